@@ -1,0 +1,44 @@
+# fathom_library(<folder> SOURCES ... [DEPENDS <folder> ...] [LINK ...] [LINK_PUBLIC ...])
+#
+# Declares the library fathom_<folder> of src/<folder>. Its include path holds
+# its own folder and those it depends on, and nothing else of src/: each folder
+# is reached through a private link in the build tree, so that including a
+# header of a folder which is not declared as a dependency does not compile.
+function(fathom_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK;LINK_PUBLIC" ${ARGN})
+  set(target fathom_${folder})
+  set(include_root ${CMAKE_BINARY_DIR}/include/${folder})
+  file(MAKE_DIRECTORY ${include_root})
+  if(NOT EXISTS ${include_root}/${folder})
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/${folder} ${include_root}/${folder} SYMBOLIC)
+  endif()
+  list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/src/${folder}/)
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_include_directories(${target} PUBLIC ${include_root})
+  list(TRANSFORM ARG_DEPENDS PREPEND fathom_)
+  foreach(dependency ${ARG_DEPENDS})
+    if(NOT TARGET ${dependency})
+      message(FATAL_ERROR "${target} may not depend on ${dependency}, which stands below it")
+    endif()
+  endforeach()
+  target_link_libraries(${target} PUBLIC ${ARG_DEPENDS} ${ARG_LINK_PUBLIC}
+                                  PRIVATE fathom_options ${ARG_LINK})
+endfunction()
+
+# fathom_test(<folder> SOURCES ... [DEPENDS <folder> ...] [LINK ...])
+#
+# One GoogleTest executable a folder, mirroring src/: tests/<folder>/*_test.cpp.
+function(fathom_test folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+  set(target ${folder}_test)
+  add_executable(${target} ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPENDS PREPEND fathom_)
+  target_link_libraries(${target} PRIVATE
+    fathom_options fathom_${folder} ${ARG_DEPENDS} ${ARG_LINK} GTest::gtest_main GTest::gmock)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${target} PRIVATE
+    FATHOM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
+  set_tests_properties(${folder} PROPERTIES TIMEOUT 900 ENVIRONMENT
+    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2")
+endfunction()

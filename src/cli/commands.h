@@ -1,0 +1,9 @@
+// The subcommands: one file each, one function each that adds it to the parser.
+// A command's callback does the work; it reports trouble by throwing Error.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace fathom::cli {}  // namespace fathom::cli

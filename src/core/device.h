@@ -1,0 +1,60 @@
+// Devices and the memory on them. The CUDA half is implemented in cuda/device.cu
+// or, in a build without it, by the stubs of no_cuda/device.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace fathom {
+
+enum class DeviceType : std::uint8_t {
+  cpu,
+  cuda,
+  // Has no memory and computes nothing: operations check their shapes and
+  // return. Memory is planned by running the real code on it.
+  meta,
+};
+
+struct Device {
+  DeviceType type = DeviceType::cpu;
+  std::int16_t index = 0;
+  bool operator==(const Device&) const = default;
+};
+
+inline constexpr Device cpu_device{};
+inline constexpr Device meta_device{DeviceType::meta, 0};
+
+// "cpu", "cuda:0", "meta".
+std::string to_string(Device device);
+
+// Parses "cpu", "cuda" or "cuda:N". Throws an input Error for anything else, or
+// when this build or machine lacks the device.
+Device parse_device(const std::string& text);
+
+// Zero-filled memory, aligned to 64 bytes (CPU) or 256 (CUDA). Throws a run-time
+// Error with the size when there is not enough. On meta: null.
+void* allocate(Device device, std::size_t bytes);
+void release(Device device, void* data) noexcept;
+
+// An ordered queue of work on a device: a cudaStream_t; null on the CPU, where
+// work is done when the call returns.
+using Stream = void*;
+
+// Copies bytes between any two devices of which at most one kind is CUDA, in
+// the order of `stream`. On the CPU: a memcpy.
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes,
+                Stream stream);
+
+// Blocks until the work queued on `stream` is done.
+void synchronize(Device device, Stream stream);
+
+namespace cuda {
+int device_count();  // 0 without CUDA, a driver or a GPU
+void* allocate(int device, std::size_t bytes);
+void release(int device, void* data) noexcept;
+void copy_bytes(void* to, const void* from, std::size_t bytes, Stream stream);
+void synchronize(int device, Stream stream);
+}  // namespace cuda
+
+}  // namespace fathom

@@ -1,0 +1,66 @@
+#include "core/log.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <mutex>
+
+namespace fathom::log {
+namespace {
+
+// The terminal is one for the process, and so is this state.
+struct Terminal {
+  std::mutex mutex;
+  std::string prefix, status;
+};
+
+Terminal& terminal() {
+  static Terminal t;
+  return t;
+}
+
+// Characters of UTF-8 text count once, so that a cut never splits one.
+std::string cut_to_width(const std::string& line) {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return line;
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xc0) != 0x80;
+    if (starts_character && ++columns >= size.ws_col) return line.substr(0, i);
+  }
+  return line;
+}
+
+}  // namespace
+
+bool stderr_is_terminal() {
+  static const bool is = isatty(STDERR_FILENO) == 1;
+  return is;
+}
+
+void set_prefix(const std::string& prefix) {
+  const std::lock_guard lock(terminal().mutex);
+  terminal().prefix = prefix;
+}
+
+void write(Level level, const std::string& line) {
+  const char* mark = level == Level::warning ? "warning: " : level == Level::error ? "error: " : "";
+  Terminal& t = terminal();
+  const std::lock_guard lock(t.mutex);
+  if (!t.status.empty()) std::fputs("\r\x1b[K", stderr);
+  std::fprintf(stderr, "%s%s%s\n", t.prefix.c_str(), mark, line.c_str());
+  if (!t.status.empty()) std::fprintf(stderr, "\r\x1b[K%s", t.status.c_str());
+  std::fflush(stderr);
+}
+
+void set_status(const std::string& line) {
+  if (!stderr_is_terminal()) return;
+  Terminal& t = terminal();
+  const std::lock_guard lock(t.mutex);
+  t.status = cut_to_width(line);
+  std::fprintf(stderr, "\r\x1b[K%s", t.status.c_str());
+  std::fflush(stderr);
+}
+
+}  // namespace fathom::log

@@ -1,0 +1,65 @@
+// This file alone is compiled without the thread sanitizer (see CMakeLists.txt):
+// it cannot see libgomp's barriers, so the two orderings that a parallel region
+// gives, fork before bodies and bodies before join, are announced by hand.
+#include "core/parallel.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+
+#ifdef FATHOM_ANNOTATE_THREADS
+extern "C" {
+void __tsan_acquire(void*);
+void __tsan_release(void*);
+}
+#define FATHOM_ACQUIRE(tag) __tsan_acquire(tag)
+#define FATHOM_RELEASE(tag) __tsan_release(tag)
+#else
+#define FATHOM_ACQUIRE(tag) static_cast<void>(tag)
+#define FATHOM_RELEASE(tag) static_cast<void>(tag)
+#endif
+
+namespace fathom {
+
+int num_threads() {
+  return omp_in_parallel() ? 1 : omp_get_max_threads();
+}
+
+void set_num_threads(int threads) {
+  omp_set_num_threads(std::max(threads, 1));
+}
+
+Range split_range(std::int64_t count, int thread, int threads, std::int64_t grain) {
+  const std::int64_t grains = (count + grain - 1) / grain;
+  const std::int64_t begin = grains * thread / threads * grain;
+  const std::int64_t end = grains * (thread + 1) / threads * grain;
+  return {std::min(begin, count), std::min(end, count)};
+}
+
+void detail::run_on_threads(int threads, void (*body)(void*, int), void* argument) {
+  if (threads == 1) return body(argument, 0);
+  std::exception_ptr first_error;
+  std::mutex error_mutex;
+  char fork = 0, join = 0;
+  FATHOM_RELEASE(&fork);
+#pragma omp parallel num_threads(threads)
+  {
+    FATHOM_ACQUIRE(&fork);
+    // The runtime may grant fewer threads than asked for; every share still runs.
+    for (int t = omp_get_thread_num(); t < threads; t += omp_get_num_threads()) {
+      try {
+        body(argument, t);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex);
+        if (!first_error) first_error = std::current_exception();
+      }
+    }
+    FATHOM_RELEASE(&join);
+  }
+  FATHOM_ACQUIRE(&join);
+  if (first_error) std::rethrow_exception(first_error);
+}
+
+}  // namespace fathom

@@ -1,0 +1,60 @@
+// Work spread over the CPU's cores. The threads are OpenMP's, the runtime that
+// oneDNN uses too, so that both share one pool and never fight for cores.
+#pragma once
+
+#include <cstdint>
+
+namespace fathom {
+
+// Threads that parallel loops of the calling thread use: OMP_NUM_THREADS or the
+// number of cores, unless set.
+int num_threads();
+void set_num_threads(int threads);  // for the calling thread; at least 1
+
+namespace detail {
+// Runs body(argument, t) for t in [0, threads) at the same time, and returns
+// when all are done. An exception in one is rethrown in the caller.
+void run_on_threads(int threads, void (*body)(void*, int), void* argument);
+}  // namespace detail
+
+// f(thread, threads) on `threads` threads at once (num_threads() when 0).
+template <class F>
+void on_each_thread(F&& f, int threads = 0) {
+  if (threads == 0) threads = num_threads();
+  struct Call {
+    F& f;
+    int threads;
+  } call{f, threads};
+  detail::run_on_threads(
+      threads,
+      [](void* argument, int thread) {
+        auto& c = *static_cast<Call*>(argument);
+        c.f(thread, c.threads);
+      },
+      &call);
+}
+
+// The part of [0, count) that falls to `thread`, in whole grains: fixed by the
+// arguments alone, so results do not depend on timing.
+struct Range {
+  std::int64_t begin, end;
+};
+Range split_range(std::int64_t count, int thread, int threads, std::int64_t grain = 1);
+
+// f(begin, end) over disjoint ranges that cover [0, count), each a multiple of
+// `grain` long but the last; on the calling thread alone when count <= grain.
+template <class F>
+void parallel_for(std::int64_t count, std::int64_t grain, F&& f) {
+  if (count <= 0) return;
+  const std::int64_t grains = (count + grain - 1) / grain;
+  const int threads = static_cast<int>(grains < num_threads() ? grains : num_threads());
+  if (threads == 1) return f(std::int64_t{0}, count);
+  on_each_thread(
+      [&](int thread, int total) {
+        const Range range = split_range(count, thread, total, grain);
+        if (range.begin < range.end) f(range.begin, range.end);
+      },
+      threads);
+}
+
+}  // namespace fathom

@@ -1,0 +1,65 @@
+#include "core/tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/buffer.h"
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+TEST(Bfloat16, RoundsToNearestEvenAndKeepsSpecials) {
+  EXPECT_EQ(float(bfloat16(1.0f)), 1.0f);
+  EXPECT_EQ(float(bfloat16(1.0f + 0x1p-8f)), 1.0f);                // a tie goes to even
+  EXPECT_EQ(float(bfloat16(1.0f + 3 * 0x1p-8f)), 1.0f + 0x1p-6f);  // a tie goes to even
+  EXPECT_EQ(float(bfloat16(1.0f + 0x1.1p-8f)), 1.0f + 0x1p-7f);
+  EXPECT_TRUE(std::isnan(float(bfloat16(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(std::isinf(float(bfloat16(std::numeric_limits<float>::infinity()))));
+  EXPECT_TRUE(std::isinf(float(bfloat16(std::numeric_limits<float>::max()))));
+}
+
+TEST(Tensor, ColumnsAndSlicesAddressTheSameMemory) {
+  Buffer buffer(cpu_device, 4 * 6 * sizeof(float));
+  Tensor t = buffer.tensor(DType::f32, {2, 2, 6});
+  for (int i = 0; i < 24; ++i) t.as<float>()[i] = static_cast<float>(i);
+  const Tensor middle = t.columns(2, 3);
+  EXPECT_EQ(middle.shape, (Shape{2, 2, 3}));
+  EXPECT_FALSE(middle.contiguous());
+  EXPECT_EQ(middle.as<float>()[middle.row_stride], 8.0f);
+  const Tensor second = middle.slice(1, 1);
+  EXPECT_EQ(second.as<float>()[0], 14.0f);
+  EXPECT_EQ(middle.view({4, 3}).row_stride, 6);
+  EXPECT_THROW(middle.view({12}), Error);
+  EXPECT_THROW(t.columns(4, 3), Error);
+  EXPECT_THROW(t.slice(2, 1), Error);
+  EXPECT_THROW(t.as<bfloat16>(), Error);
+}
+
+TEST(Buffer, RefusesATensorThatDoesNotFit) {
+  Buffer buffer(cpu_device, 16);
+  EXPECT_NO_THROW(buffer.tensor(DType::f32, {4}));
+  EXPECT_THROW(buffer.tensor(DType::f32, {5}), Error);
+  EXPECT_THROW(buffer.tensor(DType::f32, {4}, 4), Error);
+}
+
+TEST(Arena, MeasuresOnMetaWhatTheRealRunTakes) {
+  const auto work = [](Arena& arena) {
+    arena.take(DType::bf16, {3, 5});
+    const ArenaScope scope(arena);
+    arena.take(DType::f32, {100});
+  };
+  Arena measured = Arena::measuring();
+  work(measured);
+  work(measured);
+  Arena real(cpu_device, measured.peak());
+  work(real);
+  work(real);
+  EXPECT_EQ(real.peak(), measured.peak());
+  EXPECT_THROW(work(real), Error);
+}
+
+}  // namespace
+}  // namespace fathom
