@@ -1,0 +1,29 @@
+// Matrix products of a linear layer, in the three roles of training. Weights are
+// stored as Hugging Face does: w [out, in], so the layer is y = x wᵀ.
+//
+// Operands are f32 or bf16, all of one type, summed in f32. Rows may lie apart
+// (Tensor::row_stride). Leading dimensions of activations count as rows.
+#pragma once
+
+#include "core/context.h"
+
+namespace fathom::ops {
+
+enum class Accumulate {
+  overwrite,  // the output is replaced
+  add,        // the product is added to the output (beta = 1)
+};
+
+// y [n, out] (+)= x [n, in] · w [out, in]ᵀ. y has the operands' type, or is f32.
+void linear(Context& context, Tensor x, Tensor w, Tensor y,
+            Accumulate accumulate = Accumulate::overwrite);
+
+// dx [n, in] (+)= dy [n, out] · w [out, in].
+void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
+                           Accumulate accumulate = Accumulate::overwrite);
+
+// dw [out, in] += dy [n, out]ᵀ · x [n, in]; dw is f32, with no rounding to bf16
+// on the way.
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw);
+
+}  // namespace fathom::ops

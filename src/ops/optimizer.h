@@ -1,0 +1,31 @@
+// The optimizer's passes over memory: global gradient norm and AdamW.
+#pragma once
+
+#include <cstdint>
+
+#include "core/context.h"
+
+namespace fathom::ops {
+
+// out [1] f32 += Σ x², summed in a fixed order. x: any shape, f32.
+void add_sum_of_squares(Context& context, Tensor x, Tensor out);
+
+// scale [1] = min(1, max_norm / (norm + 1e-6)) and norm [1] = sqrt(sum_of_squares),
+// on the device, so that clipping needs no read-back. max_norm <= 0: no clipping.
+void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor norm, Tensor scale);
+
+// One step of AdamW (Loshchilov and Hutter, 2019) on a slice of parameters:
+//   g = grad · scale;  m = β1 m + (1 − β1) g;  v = β2 v + (1 − β2) g²
+//   master −= lr · (m / (1 − β1ᵗ) / (sqrt(v / (1 − β2ᵗ)) + ε) + weight_decay · master)
+//   weight = master, rounded
+// A scale that is not finite skips the update of everything.
+struct AdamWStep {
+  float lr = 0, beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f, weight_decay = 0;
+  std::int64_t step = 1;  // t, from 1
+};
+// grad, master, m, v: [n] f32; weight: [n] f32 or bf16, may be the same memory as
+// master when f32; scale: [1] f32.
+void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master,
+           Tensor m, Tensor v, Tensor weight);
+
+}  // namespace fathom::ops
