@@ -1,0 +1,27 @@
+// Where a sub-layer meets tensor and sequence parallelism: two calls a sub-layer
+// and their adjoints. On one rank each returns its argument.
+//
+// `enter` turns what a rank holds of the residual stream (its tokens, under
+// sequence parallelism) into the input of a column-parallel linear (all tokens);
+// `leave` sums the partial outputs of a row-parallel linear over the tensor group
+// and gives each rank its tokens. They are each other's adjoints:
+// enter_backward sums and scatters, leave_backward gathers.
+//
+// The gathering calls take memory for their result from the arena; the summing
+// ones leave it at the front of their argument's memory.
+#pragma once
+
+#include "core/context.h"
+
+namespace fathom {
+
+class Boundary {
+ public:
+  virtual ~Boundary() = default;
+  virtual Tensor enter(Context&, Arena&, Tensor x) { return x; }
+  virtual Tensor leave(Context&, Tensor x) { return x; }
+  virtual Tensor enter_backward(Context&, Tensor dx) { return dx; }
+  virtual Tensor leave_backward(Context&, Arena&, Tensor dx) { return dx; }
+};
+
+}  // namespace fathom

@@ -1,0 +1,93 @@
+#include "model/head.h"
+
+#include <algorithm>
+
+#include "ops/cross_entropy.h"
+#include "ops/elementwise.h"
+#include "ops/matmul.h"
+
+namespace fathom {
+namespace {
+
+Parameter* output_embedding(const ModelConfig& config, ParameterStore& parameters) {
+  return &parameters.at(config.tie_embeddings ? "embedding.weight" : "head.weight");
+}
+
+// f(first, count) over the tokens in chunks.
+template <class F>
+void for_each_chunk(std::int64_t tokens, std::int64_t chunk, F&& f) {
+  for (std::int64_t first = 0; first < tokens; first += chunk) {
+    f(first, std::min(chunk, tokens - first));
+  }
+}
+
+}  // namespace
+
+Head::Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boundary,
+           std::int64_t chunk_tokens)
+    : norm_(config, parameters, "final_norm.weight"),
+      weight_(output_embedding(config, parameters)),
+      boundary_(boundary),
+      chunk_tokens_(chunk_tokens) {}
+
+Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta,
+                               Tensor targets, float grad_scale, Tensor losses) const {
+  Saved saved;
+  saved.norm.h = arena.take(residual.dtype, residual.shape);
+  saved.norm.rstd = arena.take(DType::f32, {residual.rows()});
+  saved.dy = arena.take(residual.dtype, residual.shape);
+  const ArenaScope scope(arena);
+  const Tensor y = arena.take(residual.dtype, residual.shape);
+  norm_.forward(context, residual, delta, saved.norm, y);
+  const Tensor x = boundary_.enter(context, arena, y);
+  const Tensor memory =
+      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), weight_->weight.shape[0]});
+  for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
+    const Tensor logits = memory.slice(0, count), part = x.slice(first, count);
+    ops::linear(context, part, weight_->weight, logits);
+    ops::cross_entropy(context, logits, targets.slice(first, count), ops::LogitsGradient::overwrite,
+                       grad_scale, losses.slice(first, count));
+    ops::linear_backward_weight(context, logits, part, weight_->gradient);
+    ops::linear_backward_input(context, logits, weight_->weight, saved.dy.slice(first, count));
+  });
+  saved.dy = boundary_.enter_backward(context, saved.dy);
+  return saved;
+}
+
+void Head::backward(Context& context, const Saved& saved, Tensor dh) const {
+  norm_.backward(context, saved.dy, saved.norm, ops::Incoming::none, dh);
+}
+
+void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delta, Tensor targets,
+                    Tensor losses) const {
+  const ArenaScope scope(arena);
+  const Norm::Saved norm{residual, arena.take(DType::f32, {residual.rows()})};
+  const Tensor y = arena.take(residual.dtype, residual.shape);
+  norm_.forward(context, residual, delta, norm, y);
+  const Tensor x = boundary_.enter(context, arena, y);
+  const Tensor memory =
+      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), weight_->weight.shape[0]});
+  for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
+    const Tensor logits = memory.slice(0, count);
+    ops::linear(context, x.slice(first, count), weight_->weight, logits);
+    ops::cross_entropy(context, logits, targets.slice(first, count), ops::LogitsGradient::none, 1,
+                       losses.slice(first, count));
+  });
+}
+
+void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
+                  std::span<const std::int32_t> rows, Tensor logits) const {
+  const ArenaScope scope(arena);
+  const Norm::Saved norm{residual, arena.take(DType::f32, {residual.rows()})};
+  const Tensor y = arena.take(residual.dtype, residual.shape);
+  norm_.forward(context, residual, delta, norm, y);
+  if (rows.empty()) return ops::linear(context, y, weight_->weight, logits);
+  const Tensor chosen =
+      arena.take(residual.dtype, {static_cast<std::int64_t>(rows.size()), y.cols()});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    ops::convert(context, y.slice(rows[i], 1), chosen.slice(static_cast<std::int64_t>(i), 1));
+  }
+  ops::linear(context, chosen, weight_->weight, logits);
+}
+
+}  // namespace fathom

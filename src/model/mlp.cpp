@@ -1,0 +1,51 @@
+#include "model/mlp.h"
+
+#include "ops/matmul.h"
+#include "ops/swiglu.h"
+
+namespace fathom {
+
+Mlp::Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix)
+    : width_(config.intermediate_size),
+      gate_up_(&parameters.at(prefix + "mlp.gate_up.weight")),
+      down_(&parameters.at(prefix + "mlp.down.weight")) {}
+
+Mlp::Saved Mlp::allocate(Arena& arena, std::int64_t tokens, DType dtype, KeepActivated keep) const {
+  Saved saved;
+  saved.gate_up = arena.take(dtype, {tokens, 2 * width_});
+  if (keep == KeepActivated::yes) saved.activated = take_activated(arena, saved.gate_up);
+  return saved;
+}
+
+Tensor Mlp::take_activated(Arena& arena, Tensor gate_up) const {
+  return arena.take(gate_up.dtype, {gate_up.rows(), width_});
+}
+
+void Mlp::forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const {
+  const ArenaScope scope(arena);
+  ops::linear(context, x, gate_up_->weight, saved.gate_up);
+  if (!y && !saved.activated) return;
+  const Tensor activated = saved.activated ? saved.activated : take_activated(arena, saved.gate_up);
+  ops::swiglu(context, saved.gate_up, activated);
+  if (y) ops::linear(context, activated, down_->weight, y);
+}
+
+void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
+                   Tensor dx) const {
+  const ArenaScope scope(arena);
+  Tensor activated = saved.activated;
+  if (!activated) {
+    activated = take_activated(arena, saved.gate_up);
+    ops::swiglu(context, saved.gate_up, activated);
+  }
+  const Tensor dactivated = take_activated(arena, saved.gate_up);
+  ops::linear_backward_input(context, dy, down_->weight, dactivated);
+  ops::linear_backward_weight(context, dy, activated, down_->gradient);
+
+  const Tensor dgate_up = saved.gate_up;
+  ops::swiglu_backward(context, dactivated, saved.gate_up, dgate_up);
+  ops::linear_backward_input(context, dgate_up, gate_up_->weight, dx);
+  ops::linear_backward_weight(context, dgate_up, x, gate_up_->gradient);
+}
+
+}  // namespace fathom

@@ -1,0 +1,40 @@
+// The MLP sub-layer (SwiGLU):
+//
+//   forward                              backward
+//   gate_up = x Wguᵀ                     da = dy Wd            dWd += dyᵀ a
+//   a = silu(gate) · up                  dgate_up = swiglu_backward(da)
+//   y = a Wdᵀ                            dx = dgate_up Wgu     dWgu += dgate_upᵀ x
+#pragma once
+
+#include "model/parameters.h"
+
+namespace fathom {
+
+class Mlp {
+ public:
+  struct Saved {
+    Tensor gate_up;    // [n, 2 intermediate_size]
+    Tensor activated;  // [n, intermediate_size]; absent: computed again in backward
+  };
+  enum class KeepActivated { no, yes };
+
+  Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix);
+
+  Saved allocate(Arena& arena, std::int64_t tokens, DType dtype, KeepActivated keep) const;
+
+  // x, y: [n, d]. Fills `saved`. Takes scratch from `arena`. Without y, only what
+  // the backward needs is computed.
+  void forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const;
+  // Overwrites dx and saved.gate_up; adds to the parameters' gradients.
+  void backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
+                Tensor dx) const;
+
+ private:
+  Tensor take_activated(Arena& arena, Tensor gate_up) const;
+
+  std::int64_t width_;
+  Parameter* gate_up_;
+  Parameter* down_;
+};
+
+}  // namespace fathom

@@ -1,0 +1,134 @@
+#include "model/parameters.h"
+
+#include "core/error.h"
+#include "core/philox.h"
+#include "ops/elementwise.h"
+
+namespace fathom {
+namespace {
+
+ParameterSpec norm(std::string name, std::string hugging_face, std::int64_t layer, std::int64_t d) {
+  ParameterSpec spec;
+  spec.name = std::move(name);
+  spec.parts = {{std::move(hugging_face), d}};
+  spec.shape = {d};
+  spec.layer = layer;
+  spec.init = Initializer::ones;
+  spec.weight_decay = false;
+  spec.gradient_is_partial = true;
+  return spec;
+}
+
+// A matrix whose rows are the parts one after another. Split over its rows when
+// split_dim is 0 (column-parallel: each rank computes some outputs), over its
+// columns when 1 (row-parallel: each rank sums some inputs).
+ParameterSpec matrix(std::string name, std::vector<ParameterSpec::HuggingFacePart> parts,
+                     std::int64_t layer, std::int64_t columns, int split_dim) {
+  ParameterSpec spec;
+  std::int64_t rows = 0;
+  for (const auto& part : parts) rows += part.rows;
+  spec.name = std::move(name);
+  spec.split_each_part = parts.size() > 1;
+  spec.parts = std::move(parts);
+  spec.shape = {rows, columns};
+  spec.layer = layer;
+  spec.split_dim = split_dim;
+  return spec;
+}
+
+void append_block(std::vector<ParameterSpec>& table, const ModelConfig& c, std::int64_t layer) {
+  const std::string name = fmt::format("layers.{}.", layer);
+  const std::string hf = fmt::format("model.layers.{}.", layer);
+  const std::int64_t d = c.hidden_size, f = c.intermediate_size;
+  table.push_back(norm(name + "attention_norm.weight", hf + "input_layernorm.weight", layer, d));
+  table.push_back(matrix(name + "attention.qkv.weight",
+                         {{hf + "self_attn.q_proj.weight", c.query_width()},
+                          {hf + "self_attn.k_proj.weight", c.kv_width()},
+                          {hf + "self_attn.v_proj.weight", c.kv_width()}},
+                         layer, d, 0));
+  table.push_back(matrix(name + "attention.output.weight", {{hf + "self_attn.o_proj.weight", d}},
+                         layer, c.query_width(), 1));
+  table.push_back(norm(name + "mlp_norm.weight", hf + "post_attention_layernorm.weight", layer, d));
+  table.push_back(matrix(name + "mlp.gate_up.weight",
+                         {{hf + "mlp.gate_proj.weight", f}, {hf + "mlp.up_proj.weight", f}}, layer,
+                         d, 0));
+  table.push_back(
+      matrix(name + "mlp.down.weight", {{hf + "mlp.down_proj.weight", d}}, layer, f, 1));
+}
+
+constexpr std::size_t alignment = 256;
+
+std::size_t aligned_bytes(const Shape& shape, DType dtype) {
+  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace
+
+std::vector<ParameterSpec> parameter_table(const ModelConfig& c) {
+  std::vector<ParameterSpec> table;
+  const std::int64_t d = c.hidden_size, v = c.vocab_size;
+  table.push_back(matrix("embedding.weight", {{"model.embed_tokens.weight", v}}, -1, d, 0));
+  for (std::int64_t layer = 0; layer < c.num_layers; ++layer) append_block(table, c, layer);
+  table.push_back(norm("final_norm.weight", "model.norm.weight", c.num_layers, d));
+  if (!c.tie_embeddings) {
+    table.push_back(matrix("head.weight", {{"lm_head.weight", v}}, c.num_layers, d, 0));
+  }
+  return table;
+}
+
+ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients,
+                               Device device)
+    : dtype_(dtype) {
+  std::size_t weight_bytes = 0, gradient_bytes = 0;
+  for (const ParameterSpec& spec : specs) {
+    weight_bytes += aligned_bytes(spec.shape, dtype);
+    gradient_bytes += aligned_bytes(spec.shape, DType::f32);
+  }
+  weights_ = Buffer(device, weight_bytes);
+  if (gradients == Gradients::f32) gradients_ = Buffer(device, gradient_bytes);
+  std::size_t weight_at = 0, gradient_at = 0;
+  for (ParameterSpec& spec : specs) {
+    Parameter parameter;
+    parameter.weight = weights_.tensor(dtype, spec.shape, weight_at);
+    weight_at += aligned_bytes(spec.shape, dtype);
+    if (gradients == Gradients::f32) {
+      parameter.gradient = gradients_.tensor(DType::f32, spec.shape, gradient_at);
+      gradient_at += aligned_bytes(spec.shape, DType::f32);
+    }
+    parameter.spec = std::move(spec);
+    parameters_.push_back(std::move(parameter));
+  }
+}
+
+Parameter* ParameterStore::find(std::string_view name) {
+  for (Parameter& parameter : parameters_) {
+    if (parameter.spec.name == name) return &parameter;
+  }
+  return nullptr;
+}
+
+Parameter& ParameterStore::at(std::string_view name) {
+  Parameter* parameter = find(name);
+  require(parameter, "there is no parameter '{}' here", name);
+  return *parameter;
+}
+
+void ParameterStore::zero_gradients(Context& context) {
+  for (Parameter& parameter : parameters_) {
+    if (parameter.gradient) ops::fill(context, parameter.gradient, 0.0f);
+  }
+}
+
+void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
+                Tensor values) {
+  if (spec.init == Initializer::ones) return ops::fill(context, values, 1.0f);
+  ops::NormalFill fill;
+  fill.standard_deviation = static_cast<float>(init_std);
+  fill.seed = seed;
+  fill.stream = stream_of(spec.name.data(), spec.name.size());
+  fill.global_columns = spec.shape[-1];
+  ops::fill_normal(context, values, fill);
+}
+
+}  // namespace fathom

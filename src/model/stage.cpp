@@ -1,0 +1,139 @@
+#include "model/stage.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "ops/elementwise.h"
+#include "ops/embedding.h"
+
+namespace fathom {
+
+std::vector<ParameterSpec> stage_parameters(const ModelConfig& config, StageRange range) {
+  std::vector<ParameterSpec> here;
+  for (ParameterSpec& spec : parameter_table(config)) {
+    const bool in_blocks = spec.layer >= range.first_layer && spec.layer < range.last_layer;
+    const bool embedding = spec.layer == -1 && (range.has_embedding(config) ||
+                                                (config.tie_embeddings && range.has_head(config)));
+    const bool head = spec.layer == config.num_layers && range.has_head(config);
+    if (in_blocks || embedding || head) here.push_back(std::move(spec));
+  }
+  return here;
+}
+
+std::vector<float> rope_table(const ModelConfig& config) {
+  const std::int64_t half = config.head_dim / 2;
+  std::vector<float> table(static_cast<std::size_t>(config.max_position * config.head_dim));
+  for (std::int64_t i = 0; i < half; ++i) {
+    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
+    const double frequency = std::pow(config.rope_theta, exponent);
+    for (std::int64_t p = 0; p < config.max_position; ++p) {
+      float* row = table.data() + p * config.head_dim;
+      row[i] = static_cast<float>(std::cos(static_cast<double>(p) * frequency));
+      row[half + i] = static_cast<float>(std::sin(static_cast<double>(p) * frequency));
+    }
+  }
+  return table;
+}
+
+Stage::Stage(const ModelConfig& config, StageRange range, ParameterStore& parameters,
+             StageOptions options, Device device, Boundary* boundary)
+    : config_(config),
+      range_(range),
+      options_(options),
+      parameters_(parameters),
+      one_rank_(boundary ? nullptr : std::make_unique<Boundary>()),
+      boundary_(boundary ? *boundary : *one_rank_) {
+  const Shape table_shape{config.max_position, config.head_dim};
+  rope_table_ = Buffer(device, static_cast<std::size_t>(table_shape.elements()) * sizeof(float));
+  if (device.type != DeviceType::meta) {
+    const std::vector<float> table = ::fathom::rope_table(config);
+    copy_bytes(rope_table_.data(), device, table.data(), cpu_device, rope_table_.bytes(), nullptr);
+    synchronize(device, nullptr);
+  }
+  const Tensor table = rope_table_.tensor(DType::f32, table_shape);
+  for (std::int64_t layer = range.first_layer; layer < range.last_layer; ++layer) {
+    blocks_.emplace_back(config, parameters, layer, table, boundary_);
+  }
+  if (range.has_head(config)) head_.emplace(config, parameters, boundary_, options.logits_chunk);
+}
+
+ResidualStream Stage::start(Context& context, const MicroBatch& batch, Tensor input,
+                            Arena& arena) const {
+  if (!range_.has_embedding(config_)) return {input, Tensor{}};
+  const Tensor h = arena.take(dtype(), {batch.ids.elements(), config_.hidden_size});
+  ops::embedding(context, batch.ids, parameters_.at("embedding.weight").weight, 0, h);
+  return {h, Tensor{}};
+}
+
+void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
+                    Activations& activations, Tensor output, float grad_scale,
+                    Tensor losses) const {
+  Arena& arena = activations.arena;
+  arena.release_to(0);
+  activations.blocks.clear();
+  ResidualStream stream = start(context, batch, input, arena);
+  const Tensor delta = arena.take(stream.residual.dtype, stream.residual.shape);
+  const Tensor transient = options_.recompute == Recompute::full
+                               ? arena.take(stream.residual.dtype, stream.residual.shape)
+                               : Tensor{};
+  for (const Block& block : blocks_) {
+    activations.blocks.push_back(block.forward(context, arena, batch.tokens, nullptr,
+                                               options_.recompute, stream, delta, transient));
+  }
+  activations.stream = stream;
+  if (!head_) return ops::add(context, stream.residual, stream.delta, output);
+  activations.head = head_->forward_loss(context, arena, stream.residual, stream.delta,
+                                         batch.targets, grad_scale, losses);
+}
+
+void Stage::backward(Context& context, const MicroBatch& batch, Activations& activations,
+                     Tensor d_output, Tensor d_input) const {
+  Arena& arena = activations.arena;
+  // The last delta has been consumed, and its memory takes the gradient that
+  // travels back along the stream.
+  const Tensor dh = activations.stream.delta;
+  if (head_)
+    head_->backward(context, *activations.head, dh);
+  else
+    ops::convert(context, d_output, dh);
+  for (std::size_t i = blocks_.size(); i-- > 0;) {
+    blocks_[i].backward(context, arena, batch.tokens, activations.blocks[i], dh);
+  }
+  if (range_.has_embedding(config_)) {
+    ops::embedding_backward(context, batch.ids, dh, 0, parameters_.at("embedding.weight").gradient);
+  } else {
+    ops::convert(context, dh, d_input);
+  }
+  arena.release_to(0);
+}
+
+ResidualStream Stage::run_forward_only(Context& context, const MicroBatch& batch,
+                                       Arena& arena) const {
+  ResidualStream stream = start(context, batch, Tensor{}, arena);
+  const Tensor delta = arena.take(stream.residual.dtype, stream.residual.shape);
+  const Tensor residual = arena.take(stream.residual.dtype, stream.residual.shape);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const ArenaScope scope(arena);
+    const KvCacheLayer* cache = batch.tokens.cache ? batch.tokens.cache + i : nullptr;
+    blocks_[i].forward(context, arena, batch.tokens, cache, Recompute::full, stream, delta,
+                       residual);
+  }
+  return stream;
+}
+
+void Stage::evaluate(Context& context, const MicroBatch& batch, Arena& arena, Tensor losses) const {
+  require(head_ && range_.has_embedding(config_), "evaluate: this stage is not the whole model");
+  const ArenaScope scope(arena);
+  const ResidualStream stream = run_forward_only(context, batch, arena);
+  head_->evaluate(context, arena, stream.residual, stream.delta, batch.targets, losses);
+}
+
+void Stage::logits(Context& context, const MicroBatch& batch, Arena& arena,
+                   std::span<const std::int32_t> rows, Tensor logits) const {
+  require(head_ && range_.has_embedding(config_), "logits: this stage is not the whole model");
+  const ArenaScope scope(arena);
+  const ResidualStream stream = run_forward_only(context, batch, arena);
+  head_->logits(context, arena, stream.residual, stream.delta, rows, logits);
+}
+
+}  // namespace fathom
