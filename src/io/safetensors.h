@@ -1,0 +1,171 @@
+// safetensors files: 8 bytes of header length (little endian), a JSON header of
+// names, types, shapes and byte ranges, then the tensors' bytes without gaps
+// (https://huggingface.co/docs/safetensors). Reading checks every claim of the
+// header against the file before it believes it, and throws one input Error that
+// names the file, the tensor and what is wrong.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/dtype.h"
+#include "io/mapped_file.h"
+
+namespace fathom {
+
+// Element types that a file may hold; wider than DType, which lists those that
+// we compute with.
+enum class StoredType : std::uint8_t {
+  boolean,
+  u8,
+  i8,
+  f8_e5m2,
+  f8_e4m3,
+  i16,
+  u16,
+  f16,
+  bf16,
+  i32,
+  u32,
+  f32,
+  f64,
+  i64,
+  u64
+};
+std::string_view name_of(StoredType type);  // as in the file: "F32", "BF16", ...
+std::size_t size_of(StoredType type);
+StoredType stored_type_of(DType dtype);
+std::optional<DType> dtype_of_stored(StoredType type);  // none: no DType has this layout
+
+using SafetensorsMetadata = std::map<std::string, std::string>;
+
+// What a tensor in a file is called and looks like.
+struct TensorSpec {
+  std::string name;
+  StoredType type = StoredType::f32;
+  std::vector<std::int64_t> shape;  // any rank; empty: a scalar
+
+  std::int64_t elements() const;
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(elements()) * size_of(type); }
+};
+
+// A tensor in an open file; its bytes live as long as the file object. They are
+// aligned to the element size in files that safetensors libraries wrote, but the
+// format does not promise it: copy (memcpy) rather than cast.
+struct StoredTensor : TensorSpec {
+  std::span<const std::byte> data;
+
+  // Entries [begin, begin + count) of the first dimension. Throws a runtime Error
+  // when they are not there.
+  std::span<const std::byte> rows(std::int64_t begin, std::int64_t count) const;
+};
+
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::string& path);
+  // Over bytes that the caller keeps alive; `source` names them in errors.
+  SafetensorsFile(std::span<const std::byte> bytes, const std::string& source);
+
+  const std::string& path() const { return path_; }
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }  // in order of offset
+  const StoredTensor* find(std::string_view name) const;                 // null when absent
+  const StoredTensor& at(std::string_view name) const;                   // input Error when absent
+  const SafetensorsMetadata& metadata() const { return metadata_; }
+
+ private:
+  void read(std::span<const std::byte> bytes);
+
+  std::string path_;
+  MappedFile file_;
+  std::vector<StoredTensor> tensors_;
+  std::unordered_map<std::string, std::size_t> index_;
+  SafetensorsMetadata metadata_;
+};
+
+// The weights of a Hugging Face model directory: model.safetensors, or the shards
+// that model.safetensors.index.json lists. `path` may also be one .safetensors
+// file. Every tensor that the index names must be in the shard it names.
+class SafetensorsSet {
+ public:
+  explicit SafetensorsSet(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  const std::vector<std::string>& names() const { return names_; }  // sorted
+  const StoredTensor* find(std::string_view name) const;
+  const StoredTensor& at(std::string_view name) const;
+  const SafetensorsMetadata& metadata() const;  // of the first file
+
+ private:
+  void open_index(const std::string& index_path);
+
+  std::string path_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, const StoredTensor*> tensors_;
+};
+
+// Writes one file, atomically. The tensors are declared first; their bytes then
+// follow in the order of tensors(), which is that of the safetensors libraries
+// (wide element types first, then by name: every tensor is aligned to its element
+// size, and the data start at a multiple of 8).
+class SafetensorsWriter {
+ public:
+  SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,
+                    const SafetensorsMetadata& metadata = {});
+  ~SafetensorsWriter();  // without finish(): nothing is left behind
+  SafetensorsWriter(SafetensorsWriter&&) noexcept;
+
+  const std::vector<TensorSpec>& tensors() const;
+  // The next bytes of tensor `name`, in pieces of any size. Throws a runtime
+  // Error when another tensor is due or more bytes come than were declared.
+  void append(std::string_view name, std::span<const std::byte> bytes);
+  // Commits the file and returns the XXH3 of its whole content. Throws a runtime
+  // Error when bytes are missing.
+  std::uint64_t finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Writes a Hugging Face model's weights into `directory`: model.safetensors when
+// they fit into `max_shard_bytes`, else model-00001-of-0000N.safetensors and so
+// on with model.safetensors.index.json, which is written last. Tensors are dealt
+// to shards in the given order; a tensor is never cut.
+class ShardedSafetensorsWriter {
+ public:
+  static constexpr std::uint64_t default_shard_bytes = 5'000'000'000;
+
+  ShardedSafetensorsWriter(std::string directory, const std::vector<TensorSpec>& tensors,
+                           std::uint64_t max_shard_bytes = default_shard_bytes,
+                           SafetensorsMetadata metadata = {{"format", "pt"}});
+
+  const std::vector<TensorSpec>& tensors() const { return order_; }  // the order of append()
+  void append(std::string_view name, std::span<const std::byte> bytes);
+  void finish();
+
+ private:
+  struct Shard {
+    std::string file;
+    std::vector<TensorSpec> tensors;
+  };
+  void open_next_shard();
+
+  std::string directory_;
+  SafetensorsMetadata metadata_;
+  std::vector<Shard> shards_;
+  std::vector<TensorSpec> order_;
+  std::unordered_map<std::string, std::size_t> shard_of_;
+  std::size_t open_shard_ = 0;  // 1 + index of the shard that `writer_` writes
+  std::optional<SafetensorsWriter> writer_;
+};
+
+}  // namespace fathom
