@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/error.h"
+#include "io/atomic_file.h"
+#include "io/checksum.h"
+#include "io/safetensors.h"
+#include "io/safetensors_header.h"
+
+namespace fathom {
+
+namespace {
+
+std::vector<TensorSpec> in_library_order(std::vector<TensorSpec> tensors, const std::string& path) {
+  std::sort(tensors.begin(), tensors.end(), [](const TensorSpec& a, const TensorSpec& b) {
+    return a.type != b.type ? a.type > b.type : a.name < b.name;
+  });
+  std::vector<std::string_view> names;
+  for (const TensorSpec& tensor : tensors) names.push_back(tensor.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  require(twice == names.end(), "{}: tensor '{}' is declared twice", path,
+          twice == names.end() ? "" : *twice);
+  return tensors;
+}
+
+}  // namespace
+
+struct SafetensorsWriter::State {
+  State(const std::string& file_path, std::vector<TensorSpec> specs,
+        const SafetensorsMetadata& metadata)
+      : path(file_path), tensors(in_library_order(std::move(specs), path)), file(path) {
+    const std::string header = write_safetensors_header(tensors, metadata);
+    const std::uint64_t length = header.size();
+    write(std::as_bytes(std::span(&length, 1)));
+    write(std::as_bytes(std::span(header)));
+    skip_finished();
+  }
+
+  void write(std::span<const std::byte> bytes) {
+    file.write(bytes);
+    checksum.update(bytes);
+  }
+
+  // Moves on to the next tensor that still waits for bytes.
+  void skip_finished() {
+    while (current < tensors.size() && written == tensors[current].bytes()) {
+      ++current;
+      written = 0;
+    }
+  }
+
+  std::string path;
+  std::vector<TensorSpec> tensors;
+  AtomicFile file;
+  Checksum checksum;
+  std::size_t current = 0;    // the tensor whose bytes are due
+  std::uint64_t written = 0;  // of these, already there
+};
+
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,
+                                     const SafetensorsMetadata& metadata)
+    : state_(std::make_unique<State>(path, std::move(tensors), metadata)) {}
+SafetensorsWriter::~SafetensorsWriter() = default;
+SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
+
+const std::vector<TensorSpec>& SafetensorsWriter::tensors() const {
+  return state_->tensors;
+}
+
+void SafetensorsWriter::append(std::string_view name, std::span<const std::byte> bytes) {
+  State& s = *state_;
+  if (bytes.empty()) return;
+  require(s.current < s.tensors.size(), "{}: bytes of '{}' after the last tensor", s.path, name);
+  const TensorSpec& due = s.tensors[s.current];
+  require(due.name == name, "{}: tensor '{}' is due, not '{}'", s.path, due.name, name);
+  require(bytes.size() <= due.bytes() - s.written, "{}: more bytes for '{}' than its {}", s.path,
+          name, due.bytes());
+  s.write(bytes);
+  s.written += bytes.size();
+  s.skip_finished();
+}
+
+std::uint64_t SafetensorsWriter::finish() {
+  State& s = *state_;
+  require(s.current == s.tensors.size(), "{}: tensor '{}' is not complete", s.path,
+          s.current < s.tensors.size() ? s.tensors[s.current].name : "");
+  s.file.commit();
+  return s.checksum.value();
+}
+
+ShardedSafetensorsWriter::ShardedSafetensorsWriter(std::string directory,
+                                                   const std::vector<TensorSpec>& tensors,
+                                                   std::uint64_t max_shard_bytes,
+                                                   SafetensorsMetadata metadata)
+    : directory_(std::move(directory)), metadata_(std::move(metadata)), shards_(1) {
+  std::uint64_t bytes = 0;
+  for (const TensorSpec& tensor : tensors) {
+    if (!shards_.back().tensors.empty() && bytes + tensor.bytes() > max_shard_bytes) {
+      shards_.emplace_back();
+      bytes = 0;
+    }
+    bytes += tensor.bytes();
+    shards_.back().tensors.push_back(tensor);
+  }
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    Shard& shard = shards_[i];
+    shard.file = shards_.size() == 1
+                     ? "model.safetensors"
+                     : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards_.size());
+    shard.tensors = in_library_order(std::move(shard.tensors), directory_);
+    for (const TensorSpec& tensor : shard.tensors) {
+      order_.push_back(tensor);
+      const bool fresh = shard_of_.emplace(tensor.name, i).second;
+      require(fresh, "{}: tensor '{}' is declared twice", directory_, tensor.name);
+    }
+  }
+}
+
+// Finishes the open shard, if any, and opens the one after it.
+void ShardedSafetensorsWriter::open_next_shard() {
+  if (writer_) writer_->finish();
+  writer_.reset();
+  const Shard& shard = shards_[open_shard_++];
+  writer_.emplace(directory_ + "/" + shard.file, shard.tensors, metadata_);
+}
+
+void ShardedSafetensorsWriter::append(std::string_view name, std::span<const std::byte> bytes) {
+  const auto shard = shard_of_.find(std::string(name));
+  require(shard != shard_of_.end(), "{}: tensor '{}' was not declared", directory_, name);
+  while (open_shard_ < shard->second + 1) open_next_shard();
+  require(open_shard_ == shard->second + 1, "{}: tensor '{}' comes after its shard was closed",
+          directory_, name);
+  writer_->append(name, bytes);
+}
+
+void ShardedSafetensorsWriter::finish() {
+  while (open_shard_ < shards_.size()) open_next_shard();
+  writer_->finish();
+  writer_.reset();
+  if (shards_.size() == 1) return;
+  nlohmann::json index;
+  std::uint64_t total = 0;
+  for (const Shard& shard : shards_) {
+    for (const TensorSpec& tensor : shard.tensors) {
+      total += tensor.bytes();
+      index["weight_map"][tensor.name] = shard.file;
+    }
+  }
+  index["metadata"]["total_size"] = total;
+  write_file_atomically(directory_ + "/model.safetensors.index.json", index.dump(2) + "\n");
+}
+
+}  // namespace fathom
