@@ -1,0 +1,92 @@
+// Stands in for ops/cuda in a build without CUDA. No CUDA device is ever found
+// there, so none of these can be reached through a Context.
+#include "ops/dispatch.h"
+
+namespace fathom::ops::cuda {
+namespace {
+
+[[noreturn]] void fail() {
+  fail_runtime("this build of fathom has no CUDA backend; build with --preset cuda");
+}
+
+}  // namespace
+
+void linear(Context&, Tensor, Tensor, Tensor, Accumulate) {
+  fail();
+}
+void linear_backward_input(Context&, Tensor, Tensor, Tensor, Accumulate) {
+  fail();
+}
+void linear_backward_weight(Context&, Tensor, Tensor, Tensor) {
+  fail();
+}
+
+void add_rmsnorm(Context&, Tensor, Tensor, Tensor, float, Tensor, Tensor, Tensor) {
+  fail();
+}
+void add_rmsnorm_backward(Context&, Tensor, Tensor, Tensor, Tensor, Incoming, Tensor, Tensor) {
+  fail();
+}
+
+void rope(Context&, Tensor, Tensor, Tensor, RopeDirection) {
+  fail();
+}
+
+void swiglu(Context&, Tensor, Tensor) {
+  fail();
+}
+void swiglu_backward(Context&, Tensor, Tensor, Tensor) {
+  fail();
+}
+
+void embedding(Context&, Tensor, Tensor, std::int64_t, Tensor) {
+  fail();
+}
+void embedding_backward(Context&, Tensor, Tensor, std::int64_t, Tensor) {
+  fail();
+}
+
+void attention(Context&, Tensor, Tensor, Tensor, const Segments&, const HeadShape&, Tensor,
+               Tensor) {
+  fail();
+}
+void attention_backward(Context&, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, const Segments&,
+                        const HeadShape&, Tensor, Tensor, Tensor) {
+  fail();
+}
+void paged_attention(Context&, Tensor, Tensor, Tensor, const PagedContext&, const HeadShape&,
+                     Tensor) {
+  fail();
+}
+void store_kv(Context&, Tensor, Tensor, Tensor, Tensor, Tensor) {
+  fail();
+}
+
+void cross_entropy(Context&, Tensor, Tensor, LogitsGradient, float, Tensor) {
+  fail();
+}
+
+void add_sum_of_squares(Context&, Tensor, Tensor) {
+  fail();
+}
+void clip_scale(Context&, Tensor, float, Tensor, Tensor) {
+  fail();
+}
+void adamw(Context&, Tensor, Tensor, const AdamWStep&, Tensor, Tensor, Tensor, Tensor) {
+  fail();
+}
+
+void convert(Context&, Tensor, Tensor) {
+  fail();
+}
+void add(Context&, Tensor, Tensor, Tensor) {
+  fail();
+}
+void fill(Context&, Tensor, float) {
+  fail();
+}
+void fill_normal(Context&, Tensor, const NormalFill&) {
+  fail();
+}
+
+}  // namespace fathom::ops::cuda
