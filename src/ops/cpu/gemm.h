@@ -1,0 +1,19 @@
+// The one door to matrix products on the CPU.
+#pragma once
+
+#include "core/context.h"
+#include "ops/matmul.h"
+
+namespace fathom::ops::cpu {
+
+// A matrix as it stands in memory, or its transpose.
+struct Operand {
+  Tensor tensor;
+  bool transposed = false;
+};
+
+// c [m, n] (+)= a [m, k] · b [k, n], where a and b are the tensors or their
+// transposes. a, b: f32 or bf16, one type; c: that type or f32. Sums in f32.
+void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumulate accumulate);
+
+}  // namespace fathom::ops::cpu

@@ -1,0 +1,19 @@
+#include "ops/cpu/gemm.h"
+#include "ops/dispatch.h"
+
+namespace fathom::ops::cpu {
+
+void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  gemm(context, {x}, {w, true}, y, accumulate);
+}
+
+void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
+                           Accumulate accumulate) {
+  gemm(context, {dy}, {w}, dx, accumulate);
+}
+
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
+  gemm(context, {dy, true}, {x}, dw, Accumulate::add);
+}
+
+}  // namespace fathom::ops::cpu

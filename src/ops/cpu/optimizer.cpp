@@ -1,0 +1,90 @@
+#include <cmath>
+#include <limits>
+
+#include "ops/cpu/math.h"
+#include "ops/cpu/rows.h"
+#include "ops/dispatch.h"
+
+namespace fathom::ops::cpu {
+namespace {
+
+double sum_of_squares(const float* x, std::int64_t count) {
+  // Eight sums of floats for at most 8192 elements, so that none grows long.
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+// The coefficients of one step, with everything that depends on t worked out.
+struct AdamWFactors {
+  explicit AdamWFactors(const AdamWStep& s)
+      : beta1(s.beta1),
+        beta2(s.beta2),
+        rest1(1 - s.beta1),
+        rest2(1 - s.beta2),
+        step_size(static_cast<float>(s.lr / (1 - std::pow(double{s.beta1}, double(s.step))))),
+        v_scale(static_cast<float>(1 / (1 - std::pow(double{s.beta2}, double(s.step))))),
+        epsilon(s.epsilon),
+        decay(s.lr * s.weight_decay) {}
+
+  float beta1, beta2, rest1, rest2, step_size, v_scale, epsilon, decay;
+};
+
+// weight may be the memory of master.
+template <class T>
+void adamw_range(const AdamWFactors& f, float scale, const float* grad, float* master, float* m,
+                 float* v, T* weight, std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float g = grad[i] * scale;
+    m[i] = f.beta1 * m[i] + f.rest1 * g;
+    v[i] = f.beta2 * v[i] + f.rest2 * g * g;
+    const float update = f.step_size * m[i] / (std::sqrt(v[i] * f.v_scale) + f.epsilon);
+    master[i] -= update + f.decay * master[i];
+    store(weight[i], master[i]);
+  }
+}
+
+}  // namespace
+
+// Chunks of one size whatever the number of threads, added up in their order.
+void add_sum_of_squares(Context& context, Tensor x, Tensor out) {
+  constexpr std::int64_t chunk = 8192;
+  const std::int64_t n = x.elements(), chunks = (n + chunk - 1) / chunk;
+  const ArenaScope scope(context.workspace);
+  auto* const partial = static_cast<double*>(
+      context.workspace.take(DType::u8, {chunks * std::int64_t{sizeof(double)}}).data);
+  const float* data = x.as<float>();
+  parallel_for(chunks, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c) {
+      partial[c] = sum_of_squares(data + c * chunk, std::min(chunk, n - c * chunk));
+    }
+  });
+  double sum = 0;
+  for (std::int64_t c = 0; c < chunks; ++c) sum += partial[c];
+  *out.as<float>() += static_cast<float>(sum);
+}
+
+void clip_scale(Context&, Tensor sum_of_squares, float max_norm, Tensor norm, Tensor scale) {
+  const float value = std::sqrt(*sum_of_squares.as<float>());
+  *norm.as<float>() = value;
+  float& factor = *scale.as<float>();
+  factor = max_norm > 0 ? std::min(1.0f, max_norm / (value + 1e-6f)) : 1.0f;
+  if (!std::isfinite(value)) factor = std::numeric_limits<float>::quiet_NaN();
+}
+
+void adamw(Context&, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master, Tensor m,
+           Tensor v, Tensor weight) {
+  const float factor = *scale.as<float>();
+  if (!std::isfinite(factor)) return;
+  const AdamWFactors factors(step);
+  dispatch_floating(weight.dtype, [&]<class T>(T) {
+    parallel_for(grad.elements(), parallel_grain, [&](std::int64_t begin, std::int64_t end) {
+      adamw_range(factors, factor, grad.as<float>(), master.as<float>(), m.as<float>(),
+                  v.as<float>(), weight.as<T>(), begin, end);
+    });
+  });
+}
+
+}  // namespace fathom::ops::cpu
