@@ -68,12 +68,13 @@ struct Tensor {
   // Typed pointer to the first element; throws when the dtype differs.
   template <class T>
   T* as() const {
-    check_dtype(dtype_of<T>);
+    if (dtype != dtype_of<T>) [[unlikely]]
+      fail_dtype(dtype_of<T>);
     return static_cast<T*>(data);
   }
 
  private:
-  void check_dtype(DType expected) const;
+  [[noreturn]] void fail_dtype(DType expected) const;
 };
 
 std::string to_string(const Tensor& tensor);  // "bf16[2, 3] on cpu"

@@ -26,7 +26,9 @@ struct NormalFill {
 };
 // x [rows, columns] = normal numbers with mean 0 that depend only on the seed, the
 // stream and the element's place in the global matrix (Philox at its flat index,
-// Box and Muller's transform), so that any slice of any layout gets the same.
+// Box and Muller's transform; ops/normal.h says which word gives which element), so
+// that any slice of any layout on any device gets the same. Element i of the global
+// matrix is number i % 4 of Philox block i / 4.
 void fill_normal(Context& context, Tensor x, const NormalFill& fill);
 
 }  // namespace fathom::ops

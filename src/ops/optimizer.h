@@ -12,6 +12,7 @@ void add_sum_of_squares(Context& context, Tensor x, Tensor out);
 
 // scale [1] = min(1, max_norm / (norm + 1e-6)) and norm [1] = sqrt(sum_of_squares),
 // on the device, so that clipping needs no read-back. max_norm <= 0: no clipping.
+// A norm that is not finite gives the scale NaN, so that adamw leaves all as it is.
 void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor norm, Tensor scale);
 
 // One step of AdamW (Loshchilov and Hutter, 2019) on a slice of parameters:

@@ -14,10 +14,8 @@ float add_row(const T* residual, const T* delta, T* h, std::int64_t d) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < d; ++i) {
-    T rounded;
-    store(rounded, load(residual[i]) + load(delta[i]));
-    h[i] = rounded;
-    sum += load(rounded) * load(rounded);
+    store(h[i], load(residual[i]) + load(delta[i]));
+    sum += load(h[i]) * load(h[i]);
   }
   return sum;
 }
@@ -42,12 +40,11 @@ void backward_row(const T* dy, const T* h, const T* weight, float rstd, Incoming
     dot += product * load(weight[i]);
   }
   const float mean = dot / static_cast<float>(d);
-  const float keep = incoming == Incoming::add ? 1.0f : 0.0f;
-  const T* before = incoming == Incoming::add ? dh : dy;  // dh may hold anything, NaN too
+  const bool adds = incoming == Incoming::add;
 #pragma omp simd
   for (std::int64_t i = 0; i < d; ++i) {
     const float own = rstd * (load(dy[i]) * load(weight[i]) - load(h[i]) * rstd * mean);
-    store(dh[i], incoming == Incoming::add ? load(before[i]) * keep + own : own);
+    store(dh[i], adds ? load(dh[i]) + own : own);
   }
 }
 

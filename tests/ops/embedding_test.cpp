@@ -1,0 +1,91 @@
+#include "ops/embedding.h"
+
+#include "core/parallel.h"
+#include "ops/ops_test.h"
+
+namespace fathom::ops {
+namespace {
+
+using namespace test;
+
+class EmbeddingTest : public OpsTest {};
+INSTANTIATE_ON_DEVICES(EmbeddingTest);
+
+// Ids of a table of 11 rows that starts at id 20, some outside it.
+Values some_ids(Size n) {
+  Values ids(n);
+  for (Size i = 0; i < n; ++i) ids[i] = static_cast<double>(18 + (i * i + 3 * i) % 15);
+  return ids;
+}
+constexpr Size table_rows = 11, first_id = 20;
+bool inside(double id) {
+  return id >= first_id && id < first_id + table_rows;
+}
+constexpr std::pair<Size, Size> sizes[] = {{1, 1}, {9, 7}, {130, 64}, {40, 301}};
+
+Shape matrix(Size rows, Size cols) {
+  return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
+}
+
+TEST_P(EmbeddingTest, LooksUpRowsAndGivesZeroOutside) {
+  for (const auto& [n, d] : sizes) {
+    const Values ids = some_ids(n), table = values(table_rows * d, 1);
+    Values expected(n * d);
+    for (Size i = 0; i < n * d; ++i) {
+      const double id = ids[i / d];
+      if (inside(id)) expected[i] = table[(static_cast<Size>(id) - first_id) * d + i % d];
+    }
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor tids(context_, DType::i32, {std::int64_t(n)}, ids);
+      const DeviceTensor ttable(context_, dtype(), matrix(table_rows, d), table, layout);
+      const DeviceTensor y(context_, dtype(), matrix(n, d), layout);
+      embedding(context_, tids, ttable, first_id, y);
+      EXPECT_EQ(y.download(), expected);
+    }
+  }
+}
+
+TEST_P(EmbeddingTest, BackwardAddsInTheOrderOfTheTokens) {
+  for (const auto& [n, d] : sizes) {
+    const Values ids = some_ids(n), dy = values(n * d, 1);
+    const Values before = random_values(table_rows * d, 2);
+    std::vector<float> expected(before.begin(), before.end());
+    for (Size i = 0; i < n * d; ++i) {
+      const double id = ids[i / d];
+      if (inside(id)) {
+        expected[(static_cast<Size>(id) - first_id) * d + i % d] += static_cast<float>(dy[i]);
+      }
+    }
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor tids(context_, DType::i32, {std::int64_t(n)}, ids);
+      const DeviceTensor tdy(context_, dtype(), matrix(n, d), dy, layout);
+      const DeviceTensor dtable(context_, DType::f32, matrix(table_rows, d), before, layout);
+      embedding_backward(context_, tids, tdy, first_id, dtable);
+      const Values result = dtable.download();
+      if (device().type == DeviceType::cpu) {  // the very bits of the sum in order
+        EXPECT_EQ(result, Values(expected.begin(), expected.end()));
+      }
+      EXPECT_LT(relative_error(result, Values(expected.begin(), expected.end())), 1e-6);
+    }
+  }
+}
+
+TEST_P(EmbeddingTest, BackwardDoesNotDependOnTheNumberOfThreads) {
+  const Size n = 500, d = 96;
+  const DeviceTensor ids(context_, DType::i32, {500}, some_ids(n));
+  const DeviceTensor dy(context_, dtype(), matrix(n, d), values(n * d, 1));
+  const int threads = num_threads();
+  Values first;
+  for (const int now : {1, 2, 3, 2}) {
+    set_num_threads(now);
+    const DeviceTensor dtable(context_, DType::f32, matrix(table_rows, d),
+                              Values(table_rows * d, 0.0));
+    embedding_backward(context_, ids, dy, first_id, dtable);
+    if (first.empty()) first = dtable.download();
+    EXPECT_EQ(dtable.download(), first);
+  }
+  set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace fathom::ops

@@ -1,0 +1,113 @@
+#include "ops/matmul.h"
+
+#include "ops/ops_test.h"
+
+namespace fathom::ops {
+namespace {
+
+using namespace test;
+
+struct Sizes {
+  Size n, in, out;
+};
+// Odd ones, vectors, and one that spans several blocks of the smallest workspace.
+constexpr Sizes sizes[] = {{1, 1, 1},  {1, 64, 33},   {7, 1, 5},
+                           {5, 17, 3}, {37, 65, 129}, {130, 96, 64}};
+
+class MatmulTest : public OpsTest {
+ protected:
+  // An f32 sum of k products is off by a few units of rounding times sqrt(k).
+  double f32_tolerance() const { return 2e-6; }
+};
+INSTANTIATE_ON_DEVICES(MatmulTest);
+
+Values sum(Values a, const Values& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+TEST_P(MatmulTest, LinearIsXTimesWTransposed) {
+  for (const auto& [n, in, out] : sizes) {
+    const Values x = values(n * in, 1), w = values(out * in, 2), before = values(n * out, 3);
+    const Values product = reference_linear(n, in, out, x, w);
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor dx(context_, dtype(), Shape{long(n), long(in)}, x, layout);
+      const DeviceTensor dw(context_, dtype(), Shape{long(out), long(in)}, w, layout);
+      for (const DType y_type : {dtype(), DType::f32}) {
+        DeviceTensor y(context_, y_type, Shape{long(n), long(out)}, layout);
+        linear(context_, dx, dw, y);
+        const double limit = y_type == DType::f32 ? f32_tolerance() : tolerance();
+        EXPECT_LT(relative_error(y.download(), product), limit) << n << " " << in << " " << out;
+        y.upload(before);
+        linear(context_, dx, dw, y, Accumulate::add);
+        EXPECT_LT(relative_error(y.download(), sum(product, before)), limit);
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTest, BackwardInputIsDyTimesW) {
+  for (const auto& [n, in, out] : sizes) {
+    const Values dy = values(n * out, 1), w = values(out * in, 2), before = values(n * in, 3);
+    const Values product = reference_linear_backward_input(n, in, out, dy, w);
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor ddy(context_, dtype(), Shape{long(n), long(out)}, dy, layout);
+      const DeviceTensor dw(context_, dtype(), Shape{long(out), long(in)}, w, layout);
+      DeviceTensor dx(context_, dtype(), Shape{long(n), long(in)}, layout);
+      linear_backward_input(context_, ddy, dw, dx);
+      const double limit = is_f32() ? f32_tolerance() : tolerance();
+      EXPECT_LT(relative_error(dx.download(), product), limit) << n << " " << in << " " << out;
+      dx.upload(before);
+      linear_backward_input(context_, ddy, dw, dx, Accumulate::add);
+      EXPECT_LT(relative_error(dx.download(), sum(product, before)), limit);
+    }
+  }
+}
+
+TEST_P(MatmulTest, BackwardWeightAddsInF32) {
+  for (const auto& [n, in, out] : sizes) {
+    const Values dy = values(n * out, 1), x = values(n * in, 2),
+                 before = random_values(out * in, 3);
+    const Values expected = sum(reference_linear_backward_weight(n, in, out, dy, x), before);
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor ddy(context_, dtype(), Shape{long(n), long(out)}, dy, layout);
+      const DeviceTensor dx(context_, dtype(), Shape{long(n), long(in)}, x, layout);
+      const DeviceTensor dw(context_, DType::f32, Shape{long(out), long(in)}, before, layout);
+      linear_backward_weight(context_, ddy, dx, dw);
+      EXPECT_LT(relative_error(dw.download(), expected), f32_tolerance());
+    }
+  }
+}
+
+TEST_P(MatmulTest, LeadingDimensionsCountAsRowsAndNoRowsAreFine) {
+  const Values x = values(6 * 5, 1), w = values(4 * 5, 2);
+  const DeviceTensor dx(context_, dtype(), Shape{2, 3, 5}, x),
+      dw(context_, dtype(), Shape{4, 5}, w);
+  const DeviceTensor y(context_, dtype(), Shape{2, 3, 4});
+  linear(context_, dx, dw, y);
+  EXPECT_LT(relative_error(y.download(), reference_linear(6, 5, 4, x, w)), tolerance());
+
+  const DeviceTensor none(context_, dtype(), Shape{0, 5}), no_y(context_, dtype(), Shape{0, 4});
+  linear(context_, none, dw, no_y);
+  const DeviceTensor gradient(context_, DType::f32, Shape{4, 5}, Values(20, 3.0));
+  linear_backward_weight(context_, no_y, none, gradient);
+  EXPECT_EQ(gradient.download(), Values(20, 3.0));
+}
+
+// Blocks of every dimension: 16 KiB of workspace hold panels of about 36 x 36.
+TEST_P(MatmulTest, ASmallWorkspaceChangesNothingButTheBlocks) {
+  if (device().type != DeviceType::cpu) GTEST_SKIP() << "blocks are the CPU's";
+  Context small(device(), 16 << 10);
+  const Size n = 70, in = 110, out = 90;
+  const Values x = values(n * in, 1), w = values(out * in, 2), before = values(n * out, 3);
+  const DeviceTensor dx(small, dtype(), Shape{70, 110}, x, {1, 2});
+  const DeviceTensor dw(small, dtype(), Shape{90, 110}, w, {0, 3});
+  const DeviceTensor y(small, dtype(), Shape{70, 90}, before, {3, 1});
+  linear(small, dx, dw, y, Accumulate::add);
+  EXPECT_LT(relative_error(y.download(), sum(reference_linear(n, in, out, x, w), before)),
+            is_f32() ? f32_tolerance() : tolerance());
+  EXPECT_EQ(small.workspace.mark(), 0u);
+}
+
+}  // namespace
+}  // namespace fathom::ops

@@ -1,0 +1,72 @@
+#include "ops/rope.h"
+
+#include "ops/ops_test.h"
+
+namespace fathom::ops {
+namespace {
+
+using namespace test;
+
+class RopeTest : public OpsTest {
+ protected:
+  DeviceTensor table_for(Size positions, Size head_dim) {
+    return {context_,
+            DType::f32,
+            {std::int64_t(positions), std::int64_t(head_dim)},
+            rope_table(positions, head_dim)};
+  }
+};
+INSTANTIATE_ON_DEVICES(RopeTest);
+
+struct Sizes {
+  Size n, heads, head_dim;
+};
+
+TEST_P(RopeTest, RotatesThePairsOfEveryHeadBothWays) {
+  for (const auto& [n, heads, head_dim] :
+       {Sizes{1, 1, 2}, Sizes{5, 3, 6}, Sizes{7, 2, 64}, Sizes{70, 5, 10}}) {
+    const Values x = values(n * heads * head_dim, 1), table = rope_table(50, head_dim);
+    Values positions(n);
+    for (Size i = 0; i < n; ++i) positions[i] = static_cast<double>((7 * i + 3) % 50);
+    const DeviceTensor t = table_for(50, head_dim);
+    const DeviceTensor p(context_, DType::i32, {std::int64_t(n)}, positions);
+    for (const Layout& layout : layouts()) {
+      for (const auto direction : {RopeDirection::forward, RopeDirection::backward}) {
+        const DeviceTensor y(context_, dtype(), {std::int64_t(n), std::int64_t(heads * head_dim)},
+                             x, layout);
+        rope(context_, y, p, t, direction);
+        const double turn = direction == RopeDirection::forward ? 1 : -1;
+        EXPECT_LT(relative_error(y.download(),
+                                 reference_rope(n, heads, head_dim, x, positions, table, turn)),
+                  tolerance());
+      }
+    }
+  }
+}
+
+TEST_P(RopeTest, LeavesTheOtherColumnsOfAFusedProductAlone) {
+  const Values x = values(4 * 12, 1), table = rope_table(8, 4), positions{5, 0, 2, 7};
+  const DeviceTensor fused(context_, dtype(), {4, 12}, x);
+  rope(context_, fused.tensor().columns(0, 8), DeviceTensor(context_, DType::i32, {4}, positions),
+       table_for(8, 4), RopeDirection::forward);
+  const Values y = fused.download();
+  for (Size r = 0; r < 4; ++r) {
+    for (Size c = 8; c < 12; ++c) EXPECT_EQ(y[r * 12 + c], x[r * 12 + c]);
+    EXPECT_EQ(y[12 + r], x[12 + r]);  // position 0 does not turn
+  }
+}
+
+TEST_P(RopeTest, RefusesAPositionOutsideTheTable) {
+  if (device().type != DeviceType::cpu) GTEST_SKIP() << "positions are checked on the CPU only";
+  const DeviceTensor x(context_, dtype(), {2, 4}, Values(8, 1.0));
+  for (const double bad : {8.0, -1.0}) {
+    const DeviceTensor positions(context_, DType::i32, {2}, Values{3, bad});
+    EXPECT_EQ(
+        message_of([&] { rope(context_, x, positions, table_for(8, 4), RopeDirection::forward); }),
+        fmt::format("rope: positions[1] is {}, the table has 8 positions", int(bad)));
+    EXPECT_EQ(x.download(), Values(8, 1.0));
+  }
+}
+
+}  // namespace
+}  // namespace fathom::ops
