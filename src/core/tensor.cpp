@@ -37,8 +37,9 @@ Tensor::Tensor(void* data_, DType dtype_, Shape shape_, Device device_)
 
 Tensor Tensor::view(Shape new_shape) const {
   const bool keeps_rows = new_shape.rank() > 0 && shape.rank() > 0 && new_shape[-1] == shape[-1];
-  require(new_shape.elements() == elements() && (contiguous() || keeps_rows),
-          "cannot view {} as {}", to_string(*this), to_string(new_shape));
+  if (new_shape.elements() != elements() || !(contiguous() || keeps_rows)) [[unlikely]] {
+    fail_runtime("cannot view {} as {}", to_string(*this), to_string(new_shape));
+  }
   Tensor result = *this;
   result.shape = new_shape;
   if (!keeps_rows) result.row_stride = result.cols();
@@ -46,8 +47,9 @@ Tensor Tensor::view(Shape new_shape) const {
 }
 
 Tensor Tensor::columns(std::int64_t begin, std::int64_t count) const {
-  require(begin >= 0 && count >= 0 && begin + count <= cols(), "no columns [{}, {}) in {}", begin,
-          begin + count, to_string(*this));
+  if (begin < 0 || count < 0 || begin + count > cols()) [[unlikely]] {
+    fail_runtime("no columns [{}, {}) in {}", begin, begin + count, to_string(*this));
+  }
   std::array<std::int64_t, Shape::max_rank> dims{};
   for (int i = 0; i < shape.rank(); ++i) dims[i] = shape[i];
   dims[shape.rank() - 1] = count;
@@ -58,8 +60,9 @@ Tensor Tensor::columns(std::int64_t begin, std::int64_t count) const {
 }
 
 Tensor Tensor::slice(std::int64_t begin, std::int64_t count) const {
-  require(shape.rank() > 0 && begin >= 0 && count >= 0 && begin + count <= shape[0],
-          "no entries [{}, {}) in {}", begin, begin + count, to_string(*this));
+  if (shape.rank() == 0 || begin < 0 || count < 0 || begin + count > shape[0]) [[unlikely]] {
+    fail_runtime("no entries [{}, {}) in {}", begin, begin + count, to_string(*this));
+  }
   std::array<std::int64_t, Shape::max_rank> dims{};
   for (int i = 0; i < shape.rank(); ++i) dims[i] = shape[i];
   dims[0] = count;
@@ -73,7 +76,8 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t count) const {
 }
 
 void Tensor::check_dtype(DType expected) const {
-  require(dtype == expected, "{} was read as {}", to_string(*this), name_of(expected));
+  if (dtype != expected) [[unlikely]]
+    fail_runtime("{} was read as {}", to_string(*this), name_of(expected));
 }
 
 std::string to_string(const Tensor& tensor) {
