@@ -9,8 +9,10 @@ namespace fathom {
 Tensor Buffer::tensor(DType dtype, Shape shape, std::size_t offset) const {
   void* at = data_ ? static_cast<std::byte*>(data_) + offset : nullptr;
   Tensor result(at, dtype, shape, device_);
-  require(offset <= bytes_ && result.bytes() <= bytes_ - offset,
-          "{} at byte {} does not fit in a buffer of {} bytes", to_string(result), offset, bytes_);
+  if (offset > bytes_ || result.bytes() > bytes_ - offset) [[unlikely]] {
+    fail_runtime("{} at byte {} does not fit in a buffer of {} bytes", to_string(result), offset,
+                 bytes_);
+  }
   return result;
 }
 
@@ -18,9 +20,10 @@ Tensor Arena::take(DType dtype, Shape shape) {
   constexpr std::size_t alignment = 256;
   const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  require(rounded <= capacity_ - used_,
-          "the arena of {} bytes on {} is full: {} in use, {} more wanted for {}{}", capacity_,
-          to_string(device()), used_, rounded, name_of(dtype), to_string(shape));
+  if (rounded > capacity_ - used_) [[unlikely]] {
+    fail_runtime("the arena of {} bytes on {} is full: {} in use, {} more wanted for {}{}",
+                 capacity_, to_string(device()), used_, rounded, name_of(dtype), to_string(shape));
+  }
   void* at = buffer_.data() ? static_cast<std::byte*>(buffer_.data()) + used_ : nullptr;
   used_ += rounded;
   peak_ = std::max(peak_, used_);

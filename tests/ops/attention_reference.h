@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <random>
 #include <vector>
 
 #include "ops/attention.h"
@@ -12,12 +13,37 @@
 
 namespace fathom::ops {
 
+// Normal numbers that the type can hold.
+inline Doubles normal_values(std::int64_t count, unsigned seed, DType dtype, double deviation = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal(0, deviation);
+  Doubles values(count);
+  for (double& value : values) {
+    const float x = static_cast<float>(normal(random));
+    value = dtype == DType::f32 ? x : static_cast<float>(bfloat16(x));
+  }
+  return values;
+}
+
+// Root mean square of the difference over that of the expected values.
+inline double relative_error(const Doubles& actual, const Doubles& expected) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += std::pow(actual[i] - expected[i], 2);
+    size += std::pow(expected[i], 2);
+  }
+  const double count = static_cast<double>(expected.size());
+  return std::sqrt(difference / count) / std::max(std::sqrt(size / count), 0.1);
+}
+
 struct AttentionReference {
   HeadShape heads;
   std::vector<std::int32_t> offsets;
   Doubles q, k, v;   // [n, heads · head_dim], contiguous
   Doubles out, lse;  // lse: [num_heads, n]
   Doubles dq, dk, dv;
+
+  std::vector<std::int32_t> queries = {};  // the last so many of each segment; empty: all
 
   std::int64_t rows() const { return offsets.back(); }
   std::int64_t q_at(std::int64_t i, std::int64_t h) const {
@@ -38,7 +64,8 @@ struct AttentionReference {
   template <class F>
   void for_each_query(F f) const {
     for (std::size_t s = 0; s + 1 < offsets.size(); ++s) {
-      for (std::int64_t i = offsets[s]; i < offsets[s + 1]; ++i) {
+      const std::int64_t end = offsets[s + 1];
+      for (std::int64_t i = queries.empty() ? offsets[s] : end - queries[s]; i < end; ++i) {
         for (std::int64_t h = 0; h < heads.num_heads; ++h) f(offsets[s], i, h);
       }
     }
@@ -47,15 +74,17 @@ struct AttentionReference {
   void forward() {
     out.assign(q.size(), 0);
     lse.assign(rows() * heads.num_heads, 0);
+    Doubles scores(rows());
     for_each_query([&](std::int64_t begin, std::int64_t i, std::int64_t h) {
       double max = -INFINITY, sum = 0;
-      for (std::int64_t j = begin; j <= i; ++j) max = std::max(max, score(i, j, h));
-      for (std::int64_t j = begin; j <= i; ++j) sum += std::exp(score(i, j, h) - max);
+      for (std::int64_t j = begin; j <= i; ++j) max = std::max(max, scores[j] = score(i, j, h));
+      for (std::int64_t j = begin; j <= i; ++j) sum += std::exp(scores[j] - max);
       lse[h * rows() + i] = max + std::log(sum);
       for (std::int64_t j = begin; j <= i; ++j) {
-        const double p = std::exp(score(i, j, h) - lse[h * rows() + i]);
-        for (std::int64_t c = 0; c < heads.head_dim; ++c)
+        const double p = std::exp(scores[j] - lse[h * rows() + i]);
+        for (std::int64_t c = 0; c < heads.head_dim; ++c) {
           out[q_at(i, h) + c] += p * v[k_at(j, h) + c];
+        }
       }
     });
   }

@@ -1,9 +1,9 @@
 #include "ops/attention.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <random>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -12,28 +12,6 @@
 
 namespace fathom::ops {
 namespace {
-
-Doubles normal_values(std::int64_t count, unsigned seed, DType dtype, double deviation = 1) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal(0, deviation);
-  Doubles values(count);
-  for (double& value : values) {
-    const float x = static_cast<float>(normal(random));
-    value = dtype == DType::f32 ? x : static_cast<float>(bfloat16(x));
-  }
-  return values;
-}
-
-// Root mean square of the difference over that of the expected values.
-double relative_error(const Doubles& actual, const Doubles& expected) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    difference += std::pow(actual[i] - expected[i], 2);
-    size += std::pow(expected[i], 2);
-  }
-  const double count = static_cast<double>(expected.size());
-  return std::sqrt(difference / count) / std::max(std::sqrt(size / count), 0.1);
-}
 
 struct Case {
   HeadShape heads;
@@ -63,7 +41,7 @@ struct AttentionRun {
   }
 
   AttentionRun(Device device, DType dtype, const Case& c)
-      : context(device),
+      : context(device, std::size_t{16} << 20),
         shape(c),
         reference(make_reference(c, dtype)),
         dout(normal_values(reference.q.size(), 4, dtype)),
@@ -116,51 +94,193 @@ const std::vector<Case>& cases() {
     list.push_back({{70, 1, 8}, {9}});    // a group of several tiles
     list.push_back({{4, 2, 64}, {0, 5, 0, 1, 66, 0, 0, 33, 0}});
     list.push_back({{2, 1, 64}, std::vector<std::int32_t>(50, 1)});
-    list.push_back({{1, 1, 16}, {600}});      // several tiles of keys
-    list.push_back({{6, 2, 16}, {530}});      // and the diagonal across their bounds
+    list.push_back({{1, 1, 16}, {600}});  // several tiles of keys
+    list.push_back({{6, 2, 16}, {530}});  // and the diagonal across their bounds
     return list;
   }();
   return all;
 }
 
-class Attention : public testing::TestWithParam<DType> {};
+std::string name_of_case(const Case& c) {
+  return fmt::format("{} over {} heads of {}, lengths {}", c.heads.num_heads, c.heads.num_kv_heads,
+                     c.heads.head_dim, fmt::join(c.lengths, " "));
+}
+
+class Attention : public testing::TestWithParam<DType> {
+ protected:
+  bool f32() const { return GetParam() == DType::f32; }
+
+  static void expect_gradients(AttentionRun& run, double bound) {
+    run.reference.backward(run.dout);
+    const std::int64_t width = run.query_width(), kv = run.key_width();
+    EXPECT_LT(relative_error(run.dqkv.get(0, width), run.reference.dq), bound);
+    EXPECT_LT(relative_error(run.dqkv.get(width, kv), run.reference.dk), bound);
+    EXPECT_LT(relative_error(run.dqkv.get(width + kv, kv), run.reference.dv), bound);
+    EXPECT_TRUE(run.dqkv.guards_intact());
+  }
+};
 
 TEST_P(Attention, ForwardIsTheReference) {
   for (const Case& c : cases()) {
+    SCOPED_TRACE(name_of_case(c));
     AttentionRun run(cpu_device, GetParam(), c);
     run.forward();
-    const bool f32 = GetParam() == DType::f32;
-    SCOPED_TRACE(testing::Message()
-                 << c.heads.num_heads << "/" << c.heads.num_kv_heads << " heads of "
-                 << c.heads.head_dim << ", " << run.reference.rows() << " rows");
-    const double error = relative_error(run.out.get(), run.reference.out);
-    EXPECT_LT(error, f32 ? 1e-6 : 2e-3);
-    EXPECT_LT(relative_error(run.lse.get(), run.reference.lse), 1e-6);
+    EXPECT_LT(relative_error(run.out.get(), run.reference.out), f32() ? 4e-7 : 1.8e-3);
+    EXPECT_LT(relative_error(run.lse.get(), run.reference.lse), 3e-7);
     EXPECT_TRUE(run.out.guards_intact() && run.lse.guards_intact());
   }
 }
 
 TEST_P(Attention, BackwardIsTheReference) {
   for (const Case& c : cases()) {
+    SCOPED_TRACE(name_of_case(c));
     AttentionRun run(cpu_device, GetParam(), c);
     run.forward();
     run.backward();
-    const bool f32 = GetParam() == DType::f32;
-    SCOPED_TRACE(testing::Message()
-                 << c.heads.num_heads << "/" << c.heads.num_kv_heads << " heads of "
-                 << c.heads.head_dim << ", " << run.reference.rows() << " rows");
-    run.reference.backward(run.dout);
-    const std::int64_t width = run.query_width(), key_width = run.key_width();
-    const double bound = f32 ? 2e-6 : 4e-3;
-    EXPECT_LT(relative_error(run.dqkv.get(0, width), run.reference.dq), bound);
-    EXPECT_LT(relative_error(run.dqkv.get(width, key_width), run.reference.dk), bound);
-    EXPECT_LT(relative_error(run.dqkv.get(width + key_width, key_width), run.reference.dv), bound);
-    EXPECT_TRUE(run.dqkv.guards_intact());
+    expect_gradients(run, f32() ? 3e-6 : 3.5e-3);
   }
+}
+
+// Scores of thousands: f32 keeps them to 1e-4, and exp must not overflow.
+TEST_P(Attention, LargeScoresStayExact) {
+  AttentionRun run(cpu_device, GetParam(), {{2, 2, 64}, {130}, 30});
+  run.forward();
+  run.backward();
+  EXPECT_LT(relative_error(run.out.get(), run.reference.out), f32() ? 2e-5 : 1.8e-3);
+  expect_gradients(run, f32() ? 2e-4 : 5e-3);
+}
+
+TEST_P(Attention, HasTheSameBitsForAnyNumberOfThreads) {
+  Doubles expected;
+  for (const int threads : {1, 2, 5}) {
+    set_num_threads(threads);
+    AttentionRun run(cpu_device, GetParam(), {{6, 2, 40}, {130, 1, 0, 300, 64}});
+    run.forward();
+    run.backward();
+    Doubles result = run.out.get();
+    for (const Doubles& more : {run.lse.get(), run.dqkv.get()}) {
+      result.insert(result.end(), more.begin(), more.end());
+    }
+    if (expected.empty()) expected = result;
+    EXPECT_EQ(result, expected) << threads << " threads";
+  }
+  set_num_threads(2);
+}
+
+TEST_P(Attention, BackwardTakesFewerThreadsWhenTheWorkspaceIsSmall) {
+  set_num_threads(6);
+  AttentionRun run(cpu_device, GetParam(), {{6, 6, 40}, {300}});
+  run.context.workspace = Arena(cpu_device, std::size_t{1} << 20);
+  run.forward();
+  EXPECT_NO_THROW(run.backward());
+  expect_gradients(run, f32() ? 3e-6 : 3.5e-3);
+  set_num_threads(2);
+}
+
+TEST_P(Attention, MetaComputesNothingAndNoRowsAreFine) {
+  AttentionRun none(cpu_device, GetParam(), {{2, 1, 8}, {0, 0}});
+  EXPECT_NO_THROW(none.forward());
+  EXPECT_NO_THROW(none.backward());
+
+  Context meta(meta_device);
+  const auto tensor = [&](DType dtype, Shape shape) {
+    return Tensor(nullptr, dtype, shape, meta_device);
+  };
+  const Tensor q = tensor(GetParam(), {4, 16}), k = tensor(GetParam(), {4, 8});
+  const Segments segments{tensor(DType::i32, {2}), 4};
+  EXPECT_NO_THROW(attention(meta, q, k, k, segments, {2, 1, 8}, q, tensor(DType::f32, {2, 4})));
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Attention, testing::Values(DType::f32, DType::bf16),
                          [](const auto& tested) { return std::string(name_of(tested.param)); });
+
+// What the formulas of the reference's backward themselves are checked by.
+TEST(AttentionReference, BackwardIsTheDerivativeOfForward) {
+  AttentionReference r = AttentionRun::make_reference({{4, 2, 3}, {5, 0, 2}}, DType::f32);
+  const Doubles dout = normal_values(r.q.size(), 9, DType::f32);
+  r.backward(dout);
+  const auto loss = [&] {
+    r.forward();
+    double sum = 0;
+    for (std::size_t i = 0; i < dout.size(); ++i) sum += dout[i] * r.out[i];
+    return sum;
+  };
+  const auto expect_derivative = [&](Doubles& x, const Doubles& gradient) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double at = x[i], step = 1e-5;
+      x[i] = at + step;
+      const double above = loss();
+      x[i] = at - step;
+      const double below = loss();
+      x[i] = at;
+      EXPECT_NEAR((above - below) / (2 * step), gradient[i], 1e-8);
+    }
+  };
+  expect_derivative(r.q, r.dq);
+  expect_derivative(r.k, r.dk);
+  expect_derivative(r.v, r.dv);
+}
+
+class AttentionErrors : public testing::Test {
+ protected:
+  AttentionRun run{cpu_device, DType::f32, {{2, 1, 8}, {3, 2}}};
+
+  template <class F>
+  static void expect_error(F call, const std::string& message) {
+    try {
+      call();
+      ADD_FAILURE() << "nothing was thrown; expected: " << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::runtime);
+      EXPECT_THAT(error.what(), testing::HasSubstr(message));
+    }
+  }
+};
+
+TEST_F(AttentionErrors, NameTheArgumentAndWhatItShouldBe) {
+  const auto with_heads = [&](HeadShape heads) {
+    return [&, heads] {
+      run.shape.heads = heads;
+      attention(run.context, run.qkv.view().columns(0, 16), run.qkv.view().columns(16, 8),
+                run.qkv.view().columns(24, 8), run.segments, heads, run.out.view(), run.lse.view());
+    };
+  };
+  expect_error(with_heads({3, 2, 8}), "num_heads must be a multiple of num_kv_heads");
+  expect_error(with_heads({2, 0, 8}), "must be positive");
+  expect_error(with_heads({4, 1, 8}), "attention: q is f32[5, 16] on cpu");
+  expect_error(with_heads({4, 1, 8}), "q must be [5, 32]");
+  expect_error(with_heads({2, 2, 8}), "k must be [5, 16]");
+  run.shape.heads = {2, 1, 8};
+  run.lse = GuardedMatrix(run.context, DType::f32, 2, 4);
+  expect_error([&] { run.forward(); }, "lse must be [2, 5]");
+  expect_error([&] { run.backward(); }, "attention_backward: dout is");
+}
+
+TEST_F(AttentionErrors, RefuseSegmentsThatDoNotFitTheRows) {
+  auto* offsets = static_cast<std::int32_t*>(run.offsets.data());
+  run.segments.max_length = 2;
+  expect_error([&] { run.forward(); }, "a segment is longer than max_length");
+  run.segments.max_length = 9;
+  offsets[1] = 6;
+  expect_error([&] { run.forward(); }, "offsets must ascend");
+  offsets[1] = 3;
+  offsets[2] = 4;
+  expect_error([&] { run.backward(); }, "offsets must go from 0 to the number of rows of q");
+  run.segments.offsets.dtype = DType::f32;
+  expect_error([&] { run.forward(); }, "offsets must be i32");
+}
+
+TEST_F(AttentionErrors, RefuseMixedTypesAndDevices) {
+  run.out = GuardedMatrix(run.context, DType::bf16, 5, 16);
+  expect_error([&] { run.forward(); }, "the types of q and out differ");
+  Context meta(meta_device);
+  expect_error(
+      [&] {
+        attention(meta, run.q_of(run.qkv), run.k_of(run.qkv), run.v_of(run.qkv), run.segments,
+                  run.shape.heads, run.out.view(), run.lse.view());
+      },
+      "is not on meta, where the operation runs");
+}
 
 }  // namespace
 }  // namespace fathom::ops

@@ -20,7 +20,7 @@ using Doubles = std::vector<double>;
 class GuardedMatrix {
  public:
   GuardedMatrix(const Context& context, DType dtype, std::int64_t rows, std::int64_t cols)
-      : context_(context),
+      : context_(&context),
         stride_(cols + 2 * guard),
         buffer_(context.device, (rows + 2) * stride_ * size_of(dtype)),
         whole_(buffer_.tensor(dtype, {rows + 2, stride_})) {
@@ -70,23 +70,23 @@ class GuardedMatrix {
       using T = decltype(type);
       std::vector<T> host;
       for (const double value : values) host.push_back(T(static_cast<float>(value)));
-      copy_bytes(to.data, context_.device, host.data(), cpu_device, to.bytes(), context_.stream);
-      synchronize(context_.device, context_.stream);
+      copy_bytes(to.data, context_->device, host.data(), cpu_device, to.bytes(), context_->stream);
+      synchronize(context_->device, context_->stream);
     });
   }
   Doubles read(Tensor from) const {
     return dispatch_floating(from.dtype, [&](auto type) {
       std::vector<decltype(type)> host(from.elements());
-      copy_bytes(host.data(), cpu_device, from.data, context_.device, from.bytes(),
-                 context_.stream);
-      synchronize(context_.device, context_.stream);
+      copy_bytes(host.data(), cpu_device, from.data, context_->device, from.bytes(),
+                 context_->stream);
+      synchronize(context_->device, context_->stream);
       Doubles values;
       for (const auto value : host) values.push_back(static_cast<float>(value));
       return values;
     });
   }
 
-  const Context& context_;
+  const Context* context_;
   std::int64_t stride_;
   Buffer buffer_;
   Tensor whole_;

@@ -30,6 +30,21 @@ struct Problem {
 struct Scratch {
   PerThread q, dout, dq, p, ds, lse, d, k, v, dk, dv;
 
+  // As many of `threads` as the workspace has room for: sums of long segments in
+  // bf16 take megabytes a thread.
+  static int threads_that_fit(const Context& context, int threads, const Problem& problem,
+                              std::int64_t max_length) {
+    const std::int64_t head_dim = problem.tiling.head_dim;
+    const std::int64_t rows = problem.k.dtype == DType::f32 ? 0 : tile_keys + max_length;
+    const std::int64_t floats =
+        tile_rows * (3 * head_dim + 2 * tile_keys + 2) + 2 * rows * head_dim;
+    constexpr std::int64_t alignment = 11 * 256;  // of each piece
+    const auto room =
+        static_cast<std::int64_t>(context.workspace.capacity() - context.workspace.mark());
+    const std::int64_t fit = (room - alignment) / (floats * std::int64_t{sizeof(float)});
+    return static_cast<int>(std::clamp(fit, std::int64_t{1}, std::int64_t{threads}));
+  }
+
   Scratch(Context& context, int threads, const Problem& problem, std::int64_t max_length)
       : Scratch(context, threads, problem.tiling.head_dim,
                 problem.k.dtype == DType::f32 ? 0 : tile_keys,
@@ -165,7 +180,8 @@ void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, 
   };
 
   const ArenaScope scope(context.workspace);
-  const int threads = threads_for(count, units_of);
+  const int threads = Scratch::threads_that_fit(context, threads_for(count, units_of), problem,
+                                                segments.max_length);
   const Scratch scratch(context, threads, problem, segments.max_length);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t kv_head) {
     Owned owned{offsets[i], offsets[i + 1] - offsets[i], kv_head, {}, {}};

@@ -107,14 +107,15 @@ void softmax_step(const QueryTile& tile, std::int64_t first_key, Tile scores, So
 class PerThread {
  public:
   PerThread(Context& context, int threads, std::int64_t rows, std::int64_t cols)
-      : memory_(context.workspace.take(DType::f32, {threads, rows, cols})) {}
-  float* data(int thread) const { return memory_.slice(thread, 1).as<float>(); }
-  Tile tile(int thread, std::int64_t rows) const {
-    return {data(thread), rows, memory_.cols(), memory_.cols()};
-  }
+      : memory_(context.workspace.take(DType::f32, {threads, rows, cols}).as<float>()),
+        each_(rows * cols),
+        cols_(cols) {}
+  float* data(int thread) const { return memory_ + thread * each_; }
+  Tile tile(int thread, std::int64_t rows) const { return {data(thread), rows, cols_, cols_}; }
 
  private:
-  Tensor memory_;
+  float* memory_;
+  std::int64_t each_, cols_;
 };
 
 // visit(thread, i, unit) for the units [0, units_of(i)) of every i in [0, count).
