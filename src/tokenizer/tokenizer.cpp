@@ -3,12 +3,9 @@
 #include <xxhash.h>
 
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 
 #include "core/error.h"
+#include "io/atomic_file.h"
 #include "io/mapped_file.h"
 #include "tokenizer/impl.h"
 #include "tokenizer/utf8.h"
@@ -138,16 +135,7 @@ std::string Tokenizer::to_json() const {
 }
 
 void Tokenizer::save(const std::string& path) const {
-  const std::string text = to_json();
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int problem = errno;
-    std::remove(temporary.c_str());
-    fail_runtime("{}: cannot write the tokenizer: {}", path, std::strerror(problem));
-  }
+  write_file_atomically(path, to_json());
 }
 
 StreamDecoder::StreamDecoder(Tokenizer tokenizer, SpecialTokens special)
