@@ -26,6 +26,16 @@ std::vector<std::string> all_tokens(const TokenizerSpec& spec) {
   return tokens;
 }
 
+// The same as decoding writes them: added tokens that are looked for in the
+// normalised text come back normalised, as Hugging Face's do.
+std::vector<std::string> spelled_tokens(const TokenizerSpec& spec, const Normalizer& normalizer,
+                                        std::vector<std::string> tokens) {
+  for (const auto& token : spec.added_tokens) {
+    if (token.normalized) normalizer.apply(tokens[static_cast<std::size_t>(token.id)]);
+  }
+  return tokens;
+}
+
 // Hands the pieces on to the model.
 class Encoding final : public PreTokenizer::Sink {
  public:
@@ -67,7 +77,7 @@ Tokenizer::Impl::Impl(TokenizerSpec parsed, const std::string& where)
       bpe(spec.model, pre_tokenizer.ends_byte_level(), where),
       tokens(all_tokens(spec)),
       special(tokens.size(), 0),
-      decoder(spec.decoders, tokens, where) {
+      decoder(spec.decoders, spelled_tokens(spec, normalizer, tokens), where) {
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) ids.emplace(tokens[id], static_cast<std::int32_t>(id));
   }
