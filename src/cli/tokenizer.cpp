@@ -1,0 +1,300 @@
+// fathom tokenizer train | encode | decode.
+#include "tokenizer/tokenizer.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "core/config.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "io/atomic_file.h"
+#include "io/compression.h"
+#include "tokenizer/text_blocks.h"
+#include "tokenizer/trainer.h"
+
+namespace fathom::cli {
+namespace {
+
+struct TrainFlags {
+  std::vector<std::string> inputs, overrides, special;
+  std::string out = "tokenizer.json", like;
+  std::optional<std::int64_t> vocab_size, pad_to_multiple;
+  int threads = 0;
+};
+
+// One argument that ends in .toml is the config; everything else is text.
+TokenizerTrainConfig train_config(const TrainFlags& flags) {
+  TokenizerTrainConfig config;
+  std::vector<std::string> files = flags.inputs;
+  if (!files.empty() && files[0].ends_with(".toml")) {
+    read_config(ConfigTable::load(files[0], flags.overrides), config);
+    files.erase(files.begin());
+  } else if (!flags.overrides.empty()) {
+    read_config(ConfigTable::parse("", "--set", flags.overrides), config);
+  }
+  if (!files.empty()) config.files = files;
+  if (flags.vocab_size) config.vocab_size = *flags.vocab_size;
+  if (flags.pad_to_multiple) config.pad_to_multiple = *flags.pad_to_multiple;
+  if (!flags.special.empty()) config.special_tokens = flags.special;
+  if (!flags.like.empty()) config.like = flags.like;
+  return config;
+}
+
+void train(const TrainFlags& flags) {
+  if (flags.threads > 0) set_num_threads(flags.threads);
+  const TokenizerTrainResult result = train_tokenizer(train_config(flags));
+  result.tokenizer.save(flags.out);
+  std::fputs(result.report.c_str(), stderr);
+  log::info("{}: {} tokens, trained in {:.2f} s", flags.out, result.tokenizer.vocab_size(),
+            result.seconds);
+}
+
+void add_train(CLI::App& parent) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* app = parent.add_subcommand("train", "Learn a tokenizer from text files");
+  app->add_option("inputs", flags->inputs,
+                  "text or .jsonl files (.gz and .zst too), or CONFIG.toml first");
+  app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
+  app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
+  app->add_option("--pad-to-multiple", flags->pad_to_multiple,
+                  "reserved tokens fill the vocabulary up to a multiple of this");
+  app->add_option("--special", flags->special, "names of the special tokens");
+  app->add_option("--like", flags->like, "tokenizer.json to take normalizer and splitting from");
+  app->add_option("--set", flags->overrides, "key=value of the config");
+  app->add_option("--threads", flags->threads, "threads to use; all cores by default");
+  app->footer(
+      "Example: fathom tokenizer train english.txt chinese.jsonl.zst --vocab-size 32000 "
+      "--out tokenizer.json");
+  app->callback([flags] { train(*flags); });
+}
+
+struct CodecFlags {
+  std::string tokenizer, out = "-", field = "text";
+  std::vector<std::string> files;
+  bool whole = false, jsonl = false, special = false, plain = false, stats = false;
+  int threads = 0, repeat = 1;
+};
+
+// Standard output, or a file that appears when it is whole.
+class Output {
+ public:
+  explicit Output(const std::string& path) {
+    if (path != "-") file_.emplace(path);
+  }
+  void write(std::string_view text) {
+    if (file_) return file_->write(text);
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+      fail_runtime("cannot write to standard output");
+    }
+  }
+  void finish() {
+    if (file_) return file_->commit();
+    if (std::fflush(stdout) != 0) fail_runtime("cannot write to standard output");
+  }
+
+ private:
+  std::optional<AtomicFile> file_;
+};
+
+// Documents of the files in turn: lines, JSONL records, or whole files.
+class Documents {
+ public:
+  explicit Documents(const CodecFlags& flags) : flags_(flags) {
+    if (flags.files.empty()) files_.push_back("/dev/stdin");
+    files_.insert(files_.end(), flags.files.begin(), flags.files.end());
+  }
+  // Up to about 16 MB of them; empty at the end.
+  std::vector<std::string> next_batch() {
+    std::vector<std::string> batch;
+    std::size_t bytes = 0;
+    while (bytes < (16u << 20)) {
+      std::string document;
+      if (!next(document)) break;
+      bytes += document.size() + 16;
+      batch.push_back(std::move(document));
+    }
+    return batch;
+  }
+
+ private:
+  bool next(std::string& document) {
+    for (; at_ < files_.size(); ++at_, lines_.reset()) {
+      if (flags_.whole && !tokenizer::is_jsonl(files_[at_])) {
+        document = read_text(files_[at_++]);
+        return true;
+      }
+      if (!lines_) lines_ = std::make_unique<LineReader>(files_[at_]);
+      if (!lines_->next(document)) continue;
+      if (flags_.jsonl || tokenizer::is_jsonl(files_[at_])) {
+        document = tokenizer::text_of_record(
+            document, flags_.field, fmt::format("{}:{}", files_[at_], lines_->line_number()));
+      }
+      return true;
+    }
+    return false;
+  }
+
+  const CodecFlags& flags_;
+  std::vector<std::string> files_;
+  std::size_t at_ = 0;
+  std::unique_ptr<LineReader> lines_;
+};
+
+struct Totals {
+  std::uint64_t documents = 0, bytes = 0, tokens = 0;
+  double seconds = 0;
+};
+
+// The ids of a batch on all threads; the best time of --repeat passes counts.
+std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
+                                                    const CodecFlags& flags,
+                                                    const std::vector<std::string>& batch,
+                                                    Totals& totals) {
+  const EncodeOptions options{flags.special ? Template::apply : Template::skip,
+                              flags.plain ? SpecialText::plain : SpecialText::parse};
+  std::vector<std::vector<std::int32_t>> ids(batch.size());
+  double best = 1e30;
+  for (int pass = 0; pass < std::max(flags.repeat, 1); ++pass) {
+    const auto start = std::chrono::steady_clock::now();
+    parallel_for(static_cast<std::int64_t>(batch.size()), 64, [&](auto begin, auto end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        ids[i] = tokenizer.encode(batch[i], options);
+      }
+    });
+    best = std::min(
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  totals.seconds += best;
+  totals.documents += batch.size();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    totals.bytes += batch[i].size();
+    totals.tokens += ids[i].size();
+  }
+  return ids;
+}
+
+void append_ids(std::string& out, const std::vector<std::int32_t>& ids, bool json) {
+  char digits[16];
+  if (json) out += '[';
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) out += json ? ',' : ' ';
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, ids[i]).ptr);
+  }
+  out += json ? "]\n" : "\n";
+}
+
+void encode(const CodecFlags& flags) {
+  if (flags.threads > 0) set_num_threads(flags.threads);
+  const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer);
+  Documents documents(flags);
+  Output output(flags.out);
+  Totals totals;
+  for (auto batch = documents.next_batch(); !batch.empty(); batch = documents.next_batch()) {
+    std::string text;
+    for (const auto& ids : encode_batch(tokenizer, flags, batch, totals)) {
+      append_ids(text, ids, flags.jsonl);
+    }
+    output.write(text);
+  }
+  output.finish();
+  if (!flags.stats) return;
+  const double tokens = static_cast<double>(std::max<std::uint64_t>(totals.tokens, 1));
+  log::info("{} documents, {} bytes, {} tokens, {:.3f} bytes a token, {:.4f} s, {:.1f} MB/s",
+            totals.documents, totals.bytes, totals.tokens,
+            static_cast<double>(totals.bytes) / tokens, totals.seconds,
+            static_cast<double>(totals.bytes) / 1e6 / std::max(totals.seconds, 1e-9));
+}
+
+// "1 2 3" or "[1, 2, 3]".
+std::vector<std::int32_t> parse_ids(std::string_view line, const std::string& where) {
+  std::vector<std::int32_t> ids;
+  const char* p = line.data();
+  const char* const end = p + line.size();
+  while (p < end) {
+    if (std::string_view(" \t\r,[]").find(*p) != std::string_view::npos) {
+      ++p;
+      continue;
+    }
+    std::int32_t id = 0;
+    const auto [after, problem] = std::from_chars(p, end, id);
+    if (problem != std::errc()) {
+      fail_input("{}: '{}' is no token id; wants numbers between spaces or a JSON array", where,
+                 line.substr(static_cast<std::size_t>(p - line.data()), 20));
+    }
+    ids.push_back(id);
+    p = after;
+  }
+  return ids;
+}
+
+void decode(const CodecFlags& flags) {
+  const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer);
+  auto files = flags.files;
+  if (files.empty()) files.push_back("/dev/stdin");
+  Output output(flags.out);
+  for (const auto& file : files) {
+    LineReader lines(file);
+    for (std::string line; lines.next(line);) {
+      const auto ids = parse_ids(line, fmt::format("{}:{}", file, lines.line_number()));
+      std::string text =
+          tokenizer.decode(ids, flags.special ? SpecialTokens::keep : SpecialTokens::skip);
+      if (flags.jsonl) text = tokenizer::json_string(text);
+      if (!flags.whole) text += '\n';
+      output.write(text);
+    }
+  }
+  output.finish();
+}
+
+void add_codec_flags(CLI::App& app, CodecFlags& flags) {
+  app.add_option("tokenizer", flags.tokenizer, "tokenizer.json")->required();
+  app.add_option("files", flags.files, "files to read; standard input when there are none");
+  app.add_option("--out", flags.out, "file to write, - for standard output")->capture_default_str();
+}
+
+void add_encode(CLI::App& parent) {
+  auto flags = std::make_shared<CodecFlags>();
+  CLI::App* app = parent.add_subcommand("encode", "Text to token ids, a line a document");
+  add_codec_flags(*app, *flags);
+  app->add_flag("--whole", flags->whole, "each file is one document, not each line");
+  app->add_flag("--jsonl", flags->jsonl, "read JSONL records, write JSON arrays");
+  app->add_option("--text-field", flags->field, "key of a record's text")->capture_default_str();
+  app->add_flag("--add-special", flags->special, "add what the post-processor's template asks for");
+  app->add_flag("--plain", flags->plain, "take the text of special tokens for plain text");
+  app->add_flag("--stats", flags->stats, "print totals and speed at the end");
+  app->add_option("--repeat", flags->repeat, "encode so many times and report the best time");
+  app->add_option("--threads", flags->threads, "threads to use; all cores by default");
+  app->footer("Example: fathom tokenizer encode tokenizer.json notes.txt --stats > notes.ids");
+  app->callback([flags] { encode(*flags); });
+}
+
+void add_decode(CLI::App& parent) {
+  auto flags = std::make_shared<CodecFlags>();
+  CLI::App* app = parent.add_subcommand("decode", "Lines of token ids back to text");
+  add_codec_flags(*app, *flags);
+  app->add_flag("--whole", flags->whole, "write the bytes alone, without line ends");
+  app->add_flag("--jsonl", flags->jsonl, "write each text as a JSON string");
+  app->add_flag("--keep-special", flags->special, "write special tokens too");
+  app->footer("Example: fathom tokenizer decode tokenizer.json notes.ids");
+  app->callback([flags] { decode(*flags); });
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& app) {
+  CLI::App* tokenizer =
+      app.add_subcommand("tokenizer", "Train a tokenizer; turn text into token ids and back");
+  tokenizer->require_subcommand(1);
+  tokenizer->footer("Example: fathom tokenizer train corpus.txt --vocab-size 8000");
+  add_train(*tokenizer);
+  add_encode(*tokenizer);
+  add_decode(*tokenizer);
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,201 @@
+#include "tokenizer/trainer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "tokenizer/compression_report.h"
+#include "tokenizer/impl.h"
+#include "tokenizer/merge_learner.h"
+#include "tokenizer/piece_counter.h"
+#include "tokenizer/text_blocks.h"
+
+namespace fathom {
+namespace {
+
+using namespace tokenizer;
+
+void check(const TokenizerTrainConfig& config) {
+  if (config.files.empty()) fail_input("tokenizer train: no files; name at least one text file");
+  if (config.vocab_size < 256 || config.vocab_size > 1'000'000) {
+    fail_input("vocab_size: {} is outside 256 (one a byte) to 1000000", config.vocab_size);
+  }
+  if (config.pad_to_multiple < 1 || config.pad_to_multiple > 65536) {
+    fail_input("pad_to_multiple: {} is outside 1 to 65536", config.pad_to_multiple);
+  }
+  if (config.min_frequency < 1) fail_input("min_frequency: wants at least 1");
+  if (config.memory_mb < 16) fail_input("memory_mb: wants at least 16");
+  auto names = config.special_tokens;
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) fail_input("special_tokens: '{}' is named twice", *twice);
+  if (!names.empty() && names[0].empty()) fail_input("special_tokens: one of them is empty");
+}
+
+// How text is split by default: the report's rules. Line ends alone, CJK apart
+// from other letters, words and punctuation with the space before them, digits
+// singly.
+std::vector<PreTokenizerStep> default_steps() {
+  std::vector<PreTokenizerStep> steps;
+  for (const char* pattern : {R"([\r\n])", "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+",
+                              R"(\s?[\p{L}\p{M}]+)", R"(\s?[\p{P}\p{S}]+)"}) {
+    PreTokenizerStep step;
+    step.pattern = {PatternSpec::Kind::regex, pattern};
+    steps.push_back(step);
+  }
+  PreTokenizerStep digits;
+  digits.kind = PreTokenizerStep::Kind::digits;
+  digits.individual_digits = true;
+  steps.push_back(digits);
+  PreTokenizerStep bytes;
+  bytes.kind = PreTokenizerStep::Kind::byte_level;
+  bytes.use_regex = false;
+  steps.push_back(bytes);
+  return steps;
+}
+
+TokenizerSpec empty_spec(const TokenizerTrainConfig& config) {
+  TokenizerSpec spec;
+  if (config.like.empty()) {
+    spec.pre_tokenizers = default_steps();
+  } else {
+    const std::string text = read_text(config.like);
+    TokenizerSpec like = read_spec(text, config.like);
+    spec.normalizers = std::move(like.normalizers);
+    spec.pre_tokenizers = std::move(like.pre_tokenizers);
+    if (spec.pre_tokenizers.empty() ||
+        spec.pre_tokenizers.back().kind != PreTokenizerStep::Kind::byte_level) {
+      fail_input("{}: pre_tokenizer: training wants one that ends in ByteLevel", config.like);
+    }
+  }
+  spec.post_processors.emplace_back();
+  spec.post_processors[0].trim_offsets = false;
+  spec.decoders.emplace_back();
+  return spec;
+}
+
+class Counting final : public PreTokenizer::Sink {
+ public:
+  explicit Counting(PieceCounter& counter) : counter_(counter) {}
+  void piece(std::string_view text) override { counter_.add(text); }
+
+ private:
+  PieceCounter& counter_;
+};
+
+// Counts the pieces of all files: each thread on its own, then each a part of
+// the hash space over all of them. Sums do not depend on who counted what.
+std::vector<PieceCounter> count_pieces(const TokenizerTrainConfig& config,
+                                       const Tokenizer::Impl& splitter) {
+  TextBlocks blocks(config.files, config.text_field);
+  Progress progress("reading text", TextBlocks::total_size(config.files), Progress::Unit::bytes);
+  std::vector<PieceCounter> counters(static_cast<std::size_t>(num_threads()));
+  std::mutex progress_mutex;
+  std::uint64_t shown = 0;
+  on_each_thread([&](int thread, int) {
+    PieceCounter& counter = counters[static_cast<std::size_t>(thread)];
+    Counting sink(counter);
+    Workspace workspace(splitter.pre_tokenizer);
+    for (TextBlock block; blocks.next(block);) {
+      for (const auto& text : block.texts) splitter.pieces(text, workspace, sink);
+      const std::lock_guard lock(progress_mutex);
+      const std::uint64_t now = blocks.position();
+      if (now > shown) progress.advance(now - shown);
+      shown = std::max(shown, now);
+    }
+  });
+  progress.finish();
+  return counters;
+}
+
+PieceCounter add_up(const std::vector<PieceCounter>& counters, std::int64_t memory_mb) {
+  if (counters.size() == 1) return counters[0];
+  std::vector<PieceCounter> parts(counters.size());
+  on_each_thread(
+      [&](int thread, int threads) {
+        for (const auto& counter : counters) {
+          counter.for_each(
+              [&](std::string_view piece, std::uint64_t count) {
+                parts[static_cast<std::size_t>(thread)].add(piece, count);
+              },
+              static_cast<std::size_t>(thread), static_cast<std::size_t>(threads));
+        }
+      },
+      static_cast<int>(counters.size()));
+  PieceCounter all;
+  for (const auto& part : parts) {
+    part.for_each([&](std::string_view piece, std::uint64_t count) { all.add(piece, count); });
+  }
+  const auto bound = static_cast<std::size_t>(memory_mb) << 20;
+  for (std::uint64_t least = 2; all.memory() > bound; ++least) {
+    all.prune(least);
+    log::warning("tokenizer train: pieces seen fewer than {} times are left out (memory_mb)",
+                 least);
+  }
+  return all;
+}
+
+// Special tokens behind the ordinary ones, then reserved ones up to a multiple.
+void add_special_tokens(TokenizerSpec& spec, const TokenizerTrainConfig& config) {
+  auto names = config.special_tokens;
+  const auto multiple = static_cast<std::size_t>(config.pad_to_multiple);
+  for (int i = 0; (spec.model.vocab.size() + names.size()) % multiple != 0; ++i) {
+    std::string name = fmt::format("<｜reserved▁{}｜>", i);
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  for (const auto& name : names) {
+    AddedToken token;
+    token.id = static_cast<std::int32_t>(spec.model.vocab.size() + spec.added_tokens.size());
+    token.content = name;
+    token.special = true;
+    if (std::ranges::find(spec.model.vocab, name) != spec.model.vocab.end()) {
+      fail_input("special_tokens: '{}' was learnt as an ordinary token; choose another name", name);
+    }
+    spec.added_tokens.push_back(std::move(token));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> default_special_tokens() {
+  std::vector<std::string> names = {"<｜begin▁of▁sentence｜>",
+                                    "<｜end▁of▁sentence｜>",
+                                    "<｜▁pad▁｜>",
+                                    "<｜System｜>",
+                                    "<｜User｜>",
+                                    "<｜Assistant｜>"};
+  for (int i = 0; names.size() < 15; ++i) names.push_back(fmt::format("<｜spare▁{}｜>", i));
+  return names;
+}
+
+TokenizerTrainResult train_tokenizer(const TokenizerTrainConfig& config) {
+  check(config);
+  const auto start = std::chrono::steady_clock::now();
+  TokenizerSpec spec = empty_spec(config);
+  PieceCounter pieces;
+  {
+    const Tokenizer::Impl splitter(spec, "tokenizer train");
+    pieces = add_up(count_pieces(config, splitter), config.memory_mb);
+  }
+  Progress progress("learning merges", static_cast<std::uint64_t>(config.vocab_size) - 256);
+  spec.model = learn_merges(
+      pieces, {static_cast<std::size_t>(config.vocab_size),
+               static_cast<std::uint64_t>(config.min_frequency), [&] { progress.advance(1); }});
+  progress.finish();
+  if (spec.model.vocab.size() < static_cast<std::size_t>(config.vocab_size)) {
+    log::warning("tokenizer train: the text gives {} ordinary tokens, not {}",
+                 spec.model.vocab.size(), config.vocab_size);
+  }
+  add_special_tokens(spec, config);
+  Tokenizer trained(std::make_shared<const Tokenizer::Impl>(std::move(spec), "tokenizer train"));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  std::string report = compression_report(trained, config);
+  return {std::move(trained), std::move(report), seconds.count()};
+}
+
+}  // namespace fathom

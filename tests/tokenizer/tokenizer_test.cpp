@@ -1,0 +1,141 @@
+#include "tokenizer/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/utf8.h"
+
+namespace fathom {
+namespace {
+
+using testing::ElementsAre;
+
+// 256 bytes by value, "ab" (256), "abc" (257), " a" (258).
+std::string byte_vocabulary(const std::string& rest = "", const std::string& pre = "") {
+  std::string vocab;
+  for (int byte = 0; byte < 256; ++byte) {
+    std::string token;
+    utf8::append(token, tokenizer::byte_to_char()[static_cast<std::size_t>(byte)]);
+    if (token == "\"" || token == "\\") token = "\\" + token;
+    vocab += "\"" + token + "\":" + std::to_string(byte) + ",";
+  }
+  const std::string level = R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":)" +
+                            std::string(pre.empty() ? "true}" : "false}");
+  return R"({"pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + pre + level +
+         R"(]},"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{)" + vocab +
+         R"("ab":256,"abc":257,"Ġa":258},"merges":["a b","ab c","Ġ a"]})" + rest + "}";
+}
+
+TEST(Tokenizer, MergesByRankFromTheLeft) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  EXPECT_THAT(t.encode("abcab a"), ElementsAre(257, 256, 258));
+  EXPECT_EQ(t.id_to_bytes(258), " a");
+  EXPECT_EQ(t.token_to_id("Ġa"), 258);
+}
+
+TEST(Tokenizer, LongPiecesMergeAsShortOnesDo) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  std::string text;
+  std::vector<std::int32_t> expected;
+  for (int i = 0; i < 500; ++i) {
+    text += i % 3 == 0 ? "abc" : "ab";
+    expected.push_back(i % 3 == 0 ? 257 : 256);
+  }
+  EXPECT_EQ(t.encode(text), expected);
+}
+
+TEST(Tokenizer, AnyBytesComeBack) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  std::mt19937 random(1);
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    for (std::size_t i = random() % 200; i > 0; --i) {
+      text +=
+          static_cast<char>(random() % 3 == 0 ? random() % 256 : "ab c\xe4\xb8\xad"[random() % 7]);
+    }
+    EXPECT_EQ(t.decode(t.encode(text), SpecialTokens::keep), text);
+    StreamDecoder stream(t, SpecialTokens::keep);
+    std::string streamed;
+    for (const auto id : t.encode(text)) streamed += stream.push(id);
+    EXPECT_EQ(streamed + stream.finish(), text);
+  }
+}
+
+TEST(Tokenizer, StreamHoldsBackHalfACharacter) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  StreamDecoder stream(t);
+  EXPECT_EQ(stream.push(0xe4), "");
+  EXPECT_EQ(stream.push(0xb8), "");
+  EXPECT_EQ(stream.push(0xad), "中");
+  EXPECT_EQ(stream.push(0xe4), "");
+  EXPECT_EQ(stream.finish(), "\xe4");
+}
+
+TEST(Tokenizer, SplitBehaviours) {
+  const auto pieces = [](const std::string& behavior, const std::string& invert = "false") {
+    const auto t = Tokenizer::from_json(byte_vocabulary(
+        R"(,"normalizer":null)", R"({"type":"Split","pattern":{"String":"b"},"behavior":")" +
+                                     behavior + R"(","invert":)" + invert + "},"));
+    return t.encode("abcbb");
+  };
+  const std::int32_t a = 'a', b = 'b', c = 'c';
+  EXPECT_THAT(pieces("Removed"), ElementsAre(a, c));
+  EXPECT_THAT(pieces("Removed", "true"), ElementsAre(b, b, b));
+  EXPECT_THAT(pieces("Isolated"), ElementsAre(a, b, c, b, b));
+  EXPECT_THAT(pieces("MergedWithPrevious"), ElementsAre(256, c, b, b));
+  EXPECT_THAT(pieces("MergedWithNext"), ElementsAre(a, b, c, b, b));
+  EXPECT_THAT(pieces("Contiguous"), ElementsAre(a, b, c, b, b));
+}
+
+TEST(Tokenizer, AddedTokensAreCutOut) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(
+      R"(,"added_tokens":[{"id":300,"content":"<s>","special":true,"lstrip":true,"rstrip":true},)"
+      R"({"id":301,"content":"xy","single_word":true},{"id":302,"content":"<s>>","special":true}])"));
+  EXPECT_THAT(t.encode("c  <s>  c"), ElementsAre('c', 300, 'c'));
+  EXPECT_THAT(t.encode("<s>>"), ElementsAre(302));
+  EXPECT_THAT(t.encode("cxy xy"), ElementsAre('c', 'x', 'y', ' ', 301));
+  EXPECT_THAT(t.encode("<s>", encode_plain), ElementsAre('<', 's', '>'));
+  const std::vector<std::int32_t> ids = {300, 'c'};
+  EXPECT_EQ(t.decode(ids), "c");
+  EXPECT_EQ(t.decode(ids, SpecialTokens::keep), "<s>c");
+}
+
+TEST(Tokenizer, TemplateAddsItsTokens) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(
+      R"(,"added_tokens":[{"id":300,"content":"<s>","special":true}],"post_processor":)"
+      R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},)"
+      R"({"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":)"
+      R"({"<s>":{"id":"<s>","ids":[300],"tokens":["<s>"]}}})"));
+  EXPECT_THAT(t.encode("c"), ElementsAre(300, 'c'));
+  EXPECT_THAT(t.encode("c", encode_plain), ElementsAre('c'));
+  EXPECT_EQ(t.bos_id(), 300);
+  EXPECT_EQ(t.eos_id(), std::nullopt);
+}
+
+TEST(Tokenizer, WrongIdsAreErrors) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  EXPECT_THROW(t.decode(std::vector<std::int32_t>{-1}), Error);
+  EXPECT_THROW(t.id_to_bytes(259), Error);
+}
+
+TEST(Tokenizer, ManyThreadsEncodeTheSame) {
+  const auto t = Tokenizer::from_json(byte_vocabulary());
+  const std::string text = "abc ab a 中文 abcabc";
+  const auto expected = t.encode(text);
+  std::vector<int> wrong(4);
+  on_each_thread(
+      [&](int thread, int) {
+        for (int i = 0; i < 200; ++i)
+          wrong[static_cast<std::size_t>(thread)] += t.encode(text) != expected;
+      },
+      4);
+  EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0));
+}
+
+}  // namespace
+}  // namespace fathom
