@@ -1,0 +1,116 @@
+// Byte-level BPE: text to token ids and back, from and to Hugging Face's
+// tokenizer.json. Data preparation, training and generation lean on this header;
+// how a tokenizer is learnt stands in tokenizer/trainer.h.
+//
+// A Tokenizer never changes once it is made and is cheap to copy (copies share
+// what they hold). Every const member may be called from any number of threads
+// at once; the caches that make encoding fast belong to one thread at a time and
+// take no lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fathom {
+
+// Whether encode() adds what the post-processor asks for (such as a token at the
+// beginning of the text).
+enum class Template { apply, skip };
+// What encode() does with text that spells a special token, such as "</s>": take
+// it for the token, or (for text that is not trusted) for plain characters.
+// Added tokens that are not special are always recognised.
+enum class SpecialText { parse, plain };
+// Whether decode() writes special tokens or leaves them out.
+enum class SpecialTokens { keep, skip };
+
+struct EncodeOptions {
+  Template post_processor = Template::apply;
+  SpecialText special_text = SpecialText::parse;
+};
+
+// What documents are encoded with for training: no template, no special text.
+inline constexpr EncodeOptions encode_plain{Template::skip, SpecialText::plain};
+
+class Tokenizer {
+ public:
+  // Reads a tokenizer.json. Throws an input Error that names the file and the
+  // key for a file that cannot be read, is corrupt, or asks for what this
+  // implementation does not have.
+  static Tokenizer load(const std::string& path);
+  // The same from memory; `source_name` stands in for the path in messages.
+  static Tokenizer from_json(std::string_view text,
+                             const std::string& source_name = "tokenizer.json");
+
+  // The ids of `text`. Any bytes are welcome: bytes that are no valid UTF-8 are
+  // taken as they are, so that a byte-level tokenizer without a normalizer gives
+  // them back from decode().
+  std::vector<std::int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
+  // Appends to `ids` instead: saves the allocation in loops.
+  void encode_to(std::string_view text, EncodeOptions options,
+                 std::vector<std::int32_t>& ids) const;
+
+  // The bytes of `ids`, which may end inside a UTF-8 sequence. Throws an input
+  // Error on an id outside [0, vocab_size()); an id that stands for no token
+  // gives nothing.
+  std::string decode(std::span<const std::int32_t> ids,
+                     SpecialTokens special = SpecialTokens::skip) const;
+
+  // One more than the largest id, added and special tokens included.
+  std::int64_t vocab_size() const;
+  // The id of a token as tokenizer.json spells it ("Ġthe", "</s>").
+  std::optional<std::int32_t> token_to_id(std::string_view token) const;
+  // That spelling; empty when the id stands for no token.
+  std::string_view id_to_token(std::int32_t id) const;
+  // The bytes the token stands for in a text (" the"; "</s>" for a special
+  // token): what bits per byte and streaming count. Same errors as decode().
+  std::string_view id_to_bytes(std::int32_t id) const;
+  bool is_special(std::int32_t id) const;
+
+  // End of document, beginning of document, padding: the special tokens of the
+  // usual names ("<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", ...), if any.
+  std::optional<std::int32_t> eos_id() const;
+  std::optional<std::int32_t> bos_id() const;
+  std::optional<std::int32_t> pad_id() const;
+
+  // XXH3 of to_json(): the same for any two files that mean the same tokenizer.
+  std::uint64_t hash() const;
+
+  // tokenizer.json in canonical form: fixed order of keys, vocabulary by id.
+  // from_json(to_json()) is the same tokenizer.
+  std::string to_json() const;
+  // Writes it, by way of a temporary file beside it that is renamed at the end.
+  void save(const std::string& path) const;
+
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  friend class StreamDecoder;
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Decodes one token at a time for a terminal: what it returns is whole UTF-8
+// characters; the beginning of one is held back until the rest arrives.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, SpecialTokens special = SpecialTokens::skip);
+
+  // The text that `id` completes; often empty in the middle of a character.
+  std::string push(std::int32_t id);
+  // What is still held back (an incomplete character), as it is.
+  std::string finish();
+
+ private:
+  Tokenizer tokenizer_;
+  SpecialTokens special_;
+  std::string held_;
+  bool started_ = false;
+};
+
+}  // namespace fathom
