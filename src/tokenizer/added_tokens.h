@@ -1,0 +1,44 @@
+// Finds added tokens in a text: at each position the longest that begins there.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/spec.h"
+
+namespace fathom::tokenizer {
+
+// A part of a text: an added token's, or (id -1) anything else.
+struct TextPart {
+  std::string_view text;
+  std::int32_t id = -1;
+};
+
+class AddedTokenMatcher {
+ public:
+  // Looks for `text` and takes it for `token`. Of two equal texts the first holds.
+  void add(std::string_view text, const AddedToken& token);
+  bool empty() const { return tokens_.empty(); }
+
+  // Cuts valid UTF-8 `text` into parts, in order, appended to `parts`. Special
+  // tokens are passed over when `skip_special`.
+  void split(std::string_view text, bool skip_special, std::vector<TextPart>& parts) const;
+
+ private:
+  struct Node {
+    std::vector<std::pair<unsigned char, std::uint32_t>> children;  // by byte
+    std::int32_t token = -1;                                        // index into tokens_
+  };
+  // The longest match at the start of `text`: its token, or -1, and its length.
+  std::pair<std::int32_t, std::size_t> longest(std::string_view text) const;
+
+  std::vector<Node> nodes_ = std::vector<Node>(1);
+  std::array<bool, 256> begins_{};  // whether a token begins with this byte
+  std::vector<AddedToken> tokens_;
+};
+
+}  // namespace fathom::tokenizer

@@ -1,0 +1,73 @@
+// What a Tokenizer is made of. Only src/tokenizer includes this.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <unordered_map>
+
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/spec.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+namespace tokenizer {
+
+// What one thread needs while it encodes.
+struct Workspace {
+  explicit Workspace(const PreTokenizer& pre_tokenizer) : split(pre_tokenizer.make_scratch()) {}
+  PreTokenizer::Scratch split;
+  Bpe::Scratch bpe;
+  std::vector<TextPart> raw_parts, parts;
+  std::string normalized;
+};
+
+// Workspaces at rest. Each thread has a favourite slot, so that it meets its own
+// caches again; taking one out and putting it back is one atomic exchange.
+class WorkspacePool {
+ public:
+  WorkspacePool() = default;
+  ~WorkspacePool();
+  std::unique_ptr<Workspace> take(const PreTokenizer& pre_tokenizer) const;
+  void put(std::unique_ptr<Workspace> workspace) const;
+
+ private:
+  static constexpr std::size_t slots = 128;
+  mutable std::array<std::atomic<Workspace*>, slots> slots_{};
+};
+
+}  // namespace tokenizer
+
+struct Tokenizer::Impl {
+  // Throws an input Error starting with `where` for what does not fit together.
+  Impl(tokenizer::TokenizerSpec spec, const std::string& where);
+
+  // Ids of `text` without template; calls on_piece in training instead.
+  void encode(std::string_view text, bool skip_special, std::vector<std::int32_t>& ids) const;
+  // The pieces of `text` that the model would see, for training: no added tokens.
+  // Bytes that are no valid UTF-8 come as pieces of their own.
+  void pieces(std::string_view text, tokenizer::Workspace& workspace,
+              tokenizer::PreTokenizer::Sink& sink) const;
+
+  tokenizer::TokenizerSpec spec;
+  tokenizer::Normalizer normalizer;
+  tokenizer::PreTokenizer pre_tokenizer;
+  tokenizer::Bpe bpe;
+  tokenizer::AddedTokenMatcher raw_matcher, normalized_matcher;
+  std::vector<std::string> tokens;  // by id, added ones included; empty: none
+  std::vector<char> special;        // by id
+  std::unordered_map<std::string_view, std::int32_t> ids;  // of tokens
+  std::vector<std::int32_t> prefix, suffix;                // what the template adds
+  tokenizer::Decoder decoder;
+  tokenizer::WorkspacePool pool;
+
+ private:
+  void encode_valid(std::string_view text, bool skip_special, tokenizer::Workspace& workspace,
+                    std::vector<std::int32_t>& out) const;
+  void add_template(const tokenizer::PostProcessorStep& step, const std::string& where);
+};
+
+}  // namespace fathom

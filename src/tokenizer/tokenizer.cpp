@@ -1,0 +1,175 @@
+#include "tokenizer/tokenizer.h"
+
+#include <xxhash.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "core/error.h"
+#include "io/mapped_file.h"
+#include "tokenizer/impl.h"
+#include "tokenizer/utf8.h"
+
+namespace fathom {
+namespace {
+
+using tokenizer::TokenizerSpec;
+
+// The first of `names` that is an added token.
+std::optional<std::int32_t> find_first(const Tokenizer::Impl& impl,
+                                       std::span<const std::string_view> names) {
+  for (const auto name : names) {
+    const auto found = impl.ids.find(name);
+    if (found == impl.ids.end()) continue;
+    if (impl.special[static_cast<std::size_t>(found->second)]) return found->second;
+  }
+  return std::nullopt;
+}
+
+std::size_t check_id(const Tokenizer::Impl& impl, std::int32_t id) {
+  if (id < 0 || static_cast<std::size_t>(id) >= impl.tokens.size()) {
+    fail_input("{} is no token id of this tokenizer, which has 0 to {}", id,
+               static_cast<std::int64_t>(impl.tokens.size()) - 1);
+  }
+  return static_cast<std::size_t>(id);
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::load(const std::string& path) {
+  const MappedFile file(path);
+  return from_json(file.text(), path);
+}
+
+Tokenizer Tokenizer::from_json(std::string_view text, const std::string& source_name) {
+  TokenizerSpec spec = tokenizer::read_spec(std::string(text), source_name);
+  return Tokenizer(std::make_shared<const Impl>(std::move(spec), source_name));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::vector<std::int32_t> ids;
+  ids.reserve(text.size() / 3 + 8);
+  encode_to(text, options, ids);
+  return ids;
+}
+
+void Tokenizer::encode_to(std::string_view text, EncodeOptions options,
+                          std::vector<std::int32_t>& ids) const {
+  const bool apply = options.post_processor == Template::apply;
+  if (apply) ids.insert(ids.end(), impl_->prefix.begin(), impl_->prefix.end());
+  impl_->encode(text, options.special_text == SpecialText::plain, ids);
+  if (apply) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {
+  std::string text;
+  bool first = true;
+  for (const std::int32_t id : ids) {
+    const std::size_t index = check_id(*impl_, id);
+    if (impl_->tokens[index].empty()) continue;
+    if (special == SpecialTokens::skip && impl_->special[index]) continue;
+    if (!first) text += impl_->decoder.separator();
+    first = false;
+    text += impl_->decoder.bytes(id);
+  }
+  impl_->decoder.strip_start(text);
+  return text;
+}
+
+std::int64_t Tokenizer::vocab_size() const {
+  return static_cast<std::int64_t>(impl_->tokens.size());
+}
+
+std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  const auto found = impl_->ids.find(token);
+  if (found == impl_->ids.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string_view Tokenizer::id_to_token(std::int32_t id) const {
+  return impl_->tokens[check_id(*impl_, id)];
+}
+
+std::string_view Tokenizer::id_to_bytes(std::int32_t id) const {
+  check_id(*impl_, id);
+  return impl_->decoder.bytes(id);
+}
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  return impl_->special[check_id(*impl_, id)] != 0;
+}
+
+std::optional<std::int32_t> Tokenizer::eos_id() const {
+  static constexpr std::array<std::string_view, 10> names = {"<｜end▁of▁sentence｜>",
+                                                             "</s>",
+                                                             "<|endoftext|>",
+                                                             "<|end_of_text|>",
+                                                             "<eos>",
+                                                             "<|eot_id|>",
+                                                             "<|im_end|>",
+                                                             "[EOS]",
+                                                             "[eos]",
+                                                             "<eod>"};
+  return find_first(*impl_, names);
+}
+
+std::optional<std::int32_t> Tokenizer::bos_id() const {
+  static constexpr std::array<std::string_view, 6> names = {
+      "<｜begin▁of▁sentence｜>", "<s>", "<|begin_of_text|>", "<|startoftext|>", "<bos>", "[BOS]"};
+  return find_first(*impl_, names);
+}
+
+std::optional<std::int32_t> Tokenizer::pad_id() const {
+  static constexpr std::array<std::string_view, 5> names = {"<｜▁pad▁｜>", "<pad>", "<|pad|>",
+                                                            "[PAD]", "<|finetune_right_pad_id|>"};
+  return find_first(*impl_, names);
+}
+
+std::uint64_t Tokenizer::hash() const {
+  const std::string text = to_json();
+  return XXH3_64bits(text.data(), text.size());
+}
+
+std::string Tokenizer::to_json() const {
+  return tokenizer::write_spec(impl_->spec);
+}
+
+void Tokenizer::save(const std::string& path) const {
+  const std::string text = to_json();
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int problem = errno;
+    std::remove(temporary.c_str());
+    fail_runtime("{}: cannot write the tokenizer: {}", path, std::strerror(problem));
+  }
+}
+
+StreamDecoder::StreamDecoder(Tokenizer tokenizer, SpecialTokens special)
+    : tokenizer_(std::move(tokenizer)), special_(special) {}
+
+std::string StreamDecoder::push(std::int32_t id) {
+  const std::string_view bytes = tokenizer_.id_to_bytes(id);
+  if (special_ == SpecialTokens::skip && tokenizer_.is_special(id)) return "";
+  if (tokenizer_.id_to_token(id).empty()) return "";
+  const auto& decoder = tokenizer_.impl_->decoder;
+  if (started_) held_ += decoder.separator();
+  held_ += bytes;
+  if (!started_) decoder.strip_start(held_);
+  started_ = true;
+  const std::size_t ready = held_.size() - utf8::incomplete_suffix(held_);
+  std::string text = held_.substr(0, ready);
+  held_.erase(0, ready);
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  return std::exchange(held_, {});
+}
+
+}  // namespace fathom
