@@ -6,4 +6,6 @@ namespace CLI {
 class App;
 }
 
-namespace fathom::cli {}  // namespace fathom::cli
+namespace fathom::cli {
+void add_data(CLI::App& app);
+}  // namespace fathom::cli

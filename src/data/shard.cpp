@@ -34,7 +34,7 @@ void check_header(const ShardHeader& header, const std::string& path) {
   if (header.header_checksum != header_checksum_of(header)) {
     fail_input("{}: the header is damaged (its checksum differs); prepare the data again", path);
   }
-  const bool sizes = (header.token_bytes == 2 || header.token_bytes == 4) &&
+  const bool sizes = header.token_bytes == (header.vocab_size <= 65536 ? 2 : 4) &&
                      header.vocab_size >= 1 && header.vocab_size <= INT32_MAX &&
                      header.eos < header.vocab_size && header.tokens <= max_count &&
                      header.documents <= header.tokens && header.text_bytes <= max_count &&

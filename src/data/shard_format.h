@@ -26,7 +26,7 @@ struct ShardHeader {
   std::uint32_t eos;
   std::uint32_t reserved;
   char source[128];  // ends with zeros
-  char unused[40];
+  char unused[48];
   std::uint64_t header_checksum;  // of the bytes before this field
 };
 static_assert(sizeof(ShardHeader) == 256 && std::is_trivial_v<ShardHeader>);
