@@ -56,6 +56,7 @@ Shard::Shard(std::span<const std::byte> bytes, const std::string& name, Verify v
 
 void Shard::open(std::span<const std::byte> bytes, Verify verify) {
   ShardHeader header{};
+  if (bytes.empty()) fail_input("{}: empty, so not a token shard; prepare the data again", path_);
   std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof header));
   if (bytes.size() < sizeof header &&
       std::memcmp(header.magic, header.expected_magic, sizeof header.magic) == 0) {

@@ -102,6 +102,8 @@ TEST_F(ShardFile, EveryFlippedByteIsSeenByVerifying) {
 }
 
 TEST_F(ShardFile, OtherFilesAndVersionsAreRefused) {
+  EXPECT_EQ(input_error_of([] { Shard({}, "s", Verify::structure); }),
+            "s: empty, so not a token shard; prepare the data again");
   EXPECT_EQ(error_of(std::string(400, 'x')),
             "s: not a token shard; `fathom data prepare` makes them");
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.version = 9; })),
