@@ -8,6 +8,11 @@ class App;
 
 namespace fathom::cli {
 
+void add_bench(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_data(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_info(CLI::App& app);
 void add_tokenizer(CLI::App& app);
 
 }  // namespace fathom::cli

@@ -12,6 +12,11 @@ int main(int argc, char** argv) {
   app.name("fathom");
   app.require_subcommand(1);
   app.footer("Example: fathom train configs/tiny.toml --set train.steps=100");
+  cli::add_bench(app);
+  cli::add_convert(app);
+  cli::add_data(app);
+  cli::add_generate(app);
+  cli::add_info(app);
   cli::add_tokenizer(app);
   try {
     app.parse(argc, argv);

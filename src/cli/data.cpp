@@ -1,0 +1,74 @@
+// fathom data: text to token shards, and a check of them.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "data/prepare.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom::cli {
+
+namespace {
+
+struct PrepareArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool overwrite = false;
+};
+
+void prepare(const PrepareArguments& arguments) {
+  PrepareConfig config;
+  read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
+  if (config.tokenizer.empty()) fail_input("{}: tokenizer: missing", arguments.config);
+  const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
+  const PrepareReport report = prepare_data(config, make_encoder(tokenizer, config.tokenizer),
+                                            arguments.overwrite ? Overwrite::yes : Overwrite::no);
+  fmt::print("{}", summary(report));
+  for (const SourceEntry& source : report.manifest.sources) {
+    if (config.held_out_fraction > 0 && source.counts(Split::held_out).documents == 0) {
+      log::warning(
+          "source '{}': no document was held out; raise held_out_fraction to validate "
+          "on it",
+          source.name);
+    }
+  }
+}
+
+void check(const std::string& directory) {
+  const PreparedData data = open_prepared(directory, Verify::content);
+  for (const PreparedSource& source : data.sources) {
+    fmt::print("{}: {} training and {} held-out tokens, intact\n", source.name,
+               source.train.tokens(), source.held_out.tokens());
+  }
+}
+
+}  // namespace
+
+void add_data(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "Prepare text for training");
+  data->require_subcommand(1);
+
+  CLI::App* command = data->add_subcommand("prepare", "Turn text into token shards");
+  const auto arguments = std::make_shared<PrepareArguments>();
+  command->add_option("config", arguments->config, "TOML file")->required();
+  command->add_option("--set", arguments->overrides, "key=value: change the config");
+  command->add_flag("--overwrite", arguments->overwrite, "replace an existing output directory");
+  command->footer("Keys of the config:\n" + config_help<PrepareConfig>() +
+                  "Example: fathom data prepare data.toml --set output=prepared");
+  command->callback([arguments] { prepare(*arguments); });
+
+  CLI::App* check_command = data->add_subcommand("check", "Compare shards with their checksums");
+  const auto directory = std::make_shared<std::string>();
+  check_command->add_option("directory", *directory, "a prepared directory")->required();
+  check_command->footer("Example: fathom data check prepared");
+  check_command->callback([directory] { check(*directory); });
+}
+
+}  // namespace fathom::cli

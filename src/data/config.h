@@ -1,0 +1,101 @@
+// What `data prepare` and the loader read from TOML.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fathom {
+
+// How a file is cut into documents.
+enum class TextFormat {
+  automatic,  // jsonl when the name ends so (before .gz or .zst), else text
+  text,       // the whole file is one document
+  lines,      // each line is one
+  separated,  // lines that equal `separator` stand between documents
+  jsonl,      // one JSON object a line, the document in one of its fields
+};
+inline std::span<const std::string_view> enum_names(TextFormat) {
+  static constexpr std::string_view names[] = {"auto", "text", "lines", "separated", "jsonl"};
+  return names;
+}
+
+struct SourceConfig {
+  std::string name;
+  std::vector<std::string> paths;
+  TextFormat format = TextFormat::automatic;
+  std::string field = "text";
+  std::string separator;
+  double weight = 1.0;
+  bool skip_broken_lines = false;
+};
+template <class Visitor>
+void visit_fields(SourceConfig& c, Visitor&& field) {
+  field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
+  field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
+  field("format", c.format, "how files are cut into documents; .gz and .zst are unpacked");
+  field("field", c.field, "jsonl: the key of the document's text");
+  field("separator", c.separator, "separated: the line between documents; empty: a blank line");
+  field("weight", c.weight, "share of this source in training, relative to the others'");
+  field("skip_broken_lines", c.skip_broken_lines, "jsonl: count broken lines instead of stopping");
+}
+
+struct PrepareConfig {
+  std::string tokenizer;
+  std::string output;
+  double held_out_fraction = 0.005;
+  std::optional<std::int64_t> held_out_bytes;
+  std::int64_t shard_tokens = 100'000'000;
+  std::int64_t seed = 0;
+  std::int64_t threads = 0;
+  std::vector<SourceConfig> sources;
+};
+template <class Visitor>
+void visit_fields(PrepareConfig& c, Visitor&& field) {
+  field("tokenizer", c.tokenizer, "path of tokenizer.json");
+  field("output", c.output, "directory to make");
+  field("held_out_fraction", c.held_out_fraction, "share of the documents kept for validation");
+  field("held_out_bytes", c.held_out_bytes, "keep about this many bytes of each source at most");
+  field("shard_tokens", c.shard_tokens, "a new shard begins after so many tokens");
+  field("seed", c.seed, "of the choice of held-out documents");
+  field("threads", c.threads, "0: one a core; the output does not depend on it");
+  field("sources", c.sources, "");
+}
+
+// One source of a prepared directory, with another weight than it was made with.
+struct DataSourceConfig {
+  std::string name;
+  std::string directory;
+  std::optional<double> weight;
+};
+template <class Visitor>
+void visit_fields(DataSourceConfig& c, Visitor&& field) {
+  field("name", c.name, "a source of the directory");
+  field("directory", c.directory, "where `data prepare` wrote it; empty: data.directory");
+  field("weight", c.weight, "its share in training, relative to the others'");
+}
+
+struct DataConfig {
+  std::string directory;
+  std::vector<DataSourceConfig> sources;
+  bool attention_within_documents = false;
+  std::int64_t validation_tokens = 0;
+  std::int64_t prefetch = 4;
+  bool verify = false;
+};
+template <class Visitor>
+void visit_fields(DataConfig& c, Visitor&& field) {
+  field("directory", c.directory, "what `data prepare` wrote");
+  field("sources", c.sources, "");
+  field("attention_within_documents", c.attention_within_documents,
+        "a token attends to its own document only");
+  field("validation_tokens", c.validation_tokens,
+        "held-out tokens a source to validate on (whole documents); 0: all");
+  field("prefetch", c.prefetch, "batches made ahead of time");
+  field("verify", c.verify, "compare every shard with its checksum at start");
+}
+
+}  // namespace fathom

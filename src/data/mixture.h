@@ -1,0 +1,41 @@
+// Which source each training sample comes from.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fathom {
+
+// Sources take turns in a pattern of `period` samples that repeats for ever. In it
+// each source has its weight's share, rounded by largest remainder (at least one),
+// and its turns are spread evenly. So the shares of any run of samples are those of
+// the weights within a sample or so a source, and how many samples a source gave
+// before sample i is known without counting. Pure: the pattern depends on the
+// weights alone.
+class Mixture {
+ public:
+  static constexpr std::int64_t period = 1 << 16;
+
+  // Weights must be positive and finite, and there must be fewer than `period`.
+  explicit Mixture(std::span<const double> weights);
+
+  struct Turn {
+    int source;
+    std::int64_t ordinal;  // how many samples of this source came before
+  };
+  Turn turn(std::int64_t sample) const;
+
+  // Samples of `source` in one period.
+  std::int64_t quota(int source) const { return quotas_[static_cast<std::size_t>(source)]; }
+
+ private:
+  std::vector<std::int64_t> quotas_;
+  struct Slot {
+    std::int32_t source;
+    std::int32_t ordinal;  // in the period
+  };
+  std::vector<Slot> slots_;  // [period]
+};
+
+}  // namespace fathom

@@ -1,0 +1,251 @@
+#include "data/prepare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/philox.h"
+#include "core/progress.h"
+#include "data/ordered_pipeline.h"
+#include "data/prepare_split.h"
+#include "data/reader.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t chunk_bytes = 1 << 20;  // of text, the unit of work
+
+using RawChunk = std::vector<RawDocument>;
+
+struct EncodedDocument {
+  std::vector<std::int32_t> ids;
+  std::int64_t text_bytes = 0;
+  bool held_out = false;
+};
+struct EncodedChunk {
+  std::vector<EncodedDocument> documents;
+  SourceReport report;
+};
+
+void check_config(const PrepareConfig& config, Overwrite overwrite) {
+  if (config.output.empty()) fail_input("output: missing; name the directory to make");
+  if (config.sources.empty()) fail_input("sources: missing; add at least one [[sources]] table");
+  if (!(config.held_out_fraction >= 0 && config.held_out_fraction < 1)) {
+    fail_input("held_out_fraction: {} is not in [0, 1)", config.held_out_fraction);
+  }
+  if (config.held_out_bytes && *config.held_out_bytes < 0) {
+    fail_input("held_out_bytes: {} is negative", *config.held_out_bytes);
+  }
+  if (config.shard_tokens < 1) fail_input("shard_tokens: {} is below 1", config.shard_tokens);
+  if (config.threads < 0 || config.threads > 4096) {
+    fail_input("threads: {} is not in [0, 4096]", config.threads);
+  }
+  std::set<std::string> names;
+  for (const SourceConfig& source : config.sources) {
+    const bool plain = !source.name.empty() && source.name.size() <= 100 && source.name[0] != '.' &&
+                       std::all_of(source.name.begin(), source.name.end(), [](unsigned char c) {
+                         return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
+                       });
+    if (!plain) {
+      fail_input("sources: '{}' is no name for a source; use letters, digits, '-', '_' and '.'",
+                 source.name);
+    }
+    if (!names.insert(source.name).second) {
+      fail_input("sources: two are called '{}'; give each its own name", source.name);
+    }
+    if (!std::isfinite(source.weight) || source.weight < 0) {
+      fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
+    }
+  }
+  if (overwrite == Overwrite::no && fs::exists(config.output)) {
+    fail_input("{}: exists already; choose another output or give --overwrite", config.output);
+  }
+}
+
+EncodedChunk encode_chunk(RawChunk&& raw, const SourceConfig& source,
+                          const DocumentEncoder& encoder, std::uint64_t seed, double fraction) {
+  EncodedChunk chunk;
+  for (RawDocument& document : raw) {
+    const auto text = document_text(std::move(document), source);
+    if (!text) {
+      ++chunk.report.broken_lines;
+    } else if (text->empty()) {
+      ++chunk.report.empty_documents;
+    } else {
+      EncodedDocument& encoded = chunk.documents.emplace_back();
+      encoder.encode(*text, encoded.ids);
+      encoded.text_bytes = static_cast<std::int64_t>(text->size());
+      encoded.held_out = is_held_out(*text, seed, fraction);
+    }
+  }
+  return chunk;
+}
+
+std::uint64_t total_bytes(const std::vector<std::string>& files) {
+  std::uint64_t total = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    const auto size = fs::file_size(file, error);
+    if (error) fail_input("{}: cannot read this file: {}", file, error.message());
+    total += size;
+  }
+  return total;
+}
+
+// One source from its files to its shards in `directory`.
+class SourcePreparation {
+ public:
+  SourcePreparation(const PrepareConfig& config, const SourceConfig& source,
+                    const DocumentEncoder& encoder, std::vector<std::string> files)
+      : config_(config),
+        source_(source),
+        encoder_(encoder),
+        files_(std::move(files)),
+        fraction_(config.held_out_fraction) {
+    if (config.held_out_bytes) {
+      const double bytes = std::max<double>(1.0, static_cast<double>(total_bytes(files_)));
+      fraction_ = std::min(fraction_, static_cast<double>(*config.held_out_bytes) / bytes);
+    }
+  }
+
+  SourceEntry run(const std::string& directory, Progress& progress, SourceReport& report) {
+    const ShardInfo info{source_.name, encoder_.hash, encoder_.vocab_size, encoder_.eos};
+    SplitWriter train(directory, Split::train, info, config_.shard_tokens);
+    SplitWriter held_out(directory, Split::held_out, info, config_.shard_tokens);
+    DocumentReader reader(source_, files_);
+    std::uint64_t reported = 0;
+    const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
+    run_ordered<RawChunk, EncodedChunk>(
+        threads,
+        [&](RawChunk& chunk) {
+          const bool more = read_chunk(reader, chunk);
+          progress.advance(reader.file_bytes_read() - reported);
+          reported = reader.file_bytes_read();
+          return more;
+        },
+        [&](RawChunk&& chunk) {
+          return encode_chunk(std::move(chunk), source_, encoder_,
+                              static_cast<std::uint64_t>(config_.seed), fraction_);
+        },
+        [&](EncodedChunk&& chunk) {
+          report.broken_lines += chunk.report.broken_lines;
+          report.empty_documents += chunk.report.empty_documents;
+          for (const EncodedDocument& document : chunk.documents) {
+            (document.held_out ? held_out : train).add_document(document.ids, document.text_bytes);
+          }
+        });
+    return {source_.name, source_.weight, {train.finish(), held_out.finish()}};
+  }
+
+ private:
+  static bool read_chunk(DocumentReader& reader, RawChunk& chunk) {
+    std::size_t bytes = 0;
+    RawDocument document;
+    while (bytes < chunk_bytes && reader.next(document)) {
+      bytes += document.content.size();
+      chunk.push_back(std::move(document));
+      document = {};
+    }
+    return !chunk.empty();
+  }
+
+  const PrepareConfig& config_;
+  const SourceConfig& source_;
+  const DocumentEncoder& encoder_;
+  std::vector<std::string> files_;
+  double fraction_;
+};
+
+}  // namespace
+
+bool is_held_out(std::string_view text, std::uint64_t seed, double fraction) {
+  return Philox{seed, stream_of("held-out", 8)}.uniform(checksum_of(text)) < fraction;
+}
+
+DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path) {
+  const auto eos = tokenizer.eos_id();
+  if (!eos) {
+    fail_input(
+        "{}: this tokenizer has no end-of-document token (such as </s>), and the data need "
+        "one",
+        path);
+  }
+  return {tokenizer.vocab_size(), *eos, tokenizer.hash(), tokenizer.to_json(),
+          [tokenizer](std::string_view text, std::vector<std::int32_t>& ids) {
+            tokenizer.encode_to(text, encode_plain, ids);
+          }};
+}
+
+PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
+                           Overwrite overwrite) {
+  check_config(config, overwrite);
+  std::vector<std::vector<std::string>> files;
+  std::uint64_t bytes = 0;
+  for (const SourceConfig& source : config.sources) {
+    files.push_back(expand_paths(source));
+    bytes += total_bytes(files.back());
+  }
+  PrepareReport report{
+      {encoder.hash, encoder.vocab_size, encoder.eos, config.seed, config.held_out_fraction, {}},
+      std::vector<SourceReport>(config.sources.size())};
+  AtomicDirectory output(config.output, overwrite == Overwrite::yes
+                                            ? AtomicDirectory::IfExists::replace
+                                            : AtomicDirectory::IfExists::refuse);
+  for (const Split split : all_splits) fs::create_directory(output.file(name_of(split)));
+  Progress progress("preparing", bytes, Progress::Unit::bytes);
+  for (std::size_t i = 0; i < config.sources.size(); ++i) {
+    const SourceConfig& source = config.sources[i];
+    report.manifest.sources.push_back(
+        SourcePreparation(config, source, encoder, std::move(files[i]))
+            .run(output.temporary(), progress, report.sources[i]));
+    if (report.manifest.sources.back().counts(Split::train).documents == 0) {
+      fail_input(
+          "source '{}': no documents for training ({} empty, {} broken); check its paths "
+          "and held_out_fraction",
+          source.name, report.sources[i].empty_documents, report.sources[i].broken_lines);
+    }
+  }
+  if (!encoder.tokenizer_json.empty()) {
+    write_file_atomically(output.file("tokenizer.json"), encoder.tokenizer_json);
+  }
+  write_file_atomically(output.file("manifest.json"), manifest_text(report.manifest));
+  output.commit();
+  progress.finish();
+  return report;
+}
+
+std::string summary(const PrepareReport& report) {
+  std::string text = fmt::format("{:<20} {:<9} {:>12} {:>16} {:>16} {:>12}\n", "source", "split",
+                                 "documents", "bytes", "tokens", "bytes/token");
+  const auto row = [&](const std::string& name, Split split, const ShardCounts& counts) {
+    const double ratio = counts.tokens == 0 ? 0.0
+                                            : static_cast<double>(counts.text_bytes) /
+                                                  static_cast<double>(counts.tokens);
+    text += fmt::format("{:<20} {:<9} {:>12} {:>16} {:>16} {:>12.3f}\n", name, name_of(split),
+                        counts.documents, counts.text_bytes, counts.tokens, ratio);
+  };
+  ShardCounts totals[2];
+  for (std::size_t i = 0; i < report.manifest.sources.size(); ++i) {
+    const SourceEntry& source = report.manifest.sources[i];
+    for (const Split split : all_splits) {
+      row(source.name, split, source.counts(split));
+      totals[static_cast<int>(split)] += source.counts(split);
+    }
+    const SourceReport& left_out = report.sources[i];
+    if (left_out.broken_lines + left_out.empty_documents > 0) {
+      text += fmt::format("{:<20} left out: {} broken lines, {} empty documents\n", source.name,
+                          left_out.broken_lines, left_out.empty_documents);
+    }
+  }
+  for (const Split split : all_splits) row("all", split, totals[static_cast<int>(split)]);
+  return text;
+}
+
+}  // namespace fathom

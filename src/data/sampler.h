@@ -1,0 +1,71 @@
+// The order of training: sample i as a pure function of (seed, i).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/mixture.h"
+#include "data/prepared.h"
+
+namespace fathom {
+
+// T targets of a source in a row, which begin at `first_target` and do not pass
+// `end` (the stream's end or before it).
+struct Window {
+  const TokenStream& stream;
+  std::int64_t first_target, end;
+  std::int32_t source;
+};
+// Appends a window to the batch. Inputs are the tokens before the targets, with
+// `eos` before the stream's first. From `end` on there is padding: input eos,
+// target -1. What Sampler and Validation share.
+void append_sequence(const Window& window, std::int32_t eos, AttentionSpan span, Batch& batch);
+// A batch without sequences yet.
+void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample);
+
+// Each source is cut into windows of T targets, one beginning where the one before
+// it ends (what is left at the end is not used). Its turns (data/mixture.h) walk
+// over a pseudo-random permutation of the windows, another one in each epoch, so an
+// epoch of a source takes every window exactly once. Nothing is kept between calls.
+class Sampler {
+ public:
+  // `data` is shared with others and must not change. Throws an input Error when a
+  // source with weight is shorter than a sequence.
+  Sampler(std::shared_ptr<const PreparedData> data, std::int64_t sequence_length,
+          std::uint64_t seed, AttentionSpan span = AttentionSpan::sequence);
+
+  struct Place {
+    int source;  // index in PreparedData::sources
+    std::int64_t epoch, window;
+  };
+  Place place(std::int64_t sample) const;
+
+  // Makes `batch` hold samples [first, first + count). Any thread may call it.
+  void fill(std::int64_t first, std::int64_t count, Batch& batch) const;
+
+  std::int64_t sequence_length() const { return sequence_length_; }
+  // Windows of one epoch of the source.
+  std::int64_t windows(int source) const;
+  // Changes when the order does (seed, sources, sizes, weights, T): kept in a
+  // checkpoint to say when a resumed run would see its data in another order.
+  std::uint64_t fingerprint() const;
+
+ private:
+  struct Active {  // a source with weight
+    int source;
+    std::int64_t windows;
+    std::uint64_t stream;  // of its random numbers
+  };
+
+  std::shared_ptr<const PreparedData> data_;
+  std::int64_t sequence_length_;
+  std::uint64_t seed_;
+  AttentionSpan span_;
+  std::vector<Active> active_;
+  std::unique_ptr<Mixture> mixture_;
+};
+
+}  // namespace fathom

@@ -1,0 +1,172 @@
+#include "data/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "data/sample_data.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using test::sample_data;
+using test::TempDir;
+
+constexpr std::int64_t T = 16;
+
+void expect_equal(const Batch& a, const Batch& b) {
+  EXPECT_EQ(a.first_sample, b.first_sample);
+  EXPECT_EQ(a.inputs, b.inputs);
+  EXPECT_EQ(a.targets, b.targets);
+  EXPECT_EQ(a.positions, b.positions);
+  EXPECT_EQ(a.cu_seqlens, b.cu_seqlens);
+  EXPECT_EQ(a.sources, b.sources);
+}
+
+TEST(Sampler, AnEpochTakesEveryWindowOnceAndTheNextInAnotherOrder) {
+  const TempDir dir;
+  const Sampler sampler(sample_data(dir), T, 1);
+  const std::int64_t windows = sampler.windows(1);
+  ASSERT_GT(windows, 20);
+  std::vector<std::vector<std::int64_t>> epochs(2);
+  for (std::int64_t i = 0; i < 12 * windows; ++i) {
+    const auto place = sampler.place(i);
+    if (place.source == 1 && place.epoch < 2)
+      epochs[std::size_t(place.epoch)].push_back(place.window);
+  }
+  for (const auto& epoch : epochs) {
+    EXPECT_EQ(std::int64_t(epoch.size()), windows);
+    EXPECT_EQ(std::set(epoch.begin(), epoch.end()).size(), epoch.size());
+  }
+  EXPECT_NE(epochs[0], epochs[1]);
+}
+
+TEST(Sampler, OrderDependsOnTheSeedAndTheFingerprintTells) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Sampler one(data, T, 1), same(data, T, 1), other(data, T, 2);
+  Batch a, b, c;
+  one.fill(5, 8, a);
+  same.fill(5, 8, b);
+  other.fill(5, 8, c);
+  expect_equal(a, b);
+  EXPECT_NE(a.inputs, c.inputs);
+  EXPECT_EQ(one.fingerprint(), same.fingerprint());
+  EXPECT_NE(one.fingerprint(), other.fingerprint());
+}
+
+TEST(Sampler, TargetsAreTheStreamAndInputsTheTokensBefore) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Sampler sampler(data, T, 1);
+  Batch batch;
+  sampler.fill(0, 64, batch);
+  for (std::int64_t b = 0; b < 64; ++b) {
+    const auto place = sampler.place(b);
+    EXPECT_EQ(batch.sources[std::size_t(b)], place.source);
+    const TokenStream& stream = data->sources[std::size_t(place.source)].train;
+    for (std::int64_t t = 0; t < T; ++t) {
+      const std::int64_t at = place.window * T + t;
+      std::int32_t token[1], before[1] = {data->eos};
+      stream.read(at, token);
+      if (at > 0) stream.read(at - 1, before);
+      ASSERT_EQ(batch.targets[std::size_t(b * T + t)], token[0]);
+      ASSERT_EQ(batch.inputs[std::size_t(b * T + t)], before[0]);
+    }
+  }
+  EXPECT_EQ(batch.num_targets, 64 * T);
+}
+
+TEST(Sampler, SegmentsBeginAtEndOfDocumentInputs) {
+  const TempDir dir;
+  const Sampler sampler(sample_data(dir), T, 1, AttentionSpan::document);
+  Batch batch;
+  sampler.fill(0, 64, batch);
+  std::vector<std::int32_t> starts;
+  std::int32_t position = 0;
+  for (std::size_t i = 0; i < batch.inputs.size(); ++i) {
+    if (i % T == 0 || batch.inputs[i] == 0) {
+      starts.push_back(std::int32_t(i));
+      position = 0;
+    }
+    ASSERT_EQ(batch.positions[i], position++);
+  }
+  EXPECT_GT(starts.size(), 70u);
+  starts.push_back(64 * T);
+  EXPECT_EQ(batch.cu_seqlens, starts);
+}
+
+TEST(Sampler, WholeSequencesAreOneSegment) {
+  const TempDir dir;
+  const Sampler sampler(sample_data(dir), T, 1);
+  Batch batch;
+  sampler.fill(0, 3, batch);
+  EXPECT_THAT(batch.cu_seqlens, testing::ElementsAre(0, T, 2 * T, 3 * T));
+  EXPECT_EQ(batch.positions[2 * T + 5], 5);
+}
+
+TEST(Sampler, TooShortASourceIsRefused) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  EXPECT_THAT(input_error_of([&] { Sampler(data, 1'000'000, 1); }),
+              testing::HasSubstr("out: source 'a' has 4401 tokens for training, fewer than one "
+                                 "sequence of 1000000; add data"));
+}
+
+TEST(Loader, RanksTogetherTakeWhatOneRankTakes) {
+  const TempDir dir;
+  const auto sampler = std::make_shared<const Sampler>(sample_data(dir), T, 1);
+  Loader whole(sampler, {.batch_size = 12});
+  Loader ranks[3] = {{sampler, {.batch_size = 4, .rank = 0, .ranks = 3}},
+                     {sampler, {.batch_size = 4, .rank = 1, .ranks = 3}},
+                     {sampler, {.batch_size = 4, .rank = 2, .ranks = 3}}};
+  for (int step = 0; step < 5; ++step) {
+    const Batch all = whole.next();
+    std::vector<std::int32_t> joined;
+    for (Loader& rank : ranks) {
+      const Batch part = rank.next();
+      joined.insert(joined.end(), part.inputs.begin(), part.inputs.end());
+      EXPECT_EQ(rank.state().next_sample, whole.state().next_sample);
+    }
+    EXPECT_EQ(joined, all.inputs);
+  }
+}
+
+TEST(Loader, GoesOnFromItsStateAsIfNeverStopped) {
+  const TempDir dir;
+  const auto sampler = std::make_shared<const Sampler>(sample_data(dir), T, 1);
+  Loader first(sampler, {.batch_size = 2, .prefetch = 3});
+  for (int i = 0; i < 7; ++i) first.next();
+  const LoaderState state = first.state();
+  EXPECT_EQ(state.next_sample, 14);
+  Loader resumed(sampler, {.batch_size = 2, .prefetch = 1}, state.next_sample);
+  Loader sought(sampler, {.batch_size = 2});
+  sought.seek(state.next_sample);
+  for (int i = 0; i < 5; ++i) {
+    const Batch expected = first.next();
+    expect_equal(resumed.next(), expected);
+    expect_equal(sought.next(), expected);
+  }
+}
+
+TEST(Loader, ErrorsOfItsThreadComeOutOfNext) {
+  const TempDir dir;
+  sample_data(dir);
+  // A token outside the vocabulary, which only reading it can find.
+  const std::string path = dir / "out/train/a-00000.tokens";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(256);
+  for (int i = 0; i < 500; ++i) file.write("\xff\xff", 2);
+  file.close();
+  const auto data = std::make_shared<const PreparedData>(open_prepared(dir / "out"));
+  Loader loader(std::make_shared<const Sampler>(data, T, 1), {});
+  EXPECT_THAT(input_error_of([&] {
+                for (int i = 0; i < 1000; ++i) loader.next();
+              }),
+              testing::HasSubstr("is 65535, outside the vocabulary of 256"));
+}
+
+}  // namespace
+}  // namespace fathom

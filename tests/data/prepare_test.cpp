@@ -1,0 +1,192 @@
+#include "data/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <map>
+
+#include "data/sample_data.h"
+
+namespace fathom {
+namespace {
+
+using test::byte_encoder;
+using test::input_error_of;
+using test::read_file;
+using test::runtime_error_of;
+using test::sample_config;
+using test::TempDir;
+using test::write_file;
+using testing::HasSubstr;
+
+std::map<std::string, std::string> content_of(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) {
+      files[std::filesystem::relative(entry.path(), directory)] = read_file(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(Prepare, EveryDocumentIsInOneSplitAndCounted) {
+  const TempDir dir;
+  const PrepareReport report = prepare_data(sample_config(dir), byte_encoder());
+  const PreparedData data = open_prepared(dir / "out", Verify::content);
+  ShardCounts expected[2];
+  for (int i = 0; i < 200; ++i) {
+    const auto size = static_cast<std::int64_t>(test::document(i).size());
+    expected[is_held_out(test::document(i), 0, 0.2)] += {1, size + 1, size};
+  }
+  EXPECT_EQ(data.sources[0].train.counts(), expected[0]);
+  EXPECT_EQ(data.sources[0].held_out.counts(), expected[1]);
+  EXPECT_NEAR(double(expected[1].documents), 40, 20);
+  EXPECT_GT(report.manifest.sources[0].shards[0].size(), 5u);
+  EXPECT_EQ(data.eos, 0);
+  EXPECT_EQ(data.sources[0].weight, 3.0);
+  EXPECT_THAT(summary(report), HasSubstr("bytes/token"));
+}
+
+TEST(Prepare, OutputDoesNotDependOnTheThreads) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  // Enough text for several pieces of work.
+  std::string text;
+  for (int i = 0; i < 100000; ++i) text += test::document(i) + "\n";
+  write_file(config.sources[0].paths[0], text);
+  config.shard_tokens = 400'000;
+  config.threads = 1;
+  prepare_data(config, byte_encoder());
+  const auto one = content_of(config.output);
+  config.threads = 5;
+  config.output = dir / "out5";
+  prepare_data(config, byte_encoder());
+  EXPECT_TRUE(one == content_of(config.output));
+  EXPECT_GT(one.size(), 8u);
+}
+
+TEST(Prepare, LargeVocabulariesAreStoredIn32Bits) {
+  const TempDir dir;
+  prepare_data(sample_config(dir), byte_encoder(70000));
+  EXPECT_EQ(open_prepared(dir / "out", Verify::content).vocab_size, 70000);
+}
+
+TEST(Prepare, ExistingOutputIsKeptUnlessOverwritten) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  prepare_data(config, byte_encoder());
+  const auto before = content_of(config.output);
+  EXPECT_EQ(input_error_of([&] { prepare_data(config, byte_encoder()); }),
+            config.output + ": exists already; choose another output or give --overwrite");
+  config.seed = 1;
+  prepare_data(config, byte_encoder(), Overwrite::yes);
+  EXPECT_FALSE(before == content_of(config.output));
+  EXPECT_EQ(dir.count(), 3);  // the output and two text files: no temporaries
+}
+
+TEST(Prepare, FullDiskLeavesTheOldOutput) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  prepare_data(config, byte_encoder());
+  const auto before = content_of(config.output);
+  config.shard_tokens = 1'000'000;
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  rlimit small = old;
+  small.rlim_cur = 2000;
+  setrlimit(RLIMIT_FSIZE, &small);
+  const std::string error =
+      runtime_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); });
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_THAT(error, HasSubstr("writing failed after"));
+  EXPECT_TRUE(before == content_of(config.output));
+  EXPECT_EQ(dir.count(), 3);
+}
+
+TEST(Prepare, BrokenLinesAreCountedOnlyWhenAskedFor) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  write_file(dir / "j.jsonl", "{\"text\": \"one\"}\n{\"text\": \"\"}\n{\n{\"text\": \"two\"}\n");
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  config.sources[0].paths = {dir / "j.jsonl"};
+  config.sources[0].format = TextFormat::jsonl;
+  EXPECT_THAT(input_error_of([&] { prepare_data(config, byte_encoder()); }),
+              HasSubstr("j.jsonl:3: not valid JSON"));
+  EXPECT_FALSE(std::filesystem::exists(config.output));
+  config.sources[0].skip_broken_lines = true;
+  const PrepareReport report = prepare_data(config, byte_encoder());
+  EXPECT_EQ(report.sources[0].broken_lines, 1);
+  EXPECT_EQ(report.sources[0].empty_documents, 1);
+  EXPECT_EQ(report.manifest.sources[0].counts(Split::train).documents, 2);
+  EXPECT_THAT(summary(report), HasSubstr("left out: 1 broken lines, 1 empty documents"));
+}
+
+TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
+  const TempDir dir;
+  const auto error = [&](auto change) {
+    PrepareConfig config = sample_config(dir);
+    change(config);
+    return input_error_of([&] { prepare_data(config, byte_encoder()); });
+  };
+  EXPECT_EQ(error([](auto& c) { c.output = ""; }), "output: missing; name the directory to make");
+  EXPECT_EQ(error([](auto& c) { c.sources.clear(); }),
+            "sources: missing; add at least one [[sources]] table");
+  EXPECT_EQ(error([](auto& c) { c.held_out_fraction = 1; }),
+            "held_out_fraction: 1 is not in [0, 1)");
+  EXPECT_EQ(error([](auto& c) { c.shard_tokens = 0; }), "shard_tokens: 0 is below 1");
+  EXPECT_EQ(error([](auto& c) { c.threads = -1; }), "threads: -1 is not in [0, 4096]");
+  EXPECT_EQ(error([](auto& c) { c.sources[1].name = "a"; }),
+            "sources: two are called 'a'; give each its own name");
+  EXPECT_EQ(error([](auto& c) { c.sources[0].name = "../x"; }),
+            "sources: '../x' is no name for a source; use letters, digits, '-', '_' and '.'");
+  EXPECT_EQ(error([](auto& c) { c.sources[0].weight = -1; }),
+            "source 'a': weight -1 must be 0 or more");
+  EXPECT_THAT(error([](auto& c) { c.sources[0].paths = {"/nonexistent"}; }),
+              HasSubstr("'/nonexistent' stands for no file"));
+}
+
+TEST(Prepared, DamageAndMismatchesAreRefused) {
+  const TempDir dir;
+  const std::string out = dir / "out", manifest = out + "/manifest.json";
+  prepare_data(sample_config(dir), byte_encoder());
+  const auto error = [&] { return input_error_of([&] { open_prepared(out); }); };
+  EXPECT_EQ(input_error_of([&] { open_prepared(out).check_tokenizer(1, "t.json"); }),
+            out +
+                ": prepared with another tokenizer (hash 0000000000001234) than t.json (hash "
+                "0000000000000001); prepare the data again with it, or use " +
+                out + "/tokenizer.json");
+  const std::string shard = out + "/train/a-00001.tokens", whole = read_file(shard);
+  write_file(shard, whole.substr(0, whole.size() - 8));
+  EXPECT_THAT(error(), HasSubstr("a-00001.tokens: " + std::to_string(whole.size() - 8) +
+                                 " bytes long, but its header describes"));
+  write_file(shard, read_file(out + "/train/a-00000.tokens"));
+  EXPECT_THAT(error(), HasSubstr("a-00001.tokens: not the shard that"));
+  std::filesystem::remove(shard);
+  EXPECT_THAT(error(), HasSubstr("a-00001.tokens: cannot read this file: No such file"));
+  write_file(manifest, "{}");
+  EXPECT_THAT(error(), HasSubstr("manifest.json: not the manifest of prepared data"));
+  write_file(manifest, std::string(100000, '['));
+  EXPECT_THAT(error(), HasSubstr("manifest.json: not the manifest of prepared data"));
+}
+
+TEST(Prepared, ConfigChoosesSourcesAndWeights) {
+  const TempDir dir;
+  prepare_data(sample_config(dir), byte_encoder());
+  DataConfig config;
+  EXPECT_THAT(input_error_of([&] { open_prepared(config); }), HasSubstr("data.directory: missing"));
+  config.directory = dir / "out";
+  EXPECT_EQ(open_prepared(config).sources.size(), 2u);
+  config.sources = {{"b", "", 7.0}};
+  const PreparedData data = open_prepared(config);
+  ASSERT_EQ(data.sources.size(), 1u);
+  EXPECT_EQ(data.sources[0].weight, 7.0);
+  config.sources = {{"c", "", {}}};
+  EXPECT_THAT(input_error_of([&] { open_prepared(config); }), HasSubstr("has no source 'c'"));
+}
+
+}  // namespace
+}  // namespace fathom
