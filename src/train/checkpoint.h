@@ -35,6 +35,7 @@ std::string_view name_of(StateKind kind);  // also the name of its file
 // All of a run besides tensors. Numbers survive exactly, infinities and NaN too.
 struct TrainingState {
   std::int64_t step = 0;                    // steps done
+  std::int64_t updates = 0;                 // of the optimizer: steps less skipped ones
   std::int64_t tokens = 0;                  // tokens seen
   std::vector<std::int64_t> data_position;  // the loader's, in its own order
   std::uint64_t seed = 0;
@@ -58,6 +59,12 @@ struct CheckpointTensor {
   // The whole of a global tensor.
   static CheckpointTensor whole(StateKind kind, std::string name, Tensor values);
 };
+
+// Entries [first, first + values.elements()) of a global tensor in row-major order
+// (what ZeRO-1 gives a rank) as boxes of it. `values` is contiguous.
+std::vector<CheckpointTensor> checkpoint_range(StateKind kind, const std::string& name,
+                                               const Shape& global_shape, std::int64_t first,
+                                               Tensor values);
 
 // A complete checkpoint that stands on the disk. Reads lazily: files are mapped,
 // and only what is asked for is touched once their checksums are verified.
