@@ -85,12 +85,13 @@ class CheckpointWriter {
 
  private:
   struct Snapshot;
-  void write(const TrainingState& state);  // the background thread's
+  struct Background;
+  SaveResult write(const TrainingState& state) const;  // the background thread's
 
   std::string directory_;
   CheckpointConfig config_;
   std::unique_ptr<Snapshot> snapshot_;
-  struct Background;
+
   std::unique_ptr<Background> background_;
   std::chrono::steady_clock::time_point last_start_;
   bool postponed_ = false;
