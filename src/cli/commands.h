@@ -6,4 +6,8 @@ namespace CLI {
 class App;
 }
 
-namespace fathom::cli {}  // namespace fathom::cli
+namespace fathom::cli {
+
+void add_convert(CLI::App& app);
+
+}  // namespace fathom::cli

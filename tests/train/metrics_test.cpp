@@ -94,8 +94,12 @@ TEST(TensorBoard, RecordsAreFramed) {
     ASSERT_LE(at + 16 + length, all.size());
     const std::string_view message = std::string_view(all).substr(at + 12, length);
     EXPECT_EQ(framed_record(message), all.substr(at, 16 + length));
-    if (records == 0) EXPECT_THAT(std::string(message), testing::HasSubstr("brain.Event:2"));
-    if (records == 2) EXPECT_THAT(std::string(message), testing::HasSubstr("loss"));
+    if (records == 0) {
+      EXPECT_THAT(std::string(message), testing::HasSubstr("brain.Event:2"));
+    }
+    if (records == 2) {
+      EXPECT_THAT(std::string(message), testing::HasSubstr("loss"));
+    }
     at += 16 + length;
     ++records;
   }
