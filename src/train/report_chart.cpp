@@ -10,7 +10,7 @@ namespace fathom {
 namespace {
 
 constexpr double width = 640, height = 260;
-constexpr double left = 62, right = 12, top = 14, bottom = 28;  // margins
+constexpr double left = 62, right = 24, top = 14, bottom = 28;  // margins
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Span {
