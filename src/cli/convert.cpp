@@ -1,0 +1,131 @@
+// fathom convert: between checkpoints and Hugging Face model directories.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "io/mapped_file.h"
+#include "model/hugging_face.h"
+#include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
+
+namespace fathom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ConvertOptions {
+  std::string from, to, dtype = "bf16", tokenizer;
+  std::uint64_t max_shard_bytes = 5'000'000'000;
+  std::optional<std::int64_t> bos, eos;
+};
+
+// The [model] table of the config that a checkpoint keeps, resolved.
+ModelConfig model_of(const Checkpoint& checkpoint) {
+  const std::string source = checkpoint.directory() + ": config";
+  const auto table = ConfigTable::parse(checkpoint.state().config_toml, source).table("model");
+  if (!table) fail_input("{}: has no [model] table", source);
+  ModelConfig config;
+  read_config(*table, config);
+  return resolve(config);
+}
+
+// The tokenizer.json of the checkpoint or of its run; empty when there is none.
+std::string tokenizer_of(const Checkpoint& checkpoint) {
+  const fs::path directory = fs::absolute(checkpoint.directory()).lexically_normal();
+  for (const fs::path& place : {directory, directory.parent_path().parent_path()}) {
+    if (fs::exists(place / "tokenizer.json")) return (place / "tokenizer.json").string();
+  }
+  return "";
+}
+
+void to_hugging_face(const ConvertOptions& options) {
+  const Checkpoint checkpoint = open_checkpoint(options.from);
+  const ModelConfig config = model_of(checkpoint);
+  Context context(cpu_device);
+  // Master weights where they are kept apart: they have all the digits.
+  const auto kind = checkpoint.has(StateKind::master) ? StateKind::master : StateKind::weight;
+  for (const ParameterSpec& spec : parameter_table(config)) {
+    const auto* entry = checkpoint.find(kind, spec.name);
+    if (!entry || entry->shape != spec.shape) {
+      fail_input("{}: has no {} of '{}' with the shape {}", checkpoint.directory(), name_of(kind),
+                 spec.name, to_string(spec.shape));
+    }
+  }
+  const WeightReader read = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
+    offset[0] = first_row;
+    checkpoint.load_slice(context, kind, spec.name, offset, rows);
+  };
+  SaveModelOptions save;
+  save.dtype = options.dtype == "f32" ? DType::f32 : DType::bf16;
+  save.max_shard_bytes = options.max_shard_bytes;
+  save.tokenizer_path = options.tokenizer.empty() ? tokenizer_of(checkpoint) : options.tokenizer;
+  save.bos_token = options.bos;
+  if (options.eos) save.eos_tokens = {*options.eos};
+  if (save.tokenizer_path.empty()) {
+    log::warning("there is no tokenizer.json beside the checkpoint; name it with --tokenizer");
+  }
+  save_model(options.to, config, read, save);
+  log::info("{}: the model of step {} as {}", options.to, checkpoint.step(), options.dtype);
+}
+
+void to_checkpoint(const ConvertOptions& options) {
+  ModelDescription model = load_model_description(options.from);
+  Context context(cpu_device);
+  ParameterStore store(parameter_table(model.config), DType::f32, Gradients::none, cpu_device);
+  load_weights(options.from, store, context);
+  std::vector<CheckpointTensor> tensors;
+  for (const Parameter& parameter : store.all()) {
+    tensors.push_back(
+        CheckpointTensor::whole(StateKind::master, parameter.spec.name, parameter.weight));
+  }
+  TrainingState state;
+  state.config_toml = "[model]\n" + config_to_toml(model.config);
+  std::vector<std::pair<std::string, std::string>> files;
+  const std::string tokenizer =
+      options.tokenizer.empty() ? options.from + "/tokenizer.json" : options.tokenizer;
+  if (fs::exists(tokenizer)) {
+    files.emplace_back("tokenizer.json", std::string(MappedFile(tokenizer).text()));
+  }
+  write_checkpoint(options.to, tensors, state, files);
+  log::info("{}: a checkpoint of step 0; train from it with train.init_from", options.to);
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand(
+      "convert", "Turns a checkpoint into a Hugging Face model directory, or the other way round");
+  command
+      ->add_option("from", options->from,
+                   "A checkpoint, a run's directory (its newest checkpoint), or a Hugging Face "
+                   "model directory")
+      ->required();
+  command->add_option("to", options->to, "The directory to make; must not exist")->required();
+  command->add_option("--dtype", options->dtype, "Type of the Hugging Face weights")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->capture_default_str();
+  command
+      ->add_option("--max-shard-size", options->max_shard_bytes,
+                   "Largest safetensors file, such as 2GB")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+  command->add_option("--tokenizer", options->tokenizer,
+                      "tokenizer.json to put beside the weights; default: the run's");
+  command->add_option("--bos-token", options->bos, "Id of the token that begins a text");
+  command->add_option("--eos-token", options->eos, "Id of the token that ends a text");
+  command->footer("Example: fathom convert runs/tiny my-model --dtype bf16");
+  command->callback([options] {
+    if (is_model_directory(options->from)) {
+      to_checkpoint(*options);
+    } else {
+      to_hugging_face(*options);
+    }
+  });
+}
+
+}  // namespace fathom::cli
