@@ -131,7 +131,7 @@ TEST(Scheduler, FinishesEverySequenceUnderPressure) {
                                     1 + static_cast<std::int64_t>(random() % 20)));
       }
       const auto chunks = scheduler.schedule();
-      if (chunks.empty()) ASSERT_TRUE(scheduler.empty());
+      ASSERT_EQ(chunks.empty(), scheduler.empty());
       std::set<std::int32_t> used;
       std::int64_t tokens = 0, taken = 0;
       for (const Chunk& chunk : chunks) {
