@@ -1,0 +1,63 @@
+// A JSON object whose fields are checked as they are read: every mistake in a
+// file of somebody else's making becomes one line that names the file and the key.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fathom {
+
+// Cheap to copy. The readers throw an input Error when the key is absent or its
+// value has another type; those that begin with find_ return none when it is
+// absent or null.
+class JsonObject {
+ public:
+  // `source` begins every message. Throws an input Error when the text is no JSON
+  // object.
+  static JsonObject parse(std::string_view text, const std::string& source);
+  static JsonObject load(const std::string& path);  // `source` is the path
+
+  bool has(std::string_view key) const;  // and not null
+  std::vector<std::string> keys() const;
+  const std::string& source() const { return source_; }
+
+  std::int64_t integer(std::string_view key) const;
+  std::uint64_t unsigned_integer(std::string_view key) const;
+  double number(std::string_view key) const;
+  bool boolean(std::string_view key) const;
+  std::string text(std::string_view key) const;
+  JsonObject object(std::string_view key) const;
+
+  std::vector<std::int64_t> integers(std::string_view key) const;
+  std::vector<std::string> texts(std::string_view key) const;
+  std::vector<JsonObject> objects(std::string_view key) const;
+
+  std::optional<std::int64_t> find_integer(std::string_view key) const;
+  std::optional<double> find_number(std::string_view key) const;
+  std::optional<bool> find_boolean(std::string_view key) const;
+  std::optional<std::string> find_text(std::string_view key) const;
+  std::optional<JsonObject> find_object(std::string_view key) const;
+  // A whole number, or a list of them.
+  std::vector<std::int64_t> find_integers(std::string_view key) const;
+
+  // The value of a key as JSON text, for messages; "nothing" when absent.
+  std::string shown(std::string_view key) const;
+
+ private:
+  struct Node;
+  JsonObject(std::shared_ptr<const Node> node, std::string source)
+      : node_(std::move(node)), source_(std::move(source)) {}
+  const Node& require_key(std::string_view key) const;
+
+  std::shared_ptr<const Node> node_;  // shares the ownership of the whole document
+  std::string source_;
+};
+
+// `text` as a JSON string, with its quotes; bytes that are no UTF-8 are replaced.
+std::string json_quoted(std::string_view text);
+
+}  // namespace fathom

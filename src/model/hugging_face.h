@@ -1,0 +1,66 @@
+// Model directories in Hugging Face's form: config.json, generation_config.json,
+// model.safetensors (or shards with an index), tokenizer.json and
+// tokenizer_config.json. What we write opens in transformers, vLLM and llama.cpp;
+// Llama-style models that they write open here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/context.h"
+#include "model/config.h"
+#include "model/parameters.h"
+
+namespace fathom {
+
+// What config.json and generation_config.json say.
+struct ModelDescription {
+  ModelConfig config;        // resolved
+  DType dtype = DType::f32;  // the weights'; f16 counts as f32, which can hold it
+  std::optional<std::int64_t> bos_token;
+  std::vector<std::int64_t> eos_tokens;  // generation stops at any of them
+};
+
+// Reads config.json (as transformers 4 and 5 write it) and, when it is there,
+// generation_config.json. Throws an input Error that names the file and the key
+// when a key is missing, has the wrong type, or asks for what this model cannot
+// do: biases, other activations, scaled rotary embeddings, another architecture.
+ModelDescription load_model_description(const std::string& directory);
+ModelConfig load_model_config(const std::string& directory);
+
+// Fills the weights of `parameters` (all of the model's or some of them) from the
+// directory's safetensors, f32, bf16 or f16 converted to the store's type. Throws
+// an input Error that names tensor and file when one is missing, has another
+// shape or type, or is none of this model's.
+void load_weights(const std::string& directory, ParameterStore& parameters, Context& context);
+
+// Gives `rows` (f32 on the CPU, [count, columns] or [count]) the values of rows
+// [first_row, first_row + count) of a parameter.
+using WeightReader =
+    std::function<void(const ParameterSpec& spec, std::int64_t first_row, Tensor rows)>;
+// Reads from a store that holds the whole model; it and the context must outlive
+// the reader.
+WeightReader weights_of(const ParameterStore& parameters, Context& context);
+
+// True when `directory` has a config.json: a Hugging Face model directory.
+bool is_model_directory(const std::string& directory);
+
+struct SaveModelOptions {
+  DType dtype = DType::bf16;  // or f32
+  std::uint64_t max_shard_bytes = 5'000'000'000;
+  std::string tokenizer_path;  // tokenizer.json to copy; empty: none
+  std::optional<std::int64_t> bos_token;
+  std::vector<std::int64_t> eos_tokens;
+  bool replace = false;  // an existing directory; otherwise it is refused
+};
+
+// Writes the whole directory, atomically: it is complete or not there. Throws an
+// input Error when `directory` exists (unless replaced) or the tokenizer has more
+// tokens than the model.
+void save_model(const std::string& directory, const ModelConfig& config,
+                const WeightReader& weights, const SaveModelOptions& options);
+
+}  // namespace fathom

@@ -1,0 +1,129 @@
+// Checkpoints: a directory a step, which opens on any layout.
+//
+//   checkpoints/step-00001200/
+//     manifest.json              what is stored where, and every file's checksum
+//     state.json                 step, tokens, data position, seed, config (TrainingState)
+//     weight.safetensors         one file a kind: slices of the global tensors under
+//     master.safetensors         their global names
+//     first_moment.safetensors
+//     second_moment.safetensors
+//
+// This file reads them and names their parts; checkpoint_writer.h saves them
+// while training goes on; retention.h removes old ones. A directory is written
+// under a temporary name and committed by one rename, so it is complete or not
+// there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/context.h"
+#include "core/tensor.h"
+
+namespace fathom {
+
+enum class StateKind : std::uint8_t { weight, master, first_moment, second_moment };
+inline constexpr int num_state_kinds = 4;
+std::string_view name_of(StateKind kind);  // also the name of its file
+
+// All of a run besides tensors. Numbers survive exactly, infinities and NaN too.
+struct TrainingState {
+  std::int64_t step = 0;                    // steps done
+  std::int64_t updates = 0;                 // of the optimizer: steps less skipped ones
+  std::int64_t tokens = 0;                  // tokens seen
+  std::vector<std::int64_t> data_position;  // the loader's, in its own order
+  std::uint64_t seed = 0;
+  std::vector<double> guard;   // the spike guard's figures, in its own order
+  double elapsed_seconds = 0;  // trained so far, over all processes
+  std::string config_toml;     // the run's resolved config; has a [model] table
+  std::string tokenizer_hash;  // of the tokenizer that the shards were made with
+  bool operator==(const TrainingState&) const = default;
+};
+
+// The part of a global tensor that lies in `values`: entries
+// [offset[i], offset[i] + values.shape[i]) of each dimension i. A rank whose
+// tensor is made of several ranges (its share of Q, K and V) lists it as several.
+struct CheckpointTensor {
+  StateKind kind = StateKind::weight;
+  std::string name;  // global
+  Shape global_shape;
+  std::vector<std::int64_t> offset;  // one a dimension
+  Tensor values;                     // any device; rows may lie apart
+
+  // The whole of a global tensor.
+  static CheckpointTensor whole(StateKind kind, std::string name, Tensor values);
+};
+
+// Entries [first, first + values.elements()) of a global tensor in row-major order
+// (what ZeRO-1 gives a rank) as boxes of it. `values` is contiguous.
+std::vector<CheckpointTensor> checkpoint_range(StateKind kind, const std::string& name,
+                                               const Shape& global_shape, std::int64_t first,
+                                               Tensor values);
+
+// A complete checkpoint that stands on the disk. Reads lazily: files are mapped,
+// and only what is asked for is touched once their checksums are verified.
+class Checkpoint {
+ public:
+  enum class Verify {
+    checksums,  // every byte of every file
+    sizes,      // the manifest, the state and every file's size
+  };
+
+  // Throws an input Error that names the file and what is wrong with it when the
+  // directory is no complete, undamaged checkpoint.
+  explicit Checkpoint(std::string directory, Verify verify = Verify::checksums);
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  struct Entry {
+    StateKind kind;
+    std::string name;
+    DType dtype;
+    Shape shape;  // global
+  };
+
+  const std::string& directory() const;
+  const TrainingState& state() const;
+  std::int64_t step() const { return state().step; }
+  const std::vector<Entry>& entries() const;
+  const Entry* find(StateKind kind, std::string_view name) const;  // null when absent
+  bool has(StateKind kind) const;                                  // any tensor of this kind
+
+  // Fills `into` (any device; f32 or bf16, converted when the stored type is the
+  // other) with entries [offset[i], offset[i] + into.shape[i]) of the global
+  // tensor, gathered from whichever slices hold them. Throws an input Error when
+  // the tensor is absent or the range is not inside its shape.
+  void load_slice(Context& context, StateKind kind, std::string_view name,
+                  std::span<const std::int64_t> offset, Tensor into) const;
+  // The whole tensor; an input Error when the shapes differ.
+  void load(Context& context, StateKind kind, std::string_view name, Tensor into) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// "step-00001200", and back: none for any other name.
+std::string checkpoint_name(std::int64_t step);
+std::optional<std::int64_t> checkpoint_step(std::string_view name);
+
+// Steps that have a directory under `directory`, ascending; none when it is absent.
+std::vector<std::int64_t> checkpoint_steps(const std::string& directory);
+
+// The newest undamaged checkpoint under `directory`. A damaged one is skipped
+// with a warning. None when there is no checkpoint at all; when there are some but
+// all are damaged, an input Error, so that no run silently starts again at zero.
+std::optional<Checkpoint> latest_checkpoint(const std::string& directory);
+
+// Opens what a user names: a checkpoint, a directory of checkpoints, or a run
+// directory with `checkpoints/` in it (the newest). An input Error otherwise.
+Checkpoint open_checkpoint(const std::string& path);
+
+}  // namespace fathom

@@ -1,0 +1,39 @@
+// The files of one checkpoint, written into a directory that the caller commits.
+// Internal to the checkpoints.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "train/checkpoint.h"
+#include "train/checkpoint_manifest.h"
+
+namespace fathom {
+
+// Keeps a writer from going faster than so many bytes a second, by sleeping.
+class WriteRate {
+ public:
+  explicit WriteRate(double bytes_per_second) : limit_(bytes_per_second) {}  // 0: no limit
+  void wrote(std::uint64_t bytes);
+
+ private:
+  double limit_;
+  std::uint64_t bytes_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Throws a runtime Error unless each tensor's slices can make one whole tensor: same
+// global shape and type, inside it, no two the same.
+void check_tensors(const std::vector<CheckpointTensor>& tensors);
+
+// Writes tensors (contiguous, on the CPU), state and further listed files, then
+// the manifest. Returns the bytes written.
+std::uint64_t write_checkpoint_files(const std::string& directory,
+                                     std::span<const CheckpointTensor> tensors,
+                                     const TrainingState& state, WriteRate& rate,
+                                     const std::vector<std::pair<std::string, std::string>>& files);
+
+}  // namespace fathom

@@ -1,0 +1,30 @@
+// Which checkpoints go when a new one is there.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fathom {
+
+struct RetentionRule {
+  std::int64_t keep_last = 2;   // newest ones, at least 1
+  std::int64_t keep_every = 0;  // multiples of this step stay for good; 0: none
+};
+
+// Of `steps` (ascending), those that the rule gives up once `committed` is on the
+// disk. Never `committed` itself, nor any later one.
+std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
+                                          const RetentionRule& rule, std::int64_t committed);
+
+// Removes what the rule gives up. Each directory first gets a temporary's name, so
+// that a process killed in the middle leaves no half checkpoint. Troubles are
+// warnings.
+void apply_retention(const std::string& directory, const RetentionRule& rule,
+                     std::int64_t committed);
+
+// Renames checkpoints of steps after `step` to "<name>.abandoned", with a warning.
+void set_aside_later(const std::string& directory, std::int64_t step);
+
+}  // namespace fathom
