@@ -6,4 +6,9 @@ namespace CLI {
 class App;
 }
 
-namespace fathom::cli {}  // namespace fathom::cli
+namespace fathom::cli {
+
+void add_generate(CLI::App& app);
+void add_info(CLI::App& app);
+
+}  // namespace fathom::cli
