@@ -61,8 +61,6 @@ std::string isa_name(dnnl_cpu_isa_t isa) {
       return "AVX-512 with VNNI";
     case dnnl_cpu_isa_avx512_core_bf16:
       return "AVX-512 with BF16";
-    case dnnl_cpu_isa_avx512_core_fp16:
-      return "AVX-512 with BF16 and FP16";
     case dnnl_cpu_isa_avx512_core_amx:
       return "AVX-512 with AMX";
     default:
@@ -71,8 +69,7 @@ std::string isa_name(dnnl_cpu_isa_t isa) {
 }
 
 bool has_bf16(dnnl_cpu_isa_t isa) {
-  return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_fp16 ||
-         isa == dnnl_cpu_isa_avx512_core_amx;
+  return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
 }
 
 // "24064308 kB" to bytes.
