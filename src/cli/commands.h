@@ -8,6 +8,7 @@ class App;
 
 namespace fathom::cli {
 
+void add_bench(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 

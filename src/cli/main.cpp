@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   app.name("fathom");
   app.require_subcommand(1);
   app.footer("Example: fathom train configs/tiny.toml --set train.steps=100");
+  cli::add_bench(app);
   cli::add_generate(app);
   cli::add_info(app);
   try {
