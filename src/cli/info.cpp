@@ -1,0 +1,146 @@
+// fathom info: what this build and this machine can do.
+#include <dnnl.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/commands.h"
+#include "core/device.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+
+namespace fathom::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The value of the first line of `path` that starts with `key`, after the colon.
+std::string proc_value(const char* path, std::string_view key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (!line.starts_with(key) || colon == std::string::npos) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return "";
+}
+
+// The kernel's names of the instruction sets that change what we run.
+std::vector<std::string> instruction_sets() {
+  std::istringstream flags(proc_value("/proc/cpuinfo", "flags"));
+  std::vector<std::string> present;
+  for (std::string flag; flags >> flag;) present.push_back(flag);
+  std::vector<std::string> known;
+  for (const char* name : {"avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16",
+                           "amx_tile", "amx_bf16"}) {
+    if (std::ranges::find(present, name) != present.end()) known.emplace_back(name);
+  }
+  return known;
+}
+
+std::string isa_name(dnnl_cpu_isa_t isa) {
+  switch (isa) {
+    case dnnl_cpu_isa_sse41:
+      return "SSE4.1";
+    case dnnl_cpu_isa_avx:
+      return "AVX";
+    case dnnl_cpu_isa_avx2:
+      return "AVX2";
+    case dnnl_cpu_isa_avx2_vnni:
+      return "AVX2 with VNNI";
+    case dnnl_cpu_isa_avx512_core:
+      return "AVX-512";
+    case dnnl_cpu_isa_avx512_core_vnni:
+      return "AVX-512 with VNNI";
+    case dnnl_cpu_isa_avx512_core_bf16:
+      return "AVX-512 with BF16";
+    case dnnl_cpu_isa_avx512_core_amx:
+      return "AVX-512 with AMX";
+    default:
+      return "other";
+  }
+}
+
+bool has_bf16(dnnl_cpu_isa_t isa) {
+  return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
+}
+
+// "24064308 kB" to bytes.
+std::size_t memory_bytes(std::string_view key) {
+  std::istringstream text(proc_value("/proc/meminfo", key));
+  std::size_t kilobytes = 0;
+  text >> kilobytes;
+  return kilobytes * 1024;
+}
+
+Json describe() {
+  const dnnl_version_t* onednn = dnnl_version();
+  const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+  Json json;
+  json["version"] = FATHOM_VERSION;
+  json["compiler"] = FATHOM_COMPILER;
+  json["build_type"] = FATHOM_BUILD_TYPE;
+  json["cpu"] = {{"model", proc_value("/proc/cpuinfo", "model name")},
+                 {"threads", num_threads()},
+                 {"instruction_sets", instruction_sets()}};
+  json["memory"] = {{"total_bytes", memory_bytes("MemTotal")},
+                    {"available_bytes", memory_bytes("MemAvailable")}};
+  json["onednn"] = {
+      {"version", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
+      {"code", isa_name(isa)},
+      {"bf16_products", has_bf16(isa) ? "native" : "converted to f32"}};
+  json["cuda"] = {{"devices", cuda::device_count()}};
+  json["default_precision"] = cuda::device_count() > 0 || has_bf16(isa) ? "bf16" : "f32";
+  return json;
+}
+
+void print_text(const Json& json) {
+  const auto line = [](const char* what, const std::string& value) {
+    std::cout << fmt::format("{:<18} {}\n", what, value);
+  };
+  const Json &cpu = json["cpu"], &memory = json["memory"], &onednn = json["onednn"];
+  line("fathom",
+       fmt::format("{}, {}, {}", json["version"].get<std::string>(),
+                   json["compiler"].get<std::string>(), json["build_type"].get<std::string>()));
+  line("processor",
+       fmt::format("{}, {} threads", cpu["model"].get<std::string>(), cpu["threads"].get<int>()));
+  std::string sets;
+  for (const auto& name : cpu["instruction_sets"]) {
+    sets += (sets.empty() ? "" : " ") + name.get<std::string>();
+  }
+  line("instruction sets", sets);
+  line("memory", fmt::format("{}, {} available", human_bytes(memory["total_bytes"].get<double>()),
+                             human_bytes(memory["available_bytes"].get<double>())));
+  line("oneDNN",
+       fmt::format("{}, {}, bf16 products {}", onednn["version"].get<std::string>(),
+                   onednn["code"].get<std::string>(), onednn["bf16_products"].get<std::string>()));
+  const int devices = json["cuda"]["devices"].get<int>();
+  line("CUDA devices", devices == 0 ? "none" : std::to_string(devices));
+  line("default precision", json["default_precision"].get<std::string>());
+}
+
+}  // namespace
+
+void add_info(CLI::App& app) {
+  auto as_json = std::make_shared<bool>(false);
+  CLI::App* c = app.add_subcommand("info", "Say what this build and machine can do");
+  c->add_flag("--json", *as_json, "as one JSON object");
+  c->footer("Example: fathom info --json");
+  c->callback([as_json] {
+    const Json json = describe();
+    if (*as_json) {
+      std::cout << json.dump(2) << '\n';
+    } else {
+      print_text(json);
+    }
+  });
+}
+
+}  // namespace fathom::cli

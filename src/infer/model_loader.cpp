@@ -1,0 +1,96 @@
+#include "infer/model_loader.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "model/hugging_face.h"
+#include "train/checkpoint.h"
+
+namespace fathom::infer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The tokenizer beside the model: in its directory, or for a checkpoint in the
+// run's, two levels up.
+std::string find_tokenizer(const std::string& path) {
+  fs::path directory = fs::absolute(path).lexically_normal();
+  if (!directory.has_filename()) directory = directory.parent_path();
+  for (int level = 0; level < 3; ++level, directory = directory.parent_path()) {
+    const fs::path candidate = directory / "tokenizer.json";
+    if (fs::exists(candidate)) return candidate.string();
+  }
+  fail_input("{}: there is no tokenizer.json here: name one with --tokenizer", path);
+}
+
+std::vector<std::int32_t> end_tokens_of(const Tokenizer& tokenizer,
+                                        const std::vector<std::int64_t>& from_files) {
+  std::vector<std::int32_t> ids;
+  for (const std::int64_t id : from_files) ids.push_back(static_cast<std::int32_t>(id));
+  const auto eos = tokenizer.eos_id();
+  if (eos && std::ranges::find(ids, *eos) == ids.end()) ids.push_back(*eos);
+  return ids;
+}
+
+std::unique_ptr<ParameterStore> make_store(const ModelConfig& config, DType dtype, Device device) {
+  return std::make_unique<ParameterStore>(stage_parameters(config, whole_model(config)), dtype,
+                                          Gradients::none, device);
+}
+
+// The [model] table of the run's resolved config.
+ModelConfig model_config_of(const Checkpoint& checkpoint) {
+  const std::string source = checkpoint.directory() + "/state.json (config)";
+  const auto table = ConfigTable::parse(checkpoint.state().config_toml, source).table("model");
+  if (!table) fail_input("{}: there is no [model] table: the checkpoint is not a run's", source);
+  ModelConfig config;
+  read_config(*table, config);
+  return resolve(config);
+}
+
+void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
+                      const std::string& path) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return;
+  fail_input("{}: the tokenizer has {} tokens and the model {}: it is not this model's tokenizer",
+             path, tokenizer.vocab_size(), config.vocab_size);
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context) {
+  if (!fs::exists(path)) fail_input("{}: there is no such file or directory", path);
+  // The tokenizer first: it is read quickly, and most mistakes show there.
+  const bool hugging_face = is_model_directory(path);
+  ModelDescription description;
+  std::optional<Checkpoint> checkpoint;
+  if (hugging_face) {
+    description = load_model_description(path);
+  } else {
+    checkpoint.emplace(open_checkpoint(path));
+    description.config = model_config_of(*checkpoint);
+    for (const Checkpoint::Entry& entry : checkpoint->entries()) {
+      if (entry.kind == StateKind::weight) description.dtype = entry.dtype;
+    }
+  }
+  const std::string tokenizer_path =
+      options.tokenizer.empty() ? find_tokenizer(path) : options.tokenizer;
+  LoadedModel model{Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
+  check_vocabulary(model.tokenizer, description.config, tokenizer_path);
+  model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
+
+  const ModelConfig& config = description.config;
+  model.parameters = make_store(config, options.dtype.value_or(description.dtype), context.device);
+  if (hugging_face) {
+    load_weights(path, *model.parameters, context);
+  } else {
+    for (Parameter& parameter : model.parameters->all()) {
+      checkpoint->load(context, StateKind::weight, parameter.spec.name, parameter.weight);
+    }
+  }
+  model.stage = std::make_unique<Stage>(config, whole_model(config), *model.parameters,
+                                        StageOptions{}, context.device);
+  return model;
+}
+
+}  // namespace fathom::infer

@@ -1,0 +1,36 @@
+// A trained model as the user names it, ready to run forward: weights and
+// tokenizer. Used by `generate`, evaluation and the server.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/context.h"
+#include "model/parameters.h"
+#include "model/stage.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom::infer {
+
+struct LoadOptions {
+  std::string tokenizer;       // tokenizer.json; empty: looked for beside the model
+  std::optional<DType> dtype;  // of weights and activations; none: as they are stored
+};
+
+struct LoadedModel {
+  Tokenizer tokenizer;
+  std::vector<std::int32_t> end_tokens;
+  std::unique_ptr<ParameterStore> parameters;
+  std::unique_ptr<Stage> stage;  // the whole model, on the context's device
+};
+
+// `path`: a Hugging Face model directory, or a run directory, a directory of
+// checkpoints or one checkpoint of ours. Throws an input Error that names the
+// file when there is no model or tokenizer, or when the tokenizer has more
+// tokens than the model.
+LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context);
+
+}  // namespace fathom::infer

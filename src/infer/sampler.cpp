@@ -1,0 +1,135 @@
+#include "infer/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/philox.h"
+
+namespace fathom::infer {
+namespace {
+
+bool likelier(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+}
+
+}  // namespace
+
+void check(const SamplingOptions& o) {
+  if (!(o.temperature >= 0)) {
+    fail_input("temperature is {}: use 0 (greedy) or a positive number", o.temperature);
+  }
+  if (o.top_k < 0) fail_input("top_k is {}: use 0 (all tokens) or a positive number", o.top_k);
+  if (!(o.top_p > 0 && o.top_p <= 1)) {
+    fail_input("top_p is {}: use a number above 0 and at most 1", o.top_p);
+  }
+  if (!(o.min_p >= 0 && o.min_p <= 1)) {
+    fail_input("min_p is {}: use a number from 0 to 1", o.min_p);
+  }
+  if (!(o.repetition_penalty > 0)) {
+    fail_input("repetition_penalty is {}: use 1 (none) or a number above it", o.repetition_penalty);
+  }
+}
+
+// A token that has occurred becomes less likely: its logit is divided by the
+// penalty when positive and multiplied by it when negative. Once, however often
+// it occurred: reading from `logits` makes repeats harmless.
+void Sampler::penalize(std::span<const float> logits, std::span<const std::int32_t> history,
+                       double penalty) {
+  logits_.assign(logits.begin(), logits.end());
+  if (penalty == 1.0) return;
+  const auto factor = static_cast<float>(penalty);
+  for (const std::int32_t token : history) {
+    const auto i = static_cast<std::size_t>(token);
+    if (i >= logits.size()) continue;
+    logits_[i] = logits[i] < 0 ? logits[i] * factor : logits[i] / factor;
+  }
+}
+
+std::int32_t Sampler::argmax() const {
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
+  float best = lowest;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < logits_.size(); ++i) {
+    if (logits_[i] > best) {
+      best = logits_[i];
+      at = i;
+    }
+  }
+  require(std::isfinite(best), "no logit is a finite number: the model's weights are damaged");
+  return static_cast<std::int32_t>(at);
+}
+
+void Sampler::keep_top_k(std::int64_t k) {
+  if (k == 0 || k >= static_cast<std::int64_t>(candidates_.size())) return;
+  std::nth_element(candidates_.begin(), candidates_.begin() + (k - 1), candidates_.end(), likelier);
+  candidates_.resize(static_cast<std::size_t>(k));
+}
+
+// Softmax over the candidates, in their order.
+void Sampler::set_probabilities() {
+  float highest = candidates_.front().logit;
+  for (const Candidate& c : candidates_) highest = std::max(highest, c.logit);
+  double sum = 0;
+  for (Candidate& c : candidates_) sum += c.probability = std::exp(c.logit - highest);
+  for (Candidate& c : candidates_) c.probability /= sum;
+}
+
+// A candidate stays while those before it have not reached p; the first stays
+// always. Candidates below (1 - p) / n weigh less than 1 - p together, so what is
+// kept is among the others, and only those are sorted.
+void Sampler::keep_top_p(double p) {
+  if (p < 1) {
+    const double negligible = (1 - p) / static_cast<double>(candidates_.size());
+    std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < negligible; });
+  }
+  std::sort(candidates_.begin(), candidates_.end(), likelier);
+  if (p >= 1) return;
+  double before = 0;
+  std::size_t kept = 0;
+  while (kept < candidates_.size() && (kept == 0 || before < p)) {
+    before += candidates_[kept++].probability;
+  }
+  candidates_.resize(kept);
+}
+
+std::span<const Candidate> Sampler::distribution(std::span<const float> logits,
+                                                 std::span<const std::int32_t> history,
+                                                 const SamplingOptions& options) {
+  penalize(logits, history, options.repetition_penalty);
+  candidates_.clear();
+  if (options.temperature == 0) {
+    const std::int32_t token = argmax();
+    candidates_.push_back({token, logits_[static_cast<std::size_t>(token)], 1.0});
+    return candidates_;
+  }
+  for (std::size_t i = 0; i < logits_.size(); ++i) {
+    if (!(logits_[i] > -std::numeric_limits<float>::infinity())) continue;  // NaN is skipped too
+    const auto logit = static_cast<float>(logits_[i] / options.temperature);
+    candidates_.push_back({static_cast<std::int32_t>(i), logit, 0.0});
+  }
+  require(!candidates_.empty(), "no logit is a finite number: the model's weights are damaged");
+  keep_top_k(options.top_k);
+  set_probabilities();
+  if (options.top_k == 0 && options.top_p >= 1 && options.min_p == 0) return candidates_;
+  keep_top_p(options.top_p);
+  const double least = options.min_p * candidates_.front().probability;
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < least; });
+  set_probabilities();
+  return candidates_;
+}
+
+std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
+                             const SamplingOptions& options) {
+  const std::span<const Candidate> candidates = distribution(logits, history, options);
+  const double u = Philox{options.seed, options.stream}.uniform(history.size());
+  double cumulative = 0;
+  for (const Candidate& c : candidates) {
+    cumulative += c.probability;
+    if (u < cumulative) return c.token;
+  }
+  return candidates.back().token;  // u beyond a sum that rounding left short of 1
+}
+
+}  // namespace fathom::infer

@@ -1,0 +1,92 @@
+#include "infer/scheduler.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace fathom::infer {
+
+Scheduler::Scheduler(std::int64_t pages, std::int64_t page_size, SchedulerLimits limits)
+    : blocks_(pages, page_size), limits_(limits) {
+  require(limits.max_sequences > 0 && limits.max_tokens_per_step >= limits.max_sequences,
+          "scheduler: {} tokens a step for {} sequences: each needs one",
+          limits.max_tokens_per_step, limits.max_sequences);
+}
+
+void Scheduler::add(Sequence sequence) {
+  require(!sequence.tokens.empty(), "sequence {} has no tokens", sequence.id);
+  // Its last token is never read, so it needs no place.
+  require(blocks_.pages_for(sequence.max_length - 1) <= blocks_.total_pages(),
+          "sequence {} of up to {} tokens does not fit a KV cache of {} pages of {}", sequence.id,
+          sequence.max_length, blocks_.total_pages(), blocks_.page_size());
+  waiting_.push_back(std::make_unique<Sequence>(std::move(sequence)));
+}
+
+void Scheduler::preempt_youngest() {
+  std::unique_ptr<Sequence> sequence = std::move(running_.back());
+  running_.pop_back();
+  blocks_.release(sequence->pages);
+  sequence->cached = 0;
+  waiting_.push_front(std::move(sequence));
+  ++preemptions_;
+}
+
+bool Scheduler::make_room(std::size_t index, std::int64_t tokens) {
+  while (!blocks_.grow(running_[index]->pages, tokens)) {
+    const bool itself = index + 1 == running_.size();
+    preempt_youngest();
+    if (itself) return false;
+  }
+  return true;
+}
+
+void Scheduler::admit(std::int64_t budget, std::vector<Chunk>& chunks) {
+  while (!waiting_.empty() && budget > 0 && num_running() < limits_.max_sequences) {
+    Sequence& next = *waiting_.front();
+    if (blocks_.pages_for(next.length()) + num_running() > blocks_.free_pages()) return;
+    blocks_.grow(next.pages, next.length());
+    const std::int64_t count = std::min(next.pending(), budget);
+    chunks.push_back({&next, next.cached, count});
+    budget -= count;
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+std::vector<Chunk> Scheduler::schedule() {
+  std::vector<Chunk> chunks;
+  std::int64_t budget = limits_.max_tokens_per_step;
+  const std::int64_t preemptions = preemptions_;
+  for (std::size_t i = 0; i < running_.size() && budget > 0; ++i) {
+    const std::int64_t count = std::min(running_[i]->pending(), budget);
+    if (!make_room(i, running_[i]->cached + count)) break;
+    chunks.push_back({running_[i].get(), running_[i]->cached, count});
+    budget -= count;
+  }
+  if (preemptions_ == preemptions) admit(budget, chunks);
+  return chunks;
+}
+
+void Scheduler::commit(const std::vector<Chunk>& chunks) {
+  for (const Chunk& chunk : chunks) chunk.sequence->cached += chunk.count;
+}
+
+void Scheduler::remove_finished() {
+  std::erase_if(running_, [this](std::unique_ptr<Sequence>& sequence) {
+    if (sequence->finish == FinishReason::none) return false;
+    blocks_.release(sequence->pages);
+    return true;
+  });
+}
+
+bool Scheduler::cancel(SequenceId id) {
+  const auto has_id = [id](const auto& sequence) { return sequence->id == id; };
+  if (const auto it = std::ranges::find_if(running_, has_id); it != running_.end()) {
+    blocks_.release((*it)->pages);
+    running_.erase(it);
+    return true;
+  }
+  return std::erase_if(waiting_, has_id) > 0;
+}
+
+}  // namespace fathom::infer

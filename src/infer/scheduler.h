@@ -1,0 +1,76 @@
+// Which sequences the model reads next: continuous batching with chunked
+// prompts, and preemption when pages run out.
+//
+// Policy, in the order of admission ("older" first):
+// - Every running sequence gets its pending tokens, until the step's token
+//   budget is used up. As only the youngest can be in the middle of its prompt,
+//   long prompts never hold up those that generate.
+// - A sequence that needs a page when none is free takes it from the youngest,
+//   which loses its pages, waits at the front, and reads its tokens again later.
+//   The oldest is never preempted while another runs, and every sequence fits
+//   the cache alone, so all finish.
+// - Waiting sequences are admitted when the pages for all their tokens are free,
+//   with one to spare for each that runs, so that they are not preempted at once.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "infer/block_manager.h"
+#include "infer/sequence.h"
+
+namespace fathom::infer {
+
+struct SchedulerLimits {
+  std::int64_t max_sequences = 16;         // running at once
+  std::int64_t max_tokens_per_step = 512;  // at least max_sequences
+};
+
+// Tokens [first, first + count) of a sequence, read in one step. Its pages are
+// allocated.
+struct Chunk {
+  Sequence* sequence;
+  std::int64_t first, count;
+  // Whether they are the last ones known, so that the next token can be drawn.
+  bool samples() const { return first + count == sequence->length(); }
+};
+
+class Scheduler {
+ public:
+  Scheduler(std::int64_t pages, std::int64_t page_size, SchedulerLimits limits);
+
+  // Throws a run-time Error when the sequence is empty or could never fit.
+  void add(Sequence sequence);
+
+  // What to run now, oldest first; empty only when there is no sequence at all.
+  // The pointers are valid until remove_finished() or cancel().
+  std::vector<Chunk> schedule();
+  // Records that the chunks have been read.
+  void commit(const std::vector<Chunk>& chunks);
+  // Forgets sequences with a finish reason, and frees their pages.
+  void remove_finished();
+  // Forgets a sequence; false when there is none of this id.
+  bool cancel(SequenceId id);
+
+  bool empty() const { return waiting_.empty() && running_.empty(); }
+  std::int64_t num_running() const { return static_cast<std::int64_t>(running_.size()); }
+  std::int64_t num_waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
+  std::int64_t preemptions() const { return preemptions_; }
+  const BlockManager& blocks() const { return blocks_; }
+
+ private:
+  // Pages for `tokens` tokens of running_[index], from younger ones if need be;
+  // false when it had to give up its own.
+  bool make_room(std::size_t index, std::int64_t tokens);
+  void preempt_youngest();
+  void admit(std::int64_t budget, std::vector<Chunk>& chunks);
+
+  BlockManager blocks_;
+  SchedulerLimits limits_;
+  std::deque<std::unique_ptr<Sequence>> waiting_;
+  std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
+  std::int64_t preemptions_ = 0;
+};
+
+}  // namespace fathom::infer

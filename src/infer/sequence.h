@@ -1,0 +1,55 @@
+// One sequence in the engine: its tokens, how far the cache has them, and why it
+// ended.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "infer/block_manager.h"
+#include "infer/sampler.h"
+
+namespace fathom::infer {
+
+using SequenceId = std::uint64_t;
+
+enum class FinishReason {
+  none,         // not finished
+  end_of_text,  // the model said so
+  stop,         // a stop string appeared
+  length,       // max_tokens or the end of the context
+};
+inline std::string_view to_string(FinishReason reason) {
+  constexpr std::string_view names[] = {"none", "end_of_text", "stop", "length"};
+  return names[static_cast<int>(reason)];
+}
+
+struct Sequence {
+  SequenceId id = 0;
+  std::vector<std::int32_t> tokens;  // the prompt, then what was generated
+  std::int64_t prompt_length = 0;
+  std::int64_t max_length = 0;           // of `tokens`
+  std::vector<std::int32_t> end_tokens;  // ids that end it
+  SamplingOptions sampling;
+
+  std::int64_t cached = 0;  // tokens whose keys and values are in the cache
+  BlockTable pages;
+  FinishReason finish = FinishReason::none;
+
+  std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
+  // Tokens the model has still to read before the next can be drawn: the whole
+  // prompt at first (and after a preemption), one while generating.
+  std::int64_t pending() const { return length() - cached; }
+
+  // Takes the next token, and finishes where it ends the sequence.
+  void append(std::int32_t token) {
+    tokens.push_back(token);
+    for (const std::int32_t end : end_tokens) {
+      if (token == end) finish = FinishReason::end_of_text;
+    }
+    if (finish == FinishReason::none && length() >= max_length) finish = FinishReason::length;
+  }
+};
+
+}  // namespace fathom::infer

@@ -1,0 +1,38 @@
+#include "infer/text_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fathom::infer {
+
+StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {
+  std::erase(stops_, "");
+}
+
+std::size_t StopMatcher::open_end() const {
+  std::size_t longest = 0;
+  for (const std::string& stop : stops_) {
+    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > longest; --n) {
+      if (held_.ends_with(std::string_view(stop).substr(0, n))) longest = n;
+    }
+  }
+  return longest;
+}
+
+std::string StopMatcher::push(std::string_view piece) {
+  if (stopped_) return {};
+  held_ += piece;
+  std::size_t at = std::string::npos;
+  for (const std::string& stop : stops_) at = std::min(at, held_.find(stop));
+  stopped_ = at != std::string::npos;
+  const std::size_t safe = stopped_ ? at : held_.size() - open_end();
+  std::string text = held_.substr(0, safe);
+  held_.erase(0, stopped_ ? held_.size() : safe);
+  return text;
+}
+
+std::string StopMatcher::finish() {
+  return std::exchange(held_, {});
+}
+
+}  // namespace fathom::infer

@@ -1,0 +1,53 @@
+// From tokens to the text a reader sees: whole UTF-8 characters, up to a stop
+// string and without it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace fathom::infer {
+
+// Passes text through until one of the stop strings appears in it, wherever the
+// pieces are cut. What may be the beginning of a stop string is held back.
+class StopMatcher {
+ public:
+  // Empty stop strings are left out.
+  explicit StopMatcher(std::vector<std::string> stops);
+
+  // The text that is now known to come before any stop string.
+  std::string push(std::string_view piece);
+  // What is still held back, once no more text comes.
+  std::string finish();
+  bool stopped() const { return stopped_; }
+
+ private:
+  // Length of the longest end of `held_` that begins a stop string.
+  std::size_t open_end() const;
+
+  std::vector<std::string> stops_;
+  std::string held_;
+  bool stopped_ = false;
+};
+
+class TextStream {
+ public:
+  TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops)
+      : decoder_(tokenizer), matcher_(std::move(stops)) {}
+
+  // The text that `token` completes; often empty.
+  std::string push(std::int32_t token) { return matcher_.push(decoder_.push(token)); }
+  // The rest, after the last token.
+  std::string finish() { return matcher_.push(decoder_.finish()) + matcher_.finish(); }
+  // Whether a stop string has appeared: the rest is not to be shown.
+  bool stopped() const { return matcher_.stopped(); }
+
+ private:
+  StreamDecoder decoder_;
+  StopMatcher matcher_;
+};
+
+}  // namespace fathom::infer

@@ -1,0 +1,188 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "core/context.h"
+#include "model/hugging_face.h"
+#include "model/parameters.h"
+#include "model/stage.h"
+#include "tokenizer/byte_level.h"
+
+namespace fathom {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string read_file(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::string temporary(const std::string& name) {
+  return testing::TempDir() + "fathom_cli_" + name;
+}
+
+// Runs the binary with `arguments` as a shell reads them.
+Outcome run(const std::string& arguments) {
+  const std::string out = temporary("out"), err = temporary("err");
+  const std::string command =
+      fmt::format("{} {} > '{}' 2> '{}' < /dev/null", FATHOM_BINARY, arguments, out, err);
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out), read_file(err)};
+}
+
+// A tokenizer of the 256 bytes alone.
+std::string byte_tokenizer() {
+  std::string vocab;
+  for (int byte = 0; byte < 256; ++byte) {
+    std::string token;
+    const char c = static_cast<char>(byte);
+    tokenizer::append_byte_level(token, std::string_view(&c, 1));
+    vocab += byte ? ",\"" : "\"";
+    if (token == "\"" || token == "\\") vocab += '\\';
+    vocab += token;
+    vocab += fmt::format("\":{}", byte);
+  }
+  return R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],)"
+         R"("normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,)"
+         R"("trim_offsets":true,"use_regex":false},"post_processor":null,)"
+         R"("decoder":{"type":"ByteLevel"},"model":{"type":"BPE","dropout":null,)"
+         R"("unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,)"
+         R"("fuse_unk":false,"byte_fallback":false,"vocab":{)" +
+         vocab + R"(},"merges":[]}})";
+}
+
+// A model directory with tiny random weights; made once.
+std::string model_directory() {
+  static const std::string directory = [] {
+    const std::string path = temporary("model"), tokenizer = temporary("tokenizer.json");
+    fs::remove_all(path);
+    std::ofstream(tokenizer) << byte_tokenizer();
+    ModelConfig config;
+    config.num_layers = 2;
+    config.hidden_size = 32;
+    config.num_heads = 4;
+    config.vocab_size = 256;
+    config.max_position = 64;
+    config.init_std = 0.2;
+    config = resolve(config);
+    Context context(cpu_device);
+    ParameterStore parameters(stage_parameters(config, whole_model(config)), DType::f32,
+                              Gradients::none, cpu_device);
+    for (Parameter& p : parameters.all()) {
+      initialize(context, p.spec, config.init_std, 5, p.weight);
+    }
+    SaveModelOptions options;
+    options.dtype = DType::f32;
+    options.tokenizer_path = tokenizer;
+    save_model(path, config, weights_of(parameters, context), options);
+    return path;
+  }();
+  return directory;
+}
+
+TEST(CommandLine, EveryCommandHasAnExample) {
+  const Outcome top = run("--help");
+  EXPECT_EQ(top.code, 0);
+  EXPECT_THAT(top.out, HasSubstr("Example: fathom"));
+  for (const std::string command : {"generate", "info", "bench", "bench cpu"}) {
+    EXPECT_THAT(top.out, HasSubstr(command.substr(0, command.find(' '))));
+    const Outcome help = run(command + " --help");
+    EXPECT_EQ(help.code, 0);
+    EXPECT_THAT(help.out, HasSubstr("Example: fathom " + command));
+  }
+}
+
+TEST(CommandLine, BadUsageIsExitCode2) {
+  EXPECT_EQ(run("").code, 2);
+  EXPECT_EQ(run("no-such-command").code, 2);
+  EXPECT_EQ(run("generate").code, 2);
+  EXPECT_EQ(run("generate x --no-such-option").code, 2);
+}
+
+TEST(Info, SaysWhatTheMachineCanDo) {
+  const Outcome text = run("info");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, HasSubstr("default precision"));
+  const Outcome json = run("info --json");
+  EXPECT_EQ(json.code, 0);
+  EXPECT_THAT(json.out, HasSubstr("\"instruction_sets\""));
+}
+
+TEST(Generate, TheSameTextForTheSameSeedAndAnyBatch) {
+  const std::string file = temporary("prompts.jsonl");
+  std::ofstream(file) << "{\"prompt\": \"one\"}\n\"two and three\"\n{\"text\": \"f\"}\n";
+  const std::string command = "generate " + model_directory() + " --max-tokens 9 --seed 4";
+  const auto sorted_lines = [](const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    std::ranges::sort(lines);
+    return lines;
+  };
+  const Outcome one = run(command + " --prompts " + file + " --batch 1");
+  const Outcome all = run(command + " --prompts " + file + " --batch 3");
+  ASSERT_EQ(one.code, 0) << one.err;
+  ASSERT_EQ(all.code, 0) << all.err;
+  EXPECT_EQ(sorted_lines(one.out).size(), 3u);
+  EXPECT_EQ(sorted_lines(one.out), sorted_lines(all.out));
+  EXPECT_THAT(one.out, HasSubstr("\"finish_reason\":\"length\""));
+  EXPECT_THAT(one.out, HasSubstr("\"tokens\":9"));
+  EXPECT_THAT(one.err, HasSubstr("tokens/s"));
+  EXPECT_NE(run(command + " --prompts " + file + " --seed 5").out, one.out);
+}
+
+TEST(Generate, StreamsOnePromptAsText) {
+  const Outcome outcome =
+      run("generate " + model_directory() + " --prompt abc --temperature 0 --max-tokens 5");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_GT(outcome.out.size(), 1u);
+  EXPECT_EQ(outcome.out.find("\"prompt\""), std::string::npos);
+}
+
+TEST(Generate, SaysWhatIsWrongInOneLine) {
+  const std::string model = model_directory();
+  const auto refused = [](const std::string& arguments, const std::string& message) {
+    const Outcome outcome = run("generate " + arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  };
+  refused("/no/such/model --prompt x", "/no/such/model: there is no such file or directory");
+  refused(model + " --prompt x --top-p 2", "top_p is 2");
+  refused(model + " --prompt x --dtype f64", "--dtype is f64: use auto, f32 or bf16");
+  refused(model + " --prompt ''", "prompt 1: the prompt is empty");
+  refused(model + " --prompt " + std::string(80, 'x'), "prompt 1: the prompt has 80 tokens");
+  refused(model + " --prompts /no/such/file", "/no/such/file: cannot be read");
+  refused(model + " --prompt x --prompts y", "cannot be used together");
+  refused(model + " --prompt x --batch 0", "--batch is 0");
+
+  const std::string broken = temporary("broken.jsonl");
+  std::ofstream(broken) << "\"fine\"\n{\"prompt\n";
+  refused(model + " --prompts " + broken, broken + ":2: this is not JSON");
+
+  const std::string bare = temporary("no_tokenizer");
+  fs::remove_all(bare);
+  fs::create_directory(bare);
+  fs::copy(model, bare);
+  fs::remove(bare + "/tokenizer.json");
+  fs::remove(testing::TempDir() + "tokenizer.json");
+  refused(bare + " --prompt x", "there is no tokenizer.json here: name one with --tokenizer");
+}
+
+}  // namespace
+}  // namespace fathom

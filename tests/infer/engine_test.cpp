@@ -1,0 +1,243 @@
+#include "infer/engine.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/error.h"
+
+namespace fathom::infer {
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+// A tiny model with random weights, large enough for its choices to differ.
+struct TinyModel {
+  ModelConfig config;
+  Context context{cpu_device};
+  ParameterStore parameters;
+  Stage stage;
+
+  explicit TinyModel(std::int64_t num_kv_heads = 2, DType dtype = DType::f32)
+      : config(make_config(num_kv_heads)),
+        parameters(stage_parameters(config, whole_model(config)), dtype, Gradients::none,
+                   cpu_device),
+        stage(config, whole_model(config), parameters, {}, cpu_device) {
+    for (Parameter& p : parameters.all()) {
+      initialize(context, p.spec, config.init_std, 5, p.weight);
+    }
+  }
+
+  static ModelConfig make_config(std::int64_t num_kv_heads) {
+    ModelConfig config;
+    config.num_layers = 2;
+    config.hidden_size = 32;
+    config.num_heads = 4;
+    config.num_kv_heads = num_kv_heads;
+    config.vocab_size = 97;
+    config.max_position = 64;
+    config.init_std = 0.3;
+    return resolve(config);
+  }
+
+  // Logits of the last token of `tokens`, all of them read without a cache.
+  std::vector<float> last_logits(Tokens tokens) {
+    const auto n = static_cast<std::int64_t>(tokens.size());
+    Tokens positions(tokens.size()), offsets{0, static_cast<std::int32_t>(n)};
+    for (std::size_t i = 0; i < tokens.size(); ++i) positions[i] = static_cast<std::int32_t>(i);
+    MicroBatch batch;
+    batch.ids = Tensor(tokens.data(), DType::i32, {n});
+    batch.tokens.positions = Tensor(positions.data(), DType::i32, {n});
+    batch.tokens.segments = {Tensor(offsets.data(), DType::i32, {2}), n};
+    Arena arena(cpu_device, std::size_t{4} << 20);
+    std::vector<float> logits(static_cast<std::size_t>(config.vocab_size));
+    const std::int32_t row[] = {static_cast<std::int32_t>(n - 1)};
+    stage.logits(context, batch, arena, row,
+                 Tensor(logits.data(), DType::f32, {1, config.vocab_size}));
+    return logits;
+  }
+
+  Tokens greedy(Tokens tokens, int count) {
+    Tokens generated;
+    for (int i = 0; i < count; ++i) {
+      const std::vector<float> logits = last_logits(tokens);
+      const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+      generated.push_back(static_cast<std::int32_t>(best));
+      tokens.push_back(generated.back());
+    }
+    return generated;
+  }
+};
+
+Tokens prompt_of(int length, int salt) {
+  Tokens prompt;
+  for (int i = 0; i < length; ++i) prompt.push_back((i * i * 7 + i * 13 + salt * 31 + 3) % 97);
+  return prompt;
+}
+
+Request request_of(Tokens prompt, std::int64_t max_tokens, double temperature = 0) {
+  Request request;
+  request.prompt = std::move(prompt);
+  request.max_tokens = max_tokens;
+  request.sampling.temperature = temperature;
+  return request;
+}
+
+struct Output {
+  Tokens tokens;
+  FinishReason finish = FinishReason::none;
+};
+
+std::map<SequenceId, Output> run(Engine& engine) {
+  std::map<SequenceId, Output> outputs;
+  while (!engine.idle()) {
+    for (const GeneratedToken& token : engine.step()) {
+      outputs[token.sequence].tokens.push_back(token.token);
+      outputs[token.sequence].finish = token.finish;
+    }
+  }
+  return outputs;
+}
+
+// Cache for `pages` pages of `page_size` tokens.
+EngineOptions small_options(const TinyModel& model, std::int64_t pages, std::int64_t page_size,
+                            SchedulerLimits limits) {
+  EngineOptions options;
+  options.limits = limits;
+  options.page_size = page_size;
+  options.max_length = 32;
+  options.cache_bytes = KvCache::page_bytes(model.config, model.stage.dtype(), page_size) * pages;
+  return options;
+}
+
+// Pages, chunks, batching, preemption against reading everything again for each
+// token, without any of them.
+class EngineMatchesRecompute : public testing::TestWithParam<int> {};
+
+TEST_P(EngineMatchesRecompute, GreedyTokens) {
+  TinyModel model(GetParam());
+  const int lengths[] = {1, 3, 9, 16, 2, 20};
+  std::vector<Tokens> expected;
+  for (int i = 0; i < 6; ++i) expected.push_back(model.greedy(prompt_of(lengths[i], i), 12));
+  EXPECT_NE(expected[0], expected[1]);
+  // Distinct tokens: the model's choices depend on what it reads.
+  EXPECT_GT(std::set<std::int32_t>(expected[2].begin(), expected[2].end()).size(), 3u);
+
+  struct Case {
+    std::int64_t pages, page_size, sequences, tokens;
+    bool preempts;
+  };
+  for (const Case& c : {Case{60, 4, 6, 64, false}, Case{20, 2, 6, 8, true}, Case{11, 3, 3, 3, true},
+                        Case{32, 1, 4, 5, true}, Case{2, 16, 2, 7, false}}) {
+    SCOPED_TRACE(testing::Message() << c.pages << " pages of " << c.page_size);
+    Engine engine(model.stage, model.context,
+                  small_options(model, c.pages, c.page_size, {c.sequences, c.tokens}));
+    for (int i = 0; i < 6; ++i) engine.submit(request_of(prompt_of(lengths[i], i), 12));
+    const auto outputs = run(engine);
+    for (int i = 0; i < 6; ++i) {
+      const Output& output = outputs.at(static_cast<SequenceId>(i));
+      EXPECT_EQ(output.tokens, expected[static_cast<std::size_t>(i)]) << "sequence " << i;
+      EXPECT_EQ(output.finish, FinishReason::length);
+    }
+    EXPECT_EQ(engine.scheduler().preemptions() > 0, c.preempts);
+    EXPECT_EQ(engine.scheduler().blocks().free_pages(), engine.scheduler().blocks().total_pages());
+  }
+}
+INSTANTIATE_TEST_SUITE_P(KvHeads, EngineMatchesRecompute, testing::Values(4, 2, 1));
+
+TEST(Engine, SampledTokensDoNotDependOnTheBatch) {
+  TinyModel model;
+  const auto sampled = [&](SchedulerLimits limits, std::int64_t pages) {
+    Engine engine(model.stage, model.context, small_options(model, pages, 4, limits));
+    for (int i = 0; i < 5; ++i) {
+      Request request = request_of(prompt_of(2 + 3 * i, i), 10, 1.0);
+      request.sampling.seed = 3;
+      request.sampling.stream = static_cast<std::uint64_t>(i);
+      engine.submit(std::move(request));
+    }
+    std::vector<Tokens> tokens;
+    for (const auto& [id, output] : run(engine)) tokens.push_back(output.tokens);
+    return tokens;
+  };
+  const auto alone = sampled({1, 64}, 8), together = sampled({5, 16}, 40);
+  EXPECT_EQ(alone, together);
+  EXPECT_NE(alone[0], alone[1]);
+}
+
+TEST(Engine, EndsAtAnEndTokenOfItsOwn) {
+  TinyModel model;
+  const Tokens expected = model.greedy(prompt_of(5, 1), 8);
+  Engine engine(model.stage, model.context, small_options(model, 20, 4, {4, 16}));
+  Request request = request_of(prompt_of(5, 1), 8);
+  request.end_tokens = {96, expected[2]};
+  engine.submit(request);
+  const auto outputs = run(engine);
+  const auto end = std::ranges::find(expected, expected[2]) + 1;
+  EXPECT_EQ(outputs.at(0).tokens, Tokens(expected.begin(), end));
+  EXPECT_EQ(outputs.at(0).finish, FinishReason::end_of_text);
+}
+
+TEST(Engine, StopsAtTheEndOfTheContext) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, small_options(model, 8, 4, {1, 16}));
+  engine.submit(request_of(prompt_of(30, 0), 100));
+  const auto outputs = run(engine);
+  EXPECT_EQ(outputs.at(0).tokens.size(), 2u);  // max_length is 32
+  EXPECT_EQ(outputs.at(0).finish, FinishReason::length);
+}
+
+TEST(Engine, CancelledSequencesLeaveTheOthersAlone) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, small_options(model, 20, 4, {4, 16}));
+  const SequenceId first = engine.submit(request_of(prompt_of(4, 0), 10));
+  const SequenceId second = engine.submit(request_of(prompt_of(6, 1), 10));
+  engine.step();
+  engine.cancel(first);
+  Tokens tokens = model.greedy(prompt_of(6, 1), 10);
+  const auto outputs = run(engine);
+  EXPECT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(outputs.at(second).tokens, Tokens(tokens.begin() + 1, tokens.end()));
+}
+
+TEST(Engine, GeneratesInBfloat16) {
+  TinyModel model(2, DType::bf16);
+  Engine engine(model.stage, model.context, small_options(model, 20, 4, {4, 16}));
+  engine.submit(request_of(prompt_of(9, 0), 6));
+  EXPECT_EQ(run(engine).at(0).tokens.size(), 6u);
+}
+
+TEST(Engine, SaysWhatIsWrongWithARequest) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, small_options(model, 20, 4, {4, 16}));
+  const auto message = [&](Request request) -> std::string {
+    try {
+      engine.submit(std::move(request));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(message(request_of({}, 4)), testing::HasSubstr("the prompt is empty"));
+  EXPECT_THAT(message(request_of(prompt_of(32, 0), 4)),
+              testing::HasSubstr("the prompt has 32 tokens, and the context of 32"));
+  EXPECT_THAT(message(request_of({1, 97}, 4)),
+              testing::HasSubstr("token 97 is outside the model's vocabulary of 97"));
+  EXPECT_THAT(message(request_of({1}, 0)), testing::HasSubstr("max_tokens is 0"));
+  EXPECT_THAT(message(request_of({1}, 4, -1)), testing::HasSubstr("temperature is -1"));
+  EXPECT_TRUE(engine.idle());
+}
+
+TEST(Engine, RefusesACacheTooSmallForOneSequence) {
+  TinyModel model;
+  EXPECT_THAT(
+      [&] {
+        Engine(model.stage, model.context, small_options(model, 7, 4, {4, 16}));
+      },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("one sequence of 32 tokens needs")));
+}
+
+}  // namespace
+}  // namespace fathom::infer

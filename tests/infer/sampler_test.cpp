@@ -1,0 +1,181 @@
+#include "infer/sampler.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "core/error.h"
+
+namespace fathom::infer {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<float> logits_of(const std::vector<double>& probabilities) {
+  std::vector<float> logits;
+  for (const double p : probabilities) logits.push_back(static_cast<float>(std::log(p)));
+  return logits;
+}
+
+std::vector<std::int32_t> tokens_of(std::span<const Candidate> candidates) {
+  std::vector<std::int32_t> tokens;
+  for (const Candidate& c : candidates) tokens.push_back(c.token);
+  return tokens;
+}
+
+TEST(Sampler, GreedyTakesTheFirstOfTheLikeliest) {
+  Sampler sampler;
+  SamplingOptions options;
+  options.temperature = 0;
+  EXPECT_EQ(sampler.sample(std::vector<float>{1, 3, 3, 2}, {}, options), 1);
+}
+
+TEST(Sampler, TopKKeepsExactlyTheLikeliest) {
+  Sampler sampler;
+  SamplingOptions options;
+  options.top_k = 3;
+  const std::vector<float> logits{0.5f, 2.0f, 1.0f, 1.0f, -1.0f, 1.0f};
+  EXPECT_THAT(tokens_of(sampler.distribution(logits, {}, options)), ElementsAre(1, 2, 3));
+  options.top_k = 100;
+  EXPECT_EQ(sampler.distribution(logits, {}, options).size(), 6u);
+}
+
+TEST(Sampler, TopPKeepsTheFewestThatReachP) {
+  Sampler sampler;
+  SamplingOptions options;
+  const std::vector<float> logits = logits_of({0.05, 0.4, 0.1, 0.3, 0.15});
+  const auto kept = [&](double p) {
+    options.top_p = p;
+    return tokens_of(sampler.distribution(logits, {}, options));
+  };
+  EXPECT_THAT(kept(0.39), ElementsAre(1));
+  EXPECT_THAT(kept(0.41), ElementsAre(1, 3));
+  EXPECT_THAT(kept(0.69), ElementsAre(1, 3));
+  EXPECT_THAT(kept(0.71), ElementsAre(1, 3, 4));
+  EXPECT_THAT(kept(0.94), ElementsAre(1, 3, 4, 2));
+  EXPECT_THAT(kept(0.96), ElementsAre(1, 3, 4, 2, 0));
+  EXPECT_THAT(kept(1e-9), ElementsAre(1));
+  options.top_k = 2;  // top-p sees the probabilities that top-k left: 4/7 and 3/7
+  EXPECT_THAT(kept(0.56), ElementsAre(1));
+  EXPECT_THAT(kept(0.58), ElementsAre(1, 3));
+}
+
+TEST(Sampler, MinPIsRelativeToTheLikeliest) {
+  Sampler sampler;
+  SamplingOptions options;
+  options.min_p = 0.3;
+  const std::vector<float> logits = logits_of({0.05, 0.4, 0.1, 0.3, 0.15});
+  const auto kept = sampler.distribution(logits, {}, options);
+  EXPECT_THAT(tokens_of(kept), ElementsAre(1, 3, 4));
+  EXPECT_NEAR(kept[0].probability, 0.4 / 0.85, 1e-6);
+}
+
+// Positive logits are divided, negative ones multiplied, once per token that
+// occurred: what transformers' RepetitionPenaltyLogitsProcessor does.
+TEST(Sampler, RepetitionPenaltyIsThatOfTransformers) {
+  Sampler sampler;
+  SamplingOptions options;
+  options.repetition_penalty = 2;
+  const std::vector<float> logits{1.0f, -1.0f, 3.0f, 0.5f};
+  const auto penalized =
+      sampler.distribution(logits, std::vector<std::int32_t>{1, 2, 1, 2, 9}, options);
+  ASSERT_EQ(penalized.size(), 4u);
+  EXPECT_FLOAT_EQ(penalized[0].logit, 1.0f);
+  EXPECT_FLOAT_EQ(penalized[1].logit, -2.0f);
+  EXPECT_FLOAT_EQ(penalized[2].logit, 1.5f);
+  EXPECT_FLOAT_EQ(penalized[3].logit, 0.5f);
+  options.temperature = 0;
+  options.repetition_penalty = 4;
+  EXPECT_EQ(sampler.sample(logits, std::vector<std::int32_t>{2}, options), 0);
+}
+
+TEST(Sampler, DrawsFromTheExactDistribution) {
+  Sampler sampler;
+  SamplingOptions options;
+  options.temperature = 0.7;
+  options.seed = 11;
+  const std::vector<float> logits{0.1f, 1.2f, -0.3f, 0.9f, 2.0f, -1.5f, 0.0f, 1.1f};
+  std::vector<double> expected(logits.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) sum += expected[i] = std::exp(logits[i] / 0.7);
+  constexpr int draws = 40000;
+  std::vector<int> counts(logits.size());
+  const std::vector<std::int32_t> history(3);
+  for (int i = 0; i < draws; ++i) {
+    options.stream = static_cast<std::uint64_t>(i);
+    ++counts[static_cast<std::size_t>(sampler.sample(logits, history, options))];
+  }
+  double chi_square = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double mean = draws * expected[i] / sum;
+    chi_square += (counts[i] - mean) * (counts[i] - mean) / mean;
+  }
+  EXPECT_LT(chi_square, 24.3);  // 7 degrees of freedom, p = 0.001
+}
+
+TEST(Sampler, DrawsDependOnSeedStreamAndPlaceAlone) {
+  Sampler a, b;
+  SamplingOptions options;
+  const std::vector<float> logits(64, 0.0f);
+  std::vector<std::int32_t> history;
+  std::vector<std::int32_t> first, other_seed, other_stream;
+  for (int i = 0; i < 16; ++i) {
+    first.push_back(a.sample(logits, history, options));
+    SamplingOptions changed = options;
+    changed.seed = 1;
+    other_seed.push_back(a.sample(logits, history, changed));
+    changed = options;
+    changed.stream = 1;
+    other_stream.push_back(a.sample(logits, history, changed));
+    EXPECT_EQ(b.sample(logits, history, options), first.back());
+    history.push_back(0);
+  }
+  EXPECT_NE(first, other_seed);
+  EXPECT_NE(first, other_stream);
+  EXPECT_GT(std::set<std::int32_t>(first.begin(), first.end()).size(), 8u);
+}
+
+TEST(Sampler, SkipsLogitsThatAreNoNumber) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  Sampler sampler;
+  SamplingOptions options;
+  EXPECT_THAT(tokens_of(sampler.distribution(std::vector<float>{nan, 1, -inf}, {}, options)),
+              ElementsAre(1));
+  for (const double temperature : {0.0, 1.0}) {
+    options.temperature = temperature;
+    EXPECT_THAT(
+        [&] {
+          sampler.sample(std::vector<float>{nan, -inf}, {}, options);
+        },
+        testing::ThrowsMessage<Error>(testing::HasSubstr("no logit is a finite number")));
+  }
+}
+
+TEST(Sampler, NamesTheOptionThatIsOutOfRange) {
+  const auto message = [](auto change) -> std::string {
+    SamplingOptions options;
+    change(options);
+    try {
+      check(options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      return error.what();
+    }
+    return "";
+  };
+  using O = SamplingOptions;
+  EXPECT_EQ(message([](O&) {}), "");
+  EXPECT_THAT(message([](O& o) { o.temperature = -1; }), testing::StartsWith("temperature is -1"));
+  EXPECT_THAT(message([](O& o) { o.temperature = NAN; }), testing::StartsWith("temperature is"));
+  EXPECT_THAT(message([](O& o) { o.top_k = -2; }), testing::StartsWith("top_k is -2"));
+  EXPECT_THAT(message([](O& o) { o.top_p = 0; }), testing::StartsWith("top_p is 0"));
+  EXPECT_THAT(message([](O& o) { o.min_p = 1.5; }), testing::StartsWith("min_p is 1.5"));
+  EXPECT_THAT(message([](O& o) { o.repetition_penalty = 0; }),
+              testing::StartsWith("repetition_penalty is 0"));
+}
+
+}  // namespace
+}  // namespace fathom::infer

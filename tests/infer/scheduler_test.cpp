@@ -1,0 +1,160 @@
+#include "infer/scheduler.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "core/error.h"
+
+namespace fathom::infer {
+namespace {
+
+Sequence make_sequence(SequenceId id, std::int64_t prompt, std::int64_t generate) {
+  Sequence sequence;
+  sequence.id = id;
+  sequence.tokens.assign(static_cast<std::size_t>(prompt), 1);
+  sequence.prompt_length = prompt;
+  sequence.max_length = prompt + generate;
+  return sequence;
+}
+
+// What a model would do: reads the chunks and draws a token where one is due.
+// Returns the sequences that finished.
+std::vector<SequenceId> run_step(Scheduler& scheduler, const std::vector<Chunk>& chunks) {
+  std::vector<Sequence*> ready;
+  std::vector<SequenceId> done;
+  for (const Chunk& chunk : chunks) {
+    if (chunk.samples()) ready.push_back(chunk.sequence);
+  }
+  scheduler.commit(chunks);
+  for (Sequence* sequence : ready) {
+    sequence->append(2);
+    if (sequence->finish != FinishReason::none) done.push_back(sequence->id);
+  }
+  scheduler.remove_finished();
+  return done;
+}
+
+TEST(Scheduler, BatchesContinuously) {
+  Scheduler scheduler(100, 4, {2, 64});
+  scheduler.add(make_sequence(0, 5, 1));
+  scheduler.add(make_sequence(1, 6, 3));
+  scheduler.add(make_sequence(2, 7, 1));
+  auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 2u);  // max_sequences
+  EXPECT_EQ(chunks[0].count, 5);
+  EXPECT_EQ(chunks[1].count, 6);
+  EXPECT_THAT(run_step(scheduler, chunks), testing::ElementsAre(0u));
+  chunks = scheduler.schedule();  // sequence 2 takes the place of 0 at once
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].sequence->id, 1u);
+  EXPECT_EQ(chunks[0].count, 1);
+  EXPECT_EQ(chunks[1].sequence->id, 2u);
+  EXPECT_EQ(chunks[1].count, 7);
+}
+
+TEST(Scheduler, ReadsLongPromptsInChunksBesideGeneration) {
+  Scheduler scheduler(100, 4, {4, 8});
+  scheduler.add(make_sequence(0, 3, 20));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.add(make_sequence(1, 20, 1));
+  std::vector<std::int64_t> counts;
+  for (int step = 0; step < 3; ++step) {
+    const auto chunks = scheduler.schedule();
+    ASSERT_EQ(chunks.size(), 2u);
+    EXPECT_EQ(chunks[0].count, 1);  // generation goes on
+    EXPECT_EQ(chunks[1].samples(), step == 2);
+    counts.push_back(chunks[1].count);
+    run_step(scheduler, chunks);
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(7, 7, 6));
+}
+
+TEST(Scheduler, PreemptsTheYoungestWhenPagesRunOut) {
+  Scheduler scheduler(4, 4, {4, 64});
+  scheduler.add(make_sequence(0, 4, 9));
+  scheduler.add(make_sequence(1, 4, 9));
+  run_step(scheduler, scheduler.schedule());
+  ASSERT_EQ(scheduler.num_running(), 2);
+  // Both need a second page now, and both get one; the third is one too many.
+  while (scheduler.preemptions() == 0) run_step(scheduler, scheduler.schedule());
+  EXPECT_EQ(scheduler.num_running(), 1);
+  EXPECT_EQ(scheduler.num_waiting(), 1);
+  const auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_EQ(chunks[0].sequence->id, 0u);
+}
+
+TEST(Scheduler, CancelsWaitingAndRunning) {
+  Scheduler scheduler(4, 4, {1, 8});
+  scheduler.add(make_sequence(0, 4, 4));
+  scheduler.add(make_sequence(1, 4, 4));
+  run_step(scheduler, scheduler.schedule());
+  EXPECT_TRUE(scheduler.cancel(0));
+  EXPECT_TRUE(scheduler.cancel(1));
+  EXPECT_FALSE(scheduler.cancel(1));
+  EXPECT_TRUE(scheduler.empty());
+  EXPECT_EQ(scheduler.blocks().free_pages(), 4);
+  EXPECT_TRUE(scheduler.schedule().empty());
+}
+
+TEST(Scheduler, RefusesWhatCanNeverRun) {
+  Scheduler scheduler(2, 4, {1, 8});
+  EXPECT_THAT([&] { scheduler.add(make_sequence(3, 4, 6)); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("sequence 3 of up to 10 tokens")));
+  scheduler.add(make_sequence(3, 4, 5));  // its ninth token is never read
+  EXPECT_THAT([&] { scheduler.add(make_sequence(4, 0, 5)); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("has no tokens")));
+  EXPECT_THROW(Scheduler(2, 4, {4, 2}), Error);
+}
+
+// Random loads on small caches: within every step's limits, no page shared, each
+// token read in order before the next is drawn, all sequences finish.
+TEST(Scheduler, FinishesEverySequenceUnderPressure) {
+  std::int64_t preemptions = 0;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    std::mt19937 random(seed);
+    const SchedulerLimits limits{1 + static_cast<std::int64_t>(random() % 6),
+                                 6 + static_cast<std::int64_t>(random() % 12)};
+    const std::int64_t page_size = 1 + static_cast<std::int64_t>(random() % 5);
+    const std::int64_t pages = 40 / page_size + static_cast<std::int64_t>(random() % 20);
+    Scheduler scheduler(pages, page_size, limits);
+    std::map<SequenceId, std::int64_t> read;  // tokens in the cache, as the model knows
+    std::set<SequenceId> done;
+    SequenceId next = 0;
+    for (int step = 0; done.size() < 20; ++step) {
+      ASSERT_LT(step, 20000) << "seed " << seed;
+      while (next < 20 && random() % 3 == 0) {
+        scheduler.add(make_sequence(next++, 1 + static_cast<std::int64_t>(random() % 20),
+                                    1 + static_cast<std::int64_t>(random() % 20)));
+      }
+      const auto chunks = scheduler.schedule();
+      ASSERT_EQ(chunks.empty(), scheduler.empty());
+      std::set<std::int32_t> used;
+      std::int64_t tokens = 0, taken = 0;
+      for (const Chunk& chunk : chunks) {
+        const Sequence& s = *chunk.sequence;
+        if (chunk.first == 0) read[s.id] = 0;  // new, or preempted
+        ASSERT_EQ(chunk.first, read[s.id]);
+        ASSERT_GT(chunk.count, 0);
+        read[s.id] += chunk.count;
+        tokens += chunk.count;
+        taken += static_cast<std::int64_t>(s.pages.size());
+        used.insert(s.pages.begin(), s.pages.end());
+        ASSERT_GE(taken * page_size, chunk.first + chunk.count);
+      }
+      ASSERT_LE(tokens, limits.max_tokens_per_step);
+      ASSERT_LE(static_cast<std::int64_t>(chunks.size()), limits.max_sequences);
+      ASSERT_EQ(static_cast<std::int64_t>(used.size()), taken);
+      for (const SequenceId id : run_step(scheduler, chunks)) ASSERT_TRUE(done.insert(id).second);
+    }
+    EXPECT_EQ(scheduler.blocks().free_pages(), pages);
+    preemptions += scheduler.preemptions();
+  }
+  EXPECT_GT(preemptions, 100);  // the loads were heavy enough to matter
+}
+
+}  // namespace
+}  // namespace fathom::infer
