@@ -78,7 +78,7 @@ class Engine {
   Arena arena_;
   Buffer logits_;  // [max_sequences, V] f32 on the device
   std::vector<float> host_logits_;
-  std::vector<Sampler> samplers_;
+  std::vector<TokenSampler> samplers_;
   std::vector<GeneratedToken> generated_;
   SequenceId next_id_ = 0;
 };

@@ -35,7 +35,7 @@ void check(const SamplingOptions& o) {
 // A token that has occurred becomes less likely: its logit is divided by the
 // penalty when positive and multiplied by it when negative. Once, however often
 // it occurred: reading from `logits` makes repeats harmless.
-void Sampler::penalize(std::span<const float> logits, std::span<const std::int32_t> history,
+void TokenSampler::penalize(std::span<const float> logits, std::span<const std::int32_t> history,
                        double penalty) {
   logits_.assign(logits.begin(), logits.end());
   if (penalty == 1.0) return;
@@ -47,7 +47,7 @@ void Sampler::penalize(std::span<const float> logits, std::span<const std::int32
   }
 }
 
-std::int32_t Sampler::argmax() const {
+std::int32_t TokenSampler::argmax() const {
   constexpr float lowest = -std::numeric_limits<float>::infinity();
   float best = lowest;
   std::size_t at = 0;
@@ -61,14 +61,14 @@ std::int32_t Sampler::argmax() const {
   return static_cast<std::int32_t>(at);
 }
 
-void Sampler::keep_top_k(std::int64_t k) {
+void TokenSampler::keep_top_k(std::int64_t k) {
   if (k == 0 || k >= static_cast<std::int64_t>(candidates_.size())) return;
   std::nth_element(candidates_.begin(), candidates_.begin() + (k - 1), candidates_.end(), likelier);
   candidates_.resize(static_cast<std::size_t>(k));
 }
 
 // Softmax over the candidates, in their order.
-void Sampler::set_probabilities() {
+void TokenSampler::set_probabilities() {
   float highest = candidates_.front().logit;
   for (const Candidate& c : candidates_) highest = std::max(highest, c.logit);
   double sum = 0;
@@ -79,7 +79,7 @@ void Sampler::set_probabilities() {
 // A candidate stays while those before it have not reached p; the first stays
 // always. Candidates below (1 - p) / n weigh less than 1 - p together, so what is
 // kept is among the others, and only those are sorted.
-void Sampler::keep_top_p(double p) {
+void TokenSampler::keep_top_p(double p) {
   if (p < 1) {
     const double negligible = (1 - p) / static_cast<double>(candidates_.size());
     std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < negligible; });
@@ -94,7 +94,7 @@ void Sampler::keep_top_p(double p) {
   candidates_.resize(kept);
 }
 
-std::span<const Candidate> Sampler::distribution(std::span<const float> logits,
+std::span<const Candidate> TokenSampler::distribution(std::span<const float> logits,
                                                  std::span<const std::int32_t> history,
                                                  const SamplingOptions& options) {
   penalize(logits, history, options.repetition_penalty);
@@ -120,7 +120,7 @@ std::span<const Candidate> Sampler::distribution(std::span<const float> logits,
   return candidates_;
 }
 
-std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
+std::int32_t TokenSampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
                              const SamplingOptions& options) {
   const std::span<const Candidate> candidates = distribution(logits, history, options);
   const double u = Philox{options.seed, options.stream}.uniform(history.size());

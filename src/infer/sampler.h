@@ -32,7 +32,7 @@ struct Candidate {
   double probability;
 };
 
-class Sampler {
+class TokenSampler {
  public:
   // The distribution that sample() draws from: probabilities add up to 1. In
   // the order of the logits when nothing is filtered, else likeliest first, and

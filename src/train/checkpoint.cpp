@@ -117,7 +117,7 @@ std::string_view name_of(StateKind kind) {
 struct Checkpoint::State {
   std::string directory;
   TrainingState training;
-  Manifest manifest;
+  CheckpointManifest manifest;
   std::unordered_map<std::string, std::unique_ptr<SafetensorsFile>> files;
   std::vector<Entry> entries;
   std::unordered_map<std::string, std::size_t> index;  // entry_key -> entries
@@ -148,7 +148,7 @@ void Checkpoint::State::check_tensor(const ManifestTensor& tensor) const {
     const auto file = files.find(slice.file);
     if (file == files.end()) {
       fail_input("{}: '{}' should be in {}, which is no file of the checkpoint",
-                 path(Manifest::file_name), tensor.name, slice.file);
+                 path(CheckpointManifest::file_name), tensor.name, slice.file);
     }
     const StoredTensor& stored = file->second->at(slice.key);
     if (stored.type != stored_type_of(tensor.dtype) || stored.shape != slice.extent) {
@@ -170,22 +170,22 @@ const ManifestTensor& Checkpoint::State::at(StateKind kind, std::string_view nam
 Checkpoint::Checkpoint(std::string directory, Verify verify) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.directory = std::move(directory);
-  const std::string manifest_path = s.path(Manifest::file_name);
+  const std::string manifest_path = s.path(CheckpointManifest::file_name);
   std::error_code error;
   if (!fs::is_regular_file(manifest_path, error)) {
     fail_input("{}: is missing; {} is no complete checkpoint", manifest_path, s.directory);
   }
-  s.manifest = parse_manifest(MappedFile(manifest_path).text(), manifest_path);
+  s.manifest = parse_checkpoint_manifest(MappedFile(manifest_path).text(), manifest_path);
   bool has_state = false;
   for (const ManifestFile& file : s.manifest.files) {
     s.check_file(file, verify);
-    has_state = has_state || file.name == Manifest::state_file_name;
+    has_state = has_state || file.name == CheckpointManifest::state_file_name;
     if (file.name.ends_with(".safetensors")) {
       s.files[file.name] = std::make_unique<SafetensorsFile>(s.path(file.name));
     }
   }
-  if (!has_state) fail_input("{}: lists no {}", manifest_path, Manifest::state_file_name);
-  const std::string state_path = s.path(Manifest::state_file_name);
+  if (!has_state) fail_input("{}: lists no {}", manifest_path, CheckpointManifest::state_file_name);
+  const std::string state_path = s.path(CheckpointManifest::state_file_name);
   s.training = parse_state(MappedFile(state_path).text(), state_path);
   if (s.training.step != s.manifest.step) {
     fail_input("{}: is of step {}, but the manifest of step {}", state_path, s.training.step,

@@ -69,7 +69,7 @@ Checkpoint open_checkpoint(const std::string& path) {
   if (!fs::is_directory(path, error)) {
     fail_input("{}: is no directory; name a checkpoint or a run's directory", path);
   }
-  if (fs::exists(path + "/" + Manifest::file_name, error)) return Checkpoint(path);
+  if (fs::exists(path + "/" + CheckpointManifest::file_name, error)) return Checkpoint(path);
   const bool is_run = fs::is_directory(path + "/checkpoints", error);
   auto newest = latest_checkpoint(is_run ? path + "/checkpoints" : path);
   if (!newest) {

@@ -112,7 +112,7 @@ std::uint64_t write_checkpoint_files(
     const std::string& directory, std::span<const CheckpointTensor> tensors,
     const TrainingState& state, WriteRate& rate,
     const std::vector<std::pair<std::string, std::string>>& files) {
-  Manifest manifest;
+  CheckpointManifest manifest;
   manifest.step = state.step;
   manifest.tensors = manifest_tensors(tensors);
   for (int i = 0; i < num_state_kinds; ++i) {
@@ -125,11 +125,11 @@ std::uint64_t write_checkpoint_files(
   for (const auto& [name, text] : files) {
     manifest.files.push_back(write_text(directory, name, text));
   }
-  manifest.files.push_back(write_text(directory, Manifest::state_file_name, state_text(state)));
+  manifest.files.push_back(write_text(directory, CheckpointManifest::state_file_name, state_text(state)));
   std::uint64_t bytes = 0;
   for (const ManifestFile& file : manifest.files) bytes += file.bytes;
-  const std::string text = manifest_text(manifest);
-  write_file_atomically(directory + "/" + Manifest::file_name, text);
+  const std::string text = checkpoint_manifest_text(manifest);
+  write_file_atomically(directory + "/" + CheckpointManifest::file_name, text);
   return bytes + text.size();
 }
 

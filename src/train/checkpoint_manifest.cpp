@@ -125,9 +125,9 @@ void check_slices(const ManifestTensor& tensor, const std::string& source) {
   }
 }
 
-std::string manifest_text(const Manifest& manifest) {
+std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
   std::string body = fmt::format("\"format\": {},\n\"step\": {},\n\"files\": [\n",
-                                 Manifest::current_version, manifest.step);
+                                 CheckpointManifest::current_version, manifest.step);
   const char* comma = "";
   for (const ManifestFile& file : manifest.files) {
     body += fmt::format("{}{{\"name\": {}, \"bytes\": {}, \"checksum\": \"{}\"}}", comma,
@@ -156,7 +156,7 @@ std::string manifest_text(const Manifest& manifest) {
                      body);
 }
 
-Manifest parse_manifest(std::string_view text, const std::string& source) {
+CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source) {
   const bool framed = text.size() > head_bytes && text.starts_with(checksum_head) &&
                       text.substr(0, head_bytes).ends_with(checksum_tail);
   if (!framed)
@@ -167,11 +167,11 @@ Manifest parse_manifest(std::string_view text, const std::string& source) {
   }
   const JsonObject json = JsonObject::parse(text, source);
   const std::int64_t version = json.integer("format");
-  if (version != Manifest::current_version) {
+  if (version != CheckpointManifest::current_version) {
     fail_input("{}: has format {}, but this program reads format {}; use the version that wrote it",
-               source, version, Manifest::current_version);
+               source, version, CheckpointManifest::current_version);
   }
-  Manifest manifest;
+  CheckpointManifest manifest;
   manifest.step = json.integer("step");
   for (const JsonObject& file : json.objects("files")) manifest.files.push_back(parse_file(file));
   for (const JsonObject& tensor : json.objects("tensors")) {

@@ -33,7 +33,7 @@ struct ManifestTensor {
   std::vector<ManifestSlice> slices;  // disjoint, together the whole tensor
 };
 
-struct Manifest {
+struct CheckpointManifest {
   static constexpr std::int64_t current_version = 1;
   static constexpr const char* file_name = "manifest.json";
   static constexpr const char* state_file_name = "state.json";
@@ -45,9 +45,9 @@ struct Manifest {
 
 // The text begins with a checksum of all that follows it, so that damage to the
 // manifest itself shows too.
-std::string manifest_text(const Manifest& manifest);
+std::string checkpoint_manifest_text(const CheckpointManifest& manifest);
 // Throws an input Error that begins with `source`.
-Manifest parse_manifest(std::string_view text, const std::string& source);
+CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source);
 
 std::string state_text(const TrainingState& state);
 TrainingState parse_state(std::string_view text, const std::string& source);

@@ -25,15 +25,15 @@ std::vector<std::int32_t> tokens_of(std::span<const Candidate> candidates) {
   return tokens;
 }
 
-TEST(Sampler, GreedyTakesTheFirstOfTheLikeliest) {
-  Sampler sampler;
+TEST(TokenSampler, GreedyTakesTheFirstOfTheLikeliest) {
+  TokenSampler sampler;
   SamplingOptions options;
   options.temperature = 0;
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 3, 3, 2}, {}, options), 1);
 }
 
-TEST(Sampler, TopKKeepsExactlyTheLikeliest) {
-  Sampler sampler;
+TEST(TokenSampler, TopKKeepsExactlyTheLikeliest) {
+  TokenSampler sampler;
   SamplingOptions options;
   options.top_k = 3;
   const std::vector<float> logits{0.5f, 2.0f, 1.0f, 1.0f, -1.0f, 1.0f};
@@ -42,8 +42,8 @@ TEST(Sampler, TopKKeepsExactlyTheLikeliest) {
   EXPECT_EQ(sampler.distribution(logits, {}, options).size(), 6u);
 }
 
-TEST(Sampler, TopPKeepsTheFewestThatReachP) {
-  Sampler sampler;
+TEST(TokenSampler, TopPKeepsTheFewestThatReachP) {
+  TokenSampler sampler;
   SamplingOptions options;
   const std::vector<float> logits = logits_of({0.05, 0.4, 0.1, 0.3, 0.15});
   const auto kept = [&](double p) {
@@ -62,8 +62,8 @@ TEST(Sampler, TopPKeepsTheFewestThatReachP) {
   EXPECT_THAT(kept(0.58), ElementsAre(1, 3));
 }
 
-TEST(Sampler, MinPIsRelativeToTheLikeliest) {
-  Sampler sampler;
+TEST(TokenSampler, MinPIsRelativeToTheLikeliest) {
+  TokenSampler sampler;
   SamplingOptions options;
   options.min_p = 0.3;
   const std::vector<float> logits = logits_of({0.05, 0.4, 0.1, 0.3, 0.15});
@@ -74,8 +74,8 @@ TEST(Sampler, MinPIsRelativeToTheLikeliest) {
 
 // Positive logits are divided, negative ones multiplied, once per token that
 // occurred: what transformers' RepetitionPenaltyLogitsProcessor does.
-TEST(Sampler, RepetitionPenaltyIsThatOfTransformers) {
-  Sampler sampler;
+TEST(TokenSampler, RepetitionPenaltyIsThatOfTransformers) {
+  TokenSampler sampler;
   SamplingOptions options;
   options.repetition_penalty = 2;
   const std::vector<float> logits{1.0f, -1.0f, 3.0f, 0.5f};
@@ -91,8 +91,8 @@ TEST(Sampler, RepetitionPenaltyIsThatOfTransformers) {
   EXPECT_EQ(sampler.sample(logits, std::vector<std::int32_t>{2}, options), 0);
 }
 
-TEST(Sampler, DrawsFromTheExactDistribution) {
-  Sampler sampler;
+TEST(TokenSampler, DrawsFromTheExactDistribution) {
+  TokenSampler sampler;
   SamplingOptions options;
   options.temperature = 0.7;
   options.seed = 11;
@@ -115,8 +115,8 @@ TEST(Sampler, DrawsFromTheExactDistribution) {
   EXPECT_LT(chi_square, 24.3);  // 7 degrees of freedom, p = 0.001
 }
 
-TEST(Sampler, DrawsDependOnSeedStreamAndPlaceAlone) {
-  Sampler a, b;
+TEST(TokenSampler, DrawsDependOnSeedStreamAndPlaceAlone) {
+  TokenSampler a, b;
   SamplingOptions options;
   const std::vector<float> logits(64, 0.0f);
   std::vector<std::int32_t> history;
@@ -137,10 +137,10 @@ TEST(Sampler, DrawsDependOnSeedStreamAndPlaceAlone) {
   EXPECT_GT(std::set<std::int32_t>(first.begin(), first.end()).size(), 8u);
 }
 
-TEST(Sampler, SkipsLogitsThatAreNoNumber) {
+TEST(TokenSampler, SkipsLogitsThatAreNoNumber) {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   constexpr float inf = std::numeric_limits<float>::infinity();
-  Sampler sampler;
+  TokenSampler sampler;
   SamplingOptions options;
   EXPECT_THAT(tokens_of(sampler.distribution(std::vector<float>{nan, 1, -inf}, {}, options)),
               ElementsAre(1));
@@ -154,7 +154,7 @@ TEST(Sampler, SkipsLogitsThatAreNoNumber) {
   }
 }
 
-TEST(Sampler, NamesTheOptionThatIsOutOfRange) {
+TEST(TokenSampler, NamesTheOptionThatIsOutOfRange) {
   const auto message = [](auto change) -> std::string {
     SamplingOptions options;
     change(options);

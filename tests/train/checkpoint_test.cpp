@@ -228,33 +228,33 @@ TEST(Checkpoint, LyingManifestsAreRefused) {
   const std::string directory = fresh_directory("lies");
   State state;
   const std::string path = saved(directory, state, 3) + "/manifest.json";
-  const Manifest honest = parse_manifest(read_file(path), path);
+  const CheckpointManifest honest = parse_checkpoint_manifest(read_file(path), path);
   const auto refused = [&](auto&& lie) {
-    Manifest manifest = honest;
+    CheckpointManifest manifest = honest;
     lie(manifest);
-    write_file(path, manifest_text(manifest));
+    write_file(path, checkpoint_manifest_text(manifest));
     return message_of([&] { Checkpoint{fs::path(path).parent_path().string()}; });
   };
-  EXPECT_EQ(refused([](Manifest&) {}), "");
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].shape = {8, 5}; }), HasSubstr("35 of its 40"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].shape = {6, 5}; }), HasSubstr("not inside"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].dtype = DType::bf16; }),
+  EXPECT_EQ(refused([](CheckpointManifest&) {}), "");
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].shape = {8, 5}; }), HasSubstr("35 of its 40"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].shape = {6, 5}; }), HasSubstr("not inside"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].dtype = DType::bf16; }),
               HasSubstr("says BF16"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].slices.push_back(m.tensors[0].slices[0]); }),
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices.push_back(m.tensors[0].slices[0]); }),
               HasSubstr("overlap"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].slices[0].key = "x"; }),
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].key = "x"; }),
               HasSubstr("holds no tensor 'x'"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors[0].slices[0].file = "x"; }),
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].file = "x"; }),
               HasSubstr("no file of the checkpoint"));
-  EXPECT_THAT(refused([](Manifest& m) {
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
                 m.tensors[0].slices[0].offset = {INT64_MAX, 0};
               }),
               HasSubstr("not inside"));
-  EXPECT_THAT(refused([](Manifest& m) { m.files[0].name = "../x"; }),
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files[0].name = "../x"; }),
               HasSubstr("no name of a file"));
-  EXPECT_THAT(refused([](Manifest& m) { m.files.pop_back(); }), HasSubstr("lists no state.json"));
-  EXPECT_THAT(refused([](Manifest& m) { m.tensors.push_back(m.tensors[0]); }), HasSubstr("twice"));
-  EXPECT_THAT(refused([](Manifest& m) { m.step = 4; }), HasSubstr("of step 3, but"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files.pop_back(); }), HasSubstr("lists no state.json"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors.push_back(m.tensors[0]); }), HasSubstr("twice"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.step = 4; }), HasSubstr("of step 3, but"));
 }
 
 TEST(Checkpoint, AllDamagedIsAnErrorAndNoneIsNot) {
