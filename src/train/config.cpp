@@ -1,0 +1,37 @@
+#include "train/config.h"
+
+#include <filesystem>
+
+namespace fathom {
+namespace {
+
+struct ModelFile {
+  ModelConfig model;
+};
+template <class Visitor>
+void visit_fields(ModelFile& c, Visitor&& field) {
+  field("model", c.model, "");
+}
+
+std::string find_beside(const std::string& file, const std::string& config_path) {
+  namespace fs = std::filesystem;
+  const fs::path beside = fs::path(config_path).parent_path() / file;
+  return fs::exists(beside) ? beside.string() : file;
+}
+
+}  // namespace
+
+TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides) {
+  const ConfigTable table = ConfigTable::load(path, overrides);
+  TrainConfig config;
+  if (table.get("model_file", config.model_file) && !config.model_file.empty()) {
+    ModelFile file;
+    read_config(ConfigTable::load(find_beside(config.model_file, path)), file);
+    config.model = file.model;
+  }
+  read_config(table, config);
+  config.model_file.clear();
+  return config;
+}
+
+}  // namespace fathom

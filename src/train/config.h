@@ -1,0 +1,112 @@
+// The config of `fathom train`, as TOML holds it. What follows from it stands in
+// plan.h. `fathom train --help-config` lists every key with its default.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "data/config.h"
+#include "model/config.h"
+#include "model/stage.h"
+#include "train/checkpoint_writer.h"
+#include "train/guard.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace fathom {
+
+enum class Precision {
+  automatic,  // bf16 where the processor computes in it, else f32
+  f32,
+  bf16,
+};
+inline std::span<const std::string_view> enum_names(Precision) {
+  static constexpr std::string_view names[] = {"auto", "f32", "bf16"};
+  return names;
+}
+
+// Length and size of the steps. The run ends at the first limit it reaches.
+struct LoopConfig {
+  std::int64_t sequence_length = 512;
+  std::int64_t global_batch = 32;
+  std::int64_t micro_batch = 0;
+  std::optional<std::int64_t> steps;
+  std::optional<std::int64_t> tokens;
+  std::optional<double> epochs;
+  std::optional<double> max_minutes;
+  Recompute recompute = Recompute::selective;
+  std::int64_t logits_chunk = 1024;
+  double log_seconds = 10;
+};
+
+template <class Visitor>
+void visit_fields(LoopConfig& c, Visitor&& field) {
+  field("sequence_length", c.sequence_length, "tokens of a sequence");
+  field("global_batch", c.global_batch, "sequences of a step");
+  field("micro_batch", c.micro_batch, "sequences of one forward and backward; 0: chosen");
+  field("steps", c.steps, "the run ends after so many steps");
+  field("tokens", c.tokens, "... so many tokens");
+  field("epochs", c.epochs, "... so many passes over the data");
+  field("max_minutes", c.max_minutes, "... so many minutes of training; shapes the schedule too");
+  field("recompute", c.recompute, "what backward computes again instead of keeping");
+  field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once");
+  field("log_seconds", c.log_seconds, "seconds between lines when stderr is no terminal");
+}
+
+struct ValidationConfig {
+  std::int64_t every_steps = 500;
+  std::int64_t windows = 64;
+};
+
+template <class Visitor>
+void visit_fields(ValidationConfig& c, Visitor&& field) {
+  field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
+  field("windows", c.windows, "held-out sequences of each evaluation; 0: none");
+}
+
+struct TrainConfig {
+  std::string output = "runs/train";
+  std::string model_file;
+  std::string device = "cpu";
+  std::int64_t threads = 0;
+  Precision dtype = Precision::automatic;
+  std::int64_t seed = 1;
+  ModelConfig model;
+  DataConfig data;
+  LoopConfig train;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  ValidationConfig validation;
+  CheckpointConfig checkpoint;
+  GuardConfig guard;
+};
+
+template <class Visitor>
+void visit_fields(TrainConfig& c, Visitor&& field) {
+  field("output", c.output, "run directory");
+  field("model_file", c.model_file, "TOML file with a [model] table to start from");
+  field("device", c.device, "cpu, cuda or cuda:N");
+  field("threads", c.threads, "CPU threads; 0: all cores");
+  field("dtype", c.dtype, "of weights and activations");
+  field("seed", c.seed, "of initial weights and data order");
+  field("model", c.model, "");
+  field("data", c.data, "");
+  field("train", c.train, "");
+  field("optimizer", c.optimizer, "");
+  field("schedule", c.schedule, "");
+  field("validation", c.validation, "");
+  field("checkpoint", c.checkpoint, "");
+  field("guard", c.guard, "");
+}
+
+// Reads a run's config. `model_file` is looked for beside it, then as it is
+// named; its [model] table stands under the run's own [model] keys. The returned
+// config has the merged model and no model_file.
+TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {});
+
+}  // namespace fathom

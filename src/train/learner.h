@@ -1,0 +1,80 @@
+// The learning half of the trainer: weights, gradients, optimizer and the memory
+// of a micro-batch, and what one step does with them. It knows nothing of where
+// batches come from, of checkpoints, or of when to stop; supervised fine-tuning
+// and preference training drive it as the trainer does.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/stage.h"
+#include "train/checkpoint_writer.h"
+#include "train/optimizer.h"
+
+namespace fathom {
+
+struct LearnerOptions {
+  ModelConfig model;  // resolved
+  DType dtype = DType::f32;
+  Device device;
+  StageOptions stage;
+  OptimizerConfig optimizer;
+  std::int64_t micro_tokens = 0;     // most tokens of a micro-batch
+  std::int64_t tokens_per_step = 0;  // most tokens of a step
+};
+
+class Learner {
+ public:
+  // Bytes of everything a learner takes, by what it is for.
+  struct Bytes {
+    std::size_t weights = 0, gradients = 0, master = 0, moments = 0, activations = 0;
+    std::size_t rope_table = 0, workspace = 0, losses = 0;
+    std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
+  };
+  static Bytes bytes(const LearnerOptions& options);
+
+  // Takes all memory. Weights and moments are zero.
+  explicit Learner(const LearnerOptions& options);
+
+  // Draws the initial weights, each by its name and the seed.
+  void initialize_weights(std::uint64_t seed);
+
+  struct Result {
+    double loss = 0;           // mean over the step's targets
+    double gradient_norm = 0;  // before clipping
+  };
+  // Forward and backward of one step: the gradients become those of the mean loss
+  // over the `targets` targets that count in all micro-batches together. The
+  // weights stay. Reads back once, at the end.
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // Clips, and updates weights and moments.
+  void update(double learning_rate) { optimizer_.update(context_, learning_rate); }
+
+  // Losses of the targets of one micro-batch, without learning from them. Valid
+  // until the next call.
+  std::span<const float> evaluate(const MicroBatch& batch);
+
+  // What a checkpoint holds, and its way back: f32 and bf16 checkpoints load into
+  // either. Throws an input Error when a tensor is missing or has another shape.
+  std::vector<CheckpointTensor> checkpoint_tensors() const;
+  void load(const Checkpoint& checkpoint, std::int64_t updates);
+
+  Context& context() { return context_; }
+  const ParameterStore& parameters() const { return parameters_; }
+  Optimizer& optimizer() { return optimizer_; }
+
+ private:
+  static std::size_t arena_bytes(const LearnerOptions& options);
+  std::span<const float> read_back(std::int64_t count);
+
+  LearnerOptions options_;
+  Context context_;
+  ParameterStore parameters_;
+  Stage stage_;
+  Activations activations_;
+  Optimizer optimizer_;
+  Buffer results_;                   // the losses of a step's tokens, and the norm
+  std::vector<float> host_results_;  // the same on the host, where that is another place
+};
+
+}  // namespace fathom

@@ -1,0 +1,88 @@
+#include "train/memory_table.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace fathom {
+namespace {
+
+// The value of "Key:   123 kB" in a file of /proc, in bytes.
+std::size_t proc_value(const char* path, const std::string& key) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (!line.starts_with(key + ":")) continue;
+    std::size_t kilobytes = 0;
+    std::istringstream(line.substr(key.size() + 1)) >> kilobytes;
+    return kilobytes * 1024;
+  }
+  return 0;
+}
+
+void append_rows(std::string& text, const char* title, const std::vector<MemoryRow>& rows,
+                 std::size_t total) {
+  text += fmt::format("{:<44} {:>10} {:>7}\n", title, "size", "share");
+  const double whole = total == 0 ? 1 : static_cast<double>(total);
+  for (const MemoryRow& row : rows) {
+    text += fmt::format("  {:<42} {:>10} {:>5.1f} %\n", row.what,
+                        human_bytes(static_cast<double>(row.bytes)),
+                        100 * static_cast<double>(row.bytes) / whole);
+  }
+  text += fmt::format("  {:<42} {:>10}\n", "total", human_bytes(static_cast<double>(total)));
+}
+
+void require_room(const char* where, std::size_t wanted, std::size_t available) {
+  if (available == 0 || wanted <= available) return;
+  fail_input(
+      "this run needs {} of {} memory, and {} are free: use a smaller model, train.micro_batch or "
+      "train.logits_chunk, or train.recompute=\"full\"",
+      human_bytes(static_cast<double>(wanted)), where, human_bytes(static_cast<double>(available)));
+}
+
+}  // namespace
+
+void MemoryTable::add(std::string what, std::size_t bytes) {
+  if (bytes > 0) device_rows_.push_back({std::move(what), bytes});
+}
+
+void MemoryTable::add_host(std::string what, std::size_t bytes) {
+  auto& rows = device_.type == DeviceType::cpu ? device_rows_ : host_rows_;
+  if (bytes > 0) rows.push_back({std::move(what), bytes});
+}
+
+std::size_t MemoryTable::total(const std::vector<MemoryRow>& rows) {
+  std::size_t sum = 0;
+  for (const MemoryRow& row : rows) sum += row.bytes;
+  return sum;
+}
+
+std::string MemoryTable::text() const {
+  std::string text;
+  append_rows(text, fmt::format("memory of {}", to_string(device_)).c_str(), device_rows_,
+              device_total());
+  if (!host_rows_.empty()) append_rows(text, "memory of the host", host_rows_, host_total());
+  return text;
+}
+
+void MemoryTable::require_fits(std::size_t device_free, std::size_t host_free) const {
+  if (device_.type == DeviceType::cpu) {
+    require_room("host", device_total(), host_free);
+  } else {
+    require_room(to_string(device_).c_str(), device_total(), device_free);
+    require_room("host", host_total(), host_free);
+  }
+}
+
+ProcessMemory ProcessMemory::now() {
+  const char* status = "/proc/self/status";
+  return {proc_value(status, "VmRSS"), proc_value(status, "VmHWM"), proc_value(status, "RssFile")};
+}
+
+std::size_t available_host_memory() {
+  return proc_value("/proc/meminfo", "MemAvailable");
+}
+
+}  // namespace fathom

@@ -1,0 +1,84 @@
+// AdamW with f32 master weights, over a flat list of slices.
+//
+// A slice is a range of one parameter's rows. On one rank it is the whole
+// parameter; ZeRO-1 gives each rank other slices of the same global names, and
+// everything here and in the checkpoints works on those.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/context.h"
+#include "model/parameters.h"
+#include "ops/optimizer.h"
+
+namespace fathom {
+
+struct OptimizerConfig {
+  double beta1 = 0.9, beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;
+  double clip = 1.0;
+};
+
+template <class Visitor>
+void visit_fields(OptimizerConfig& c, Visitor&& field) {
+  field("beta1", c.beta1, "decay of the first moment");
+  field("beta2", c.beta2, "decay of the second moment");
+  field("epsilon", c.epsilon, "added to the root of the second moment");
+  field("weight_decay", c.weight_decay, "of matrices; norms have none");
+  field("clip", c.clip, "largest global gradient norm; 0: no clipping");
+}
+
+// Throws an input Error that names the key.
+void check(const OptimizerConfig& config);
+
+// Entries [offset[i], offset[i] + shape[i]) of each dimension i of the global
+// parameter `name`; all tensors have that shape.
+struct OptimizerSlice {
+  std::string name;
+  Shape global_shape;
+  std::vector<std::int64_t> offset;
+  Tensor weight;    // f32 or bf16, inside the ParameterStore
+  Tensor gradient;  // f32, inside the ParameterStore
+  Tensor master;    // f32; the weight itself when that is f32
+  Tensor m, v;      // f32
+  bool weight_decay = true;
+};
+
+class Optimizer {
+ public:
+  struct Bytes {
+    std::size_t master = 0, moments = 0;
+  };
+  static Bytes bytes(const std::vector<ParameterSpec>& specs, DType weights);
+
+  // `parameters` outlives the optimizer. Takes master and moments, all zero; call
+  // reset_master() once the weights are there.
+  Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device);
+
+  // Master weights = weights.
+  void reset_master(Context& context);
+
+  // Computes the norm of all gradients and the factor that clips it, on the
+  // device. norm [1] f32.
+  void measure_gradients(Context& context, Tensor norm);
+  // Updates moments, master and weights with the gradients as measured.
+  void update(Context& context, double learning_rate);
+
+  // Updates done: the exponent of the bias corrections.
+  std::int64_t updates() const { return updates_; }
+  void set_updates(std::int64_t updates) { updates_ = updates; }
+
+  const std::vector<OptimizerSlice>& slices() const { return slices_; }
+  bool separate_master() const { return master_.bytes() > 0; }
+
+ private:
+  OptimizerConfig config_;
+  std::int64_t updates_ = 0;
+  Buffer master_, moments_, scalars_;
+  std::vector<OptimizerSlice> slices_;
+  Tensor sum_of_squares_, scale_;  // [1] f32
+};
+
+}  // namespace fathom

@@ -1,0 +1,151 @@
+#include "train/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace fathom {
+namespace {
+
+void check_at_least(const char* key, std::int64_t value, std::int64_t least) {
+  if (value < least) fail_input("{} is {}: use {} or more", key, value, least);
+}
+
+DType choose_dtype(Precision precision, Device device) {
+  if (precision == Precision::automatic) {
+    return computes_bf16(device) ? DType::bf16 : DType::f32;
+  }
+  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
+// The model's sizes with the tokenizer's vocabulary, padded up for the matrix
+// products when the config leaves it open.
+ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
+  constexpr std::int64_t multiple = 64;
+  if (model.vocab_size == 0) {
+    model.vocab_size = (tokenizer_size + multiple - 1) / multiple * multiple;
+  }
+  model = resolve(model);
+  if (model.vocab_size < tokenizer_size) {
+    fail_input("model.vocab_size ({}) is smaller than the tokenizer's vocabulary ({})",
+               model.vocab_size, tokenizer_size);
+  }
+  return model;
+}
+
+// The largest divisor of the global batch that keeps a micro-batch near the size
+// from which larger products are no faster.
+std::int64_t choose_micro_batch(const LoopConfig& loop, Device device) {
+  const std::int64_t tokens = device.type == DeviceType::cpu ? 4096 : 16384;
+  std::int64_t best = 1;
+  for (std::int64_t n = 1; n <= loop.global_batch && n * loop.sequence_length <= tokens; ++n) {
+    if (loop.global_batch % n == 0) best = n;
+  }
+  return best;
+}
+
+void check_loop(const LoopConfig& c, const ModelConfig& model) {
+  check_at_least("train.sequence_length", c.sequence_length, 1);
+  check_at_least("train.global_batch", c.global_batch, 1);
+  check_at_least("train.micro_batch", c.micro_batch, 0);
+  check_at_least("train.logits_chunk", c.logits_chunk, 1);
+  if (c.sequence_length > model.max_position) {
+    fail_input("train.sequence_length ({}) is longer than model.max_position ({})",
+               c.sequence_length, model.max_position);
+  }
+  if (c.micro_batch > 0 && c.global_batch % c.micro_batch != 0) {
+    fail_input("train.global_batch ({}) is not a multiple of train.micro_batch ({})",
+               c.global_batch, c.micro_batch);
+  }
+  if (c.global_batch > std::numeric_limits<std::int32_t>::max() / c.sequence_length) {
+    fail_input("train.global_batch ({}) times train.sequence_length ({}) is more than 2^31 tokens",
+               c.global_batch, c.sequence_length);
+  }
+  if (c.epochs && !(*c.epochs > 0)) {
+    fail_input("train.epochs is {}: use a positive number", *c.epochs);
+  }
+  if (c.max_minutes && !(*c.max_minutes > 0)) {
+    fail_input("train.max_minutes is {}: use a positive number", *c.max_minutes);
+  }
+  if (c.steps) check_at_least("train.steps", *c.steps, 1);
+  if (c.tokens) check_at_least("train.tokens", *c.tokens, 1);
+  if (!c.steps && !c.tokens && !c.epochs && !c.max_minutes) {
+    fail_input("train: the run has no end: give train.steps, tokens, epochs or max_minutes");
+  }
+}
+
+// The smallest of the limits, in steps; 0 when there is none but time.
+std::int64_t count_steps(const LoopConfig& c, std::int64_t tokens_per_step,
+                         std::int64_t train_tokens) {
+  std::int64_t steps = c.steps.value_or(0);
+  const auto limit = [&](double tokens) {
+    const double wanted = std::ceil(tokens / static_cast<double>(tokens_per_step));
+    const auto whole = std::max<std::int64_t>(1, static_cast<std::int64_t>(wanted));
+    steps = steps == 0 ? whole : std::min(steps, whole);
+  };
+  if (c.tokens) limit(static_cast<double>(*c.tokens));
+  if (c.epochs) limit(*c.epochs * static_cast<double>(train_tokens));
+  return steps;
+}
+
+}  // namespace
+
+bool computes_bf16(Device device) {
+  if (device.type == DeviceType::cuda) return true;
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+TrainPlan resolve(TrainConfig config, const DataFacts& data) {
+  TrainPlan plan;
+  plan.device = parse_device(config.device);
+  plan.dtype = choose_dtype(config.dtype, plan.device);
+  check_at_least("threads", config.threads, 0);
+  check_at_least("seed", config.seed, 0);
+  check_at_least("validation.every_steps", config.validation.every_steps, 0);
+  check_at_least("validation.windows", config.validation.windows, 0);
+  check(config.optimizer);
+  check(config.schedule);
+  check(config.guard);
+  check(config.checkpoint);
+  config.model = resolve_model(config.model, data.vocab_size);
+  check_loop(config.train, config.model);
+
+  LoopConfig& loop = config.train;
+  if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, plan.device);
+  if (config.threads == 0) config.threads = num_threads();
+  config.dtype = plan.dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
+  plan.threads = static_cast<int>(config.threads);
+  plan.micro_batches = loop.global_batch / loop.micro_batch;
+  plan.micro_tokens = loop.micro_batch * loop.sequence_length;
+  plan.tokens_per_step = loop.global_batch * loop.sequence_length;
+  plan.total_steps = count_steps(loop, plan.tokens_per_step, data.train_tokens);
+  plan.max_seconds = 60 * loop.max_minutes.value_or(0);
+  plan.flops_per_token = train_flops_per_token(config.model, loop.sequence_length);
+  plan.config = std::move(config);
+  return plan;
+}
+
+double TrainPlan::progress(std::int64_t steps, double elapsed_seconds) const {
+  double done = 0;
+  if (total_steps > 0) done = static_cast<double>(steps) / static_cast<double>(total_steps);
+  if (max_seconds > 0) done = std::max(done, elapsed_seconds / max_seconds);
+  return std::min(done, 1.0);
+}
+
+double TrainPlan::learning_rate(std::int64_t steps, double elapsed_seconds) const {
+  return ::fathom::learning_rate(config.schedule, steps, progress(steps, elapsed_seconds));
+}
+
+bool TrainPlan::finished(std::int64_t steps, double elapsed_seconds) const {
+  return (total_steps > 0 && steps >= total_steps) ||
+         (max_seconds > 0 && elapsed_seconds >= max_seconds);
+}
+
+}  // namespace fathom

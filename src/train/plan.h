@@ -1,0 +1,45 @@
+// Every number that follows from a config, computed once. The plan never changes
+// during a run, and its config is saved with the run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "train/config.h"
+
+namespace fathom {
+
+// What the plan has to know of the data.
+struct DataFacts {
+  std::int64_t vocab_size = 0;    // the tokenizer's
+  std::int64_t train_tokens = 0;  // one pass over the data
+  std::int64_t validation_windows = 0;
+};
+
+struct TrainPlan {
+  TrainConfig config;  // nothing in it stands for something else any more
+  Device device;
+  DType dtype = DType::f32;
+  int threads = 1;
+
+  std::int64_t micro_batches = 1;    // of a step
+  std::int64_t micro_tokens = 0;     // of a micro-batch
+  std::int64_t tokens_per_step = 0;  // global_batch · sequence_length
+  std::int64_t total_steps = 0;      // 0: limited by time alone
+  double max_seconds = 0;            // 0: not limited by time
+  double flops_per_token = 0;
+
+  StageOptions stage_options() const { return {config.train.recompute, config.train.logits_chunk}; }
+  // Share of the run that is done, [0, 1], for the schedule and the display.
+  double progress(std::int64_t steps, double elapsed_seconds) const;
+  double learning_rate(std::int64_t steps, double elapsed_seconds) const;
+  bool finished(std::int64_t steps, double elapsed_seconds) const;
+};
+
+// Throws an input Error that names the key of an impossible size.
+TrainPlan resolve(TrainConfig config, const DataFacts& data);
+
+// Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
+bool computes_bf16(Device device);
+
+}  // namespace fathom
