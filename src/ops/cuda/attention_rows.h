@@ -1,0 +1,15 @@
+// Attention by our own kernels, a query row at a time: any type, head width up to
+// 256 and alignment. Right rather than fast; cuDNN does what it can instead.
+#pragma once
+
+#include "ops/attention.h"
+
+namespace fathom::ops::cuda {
+
+void attention_rows(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
+                    const HeadShape& heads, Tensor out, Tensor lse);
+void attention_rows_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v,
+                             Tensor out, Tensor lse, const Segments& segments,
+                             const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv);
+
+}  // namespace fathom::ops::cuda

@@ -1,0 +1,256 @@
+// One plan a shape: the descriptors and the fastest of the algorithms that
+// cuBLASLt proposes. Its first proposal is up to 18 % slower than its best.
+#include "ops/cuda/gemm.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "core/cuda/check.h"
+#include "core/error.h"
+#include "ops/cuda/cublaslt.h"
+#include "ops/cuda/gemm_cache.h"
+
+namespace fathom::ops::cuda {
+namespace {
+
+using fathom::cuda::check;
+
+constexpr std::size_t max_workspace = std::size_t{32} << 20;
+constexpr int max_candidates = 12;
+// Below, the difference is not worth the measurement.
+constexpr double measured_flops = 2e9;
+
+cudaDataType_t type_of(DType dtype) {
+  return dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
+using Desc = Owned<cublasLtMatmulDesc_t>;
+using Layout = Owned<cublasLtMatrixLayout_t>;
+
+Desc make_desc(const GemmShape& shape) {
+  cublasLtMatmulDesc_t handle = nullptr;
+  check_cublas(cublaslt().desc_create(&handle, CUBLAS_COMPUTE_32F, CUDA_R_32F), "a descriptor");
+  Desc desc(handle, cublaslt().desc_destroy);
+  const auto set = [&](cublasLtMatmulDescAttributes_t attribute, Transpose transpose) {
+    const cublasOperation_t operation = transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
+    check_cublas(cublaslt().desc_set(handle, attribute, &operation, sizeof operation),
+                 "an attribute");
+  };
+  set(CUBLASLT_MATMUL_DESC_TRANSA, shape.transpose_a);
+  set(CUBLASLT_MATMUL_DESC_TRANSB, shape.transpose_b);
+  return desc;
+}
+
+Layout make_layout(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
+  cublasLtMatrixLayout_t handle = nullptr;
+  check_cublas(cublaslt().layout_create(&handle, type_of(dtype), static_cast<std::uint64_t>(rows),
+                                        static_cast<std::uint64_t>(cols), stride),
+               "a layout");
+  return Layout(handle, cublaslt().layout_destroy);
+}
+
+// The layout of an operand that op() makes [rows, cols].
+Layout operand_layout(const GemmShape& shape, Transpose transpose, std::int64_t rows,
+                      std::int64_t cols, std::int64_t stride) {
+  if (transpose == Transpose::yes) std::swap(rows, cols);
+  return make_layout(shape.operands, rows, cols, stride);
+}
+
+struct Plan {
+  explicit Plan(const GemmShape& shape)
+      : desc(make_desc(shape)),
+        a(operand_layout(shape, shape.transpose_a, shape.m, shape.k, shape.stride_a)),
+        b(operand_layout(shape, shape.transpose_b, shape.k, shape.n, shape.stride_b)),
+        d(make_layout(shape.product, shape.m, shape.n, shape.stride_d)) {}
+
+  Desc desc;
+  Layout a, b, d;
+  cublasLtMatmulAlgo_t algorithm{};
+};
+
+// One call's addresses.
+struct Call {
+  cublasLtHandle_t handle;
+  cudaStream_t stream;
+  const void *a, *b;
+  void* d;
+  float beta;
+  void* workspace;
+  std::size_t workspace_bytes;
+};
+
+cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call,
+                   void* d) {
+  const float one = 1;
+  return cublaslt().matmul(call.handle, plan.desc.get(), &one, call.a, plan.a.get(), call.b,
+                           plan.b.get(), &call.beta, d, plan.d.get(), d, plan.d.get(), &algorithm,
+                           call.workspace, call.workspace_bytes, call.stream);
+}
+
+using Candidates = std::array<cublasLtMatmulHeuristicResult_t, max_candidates>;
+
+// The algorithms that cuBLASLt proposes, best first by its own reckoning.
+std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const Plan& plan,
+                                                   const Call& call, Candidates& candidates) {
+  cublasLtMatmulPreference_t handle = nullptr;
+  check_cublas(cublaslt().preference_create(&handle), "a preference");
+  const Owned<cublasLtMatmulPreference_t> preference(handle, cublaslt().preference_destroy);
+  const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+    check_cublas(cublaslt().preference_set(handle, attribute, &value, sizeof value),
+                 "a preference");
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{call.workspace_bytes});
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(shape.alignment_a));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(shape.alignment_b));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(shape.alignment_d));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(shape.alignment_d));
+  int found = 0;
+  const cublasStatus_t status =
+      cublaslt().heuristic(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
+                           plan.d.get(), handle, max_candidates, candidates.data(), &found);
+  if (status != CUBLAS_STATUS_SUCCESS || found == 0) {
+    fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} (status {})", shape.m,
+                 shape.n, shape.k, static_cast<int>(status));
+  }
+  return std::span(candidates).first(static_cast<std::size_t>(found));
+}
+
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&event_), "an event"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { cudaEventDestroy(event_); }
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// Milliseconds of the fastest of a few runs into `d`; infinite when it fails.
+float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d) {
+  constexpr int repetitions = 4;  // and one to warm up
+  const Event start, stop;
+  float best = std::numeric_limits<float>::infinity();
+  for (int i = 0; i <= repetitions; ++i) {
+    check(cudaEventRecord(start.get(), call.stream), "measuring");
+    if (run(plan, algorithm, call, d) != CUBLAS_STATUS_SUCCESS) return best;
+    check(cudaEventRecord(stop.get(), call.stream), "measuring");
+    check(cudaEventSynchronize(stop.get()), "measuring");
+    float elapsed = 0;
+    check(cudaEventElapsedTime(&elapsed, start.get(), stop.get()), "measuring");
+    if (i > 0) best = std::min(best, elapsed);
+  }
+  return best;
+}
+
+// Memory outside the plan, for the time of a measurement; null when there is none.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) {
+    if (cudaMalloc(&data_, bytes) != cudaSuccess) {
+      cudaGetLastError();
+      data_ = nullptr;
+    }
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { cudaFree(data_); }
+  void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+};
+
+// The fastest candidate. A product that is added to its output must not be added
+// again and again while it is measured: it goes into scratch memory then, and
+// where there is none the first candidate is taken.
+cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Call& call,
+                             std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
+  const bool in_place = shape.beta == 0;
+  const std::size_t bytes =
+      static_cast<std::size_t>(shape.n * shape.stride_d) * size_of(shape.product);
+  const Scratch scratch(in_place ? 0 : bytes);
+  void* const d = in_place ? call.d : scratch.data();
+  if (!d) return candidates[0].algo;
+  const cublasLtMatmulHeuristicResult_t* best = &candidates[0];
+  float best_time = std::numeric_limits<float>::infinity();
+  for (const auto& candidate : candidates) {
+    const float time = measure(plan, candidate.algo, call, d);
+    if (time < best_time) {
+      best_time = time;
+      best = &candidate;
+    }
+  }
+  return best->algo;
+}
+
+std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device) {
+  auto plan = std::make_unique<Plan>(shape);
+  if (GemmCache::of(device).find(shape, plan->algorithm)) return plan;
+  Candidates storage;
+  const auto candidates = propose(shape, *plan, call, storage);
+  const double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                       static_cast<double>(shape.k);
+  if (candidates.size() == 1 || flops < measured_flops) {
+    plan->algorithm = candidates[0].algo;
+    return plan;
+  }
+  plan->algorithm = fastest(shape, *plan, call, candidates);
+  GemmCache::of(device).remember(shape, plan->algorithm);
+  return plan;
+}
+
+// What a thread keeps for a device. Never freed: CUDA may be gone before it is.
+struct State {
+  cublasLtHandle_t handle = nullptr;
+  std::map<GemmShape, std::unique_ptr<Plan>> plans;
+};
+
+State& state_of(int device) {
+  thread_local auto& states = *new std::map<int, State>;
+  State& state = states[device];
+  if (!state.handle) check_cublas(cublaslt().create(&state.handle), "opening the library");
+  return state;
+}
+
+int alignment_of(const void* address) {
+  const auto bits = reinterpret_cast<std::uintptr_t>(address) | 256;
+  return static_cast<int>(bits & (~bits + 1));
+}
+
+}  // namespace
+
+void gemm(Context& context, GemmShape shape, const void* a, const void* b, void* d) {
+  if (shape.m == 0 || shape.n == 0) return;
+  check(cudaSetDevice(context.device.index), "choosing the device");
+  const auto stream = static_cast<cudaStream_t>(context.stream);
+  if (shape.k == 0) {
+    if (shape.beta == 1) return;
+    return check(
+        cudaMemset2DAsync(d, static_cast<std::size_t>(shape.stride_d) * size_of(shape.product), 0,
+                          static_cast<std::size_t>(shape.m) * size_of(shape.product),
+                          static_cast<std::size_t>(shape.n), stream),
+        "an empty product");
+  }
+  shape.alignment_a = alignment_of(a);
+  shape.alignment_b = alignment_of(b);
+  shape.alignment_d = alignment_of(d);
+  const ArenaScope scope(context.workspace);
+  const std::size_t bytes =
+      std::min(max_workspace, context.workspace.capacity() - context.workspace.mark());
+  const Tensor workspace =
+      context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes / 256 * 256)});
+  State& state = state_of(context.device.index);
+  const Call call{state.handle,   stream,           a, b, d, static_cast<float>(shape.beta),
+                  workspace.data, workspace.bytes()};
+  std::unique_ptr<Plan>& plan = state.plans[shape];
+  if (!plan) plan = make_plan(shape, call, context.device.index);
+  check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");
+}
+
+}  // namespace fathom::ops::cuda

@@ -1,0 +1,101 @@
+#include "ops/cuda/gemm_cache.h"
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "core/cuda/check.h"
+#include "core/error.h"
+#include "ops/cuda/cublaslt.h"
+
+namespace fathom::ops::cuda {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path cache_folder() {
+  if (const char* folder = std::getenv("FATHOM_CACHE")) return folder;
+  if (const char* folder = std::getenv("XDG_CACHE_HOME")) return fs::path(folder) / "fathom";
+  if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache" / "fathom";
+  return {};
+}
+
+std::string cache_path(int device) {
+  const fs::path folder = cache_folder();
+  std::error_code failed;
+  if (folder.empty()) return "";
+  fs::create_directories(folder, failed);
+  if (failed) return "";
+  cudaDeviceProp properties{};
+  fathom::cuda::check(cudaGetDeviceProperties(&properties, device), "asking for the GPU's name");
+  std::string gpu = properties.name;
+  std::replace_if(
+      gpu.begin(), gpu.end(), [](unsigned char c) { return !std::isalnum(c); }, '-');
+  return (folder / fmt::format("gemm-{}-cublaslt-{}.txt", gpu, cublaslt().version())).string();
+}
+
+std::string text_of(const GemmShape& s) {
+  return fmt::format("{}x{}x{}:{}{}:{}:{}:{},{},{}:{}:{},{},{}", s.m, s.n, s.k,
+                     s.transpose_a == Transpose::yes ? 't' : 'n',
+                     s.transpose_b == Transpose::yes ? 't' : 'n', name_of(s.operands),
+                     name_of(s.product), s.stride_a, s.stride_b, s.stride_d, s.beta, s.alignment_a,
+                     s.alignment_b, s.alignment_d);
+}
+
+std::string to_hex(const cublasLtMatmulAlgo_t& algorithm) {
+  std::string text;
+  for (const std::uint64_t word : algorithm.data) text += fmt::format("{:016x}", word);
+  return text;
+}
+
+bool from_hex(const std::string& text, cublasLtMatmulAlgo_t& algorithm) {
+  constexpr std::size_t digits = 16;
+  if (text.size() != digits * std::size(algorithm.data)) return false;
+  const char* at = text.data();
+  for (std::uint64_t& word : algorithm.data) {
+    const auto [end, problem] = std::from_chars(at, at + digits, word, 16);
+    if (problem != std::errc() || end != at + digits) return false;
+    at = end;
+  }
+  return true;
+}
+
+}  // namespace
+
+GemmCache& GemmCache::of(int device) {
+  static std::mutex mutex;
+  static auto& caches = *new std::map<int, std::unique_ptr<GemmCache>>;
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<GemmCache>& cache = caches[device];
+  if (!cache) cache = std::make_unique<GemmCache>(cache_path(device));
+  return *cache;
+}
+
+GemmCache::GemmCache(const std::string& path) : path_(path) {
+  std::ifstream file(path_);
+  for (std::string shape, algorithm; file >> shape >> algorithm;) algorithms_[shape] = algorithm;
+}
+
+bool GemmCache::find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm) {
+  const std::lock_guard lock(mutex_);
+  const auto found = algorithms_.find(text_of(shape));
+  return found != algorithms_.end() && from_hex(found->second, algorithm);
+}
+
+void GemmCache::remember(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+  const std::lock_guard lock(mutex_);
+  algorithms_[text_of(shape)] = to_hex(algorithm);
+  // Short appended lines: processes that share the file do not tear each other's.
+  if (!path_.empty()) {
+    std::ofstream(path_, std::ios::app)
+        << fmt::format("{} {}\n", text_of(shape), algorithms_[text_of(shape)]);
+  }
+}
+
+}  // namespace fathom::ops::cuda

@@ -1,0 +1,59 @@
+// The three products of a linear layer. cuBLAS counts by columns, and a row-major
+// matrix is its own transpose there; so each product is computed transposed, with
+// the operands exchanged.
+#include "ops/matmul.h"
+
+#include "ops/cuda/gemm.h"
+#include "ops/dispatch.h"
+
+namespace fathom::ops::cuda {
+
+// yᵀ [out, n] = w [out, in] · xᵀ [in, n]
+void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  gemm(context,
+       {.m = w.shape[0],
+        .n = x.rows(),
+        .k = w.shape[1],
+        .transpose_a = Transpose::yes,
+        .operands = x.dtype,
+        .product = y.dtype,
+        .stride_a = w.row_stride,
+        .stride_b = x.row_stride,
+        .stride_d = y.row_stride,
+        .beta = accumulate == Accumulate::add},
+       w.data, x.data, y.data);
+}
+
+// dxᵀ [in, n] = wᵀ [in, out] · dyᵀ [out, n]
+void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
+                           Accumulate accumulate) {
+  gemm(context,
+       {.m = w.shape[1],
+        .n = dy.rows(),
+        .k = w.shape[0],
+        .operands = dy.dtype,
+        .product = dx.dtype,
+        .stride_a = w.row_stride,
+        .stride_b = dy.row_stride,
+        .stride_d = dx.row_stride,
+        .beta = accumulate == Accumulate::add},
+       w.data, dy.data, dx.data);
+}
+
+// dwᵀ [in, out] += xᵀ [in, n] · dy [n, out]
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
+  gemm(context,
+       {.m = dw.shape[1],
+        .n = dw.shape[0],
+        .k = dy.rows(),
+        .transpose_b = Transpose::yes,
+        .operands = dy.dtype,
+        .product = DType::f32,
+        .stride_a = x.row_stride,
+        .stride_b = dy.row_stride,
+        .stride_d = dw.row_stride,
+        .beta = 1},
+       x.data, dy.data, dw.data);
+}
+
+}  // namespace fathom::ops::cuda
