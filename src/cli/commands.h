@@ -14,5 +14,6 @@ void add_data(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_tokenizer(CLI::App& app);
+void add_train(CLI::App& app);
 
 }  // namespace fathom::cli

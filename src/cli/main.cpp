@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   cli::add_generate(app);
   cli::add_info(app);
   cli::add_tokenizer(app);
+  cli::add_train(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -55,7 +55,7 @@ void train(const TrainFlags& flags) {
             result.seconds);
 }
 
-void add_train(CLI::App& parent) {
+void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* app = parent.add_subcommand("train", "Learn a tokenizer from text files");
   app->add_option("inputs", flags->inputs,
@@ -258,7 +258,7 @@ void add_codec_flags(CLI::App& app, CodecFlags& flags) {
   app.add_option("--out", flags.out, "file to write, - for standard output")->capture_default_str();
 }
 
-void add_encode(CLI::App& parent) {
+void add_tokenizer_encode(CLI::App& parent) {
   auto flags = std::make_shared<CodecFlags>();
   CLI::App* app = parent.add_subcommand("encode", "Text to token ids, a line a document");
   add_codec_flags(*app, *flags);
@@ -274,7 +274,7 @@ void add_encode(CLI::App& parent) {
   app->callback([flags] { encode(*flags); });
 }
 
-void add_decode(CLI::App& parent) {
+void add_tokenizer_decode(CLI::App& parent) {
   auto flags = std::make_shared<CodecFlags>();
   CLI::App* app = parent.add_subcommand("decode", "Lines of token ids back to text");
   add_codec_flags(*app, *flags);
@@ -292,9 +292,9 @@ void add_tokenizer(CLI::App& app) {
       app.add_subcommand("tokenizer", "Train a tokenizer; turn text into token ids and back");
   tokenizer->require_subcommand(1);
   tokenizer->footer("Example: fathom tokenizer train corpus.txt --vocab-size 8000");
-  add_train(*tokenizer);
-  add_encode(*tokenizer);
-  add_decode(*tokenizer);
+  add_tokenizer_train(*tokenizer);
+  add_tokenizer_encode(*tokenizer);
+  add_tokenizer_decode(*tokenizer);
 }
 
 }  // namespace fathom::cli

@@ -125,7 +125,8 @@ std::uint64_t write_checkpoint_files(
   for (const auto& [name, text] : files) {
     manifest.files.push_back(write_text(directory, name, text));
   }
-  manifest.files.push_back(write_text(directory, CheckpointManifest::state_file_name, state_text(state)));
+  manifest.files.push_back(
+      write_text(directory, CheckpointManifest::state_file_name, state_text(state)));
   std::uint64_t bytes = 0;
   for (const ManifestFile& file : manifest.files) bytes += file.bytes;
   const std::string text = checkpoint_manifest_text(manifest);

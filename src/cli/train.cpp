@@ -1,0 +1,52 @@
+// fathom train: pre-trains a model as a config says.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "core/log.h"
+#include "train/trainer.h"
+
+namespace fathom::cli {
+namespace {
+
+struct TrainFlags {
+  std::string config;
+  std::vector<std::string> overrides;
+  TrainOptions options;
+};
+
+void run_train(const TrainFlags& flags) {
+  const TrainConfig config = load_train_config(flags.config, flags.overrides);
+  if (train(config, flags.options) == TrainOutcome::finished) {
+    log::info(
+        "the model is in {0}/model, the curves in {0}/report.html; try:\n"
+        "  fathom generate {0}/model --prompt \"Once\"",
+        config.output);
+  }
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* command = app.add_subcommand("train", "Pre-train a model");
+  command->add_option("config", flags->config, "TOML config of the run");
+  command->add_option("--set", flags->overrides, "Override a key: --set train.steps=100")
+      ->take_all();
+  command->add_option("--resume", flags->options.resume,
+                      "auto: from the run's newest checkpoint; none; or a checkpoint's path");
+  command->add_flag_callback(
+      "--help-config",
+      [] {
+        std::fputs(config_help<TrainConfig>().c_str(), stdout);
+        throw CLI::Success();
+      },
+      "List every key of the config with its default");
+  command->footer("Example: fathom train run.toml --set train.steps=100 --set output=runs/first");
+  command->callback([flags] {
+    if (flags->config.empty()) throw CLI::RequiredError("config");
+    run_train(*flags);
+  });
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,44 @@
+#include "train/evaluator.h"
+
+#include <cmath>
+
+namespace fathom {
+namespace {
+
+Evaluator::Score score_of(double nats, const ShardCounts& counts) {
+  return {nats / static_cast<double>(counts.tokens),
+          nats / std::log(2.0) / static_cast<double>(counts.text_bytes)};
+}
+
+}  // namespace
+
+Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
+                                MetricsRecord& record) const {
+  std::vector<double> nats(data_->sources.size());
+  Batch batch;
+  for (std::int64_t b = 0; b < validation_.num_batches(); ++b) {
+    validation_.fill(b, batch);
+    const auto losses = learner.evaluate(memory.upload(learner.context(), batch));
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      const auto sequence = i / static_cast<std::size_t>(batch.sequence_length);
+      const std::int32_t source = batch.sources[sequence];
+      if (source >= 0) nats[static_cast<std::size_t>(source)] += double{losses[i]};
+    }
+  }
+  double total = 0;
+  for (std::size_t s = 0; s < nats.size(); ++s) {
+    const ShardCounts& counts = validation_.counts(static_cast<int>(s));
+    if (counts.tokens == 0) continue;
+    const Score score = score_of(nats[s], counts);
+    record.add(metric::of_source(metric::validation_loss, data_->sources[s].name), score.loss);
+    record.add(metric::of_source(metric::bits_per_byte, data_->sources[s].name),
+               score.bits_per_byte);
+    total += nats[s];
+  }
+  const Score overall = score_of(total, validation_.total());
+  record.add(metric::validation_loss, overall.loss);
+  record.add(metric::bits_per_byte, overall.bits_per_byte);
+  return overall;
+}
+
+}  // namespace fathom

@@ -1,0 +1,322 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "data/loader.h"
+#include "io/atomic_file.h"
+#include "model/hugging_face.h"
+#include "train/display.h"
+#include "train/evaluator.h"
+#include "train/memory_table.h"
+#include "train/peak.h"
+#include "train/plan.h"
+#include "train/report.h"
+#include "train/stop_signals.h"
+#include "train/tensorboard.h"
+
+namespace fathom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+AttentionSpan span_of(const TrainConfig& config) {
+  return config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
+}
+
+LearnerOptions learner_options(const TrainPlan& plan) {
+  LearnerOptions options;
+  options.model = plan.config.model;
+  options.dtype = plan.dtype;
+  options.device = plan.device;
+  options.stage = plan.stage_options();
+  options.optimizer = plan.config.optimizer;
+  options.micro_tokens = plan.micro_tokens;
+  options.tokens_per_step = plan.tokens_per_step;
+  return options;
+}
+
+MemoryTable plan_memory(const TrainPlan& plan) {
+  const Learner::Bytes bytes = Learner::bytes(learner_options(plan));
+  MemoryTable table(plan.device);
+  table.add("weights", bytes.weights);
+  table.add("gradients (f32)", bytes.gradients);
+  table.add("master weights (f32)", bytes.master);
+  table.add("moments (f32)", bytes.moments);
+  table.add("activations", bytes.activations);
+  table.add("workspace", bytes.workspace);
+  table.add("rotary table", bytes.rope_table);
+  table.add("losses", bytes.losses);
+  table.add("batches",
+            DeviceBatch::bytes(plan.micro_tokens) * static_cast<std::size_t>(plan.micro_batches));
+  table.add_host("checkpoint snapshot", bytes.checkpoint);
+  table.add_host("program and libraries", ProcessMemory::now().resident);
+  return table;
+}
+
+// One run, from its first step or a resumed one to its end.
+class Trainer {
+ public:
+  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data)
+      : plan_(std::move(plan)),
+        data_(std::move(data)),
+        sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
+                                                 static_cast<std::uint64_t>(plan_.config.seed),
+                                                 span_of(plan_.config))),
+        validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
+                    plan_.config.data.validation_tokens, span_of(plan_.config)),
+        evaluator_(data_, validation_),
+        learner_(learner_options(plan_)),
+        guard_(plan_.config.guard) {
+    for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
+      batches_.emplace_back(plan_.device, plan_.micro_tokens);
+    }
+  }
+
+  TrainOutcome run(const TrainOptions& options);
+
+ private:
+  void start(const TrainOptions& options);
+  void restore(const Checkpoint& checkpoint);
+  void step();
+  void report_step(const Learner::Result& result, double learning_rate, double seconds,
+                   bool skipped);
+  void evaluate();
+  void finish();
+  TrainingState state() const;
+  double elapsed() const { return elapsed_before_ + seconds_since(start_); }
+  std::string path(const char* name) const { return plan_.config.output + "/" + name; }
+
+  TrainPlan plan_;
+  std::shared_ptr<const PreparedData> data_;
+  std::shared_ptr<const Sampler> sampler_;
+  Validation validation_;
+  Evaluator evaluator_;
+  Learner learner_;
+  SpikeGuard guard_;
+  std::vector<DeviceBatch> batches_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<CheckpointWriter> checkpoints_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<TensorBoardWriter> tensorboard_;
+  std::unique_ptr<RunDisplay> display_;
+  std::string memory_table_;
+
+  std::int64_t steps_ = 0, tokens_ = 0, next_sample_ = 0, evaluated_at_ = -1;
+  double elapsed_before_ = 0;
+  Clock::time_point start_ = Clock::now();
+};
+
+TrainingState Trainer::state() const {
+  const SpikeGuard::State& g = guard_.state();
+  TrainingState s;
+  s.step = steps_;
+  s.updates = steps_ - g.skipped;
+  s.tokens = tokens_;
+  s.data_position = {next_sample_, static_cast<std::int64_t>(sampler_->fingerprint())};
+  s.seed = static_cast<std::uint64_t>(plan_.config.seed);
+  s.guard = {g.mean, g.variance, double(g.seen), double(g.skipped), double(g.consecutive)};
+  s.elapsed_seconds = elapsed();
+  TrainConfig config = plan_.config;
+  s.config_toml = config_to_toml(config);
+  s.tokenizer_hash = fmt::format("{:016x}", data_->tokenizer_hash);
+  return s;
+}
+
+void Trainer::restore(const Checkpoint& checkpoint) {
+  const TrainingState& s = checkpoint.state();
+  const std::string hash = fmt::format("{:016x}", data_->tokenizer_hash);
+  if (s.tokenizer_hash != hash) {
+    fail_input(
+        "{}: made with tokenizer {}, but the data with {}: use the data it began with, or "
+        "--resume none with another output",
+        checkpoint.directory(), s.tokenizer_hash, hash);
+  }
+  if (s.data_position.size() != 2 || s.guard.size() != 5) {
+    fail_input("{}: holds no training state to resume from", checkpoint.directory());
+  }
+  if (s.data_position[1] != static_cast<std::int64_t>(sampler_->fingerprint())) {
+    fail_input(
+        "{}: the data, their weights, the seed or train.sequence_length are not those of "
+        "this checkpoint; restore them, or start a run in another output directory",
+        checkpoint.directory());
+  }
+  learner_.load(checkpoint, s.updates);
+  guard_.restore({s.guard[0], s.guard[1], static_cast<std::int64_t>(s.guard[2]),
+                  static_cast<std::int64_t>(s.guard[3]), static_cast<std::int64_t>(s.guard[4])});
+  steps_ = s.step;
+  tokens_ = s.tokens;
+  next_sample_ = s.data_position[0];
+  elapsed_before_ = s.elapsed_seconds;
+  log::info("resuming {} at step {}", checkpoint.directory(), steps_);
+}
+
+void Trainer::start(const TrainOptions& options) {
+  std::optional<Checkpoint> checkpoint;
+  if (options.resume == "auto")
+    checkpoint = latest_checkpoint(path("checkpoints"));
+  else if (options.resume != "none")
+    checkpoint.emplace(open_checkpoint(options.resume));
+  if (checkpoint)
+    restore(*checkpoint);
+  else
+    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+
+  checkpoints_ = std::make_unique<CheckpointWriter>(path("checkpoints"), plan_.config.checkpoint,
+                                                    learner_.checkpoint_tensors(), steps_);
+  metrics_ = std::make_unique<MetricsLog>(path("metrics.jsonl"), steps_);
+  tensorboard_ = std::make_unique<TensorBoardWriter>(path("tensorboard"), steps_);
+  const LoaderOptions loader{plan_.config.train.micro_batch, 0, 1, plan_.config.data.prefetch};
+  loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
+  const double peak = measure_gemm_peak(learner_.context(), plan_.dtype);
+  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype), peak / 1e9);
+  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, peak,
+                                          plan_.config.train.log_seconds);
+  start_ = Clock::now();
+}
+
+void Trainer::step() {
+  const auto begin = Clock::now();
+  std::vector<MicroBatch> micro_batches;
+  std::int64_t targets = 0;
+  const std::int64_t first = next_sample_;
+  for (DeviceBatch& memory : batches_) {
+    const Batch batch = loader_->next();
+    targets += batch.num_targets;
+    micro_batches.push_back(memory.upload(learner_.context(), batch));
+  }
+  next_sample_ = loader_->state().next_sample;
+  const double rate = plan_.learning_rate(steps_, elapsed());
+  const Learner::Result result = learner_.compute_gradients(micro_batches, targets);
+  const auto verdict = guard_.judge(steps_ + 1, result.loss, result.gradient_norm,
+                                    fmt::format("samples {} to {}", first, next_sample_ - 1));
+  if (!verdict.message.empty()) log::warning("{}", verdict.message);
+  if (verdict.action == GuardAction::stop) {
+    checkpoints_->save_and_wait(learner_.context(), state());
+    fail_runtime("stopped by the guard at step {}: {}", steps_ + 1, verdict.message);
+  }
+  const bool skipped =
+      verdict.finding != SpikeGuard::Finding::fine && verdict.action == GuardAction::skip;
+  if (!skipped) learner_.update(rate);
+  ++steps_;
+  tokens_ += plan_.tokens_per_step;
+  report_step(result, rate, seconds_since(begin), skipped);
+}
+
+void Trainer::report_step(const Learner::Result& result, double learning_rate, double seconds,
+                          bool skipped) {
+  MetricsRecord record{steps_, {}};
+  record.add(metric::loss, result.loss);
+  record.add(metric::gradient_norm, result.gradient_norm);
+  record.add(metric::learning_rate, learning_rate);
+  record.add(metric::tokens, static_cast<double>(tokens_));
+  record.add(metric::tokens_per_second, static_cast<double>(plan_.tokens_per_step) / seconds);
+  metrics_->write(record);
+  tensorboard_->write(record);
+  StepReport report;
+  report.step = steps_;
+  report.loss = result.loss;
+  report.gradient_norm = result.gradient_norm;
+  report.learning_rate = learning_rate;
+  report.tokens = plan_.tokens_per_step;
+  report.seconds = seconds;
+  report.progress = plan_.progress(steps_, elapsed());
+  report.skipped = skipped;
+  if (report.progress > 0) report.seconds_left = elapsed() * (1 / report.progress - 1);
+  display_->show(report);
+}
+
+void Trainer::evaluate() {
+  if (validation_.num_batches() == 0 || evaluated_at_ == steps_) return;
+  evaluated_at_ = steps_;
+  MetricsRecord record{steps_, {}};
+  const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
+  metrics_->write(record);
+  tensorboard_->write(record);
+  log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", steps_, score.loss,
+            score.bits_per_byte);
+}
+
+void Trainer::finish() {
+  evaluate();
+  checkpoints_->save_and_wait(learner_.context(), state());
+  metrics_->sync();
+  SaveModelOptions save;
+  save.dtype = plan_.dtype;
+  save.eos_tokens = {data_->eos};
+  save.replace = true;
+  if (std::filesystem::exists(path("tokenizer.json"))) save.tokenizer_path = path("tokenizer.json");
+  save_model(path("model"), plan_.config.model,
+             weights_of(learner_.parameters(), learner_.context()), save);
+  ReportContent content;
+  content.title = std::filesystem::path(plan_.config.output).filename().string();
+  content.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
+                     {"tokens", human_count(double(tokens_))},
+                     {"time", human_seconds(elapsed())}};
+  content.config_toml = state().config_toml;
+  content.memory_table = memory_table_;
+  write_report(path("report.html"), path("metrics.jsonl"), content);
+}
+
+TrainOutcome Trainer::run(const TrainOptions& options) {
+  const MemoryTable table = plan_memory(plan_);
+  memory_table_ = table.text();
+  start(options);
+  const StopSignals signals;
+  const std::int64_t every = plan_.config.validation.every_steps;
+  while (!plan_.finished(steps_, elapsed())) {
+    step();
+    if (every > 0 && steps_ % every == 0) evaluate();
+    if (signals.received()) {
+      checkpoints_->save_and_wait(learner_.context(), state());
+      log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
+      return TrainOutcome::interrupted;
+    }
+    checkpoints_->poll();
+    if (checkpoints_->due(steps_)) {
+      metrics_->sync();
+      checkpoints_->save(learner_.context(), state());
+    }
+  }
+  finish();
+  return TrainOutcome::finished;
+}
+
+DataFacts facts_of(const PreparedData& data) {
+  DataFacts facts;
+  facts.vocab_size = data.vocab_size;
+  for (const PreparedSource& source : data.sources) {
+    facts.train_tokens += source.train.counts().tokens;
+  }
+  return facts;
+}
+
+}  // namespace
+
+TrainOutcome train(const TrainConfig& config, const TrainOptions& options) {
+  auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
+  TrainPlan plan = resolve(config, facts_of(*data));
+  set_num_threads(plan.threads);
+  const MemoryTable table = plan_memory(plan);
+  log::info("{}", table.text());
+  table.require_fits(0, available_host_memory());
+  const DirectoryLock lock(plan.config.output);
+  write_file_atomically(plan.config.output + "/config.toml", config_to_toml(plan.config));
+  const std::string tokenizer = data->directory + "/tokenizer.json";
+  if (std::filesystem::exists(tokenizer)) {
+    std::filesystem::copy_file(tokenizer, plan.config.output + "/tokenizer.json",
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+  return Trainer(std::move(plan), std::move(data)).run(options);
+}
+
+}  // namespace fathom

@@ -1,0 +1,34 @@
+// `fathom train`: joins data, learner, checkpoints and metrics into a run.
+//
+// A run owns one directory:
+//   config.toml          the resolved config
+//   tokenizer.json       of the data
+//   metrics.jsonl        one object a step; tensorboard/ holds the same
+//   checkpoints/         see train/checkpoint.h
+//   model/               the finished model as a Hugging Face directory
+//   report.html          curves
+#pragma once
+
+#include <string>
+
+#include "train/config.h"
+
+namespace fathom {
+
+struct TrainOptions {
+  // "auto": from the newest complete checkpoint of the run directory, if there is
+  // one; "none": from the start; otherwise a checkpoint's path.
+  std::string resume = "auto";
+};
+
+enum class TrainOutcome {
+  finished,     // the model is written
+  interrupted,  // by a signal: a checkpoint is written, the run can be resumed
+};
+
+// Trains until the plan's end or a signal. Throws an input Error before any work
+// for a config, data or checkpoint that cannot be used, and a run-time Error when
+// the guard stops the run (after a checkpoint of the state before).
+TrainOutcome train(const TrainConfig& config, const TrainOptions& options);
+
+}  // namespace fathom
