@@ -1,7 +1,11 @@
-// fathom data: text to token shards, and a check of them.
+// fathom data: text to token shards and back, and a check of them.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +53,47 @@ void check(const std::string& directory) {
   }
 }
 
+struct TextArguments {
+  std::string directory, source;
+  bool held_out = false;
+};
+
+// Writes documents as their bytes, a line end after each.
+void print_documents(const TokenStream& stream, const Tokenizer& tokenizer, std::int32_t eos) {
+  constexpr std::int64_t block = 1 << 16;
+  std::vector<std::int32_t> ids, document;
+  for (std::int64_t begin = 0; begin < stream.tokens(); begin += block) {
+    ids.resize(static_cast<std::size_t>(std::min(block, stream.tokens() - begin)));
+    stream.read(begin, ids);
+    for (const std::int32_t id : ids) {
+      if (id != eos) {
+        document.push_back(id);
+        continue;
+      }
+      const std::string text = tokenizer.decode(document) + "\n";
+      if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+        fail_runtime("standard output: cannot be written: {}", std::strerror(errno));
+      }
+      document.clear();
+    }
+  }
+}
+
+void print_text(const TextArguments& arguments) {
+  const PreparedData data = open_prepared(arguments.directory);
+  const Tokenizer tokenizer = Tokenizer::load(data.directory + "/tokenizer.json");
+  bool found = false;
+  for (const PreparedSource& source : data.sources) {
+    if (!arguments.source.empty() && source.name != arguments.source) continue;
+    found = true;
+    print_documents(arguments.held_out ? source.held_out : source.train, tokenizer, data.eos);
+  }
+  if (!found) {
+    fail_input("{} has no source '{}'; `fathom data check {}` lists them", arguments.directory,
+               arguments.source, arguments.directory);
+  }
+}
+
 }  // namespace
 
 void add_data(CLI::App& app) {
@@ -69,6 +114,14 @@ void add_data(CLI::App& app) {
   check_command->add_option("directory", *directory, "a prepared directory")->required();
   check_command->footer("Example: fathom data check prepared");
   check_command->callback([directory] { check(*directory); });
+
+  CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");
+  const auto text = std::make_shared<TextArguments>();
+  text_command->add_option("directory", text->directory, "a prepared directory")->required();
+  text_command->add_option("--source", text->source, "of this source alone");
+  text_command->add_flag("--held-out", text->held_out, "those kept for validation");
+  text_command->footer("Example: fathom data text prepared --source english --held-out | less");
+  text_command->callback([text] { print_text(*text); });
 }
 
 }  // namespace fathom::cli

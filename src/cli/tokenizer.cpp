@@ -59,7 +59,7 @@ void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* app = parent.add_subcommand("train", "Learn a tokenizer from text files");
   app->add_option("inputs", flags->inputs,
-                  "text or .jsonl files (.gz and .zst too), or CONFIG.toml first");
+                  "text or .jsonl files (.gz and .zst too), directories; or CONFIG.toml first");
   app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
   app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
   app->add_option("--pad-to-multiple", flags->pad_to_multiple,

@@ -189,7 +189,7 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
   std::vector<std::vector<std::string>> files;
   std::uint64_t bytes = 0;
   for (const SourceConfig& source : config.sources) {
-    files.push_back(expand_paths(source));
+    files.push_back(files_of(source));
     bytes += total_bytes(files.back());
   }
   PrepareReport report{

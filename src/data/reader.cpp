@@ -1,13 +1,11 @@
 #include "data/reader.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
 #include "core/error.h"
+#include "io/input_files.h"
 
 namespace fathom {
 
@@ -15,32 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-// All files under `directory` but hidden ones, by name.
-std::vector<std::string> files_under(const std::string& directory) {
-  std::vector<std::string> files;
-  fs::recursive_directory_iterator it(directory), end;
-  for (; it != end; ++it) {
-    const bool hidden = it->path().filename().string().starts_with(".");
-    if (hidden && it->is_directory()) it.disable_recursion_pending();
-    if (!hidden && it->is_regular_file()) files.push_back(it->path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-std::vector<std::string> files_matching(const std::string& pattern) {
-  std::vector<std::string> files;
-  glob_t matches{};
-  if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches) == 0) {
-    for (std::size_t i = 0; i < matches.gl_pathc; ++i) {
-      if (fs::is_regular_file(matches.gl_pathv[i])) files.emplace_back(matches.gl_pathv[i]);
-    }
-  }
-  globfree(&matches);
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 TextFormat format_of(const SourceConfig& source, std::string name) {
   if (source.format != TextFormat::automatic) return source.format;
@@ -100,28 +72,8 @@ class FieldReader : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-std::vector<std::string> expand_paths(const SourceConfig& source) {
-  std::vector<std::string> files;
-  std::unordered_set<std::string> seen;
-  for (const std::string& path : source.paths) {
-    std::vector<std::string> found;
-    std::error_code error;
-    if (fs::is_directory(path, error)) {
-      found = files_under(path);
-    } else if (fs::exists(path, error)) {
-      found = {path};
-    } else {
-      found = files_matching(path);
-    }
-    if (found.empty()) {
-      fail_input("source '{}': '{}' stands for no file; check the path", source.name, path);
-    }
-    for (const std::string& file : found) {
-      if (seen.insert(fs::weakly_canonical(file).string()).second) files.push_back(file);
-    }
-  }
-  if (files.empty()) fail_input("source '{}': its list of paths is empty", source.name);
-  return files;
+std::vector<std::string> files_of(const SourceConfig& source) {
+  return expand_paths(source.paths, "source '" + source.name + "'");
 }
 
 DocumentReader::DocumentReader(const SourceConfig& source, std::vector<std::string> files)

@@ -13,10 +13,8 @@
 
 namespace fathom {
 
-// The files that the entries of `source.paths` stand for: entries in their order,
-// each one's files by name, none twice; hidden ones in directories are left out.
-// Throws an input Error when an entry stands for none.
-std::vector<std::string> expand_paths(const SourceConfig& source);
+// The files of `source.paths`. Throws an input Error when an entry stands for none.
+std::vector<std::string> files_of(const SourceConfig& source);
 
 // A document as it stands in its file; for JSONL still a line of JSON.
 struct RawDocument {

@@ -36,7 +36,7 @@ void check(const SamplingOptions& o) {
 // penalty when positive and multiplied by it when negative. Once, however often
 // it occurred: reading from `logits` makes repeats harmless.
 void TokenSampler::penalize(std::span<const float> logits, std::span<const std::int32_t> history,
-                       double penalty) {
+                            double penalty) {
   logits_.assign(logits.begin(), logits.end());
   if (penalty == 1.0) return;
   const auto factor = static_cast<float>(penalty);
@@ -95,8 +95,8 @@ void TokenSampler::keep_top_p(double p) {
 }
 
 std::span<const Candidate> TokenSampler::distribution(std::span<const float> logits,
-                                                 std::span<const std::int32_t> history,
-                                                 const SamplingOptions& options) {
+                                                      std::span<const std::int32_t> history,
+                                                      const SamplingOptions& options) {
   penalize(logits, history, options.repetition_penalty);
   candidates_.clear();
   if (options.temperature == 0) {
@@ -120,8 +120,9 @@ std::span<const Candidate> TokenSampler::distribution(std::span<const float> log
   return candidates_;
 }
 
-std::int32_t TokenSampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
-                             const SamplingOptions& options) {
+std::int32_t TokenSampler::sample(std::span<const float> logits,
+                                  std::span<const std::int32_t> history,
+                                  const SamplingOptions& options) {
   const std::span<const Candidate> candidates = distribution(logits, history, options);
   const double u = Philox{options.seed, options.stream}.uniform(history.size());
   double cumulative = 0;

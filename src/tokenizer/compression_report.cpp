@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "io/input_files.h"
 #include "tokenizer/text_blocks.h"
 #include "tokenizer/utf8.h"
 
@@ -65,15 +66,15 @@ void count_lines(const Tokenizer& tokenizer, std::string_view text, Tally& file,
 
 std::string compression_report(const Tokenizer& tokenizer, const TokenizerTrainConfig& config) {
   std::array<Tally, 3> languages;
-  std::string report = "compression by file:\n";
+  std::string report = "compression by file or directory:\n";
   for (const auto& path : config.files) {
-    Tally file;
-    TextBlocks blocks({path}, config.text_field);
+    Tally total;
+    TextBlocks blocks(expand_paths({&path, 1}, "files"), config.text_field);
     const auto bound = static_cast<std::uint64_t>(config.report_mb) << 20;
-    for (TextBlock block; file.bytes < bound && blocks.next(block);) {
-      for (const auto& text : block.texts) count_lines(tokenizer, text, file, languages);
+    for (TextBlock block; total.bytes < bound && blocks.next(block);) {
+      for (const auto& text : block.texts) count_lines(tokenizer, text, total, languages);
     }
-    report += row(path, file);
+    report += row(path, total);
   }
   report += "compression by language of the line:\n";
   constexpr std::array<const char*, 3> names = {"CJK", "Latin", "other"};

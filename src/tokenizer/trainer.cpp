@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "io/input_files.h"
 #include "tokenizer/compression_report.h"
 #include "tokenizer/impl.h"
 #include "tokenizer/merge_learner.h"
@@ -21,7 +22,6 @@ namespace {
 using namespace tokenizer;
 
 void check(const TokenizerTrainConfig& config) {
-  if (config.files.empty()) fail_input("tokenizer train: no files; name at least one text file");
   if (config.vocab_size < 256 || config.vocab_size > 1'000'000) {
     fail_input("vocab_size: {} is outside 256 (one a byte) to 1000000", config.vocab_size);
   }
@@ -92,8 +92,9 @@ class Counting final : public PreTokenizer::Sink {
 // the hash space over all of them. Sums do not depend on who counted what.
 std::vector<PieceCounter> count_pieces(const TokenizerTrainConfig& config,
                                        const Tokenizer::Impl& splitter) {
-  TextBlocks blocks(config.files, config.text_field);
-  Progress progress("reading text", TextBlocks::total_size(config.files), Progress::Unit::bytes);
+  const std::vector<std::string> files = expand_paths(config.files, "files");
+  TextBlocks blocks(files, config.text_field);
+  Progress progress("reading text", TextBlocks::total_size(files), Progress::Unit::bytes);
   std::vector<PieceCounter> counters(static_cast<std::size_t>(num_threads()));
   std::mutex progress_mutex;
   std::uint64_t shown = 0;

@@ -26,7 +26,7 @@ struct TokenizerTrainConfig {
 };
 template <class Visitor>
 void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
-  field("files", c.files, "text files and .jsonl files, plain or .gz or .zst");
+  field("files", c.files, "text and .jsonl files, plain or .gz or .zst; directories, patterns");
   field("text_field", c.text_field, "the key of a JSONL record that holds its text");
   field("vocab_size", c.vocab_size, "ordinary tokens: 256 bytes and one a merge");
   field("pad_to_multiple", c.pad_to_multiple,
@@ -36,7 +36,7 @@ void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
   field("memory_mb", c.memory_mb,
         "bound on the table of pieces; beyond it the rarest pieces are left out");
   field("like", c.like, "a tokenizer.json whose normalizer and splitting are used");
-  field("report_mb", c.report_mb, "text of each file read again for the compression report");
+  field("report_mb", c.report_mb, "text of each entry of files read again for the report");
 }
 
 struct TokenizerTrainResult {

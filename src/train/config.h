@@ -60,13 +60,11 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
 
 struct ValidationConfig {
   std::int64_t every_steps = 500;
-  std::int64_t windows = 64;
 };
 
 template <class Visitor>
 void visit_fields(ValidationConfig& c, Visitor&& field) {
   field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
-  field("windows", c.windows, "held-out sequences of each evaluation; 0: none");
 }
 
 struct TrainConfig {

@@ -109,7 +109,6 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data) {
   check_at_least("threads", config.threads, 0);
   check_at_least("seed", config.seed, 0);
   check_at_least("validation.every_steps", config.validation.every_steps, 0);
-  check_at_least("validation.windows", config.validation.windows, 0);
   check(config.optimizer);
   check(config.schedule);
   check(config.guard);

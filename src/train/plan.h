@@ -13,7 +13,6 @@ namespace fathom {
 struct DataFacts {
   std::int64_t vocab_size = 0;    // the tokenizer's
   std::int64_t train_tokens = 0;  // one pass over the data
-  std::int64_t validation_windows = 0;
 };
 
 struct TrainPlan {

@@ -24,7 +24,7 @@ SourceConfig source_of(std::vector<std::string> paths, TextFormat format = TextF
 }
 
 std::vector<std::string> documents_of(const SourceConfig& source) {
-  DocumentReader reader(source, expand_paths(source));
+  DocumentReader reader(source, files_of(source));
   RawDocument raw;
   std::vector<std::string> documents;
   while (reader.next(raw)) {
@@ -65,14 +65,14 @@ TEST(Reader, FilesComeInOrderAndOnce) {
   for (const char* name : {"b/2.txt", "b/1.txt", "a/z.txt", ".hidden/x.txt", "b/.y.txt"}) {
     write_file(dir / name, name);
   }
-  EXPECT_THAT(expand_paths(source_of({dir / "b/2.txt", dir.path()})),
+  EXPECT_THAT(files_of(source_of({dir / "b/2.txt", dir.path()})),
               ElementsAre(dir / "b/2.txt", dir / "a/z.txt", dir / "b/1.txt"));
-  EXPECT_THAT(expand_paths(source_of({dir / "*/[12].txt"})),
+  EXPECT_THAT(files_of(source_of({dir / "*/[12].txt"})),
               ElementsAre(dir / "b/1.txt", dir / "b/2.txt"));
-  EXPECT_EQ(input_error_of([&] { expand_paths(source_of({dir / "*.md"})); }),
+  EXPECT_EQ(input_error_of([&] { files_of(source_of({dir / "*.md"})); }),
             "source 's': '" + (dir / "*.md") + "' stands for no file; check the path");
-  EXPECT_EQ(input_error_of([] { expand_paths(source_of({})); }),
-            "source 's': its list of paths is empty");
+  EXPECT_EQ(input_error_of([] { files_of(source_of({})); }),
+            "source 's': no files; name at least one file or directory");
 }
 
 TEST(Reader, BrokenLinesNameFileAndLine) {
