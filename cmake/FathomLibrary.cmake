@@ -40,5 +40,5 @@ function(fathom_test folder)
     FATHOM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
   set_tests_properties(${folder} PROPERTIES TIMEOUT 900 ENVIRONMENT
-    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2")
+    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2;GOMP_SPINCOUNT=3000")
 endfunction()

@@ -1,17 +1,35 @@
 // fathom: parses the command line, runs one subcommand, and turns its outcome
-// into an exit code: 0 success, 2 bad usage or input, 1 failure at run time.
+// into an exit code: 0 success, 2 bad usage or input, 1 failure at run time, 128 and
+// the signal's number for a run that a signal stopped.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 
 #include "cli/commands.h"
 #include "core/error.h"
 #include "core/log.h"
 
+namespace {
+
+// Lets idle OpenMP threads sleep after some 40 microseconds instead of spinning for
+// milliseconds: beside any other program that works, spinning halves the speed or
+// worse (docs/performance.md). libgomp reads its settings before main begins, hence
+// the second start. Whoever sets one of them is not overruled.
+void let_idle_threads_sleep(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
+  if (setenv("GOMP_SPINCOUNT", "3000", 1) == 0) execv("/proc/self/exe", argv);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace fathom;
+  let_idle_threads_sleep(argv);
   CLI::App app{"Fathom trains, aligns, evaluates and serves language models."};
   app.name("fathom");
   app.require_subcommand(1);
-  app.footer("Example: fathom train configs/tiny.toml --set train.steps=100");
+  app.footer("Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
   cli::add_bench(app);
   cli::add_convert(app);
   cli::add_data(app);
@@ -22,6 +40,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return 0;
+  } catch (const CLI::RuntimeError& stop) {
+    return stop.get_exit_code();
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {

@@ -17,12 +17,12 @@ struct TrainFlags {
 
 void run_train(const TrainFlags& flags) {
   const TrainConfig config = load_train_config(flags.config, flags.overrides);
-  if (train(config, flags.options) == TrainOutcome::finished) {
-    log::info(
-        "the model is in {0}/model, the curves in {0}/report.html; try:\n"
-        "  fathom generate {0}/model --prompt \"Once\"",
-        config.output);
-  }
+  // As the shell reports a process that a signal ended.
+  if (const int signal = train(config, flags.options)) throw CLI::RuntimeError(128 + signal);
+  log::info(
+      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
+      "  fathom generate {0}/model --prompt \"Once\"",
+      config.output);
 }
 
 }  // namespace

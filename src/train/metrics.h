@@ -16,6 +16,8 @@ inline constexpr std::string_view gradient_norm = "gradient_norm";
 inline constexpr std::string_view learning_rate = "learning_rate";
 inline constexpr std::string_view tokens = "tokens";  // seen so far
 inline constexpr std::string_view tokens_per_second = "tokens_per_second";
+inline constexpr std::string_view share_of_peak = "share_of_peak";  // of the measured GEMM peak
+inline constexpr std::string_view seconds = "seconds";              // of the run so far
 inline constexpr std::string_view validation_loss = "validation_loss";
 inline constexpr std::string_view bits_per_byte = "bits_per_byte";
 // A source's own: "bits_per_byte/wikipedia".

@@ -82,7 +82,7 @@ class Trainer {
     }
   }
 
-  TrainOutcome run(const TrainOptions& options);
+  int run(const TrainOptions& options);
 
  private:
   void start(const TrainOptions& options);
@@ -112,7 +112,7 @@ class Trainer {
   std::string memory_table_;
 
   std::int64_t steps_ = 0, tokens_ = 0, next_sample_ = 0, evaluated_at_ = -1;
-  double elapsed_before_ = 0;
+  double elapsed_before_ = 0, gemm_peak_ = 0;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -177,9 +177,10 @@ void Trainer::start(const TrainOptions& options) {
   tensorboard_ = std::make_unique<TensorBoardWriter>(path("tensorboard"), steps_);
   const LoaderOptions loader{plan_.config.train.micro_batch, 0, 1, plan_.config.data.prefetch};
   loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
-  const double peak = measure_gemm_peak(learner_.context(), plan_.dtype);
-  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype), peak / 1e9);
-  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, peak,
+  gemm_peak_ = measure_gemm_peak(learner_.context(), plan_.dtype);
+  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype),
+            gemm_peak_ / 1e9);
+  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, gemm_peak_,
                                           plan_.config.train.log_seconds);
   start_ = Clock::now();
 }
@@ -219,7 +220,10 @@ void Trainer::report_step(const Learner::Result& result, double learning_rate, d
   record.add(metric::gradient_norm, result.gradient_norm);
   record.add(metric::learning_rate, learning_rate);
   record.add(metric::tokens, static_cast<double>(tokens_));
-  record.add(metric::tokens_per_second, static_cast<double>(plan_.tokens_per_step) / seconds);
+  const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / seconds;
+  record.add(metric::tokens_per_second, tokens_per_second);
+  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / gemm_peak_);
+  record.add(metric::seconds, elapsed());
   metrics_->write(record);
   tensorboard_->write(record);
   StepReport report;
@@ -267,7 +271,7 @@ void Trainer::finish() {
   write_report(path("report.html"), path("metrics.jsonl"), content);
 }
 
-TrainOutcome Trainer::run(const TrainOptions& options) {
+int Trainer::run(const TrainOptions& options) {
   const MemoryTable table = plan_memory(plan_);
   memory_table_ = table.text();
   start(options);
@@ -276,10 +280,10 @@ TrainOutcome Trainer::run(const TrainOptions& options) {
   while (!plan_.finished(steps_, elapsed())) {
     step();
     if (every > 0 && steps_ % every == 0) evaluate();
-    if (signals.received()) {
+    if (const int signal = signals.received(); signal != 0) {
       checkpoints_->save_and_wait(learner_.context(), state());
       log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
-      return TrainOutcome::interrupted;
+      return signal;
     }
     checkpoints_->poll();
     if (checkpoints_->due(steps_)) {
@@ -288,7 +292,7 @@ TrainOutcome Trainer::run(const TrainOptions& options) {
     }
   }
   finish();
-  return TrainOutcome::finished;
+  return 0;
 }
 
 DataFacts facts_of(const PreparedData& data) {
@@ -302,7 +306,7 @@ DataFacts facts_of(const PreparedData& data) {
 
 }  // namespace
 
-TrainOutcome train(const TrainConfig& config, const TrainOptions& options) {
+int train(const TrainConfig& config, const TrainOptions& options) {
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
   TrainPlan plan = resolve(config, facts_of(*data));
   set_num_threads(plan.threads);

@@ -21,14 +21,11 @@ struct TrainOptions {
   std::string resume = "auto";
 };
 
-enum class TrainOutcome {
-  finished,     // the model is written
-  interrupted,  // by a signal: a checkpoint is written, the run can be resumed
-};
-
-// Trains until the plan's end or a signal. Throws an input Error before any work
-// for a config, data or checkpoint that cannot be used, and a run-time Error when
-// the guard stops the run (after a checkpoint of the state before).
-TrainOutcome train(const TrainConfig& config, const TrainOptions& options);
+// Trains until the plan's end, writes the model and its report, and returns 0; or
+// until SIGINT or SIGTERM, saves a checkpoint to resume from, and returns the
+// signal's number. Throws an input Error before any work for a config, data or
+// checkpoint that cannot be used, and a run-time Error when the guard stops the run
+// (after a checkpoint of the state before).
+int train(const TrainConfig& config, const TrainOptions& options);
 
 }  // namespace fathom
