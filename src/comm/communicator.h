@@ -1,0 +1,79 @@
+// Communicator: what the ranks of a group say to each other. A run has one for the
+// world, and one split off it for each axis of the layout (tensor, data, pipeline).
+//
+// All ranks of a group call the same collectives in the same order, with tensors
+// of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
+// moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
+// so every rank gets the same bits every time. Tensors of the meta device stand
+// for memory that is only planned: nothing happens then.
+//
+// A rank that waits longer than the timeout throws a runtime Error that names the
+// rank it waits for; when a rank fails, every other one that waits or comes to wait
+// throws with that rank's message.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/context.h"
+
+namespace fathom {
+
+enum class Reduction { sum, max };
+
+struct CommunicatorOptions {
+  double timeout_seconds = 300;  // that a rank may let the others wait
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  // x = the reduction of all ranks' x.
+  virtual void all_reduce(Context& context, Tensor x, Reduction reduction = Reduction::sum) = 0;
+  // to = this rank's part of the sum of all ranks' `from`, which is `size` parts of
+  // to's shape, one after another; `to` may lie anywhere inside `from`, whose other
+  // parts keep their values.
+  virtual void reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
+  // to = all ranks' `from`, one after another; `from` may be this rank's part of `to`.
+  virtual void all_gather(Context& context, Tensor from, Tensor to) = 0;
+  // x = x of rank `root`.
+  virtual void broadcast(Context& context, Tensor x, int root) = 0;
+
+  // Sending never waits: x may change when it returns. Messages of one pair of ranks
+  // and one tag (from 0) arrive in the order in which they were sent.
+  virtual void send(Context& context, Tensor x, int to, int tag) = 0;
+  virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
+  virtual void barrier() = 0;
+
+  // The groups of ranks that pass the same colour, ordered by this group's ranks.
+  // `name` is what errors call the group. Collective.
+  virtual std::unique_ptr<Communicator> split(int color, const std::string& name) = 0;
+
+  // What errors call each rank of the group and of the groups split off it; at first
+  // "rank 3" in the world.
+  virtual void name_ranks(std::vector<std::string> names) = 0;
+  virtual const std::string& name_of(int rank) const = 0;
+};
+
+// Every rank's bytes, in the order of the ranks; all of the same count.
+std::vector<std::byte> gather_bytes(Communicator& communicator, std::span<const std::byte> bytes);
+// Every rank's text, of any length.
+std::vector<std::string> gather_texts(Communicator& communicator, const std::string& text);
+
+// Every rank's value, in the order of the ranks, for numbers on the host.
+template <class T>
+std::vector<T> gather_values(Communicator& communicator, const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const std::vector<std::byte> bytes =
+      gather_bytes(communicator, std::as_bytes(std::span<const T, 1>(&value, 1)));
+  std::vector<T> values(bytes.size() / sizeof(T));
+  std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(values)).begin());
+  return values;
+}
+
+}  // namespace fathom

@@ -1,0 +1,161 @@
+// Messages through MPI's point-to-point calls. Waiting is polling, so that a timeout
+// can name the rank that is missing, and idle ranks leave the cores to busy ones.
+#include "comm/mpi_ranks.h"
+
+#include <mpi.h>
+
+#include <deque>
+#include <exception>
+#include <thread>
+
+#include "comm/peer_communicator.h"
+#include "comm/thread_ranks.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace fathom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void check(int status, const char* what) {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  fail_runtime("{}: {}", what, std::string(text, static_cast<std::size_t>(length)));
+}
+
+// A message longer than a piece is sent as several; MPI counts in int.
+constexpr std::size_t piece_bytes = std::size_t{1} << 30;
+
+class MpiTransport final : public Transport {
+ public:
+  // Frees the communicator in the end, but for the world.
+  explicit MpiTransport(MPI_Comm comm) : comm_(comm) {
+    check(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
+    check(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
+  }
+  ~MpiTransport() override {
+    // After an exception the job is about to be aborted, and nobody may be receiving.
+    if (std::uncaught_exceptions() > 0) return;
+    for (Sending& sending : sendings_) MPI_Wait(&sending.request, MPI_STATUS_IGNORE);
+    if (comm_ != MPI_COMM_WORLD) MPI_Comm_free(&comm_);
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+
+  void post(int to, int tag, std::span<const std::byte> bytes) override {
+    forget_sent();
+    do {
+      const auto piece = bytes.first(std::min(bytes.size(), piece_bytes));
+      Sending& sending = sendings_.emplace_back();
+      sending.bytes.assign(piece.begin(), piece.end());
+      check(MPI_Isend(sending.bytes.data(), static_cast<int>(piece.size()), MPI_BYTE, to, tag,
+                      comm_, &sending.request),
+            "MPI_Isend");
+      bytes = bytes.subspan(piece.size());
+      // A last piece that is not full says that the message ends here.
+      if (piece.size() < piece_bytes) return;
+    } while (true);
+  }
+
+  std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {
+    Message message;
+    do {
+      MPI_Message handle;
+      int count = 0;
+      if (!wait_for(from, tag, timeout, handle, count)) return std::nullopt;
+      const std::size_t have = message.size();
+      message.resize(have + static_cast<std::size_t>(count));
+      check(MPI_Mrecv(message.data() + have, count, MPI_BYTE, &handle, MPI_STATUS_IGNORE),
+            "MPI_Mrecv");
+      if (static_cast<std::size_t>(count) < piece_bytes) return message;
+    } while (true);
+  }
+
+  std::unique_ptr<Transport> split(int color) override {
+    MPI_Comm part = MPI_COMM_NULL;
+    check(MPI_Comm_split(comm_, color, rank_, &part), "MPI_Comm_split");
+    return std::make_unique<MpiTransport>(part);
+  }
+
+ private:
+  struct Sending {
+    MPI_Request request = MPI_REQUEST_NULL;
+    Message bytes;
+  };
+
+  bool wait_for(int from, int tag, std::chrono::duration<double> timeout, MPI_Message& handle,
+                int& count) {
+    const auto start = Clock::now();
+    for (int polls = 0;; ++polls) {
+      int found = 0;
+      MPI_Status status;
+      check(MPI_Improbe(from, tag, comm_, &found, &handle, &status), "MPI_Improbe");
+      if (found) {
+        MPI_Get_count(&status, MPI_BYTE, &count);
+        return true;
+      }
+      forget_sent();
+      if (Clock::now() - start >= timeout) return false;
+      if (polls < 100) {
+        std::this_thread::yield();
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+      }
+    }
+  }
+
+  void forget_sent() {
+    while (!sendings_.empty()) {
+      int done = 0;
+      check(MPI_Test(&sendings_.front().request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (!done) return;
+      sendings_.pop_front();
+    }
+  }
+
+  MPI_Comm comm_;
+  int rank_ = 0, size_ = 0;
+  std::deque<Sending> sendings_;  // copies that MPI may still be reading
+};
+
+// MPI from here to the end of the scope.
+struct Session {
+  Session() {
+    int level = MPI_THREAD_SINGLE;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level), "MPI_Init_thread");
+    if (level < MPI_THREAD_MULTIPLE) {
+      fail_input("this MPI does not support MPI_THREAD_MULTIPLE: use another build of it");
+    }
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  }
+  ~Session() { MPI_Finalize(); }
+};
+
+[[noreturn]] void end_job(const std::string& who, const char* what, int code) {
+  log::write(log::Level::error, fmt::format("{}: {}", who, what));
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::terminate();  // MPI_Abort does not return
+}
+
+}  // namespace
+
+void run_mpi_rank(const CommunicatorOptions& options,
+                  const std::function<void(Communicator&)>& body) {
+  const Session session;
+  auto transport = std::make_unique<MpiTransport>(MPI_COMM_WORLD);
+  const int ranks = transport->size();
+  PeerCommunicator world(std::move(transport), options, "world", plain_rank_names(ranks));
+  try {
+    body(world);
+  } catch (const Error& error) {
+    end_job(world.name_of(world.rank()), error.what(), error.kind() == ErrorKind::input ? 2 : 1);
+  } catch (const std::exception& error) {
+    end_job(world.name_of(world.rank()), error.what(), 1);
+  }
+}
+
+}  // namespace fathom

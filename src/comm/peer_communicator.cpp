@@ -1,0 +1,225 @@
+#include "comm/peer_communicator.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace fathom {
+namespace {
+
+// Collectives keep apart from send and receive, whose tags the callers choose.
+constexpr int collective_tag = 0;
+constexpr int first_tag = 1;
+
+// Tensors of fewer elements are exchanged whole: one round of messages, not two.
+constexpr std::int64_t small_tensor = 4096;
+
+// The values of a contiguous tensor of any device.
+Transport::Message to_host(Context& context, Tensor x) {
+  Transport::Message bytes(x.bytes());
+  copy_bytes(bytes.data(), cpu_device, x.data, x.device, bytes.size(), context.stream);
+  synchronize(x.device, context.stream);
+  return bytes;
+}
+
+void from_host(Context& context, const void* bytes, Tensor x) {
+  copy_bytes(x.data, x.device, bytes, cpu_device, x.bytes(), context.stream);
+  synchronize(x.device, context.stream);
+}
+
+// total = total (+) values, for the elements of a reduction; Sum is what a sum of
+// them is kept in.
+template <class T, class Sum>
+void reduce_into(std::vector<Sum>& total, const Transport::Message& values, Reduction reduction) {
+  const auto* from = reinterpret_cast<const T*>(values.data());
+  const auto count = static_cast<std::int64_t>(total.size());
+  Sum* const to = total.data();
+  parallel_for(count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
+    if (reduction == Reduction::sum) {
+      for (std::int64_t i = begin; i < end; ++i) to[i] += static_cast<Sum>(from[i]);
+    } else {
+      for (std::int64_t i = begin; i < end; ++i) to[i] = std::max(to[i], static_cast<Sum>(from[i]));
+    }
+  });
+}
+
+// The reduction of the parts in their order, as an element type again.
+template <class T, class Sum>
+Transport::Message reduce_parts(const std::vector<Transport::Message>& parts, Reduction reduction) {
+  const auto* first = reinterpret_cast<const T*>(parts.front().data());
+  const std::size_t count = parts.front().size() / sizeof(T);
+  std::vector<Sum> total(count);
+  for (std::size_t i = 0; i < count; ++i) total[i] = static_cast<Sum>(first[i]);
+  for (std::size_t p = 1; p < parts.size(); ++p) reduce_into<T>(total, parts[p], reduction);
+  Transport::Message result(count * sizeof(T));
+  auto* out = reinterpret_cast<T*>(result.data());
+  for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<T>(total[i]);
+  return result;
+}
+
+Transport::Message reduce_parts(DType dtype, const std::vector<Transport::Message>& parts,
+                                Reduction reduction) {
+  if (dtype == DType::i32) return reduce_parts<std::int32_t, std::int32_t>(parts, reduction);
+  return dispatch_floating(dtype,
+                           [&]<class T>(T) { return reduce_parts<T, float>(parts, reduction); });
+}
+
+Tensor flat(Tensor x) {
+  return x.view({x.elements()});
+}
+
+}  // namespace
+
+PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
+                                   CommunicatorOptions options, std::string name,
+                                   std::vector<std::string> rank_names)
+    : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
+  name_ranks(std::move(rank_names));
+}
+
+void PeerCommunicator::name_ranks(std::vector<std::string> names) {
+  require(std::ssize(names) == size(), "{} names for the {} ranks of '{}'", names.size(), size(),
+          name_);
+  rank_names_ = std::move(names);
+}
+
+const std::string& PeerCommunicator::name_of(int rank) const {
+  return rank_names_.at(static_cast<std::size_t>(rank));
+}
+
+void PeerCommunicator::post(Context& context, Tensor x, int to, int tag) {
+  if (x.device.type == DeviceType::cpu) {
+    transport_->post(to, tag, {static_cast<const std::byte*>(x.data), x.bytes()});
+  } else {
+    transport_->post(to, tag, to_host(context, x));
+  }
+}
+
+Transport::Message PeerCommunicator::take(const char* operation, int from, int tag,
+                                          std::size_t bytes) {
+  const std::chrono::duration<double> timeout(options_.timeout_seconds);
+  std::optional<Transport::Message> message = transport_->take(from, tag, timeout);
+  if (!message) {
+    fail_runtime(
+        "{} in the group '{}' waited {} s for {}: it hangs, has died, or needs more than the "
+        "time given (parallel.timeout_seconds)",
+        operation, name_, options_.timeout_seconds, name_of(from));
+  }
+  require(message->size() == bytes, "{} in the group '{}': {} sent {} bytes where {} wants {}",
+          operation, name_, name_of(from), message->size(), name_of(rank()), bytes);
+  return std::move(*message);
+}
+
+void PeerCommunicator::take_into(Context& context, const char* operation, Tensor x, int from,
+                                 int tag) {
+  from_host(context, take(operation, from, tag, x.bytes()).data(), x);
+}
+
+// to = the reduction of `mine` and of what every other rank has posted for this one.
+void PeerCommunicator::reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
+                                   Reduction reduction) {
+  std::vector<Transport::Message> parts;
+  for (int r = 0; r < size(); ++r) {
+    parts.push_back(r == rank() ? to_host(context, mine)
+                                : take(operation, r, collective_tag, mine.bytes()));
+  }
+  from_host(context, reduce_parts(to.dtype, parts, reduction).data(), to);
+}
+
+void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
+  if (x.device.type == DeviceType::meta || size() == 1) return;
+  const Tensor all = flat(x);
+  if (all.elements() < small_tensor) {
+    for (int r = 0; r < size(); ++r) {
+      if (r != rank()) post(context, all, r, collective_tag);
+    }
+    return reduce_part(context, "all_reduce", all, all, reduction);
+  }
+  // Each rank reduces one part and hands it round.
+  const auto part_of = [&](int r) {
+    const Range range = split_range(all.elements(), r, size());
+    return all.slice(range.begin, range.end - range.begin);
+  };
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) post(context, part_of(r), r, collective_tag);
+  }
+  const Tensor mine = part_of(rank());
+  reduce_part(context, "all_reduce", mine, mine, reduction);
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) post(context, mine, r, collective_tag);
+  }
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) take_into(context, "all_reduce", part_of(r), r, collective_tag);
+  }
+}
+
+void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
+  require(from.elements() == to.elements() * size() && from.dtype == to.dtype,
+          "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
+  if (from.device.type == DeviceType::meta) return;
+  const Tensor all = flat(from);
+  const auto part_of = [&](int r) { return all.slice(r * to.elements(), to.elements()); };
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) post(context, part_of(r), r, collective_tag);
+  }
+  reduce_part(context, "reduce_scatter", part_of(rank()), flat(to), Reduction::sum);
+}
+
+void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
+  require(to.elements() == from.elements() * size() && from.dtype == to.dtype,
+          "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
+  if (from.device.type == DeviceType::meta) return;
+  const Tensor all = flat(to), mine = flat(from);
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) post(context, mine, r, collective_tag);
+  }
+  for (int r = 0; r < size(); ++r) {
+    const Tensor part = all.slice(r * mine.elements(), mine.elements());
+    if (r != rank()) {
+      take_into(context, "all_gather", part, r, collective_tag);
+    } else if (part.data != mine.data) {
+      from_host(context, to_host(context, mine).data(), part);
+    }
+  }
+}
+
+void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
+  if (x.device.type == DeviceType::meta) return;
+  const Tensor all = flat(x);
+  if (rank() != root) return take_into(context, "broadcast", all, root, collective_tag);
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) post(context, all, r, collective_tag);
+  }
+}
+
+void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
+  if (x.device.type != DeviceType::meta) post(context, flat(x), to, first_tag + tag);
+}
+
+void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
+  if (x.device.type == DeviceType::meta) return;
+  take_into(context, "receive", flat(x), from, first_tag + tag);
+}
+
+void PeerCommunicator::barrier() {
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) transport_->post(r, collective_tag, {});
+  }
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) take("barrier", r, collective_tag, 0);
+  }
+}
+
+std::unique_ptr<Communicator> PeerCommunicator::split(int color, const std::string& name) {
+  const std::vector<int> colors = gather_values(*this, color);
+  std::vector<std::string> names;
+  for (int r = 0; r < size(); ++r) {
+    if (colors[static_cast<std::size_t>(r)] == color) names.push_back(name_of(r));
+  }
+  return std::make_unique<PeerCommunicator>(transport_->split(color), options_, name,
+                                            std::move(names));
+}
+
+}  // namespace fathom

@@ -1,0 +1,42 @@
+// Collectives made of messages between pairs of ranks: every rank sends to every
+// other one directly, so that a sum's order is fixed, and who is late is known.
+// Tensors of a GPU go through host memory.
+#pragma once
+
+#include "comm/communicator.h"
+#include "comm/transport.h"
+
+namespace fathom {
+
+class PeerCommunicator final : public Communicator {
+ public:
+  PeerCommunicator(std::unique_ptr<Transport> transport, CommunicatorOptions options,
+                   std::string name, std::vector<std::string> rank_names);
+
+  int rank() const override { return transport_->rank(); }
+  int size() const override { return transport_->size(); }
+  void all_reduce(Context& context, Tensor x, Reduction reduction) override;
+  void reduce_scatter(Context& context, Tensor from, Tensor to) override;
+  void all_gather(Context& context, Tensor from, Tensor to) override;
+  void broadcast(Context& context, Tensor x, int root) override;
+  void send(Context& context, Tensor x, int to, int tag) override;
+  void receive(Context& context, Tensor x, int from, int tag) override;
+  void barrier() override;
+  std::unique_ptr<Communicator> split(int color, const std::string& name) override;
+  void name_ranks(std::vector<std::string> names) override;
+  const std::string& name_of(int rank) const override;
+
+ private:
+  void post(Context& context, Tensor x, int to, int tag);
+  Transport::Message take(const char* operation, int from, int tag, std::size_t bytes);
+  void take_into(Context& context, const char* operation, Tensor x, int from, int tag);
+  void reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
+                   Reduction reduction);
+
+  std::unique_ptr<Transport> transport_;
+  CommunicatorOptions options_;
+  std::string name_;
+  std::vector<std::string> rank_names_;
+};
+
+}  // namespace fathom

@@ -1,0 +1,174 @@
+#include "comm/thread_ranks.h"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "comm/peer_communicator.h"
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+// What has arrived for one rank of one group.
+struct Mailbox {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::map<std::pair<int, int>, std::deque<Transport::Message>> messages;  // (from, tag)
+};
+
+// All groups of a job share its fate: the first failure ends every wait.
+class Job {
+ public:
+  void add(std::shared_ptr<Mailbox> mailbox) {
+    const std::lock_guard lock(mutex_);
+    mailboxes_.push_back(std::move(mailbox));
+  }
+
+  // Keeps the first failure only; wakes everyone who waits.
+  void fail(const std::string& message) {
+    const std::lock_guard lock(mutex_);
+    if (failure_.empty()) failure_ = message;
+    for (const auto& mailbox : mailboxes_) {
+      const std::lock_guard box(mailbox->mutex);
+      mailbox->arrived.notify_all();
+    }
+  }
+
+  std::string failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string failure_;
+  std::vector<std::shared_ptr<Mailbox>> mailboxes_;
+};
+
+struct Group {
+  std::shared_ptr<Job> job;
+  std::vector<std::shared_ptr<Mailbox>> mailboxes;  // one a rank
+
+  // The groups split off this one, by the number of the split and the colour.
+  std::mutex mutex;
+  std::map<std::pair<int, int>, std::shared_ptr<Group>> children;
+
+  Group(std::shared_ptr<Job> job_, int size) : job(std::move(job_)) {
+    for (int i = 0; i < size; ++i) {
+      mailboxes.push_back(std::make_shared<Mailbox>());
+      job->add(mailboxes.back());
+    }
+  }
+};
+
+class ThreadTransport final : public Transport {
+ public:
+  ThreadTransport(std::shared_ptr<Group> group, int rank) : group_(std::move(group)), rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(group_->mailboxes.size()); }
+
+  void post(int to, int tag, std::span<const std::byte> bytes) override {
+    Mailbox& box = mailbox(to);
+    Message message(bytes.begin(), bytes.end());
+    const std::lock_guard lock(box.mutex);
+    box.messages[{rank_, tag}].push_back(std::move(message));
+    box.arrived.notify_all();
+  }
+
+  std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {
+    const auto end = std::chrono::steady_clock::now() +
+                     std::chrono::duration_cast<std::chrono::steady_clock::duration>(timeout);
+    Mailbox& box = mailbox(rank_);
+    std::unique_lock lock(box.mutex);
+    std::deque<Message>& queue = box.messages[{from, tag}];
+    while (queue.empty()) {
+      // The job's lock is taken before a mailbox's, never after it.
+      lock.unlock();
+      const std::string failure = group_->job->failure();
+      if (!failure.empty()) fail_runtime("{}", failure);
+      lock.lock();
+      // Woken by a failure between the two: looked at again within a moment.
+      const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+      if (queue.empty()) box.arrived.wait_until(lock, std::min(soon, end));
+      if (queue.empty() && std::chrono::steady_clock::now() >= end) return std::nullopt;
+    }
+    Message message = std::move(queue.front());
+    queue.pop_front();
+    return message;
+  }
+
+  std::unique_ptr<Transport> split(int color) override {
+    const int number = splits_++;
+    // Who has which colour goes by messages, so that nobody can be early.
+    for (int r = 0; r < size(); ++r) {
+      post(r, split_tag, std::as_bytes(std::span<const int, 1>(&color, 1)));
+    }
+    int members = 0, place = 0;
+    for (int r = 0; r < size(); ++r) {
+      const std::optional<Message> message = take(r, split_tag, std::chrono::hours(1));
+      int other = 0;
+      std::copy(message->begin(), message->end(),
+                std::as_writable_bytes(std::span<int, 1>(&other, 1)).begin());
+      if (other != color) continue;
+      if (r == rank_) place = members;
+      ++members;
+    }
+    const std::lock_guard lock(group_->mutex);
+    std::shared_ptr<Group>& child = group_->children[{number, color}];
+    if (!child) child = std::make_shared<Group>(group_->job, members);
+    return std::make_unique<ThreadTransport>(child, place);
+  }
+
+ private:
+  static constexpr int split_tag = -1;
+
+  Mailbox& mailbox(int rank) { return *group_->mailboxes.at(static_cast<std::size_t>(rank)); }
+
+  std::shared_ptr<Group> group_;
+  int rank_;
+  int splits_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> plain_rank_names(int ranks) {
+  std::vector<std::string> names;
+  for (int r = 0; r < ranks; ++r) names.push_back(fmt::format("rank {}", r));
+  return names;
+}
+
+void run_thread_ranks(int ranks, const CommunicatorOptions& options,
+                      const std::function<void(Communicator&)>& body) {
+  require(ranks >= 1, "a job of {} ranks", ranks);
+  const auto job = std::make_shared<Job>();
+  const auto world = std::make_shared<Group>(job, ranks);
+  std::mutex mutex;
+  std::exception_ptr first;
+  const auto run = [&](int rank) {
+    PeerCommunicator communicator(std::make_unique<ThreadTransport>(world, rank), options, "world",
+                                  plain_rank_names(ranks));
+    const auto failed = [&](ErrorKind kind, const char* what) {
+      const std::string message = fmt::format("{}: {}", communicator.name_of(rank), what);
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::make_exception_ptr(Error(kind, message));
+      job->fail(message);
+    };
+    try {
+      body(communicator);
+    } catch (const Error& error) {
+      failed(error.kind(), error.what());
+    } catch (const std::exception& error) {
+      failed(ErrorKind::runtime, error.what());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
+  for (std::thread& thread : threads) thread.join();
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace fathom

@@ -1,0 +1,33 @@
+// Transport: messages between the ranks of a group, from which PeerCommunicator
+// makes collectives. One thread of a rank uses a transport at a time.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fathom {
+
+class Transport {
+ public:
+  using Message = std::vector<std::byte>;
+
+  virtual ~Transport() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  // Sends a copy and returns at once. Tags count from 0.
+  virtual void post(int to, int tag, std::span<const std::byte> bytes) = 0;
+  // The next message of `from` with this tag; none when there is none after
+  // `timeout`. Throws a runtime Error when a rank of the job has failed.
+  virtual std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) = 0;
+
+  // The part of the group that passes the same colour. Collective.
+  virtual std::unique_ptr<Transport> split(int color) = 0;
+};
+
+}  // namespace fathom

@@ -1,0 +1,108 @@
+// Collectives over thread ranks against sums done by hand, and what happens when a
+// rank fails or is missing. `mpi_ranks` runs the same collectives under mpirun.
+#include "comm/communicator.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "comm/collectives_check.h"
+#include "comm/thread_ranks.h"
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+TEST(Communicator, CollectivesGiveTheSumsInRankOrder) {
+  for (const int ranks : {1, 2, 3, 5}) {
+    run_thread_ranks(ranks, {30}, [](Communicator& world) {
+      const std::string wrong = check_collectives(world);
+      if (!wrong.empty()) fail_runtime("{}", wrong);
+    });
+  }
+}
+
+TEST(Communicator, SplitGroupsKeepApart) {
+  run_thread_ranks(6, {30}, [](Communicator& world) {
+    const int row = world.rank() / 3, column = world.rank() % 3;
+    const auto rows = world.split(row, "row");
+    const auto columns = world.split(column, "column");
+    require(rows->size() == 3 && rows->rank() == column, "rank {} of its row", rows->rank());
+    require(columns->size() == 2 && columns->rank() == row, "rank {} of its column",
+            columns->rank());
+    const std::vector<int> in_row = gather_values(*rows, world.rank());
+    require(in_row == std::vector<int>({3 * row, 3 * row + 1, 3 * row + 2}), "row {} is mixed",
+            row);
+    require(columns->name_of(1) == fmt::format("rank {}", 3 + column), "named {}",
+            columns->name_of(1));
+    const std::string wrong = check_collectives(*rows);
+    if (!wrong.empty()) fail_runtime("{}", wrong);
+  });
+}
+
+std::string failure_of(int ranks, double timeout, const std::function<void(Communicator&)>& body) {
+  try {
+    run_thread_ranks(ranks, {timeout}, body);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Communicator, AFailedRankTakesTheOthersDownWithItsMessage) {
+  const auto start = std::chrono::steady_clock::now();
+  std::string seen_by_another;
+  const std::string message = failure_of(3, 60, [&](Communicator& world) {
+    if (world.rank() == 1) fail_input("no such file");
+    try {
+      world.barrier();
+    } catch (const Error& error) {
+      if (world.rank() == 2) seen_by_another = error.what();
+      throw;
+    }
+  });
+  EXPECT_EQ(message, "rank 1: no such file");
+  EXPECT_EQ(seen_by_another, "rank 1: no such file");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+}
+
+TEST(Communicator, AMissingRankIsNamed) {
+  const std::string message = failure_of(3, 0.3, [](Communicator& world) {
+    world.name_ranks({"rank 0", "rank 1", "rank 2 (pp 1, dp 0, tp 0)"});
+    Context context(cpu_device, 0);
+    float value = 1;
+    if (world.rank() == 2) std::this_thread::sleep_for(std::chrono::seconds(1));
+    if (world.rank() != 2) world.all_reduce(context, Tensor(&value, DType::f32, {1}));
+  });
+  EXPECT_NE(message.find("all_reduce in the group 'world' waited 0.3 s for rank 2 (pp 1, dp 0, "
+                         "tp 0): it hangs"),
+            std::string::npos)
+      << message;
+}
+
+TEST(Communicator, TensorsOfDifferentSizesAreRefused) {
+  const std::string message = failure_of(2, 5, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    std::vector<float> values(static_cast<std::size_t>(world.rank() + 1));
+    world.all_reduce(context, Tensor(values.data(), DType::f32, {world.rank() + 1}));
+  });
+  EXPECT_NE(message.find("bytes where rank"), std::string::npos) << message;
+}
+
+TEST(Communicator, MetaTensorsAreLeftAlone) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    Context context(meta_device);
+    const Tensor x(nullptr, DType::f32, {4}, meta_device);
+    // Only one rank calls: nothing is exchanged.
+    if (world.rank() == 1) return;
+    world.all_reduce(context, x);
+    world.reduce_scatter(context, x, x.slice(0, 2));
+    world.all_gather(context, x.slice(0, 2), x);
+    world.send(context, x, 1, 0);
+    world.receive(context, x, 1, 0);
+  });
+}
+
+}  // namespace
+}  // namespace fathom
