@@ -1,0 +1,36 @@
+// The [parallel] table of a run's config: how its ranks share the work.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "parallel/pipeline_schedule.h"
+
+namespace fathom {
+
+struct ParallelConfig {
+  std::int64_t pp = 1, dp = 0, tp = 1;
+  bool sequence_parallel = false;
+  bool zero = true;
+  PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
+  std::int64_t virtual_stages = 1;
+  std::vector<std::int64_t> stage_layers;
+  double timeout_seconds = 300;
+};
+
+template <class Visitor>
+void visit_fields(ParallelConfig& c, Visitor&& field) {
+  field("pp", c.pp, "pipeline stages");
+  field("dp", c.dp, "data-parallel replicas; 0: as many as the ranks allow");
+  field("tp", c.tp, "ranks that share each layer");
+  field("sequence_parallel", c.sequence_parallel, "tp ranks share the residual stream's tokens");
+  field("zero", c.zero, "replicas share the optimizer's state (ZeRO-1)");
+  field("schedule", c.schedule, "order of the pipeline's micro-batches");
+  field("virtual_stages", c.virtual_stages, "parts of the model a stage holds (interleaved)");
+  field("stage_layers", c.stage_layers, "blocks of each part; empty: balanced by FLOPs");
+  field("timeout_seconds", c.timeout_seconds, "a rank that keeps others waiting longer has failed");
+}
+
+}  // namespace fathom

@@ -1,0 +1,104 @@
+#include "parallel/rank_layout.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+ModelConfig model() {
+  ModelConfig c;
+  c.num_layers = 5;
+  c.hidden_size = 32;
+  c.num_heads = 8;
+  c.num_kv_heads = 2;
+  c.intermediate_size = 40;
+  c.vocab_size = 50;
+  return resolve(c);
+}
+
+ParallelConfig layout(std::int64_t pp, std::int64_t dp, std::int64_t tp) {
+  ParallelConfig c;
+  c.pp = pp;
+  c.dp = dp;
+  c.tp = tp;
+  return c;
+}
+
+constexpr ParallelFacts facts{8, 1, 16};
+
+TEST(RankLayout, TensorParallelRanksAreNeighbours) {
+  const RankLayout l = resolve(layout(2, 0, 2), 8, model(), facts).layout;
+  EXPECT_EQ(l.dp, 2);
+  for (int rank = 0; rank < 8; ++rank) EXPECT_EQ(l.rank_of(l.place_of(rank)), rank);
+  EXPECT_EQ(l.place_of(5), (RankPlace{1, 0, 1}));
+  EXPECT_EQ(l.name_of(5), "rank 5 (pp 1, dp 0, tp 1)");
+}
+
+std::string error_of(const ParallelConfig& config, int ranks, const ModelConfig& m = model(),
+                     const ParallelFacts& f = facts) {
+  try {
+    resolve(config, ranks, m, f);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RankLayout, RefusesWhatCannotBeWithItsReason) {
+  EXPECT_EQ(error_of(layout(3, 0, 1), 8),
+            "parallel.pp (3) times parallel.tp (1) does not divide the 8 ranks");
+  EXPECT_EQ(error_of(layout(2, 2, 1), 8),
+            "parallel: pp (2) × dp (2) × tp (1) is 4, and there are 8 ranks: launch as many, or "
+            "set parallel.dp=0");
+  EXPECT_EQ(error_of(layout(1, 0, 3), 3), "parallel.tp (3) does not divide model.num_heads (8)");
+  ModelConfig m = model();
+  m.num_heads = 12;
+  m.num_kv_heads = 4;
+  EXPECT_EQ(error_of(layout(1, 1, 6), 6, m),
+            "parallel.tp (6) neither divides model.num_kv_heads (4) nor is a multiple of it");
+  m = model();
+  m.intermediate_size = 42;
+  EXPECT_EQ(error_of(layout(1, 1, 4), 4, m),
+            "parallel.tp (4) does not divide model.intermediate_size (42): use 44");
+  ParallelConfig c = layout(1, 1, 4);
+  c.sequence_parallel = true;
+  EXPECT_EQ(error_of(c, 4, model(), {8, 1, 18}),
+            "parallel.tp (4) does not divide the 18 tokens of a micro-batch, as "
+            "parallel.sequence_parallel wants: change train.micro_batch or train.sequence_length");
+  EXPECT_EQ(error_of(layout(1, 0, 1), 3),
+            "train.global_batch (8) is not a multiple of train.micro_batch (1) times parallel.dp "
+            "(3)");
+  EXPECT_EQ(error_of(layout(6, 1, 1), 6),
+            "parallel: 6 parts (pp × virtual_stages) are more than the model's 5 blocks");
+  c = layout(2, 1, 1);
+  c.virtual_stages = 2;
+  EXPECT_EQ(error_of(c, 2),
+            "parallel.virtual_stages is 2: that wants parallel.schedule=\"interleaved\" and "
+            "parallel.pp of 2 or more");
+  c.virtual_stages = 1;
+  c.stage_layers = {2, 2};
+  EXPECT_EQ(error_of(c, 2),
+            "parallel.stage_layers is [2, 2]: give 2 numbers from 1 that make 5 blocks together");
+}
+
+std::vector<std::int64_t> counts(const std::vector<StageRange>& stages) {
+  std::vector<std::int64_t> result;
+  for (const StageRange& s : stages) result.push_back(s.last_layer - s.first_layer);
+  return result;
+}
+
+TEST(RankLayout, StagesAreBalancedWithTheHead) {
+  EXPECT_EQ(counts(balance_stages(8, 4, 0)), (std::vector<std::int64_t>{2, 2, 2, 2}));
+  EXPECT_EQ(counts(balance_stages(7, 4, 1.0)), (std::vector<std::int64_t>{2, 2, 2, 1}));
+  EXPECT_EQ(counts(balance_stages(5, 2, 0)), (std::vector<std::int64_t>{2, 3}));
+  // 95 blocks on 8 stages, the head as dear as one: the slowest has 12.
+  EXPECT_EQ(counts(balance_stages(95, 8, 1.0)),
+            (std::vector<std::int64_t>{12, 12, 12, 12, 12, 12, 12, 11}));
+  EXPECT_EQ(counts(balance_stages(4, 3, 9.0)), (std::vector<std::int64_t>{1, 2, 1}));
+}
+
+}  // namespace
+}  // namespace fathom
