@@ -1,5 +1,7 @@
 #include "model/block.h"
 
+#include "model/shard.h"
+
 namespace fathom {
 namespace {
 
@@ -19,8 +21,8 @@ Block::Block(const ModelConfig& config, ParameterStore& parameters, std::int64_t
     : boundary_(boundary),
       norm1_(config, parameters, prefix_of(layer) + "attention_norm.weight"),
       norm2_(config, parameters, prefix_of(layer) + "mlp_norm.weight"),
-      attention_(config, parameters, prefix_of(layer), rope_table),
-      mlp_(config, parameters, prefix_of(layer)) {}
+      attention_(shard_config(config, boundary.shard()), parameters, prefix_of(layer), rope_table),
+      mlp_(shard_config(config, boundary.shard()), parameters, prefix_of(layer)) {}
 
 // All that a backward reads but norm1.h, which the caller sets. Under `full`,
 // norm2.h is the caller's too.
@@ -30,14 +32,15 @@ Block::Saved Block::allocate(Arena& arena, Tensor residual, Recompute policy) co
   Saved saved;
   saved.norm1.rstd = arena.take(DType::f32, {tokens});
   saved.norm2.rstd = arena.take(DType::f32, {tokens});
-  saved.attention = attention_.allocate(arena, tokens, dtype);
+  const std::int64_t all_tokens = boundary_.all_tokens(tokens);
+  saved.attention = attention_.allocate(arena, all_tokens, dtype);
   if (policy != Recompute::full) saved.norm2.h = arena.take(dtype, residual.shape);
   if (policy == Recompute::none) {
     saved.y1 = arena.take(dtype, residual.shape);
     saved.y2 = arena.take(dtype, residual.shape);
   }
   saved.mlp =
-      mlp_.allocate(arena, tokens, dtype,
+      mlp_.allocate(arena, all_tokens, dtype,
                     policy == Recompute::none ? Mlp::KeepActivated::yes : Mlp::KeepActivated::no);
   saved.complete = true;
   return saved;
@@ -91,12 +94,13 @@ void Block::backward(Context& context, Arena& arena, const TokenLayout& tokens, 
     saved = allocate(arena, h, Recompute::none);
     saved.norm1.h = h;
     const ArenaScope again(arena);
-    const Tensor delta = arena.take(h.dtype, h.shape);
+    const Tensor delta = arena.take(h.dtype, {boundary_.all_tokens(h.rows()), h.cols()});
     run_attention(context, arena, tokens, nullptr, saved, {h, Tensor{}}, delta);
     run_mlp(context, arena, saved, boundary_.leave(context, delta), Tensor{});
   }
-  const Tensor y = arena.take(dh.dtype, dh.shape);   // a norm's output, when not kept
-  const Tensor dy = arena.take(dh.dtype, dh.shape);  // its gradient
+  const Tensor y = arena.take(dh.dtype, dh.shape);  // a norm's output, when not kept
+  // Its gradient, of the tokens of all ranks until the boundary has summed it.
+  const Tensor dy = arena.take(dh.dtype, {boundary_.all_tokens(dh.rows()), dh.cols()});
 
   if (!saved.y2) norm2_.repeat(context, saved.norm2, y);
   {

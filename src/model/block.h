@@ -48,7 +48,8 @@ class Block {
   // Runs the block, takes what `policy` keeps from `arena`, and returns it. Reads
   // `stream` and leaves the block's output in it: the residual in memory that is
   // kept, or under Recompute::full in `transient_residual` [n, d]; the delta in
-  // `delta_memory` [n, d], which may hold the delta that comes in too.
+  // `delta_memory` [n, d], which may hold the delta that comes in too. Under sequence
+  // parallelism delta_memory alone has room for the tokens of all ranks.
   Saved forward(Context& context, Arena& arena, const TokenLayout& tokens,
                 const KvCacheLayer* cache, Recompute policy, ResidualStream& stream,
                 Tensor delta_memory, Tensor transient_residual) const;

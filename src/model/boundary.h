@@ -12,16 +12,30 @@
 #pragma once
 
 #include "core/context.h"
+#include "model/parameters.h"
+#include "ops/cross_entropy.h"
 
 namespace fathom {
 
 class Boundary {
  public:
   virtual ~Boundary() = default;
+  // This rank's place in the tensor group.
+  virtual Shard shard() const { return {}; }
+  // Of `tokens` tokens, those that this rank holds of the residual stream; and back.
+  virtual std::int64_t held_tokens(std::int64_t tokens) const { return tokens; }
+  virtual std::int64_t all_tokens(std::int64_t held) const { return held; }
+
   virtual Tensor enter(Context&, Arena&, Tensor x) { return x; }
   virtual Tensor leave(Context&, Tensor x) { return x; }
   virtual Tensor enter_backward(Context&, Tensor dx) { return dx; }
   virtual Tensor leave_backward(Context&, Arena&, Tensor dx) { return dx; }
+  // As ops::cross_entropy, on this rank's columns of the logits. Every rank gets the
+  // losses.
+  virtual void cross_entropy(Context& context, Arena&, Tensor logits, Tensor targets,
+                             ops::LogitsGradient gradient, float grad_scale, Tensor losses) {
+    ops::cross_entropy(context, logits, targets, gradient, grad_scale, losses);
+  }
 };
 
 }  // namespace fathom

@@ -35,7 +35,7 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
   Saved saved;
   saved.norm.h = arena.take(residual.dtype, residual.shape);
   saved.norm.rstd = arena.take(DType::f32, {residual.rows()});
-  saved.dy = arena.take(residual.dtype, residual.shape);
+  saved.dy = arena.take(residual.dtype, {boundary_.all_tokens(residual.rows()), residual.cols()});
   const ArenaScope scope(arena);
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, saved.norm, y);
@@ -45,8 +45,8 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
   for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
     const Tensor logits = memory.slice(0, count), part = x.slice(first, count);
     ops::linear(context, part, weight_->weight, logits);
-    ops::cross_entropy(context, logits, targets.slice(first, count), ops::LogitsGradient::overwrite,
-                       grad_scale, losses.slice(first, count));
+    boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
+                            ops::LogitsGradient::overwrite, grad_scale, losses.slice(first, count));
     ops::linear_backward_weight(context, logits, part, weight_->gradient);
     ops::linear_backward_input(context, logits, weight_->weight, saved.dy.slice(first, count));
   });
@@ -70,8 +70,8 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
   for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
     const Tensor logits = memory.slice(0, count);
     ops::linear(context, x.slice(first, count), weight_->weight, logits);
-    ops::cross_entropy(context, logits, targets.slice(first, count), ops::LogitsGradient::none, 1,
-                       losses.slice(first, count));
+    boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
+                            ops::LogitsGradient::none, 1, losses.slice(first, count));
   });
 }
 

@@ -13,10 +13,12 @@ struct MetaStage {
   Tensor stream, losses;
 
   MetaStage(const ModelConfig& config, StageRange range, const StageOptions& options, DType dtype,
-            std::int64_t tokens)
-      : parameters(stage_parameters(config, range), dtype, Gradients::f32, meta_device),
-        stage(config, range, parameters, options, meta_device),
-        stream(meta(dtype, {tokens, config.hidden_size})),
+            std::int64_t tokens, Boundary* boundary)
+      : parameters(stage_parameters(config, range), dtype, Gradients::f32, meta_device,
+                   boundary ? boundary->shard() : Shard{}),
+        stage(config, range, parameters, options, meta_device, boundary),
+        stream(
+            meta(dtype, {boundary ? boundary->held_tokens(tokens) : tokens, config.hidden_size})),
         losses(meta(DType::f32, {tokens})) {
     batch.ids = batch.targets = batch.tokens.positions = meta(DType::i32, {tokens});
     batch.tokens.segments = {meta(DType::i32, {2}), tokens};
@@ -30,8 +32,9 @@ struct MetaStage {
 }  // namespace
 
 std::size_t Stage::activation_bytes(const ModelConfig& config, StageRange range,
-                                    const StageOptions& options, DType dtype, std::int64_t tokens) {
-  MetaStage meta(config, range, options, dtype, tokens);
+                                    const StageOptions& options, DType dtype, std::int64_t tokens,
+                                    Boundary* boundary) {
+  MetaStage meta(config, range, options, dtype, tokens, boundary);
   Activations activations(Arena::measuring());
   const bool first = range.has_embedding(config), last = range.has_head(config);
   const Tensor none;
@@ -43,10 +46,13 @@ std::size_t Stage::activation_bytes(const ModelConfig& config, StageRange range,
 }
 
 std::size_t Stage::forward_bytes(const ModelConfig& config, StageRange range,
-                                 const StageOptions& options, DType dtype, std::int64_t tokens) {
-  MetaStage meta(config, range, options, dtype, tokens);
+                                 const StageOptions& options, DType dtype, std::int64_t tokens,
+                                 Boundary* boundary) {
+  MetaStage meta(config, range, options, dtype, tokens, boundary);
   Arena arena = Arena::measuring();
-  meta.stage.evaluate(meta.context, meta.batch, arena, meta.losses);
+  meta.stage.forward_only(meta.context, meta.batch,
+                          range.has_embedding(config) ? Tensor{} : meta.stream, arena, meta.stream,
+                          meta.losses);
   return arena.peak();
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
+#include "model/shard.h"
 #include "ops/elementwise.h"
 
 namespace fathom {
@@ -42,9 +43,9 @@ void append_block(std::vector<ParameterSpec>& table, const ModelConfig& c, std::
   const std::int64_t d = c.hidden_size, f = c.intermediate_size;
   table.push_back(norm(name + "attention_norm.weight", hf + "input_layernorm.weight", layer, d));
   table.push_back(matrix(name + "attention.qkv.weight",
-                         {{hf + "self_attn.q_proj.weight", c.query_width()},
-                          {hf + "self_attn.k_proj.weight", c.kv_width()},
-                          {hf + "self_attn.v_proj.weight", c.kv_width()}},
+                         {{hf + "self_attn.q_proj.weight", c.query_width(), c.num_heads},
+                          {hf + "self_attn.k_proj.weight", c.kv_width(), c.num_kv_heads},
+                          {hf + "self_attn.v_proj.weight", c.kv_width(), c.num_kv_heads}},
                          layer, d, 0));
   table.push_back(matrix(name + "attention.output.weight", {{hf + "self_attn.o_proj.weight", d}},
                          layer, c.query_width(), 1));
@@ -56,11 +57,12 @@ void append_block(std::vector<ParameterSpec>& table, const ModelConfig& c, std::
       matrix(name + "mlp.down.weight", {{hf + "mlp.down_proj.weight", d}}, layer, f, 1));
 }
 
-constexpr std::size_t alignment = 256;
+// In elements, so that weights and gradients have the same places, and at least 256
+// bytes of either.
+constexpr std::int64_t alignment = 128;
 
-std::size_t aligned_bytes(const Shape& shape, DType dtype) {
-  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
-  return (bytes + alignment - 1) / alignment * alignment;
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
 }
 
 }  // namespace
@@ -78,26 +80,28 @@ std::vector<ParameterSpec> parameter_table(const ModelConfig& c) {
 }
 
 ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients,
-                               Device device)
-    : dtype_(dtype) {
-  std::size_t weight_bytes = 0, gradient_bytes = 0;
+                               Device device, const Shard& shard, int ranks)
+    : dtype_(dtype), shard_(shard) {
   for (const ParameterSpec& spec : specs) {
-    weight_bytes += aligned_bytes(spec.shape, dtype);
-    gradient_bytes += aligned_bytes(spec.shape, DType::f32);
+    flat_elements_ += round_up(shard_shape(spec, shard).elements(), alignment);
   }
-  weights_ = Buffer(device, weight_bytes);
-  if (gradients == Gradients::f32) gradients_ = Buffer(device, gradient_bytes);
-  std::size_t weight_at = 0, gradient_at = 0;
+  flat_elements_ = round_up(flat_elements_, alignment * ranks);
+  const auto elements = static_cast<std::size_t>(flat_elements_);
+  weights_ = Buffer(device, elements * size_of(dtype));
+  if (gradients == Gradients::f32) gradients_ = Buffer(device, elements * sizeof(float));
+  std::int64_t first = 0;
   for (ParameterSpec& spec : specs) {
     Parameter parameter;
-    parameter.weight = weights_.tensor(dtype, spec.shape, weight_at);
-    weight_at += aligned_bytes(spec.shape, dtype);
+    const Shape shape = shard_shape(spec, shard);
+    const auto at = static_cast<std::size_t>(first);
+    parameter.first = first;
+    parameter.weight = weights_.tensor(dtype, shape, at * size_of(dtype));
     if (gradients == Gradients::f32) {
-      parameter.gradient = gradients_.tensor(DType::f32, spec.shape, gradient_at);
-      gradient_at += aligned_bytes(spec.shape, DType::f32);
+      parameter.gradient = gradients_.tensor(DType::f32, shape, at * sizeof(float));
     }
     parameter.spec = std::move(spec);
     parameters_.push_back(std::move(parameter));
+    first += round_up(shape.elements(), alignment);
   }
 }
 
@@ -120,15 +124,37 @@ void ParameterStore::zero_gradients(Context& context) {
   }
 }
 
-void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
-                Tensor values) {
+namespace {
+
+// Values of a part of the parameter that begins at (row, column) of it.
+void initialize_part(Context& context, const ParameterSpec& spec, double init_std,
+                     std::uint64_t seed, std::int64_t row, std::int64_t column, Tensor values) {
   if (spec.init == Initializer::ones) return ops::fill(context, values, 1.0f);
   ops::NormalFill fill;
   fill.standard_deviation = static_cast<float>(init_std);
   fill.seed = seed;
   fill.stream = stream_of(spec.name.data(), spec.name.size());
+  fill.first_row = row;
+  fill.first_column = column;
   fill.global_columns = spec.shape[-1];
   ops::fill_normal(context, values, fill);
+}
+
+}  // namespace
+
+void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
+                Tensor values) {
+  initialize_part(context, spec, init_std, seed, 0, 0, values);
+}
+
+void initialize(Context& context, const Parameter& parameter, const Shard& shard, double init_std,
+                std::uint64_t seed) {
+  for (const ShardBox& box : shard_boxes(parameter.spec, shard)) {
+    const bool rows = parameter.spec.split_dim == 0;
+    const Tensor part = rows ? parameter.weight.slice(box.local, box.shape[0]) : parameter.weight;
+    initialize_part(context, parameter.spec, init_std, seed, box.offset.front(),
+                    box.offset.back() * (box.offset.size() > 1), part);
+  }
 }
 
 }  // namespace fathom

@@ -20,6 +20,7 @@ struct ParameterSpec {
   struct HuggingFacePart {
     std::string name;
     std::int64_t rows;
+    std::int64_t units = 0;  // runs of rows that stay together (heads); 0: each row is one
   };
 
   std::string name;                    // "layers.3.attention.qkv.weight"
@@ -38,21 +39,32 @@ struct ParameterSpec {
 // All parameters of the model in their fixed global order.
 std::vector<ParameterSpec> parameter_table(const ModelConfig& config);
 
-// A parameter that lives here: `weight` in the model's dtype, and its gradient
-// in f32 (absent when the model only runs forward).
+// A rank's place in the group that splits each layer (tensor parallelism).
+struct Shard {
+  int rank = 0, ranks = 1;
+  bool operator==(const Shard&) const = default;
+};
+
+// A parameter that lives here, or this rank's part of it (model/shard.h): `weight` in
+// the model's dtype, and its gradient in f32 (absent when the model only runs
+// forward).
 struct Parameter {
   ParameterSpec spec;
   Tensor weight;
   Tensor gradient;
+  std::int64_t first = 0;  // its place in flat_weights() and flat_gradients()
 };
 
 enum class Gradients { none, f32 };
 
 // Owns the weights of a set of parameters, and their gradients, each in one
-// contiguous buffer in table order, every tensor at a multiple of 256 bytes.
+// contiguous buffer in table order, every tensor at a multiple of 128 elements.
 class ParameterStore {
  public:
-  ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device);
+  // `ranks` that share the optimizer's work get equal parts of the buffers, which are
+  // padded with zeros to a multiple.
+  ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device,
+                 const Shard& shard = {}, int ranks = 1);
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -61,12 +73,19 @@ class ParameterStore {
   Parameter* find(std::string_view name);
 
   void zero_gradients(Context& context);
+  const Shard& shard() const { return shard_; }
+  // All of them as one vector, with the gaps between them, whose values are zero.
+  std::int64_t flat_elements() const { return flat_elements_; }
+  Tensor flat_weights() const { return weights_.tensor(dtype_, {flat_elements_}); }
+  Tensor flat_gradients() const { return gradients_.tensor(DType::f32, {flat_elements_}); }
   std::size_t weight_bytes() const { return weights_.bytes(); }
   std::size_t gradient_bytes() const { return gradients_.bytes(); }
   DType dtype() const { return dtype_; }
 
  private:
   DType dtype_;
+  Shard shard_;
+  std::int64_t flat_elements_ = 0;
   Buffer weights_, gradients_;
   std::vector<Parameter> parameters_;
 };
@@ -76,5 +95,8 @@ class ParameterStore {
 // (ops::fill_normal), or ones.
 void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
                 Tensor values);
+// The same for the part of a parameter that `shard` holds, in place.
+void initialize(Context& context, const Parameter& parameter, const Shard& shard, double init_std,
+                std::uint64_t seed);
 
 }  // namespace fathom

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/shard.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
 
@@ -61,8 +62,17 @@ ResidualStream Stage::start(Context& context, const MicroBatch& batch, Tensor in
                             Arena& arena) const {
   if (!range_.has_embedding(config_)) return {input, Tensor{}};
   const Tensor h = arena.take(dtype(), {batch.ids.elements(), config_.hidden_size});
-  ops::embedding(context, batch.ids, parameters_.at("embedding.weight").weight, 0, h);
-  return {h, Tensor{}};
+  ops::embedding(context, batch.ids, parameters_.at("embedding.weight").weight, first_id(), h);
+  return {boundary_.leave(context, h), Tensor{}};
+}
+
+std::int64_t Stage::first_id() const {
+  const ParameterSpec& spec = parameters_.at("embedding.weight").spec;
+  return shard_boxes(spec, boundary_.shard()).front().offset.front();
+}
+
+Tensor Stage::take_delta(Arena& arena, Tensor stream) const {
+  return arena.take(stream.dtype, {boundary_.all_tokens(stream.rows()), stream.cols()});
 }
 
 void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
@@ -72,7 +82,7 @@ void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
   arena.release_to(0);
   activations.blocks.clear();
   ResidualStream stream = start(context, batch, input, arena);
-  const Tensor delta = arena.take(stream.residual.dtype, stream.residual.shape);
+  const Tensor delta = take_delta(arena, stream.residual);
   const Tensor transient = options_.recompute == Recompute::full
                                ? arena.take(stream.residual.dtype, stream.residual.shape)
                                : Tensor{};
@@ -100,17 +110,18 @@ void Stage::backward(Context& context, const MicroBatch& batch, Activations& act
     blocks_[i].backward(context, arena, batch.tokens, activations.blocks[i], dh);
   }
   if (range_.has_embedding(config_)) {
-    ops::embedding_backward(context, batch.ids, dh, 0, parameters_.at("embedding.weight").gradient);
+    ops::embedding_backward(context, batch.ids, boundary_.leave_backward(context, arena, dh),
+                            first_id(), parameters_.at("embedding.weight").gradient);
   } else {
     ops::convert(context, dh, d_input);
   }
   arena.release_to(0);
 }
 
-ResidualStream Stage::run_forward_only(Context& context, const MicroBatch& batch,
+ResidualStream Stage::run_forward_only(Context& context, const MicroBatch& batch, Tensor input,
                                        Arena& arena) const {
-  ResidualStream stream = start(context, batch, Tensor{}, arena);
-  const Tensor delta = arena.take(stream.residual.dtype, stream.residual.shape);
+  ResidualStream stream = start(context, batch, input, arena);
+  const Tensor delta = take_delta(arena, stream.residual);
   const Tensor residual = arena.take(stream.residual.dtype, stream.residual.shape);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const ArenaScope scope(arena);
@@ -121,18 +132,24 @@ ResidualStream Stage::run_forward_only(Context& context, const MicroBatch& batch
   return stream;
 }
 
+void Stage::forward_only(Context& context, const MicroBatch& batch, Tensor input, Arena& arena,
+                         Tensor output, Tensor losses) const {
+  const ArenaScope scope(arena);
+  const ResidualStream stream = run_forward_only(context, batch, input, arena);
+  if (!head_) return ops::add(context, stream.residual, stream.delta, output);
+  head_->evaluate(context, arena, stream.residual, stream.delta, batch.targets, losses);
+}
+
 void Stage::evaluate(Context& context, const MicroBatch& batch, Arena& arena, Tensor losses) const {
   require(head_ && range_.has_embedding(config_), "evaluate: this stage is not the whole model");
-  const ArenaScope scope(arena);
-  const ResidualStream stream = run_forward_only(context, batch, arena);
-  head_->evaluate(context, arena, stream.residual, stream.delta, batch.targets, losses);
+  forward_only(context, batch, Tensor{}, arena, Tensor{}, losses);
 }
 
 void Stage::logits(Context& context, const MicroBatch& batch, Arena& arena,
                    std::span<const std::int32_t> rows, Tensor logits) const {
   require(head_ && range_.has_embedding(config_), "logits: this stage is not the whole model");
   const ArenaScope scope(arena);
-  const ResidualStream stream = run_forward_only(context, batch, arena);
+  const ResidualStream stream = run_forward_only(context, batch, Tensor{}, arena);
   head_->logits(context, arena, stream.residual, stream.delta, rows, logits);
 }
 

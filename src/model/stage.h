@@ -52,7 +52,8 @@ class Stage {
         StageOptions options, Device device, Boundary* boundary = nullptr);
 
   // Forward of a micro-batch that will be followed by backward.
-  // input: [n, d] from the stage before; absent on the first.
+  // input: [n, d] from the stage before; absent on the first. It stays as it is until
+  // the backward. Under sequence parallelism n is what the rank holds.
   // output: [n, d] for the next stage; absent on the last, which computes
   // `losses` [n] f32 instead, and starts on the gradient of
   // grad_scale · sum(losses).
@@ -63,7 +64,10 @@ class Stage {
   void backward(Context& context, const MicroBatch& batch, Activations& activations,
                 Tensor d_output, Tensor d_input) const;
 
-  // Forward only, for the whole model: the losses [n] f32 of the batch's targets.
+  // Forward only: as `forward`, with nothing kept and no gradient.
+  void forward_only(Context& context, const MicroBatch& batch, Tensor input, Arena& arena,
+                    Tensor output, Tensor losses) const;
+  // The same for the whole model: the losses [n] f32 of the batch's targets.
   void evaluate(Context& context, const MicroBatch& batch, Arena& arena, Tensor losses) const;
   // Forward only: logits [rows, V] of the tokens numbered in `rows` (host), or of
   // all when it is empty. With batch.tokens.cache, keys and values are stored.
@@ -74,11 +78,12 @@ class Stage {
   // running forward and backward on the meta device. Static, so that memory is
   // planned before any is taken.
   static std::size_t activation_bytes(const ModelConfig& config, StageRange range,
-                                      const StageOptions& options, DType dtype,
-                                      std::int64_t tokens);
-  // The same for evaluate and logits.
+                                      const StageOptions& options, DType dtype, std::int64_t tokens,
+                                      Boundary* boundary = nullptr);
+  // The same for forward_only, evaluate and logits.
   static std::size_t forward_bytes(const ModelConfig& config, StageRange range,
-                                   const StageOptions& options, DType dtype, std::int64_t tokens);
+                                   const StageOptions& options, DType dtype, std::int64_t tokens,
+                                   Boundary* boundary = nullptr);
 
   const ModelConfig& config() const { return config_; }
   StageRange range() const { return range_; }
@@ -87,7 +92,12 @@ class Stage {
  private:
   ResidualStream start(Context& context, const MicroBatch& batch, Tensor input, Arena& arena) const;
   // Runs all blocks and keeps nothing.
-  ResidualStream run_forward_only(Context& context, const MicroBatch& batch, Arena& arena) const;
+  ResidualStream run_forward_only(Context& context, const MicroBatch& batch, Tensor input,
+                                  Arena& arena) const;
+  // [n, d] for what a sub-layer puts out, of which a rank may keep less.
+  Tensor take_delta(Arena& arena, Tensor stream) const;
+  // The first token of this rank's part of the embedding.
+  std::int64_t first_id() const;
 
   ModelConfig config_;
   StageRange range_;

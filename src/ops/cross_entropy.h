@@ -20,4 +20,16 @@ enum class LogitsGradient {
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
                    float grad_scale, Tensor losses);
 
+// The same over a vocabulary of which each rank of a group has some columns, those of
+// the tokens from `first_id` on. First each rank works out its part of the softmax,
+//   part[0, i] = max_j logits[i, j]     part[1, i] = Σ_j exp(logits[i, j] − part[0, i])
+//   part[2, i] = logits[i, targets[i] − first_id], or 0 where that is another rank's
+// then with all parts [ranks, 3, n] every rank gets the losses, and overwrites its
+// logits with their gradient. part, parts: f32.
+void cross_entropy_part(Context& context, Tensor logits, Tensor targets, std::int64_t first_id,
+                        Tensor part);
+void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Tensor targets,
+                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
+                              Tensor losses);
+
 }  // namespace fathom::ops

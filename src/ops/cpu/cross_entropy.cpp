@@ -41,18 +41,18 @@ Softmax softmax_of(const T* row, std::int64_t vocabulary) {
   return result;
 }
 
-// row = scale · (softmax(row) − one-hot(target)).
+// row = scale · (softmax(row) − one-hot(target)); target −1: none of these columns.
 template <class T>
 void overwrite_with_gradient(T* row, std::int64_t vocabulary, const Softmax& softmax,
                              std::int32_t target, float scale) {
   const float maximum = softmax.maximum;
   const auto factor = static_cast<float>(scale / softmax.sum);
-  const float logit = load(row[target]);
+  const float logit = target < 0 ? 0.0f : load(row[target]);
 #pragma omp simd
   for (std::int64_t i = 0; i < vocabulary; ++i) {
     store(row[i], exp_of(load(row[i]) - maximum) * factor);
   }
-  store(row[target], exp_of(logit - maximum) * factor - scale);
+  if (target >= 0) store(row[target], exp_of(logit - maximum) * factor - scale);
 }
 
 void check_targets(const std::int32_t* targets, std::int64_t n, std::int64_t vocabulary) {
@@ -84,6 +84,64 @@ void cross_entropy(Context&, Tensor logits, Tensor targets, LogitsGradient gradi
         loss[i] = static_cast<float>(softmax.log_sum() - load(row[target[i]]));
         if (gradient == LogitsGradient::overwrite) {
           overwrite_with_gradient(row, vocabulary, softmax, target[i], grad_scale);
+        }
+      }
+    });
+  });
+}
+
+void cross_entropy_part(Context&, Tensor logits, Tensor targets, std::int64_t first_id,
+                        Tensor part) {
+  const std::int64_t n = logits.shape[0], columns = logits.cols();
+  const std::int32_t* target = targets.as<std::int32_t>();
+  float* const out = part.as<float>();
+  dispatch_floating(logits.dtype, [&]<class T>(T) {
+    parallel_for(n, row_grain(columns), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T* const row = row_of<T>(logits, i);
+        const Softmax softmax = softmax_of(row, columns);
+        const std::int64_t column = target[i] - first_id;
+        const bool here = target[i] >= 0 && column >= 0 && column < columns;
+        out[i] = softmax.maximum;
+        out[n + i] = static_cast<float>(softmax.sum);
+        out[2 * n + i] = here ? load(row[column]) : 0.0f;
+      }
+    });
+  });
+}
+
+void cross_entropy_from_parts(Context&, Tensor parts, Tensor logits, Tensor targets,
+                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
+                              Tensor losses) {
+  const std::int64_t n = logits.shape[0], columns = logits.cols(), ranks = parts.shape[0];
+  const std::int32_t* target = targets.as<std::int32_t>();
+  const float* const in = parts.as<float>();
+  float* const loss = losses.as<float>();
+  dispatch_floating(logits.dtype, [&]<class T>(T) {
+    parallel_for(n, row_grain(columns), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        T* const row = row_of<T>(logits, i);
+        if (target[i] < 0) {
+          loss[i] = 0;
+          if (gradient == LogitsGradient::overwrite) std::fill_n(row, columns, T(0.0f));
+          continue;
+        }
+        Softmax all;
+        float logit = 0;
+        for (std::int64_t r = 0; r < ranks; ++r) {
+          all.maximum = std::max(all.maximum, in[3 * r * n + i]);
+          logit += in[(3 * r + 2) * n + i];
+        }
+        for (std::int64_t r = 0; r < ranks; ++r) {
+          all.sum += double{in[(3 * r + 1) * n + i]} * std::exp(in[3 * r * n + i] - all.maximum);
+        }
+        loss[i] = static_cast<float>(all.log_sum() - logit);
+        if (gradient != LogitsGradient::overwrite) continue;
+        const std::int64_t column = target[i] - first_id;
+        if (column >= 0 && column < columns) {
+          overwrite_with_gradient(row, columns, all, static_cast<std::int32_t>(column), grad_scale);
+        } else {
+          overwrite_with_gradient(row, columns, all, -1, grad_scale);
         }
       }
     });

@@ -92,7 +92,79 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
+template <class T>
+__global__ void __launch_bounds__(threads)
+    part_kernel(Rows<const T> logits, const std::int32_t* targets, std::int64_t first_id,
+                float* part, int cols, std::int64_t n) {
+  const std::int64_t row = blockIdx.x;
+  const T* const x = logits[row];
+  SoftmaxSum total;
+  for (int col = threadIdx.x; col < cols; col += threads) {
+    const float v[1] = {to_float(x[col])};
+    accumulate(total, v);
+  }
+  total = block_combine(total);
+  if (threadIdx.x != 0) return;
+  const std::int64_t column = targets[row] - first_id;
+  const bool here = targets[row] >= 0 && column >= 0 && column < cols;
+  part[row] = total.maximum;
+  part[n + row] = total.sum;
+  part[2 * n + row] = here ? to_float(x[column]) : 0.0f;
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads)
+    from_parts_kernel(Rows<T> logits, const std::int32_t* targets, std::int64_t first_id,
+                      const float* parts, int ranks, bool gradient, float scale, float* losses,
+                      int cols, std::int64_t n) {
+  const std::int64_t row = blockIdx.x;
+  T* const x = logits[row];
+  const bool counts = targets[row] >= 0;
+  SoftmaxSum total;
+  float logit = 0;
+  for (int r = 0; r < ranks; ++r) {
+    const float* const part = parts + 3 * r * n + row;
+    total = combine(total, {part[0], part[n]});
+    logit += part[2 * n];
+  }
+  if (threadIdx.x == 0) losses[row] = counts ? total.maximum + logf(total.sum) - logit : 0.0f;
+  if (!gradient) return;
+  const std::int64_t column = targets[row] - first_id;
+  const float factor = counts ? scale / total.sum : 0.0f;
+  for (int col = threadIdx.x; col < cols; col += threads) {
+    const float softmax = counts ? __expf(to_float(x[col]) - total.maximum) * factor : 0.0f;
+    x[col] = from_float<T>(softmax - (counts && col == column ? scale : 0.0f));
+  }
+}
+
 }  // namespace
+
+void cross_entropy_part(Context& context, Tensor logits, Tensor targets, std::int64_t first_id,
+                        Tensor part) {
+  if (logits.elements() == 0) return;
+  dispatch_native(logits.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    part_kernel<T><<<static_cast<unsigned>(logits.rows()), threads, 0, stream_of(context)>>>(
+        rows_of<const T>(logits), data_of<const std::int32_t>(targets), first_id,
+        data_of<float>(part), static_cast<int>(logits.cols()), logits.rows());
+  });
+  check_launch("cross_entropy_part");
+}
+
+void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Tensor targets,
+                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
+                              Tensor losses) {
+  if (logits.elements() == 0) return;
+  dispatch_native(logits.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    from_parts_kernel<T><<<static_cast<unsigned>(logits.rows()), threads, 0, stream_of(context)>>>(
+        rows_of<T>(logits), data_of<const std::int32_t>(targets), first_id,
+        data_of<const float>(parts), static_cast<int>(parts.shape[0]),
+        gradient == LogitsGradient::overwrite, grad_scale, data_of<float>(losses),
+        static_cast<int>(logits.cols()), logits.rows());
+  });
+  check_launch("cross_entropy_from_parts");
+}
 
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
                    float grad_scale, Tensor losses) {

@@ -65,6 +65,13 @@ void store_kv(Context&, Tensor, Tensor, Tensor, Tensor, Tensor) {
 void cross_entropy(Context&, Tensor, Tensor, LogitsGradient, float, Tensor) {
   fail();
 }
+void cross_entropy_part(Context&, Tensor, Tensor, std::int64_t, Tensor) {
+  fail();
+}
+void cross_entropy_from_parts(Context&, Tensor, Tensor, Tensor, std::int64_t, LogitsGradient, float,
+                              Tensor) {
+  fail();
+}
 
 void add_sum_of_squares(Context&, Tensor, Tensor) {
   fail();

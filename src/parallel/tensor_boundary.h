@@ -1,0 +1,41 @@
+// Tensor and sequence parallelism at the boundaries of the sub-layers (Shoeybi et al.,
+// Megatron-LM, 2019; Korthikanti et al., 2022): two adjoint pairs.
+//
+//                    without                     with sequence parallelism
+//   enter            identity                    all-gather
+//   leave            all-reduce                  reduce-scatter
+//   enter_backward   all-reduce                  reduce-scatter
+//   leave_backward   identity                    all-gather
+#pragma once
+
+#include "comm/communicator.h"
+#include "model/boundary.h"
+
+namespace fathom {
+
+class TensorBoundary final : public Boundary {
+ public:
+  // `group` is the tensor group and outlives the boundary.
+  TensorBoundary(Communicator& group, bool sequence_parallel, std::int64_t vocab_size)
+      : group_(group), sequence_parallel_(sequence_parallel), vocab_size_(vocab_size) {}
+
+  Shard shard() const override { return {group_.rank(), group_.size()}; }
+  std::int64_t held_tokens(std::int64_t tokens) const override;
+  std::int64_t all_tokens(std::int64_t held) const override;
+  Tensor enter(Context& context, Arena& arena, Tensor x) override;
+  Tensor leave(Context& context, Tensor x) override;
+  Tensor enter_backward(Context& context, Tensor dx) override;
+  Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override;
+  void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
+                     ops::LogitsGradient gradient, float grad_scale, Tensor losses) override;
+
+ private:
+  Tensor gather(Context& context, Arena& arena, Tensor x);
+  Tensor sum(Context& context, Tensor x);
+
+  Communicator& group_;
+  bool sequence_parallel_;
+  std::int64_t vocab_size_;
+};
+
+}  // namespace fathom

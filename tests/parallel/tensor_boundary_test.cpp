@@ -1,0 +1,118 @@
+// The sharded stage against the whole one: losses and every parameter's gradient, put
+// together from the ranks' parts.
+#include "parallel/tensor_boundary.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+
+#include "comm/thread_ranks.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "model/shard.h"
+#include "parallel/small_model.h"
+
+namespace fathom {
+namespace {
+
+using test::SampleBatch;
+
+struct Result {
+  std::vector<float> losses, evaluated;
+  std::map<std::string, std::vector<float>> gradients;  // global
+};
+
+// Adds the boxes of the rank's gradients to the global ones. Where all ranks hold a box,
+// partial gradients are summed, and whole ones are taken from the first.
+void collect(const ParameterStore& parameters, bool sequence_parallel, Result& result) {
+  for (const Parameter& p : parameters.all()) {
+    auto& global = result.gradients[p.spec.name];
+    global.resize(static_cast<std::size_t>(p.spec.shape.elements()));
+    const float* local = p.gradient.as<float>();
+    for (const ShardBox& box : shard_boxes(p.spec, parameters.shard())) {
+      const bool partial = sequence_parallel && p.spec.gradient_is_partial;
+      const bool shared_head = p.spec.split_dim == 0;
+      if (!box.primary && !partial && !shared_head) continue;
+      const std::int64_t columns = box.shape[-1];
+      const std::int64_t rows = box.shape.elements() / columns;
+      const std::int64_t first_row = box.offset.size() > 1 ? box.offset[0] : 0;
+      const std::int64_t first_column = box.offset.back();
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          const auto at = (first_row + r) * p.spec.shape[-1] + first_column + c;
+          global[static_cast<std::size_t>(at)] += local[(box.local + r) * columns + c];
+        }
+      }
+    }
+  }
+}
+
+Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel) {
+  Result result;
+  std::mutex mutex;
+  run_thread_ranks(tp, {60}, [&](Communicator& group) {
+    set_num_threads(1);
+    TensorBoundary tensor_boundary(group, sequence_parallel, config.vocab_size);
+    Boundary* boundary = tp > 1 ? &tensor_boundary : nullptr;
+    const Shard shard{group.rank(), group.size()};
+    Context context(cpu_device);
+    const SampleBatch tokens;
+    const StageRange all = whole_model(config);
+    const StageOptions options{recompute, 7};
+    ParameterStore parameters(stage_parameters(config, all), DType::f32, Gradients::f32, cpu_device,
+                              shard);
+    for (Parameter& p : parameters.all()) initialize(context, p, shard, config.init_std, 5);
+    Stage stage(config, all, parameters, options, cpu_device, boundary);
+    const std::size_t planned =
+        Stage::activation_bytes(config, all, options, DType::f32, SampleBatch::n, boundary);
+    Activations activations(Arena(cpu_device, planned));
+    std::vector<float> losses(SampleBatch::n), evaluated(SampleBatch::n);
+    const Tensor loss(losses.data(), DType::f32, {SampleBatch::n}), none;
+    stage.forward(context, tokens.batch(), none, activations, none, 0.1f, loss);
+    stage.backward(context, tokens.batch(), activations, none, none);
+    EXPECT_EQ(activations.arena.peak(), planned);
+    Arena arena(cpu_device,
+                Stage::forward_bytes(config, all, options, DType::f32, SampleBatch::n, boundary));
+    stage.evaluate(context, tokens.batch(), arena,
+                   Tensor(evaluated.data(), DType::f32, {SampleBatch::n}));
+    const std::lock_guard lock(mutex);
+    if (group.rank() == 0) {
+      result.losses = losses;
+      result.evaluated = evaluated;
+    } else {
+      EXPECT_EQ(losses, result.losses.empty() ? losses : result.losses);
+    }
+    collect(parameters, sequence_parallel, result);
+  });
+  return result;
+}
+
+struct Case {
+  std::int64_t kv_heads, vocabulary;
+  bool tied;
+};
+
+TEST(TensorBoundary, ShardedEqualsWholeOverAllLayouts) {
+  for (const Case& c : {Case{8, 48, false}, Case{2, 50, false}, Case{2, 53, true}}) {
+    const ModelConfig config = test::small_model(2, c.kv_heads, c.vocabulary, c.tied);
+    const Result whole = run(config, Recompute::selective, 1, false);
+    for (const int tp : {2, 4, 8}) {
+      for (const bool sequence_parallel : {false, true}) {
+        for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+          SCOPED_TRACE(fmt::format("tp {}, sequence parallel {}, recompute {}, kv heads {}", tp,
+                                   sequence_parallel, int(recompute), c.kv_heads));
+          const Result split = run(config, recompute, tp, sequence_parallel);
+          EXPECT_LT(test::relative_error(split.losses, whole.losses), 1e-5);
+          EXPECT_LT(test::relative_error(split.evaluated, whole.evaluated), 1e-5);
+          for (const auto& [name, values] : whole.gradients) {
+            EXPECT_LT(test::relative_error(split.gradients.at(name), values), 1e-5) << name;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom
