@@ -21,7 +21,7 @@ class Boundary {
  public:
   virtual ~Boundary() = default;
   // This rank's place in the tensor group.
-  virtual Shard shard() const { return {}; }
+  virtual TensorShard shard() const { return {}; }
   // Of `tokens` tokens, those that this rank holds of the residual stream; and back.
   virtual std::int64_t held_tokens(std::int64_t tokens) const { return tokens; }
   virtual std::int64_t all_tokens(std::int64_t held) const { return held; }

@@ -15,7 +15,7 @@ struct MetaStage {
   MetaStage(const ModelConfig& config, StageRange range, const StageOptions& options, DType dtype,
             std::int64_t tokens, Boundary* boundary)
       : parameters(stage_parameters(config, range), dtype, Gradients::f32, meta_device,
-                   boundary ? boundary->shard() : Shard{}),
+                   boundary ? boundary->shard() : TensorShard{}),
         stage(config, range, parameters, options, meta_device, boundary),
         stream(
             meta(dtype, {boundary ? boundary->held_tokens(tokens) : tokens, config.hidden_size})),

@@ -80,7 +80,7 @@ std::vector<ParameterSpec> parameter_table(const ModelConfig& c) {
 }
 
 ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients,
-                               Device device, const Shard& shard, int ranks)
+                               Device device, const TensorShard& shard, int ranks)
     : dtype_(dtype), shard_(shard) {
   for (const ParameterSpec& spec : specs) {
     flat_elements_ += round_up(shard_shape(spec, shard).elements(), alignment);
@@ -147,8 +147,8 @@ void initialize(Context& context, const ParameterSpec& spec, double init_std, st
   initialize_part(context, spec, init_std, seed, 0, 0, values);
 }
 
-void initialize(Context& context, const Parameter& parameter, const Shard& shard, double init_std,
-                std::uint64_t seed) {
+void initialize(Context& context, const Parameter& parameter, const TensorShard& shard,
+                double init_std, std::uint64_t seed) {
   for (const ShardBox& box : shard_boxes(parameter.spec, shard)) {
     const bool rows = parameter.spec.split_dim == 0;
     const Tensor part = rows ? parameter.weight.slice(box.local, box.shape[0]) : parameter.weight;

@@ -40,9 +40,9 @@ struct ParameterSpec {
 std::vector<ParameterSpec> parameter_table(const ModelConfig& config);
 
 // A rank's place in the group that splits each layer (tensor parallelism).
-struct Shard {
+struct TensorShard {
   int rank = 0, ranks = 1;
-  bool operator==(const Shard&) const = default;
+  bool operator==(const TensorShard&) const = default;
 };
 
 // A parameter that lives here, or this rank's part of it (model/shard.h): `weight` in
@@ -64,7 +64,7 @@ class ParameterStore {
   // `ranks` that share the optimizer's work get equal parts of the buffers, which are
   // padded with zeros to a multiple.
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device,
-                 const Shard& shard = {}, int ranks = 1);
+                 const TensorShard& shard = {}, int ranks = 1);
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -73,7 +73,7 @@ class ParameterStore {
   Parameter* find(std::string_view name);
 
   void zero_gradients(Context& context);
-  const Shard& shard() const { return shard_; }
+  const TensorShard& shard() const { return shard_; }
   // All of them as one vector, with the gaps between them, whose values are zero.
   std::int64_t flat_elements() const { return flat_elements_; }
   Tensor flat_weights() const { return weights_.tensor(dtype_, {flat_elements_}); }
@@ -84,7 +84,7 @@ class ParameterStore {
 
  private:
   DType dtype_;
-  Shard shard_;
+  TensorShard shard_;
   std::int64_t flat_elements_ = 0;
   Buffer weights_, gradients_;
   std::vector<Parameter> parameters_;
@@ -96,7 +96,7 @@ class ParameterStore {
 void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
                 Tensor values);
 // The same for the part of a parameter that `shard` holds, in place.
-void initialize(Context& context, const Parameter& parameter, const Shard& shard, double init_std,
-                std::uint64_t seed);
+void initialize(Context& context, const Parameter& parameter, const TensorShard& shard,
+                double init_std, std::uint64_t seed);
 
 }  // namespace fathom

@@ -11,7 +11,7 @@ struct Units {
   int replicas, place;
 };
 
-Units units_of(std::int64_t units, const Shard& shard) {
+Units units_of(std::int64_t units, const TensorShard& shard) {
   if (units < shard.ranks && shard.ranks % units == 0) {
     const auto replicas = static_cast<int>(shard.ranks / units);
     const std::int64_t unit = shard.rank / replicas;
@@ -21,7 +21,7 @@ Units units_of(std::int64_t units, const Shard& shard) {
   return {std::min(units, shard.rank * each), std::min(units, (shard.rank + 1) * each), 1, 0};
 }
 
-ShardBox whole_box(const ParameterSpec& spec, const Shard& shard) {
+ShardBox whole_box(const ParameterSpec& spec, const TensorShard& shard) {
   ShardBox box;
   box.offset.assign(static_cast<std::size_t>(spec.shape.rank()), 0);
   box.shape = spec.shape;
@@ -32,7 +32,7 @@ ShardBox whole_box(const ParameterSpec& spec, const Shard& shard) {
 
 }  // namespace
 
-std::vector<ShardBox> shard_boxes(const ParameterSpec& spec, const Shard& shard) {
+std::vector<ShardBox> shard_boxes(const ParameterSpec& spec, const TensorShard& shard) {
   if (spec.split_dim < 0 || shard.ranks == 1) return {whole_box(spec, shard)};
   if (spec.split_dim == 1) {
     ShardBox box;
@@ -60,13 +60,13 @@ std::vector<ShardBox> shard_boxes(const ParameterSpec& spec, const Shard& shard)
   return boxes;
 }
 
-Shape shard_shape(const ParameterSpec& spec, const Shard& shard) {
+Shape shard_shape(const ParameterSpec& spec, const TensorShard& shard) {
   const std::vector<ShardBox> boxes = shard_boxes(spec, shard);
   if (spec.split_dim != 0) return boxes.front().shape;
   return {boxes.back().local + boxes.back().shape[0], spec.shape[1]};
 }
 
-ModelConfig shard_config(ModelConfig c, const Shard& shard) {
+ModelConfig shard_config(ModelConfig c, const TensorShard& shard) {
   c.num_heads /= shard.ranks;
   c.num_kv_heads = std::max<std::int64_t>(1, c.num_kv_heads / shard.ranks);
   c.intermediate_size /= shard.ranks;

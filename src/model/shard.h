@@ -25,13 +25,13 @@ struct ShardBox {
 // Units of a part are dealt out in equal runs, the last rank's shorter where they do
 // not divide (the vocabulary); where there are fewer units than ranks (key heads),
 // each is held by several ranks.
-std::vector<ShardBox> shard_boxes(const ParameterSpec& spec, const Shard& shard);
+std::vector<ShardBox> shard_boxes(const ParameterSpec& spec, const TensorShard& shard);
 
 // The shape of the rank's tensor.
-Shape shard_shape(const ParameterSpec& spec, const Shard& shard);
+Shape shard_shape(const ParameterSpec& spec, const TensorShard& shard);
 
 // The sizes that the layers of one rank compute with: its heads and its part of the
 // MLP. The sizes divide (parallel/rank_layout.h refuses others).
-ModelConfig shard_config(ModelConfig config, const Shard& shard);
+ModelConfig shard_config(ModelConfig config, const TensorShard& shard);
 
 }  // namespace fathom

@@ -19,7 +19,7 @@ class TensorBoundary final : public Boundary {
   TensorBoundary(Communicator& group, bool sequence_parallel, std::int64_t vocab_size)
       : group_(group), sequence_parallel_(sequence_parallel), vocab_size_(vocab_size) {}
 
-  Shard shard() const override { return {group_.rank(), group_.size()}; }
+  TensorShard shard() const override { return {group_.rank(), group_.size()}; }
   std::int64_t held_tokens(std::int64_t tokens) const override;
   std::int64_t all_tokens(std::int64_t held) const override;
   Tensor enter(Context& context, Arena& arena, Tensor x) override;

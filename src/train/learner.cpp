@@ -12,6 +12,7 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
                                            bool separate_master) {
   std::vector<CheckpointTensor> tensors;
   for (const OptimizerSlice& s : slices) {
+    if (!s.primary) continue;
     const auto add = [&](StateKind kind, Tensor values) {
       tensors.push_back({kind, s.name, s.global_shape, s.offset, values});
     };
@@ -27,25 +28,61 @@ std::size_t result_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
 }
 
-}  // namespace
-
-std::size_t Learner::arena_bytes(const LearnerOptions& o) {
-  const StageRange all = whole_model(o.model);
-  return std::max(Stage::activation_bytes(o.model, all, o.stage, o.dtype, o.micro_tokens),
-                  Stage::forward_bytes(o.model, all, o.stage, o.dtype, o.micro_tokens));
+PipelineOptions pipeline_options(const LearnerOptions& o) {
+  PipelineOptions p;
+  p.model = o.model;
+  p.stage = o.stage;
+  p.dtype = o.dtype;
+  p.device = o.device;
+  p.micro_tokens = o.micro_tokens;
+  p.micro_batches = std::max<std::int64_t>(1, o.tokens_per_step / o.micro_tokens);
+  p.ranks = o.ranks;
+  return p;
 }
 
+ParameterStore make_parameters(const LearnerOptions& o, Device device) {
+  if (!o.ranks) return {parameter_table(o.model), o.dtype, Gradients::f32, device};
+  const int sharing = o.ranks->plan().zero ? o.ranks->plan().layout.dp : 1;
+  return {pipeline_parameters(pipeline_options(o)),
+          o.dtype,
+          Gradients::f32,
+          device,
+          o.ranks->shard(),
+          sharing};
+}
+
+Optimizer make_optimizer(const LearnerOptions& o, ParameterStore& parameters,
+                         const GradientSync* sync, Device device) {
+  if (!sync) return {parameters, o.optimizer, device};
+  return {parameters, sync->owned(), o.optimizer, device};
+}
+
+// Over the data-parallel ranks; the last stage knows its losses, and one rank of each
+// tensor group tells them.
+double sum_of_losses(const RankGroups& ranks, double here) {
+  const bool tells = ranks.on_last_stage() && ranks.place().tp == 0;
+  const std::vector<double> all = gather_values(ranks.world(), tells ? here : 0.0);
+  return std::accumulate(all.begin(), all.end(), 0.0);
+}
+
+std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters) {
+  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks) : nullptr;
+}
+
+}  // namespace
+
 Learner::Bytes Learner::bytes(const LearnerOptions& o) {
-  ParameterStore parameters(parameter_table(o.model), o.dtype, Gradients::f32, meta_device);
-  Optimizer optimizer(parameters, o.optimizer, meta_device);
-  const Optimizer::Bytes state = Optimizer::bytes(parameter_table(o.model), o.dtype);
+  ParameterStore parameters = make_parameters(o, meta_device);
+  const auto sync = make_sync(o, parameters);
+  const Optimizer optimizer = make_optimizer(o, parameters, sync.get(), meta_device);
   Bytes b;
   b.weights = parameters.weight_bytes();
   b.gradients = parameters.gradient_bytes();
-  b.master = state.master;
-  b.moments = state.moments;
-  b.activations = arena_bytes(o);
-  b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float);
+  b.master = optimizer.bytes().master;
+  b.moments = optimizer.bytes().moments;
+  b.activations = Pipeline::bytes(pipeline_options(o));
+  b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
+                 pipeline_parts(pipeline_options(o)).size();
   b.workspace = Context::default_workspace;
   b.losses = result_bytes(o);
   b.checkpoint =
@@ -56,10 +93,10 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
 Learner::Learner(const LearnerOptions& o)
     : options_(o),
       context_(o.device),
-      parameters_(parameter_table(o.model), o.dtype, Gradients::f32, o.device),
-      stage_(o.model, whole_model(o.model), parameters_, o.stage, o.device),
-      activations_(Arena(o.device, arena_bytes(o))),
-      optimizer_(parameters_, o.optimizer, o.device),
+      parameters_(make_parameters(o, o.device)),
+      pipeline_(pipeline_options(o), parameters_),
+      sync_(make_sync(o, parameters_)),
+      optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
   if (o.device.type != DeviceType::cpu) {
     host_results_.resize(static_cast<std::size_t>(o.tokens_per_step + 1));
@@ -68,7 +105,7 @@ Learner::Learner(const LearnerOptions& o)
 
 void Learner::initialize_weights(std::uint64_t seed) {
   for (Parameter& parameter : parameters_.all()) {
-    initialize(context_, parameter.spec, options_.model.init_std, seed, parameter.weight);
+    initialize(context_, parameter, parameters_.shard(), options_.model.init_std, seed);
   }
   optimizer_.reset_master(context_);
 }
@@ -93,27 +130,33 @@ Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_bat
   require(tokens <= options_.tokens_per_step, "a step of {} tokens, planned for {}", tokens,
           options_.tokens_per_step);
   const Tensor results = results_.tensor(DType::f32, {tokens + 1});
+  if (options_.ranks) {
+    const std::vector<std::int64_t> all = gather_values(options_.ranks->data(), targets);
+    targets = std::accumulate(all.begin(), all.end(), std::int64_t{0});
+  }
   const float grad_scale = targets > 0 ? 1.0f / static_cast<float>(targets) : 0.0f;
   parameters_.zero_gradients(context_);
-  std::int64_t at = 0;
-  for (const MicroBatch& batch : micro_batches) {
-    const Tensor losses = results.slice(at, batch.ids.elements());
-    stage_.forward(context_, batch, {}, activations_, {}, grad_scale, losses);
-    stage_.backward(context_, batch, activations_, {}, {});
-    at += batch.ids.elements();
-  }
-  optimizer_.measure_gradients(context_, results.slice(tokens, 1));
+  pipeline_.run(context_, micro_batches, grad_scale, results.slice(0, tokens));
+  if (sync_) sync_->reduce(context_);
+  optimizer_.measure_gradients(context_, results.slice(tokens, 1),
+                               options_.ranks ? &options_.ranks->world() : nullptr);
 
   const std::span<const float> values = read_back(tokens + 1);
-  const double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
+  double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
+  if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
   return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
+}
+
+void Learner::update(double learning_rate) {
+  optimizer_.update(context_, learning_rate);
+  if (sync_) sync_->gather_weights(context_);
 }
 
 std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   const std::int64_t tokens = batch.ids.elements();
   require(tokens <= options_.micro_tokens, "an evaluation of {} tokens, planned for {}", tokens,
           options_.micro_tokens);
-  stage_.evaluate(context_, batch, activations_.arena, results_.tensor(DType::f32, {tokens}));
+  pipeline_.evaluate(context_, batch, results_.tensor(DType::f32, {tokens}));
   return read_back(tokens);
 }
 
@@ -133,6 +176,7 @@ void Learner::load(const Checkpoint& checkpoint, std::int64_t updates) {
     load(StateKind::first_moment, s.m);
     load(StateKind::second_moment, s.v);
   }
+  if (sync_) sync_->gather_weights(context_);
   optimizer_.set_updates(updates);
   synchronize(options_.device, context_.stream);
 }

@@ -4,10 +4,12 @@
 // and preference training drive it as the trainer does.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "model/stage.h"
+#include "parallel/gradient_sync.h"
+#include "parallel/pipeline.h"
 #include "train/checkpoint_writer.h"
 #include "train/optimizer.h"
 
@@ -19,8 +21,9 @@ struct LearnerOptions {
   Device device;
   StageOptions stage;
   OptimizerConfig optimizer;
-  std::int64_t micro_tokens = 0;     // most tokens of a micro-batch
-  std::int64_t tokens_per_step = 0;  // most tokens of a step
+  std::int64_t micro_tokens = 0;      // most tokens of a micro-batch
+  std::int64_t tokens_per_step = 0;   // most tokens of a step, on this rank
+  const RankGroups* ranks = nullptr;  // null: one rank
 };
 
 class Learner {
@@ -44,18 +47,19 @@ class Learner {
     double gradient_norm = 0;  // before clipping
   };
   // Forward and backward of one step: the gradients become those of the mean loss
-  // over the `targets` targets that count in all micro-batches together. The
-  // weights stay. Reads back once, at the end.
+  // over the `targets` targets that count in all micro-batches together, here and on
+  // the other ranks. The weights stay. Reads back once, at the end. Every rank gets
+  // the same result.
   Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
   // Clips, and updates weights and moments.
-  void update(double learning_rate) { optimizer_.update(context_, learning_rate); }
+  void update(double learning_rate);
 
   // Losses of the targets of one micro-batch, without learning from them. Valid
-  // until the next call.
+  // until the next call. All ranks are given the same batch.
   std::span<const float> evaluate(const MicroBatch& batch);
 
-  // What a checkpoint holds, and its way back: f32 and bf16 checkpoints load into
-  // either. Throws an input Error when a tensor is missing or has another shape.
+  // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
+  // load into either. Throws an input Error when a tensor is missing or has another shape.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
   void load(const Checkpoint& checkpoint, std::int64_t updates);
 
@@ -64,14 +68,13 @@ class Learner {
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  static std::size_t arena_bytes(const LearnerOptions& options);
   std::span<const float> read_back(std::int64_t count);
 
   LearnerOptions options_;
   Context context_;
   ParameterStore parameters_;
-  Stage stage_;
-  Activations activations_;
+  Pipeline pipeline_;
+  std::unique_ptr<GradientSync> sync_;  // null on one rank
   Optimizer optimizer_;
   Buffer results_;                   // the losses of a step's tokens, and the norm
   std::vector<float> host_results_;  // the same on the host, where that is another place

@@ -22,6 +22,21 @@ void check_beta(const char* key, double value) {
   }
 }
 
+// On one rank a slice is a parameter.
+std::vector<OwnedSlice> whole_parameters(const ParameterStore& parameters) {
+  std::vector<OwnedSlice> slices;
+  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
+    const Parameter& parameter = parameters.all()[i];
+    OwnedSlice slice;
+    slice.parameter = i;
+    slice.offset.assign(static_cast<std::size_t>(parameter.weight.shape.rank()), 0);
+    slice.shape = parameter.weight.shape;
+    slice.first = parameter.first;
+    slices.push_back(std::move(slice));
+  }
+  return slices;
+}
+
 }  // namespace
 
 void check(const OptimizerConfig& c) {
@@ -41,28 +56,36 @@ Optimizer::Bytes Optimizer::bytes(const std::vector<ParameterSpec>& specs, DType
 }
 
 Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device)
-    : config_(config), scalars_(device, 2 * alignment) {
-  std::vector<ParameterSpec> specs;
-  for (const Parameter& parameter : parameters.all()) specs.push_back(parameter.spec);
-  const Bytes needed = bytes(specs, parameters.dtype());
-  if (needed.master > 0) master_ = Buffer(device, needed.master);
-  moments_ = Buffer(device, needed.moments);
+    : Optimizer(parameters, whole_parameters(parameters), config, device) {}
+
+Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
+                     const OptimizerConfig& config, Device device)
+    : config_(config),
+      separate_master_(parameters.dtype() != DType::f32),
+      scalars_(device, 2 * alignment) {
+  std::size_t one = 0;
+  for (const OwnedSlice& part : owned) one += f32_bytes(part.shape);
+  if (separate_master_) master_ = Buffer(device, one);
+  moments_ = Buffer(device, 2 * one);
   sum_of_squares_ = scalars_.tensor(DType::f32, {1});
   scale_ = scalars_.tensor(DType::f32, {1}, alignment);
+  const Tensor weights = parameters.flat_weights(), gradients = parameters.flat_gradients();
   std::size_t at = 0;
-  for (Parameter& parameter : parameters.all()) {
-    const Shape shape = parameter.weight.shape;
+  for (const OwnedSlice& part : owned) {
+    const ParameterSpec& spec = parameters.all().at(part.parameter).spec;
+    const std::int64_t count = part.shape.elements();
     OptimizerSlice slice;
-    slice.name = parameter.spec.name;
-    slice.global_shape = parameter.spec.shape;
-    slice.offset.assign(static_cast<std::size_t>(shape.rank()), 0);
-    slice.weight = parameter.weight;
-    slice.gradient = parameter.gradient;
-    slice.master = needed.master > 0 ? master_.tensor(DType::f32, shape, at) : slice.weight;
-    slice.m = moments_.tensor(DType::f32, shape, at);
-    slice.v = moments_.tensor(DType::f32, shape, needed.moments / 2 + at);
-    slice.weight_decay = parameter.spec.weight_decay;
-    at += f32_bytes(parameter.spec.shape);
+    slice.name = spec.name;
+    slice.global_shape = spec.shape;
+    slice.offset = part.offset;
+    slice.weight = weights.slice(part.first, count).view(part.shape);
+    slice.gradient = gradients.slice(part.first, count).view(part.shape);
+    slice.master = separate_master_ ? master_.tensor(DType::f32, part.shape, at) : slice.weight;
+    slice.m = moments_.tensor(DType::f32, part.shape, at);
+    slice.v = moments_.tensor(DType::f32, part.shape, one + at);
+    slice.weight_decay = spec.weight_decay;
+    slice.primary = part.primary;
+    at += f32_bytes(part.shape);
     slices_.push_back(std::move(slice));
   }
 }
@@ -72,11 +95,12 @@ void Optimizer::reset_master(Context& context) {
   for (const OptimizerSlice& slice : slices_) ops::convert(context, slice.weight, slice.master);
 }
 
-void Optimizer::measure_gradients(Context& context, Tensor norm) {
+void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* world) {
   ops::fill(context, sum_of_squares_, 0);
   for (const OptimizerSlice& slice : slices_) {
-    ops::add_sum_of_squares(context, slice.gradient, sum_of_squares_);
+    if (slice.primary) ops::add_sum_of_squares(context, slice.gradient, sum_of_squares_);
   }
+  if (world) world->all_reduce(context, sum_of_squares_);
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
 }
 

@@ -11,6 +11,7 @@
 #include "core/context.h"
 #include "model/parameters.h"
 #include "ops/optimizer.h"
+#include "parallel/gradient_sync.h"
 
 namespace fathom {
 
@@ -44,6 +45,7 @@ struct OptimizerSlice {
   Tensor master;    // f32; the weight itself when that is f32
   Tensor m, v;      // f32
   bool weight_decay = true;
+  bool primary = true;  // of copies on several ranks one counts and is saved
 };
 
 class Optimizer {
@@ -56,13 +58,16 @@ class Optimizer {
   // `parameters` outlives the optimizer. Takes master and moments, all zero; call
   // reset_master() once the weights are there.
   Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device);
+  // The same for a rank that updates these slices alone.
+  Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
+            const OptimizerConfig& config, Device device);
 
   // Master weights = weights.
   void reset_master(Context& context);
 
   // Computes the norm of all gradients and the factor that clips it, on the
-  // device. norm [1] f32.
-  void measure_gradients(Context& context, Tensor norm);
+  // device. norm [1] f32. `world` null: no other rank has a part of them.
+  void measure_gradients(Context& context, Tensor norm, Communicator* world = nullptr);
   // Updates moments, master and weights with the gradients as measured.
   void update(Context& context, double learning_rate);
 
@@ -71,11 +76,13 @@ class Optimizer {
   void set_updates(std::int64_t updates) { updates_ = updates; }
 
   const std::vector<OptimizerSlice>& slices() const { return slices_; }
-  bool separate_master() const { return master_.bytes() > 0; }
+  bool separate_master() const { return separate_master_; }
+  Bytes bytes() const { return {master_.bytes(), moments_.bytes()}; }
 
  private:
   OptimizerConfig config_;
   std::int64_t updates_ = 0;
+  bool separate_master_ = false;
   Buffer master_, moments_, scalars_;
   std::vector<OptimizerSlice> slices_;
   Tensor sum_of_squares_, scale_;  // [1] f32

@@ -55,7 +55,7 @@ Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence
     set_num_threads(1);
     TensorBoundary tensor_boundary(group, sequence_parallel, config.vocab_size);
     Boundary* boundary = tp > 1 ? &tensor_boundary : nullptr;
-    const Shard shard{group.rank(), group.size()};
+    const TensorShard shard{group.rank(), group.size()};
     Context context(cpu_device);
     const SampleBatch tokens;
     const StageRange all = whole_model(config);

@@ -1,0 +1,176 @@
+#include "parallel/pipeline.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+// Messages of forwards and backwards keep apart, and so do those of each part, by the
+// number of the part that sends.
+int forward_tag(int part) {
+  return 2 * part;
+}
+int backward_tag(int part) {
+  return 2 * part + 1;
+}
+
+Boundary* boundary_of(const PipelineOptions& o) {
+  return o.ranks ? o.ranks->boundary() : nullptr;
+}
+
+std::vector<Action> actions_of(const PipelineOptions& o, std::int64_t micro_batches) {
+  PipelineShape shape;
+  shape.micro_batches = static_cast<int>(micro_batches);
+  if (!o.ranks) return schedule(PipelineSchedule::one_f_one_b, 0, shape);
+  const ParallelPlan& plan = o.ranks->plan();
+  shape.stages = plan.layout.pp;
+  shape.virtual_stages = plan.virtual_stages;
+  return schedule(plan.schedule, o.ranks->place().pp, shape);
+}
+
+std::size_t arena_bytes(const PipelineOptions& o) {
+  std::size_t most = 0;
+  for (const StageRange& range : pipeline_parts(o)) {
+    most = std::max(
+        {most,
+         Stage::activation_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens, boundary_of(o)),
+         Stage::forward_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens, boundary_of(o))});
+  }
+  return most;
+}
+
+// Bytes of the residual stream of a micro-batch; nothing travels on one stage.
+std::size_t stream_bytes(const PipelineOptions& o) {
+  if (!o.ranks || o.ranks->plan().layout.pp == 1) return 0;
+  Boundary* const boundary = boundary_of(o);
+  const std::int64_t tokens = boundary ? boundary->held_tokens(o.micro_tokens) : o.micro_tokens;
+  return static_cast<std::size_t>(tokens * o.model.hidden_size) * size_of(o.dtype);
+}
+
+std::size_t num_slots(const PipelineOptions& o) {
+  return static_cast<std::size_t>(in_flight(actions_of(o, o.micro_batches)));
+}
+
+}  // namespace
+
+std::vector<StageRange> pipeline_parts(const PipelineOptions& o) {
+  if (!o.ranks) return {whole_model(o.model)};
+  std::vector<StageRange> parts;
+  for (int chunk = 0; chunk < o.ranks->plan().virtual_stages; ++chunk) {
+    parts.push_back(o.ranks->plan().part(o.ranks->place().pp, chunk));
+  }
+  return parts;
+}
+
+std::vector<ParameterSpec> pipeline_parameters(const PipelineOptions& o) {
+  std::vector<ParameterSpec> specs;
+  for (const StageRange& range : pipeline_parts(o)) {
+    for (ParameterSpec& spec : stage_parameters(o.model, range)) specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+std::size_t Pipeline::bytes(const PipelineOptions& o) {
+  return num_slots(o) * (arena_bytes(o) + stream_bytes(o)) + 2 * stream_bytes(o);
+}
+
+Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
+    : options_(o),
+      ranks_(o.ranks),
+      stage_(o.ranks ? o.ranks->place().pp : 0),
+      last_part_(o.ranks ? static_cast<int>(o.ranks->plan().stages.size()) - 1 : 0),
+      outgoing_(o.device, stream_bytes(o)),
+      incoming_(o.device, stream_bytes(o)) {
+  for (const StageRange& range : pipeline_parts(o)) {
+    parts_.emplace_back(o.model, range, parameters, o.stage, o.device, boundary_of(o));
+  }
+  const std::size_t capacity = arena_bytes(o);
+  for (std::size_t i = 0; i < num_slots(o); ++i) {
+    slots_.push_back({Activations(Arena(o.device, capacity)), Buffer(o.device, stream_bytes(o))});
+  }
+}
+
+// What the rank holds of the batch's residual stream, in `memory`.
+Tensor Pipeline::stream(const Buffer& memory, const MicroBatch& batch) const {
+  Boundary* const boundary = boundary_of(options_);
+  const std::int64_t tokens = batch.tokens.positions.elements();
+  const std::int64_t held = boundary ? boundary->held_tokens(tokens) : tokens;
+  return memory.tensor(options_.dtype, {held, options_.model.hidden_size});
+}
+
+std::size_t Pipeline::take_slot() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].used) continue;
+    slots_[i].used = true;
+    return i;
+  }
+  fail_runtime("more micro-batches in flight than the {} that were planned", slots_.size());
+}
+
+// The part's input, in `memory`; absent on the first part.
+Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int part,
+                               const Buffer& memory) {
+  if (part == 0) return {};
+  const Tensor input = stream(memory, batch);
+  ranks_->pipeline().receive(context, input, previous(), forward_tag(part - 1));
+  return input;
+}
+
+void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot,
+                       float grad_scale, Tensor losses) {
+  const int part = part_of(chunk);
+  const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
+  const Tensor input = receive_input(context, batch, part, slot.input);
+  const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
+  stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
+  if (output) ranks_->pipeline().send(context, output, next(), forward_tag(part));
+}
+
+void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot) {
+  const int part = part_of(chunk);
+  const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
+  const Tensor d_output = part == last_part_ ? Tensor{} : stream(incoming_, batch);
+  const Tensor d_input = part == 0 ? Tensor{} : stream(outgoing_, batch);
+  if (d_output) ranks_->pipeline().receive(context, d_output, next(), backward_tag(part + 1));
+  stage.backward(context, batch, slot.activations, d_output, d_input);
+  if (d_input) ranks_->pipeline().send(context, d_input, previous(), backward_tag(part));
+  slot.used = false;
+}
+
+void Pipeline::run(Context& context, std::span<const MicroBatch> micro_batches, float grad_scale,
+                   Tensor losses) {
+  std::vector<std::int64_t> first_token{0};
+  for (const MicroBatch& batch : micro_batches) {
+    first_token.push_back(first_token.back() + batch.tokens.positions.elements());
+  }
+  std::vector<std::size_t> slot_of(micro_batches.size() * parts_.size());
+  for (const Action& action : actions_of(options_, std::ssize(micro_batches))) {
+    const auto m = static_cast<std::size_t>(action.micro_batch);
+    const MicroBatch& batch = micro_batches[m];
+    std::size_t& slot = slot_of[static_cast<std::size_t>(action.chunk) * micro_batches.size() + m];
+    if (action.kind == Action::Kind::backward) {
+      backward(context, batch, action.chunk, slots_[slot]);
+      continue;
+    }
+    slot = take_slot();
+    const Tensor loss = losses.slice(first_token[m], first_token[m + 1] - first_token[m]);
+    forward(context, batch, action.chunk, slots_[slot], grad_scale, loss);
+  }
+}
+
+void Pipeline::evaluate(Context& context, const MicroBatch& batch, Tensor losses) {
+  Arena& arena = slots_.front().activations.arena;
+  for (int chunk = 0; chunk < static_cast<int>(parts_.size()); ++chunk) {
+    const int part = part_of(chunk);
+    const Tensor input = receive_input(context, batch, part, incoming_);
+    const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
+    parts_[static_cast<std::size_t>(chunk)].forward_only(context, batch, input, arena, output,
+                                                         losses);
+    if (output) ranks_->pipeline().send(context, output, next(), forward_tag(part));
+  }
+  if (stages() > 1) ranks_->pipeline().broadcast(context, losses, stages() - 1);
+}
+
+}  // namespace fathom

@@ -1,0 +1,68 @@
+// Pipeline: the parts of the model that a rank holds and the micro-batches in flight
+// through them. It performs a schedule's actions; on one rank those are a forward and
+// a backward in turn, and nothing is sent.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "parallel/pipeline_schedule.h"
+#include "parallel/rank_groups.h"
+
+namespace fathom {
+
+struct PipelineOptions {
+  ModelConfig model;
+  StageOptions stage;
+  DType dtype = DType::f32;
+  Device device;
+  std::int64_t micro_tokens = 0;      // most tokens of a micro-batch
+  std::int64_t micro_batches = 1;     // of a step on this rank
+  const RankGroups* ranks = nullptr;  // null: one rank
+};
+
+// The ranges of the model's blocks that the rank holds, and their parameters.
+std::vector<StageRange> pipeline_parts(const PipelineOptions& options);
+std::vector<ParameterSpec> pipeline_parameters(const PipelineOptions& options);
+
+class Pipeline {
+ public:
+  // Takes all memory. `parameters` holds pipeline_parameters() and outlives this.
+  Pipeline(const PipelineOptions& options, ParameterStore& parameters);
+  static std::size_t bytes(const PipelineOptions& options);
+
+  // Forward and backward of a step: adds to the gradients of grad_scale · sum(losses).
+  // The last stage writes `losses` [all tokens] f32; elsewhere it stays as it is.
+  void run(Context& context, std::span<const MicroBatch> micro_batches, float grad_scale,
+           Tensor losses);
+  // Forward of one micro-batch, nothing kept; every rank gets the losses [n] f32.
+  void evaluate(Context& context, const MicroBatch& batch, Tensor losses);
+
+ private:
+  // Memory of one micro-batch between its forward and its backward through one part.
+  struct Slot {
+    Activations activations;
+    Buffer input;  // received; the first block reads it again in its backward
+    bool used = false;
+  };
+
+  int part_of(int chunk) const { return chunk * stages() + stage_; }
+  int stages() const { return ranks_ ? ranks_->plan().layout.pp : 1; }
+  int next() const { return (stage_ + 1) % stages(); }
+  int previous() const { return (stage_ + stages() - 1) % stages(); }
+  Tensor stream(const Buffer& memory, const MicroBatch& batch) const;
+  std::size_t take_slot();
+  Tensor receive_input(Context& context, const MicroBatch& batch, int part, const Buffer& memory);
+  void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
+               Tensor losses);
+  void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot);
+
+  PipelineOptions options_;
+  const RankGroups* ranks_;
+  int stage_, last_part_;
+  std::vector<Stage> parts_;
+  std::vector<Slot> slots_;
+  Buffer outgoing_, incoming_;  // stream or its gradient, on the way
+};
+
+}  // namespace fathom

@@ -1,0 +1,44 @@
+// RankGroups: what one rank of a parallel run knows of the others, its place in the
+// layout and a communicator for each axis. The learner and the trainer hold it; with
+// one rank there is none.
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "parallel/rank_layout.h"
+#include "parallel/tensor_boundary.h"
+
+namespace fathom {
+
+class RankGroups {
+ public:
+  // `world` outlives this. Collective.
+  RankGroups(Communicator& world, const ParallelPlan& plan, const ModelConfig& model);
+
+  const ParallelPlan& plan() const { return plan_; }
+  const RankPlace& place() const { return place_; }
+  Communicator& world() const { return world_; }
+  Communicator& tensor() const { return *tensor_; }      // ranks by tp
+  Communicator& data() const { return *data_; }          // by dp
+  Communicator& pipeline() const { return *pipeline_; }  // by pp
+  // Ranks of the tensor group that hold the same key heads; null when it is one.
+  Communicator* same_key_heads() const { return same_key_heads_.get(); }
+  // First and last stage when both hold the tied embedding; null on other ranks.
+  Communicator* tied_embedding() const { return tied_embedding_.get(); }
+
+  Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism
+  TensorShard shard() const { return {place_.tp, plan_.layout.tp}; }
+  bool first() const { return world_.rank() == 0; }
+  bool on_first_stage() const { return place_.pp == 0; }
+  bool on_last_stage() const { return place_.pp == plan_.layout.pp - 1; }
+
+ private:
+  Communicator& world_;
+  ParallelPlan plan_;
+  RankPlace place_;
+  std::unique_ptr<Communicator> tensor_, data_, pipeline_, same_key_heads_, tied_embedding_;
+  std::unique_ptr<TensorBoundary> boundary_;
+};
+
+}  // namespace fathom
