@@ -35,6 +35,10 @@ void add_train(CLI::App& app) {
       ->take_all();
   command->add_option("--resume", flags->options.resume,
                       "auto: from the run's newest checkpoint; none; or a checkpoint's path");
+  command
+      ->add_option("--ranks", flags->options.ranks,
+                   "Ranks as threads of this process, laid out as [parallel] says")
+      ->check(CLI::Range(1, 4096));
   command->add_flag_callback(
       "--help-config",
       [] {

@@ -12,25 +12,6 @@ void check_at_least(const char* key, std::int64_t value, std::int64_t least) {
   if (value < least) fail_input("parallel.{} is {}: use {} or more", key, value, least);
 }
 
-RankLayout choose_layout(const ParallelConfig& c, int ranks) {
-  check_at_least("pp", c.pp, 1);
-  check_at_least("dp", c.dp, 0);
-  check_at_least("tp", c.tp, 1);
-  const std::int64_t fixed = c.pp * c.tp;
-  if (c.dp == 0 && ranks % fixed != 0) {
-    fail_input("parallel.pp ({}) times parallel.tp ({}) does not divide the {} ranks", c.pp, c.tp,
-               ranks);
-  }
-  const std::int64_t dp = c.dp == 0 ? ranks / fixed : c.dp;
-  if (fixed * dp != ranks) {
-    fail_input(
-        "parallel: pp ({}) × dp ({}) × tp ({}) is {}, and there are {} ranks: launch as many, or "
-        "set parallel.dp=0",
-        c.pp, dp, c.tp, fixed * dp, ranks);
-  }
-  return {static_cast<int>(c.pp), static_cast<int>(dp), static_cast<int>(c.tp)};
-}
-
 void check_tensor_parallel(const ParallelConfig& c, const ModelConfig& model,
                            const ParallelFacts& facts) {
   const std::int64_t tp = c.tp;
@@ -115,6 +96,25 @@ std::vector<StageRange> choose_stages(const ParallelConfig& c, const ModelConfig
 }
 
 }  // namespace
+
+RankLayout choose_layout(const ParallelConfig& c, int ranks) {
+  check_at_least("pp", c.pp, 1);
+  check_at_least("dp", c.dp, 0);
+  check_at_least("tp", c.tp, 1);
+  const std::int64_t fixed = c.pp * c.tp;
+  if (c.dp == 0 && ranks % fixed != 0) {
+    fail_input("parallel.pp ({}) times parallel.tp ({}) does not divide the {} ranks", c.pp, c.tp,
+               ranks);
+  }
+  const std::int64_t dp = c.dp == 0 ? ranks / fixed : c.dp;
+  if (fixed * dp != ranks) {
+    fail_input(
+        "parallel: pp ({}) × dp ({}) × tp ({}) is {}, and there are {} ranks: launch as many, or "
+        "set parallel.dp=0",
+        c.pp, dp, c.tp, fixed * dp, ranks);
+  }
+  return {static_cast<int>(c.pp), static_cast<int>(dp), static_cast<int>(c.tp)};
+}
 
 std::string RankLayout::name_of(int rank) const {
   const RankPlace place = place_of(rank);

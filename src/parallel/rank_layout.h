@@ -47,6 +47,9 @@ struct ParallelFacts {
   std::int64_t sequence_length = 1;
 };
 
+// The layout alone, with what an input Error has to say of it.
+RankLayout choose_layout(const ParallelConfig& config, int ranks);
+
 // Throws an input Error that names the key and what would do, when the layout cannot
 // be had with so many ranks, this model or this batch.
 ParallelPlan resolve(const ParallelConfig& config, int ranks, const ModelConfig& model,

@@ -78,7 +78,6 @@ ManifestTensor parse_tensor(const JsonObject& json) {
   for (const JsonObject& slice : json.objects("slices")) {
     tensor.slices.push_back(parse_slice(slice));
   }
-  check_slices(tensor, source);
   return tensor;
 }
 
@@ -156,7 +155,8 @@ std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
                      body);
 }
 
-CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source) {
+CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source,
+                                             ManifestSlices slices) {
   const bool framed = text.size() > head_bytes && text.starts_with(checksum_head) &&
                       text.substr(0, head_bytes).ends_with(checksum_tail);
   if (!framed)
@@ -176,6 +176,7 @@ CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::s
   for (const JsonObject& file : json.objects("files")) manifest.files.push_back(parse_file(file));
   for (const JsonObject& tensor : json.objects("tensors")) {
     manifest.tensors.push_back(parse_tensor(tensor));
+    if (slices == ManifestSlices::whole) check_slices(manifest.tensors.back(), source);
   }
   return manifest;
 }

@@ -46,8 +46,11 @@ struct CheckpointManifest {
 // The text begins with a checksum of all that follows it, so that damage to the
 // manifest itself shows too.
 std::string checkpoint_manifest_text(const CheckpointManifest& manifest);
+// Whether a manifest's slices make whole tensors, or are one rank's part of them.
+enum class ManifestSlices { whole, part };
 // Throws an input Error that begins with `source`.
-CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source);
+CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source,
+                                             ManifestSlices slices = ManifestSlices::whole);
 
 std::string state_text(const TrainingState& state);
 TrainingState parse_state(std::string_view text, const std::string& source);

@@ -47,6 +47,21 @@ void copy_to_host(Context& context, const Tensor& from, const Tensor& to) {
   }
 }
 
+// What each rank's `work` returns. When it throws on any of them, all throw that.
+template <class Work>
+std::vector<std::string> all_or_none(Communicator& ranks, Work&& work) {
+  std::string text, error;
+  try {
+    text = work();
+  } catch (const std::exception& e) {
+    error = fmt::format("{}: {}", ranks.name_of(ranks.rank()), e.what());
+  }
+  for (const std::string& other : gather_texts(ranks, error)) {
+    if (!other.empty()) fail_runtime("{}", other);
+  }
+  return gather_texts(ranks, text);
+}
+
 }  // namespace
 
 // The tensors of the run, and the host memory that they are copied to.
@@ -101,18 +116,23 @@ void check(const CheckpointConfig& config) {
 }
 
 CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig config,
-                                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step)
+                                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step,
+                                   std::unique_ptr<Communicator> ranks)
     : directory_(std::move(directory)),
       config_(config),
+      ranks_(std::move(ranks)),
       background_(std::make_unique<Background>()),
       last_start_(Clock::now()) {
   check(config_);
-  check_tensors(tensors);
+  check_tensors(tensors, ranks_ ? ManifestSlices::part : ManifestSlices::whole);
   std::error_code error;
-  std::filesystem::create_directories(directory_, error);
-  if (error) fail_input("{}: cannot create this directory: {}", directory_, error.message());
-  remove_stale_temporaries(directory_);
-  set_aside_later(directory_, resumed_step);
+  if (first()) {
+    std::filesystem::create_directories(directory_, error);
+    if (error) fail_input("{}: cannot create this directory: {}", directory_, error.message());
+    remove_stale_temporaries(directory_);
+    set_aside_later(directory_, resumed_step);
+  }
+  if (ranks_) ranks_->barrier();
   if (std::filesystem::exists(directory_ + "/" + checkpoint_name(resumed_step), error)) {
     committed_step_ = resumed_step;
   }
@@ -142,7 +162,8 @@ bool CheckpointWriter::due(std::int64_t step) {
 }
 
 double CheckpointWriter::save(Context& context, TrainingState state) {
-  require(!busy(), "a checkpoint save starts while another one runs");
+  // Another rank may have heard of the last save's end before this one.
+  require(ranks_ || !busy(), "a checkpoint save starts while another one runs");
   if (auto earlier = finish()) background_->ended = std::move(earlier);
   postponed_ = false;
   last_start_ = Clock::now();
@@ -161,22 +182,61 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
   SaveResult result;
   result.step = state.step;
   try {
-    // A damaged checkpoint of this step may stand there from before a resume.
-    AtomicDirectory target(directory_ + "/" + checkpoint_name(state.step),
-                           AtomicDirectory::IfExists::replace);
-    WriteRate rate(config_.max_write_megabytes * 1e6);
-    result.bytes = write_checkpoint_files(target.temporary(), snapshot_->copies, state, rate, {});
-    target.commit();
-    apply_retention(directory_, {config_.keep_last, config_.keep_every}, state.step);
+    result.bytes = ranks_ ? write_together(state) : write_alone(state);
+    if (first()) {
+      apply_retention(directory_, {config_.keep_last, config_.keep_every}, state.step);
+    }
   } catch (const std::exception& error) {
     result.error = error.what();
-    log::warning(
-        "the checkpoint of step {} was not saved ({}); training goes on, earlier ones "
-        "stay valid",
-        state.step, result.error);
+    if (first()) {
+      log::warning(
+          "the checkpoint of step {} was not saved ({}); training goes on, earlier ones "
+          "stay valid",
+          state.step, result.error);
+    }
   }
   result.write_seconds = seconds_since(start);
   return result;
+}
+
+std::uint64_t CheckpointWriter::write_alone(const TrainingState& state) const {
+  // A damaged checkpoint of this step may stand there from before a resume.
+  AtomicDirectory target(directory_ + "/" + checkpoint_name(state.step),
+                         AtomicDirectory::IfExists::replace);
+  WriteRate rate(config_.max_write_megabytes * 1e6);
+  const std::uint64_t bytes =
+      write_checkpoint_files(target.temporary(), snapshot_->copies, state, rate, {});
+  target.commit();
+  return bytes;
+}
+
+// The first rank makes the directory, all write into it, the first commits. After each
+// of these everyone hears how it went, so that all fail or none.
+std::uint64_t CheckpointWriter::write_together(const TrainingState& state) const {
+  std::optional<AtomicDirectory> target;
+  const std::vector<std::string> places = all_or_none(*ranks_, [&]() -> std::string {
+    if (!first()) return {};
+    target.emplace(directory_ + "/" + checkpoint_name(state.step),
+                   AtomicDirectory::IfExists::replace);
+    return target->temporary();
+  });
+  const std::vector<std::string> texts = all_or_none(*ranks_, [&] {
+    WriteRate rate(config_.max_write_megabytes * 1e6);
+    return checkpoint_manifest_text(
+        write_tensor_files(places.front(), snapshot_->copies, state.step, ranks_->rank(), rate));
+  });
+  const std::vector<std::string> bytes = all_or_none(*ranks_, [&]() -> std::string {
+    if (!first()) return {};
+    std::vector<CheckpointManifest> parts;
+    for (const std::string& text : texts) {
+      parts.push_back(parse_checkpoint_manifest(text, "a rank's part", ManifestSlices::part));
+    }
+    const std::uint64_t written =
+        finish_checkpoint(target->temporary(), merge_manifests(parts), state, {});
+    target->commit();
+    return std::to_string(written);
+  });
+  return std::stoull(bytes.front());
 }
 
 std::optional<SaveResult> CheckpointWriter::poll() {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "train/checkpoint.h"
 
 namespace fathom {
@@ -54,8 +55,12 @@ class CheckpointWriter {
   // `resumed_step`: where this run goes on, 0 for a fresh one; checkpoints of
   // later steps (damaged, or of a past that is being done again) are set aside
   // under "<name>.abandoned" with a warning. Takes host_bytes() of memory.
+  // `ranks`: the ranks that save together, each its own tensors, into a directory that
+  // all of them see; used by the background thread alone. Their first commits. Null:
+  // one rank. All ranks save at the same steps.
   CheckpointWriter(std::string directory, CheckpointConfig config,
-                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step = 0);
+                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step = 0,
+                   std::unique_ptr<Communicator> ranks = nullptr);
   ~CheckpointWriter();  // waits for a running save
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
@@ -87,10 +92,14 @@ class CheckpointWriter {
   struct Snapshot;
   struct Background;
   SaveResult write(const TrainingState& state) const;  // the background thread's
+  std::uint64_t write_alone(const TrainingState& state) const;
+  std::uint64_t write_together(const TrainingState& state) const;
+  bool first() const { return !ranks_ || ranks_->rank() == 0; }
 
   std::string directory_;
   CheckpointConfig config_;
   std::unique_ptr<Snapshot> snapshot_;
+  std::unique_ptr<Communicator> ranks_;
 
   std::unique_ptr<Background> background_;
   std::chrono::steady_clock::time_point last_start_;

@@ -13,6 +13,7 @@
 #include "data/config.h"
 #include "model/config.h"
 #include "model/stage.h"
+#include "parallel/config.h"
 #include "train/checkpoint_writer.h"
 #include "train/guard.h"
 #include "train/optimizer.h"
@@ -81,6 +82,7 @@ struct TrainConfig {
   ScheduleConfig schedule;
   ValidationConfig validation;
   CheckpointConfig checkpoint;
+  ParallelConfig parallel;
   GuardConfig guard;
 };
 
@@ -99,6 +101,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("schedule", c.schedule, "");
   field("validation", c.validation, "");
   field("checkpoint", c.checkpoint, "");
+  field("parallel", c.parallel, "");
   field("guard", c.guard, "");
 }
 

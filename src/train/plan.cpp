@@ -36,13 +36,14 @@ ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
   return model;
 }
 
-// The largest divisor of the global batch that keeps a micro-batch near the size
+// The largest divisor of a replica's batch that keeps a micro-batch near the size
 // from which larger products are no faster.
-std::int64_t choose_micro_batch(const LoopConfig& loop, Device device) {
+std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, Device device) {
   const std::int64_t tokens = device.type == DeviceType::cpu ? 4096 : 16384;
   std::int64_t best = 1;
-  for (std::int64_t n = 1; n <= loop.global_batch && n * loop.sequence_length <= tokens; ++n) {
-    if (loop.global_batch % n == 0) best = n;
+  const std::int64_t batch = loop.global_batch / replicas;  // of one of them
+  for (std::int64_t n = 1; n <= batch && n * loop.sequence_length <= tokens; ++n) {
+    if (batch % n == 0) best = n;
   }
   return best;
 }
@@ -102,7 +103,7 @@ bool computes_bf16(Device device) {
 #endif
 }
 
-TrainPlan resolve(TrainConfig config, const DataFacts& data) {
+TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
   plan.dtype = choose_dtype(config.dtype, plan.device);
@@ -117,11 +118,15 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data) {
   check_loop(config.train, config.model);
 
   LoopConfig& loop = config.train;
-  if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, plan.device);
+  const RankLayout layout = choose_layout(config.parallel, ranks);
+  if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
+  plan.parallel = resolve(config.parallel, ranks, config.model,
+                          {loop.global_batch, loop.micro_batch, loop.sequence_length});
+  config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();
   config.dtype = plan.dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
   plan.threads = static_cast<int>(config.threads);
-  plan.micro_batches = loop.global_batch / loop.micro_batch;
+  plan.micro_batches = loop.global_batch / (loop.micro_batch * layout.dp);
   plan.micro_tokens = loop.micro_batch * loop.sequence_length;
   plan.tokens_per_step = loop.global_batch * loop.sequence_length;
   plan.total_steps = count_steps(loop, plan.tokens_per_step, data.train_tokens);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "parallel/rank_layout.h"
 #include "train/config.h"
 
 namespace fathom {
@@ -19,9 +20,10 @@ struct TrainPlan {
   TrainConfig config;  // nothing in it stands for something else any more
   Device device;
   DType dtype = DType::f32;
-  int threads = 1;
+  int threads = 1;  // of each rank
+  ParallelPlan parallel;
 
-  std::int64_t micro_batches = 1;    // of a step
+  std::int64_t micro_batches = 1;    // of a step on one rank
   std::int64_t micro_tokens = 0;     // of a micro-batch
   std::int64_t tokens_per_step = 0;  // global_batch · sequence_length
   std::int64_t total_steps = 0;      // 0: limited by time alone
@@ -36,7 +38,7 @@ struct TrainPlan {
 };
 
 // Throws an input Error that names the key of an impossible size.
-TrainPlan resolve(TrainConfig config, const DataFacts& data);
+TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);

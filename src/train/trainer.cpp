@@ -1,9 +1,12 @@
 #include "train/trainer.h"
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <thread>
 
+#include "comm/mpi_ranks.h"
+#include "comm/thread_ranks.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
@@ -33,7 +36,7 @@ AttentionSpan span_of(const TrainConfig& config) {
   return config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
 }
 
-LearnerOptions learner_options(const TrainPlan& plan) {
+LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
   LearnerOptions options;
   options.model = plan.config.model;
   options.dtype = plan.dtype;
@@ -41,12 +44,13 @@ LearnerOptions learner_options(const TrainPlan& plan) {
   options.stage = plan.stage_options();
   options.optimizer = plan.config.optimizer;
   options.micro_tokens = plan.micro_tokens;
-  options.tokens_per_step = plan.tokens_per_step;
+  options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
+  options.ranks = ranks;
   return options;
 }
 
-MemoryTable plan_memory(const TrainPlan& plan) {
-  const Learner::Bytes bytes = Learner::bytes(learner_options(plan));
+MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
+  const Learner::Bytes bytes = Learner::bytes(learner_options(plan, ranks));
   MemoryTable table(plan.device);
   table.add("weights", bytes.weights);
   table.add("gradients (f32)", bytes.gradients);
@@ -66,8 +70,10 @@ MemoryTable plan_memory(const TrainPlan& plan) {
 // One run, from its first step or a resumed one to its end.
 class Trainer {
  public:
-  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data)
+  // `ranks` null: one rank. Of several, the first writes what people read.
+  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data, const RankGroups* ranks)
       : plan_(std::move(plan)),
+        ranks_(ranks),
         data_(std::move(data)),
         sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
                                                  static_cast<std::uint64_t>(plan_.config.seed),
@@ -75,28 +81,41 @@ class Trainer {
         validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
                     plan_.config.data.validation_tokens, span_of(plan_.config)),
         evaluator_(data_, validation_),
-        learner_(learner_options(plan_)),
+        learner_(learner_options(plan_, ranks)),
         guard_(plan_.config.guard) {
     for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
       batches_.emplace_back(plan_.device, plan_.micro_tokens);
     }
   }
 
-  int run(const TrainOptions& options);
+  int run(const TrainOptions& options, const StopSignals& signals);
 
  private:
+  // What all ranks have to do alike, as the first one sees it.
+  struct Agreement {
+    double elapsed = 0;
+    int signal = 0;  // any rank's
+    bool save = false;
+  };
+
   void start(const TrainOptions& options);
+  void start_reports();
+  std::optional<Checkpoint> find_checkpoint(const std::string& resume) const;
+  Agreement agree(const StopSignals& signals);
+  bool first() const { return !ranks_ || ranks_->first(); }
   void restore(const Checkpoint& checkpoint);
-  void step();
+  void step(double elapsed_seconds);
   void report_step(const Learner::Result& result, double learning_rate, double seconds,
                    bool skipped);
   void evaluate();
   void finish();
+  void write_model();
   TrainingState state() const;
   double elapsed() const { return elapsed_before_ + seconds_since(start_); }
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
 
   TrainPlan plan_;
+  const RankGroups* ranks_;
   std::shared_ptr<const PreparedData> data_;
   std::shared_ptr<const Sampler> sampler_;
   Validation validation_;
@@ -157,50 +176,81 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   tokens_ = s.tokens;
   next_sample_ = s.data_position[0];
   elapsed_before_ = s.elapsed_seconds;
-  log::info("resuming {} at step {}", checkpoint.directory(), steps_);
+  if (first()) log::info("resuming {} at step {}", checkpoint.directory(), steps_);
+}
+
+// The first rank looks and verifies; the others open what it found.
+std::optional<Checkpoint> Trainer::find_checkpoint(const std::string& resume) const {
+  std::optional<Checkpoint> checkpoint;
+  if (first() && resume == "auto") {
+    checkpoint = latest_checkpoint(path("checkpoints"));
+  } else if (first() && resume != "none") {
+    checkpoint.emplace(open_checkpoint(resume));
+  }
+  if (!ranks_) return checkpoint;
+  const auto found = gather_texts(ranks_->world(), checkpoint ? checkpoint->directory() : "");
+  if (!first() && !found.front().empty()) {
+    checkpoint.emplace(found.front(), Checkpoint::Verify::sizes);
+  }
+  return checkpoint;
 }
 
 void Trainer::start(const TrainOptions& options) {
-  std::optional<Checkpoint> checkpoint;
-  if (options.resume == "auto")
-    checkpoint = latest_checkpoint(path("checkpoints"));
-  else if (options.resume != "none")
-    checkpoint.emplace(open_checkpoint(options.resume));
+  const std::optional<Checkpoint> checkpoint = find_checkpoint(options.resume);
   if (checkpoint)
     restore(*checkpoint);
   else
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
 
-  checkpoints_ = std::make_unique<CheckpointWriter>(path("checkpoints"), plan_.config.checkpoint,
-                                                    learner_.checkpoint_tensors(), steps_);
+  checkpoints_ = std::make_unique<CheckpointWriter>(
+      path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), steps_,
+      ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
+  const LoaderOptions loader{plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0,
+                             plan_.parallel.layout.dp, plan_.config.data.prefetch};
+  loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
+  if (first()) start_reports();
+  start_ = Clock::now();
+}
+
+void Trainer::start_reports() {
   metrics_ = std::make_unique<MetricsLog>(path("metrics.jsonl"), steps_);
   tensorboard_ = std::make_unique<TensorBoardWriter>(path("tensorboard"), steps_);
-  const LoaderOptions loader{plan_.config.train.micro_batch, 0, 1, plan_.config.data.prefetch};
-  loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
-  gemm_peak_ = measure_gemm_peak(learner_.context(), plan_.dtype);
+  gemm_peak_ = measure_gemm_peak(learner_.context(), plan_.dtype) * plan_.parallel.layout.world();
   log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype),
             gemm_peak_ / 1e9);
   display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, gemm_peak_,
                                           plan_.config.train.log_seconds);
-  start_ = Clock::now();
 }
 
-void Trainer::step() {
+Trainer::Agreement Trainer::agree(const StopSignals& signals) {
+  checkpoints_->poll();
+  Agreement now{elapsed(), signals.received(), checkpoints_->due(steps_)};
+  if (!ranks_) return now;
+  const std::vector<Agreement> all = gather_values(ranks_->world(), now);
+  now = all.front();
+  for (const Agreement& other : all) {
+    if (now.signal == 0) now.signal = other.signal;
+  }
+  return now;
+}
+
+void Trainer::step(double elapsed_seconds) {
   const auto begin = Clock::now();
   std::vector<MicroBatch> micro_batches;
   std::int64_t targets = 0;
-  const std::int64_t first = next_sample_;
+  const std::int64_t first_sample = next_sample_;
   for (DeviceBatch& memory : batches_) {
     const Batch batch = loader_->next();
     targets += batch.num_targets;
     micro_batches.push_back(memory.upload(learner_.context(), batch));
   }
   next_sample_ = loader_->state().next_sample;
-  const double rate = plan_.learning_rate(steps_, elapsed());
+  const double rate = plan_.learning_rate(steps_, elapsed_seconds);
   const Learner::Result result = learner_.compute_gradients(micro_batches, targets);
-  const auto verdict = guard_.judge(steps_ + 1, result.loss, result.gradient_norm,
-                                    fmt::format("samples {} to {}", first, next_sample_ - 1));
-  if (!verdict.message.empty()) log::warning("{}", verdict.message);
+  const auto verdict =
+      guard_.judge(steps_ + 1, result.loss, result.gradient_norm,
+                   fmt::format("samples {} to {}", first_sample, next_sample_ - 1));
+  if (first() && !verdict.message.empty()) log::warning("{}", verdict.message);
   if (verdict.action == GuardAction::stop) {
     checkpoints_->save_and_wait(learner_.context(), state());
     fail_runtime("stopped by the guard at step {}: {}", steps_ + 1, verdict.message);
@@ -210,7 +260,7 @@ void Trainer::step() {
   if (!skipped) learner_.update(rate);
   ++steps_;
   tokens_ += plan_.tokens_per_step;
-  report_step(result, rate, seconds_since(begin), skipped);
+  if (first()) report_step(result, rate, seconds_since(begin), skipped);
 }
 
 void Trainer::report_step(const Learner::Result& result, double learning_rate, double seconds,
@@ -244,23 +294,44 @@ void Trainer::evaluate() {
   evaluated_at_ = steps_;
   MetricsRecord record{steps_, {}};
   const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
+  if (!first()) return;
   metrics_->write(record);
   tensorboard_->write(record);
   log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", steps_, score.loss,
             score.bits_per_byte);
 }
 
-void Trainer::finish() {
-  evaluate();
-  checkpoints_->save_and_wait(learner_.context(), state());
-  metrics_->sync();
+void Trainer::write_model() {
   SaveModelOptions save;
   save.dtype = plan_.dtype;
   save.eos_tokens = {data_->eos};
   save.replace = true;
   if (std::filesystem::exists(path("tokenizer.json"))) save.tokenizer_path = path("tokenizer.json");
-  save_model(path("model"), plan_.config.model,
-             weights_of(learner_.parameters(), learner_.context()), save);
+  if (!ranks_) {
+    return save_model(path("model"), plan_.config.model,
+                      weights_of(learner_.parameters(), learner_.context()), save);
+  }
+  // No rank has the whole model; the checkpoint has.
+  const Checkpoint checkpoint(path("checkpoints/") + checkpoint_name(steps_),
+                              Checkpoint::Verify::sizes);
+  Context host(cpu_device, 0);
+  const WeightReader reader = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
+    offset.front() = first_row;
+    checkpoint.load_slice(host, StateKind::weight, spec.name, offset, rows);
+  };
+  save_model(path("model"), plan_.config.model, reader, save);
+}
+
+void Trainer::finish() {
+  evaluate();
+  const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+  if (ranks_ && !saved.committed()) {
+    fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
+  }
+  if (!first()) return;
+  metrics_->sync();
+  write_model();
   ReportContent content;
   content.title = std::filesystem::path(plan_.config.output).filename().string();
   content.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
@@ -271,23 +342,24 @@ void Trainer::finish() {
   write_report(path("report.html"), path("metrics.jsonl"), content);
 }
 
-int Trainer::run(const TrainOptions& options) {
-  const MemoryTable table = plan_memory(plan_);
-  memory_table_ = table.text();
+int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
+  memory_table_ = plan_memory(plan_, ranks_).text();
   start(options);
-  const StopSignals signals;
   const std::int64_t every = plan_.config.validation.every_steps;
-  while (!plan_.finished(steps_, elapsed())) {
-    step();
+  Agreement now = agree(signals);
+  while (!plan_.finished(steps_, now.elapsed)) {
+    step(now.elapsed);
     if (every > 0 && steps_ % every == 0) evaluate();
-    if (const int signal = signals.received(); signal != 0) {
+    now = agree(signals);
+    if (now.signal != 0) {
       checkpoints_->save_and_wait(learner_.context(), state());
-      log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
-      return signal;
+      if (first()) {
+        log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
+      }
+      return now.signal;
     }
-    checkpoints_->poll();
-    if (checkpoints_->due(steps_)) {
-      metrics_->sync();
+    if (now.save) {
+      if (first()) metrics_->sync();
       checkpoints_->save(learner_.context(), state());
     }
   }
@@ -304,23 +376,63 @@ DataFacts facts_of(const PreparedData& data) {
   return facts;
 }
 
+// What the first rank does to the run's directory before any other touches it.
+DirectoryLock prepare_directory(const TrainPlan& plan, const PreparedData& data) {
+  TrainConfig config = plan.config;
+  DirectoryLock lock(config.output);
+  write_file_atomically(config.output + "/config.toml", config_to_toml(config));
+  const std::string tokenizer = data.directory + "/tokenizer.json";
+  if (std::filesystem::exists(tokenizer)) {
+    std::filesystem::copy_file(tokenizer, config.output + "/tokenizer.json",
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+  return lock;
+}
+
+// One rank's run. `world` null: the only one.
+int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
+               Communicator* world) {
+  auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
+  TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
+  // Ranks that are threads share the machine's cores.
+  if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
+  set_num_threads(plan.threads);
+  std::optional<RankGroups> ranks;
+  if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
+  const RankGroups* groups = ranks ? &*ranks : nullptr;
+  const bool first = !world || world->rank() == 0;
+  const MemoryTable table = plan_memory(plan, groups);
+  if (first) log::info("{}{}", world ? "the first rank's " : "", table.text());
+  table.require_fits(0, available_host_memory());
+  std::optional<DirectoryLock> lock;
+  if (first) lock.emplace(prepare_directory(plan, *data));
+  if (world) world->barrier();
+  const int signal = Trainer(std::move(plan), std::move(data), groups).run(options, signals);
+  if (world) world->barrier();
+  return signal;
+}
+
 }  // namespace
 
 int train(const TrainConfig& config, const TrainOptions& options) {
-  auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  TrainPlan plan = resolve(config, facts_of(*data));
-  set_num_threads(plan.threads);
-  const MemoryTable table = plan_memory(plan);
-  log::info("{}", table.text());
-  table.require_fits(0, available_host_memory());
-  const DirectoryLock lock(plan.config.output);
-  write_file_atomically(plan.config.output + "/config.toml", config_to_toml(plan.config));
-  const std::string tokenizer = data->directory + "/tokenizer.json";
-  if (std::filesystem::exists(tokenizer)) {
-    std::filesystem::copy_file(tokenizer, plan.config.output + "/tokenizer.json",
-                               std::filesystem::copy_options::overwrite_existing);
+  const StopSignals signals;
+  const CommunicatorOptions communication{config.parallel.timeout_seconds};
+  std::atomic<int> signal = 0;
+  const auto body = [&](Communicator& world) {
+    const int received = train_rank(config, options, signals, &world);
+    if (world.rank() == 0) signal = received;
+  };
+  if (options.ranks > 1 && launched_ranks() > 1) {
+    fail_input("--ranks starts threads of one process; under mpirun or srun leave it out");
   }
-  return Trainer(std::move(plan), std::move(data)).run(options);
+  if (launched_ranks() > 1) {
+    run_mpi_rank(communication, body);
+  } else if (options.ranks > 1) {
+    run_thread_ranks(options.ranks, communication, body);
+  } else {
+    return train_rank(config, options, signals, nullptr);
+  }
+  return signal;
 }
 
 }  // namespace fathom

@@ -19,6 +19,8 @@ struct TrainOptions {
   // "auto": from the newest complete checkpoint of the run directory, if there is
   // one; "none": from the start; otherwise a checkpoint's path.
   std::string resume = "auto";
+  // Ranks as threads of this process; 1 under mpirun or srun, which say how many.
+  int ranks = 1;
 };
 
 // Trains until the plan's end, writes the model and its report, and returns 0; or

@@ -1,0 +1,138 @@
+// Whole runs on ranks: the trainer's losses, and checkpoints that open on any layout.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <regex>
+
+#include "core/error.h"
+#include "data/sample_data.h"
+#include "train/trainer.h"
+
+namespace fathom {
+namespace {
+
+using test::TempDir;
+
+struct Layout {
+  int pp, dp, tp;
+  bool sequence_parallel;
+  PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
+  int virtual_stages = 1;
+
+  int ranks() const { return pp * dp * tp; }
+  std::string name() const { return fmt::format("pp {} dp {} tp {}", pp, dp, tp); }
+};
+
+TrainConfig config_of(const TempDir& dir, const std::string& output, const Layout& layout,
+                      int steps) {
+  TrainConfig c;
+  c.output = dir / output;
+  c.dtype = Precision::f32;
+  c.threads = 1;
+  c.model.num_layers = 4;
+  c.model.hidden_size = 32;
+  c.model.num_heads = 4;
+  c.model.num_kv_heads = 2;
+  c.model.intermediate_size = 48;
+  c.model.max_position = 16;
+  c.model.init_std = 0.2;
+  c.data.directory = dir / "out";
+  c.train.sequence_length = 16;
+  c.train.global_batch = 8;
+  c.train.micro_batch = 1;
+  c.train.steps = steps;
+  c.schedule.peak = 1e-3;
+  c.schedule.warmup_steps = 2;
+  c.validation.every_steps = 0;
+  c.checkpoint.every_steps = 5;
+  c.checkpoint.keep_last = 10;
+  c.parallel.pp = layout.pp;
+  c.parallel.tp = layout.tp;
+  c.parallel.sequence_parallel = layout.sequence_parallel;
+  c.parallel.schedule = layout.schedule;
+  c.parallel.virtual_stages = layout.virtual_stages;
+  return c;
+}
+
+std::vector<double> losses_of(const std::string& output) {
+  std::vector<double> losses;
+  std::ifstream file(output + "/metrics.jsonl");
+  static const std::regex loss("\"loss\": ?([-+.0-9e]+)");
+  for (std::string line; std::getline(file, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, loss)) losses.push_back(std::stod(match[1]));
+  }
+  return losses;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const std::vector<Layout>& layouts() {
+  static const std::vector<Layout> all = {
+      {1, 1, 1, false}, {2, 2, 2, true},
+      {1, 4, 2, false}, {2, 1, 1, false, PipelineSchedule::interleaved, 2},
+      {1, 1, 4, true},  {4, 2, 1, false, PipelineSchedule::gpipe},
+  };
+  return all;
+}
+
+void expect_near(const std::vector<double>& a, const std::vector<double>& b, std::size_t from) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = from; i < b.size(); ++i) EXPECT_NEAR(a[i] / b[i], 1, 1e-5) << "step " << i;
+}
+
+TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
+  TempDir dir;
+  test::sample_data(dir);
+  const auto run = [&](const Layout& layout, const std::string& output, int steps,
+                       const std::string& resume) {
+    TrainOptions options;
+    options.ranks = layout.ranks();
+    options.resume = resume;
+    EXPECT_EQ(train(config_of(dir, output, layout, steps), options), 0);
+    return losses_of(dir / output);
+  };
+  const std::vector<double> one = run(layouts()[0], "one", 10, "none");
+  ASSERT_EQ(one.size(), 10u);
+  for (std::size_t i = 1; i < layouts().size(); ++i) {
+    SCOPED_TRACE(layouts()[i].name());
+    const std::string output = fmt::format("run{}", i);
+    expect_near(run(layouts()[i], output, 10, "none"), one, 0);
+    EXPECT_FALSE(content_of(dir / output + "/model/model.safetensors").empty());
+    // From this layout's checkpoint of step 5, the next layout goes on, and this one
+    // itself to the same bits.
+    const std::string checkpoint = dir / output + "/checkpoints/step-00000005";
+    const Layout& next = layouts()[(i + 1) % layouts().size()];
+    const std::vector<double> other = run(next, output + "-other", 10, checkpoint);
+    ASSERT_EQ(other.size(), 5u) << next.name();
+    expect_near(other, {one.begin() + 5, one.end()}, 0);
+    run(layouts()[i], output + "-same", 10, checkpoint);
+    EXPECT_TRUE(content_of(dir / output + "/model/model.safetensors") ==
+                content_of(dir / output + "-same/model/model.safetensors"));
+  }
+}
+
+TEST(TrainOnRanks, ALayoutThatDoesNotFitIsRefusedBeforeAnyWork) {
+  TempDir dir;
+  test::sample_data(dir);
+  TrainOptions options;
+  options.ranks = 3;
+  try {
+    train(config_of(dir, "run", {2, 1, 1, false}, 1), options);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    EXPECT_NE(std::string(error.what())
+                  .find("parallel.pp (2) times parallel.tp (1) does not "
+                        "divide the 3 ranks"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace fathom
