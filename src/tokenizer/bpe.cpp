@@ -165,7 +165,10 @@ void Bpe::merge(Scratch& scratch) const {
 // The same for long pieces, in n log n: a heap of (rank, position) over a linked
 // list. An entry is stale when its pair's rank is no longer the one it names.
 void Bpe::merge_long(Scratch& scratch) const {
-  auto& [cache, symbols, ranks, next, previous, heap, spelled] = scratch;
+  // Plain references: clang refuses a lambda that captures a structured binding.
+  auto &symbols = scratch.symbols, &ranks = scratch.ranks, &next = scratch.next;
+  auto& previous = scratch.previous;
+  auto& heap = scratch.heap;
   const auto count = static_cast<std::uint32_t>(symbols.size());
   constexpr std::uint32_t gone = PairMap::none;
   ranks.assign(count, gone);

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       for (const std::byte byte : tensor.data) total += static_cast<std::size_t>(byte);
       if (file.find(tensor.name) != &tensor) __builtin_trap();
     }
-    static volatile std::size_t sink;
+    [[maybe_unused]] static volatile std::size_t sink;
     sink = total;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) __builtin_trap();

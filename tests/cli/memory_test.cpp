@@ -1,0 +1,57 @@
+// The memory table that `fathom train` prints against what the run then takes.
+#include <gmock/gmock.h>
+
+#include <regex>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+// The table's total in bytes.
+double printed_total(const std::string& text) {
+  std::smatch match;
+  if (!std::regex_search(text, match, std::regex(R"(\n  total +([0-9.]+) ([kMG]?)B)"))) return 0;
+  const std::string unit = match[2];
+  return std::stod(match[1]) * (unit == "G" ? 1e9 : unit == "M" ? 1e6 : unit == "k" ? 1e3 : 1);
+}
+
+struct Size {
+  const char* name;
+  int layers, width, micro_batch, length;
+  const char* dtype;
+};
+
+class Memory : public testing::TestWithParam<Size> {};
+
+TEST_P(Memory, TheTableHolds) {
+  const Size& size = GetParam();
+  const TempDir dir;
+  make_tiny_data(dir);
+  const std::string config = make_tiny_config(dir);
+  const Outcome outcome = run_fathom(
+      dir, {"train", config, "--set", "train.steps=4", "--set", "model.max_position=1024", "--set",
+            fmt::format("model.num_layers={}", size.layers), "--set",
+            fmt::format("model.hidden_size={}", size.width), "--set",
+            fmt::format("train.sequence_length={}", size.length), "--set",
+            fmt::format("train.global_batch={}", 2 * size.micro_batch), "--set",
+            fmt::format("train.micro_batch={}", size.micro_batch), "--set",
+            fmt::format("dtype={}", size.dtype)});
+  must(outcome);
+  const double printed = printed_total(outcome.err), taken = 1024.0 * double(outcome.peak_kb);
+  EXPECT_NEAR(taken / printed, 1, 0.1) << "taken " << taken << "\n" << outcome.err;
+  fmt::print("{}: printed {:.1f} MB, taken {:.1f} MB, ratio {:.3f}\n", size.name, printed / 1e6,
+             taken / 1e6, taken / printed);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Memory,
+                         testing::Values(Size{"small_f32", 2, 64, 2, 32, "f32"},
+                                         Size{"small_bf16", 2, 64, 2, 32, "bf16"},
+                                         Size{"wide_f32", 4, 512, 4, 256, "f32"},
+                                         Size{"wide_bf16", 4, 512, 4, 256, "bf16"},
+                                         Size{"long_f32", 8, 256, 2, 1024, "f32"},
+                                         Size{"long_bf16", 8, 256, 2, 1024, "bf16"}),
+                         [](const auto& of) { return std::string(of.param.name); });
+
+}  // namespace
+}  // namespace fathom::test

@@ -1,0 +1,122 @@
+// Derived numbers of a run, and one clear line for every impossible size.
+#include "train/plan.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "io/temp_dir.h"
+#include "train/memory_table.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using testing::HasSubstr;
+
+TrainConfig small() {
+  TrainConfig config;
+  config.model.num_layers = 2;
+  config.model.hidden_size = 64;
+  config.model.num_heads = 4;
+  config.train.sequence_length = 32;
+  config.train.global_batch = 6;
+  config.train.steps = 10;
+  config.threads = 2;
+  return config;
+}
+
+TEST(Plan, DerivesEveryNumber) {
+  TrainConfig config = small();
+  config.train.micro_batch = 2;
+  config.dtype = Precision::f32;
+  const TrainPlan plan = resolve(config, {300, 10000});
+  EXPECT_EQ(plan.dtype, DType::f32);
+  EXPECT_EQ(plan.micro_batches, 3);
+  EXPECT_EQ(plan.micro_tokens, 64);
+  EXPECT_EQ(plan.tokens_per_step, 192);
+  EXPECT_EQ(plan.total_steps, 10);
+  EXPECT_EQ(plan.config.model.vocab_size, 320) << "padded to 64";
+  EXPECT_EQ(plan.config.model.num_kv_heads, 4);
+}
+
+TEST(Plan, EndsAtTheFirstLimit) {
+  TrainConfig config = small();
+  config.train.tokens = 193;  // of 192 a step: two steps
+  EXPECT_EQ(resolve(config, {300, 10000}).total_steps, 2);
+  config.train.tokens.reset();
+  config.train.epochs = 0.05;  // 500 tokens
+  EXPECT_EQ(resolve(config, {300, 10000}).total_steps, 3);
+  config.train.max_minutes = 1;
+  const TrainPlan plan = resolve(config, {300, 10000});
+  EXPECT_FALSE(plan.finished(2, 59.9));
+  EXPECT_TRUE(plan.finished(3, 0));
+  EXPECT_TRUE(plan.finished(1, 60));
+  EXPECT_DOUBLE_EQ(plan.progress(1, 54), 0.9) << "whichever limit is nearer";
+}
+
+TEST(Plan, ImpossibleSizesNameTheirKey) {
+  struct Wrong {
+    std::function<void(TrainConfig&)> change;
+    const char* message;
+  };
+  const Wrong all[] = {
+      {[](auto& c) { c.model.num_heads = 5; },
+       "model.num_heads (5) does not divide model.hidden_size (64)"},
+      {[](auto& c) { c.model.num_kv_heads = 3; },
+       "model.num_kv_heads (3) does not divide model.num_heads (4)"},
+      {[](auto& c) { c.model.head_dim = 7; }, "model.head_dim is 7"},
+      {[](auto& c) { c.model.num_layers = 0; }, "model.num_layers is 0"},
+      {[](auto& c) { c.model.hidden_size = -64; }, "model.hidden_size is -64"},
+      {[](auto& c) { c.model.vocab_size = 299; },
+       "model.vocab_size (299) is smaller than the tokenizer's vocabulary (300)"},
+      {[](auto& c) { c.train.sequence_length = 0; }, "train.sequence_length is 0"},
+      {[](auto& c) { c.train.sequence_length = 5000; },
+       "train.sequence_length (5000) is longer than model.max_position (4096)"},
+      {[](auto& c) { c.train.global_batch = 0; }, "train.global_batch is 0"},
+      {[](auto& c) { c.train.micro_batch = 4; },
+       "train.global_batch (6) is not a multiple of train.micro_batch (4)"},
+      {[](auto& c) { c.train.global_batch = 1 << 28; }, "more than 2^31 tokens"},
+      {[](auto& c) { c.train.logits_chunk = 0; }, "train.logits_chunk is 0"},
+      {[](auto& c) { c.train.steps = 0; }, "train.steps is 0"},
+      {[](auto& c) { c.train.steps.reset(); }, "train: the run has no end"},
+      {[](auto& c) { c.train.epochs = -1; }, "train.epochs is -1"},
+      {[](auto& c) { c.train.max_minutes = 0; }, "train.max_minutes is 0"},
+      {[](auto& c) { c.train.tokens = 0; }, "train.tokens is 0"},
+      {[](auto& c) { c.threads = -1; }, "threads is -1"},
+      {[](auto& c) { c.seed = -1; }, "seed is -1"},
+      {[](auto& c) { c.validation.every_steps = -1; }, "validation.every_steps is -1"},
+      {[](auto& c) { c.optimizer.beta2 = 1; }, "optimizer.beta2 is 1"},
+      {[](auto& c) { c.checkpoint.keep_last = 0; }, "checkpoint.keep_last is 0"},
+      {[](auto& c) { c.device = "tpu"; }, "tpu"},
+  };
+  for (const Wrong& wrong : all) {
+    TrainConfig config = small();
+    wrong.change(config);
+    EXPECT_THAT(input_error_of([&] { resolve(config, {300, 10000}); }), HasSubstr(wrong.message));
+  }
+}
+
+TEST(MemoryTable, ListsRowsAndTheirTotal) {
+  MemoryTable table(cpu_device);
+  table.add("weights", 3 << 20);
+  table.add("nothing", 0);
+  table.add_host("snapshot", 1 << 20);
+  EXPECT_EQ(table.device_total(), 4u << 20);
+  EXPECT_THAT(table.text(), HasSubstr("weights"));
+  EXPECT_THAT(table.text(), HasSubstr("75.0 %"));
+  EXPECT_THAT(table.text(), HasSubstr("snapshot"));
+  EXPECT_EQ(table.text().find("nothing"), std::string::npos);
+}
+
+TEST(MemoryTable, RefusesWhatDoesNotFit) {
+  MemoryTable table(cpu_device);
+  table.add("weights", std::size_t{3} << 30);
+  table.require_fits(0, std::size_t{3} << 30);
+  table.require_fits(0, 0);  // not known
+  EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{2} << 30); }),
+              testing::AllOf(HasSubstr("host memory"), HasSubstr("train.micro_batch")));
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,213 @@
+// Whole runs of `fathom train` inside this process: a resumed one ends with the very
+// bits of the uninterrupted one, and what cannot be resumed is refused.
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "data/sample_data.h"
+#include "io/atomic_file.h"
+#include "train/checkpoint.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using test::input_error_of;
+using test::TempDir;
+using testing::HasSubstr;
+
+constexpr std::int64_t total_steps = 12, save_every = 5;
+
+TrainConfig tiny(const TempDir& dir, const std::string& run) {
+  TrainConfig config;
+  config.output = dir / run;
+  config.threads = 2;
+  config.dtype = Precision::f32;
+  config.model.num_layers = 2;
+  config.model.hidden_size = 32;
+  config.model.num_heads = 4;
+  config.model.num_kv_heads = 2;
+  config.model.max_position = 64;
+  config.model.init_std = 0.1;
+  config.data.directory = dir / "out";
+  config.train.sequence_length = 24;
+  config.train.global_batch = 4;
+  config.train.micro_batch = 4;
+  config.train.steps = total_steps;
+  config.schedule.peak = 1e-2;
+  config.validation.every_steps = 4;
+  config.checkpoint.interval_seconds = 0;
+  config.checkpoint.every_steps = save_every;
+  config.checkpoint.keep_every = save_every;
+  return config;
+}
+
+void prepare(const TempDir& dir) {
+  prepare_data(test::sample_config(dir), test::byte_encoder());
+}
+
+// All weights and moments of a run's checkpoint, as bytes under their names.
+std::map<std::string, std::string> tensors_of(const std::string& checkpoint) {
+  std::map<std::string, std::string> all;
+  const Checkpoint file(checkpoint);
+  Context context(cpu_device, 1 << 16);
+  for (const Checkpoint::Entry& entry : file.entries()) {
+    std::string bytes(static_cast<std::size_t>(entry.shape.elements()) * size_of(entry.dtype), 0);
+    file.load(context, entry.kind, entry.name, Tensor(bytes.data(), entry.dtype, entry.shape));
+    all[std::string(name_of(entry.kind)) + "/" + entry.name] = std::move(bytes);
+  }
+  return all;
+}
+
+std::string checkpoint_of(const TrainConfig& config, std::int64_t step) {
+  return config.output + "/checkpoints/" + checkpoint_name(step);
+}
+
+void expect_same_end(const TrainConfig& a, const TrainConfig& b) {
+  const auto one = tensors_of(checkpoint_of(a, total_steps));
+  const auto two = tensors_of(checkpoint_of(b, total_steps));
+  ASSERT_GT(one.size(), 30u);
+  ASSERT_EQ(one.size(), two.size());
+  for (const auto& [name, bytes] : one) EXPECT_TRUE(bytes == two.at(name)) << name;
+  const TrainingState s = Checkpoint(checkpoint_of(a, total_steps)).state();
+  const TrainingState t = Checkpoint(checkpoint_of(b, total_steps)).state();
+  EXPECT_EQ(s.updates, t.updates);
+  EXPECT_EQ(s.data_position, t.data_position);
+  EXPECT_EQ(s.guard, t.guard);
+}
+
+struct Case {
+  const char* name;
+  std::function<void(TrainConfig&)> change;
+};
+
+class Resume : public testing::TestWithParam<Case> {};
+
+// The whole run; one that lost everything after step 5 and goes on by itself; and one
+// that begins elsewhere with that step's checkpoint.
+TEST_P(Resume, EndsWithTheSameBits) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig whole = tiny(dir, "whole"), cut = tiny(dir, "cut"), named = tiny(dir, "named");
+  for (TrainConfig* config : {&whole, &cut, &named}) GetParam().change(*config);
+  ASSERT_EQ(train(whole, {}), 0);
+  const TrainingState middle = Checkpoint(checkpoint_of(whole, save_every)).state();
+  if (whole.guard.on_spike == GuardAction::skip) {
+    ASSERT_GT(middle.step, middle.updates) << "the guard should have skipped a step before it";
+    ASSERT_GT(middle.updates, 0);
+  }
+  fs::create_directories(cut.output + "/checkpoints");
+  fs::copy(checkpoint_of(whole, save_every), checkpoint_of(cut, save_every),
+           fs::copy_options::recursive);
+  ASSERT_EQ(train(cut, {}), 0);
+  expect_same_end(whole, cut);
+  ASSERT_EQ(train(named, {checkpoint_of(whole, save_every)}), 0);
+  expect_same_end(whole, named);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Resume,
+    testing::Values(Case{"f32", [](TrainConfig&) {}},
+                    Case{"bf16", [](TrainConfig& c) { c.dtype = Precision::bf16; }},
+                    Case{"accumulated", [](TrainConfig& c) { c.train.micro_batch = 1; }},
+                    Case{"bf16_accumulated_in_documents",
+                         [](TrainConfig& c) {
+                           c.dtype = Precision::bf16;
+                           c.train.micro_batch = 2;
+                           c.data.attention_within_documents = true;
+                         }},
+                    Case{"after_a_skipped_step",
+                         [](TrainConfig& c) {
+                           // So touchy that some step of the first five is taken for a spike.
+                           c.guard = {GuardAction::skip, GuardAction::skip, 0.01, 2, 1, 1000};
+                         }}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(Trainer, WritesWhatARunIsMadeOf) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig config = tiny(dir, "run");
+  ASSERT_EQ(train(config, {}), 0);
+  for (const char* name : {"config.toml", "metrics.jsonl", "report.html", "tensorboard",
+                           "model/config.json", "model/model.safetensors"}) {
+    EXPECT_TRUE(fs::exists(config.output + "/" + name)) << name;
+  }
+  // The resolved config can be trained from again, and a finished run is finished.
+  const auto before = tensors_of(checkpoint_of(config, total_steps));
+  ASSERT_EQ(train(load_train_config(config.output + "/config.toml"), {}), 0);
+  EXPECT_EQ(tensors_of(checkpoint_of(config, total_steps)), before);
+}
+
+TEST(Trainer, ResumeNoneBeginsAgain) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  ASSERT_EQ(train(config, {}), 0);
+  const auto before = tensors_of(checkpoint_of(config, total_steps));
+  config.seed = 2;
+  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("the seed"));
+  ASSERT_EQ(train(config, {"none"}), 0);
+  EXPECT_NE(tensors_of(checkpoint_of(config, total_steps)), before);
+}
+
+TEST(Trainer, RefusesASecondRunOnItsOutput) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig config = tiny(dir, "run");
+  const DirectoryLock lock(config.output);
+  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("is in use by process"));
+}
+
+TEST(Trainer, RefusesOtherDataAndTokenizersOnResume) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  ASSERT_EQ(train(config, {}), 0);
+  TrainConfig longer = config;
+  longer.train.sequence_length = 25;
+  EXPECT_THAT(input_error_of([&] { train(longer, {}); }), HasSubstr("train.sequence_length"));
+
+  auto encoder = test::byte_encoder();
+  encoder.hash = 0x77;
+  prepare_data(test::sample_config(dir), encoder, Overwrite::yes);
+  const std::string message = input_error_of([&] { train(config, {}); });
+  EXPECT_THAT(message, HasSubstr("made with tokenizer 0000000000001234, but the data with "
+                                 "0000000000000077"));
+  EXPECT_THAT(input_error_of([&] { train(config, {dir / "nowhere"}); }), HasSubstr("nowhere"));
+}
+
+TEST(Trainer, RefusesAnotherModelsCheckpoint) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  ASSERT_EQ(train(config, {}), 0);
+  config.model.hidden_size = 64;
+  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("embedding.weight"));
+  config.model.hidden_size = 32;
+  config.model.num_layers = 1;
+  EXPECT_NE(input_error_of([&] { train(config, {}); }), "no error")
+      << "a checkpoint with more layers than the model";
+}
+
+// A state damaged on the disk: the one before it is taken, and the end is the same.
+TEST(Trainer, StepsBackOverADamagedCheckpoint) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig whole = tiny(dir, "whole");
+  ASSERT_EQ(train(whole, {}), 0);
+  TrainConfig cut = tiny(dir, "cut");
+  fs::create_directories(cut.output);
+  fs::copy(whole.output + "/checkpoints", cut.output + "/checkpoints", fs::copy_options::recursive);
+  for (const auto& file : fs::directory_iterator(checkpoint_of(cut, total_steps))) {
+    if (file.path().extension() == ".safetensors") fs::resize_file(file.path(), 999);
+  }
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(train(cut, {}), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("damaged"));
+  expect_same_end(whole, cut);
+}
+
+}  // namespace
+}  // namespace fathom
