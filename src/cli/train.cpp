@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "cli/commands.h"
-#include "core/log.h"
 #include "train/trainer.h"
 
 namespace fathom::cli {
@@ -19,10 +18,6 @@ void run_train(const TrainFlags& flags) {
   const TrainConfig config = load_train_config(flags.config, flags.overrides);
   // As the shell reports a process that a signal ended.
   if (const int signal = train(config, flags.options)) throw CLI::RuntimeError(128 + signal);
-  log::info(
-      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
-      "  fathom generate {0}/model --prompt \"Once\"",
-      config.output);
 }
 
 }  // namespace

@@ -340,6 +340,10 @@ void Trainer::finish() {
   content.config_toml = state().config_toml;
   content.memory_table = memory_table_;
   write_report(path("report.html"), path("metrics.jsonl"), content);
+  log::info(
+      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
+      "  fathom generate {0}/model --prompt \"Once\"",
+      plan_.config.output);
 }
 
 int Trainer::run(const TrainOptions& options, const StopSignals& signals) {

@@ -41,6 +41,36 @@ TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
   }
 }
 
+// Three ranks' columns, one after another on one device.
+TEST_P(CrossEntropyTest, ASplitVocabularyGivesTheSame) {
+  constexpr std::int64_t n = 5, widths[] = {301, 300, 7};
+  const Size vocabulary = 608;
+  Values logits = values(n * vocabulary, 1, 6), targets{0, 607, -1, 301, 300};
+  // A rank that has nothing to add to a row.
+  for (Size i = 0; i < 301; ++i) logits[3 * vocabulary + i] = -infinity;
+  const auto expected = reference_cross_entropy(n, vocabulary, logits, targets, 0.25);
+  const DeviceTensor t(context_, DType::i32, {n}, targets), x(context_, dtype(), {n, 608}, logits),
+      parts(context_, DType::f32, {3, 3, n}), losses(context_, DType::f32, {n});
+  for (const auto gradient : {LogitsGradient::none, LogitsGradient::overwrite}) {
+    for (std::int64_t pass = 0; pass < 2; ++pass) {
+      for (std::int64_t rank = 0, first = 0; rank < 3; first += widths[rank++]) {
+        const Tensor mine = Tensor(x).columns(first, widths[rank]);
+        const Tensor part = Tensor(parts).slice(rank, 1).view({3, n});
+        if (pass == 0)
+          cross_entropy_part(context_, mine, t, first, part);
+        else
+          cross_entropy_from_parts(context_, parts, mine, t, first, gradient, 0.25f, losses);
+      }
+    }
+    EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
+    if (gradient == LogitsGradient::none) {
+      EXPECT_EQ(x.download(), logits);
+    } else {
+      EXPECT_LT(relative_error(x.download(), expected.gradient), tolerance());
+    }
+  }
+}
+
 TEST_P(CrossEntropyTest, IsExactEnoughForALargeVocabulary) {
   const Size vocabulary = 102400;
   const Values logits = values(vocabulary, 1, 0.5), targets{77777};

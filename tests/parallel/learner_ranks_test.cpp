@@ -2,101 +2,17 @@
 // norms and weights.
 #include <gtest/gtest.h>
 
-#include <map>
-#include <mutex>
-
 #include "comm/thread_ranks.h"
-#include "core/error.h"
 #include "core/parallel.h"
-#include "model/shard.h"
-#include "parallel/small_model.h"
-#include "train/learner.h"
+#include "parallel/learner_run.h"
 
 namespace fathom {
 namespace {
 
-using test::SampleBatch;
-
-constexpr int steps = 10, micro_batches = 8;
-
-struct Case {
-  ParallelConfig parallel;
-  Recompute recompute = Recompute::selective;
-  bool tied = false;
-
-  std::string name() const {
-    return fmt::format("pp {} dp {} tp {}, sequence {}, zero {}, {} × {}, recompute {}, tied {}",
-                       parallel.pp, parallel.dp, parallel.tp, parallel.sequence_parallel,
-                       parallel.zero, int(parallel.schedule), parallel.virtual_stages,
-                       int(recompute), tied);
-  }
-};
-
-struct Result {
-  std::vector<float> losses, norms, evaluated;
-  std::map<std::string, std::vector<float>> weights;  // global
-};
-
-ModelConfig model_of(const Case& c) {
-  return test::small_model(8, 2, 50, c.tied);
-}
-
-LearnerOptions options_of(const Case& c, const RankGroups* ranks) {
-  LearnerOptions o;
-  o.model = model_of(c);
-  o.stage = {c.recompute, 10};
-  o.micro_tokens = SampleBatch::n;
-  o.tokens_per_step = SampleBatch::n * micro_batches / (ranks ? ranks->plan().layout.dp : 1);
-  o.ranks = ranks;
-  return o;
-}
-
-void collect_weights(const ParameterStore& parameters, Result& result) {
-  for (const Parameter& p : parameters.all()) {
-    auto& global = result.weights[p.spec.name];
-    global.resize(static_cast<std::size_t>(p.spec.shape.elements()));
-    for (const ShardBox& box : shard_boxes(p.spec, parameters.shard())) {
-      const std::int64_t columns = box.shape[-1], rows = box.shape.elements() / columns;
-      const std::int64_t row = box.offset.size() > 1 ? box.offset[0] : 0;
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const float* from = p.weight.as<float>() + (box.local + r) * columns;
-        std::copy(from, from + columns,
-                  global.begin() + (row + r) * p.spec.shape[-1] + box.offset.back());
-      }
-    }
-  }
-}
-
-Result train(const Case& c, const RankGroups* ranks) {
-  Learner learner(options_of(c, ranks));
-  learner.initialize_weights(3);
-  const int dp = ranks ? ranks->plan().layout.dp : 1, mine = ranks ? ranks->place().dp : 0;
-  Result result;
-  for (int step = 0; step < steps; ++step) {
-    std::vector<SampleBatch> samples;
-    for (int m = mine; m < micro_batches; m += dp) samples.emplace_back(step * micro_batches + m);
-    std::vector<MicroBatch> batches;
-    std::int64_t targets = 0;
-    for (const SampleBatch& sample : samples) {
-      batches.push_back(sample.batch());
-      targets += sample.counted();
-    }
-    const Learner::Result r = learner.compute_gradients(batches, targets);
-    learner.update(1e-3);
-    result.losses.push_back(float(r.loss));
-    result.norms.push_back(float(r.gradient_norm));
-  }
-  const SampleBatch sample(1000);
-  const auto losses = learner.evaluate(sample.batch());
-  result.evaluated.assign(losses.begin(), losses.end());
-  collect_weights(learner.parameters(), result);
-  return result;
-}
+using namespace test;
 
 // Of rank 0, with all ranks' weights; the others' losses must be the same bits.
 Result train_on_ranks(const Case& c) {
-  Result result;
-  std::mutex mutex;
   const int ranks = int(c.parallel.pp * c.parallel.dp * c.parallel.tp);
   const ModelConfig model = model_of(c);
   const ParallelPlan plan =
@@ -107,7 +23,7 @@ Result train_on_ranks(const Case& c) {
     const RankGroups groups(world, plan, model);
     all[std::size_t(world.rank())] = train(c, &groups);
   });
-  result = all[0];
+  Result result = all[0];
   for (const Result& other : all) {
     EXPECT_EQ(other.losses, result.losses);
     EXPECT_EQ(other.norms, result.norms);
@@ -132,19 +48,11 @@ void expect_same(const Case& c, const Result& one) {
     EXPECT_NEAR(many.losses[s] / one.losses[s], 1, 1e-5) << "step " << step;
     EXPECT_NEAR(many.norms[s] / one.norms[s], 1, 1e-4) << "step " << step;
   }
-  EXPECT_LT(test::relative_error(many.evaluated, one.evaluated), 1e-5);
+  EXPECT_LT(relative_error(many.evaluated, one.evaluated), 1e-5);
   ASSERT_EQ(many.weights.size(), one.weights.size());
   for (const auto& [name, values] : one.weights) {
-    EXPECT_LT(test::relative_error(many.weights.at(name), values), 1e-4) << name;
+    EXPECT_LT(relative_error(many.weights.at(name), values), 1e-4) << name;
   }
-}
-
-ParallelConfig layout(int pp, int dp, int tp) {
-  ParallelConfig c;
-  c.pp = pp;
-  c.dp = dp;
-  c.tp = tp;
-  return c;
 }
 
 // Every factorisation of 8, with options that walk through their combinations.
