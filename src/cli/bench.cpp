@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "train/plan.h"
 
 namespace fathom::cli {
 namespace {
@@ -18,10 +19,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Arguments {
-  std::string model_file, dtype = "f32";
+  std::string model_file, dtype = "auto";
   std::int64_t sequences = 8, sequence_length = 512;
   int threads = 0, steps = 5;
-  bool json = false, step_only = false;
+  bool json = false, brief = false;
 };
 
 // 25 million parameters.
@@ -45,10 +46,13 @@ StepShape shape_of(const Arguments& a) {
   if (a.sequences < 1 || a.sequence_length < 1 || a.steps < 1) {
     fail_input("--sequences, --length and --steps must be at least 1");
   }
-  if (a.dtype != "f32" && a.dtype != "bf16") fail_input("--dtype is {}: use f32 or bf16", a.dtype);
+  if (a.dtype != "auto" && a.dtype != "f32" && a.dtype != "bf16") {
+    fail_input("--dtype is {}: use auto, f32 or bf16", a.dtype);
+  }
   shape.model.max_position = std::max(shape.model.max_position, a.sequence_length);
   shape.model = resolve(shape.model);
-  shape.dtype = a.dtype == "bf16" ? DType::bf16 : DType::f32;
+  const bool bf16 = a.dtype == "auto" ? computes_bf16(cpu_device) : a.dtype == "bf16";
+  shape.dtype = bf16 ? DType::bf16 : DType::f32;
   shape.sequences = a.sequences;
   shape.sequence_length = a.sequence_length;
   return shape;
@@ -75,10 +79,17 @@ Json measure(const Arguments& arguments) {
   Context context(cpu_device);
   Json json;
   json["threads"] = num_threads();
-  json["dtype"] = arguments.dtype;
+  json["dtype"] = shape.dtype == DType::bf16 ? "bf16" : "f32";
+  json["model"] = {{"num_layers", shape.model.num_layers},
+                   {"hidden_size", shape.model.hidden_size},
+                   {"num_heads", shape.model.num_heads},
+                   {"intermediate_size", shape.model.intermediate_size},
+                   {"vocab_size", shape.model.vocab_size}};
+  json["sequences"] = shape.sequences;
+  json["sequence_length"] = shape.sequence_length;
   json["parameters"] = count_parameters(shape.model);
   json["tokens"] = shape.tokens();
-  std::vector<double> steps = measure_steps(context, shape, arguments.steps + 1);
+  std::vector<double> steps = measure_steps(cpu_device, shape, arguments.steps + 1);
   steps.erase(steps.begin());  // warms up
   const double step = median(steps);
   const double flops = train_flops_per_token(shape.model, shape.sequence_length) *
@@ -86,12 +97,12 @@ Json measure(const Arguments& arguments) {
   json["step"] = {{"seconds", step},
                   {"tokens_per_second", static_cast<double>(shape.tokens()) / step},
                   {"flops_per_second", flops / step}};
-  if (arguments.step_only) return json;
   const Ceilings ceilings = measure_ceilings(context);
   json["ceilings"] = {{"gemm_f32_flops_per_second", ceilings.gemm_f32},
                       {"gemm_bf16_flops_per_second", ceilings.gemm_bf16},
                       {"copy_bytes_per_second", ceilings.copy}};
   json["step"]["share_of_gemm_peak"] = flops / step / ceilings.gemm(shape.dtype);
+  if (arguments.brief) return json;
   double sum = 0;
   json["operations"] = Json::array();
   for (const OperationRow& row : measure_operations(context, shape)) {
@@ -111,13 +122,13 @@ void print_text(const Json& json) {
   std::cout << fmt::format("step {:.3f} s, {:.0f} tokens/s, {:.1f} GFLOP/s\n",
                            number(step["seconds"]), number(step["tokens_per_second"]),
                            number(step["flops_per_second"]) / 1e9);
-  if (!json.contains("ceilings")) return;
   const Json& ceilings = json["ceilings"];
   std::cout << fmt::format(
       "GEMM peak f32 {:.1f}, bf16 {:.1f} GFLOP/s; copy {:.1f} GB/s; step at {:.1f} % of the peak\n",
       number(ceilings["gemm_f32_flops_per_second"]) / 1e9,
       number(ceilings["gemm_bf16_flops_per_second"]) / 1e9,
       number(ceilings["copy_bytes_per_second"]) / 1e9, number(step["share_of_gemm_peak"]) * 100);
+  if (!json.contains("operations")) return;
   std::cout << fmt::format("\n{:<24}{:>6}{:>10}{:>8}{:>10}{:>8}{:>11}\n", "operation", "calls",
                            "ms", "% step", "GFLOP/s", "GB/s", "% ceiling");
   for (const Json& row : json["operations"]) {
@@ -145,12 +156,14 @@ void add_bench(CLI::App& app) {
   c->add_option("--model", a.model_file, "TOML file with a [model] table; else 25M parameters");
   c->add_option("--sequences", a.sequences, "sequences a step")->capture_default_str();
   c->add_option("--length", a.sequence_length, "tokens a sequence")->capture_default_str();
-  c->add_option("--dtype", a.dtype, "f32 or bf16")->capture_default_str();
+  c->add_option("--dtype", a.dtype,
+                "auto, f32 or bf16; auto: bf16 where the processor multiplies it")
+      ->capture_default_str();
   c->add_option("--steps", a.steps, "steps to take the median of")->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")->capture_default_str();
-  c->add_flag("--step-only", a.step_only, "the whole step alone");
+  c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
   c->add_flag("--json", a.json, "as one JSON object");
-  c->footer("Example: fathom bench cpu --dtype bf16 --threads 2");
+  c->footer("Example: fathom bench cpu --dtype f32 --threads 2");
   c->callback([arguments] {
     if (arguments->threads > 0) set_num_threads(arguments->threads);
     const Json json = measure(*arguments);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "model/stage.h"
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
@@ -12,6 +11,7 @@
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
 #include "ops/swiglu.h"
+#include "train/peak.h"
 
 namespace fathom::cli {
 namespace {
@@ -36,15 +36,6 @@ Tensor integers(Context& context, Arena& arena, const std::vector<std::int32_t>&
   const Tensor x = arena.take(DType::i32, {static_cast<std::int64_t>(values.size())});
   copy_bytes(x.data, context.device, values.data(), cpu_device, x.bytes(), context.stream);
   return x;
-}
-
-double square_gemm(Context& context, Arena& arena, DType dtype, std::int64_t n) {
-  const ArenaScope scope(arena);
-  const Tensor x = filled(context, arena, dtype, {n, n}), w = filled(context, arena, dtype, {n, n});
-  const Tensor y = arena.take(dtype, {n, n});
-  const double size = static_cast<double>(n);
-  return 2 * size * size * size /
-         best_seconds(context, 0.4, [&] { ops::linear(context, x, w, y); });
 }
 
 // The operations of a step, one method a family.
@@ -194,10 +185,8 @@ double best_seconds(Context& context, double budget, const std::function<void()>
 Ceilings measure_ceilings(Context& context) {
   Ceilings ceilings;
   Arena arena(context.device, std::size_t{192} << 20);
-  for (const std::int64_t n : {768, 1024, 1536}) {
-    ceilings.gemm_f32 = std::max(ceilings.gemm_f32, square_gemm(context, arena, DType::f32, n));
-    ceilings.gemm_bf16 = std::max(ceilings.gemm_bf16, square_gemm(context, arena, DType::bf16, n));
-  }
+  ceilings.gemm_f32 = measure_gemm_peak(context, DType::f32, 0.5);
+  ceilings.gemm_bf16 = measure_gemm_peak(context, DType::bf16, 0.5);
   const Tensor from = arena.take(DType::f32, {1 << 10, 20 << 10});
   const Tensor to = arena.take(DType::f32, from.shape);
   const double took = best_seconds(context, 0.4, [&] { ops::convert(context, from, to); });
@@ -207,70 +196,6 @@ Ceilings measure_ceilings(Context& context) {
 
 std::vector<OperationRow> measure_operations(Context& context, const StepShape& shape) {
   return Operations(context, shape).measure();
-}
-
-std::vector<double> measure_steps(Context& context, const StepShape& shape, int steps) {
-  const ModelConfig& c = shape.model;
-  const StageRange all = whole_model(c);
-  const StageOptions options{Recompute::none, 1024};
-  const std::int64_t n = shape.tokens();
-  ParameterStore parameters(stage_parameters(c, all), shape.dtype, Gradients::f32, context.device);
-  std::size_t elements = 0;
-  for (Parameter& p : parameters.all()) {
-    initialize(context, p.spec, c.init_std, 1, p.weight);
-    elements += static_cast<std::size_t>(p.weight.elements());
-  }
-  const Stage stage(c, all, parameters, options, context.device);
-  Activations activations(
-      Arena(context.device, Stage::activation_bytes(c, all, options, shape.dtype, n)));
-  Arena arena(context.device, elements * 12 + (std::size_t{4} << 20) +
-                                  parameters.all().size() * 1024 +
-                                  static_cast<std::size_t>(n) * 32);
-  std::vector<std::int32_t> ids, positions, offsets;
-  for (std::int64_t i = 0; i < n; ++i) {
-    ids.push_back(static_cast<std::int32_t>(i * 7919 % c.vocab_size));
-    positions.push_back(static_cast<std::int32_t>(i % shape.sequence_length));
-  }
-  for (std::int64_t i = 0; i <= shape.sequences; ++i) {
-    offsets.push_back(static_cast<std::int32_t>(i * shape.sequence_length));
-  }
-  MicroBatch batch;
-  batch.ids = batch.targets = integers(context, arena, ids);
-  batch.tokens.positions = integers(context, arena, positions);
-  batch.tokens.segments = {integers(context, arena, offsets), shape.sequence_length};
-  const Tensor losses = arena.take(DType::f32, {n}), scalars = arena.take(DType::f32, {3});
-  struct Moments {
-    Tensor master, m, v;
-  };
-  std::vector<Moments> moments;
-  for (const Parameter& p : parameters.all()) {
-    const Shape flat{p.weight.elements()};
-    const bool f32 = shape.dtype == DType::f32;
-    moments.push_back({f32 ? p.weight.view(flat) : arena.take(DType::f32, flat),
-                       arena.take(DType::f32, flat), arena.take(DType::f32, flat)});
-  }
-  std::vector<double> seconds;
-  for (int step = 1; step <= steps; ++step) {
-    seconds.push_back(seconds_of(context, [&] {
-      parameters.zero_gradients(context);
-      stage.forward(context, batch, {}, activations, {}, 1.0f / static_cast<float>(n), losses);
-      stage.backward(context, batch, activations, {}, {});
-      ops::fill(context, scalars, 0.0f);
-      for (const Parameter& p : parameters.all()) {
-        ops::add_sum_of_squares(context, p.gradient, scalars.slice(0, 1));
-      }
-      ops::clip_scale(context, scalars.slice(0, 1), 1.0f, scalars.slice(1, 1), scalars.slice(2, 1));
-      ops::AdamWStep update{1e-4f};
-      update.step = step;
-      for (std::size_t i = 0; i < moments.size(); ++i) {
-        const Parameter& p = parameters.all()[i];
-        const Shape flat{p.weight.elements()};
-        ops::adamw(context, p.gradient.view(flat), scalars.slice(2, 1), update, moments[i].master,
-                   moments[i].m, moments[i].v, p.weight.view(flat));
-      }
-    }));
-  }
-  return seconds;
 }
 
 }  // namespace fathom::cli

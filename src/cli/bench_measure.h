@@ -43,6 +43,6 @@ struct StepShape {
 std::vector<OperationRow> measure_operations(Context& context, const StepShape& shape);
 
 // Seconds of whole steps: forward, backward, norm, clipping, AdamW.
-std::vector<double> measure_steps(Context& context, const StepShape& shape, int steps);
+std::vector<double> measure_steps(Device device, const StepShape& shape, int steps);
 
 }  // namespace fathom::cli

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "train/plan.h"
 
 namespace fathom::cli {
 namespace {
@@ -68,10 +69,6 @@ std::string isa_name(dnnl_cpu_isa_t isa) {
   }
 }
 
-bool has_bf16(dnnl_cpu_isa_t isa) {
-  return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
-}
-
 // "24064308 kB" to bytes.
 std::size_t memory_bytes(std::string_view key) {
   std::istringstream text(proc_value("/proc/meminfo", key));
@@ -95,9 +92,10 @@ Json describe() {
   json["onednn"] = {
       {"version", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
       {"code", isa_name(isa)},
-      {"bf16_products", has_bf16(isa) ? "native" : "converted to f32"}};
+      {"bf16_products", computes_bf16(cpu_device) ? "native" : "converted to f32"}};
   json["cuda"] = {{"devices", cuda::device_count()}};
-  json["default_precision"] = cuda::device_count() > 0 || has_bf16(isa) ? "bf16" : "f32";
+  json["default_precision"] =
+      cuda::device_count() > 0 || computes_bf16(cpu_device) ? "bf16" : "f32";
   return json;
 }
 

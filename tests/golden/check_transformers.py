@@ -1,30 +1,35 @@
 #!/usr/bin/env python3
-"""Oracle for Hugging Face directories: needs PyTorch, transformers, numpy.
+"""Compares models with transformers, both ways: needs PyTorch and transformers.
 
-  check_transformers.py logits DIRECTORY ID [ID ...]   last-token logits, 64 greedy tokens (JSON)
-  check_transformers.py make OUT                       tiny models for the opposite direction
+    python tests/golden/check_transformers.py build/release/tests/infer/transformers_exchange WORK [MODEL ...]
 
-`make` writes OUT/<mha|gqa>-<tied|untied>-<single|sharded>, each with expected.json:
-the prompt's ids, the logits of its last token and the next 64 greedy tokens.
+Random models (MHA and GQA, tied and untied, one file and shards) made by Fathom are
+opened in transformers, and made by transformers are opened by Fathom; so is each
+MODEL, a directory of Fathom's. Logits in f32 within 1e-4 of the largest and the same
+64 greedy tokens, else exit code 1.
 """
 
-import argparse
 import json
 import pathlib
+import subprocess
+import sys
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+PROMPT = [1, 5, 42, 17, 299, 3]
 
 
 def expected(model, ids):
     model = model.float().eval()
     tokens = torch.tensor([ids])
     with torch.no_grad():
-        logits = model(tokens).logits[0, -1].tolist()
+        logits = model(tokens).logits[0, -1]
         for _ in range(64):  # plain argmax: no generation config takes part
             best = model(tokens).logits[0, -1].argmax()
             tokens = torch.cat([tokens, best.view(1, 1)], dim=1)
-    return {"ids": ids, "logits": logits, "greedy": tokens[0, len(ids):].tolist()}
+    return {"ids": ids, "logits": logits.tolist(), "greedy": tokens[0, len(ids):].tolist()}
 
 
 def make(out):
@@ -39,25 +44,43 @@ def make(out):
                 model = LlamaForCausalLM(config)
                 name = f"{heads_name}-{'tied' if tied else 'untied'}-{shard_name}"
                 model.save_pretrained(out / name, max_shard_size=shard)
-                text = json.dumps(expected(model, [1, 5, 42, 17, 299, 3]))
-                (out / name / "expected.json").write_text(text)
+                (out / name / "expected.json").write_text(json.dumps(expected(model, PROMPT)))
+    assert len(list(out.glob("*-sharded/*.safetensors"))) > 4, "nothing was sharded"
+
+
+def check(directory):
+    want = json.loads((directory / "expected.json").read_text())
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    got = expected(model, want["ids"])
+    worst = max(abs(a - b) for a, b in zip(got["logits"], want["logits"], strict=True))
+    largest = max(map(abs, want["logits"]))
+    same = got["greedy"] == want["greedy"]
+    good = same and worst <= 1e-4 * largest
+    print(f"{'ok  ' if good else 'FAIL'} {directory}: logits off by {worst:.1e} of up to "
+          f"{largest:.1f}, greedy tokens {'the same' if same else 'differ'}", flush=True)
+    return good
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    logits = commands.add_parser("logits")
-    logits.add_argument("directory")
-    logits.add_argument("ids", type=int, nargs="+")
-    commands.add_parser("make").add_argument("out", type=pathlib.Path)
-    arguments = parser.parse_args()
-    if arguments.command == "make":
-        make(arguments.out)
-    else:
-        model = AutoModelForCausalLM.from_pretrained(arguments.directory, dtype=torch.float32)
-        print(json.dumps(expected(model, arguments.ids)))
+    exchange, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
+    print(f"transformers {transformers.__version__}, PyTorch {torch.__version__}")
+    ours, theirs = work / "fathom", work / "transformers"
+    for folder in (ours, theirs):
+        folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run([exchange, "make", ours], check=True)
+    make(theirs)
+    good = True
+    for directory in sorted(ours.iterdir()):
+        good &= check(directory)
+    for model in models:
+        subprocess.run([exchange, "expect", model, *map(str, PROMPT)], check=True)
+        good &= check(pathlib.Path(model))
+    for directory in sorted(theirs.iterdir()):
+        good &= subprocess.run([exchange, "check", directory]).returncode == 0
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     main()

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "ops/cpu/gemm_bf16.h"
 #include "ops/cpu/math.h"
 #include "ops/dispatch.h"
 
@@ -146,7 +147,7 @@ void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumu
   }
   if (a.tensor.dtype == DType::f32) {
     sgemm(size, floats(a), floats(b), floats({c}), accumulate);
-  } else {
+  } else if (!gemm_in_bf16(context, a, b, c, accumulate)) {
     gemm_by_conversion(context, a, b, c, size, accumulate);
   }
 }

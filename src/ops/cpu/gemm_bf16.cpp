@@ -1,0 +1,116 @@
+// oneDNN generates a kernel for each shape, which takes milliseconds: kernels are
+// kept, and shared by all threads. What they pack goes into the workspace.
+#include "ops/cpu/gemm_bf16.h"
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+
+#include "core/parallel.h"
+
+namespace fathom::ops::cpu {
+namespace {
+
+using Memory = dnnl::memory;
+
+// All that a kernel is generated for.
+struct Key {
+  std::int64_t m, n, k;
+  std::int64_t a_stride, b_stride, c_stride;  // of rows as they stand in memory
+  bool a_transposed, b_transposed, c_is_float, adds;
+  int threads;
+
+  auto operator<=>(const Key&) const = default;
+};
+
+struct Kernel {
+  dnnl::matmul primitive;  // empty: there is none, convert
+  Memory::desc a, b, c, scratch;
+};
+
+dnnl::engine& engine() {
+  static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+Memory::desc layout(std::int64_t rows, std::int64_t cols, std::int64_t stride, bool transposed,
+                    Memory::data_type type) {
+  return {{rows, cols}, type, transposed ? Memory::dims{1, stride} : Memory::dims{stride, 1}};
+}
+
+Kernel make_kernel(const Key& key) {
+  constexpr auto bf16 = Memory::data_type::bf16;
+  Kernel kernel;
+  kernel.a = layout(key.m, key.k, key.a_stride, key.a_transposed, bf16);
+  kernel.b = layout(key.k, key.n, key.b_stride, key.b_transposed, bf16);
+  kernel.c =
+      layout(key.m, key.n, key.c_stride, false, key.c_is_float ? Memory::data_type::f32 : bf16);
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (key.adds) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  // Operands as they lie: asking for oneDNN's blocked formats and reordering into
+  // them is slower, most of all for weight gradients (docs/performance.md).
+  const dnnl::matmul::primitive_desc description({kernel.a, kernel.b, kernel.c}, attributes,
+                                                 engine(), /*allow_empty=*/true);
+  if (!description) return kernel;
+  // Anything but the blocked kernels ("brg:...") is a slow reference.
+  if (!std::string_view(description.impl_info_str()).starts_with("brg")) return kernel;
+  kernel.scratch = description.scratchpad_desc();
+  kernel.primitive = dnnl::matmul(description);
+  return kernel;
+}
+
+// A bounded number of kernels: prompts of every length would collect without end.
+std::shared_ptr<const Kernel> find_kernel(const Key& key) {
+  static std::mutex mutex;
+  static std::map<Key, std::shared_ptr<const Kernel>> kernels;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<const Kernel>& kernel = kernels[key];
+  if (kernel) return kernel;
+  const auto made = std::make_shared<const Kernel>(make_kernel(key));
+  constexpr std::size_t most = 512;
+  if (kernels.size() > most) kernels.clear();
+  kernels[key] = made;
+  return made;
+}
+
+bool processor_has_bf16() {
+  constexpr auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  static const bool has = (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bf16) == bf16;
+  return has;
+}
+
+}  // namespace
+
+bool gemm_in_bf16(Context& context, const Operand& a, const Operand& b, Tensor c,
+                  Accumulate accumulate) {
+  if (!processor_has_bf16()) return false;
+  const std::int64_t k = a.transposed ? a.tensor.rows() : a.tensor.cols();
+  const auto kernel = find_kernel({c.rows(), c.cols(), k, a.tensor.row_stride, b.tensor.row_stride,
+                                   c.row_stride, a.transposed, b.transposed, c.dtype == DType::f32,
+                                   accumulate == Accumulate::add, num_threads()});
+  const std::size_t bytes = kernel->scratch.get_size();
+  const std::size_t room = context.workspace.capacity() - context.workspace.mark();
+  constexpr std::size_t alignment = 256;
+  if (!kernel->primitive || bytes + alignment > room) return false;
+
+  const ArenaScope scope(context.workspace);
+  const Tensor scratch = context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes)});
+  thread_local dnnl::stream stream(engine());
+  kernel->primitive.execute(
+      stream, {{DNNL_ARG_SRC, Memory(kernel->a, engine(), a.tensor.data)},
+               {DNNL_ARG_WEIGHTS, Memory(kernel->b, engine(), b.tensor.data)},
+               {DNNL_ARG_DST, Memory(kernel->c, engine(), c.data)},
+               {DNNL_ARG_SCRATCHPAD, Memory(kernel->scratch, engine(), scratch.data)}});
+  stream.wait();
+  return true;
+}
+
+}  // namespace fathom::ops::cpu
