@@ -63,11 +63,35 @@ MemoryTable plan_memory(const TrainPlan& plan) {
   return table;
 }
 
+// What is known of the machine before the run takes its memory.
+struct Machine {
+  double gemm_peak = 0;
+  std::string memory_table;
+};
+
+// Measures the peak first: what the libraries then hold (oneDNN's code alone is tens
+// of megabytes) so stands in the table. Refuses a run that does not fit.
+Machine examine_machine(const TrainPlan& plan) {
+  Machine machine;
+  {
+    Context context(plan.device);
+    machine.gemm_peak = measure_gemm_peak(context, plan.dtype);
+  }
+  const MemoryTable table = plan_memory(plan);
+  machine.memory_table = table.text();
+  log::info("{}", machine.memory_table);
+  table.require_fits(0, available_host_memory());
+  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan.dtype),
+            machine.gemm_peak / 1e9);
+  return machine;
+}
+
 // One run, from its first step or a resumed one to its end.
 class Trainer {
  public:
-  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data)
+  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine)
       : plan_(std::move(plan)),
+        machine_(std::move(machine)),
         data_(std::move(data)),
         sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
                                                  static_cast<std::uint64_t>(plan_.config.seed),
@@ -97,6 +121,7 @@ class Trainer {
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
 
   TrainPlan plan_;
+  Machine machine_;
   std::shared_ptr<const PreparedData> data_;
   std::shared_ptr<const Sampler> sampler_;
   Validation validation_;
@@ -109,10 +134,9 @@ class Trainer {
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<TensorBoardWriter> tensorboard_;
   std::unique_ptr<RunDisplay> display_;
-  std::string memory_table_;
 
   std::int64_t steps_ = 0, tokens_ = 0, next_sample_ = 0, evaluated_at_ = -1;
-  double elapsed_before_ = 0, gemm_peak_ = 0;
+  double elapsed_before_ = 0;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -177,11 +201,8 @@ void Trainer::start(const TrainOptions& options) {
   tensorboard_ = std::make_unique<TensorBoardWriter>(path("tensorboard"), steps_);
   const LoaderOptions loader{plan_.config.train.micro_batch, 0, 1, plan_.config.data.prefetch};
   loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
-  gemm_peak_ = measure_gemm_peak(learner_.context(), plan_.dtype);
-  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype),
-            gemm_peak_ / 1e9);
-  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, gemm_peak_,
-                                          plan_.config.train.log_seconds);
+  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token,
+                                          machine_.gemm_peak, plan_.config.train.log_seconds);
   start_ = Clock::now();
 }
 
@@ -222,7 +243,7 @@ void Trainer::report_step(const Learner::Result& result, double learning_rate, d
   record.add(metric::tokens, static_cast<double>(tokens_));
   const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / seconds;
   record.add(metric::tokens_per_second, tokens_per_second);
-  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / gemm_peak_);
+  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
   record.add(metric::seconds, elapsed());
   metrics_->write(record);
   tensorboard_->write(record);
@@ -267,13 +288,11 @@ void Trainer::finish() {
                      {"tokens", human_count(double(tokens_))},
                      {"time", human_seconds(elapsed())}};
   content.config_toml = state().config_toml;
-  content.memory_table = memory_table_;
+  content.memory_table = machine_.memory_table;
   write_report(path("report.html"), path("metrics.jsonl"), content);
 }
 
 int Trainer::run(const TrainOptions& options) {
-  const MemoryTable table = plan_memory(plan_);
-  memory_table_ = table.text();
   start(options);
   const StopSignals signals;
   const std::int64_t every = plan_.config.validation.every_steps;
@@ -281,8 +300,12 @@ int Trainer::run(const TrainOptions& options) {
     step();
     if (every > 0 && steps_ % every == 0) evaluate();
     if (const int signal = signals.received(); signal != 0) {
-      checkpoints_->save_and_wait(learner_.context(), state());
-      log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
+      const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+      if (saved.committed()) {
+        log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
+      } else {
+        log::warning("stopped by a signal after step {}, which could not be saved", steps_);
+      }
       return signal;
     }
     checkpoints_->poll();
@@ -310,9 +333,7 @@ int train(const TrainConfig& config, const TrainOptions& options) {
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
   TrainPlan plan = resolve(config, facts_of(*data));
   set_num_threads(plan.threads);
-  const MemoryTable table = plan_memory(plan);
-  log::info("{}", table.text());
-  table.require_fits(0, available_host_memory());
+  Machine machine = examine_machine(plan);
   const DirectoryLock lock(plan.config.output);
   write_file_atomically(plan.config.output + "/config.toml", config_to_toml(plan.config));
   const std::string tokenizer = data->directory + "/tokenizer.json";
@@ -320,7 +341,7 @@ int train(const TrainConfig& config, const TrainOptions& options) {
     std::filesystem::copy_file(tokenizer, plan.config.output + "/tokenizer.json",
                                std::filesystem::copy_options::overwrite_existing);
   }
-  return Trainer(std::move(plan), std::move(data)).run(options);
+  return Trainer(std::move(plan), std::move(data), std::move(machine)).run(options);
 }
 
 }  // namespace fathom
