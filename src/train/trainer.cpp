@@ -67,12 +67,43 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   return table;
 }
 
+// What is known of the machine before the run takes its memory.
+struct Machine {
+  double gemm_peak = 0;
+  std::string memory_table;
+};
+
+// Measures the peak first: what the libraries then hold (oneDNN's code alone is tens
+// of megabytes) so stands in the table. Refuses a run that does not fit. Of several
+// ranks the first measures, taking the others to be as fast, and tells; `sharing` of
+// them share this machine's memory.
+Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing) {
+  Machine machine;
+  const bool first = !ranks || ranks->first();
+  if (first) {
+    Context context(plan.device);
+    machine.gemm_peak = measure_gemm_peak(context, plan.dtype) * plan.parallel.layout.world();
+  }
+  if (ranks) ranks->world().barrier();
+  const MemoryTable table = plan_memory(plan, ranks);
+  machine.memory_table = table.text();
+  if (first) log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
+  table.require_fits(0, available_host_memory() / static_cast<std::size_t>(sharing));
+  if (first) {
+    log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan.dtype),
+              machine.gemm_peak / 1e9);
+  }
+  return machine;
+}
+
 // One run, from its first step or a resumed one to its end.
 class Trainer {
  public:
   // `ranks` null: one rank. Of several, the first writes what people read.
-  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data, const RankGroups* ranks)
+  Trainer(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
+          const RankGroups* ranks)
       : plan_(std::move(plan)),
+        machine_(std::move(machine)),
         ranks_(ranks),
         data_(std::move(data)),
         sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
@@ -115,6 +146,7 @@ class Trainer {
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
 
   TrainPlan plan_;
+  Machine machine_;
   const RankGroups* ranks_;
   std::shared_ptr<const PreparedData> data_;
   std::shared_ptr<const Sampler> sampler_;
@@ -128,10 +160,9 @@ class Trainer {
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<TensorBoardWriter> tensorboard_;
   std::unique_ptr<RunDisplay> display_;
-  std::string memory_table_;
 
   std::int64_t steps_ = 0, tokens_ = 0, next_sample_ = 0, evaluated_at_ = -1;
-  double elapsed_before_ = 0, gemm_peak_ = 0;
+  double elapsed_before_ = 0;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -215,11 +246,8 @@ void Trainer::start(const TrainOptions& options) {
 void Trainer::start_reports() {
   metrics_ = std::make_unique<MetricsLog>(path("metrics.jsonl"), steps_);
   tensorboard_ = std::make_unique<TensorBoardWriter>(path("tensorboard"), steps_);
-  gemm_peak_ = measure_gemm_peak(learner_.context(), plan_.dtype) * plan_.parallel.layout.world();
-  log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan_.dtype),
-            gemm_peak_ / 1e9);
-  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token, gemm_peak_,
-                                          plan_.config.train.log_seconds);
+  display_ = std::make_unique<RunDisplay>(plan_.total_steps, plan_.flops_per_token,
+                                          machine_.gemm_peak, plan_.config.train.log_seconds);
 }
 
 Trainer::Agreement Trainer::agree(const StopSignals& signals) {
@@ -272,7 +300,7 @@ void Trainer::report_step(const Learner::Result& result, double learning_rate, d
   record.add(metric::tokens, static_cast<double>(tokens_));
   const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / seconds;
   record.add(metric::tokens_per_second, tokens_per_second);
-  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / gemm_peak_);
+  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
   record.add(metric::seconds, elapsed());
   metrics_->write(record);
   tensorboard_->write(record);
@@ -338,7 +366,7 @@ void Trainer::finish() {
                      {"tokens", human_count(double(tokens_))},
                      {"time", human_seconds(elapsed())}};
   content.config_toml = state().config_toml;
-  content.memory_table = memory_table_;
+  content.memory_table = machine_.memory_table;
   write_report(path("report.html"), path("metrics.jsonl"), content);
   log::info(
       "the model is in {0}/model, the curves in {0}/report.html; try:\n"
@@ -347,7 +375,6 @@ void Trainer::finish() {
 }
 
 int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
-  memory_table_ = plan_memory(plan_, ranks_).text();
   start(options);
   const std::int64_t every = plan_.config.validation.every_steps;
   Agreement now = agree(signals);
@@ -356,9 +383,11 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
     if (every > 0 && steps_ % every == 0) evaluate();
     now = agree(signals);
     if (now.signal != 0) {
-      checkpoints_->save_and_wait(learner_.context(), state());
-      if (first()) {
+      const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+      if (first() && saved.committed()) {
         log::info("stopped by a signal after step {}; the same command goes on from there", steps_);
+      } else if (first()) {
+        log::warning("stopped by a signal after step {}, which could not be saved", steps_);
       }
       return now.signal;
     }
@@ -405,13 +434,12 @@ int train_rank(const TrainConfig& config, const TrainOptions& options, const Sto
   if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
   const RankGroups* groups = ranks ? &*ranks : nullptr;
   const bool first = !world || world->rank() == 0;
-  const MemoryTable table = plan_memory(plan, groups);
-  if (first) log::info("{}{}", world ? "the first rank's " : "", table.text());
-  table.require_fits(0, available_host_memory());
+  Machine machine = examine_machine(plan, groups, options.ranks);
   std::optional<DirectoryLock> lock;
   if (first) lock.emplace(prepare_directory(plan, *data));
   if (world) world->barrier();
-  const int signal = Trainer(std::move(plan), std::move(data), groups).run(options, signals);
+  const int signal =
+      Trainer(std::move(plan), std::move(data), std::move(machine), groups).run(options, signals);
   if (world) world->barrier();
   return signal;
 }

@@ -209,9 +209,9 @@ TEST_F(BadInput, GenerateAndConvert) {
   write_file(model + "/config.json", config);
 
   // A tokenizer with more tokens than the model has rows.
-  must(run_fathom(dir_, {"tokenizer", "train", dir_ / "text.txt", "--vocab-size", "400", "--out",
-                         model + "/tokenizer.json"}));
-  expect_refused(generate(), "tokenizer");
+  must(run_fathom(dir_, {"tokenizer", "train", dir_ / "text.txt", "--pad-to-multiple", "512",
+                         "--out", model + "/tokenizer.json"}));
+  expect_refused(generate(), "it is not this model's tokenizer");
   expect_refused(run_fathom(dir_, {"convert", "/no/such", dir_ / "back"}), "/no/such");
 }
 

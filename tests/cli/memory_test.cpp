@@ -47,10 +47,8 @@ TEST_P(Memory, TheTableHolds) {
 INSTANTIATE_TEST_SUITE_P(All, Memory,
                          testing::Values(Size{"small_f32", 2, 64, 2, 32, "f32"},
                                          Size{"small_bf16", 2, 64, 2, 32, "bf16"},
-                                         Size{"wide_f32", 4, 512, 4, 256, "f32"},
                                          Size{"wide_bf16", 4, 512, 4, 256, "bf16"},
-                                         Size{"long_f32", 8, 256, 2, 1024, "f32"},
-                                         Size{"long_bf16", 8, 256, 2, 1024, "bf16"}),
+                                         Size{"long_f32", 8, 256, 2, 1024, "f32"}),
                          [](const auto& of) { return std::string(of.param.name); });
 
 }  // namespace
