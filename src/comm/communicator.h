@@ -54,6 +54,9 @@ class Communicator {
   // `name` is what errors call the group. Collective.
   virtual std::unique_ptr<Communicator> split(int color, const std::string& name) = 0;
 
+  // Another timeout for this group than for the one it was split off.
+  virtual void set_timeout(double seconds) = 0;
+
   // What errors call each rank of the group and of the groups split off it; at first
   // "rank 3" in the world.
   virtual void name_ranks(std::vector<std::string> names) = 0;

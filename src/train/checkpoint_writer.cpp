@@ -132,7 +132,11 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
     remove_stale_temporaries(directory_);
     set_aside_later(directory_, resumed_step);
   }
-  if (ranks_) ranks_->barrier();
+  if (ranks_) {
+    ranks_->barrier();
+    // Disks differ, and a save may take long. That a rank hangs is noticed by training.
+    ranks_->set_timeout(86400);
+  }
   if (std::filesystem::exists(directory_ + "/" + checkpoint_name(resumed_step), error)) {
     committed_step_ = resumed_step;
   }
