@@ -187,8 +187,7 @@ TEST(Trainer, RefusesAnotherModelsCheckpoint) {
   EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("embedding.weight"));
   config.model.hidden_size = 32;
   config.model.num_layers = 1;
-  EXPECT_NE(input_error_of([&] { train(config, {}); }), "no error")
-      << "a checkpoint with more layers than the model";
+  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("holds 'layers.1."));
 }
 
 // A state damaged on the disk: the one before it is taken, and the end is the same.
