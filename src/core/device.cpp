@@ -47,12 +47,8 @@ Device parse_device(const std::string& text) {
     known = problem == std::errc() && stop == end && index >= 0;
   }
   if (!known) fail_input("device '{}' is not known: use cpu, cuda or cuda:N", text);
-  const int count = cuda::device_count();
-  if (index >= count) {
-    fail_input(
-        "device '{}' is not here: this build and machine have {} CUDA device(s); "
-        "`fathom info` lists them",
-        text, count);
+  if (const std::string problem = cuda::problem(index); !problem.empty()) {
+    fail_input("device '{}' cannot be used: {}; `fathom info` lists what can", text, problem);
   }
   return {DeviceType::cuda, static_cast<std::int16_t>(index)};
 }

@@ -1,4 +1,4 @@
-// Devices and the memory on them. The CUDA half is implemented in cuda/device.cu
+// Devices and the memory on them. The CUDA half is implemented in cuda/device.cpp
 // or, in a build without it, by the stubs of no_cuda/device.cpp.
 #pragma once
 
@@ -51,6 +51,8 @@ void synchronize(Device device, Stream stream);
 
 namespace cuda {
 int device_count();  // 0 without CUDA, a driver or a GPU
+// Why device `index` cannot be used; empty: it can.
+std::string problem(int index);
 void* allocate(int device, std::size_t bytes);
 void release(int device, void* data) noexcept;
 void copy_bytes(void* to, const void* from, std::size_t bytes, Stream stream);

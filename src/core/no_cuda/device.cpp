@@ -1,4 +1,4 @@
-// Stands in for cuda/device.cu in a build without CUDA: no device is ever found,
+// Stands in for cuda/device.cpp in a build without CUDA: no device is ever found,
 // so nothing else here can be reached.
 #include "core/device.h"
 
@@ -8,6 +8,10 @@ namespace fathom::cuda {
 
 int device_count() {
   return 0;
+}
+
+std::string problem(int) {
+  return "this build of fathom has no CUDA backend; build with --preset cuda";
 }
 
 void* allocate(int, std::size_t) {

@@ -1,6 +1,6 @@
 # The CUDA implementations of kernels.inc, included by src/ops/CMakeLists.txt.
 set(cuda_sources)
-foreach(source attention.cpp attention_cudnn.cpp attention_rows.cu cross_entropy.cu elementwise.cu
+foreach(source attention.cpp attention_rows.cu cross_entropy.cu elementwise.cu
                cublaslt.cpp embedding.cu gemm.cpp gemm_cache.cpp matmul.cpp optimizer.cu paged_attention.cu rmsnorm.cu rope.cu
                swiglu.cu)
   list(APPEND cuda_sources cuda/${source})
@@ -8,6 +8,3 @@ endforeach()
 
 # Nothing but what IEEE 754 rounds correctly, so that a fill gives the CPU's bits.
 set_source_files_properties(cuda/elementwise.cu PROPERTIES COMPILE_OPTIONS "-fmad=false")
-# cuDNN's frontend opens nothing by itself; see attention_cudnn.cpp.
-set_source_files_properties(cuda/attention_cudnn.cpp PROPERTIES COMPILE_OPTIONS
-  "-isystem${FATHOM_CUDNN_FRONTEND};-DNV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING;-DCUDNN_FRONTEND_SKIP_JSON_LIB")
