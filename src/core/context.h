@@ -7,10 +7,21 @@
 
 namespace fathom {
 
+class OperationObserver;
+
+// How long the library's algorithms for a matrix product are looked through.
+enum class AlgorithmSearch {
+  usual,       // the few that it proposes first
+  exhaustive,  // all that it proposes, longer: what the device gives for that shape at all
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
+
+  AlgorithmSearch search = AlgorithmSearch::usual;
+  OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
 
   // Workspace for the largest scratch of any operation: per-thread tiles on the
   // CPU, cuBLASLt's and cuDNN's on a GPU.

@@ -3,11 +3,11 @@
 #include "ops/cuda/gemm.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <map>
 #include <memory>
-#include <span>
+#include <utility>
+#include <vector>
 
 #include "core/cuda/check.h"
 #include "core/error.h"
@@ -20,7 +20,16 @@ namespace {
 using fathom::cuda::check;
 
 constexpr std::size_t max_workspace = std::size_t{32} << 20;
-constexpr int max_candidates = 12;
+
+// How many proposals are tried, and how often each: all that there are, and often enough
+// for the clock of a hot GPU to settle, only where a benchmark asks for the best there is.
+struct Effort {
+  int candidates, repetitions;
+};
+constexpr Effort effort_of(AlgorithmSearch search) {
+  return search == AlgorithmSearch::usual ? Effort{12, 4} : Effort{256, 8};
+}
+
 // Below, the difference is not worth the measurement.
 constexpr double measured_flops = 2e9;
 
@@ -91,11 +100,11 @@ cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cons
                            call.workspace, call.workspace_bytes, call.stream);
 }
 
-using Candidates = std::array<cublasLtMatmulHeuristicResult_t, max_candidates>;
+using Candidates = std::vector<cublasLtMatmulHeuristicResult_t>;
 
 // The algorithms that cuBLASLt proposes, best first by its own reckoning.
-std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const Plan& plan,
-                                                   const Call& call, Candidates& candidates) {
+Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, int count) {
+  Candidates candidates(static_cast<std::size_t>(count));
   cublasLtMatmulPreference_t handle = nullptr;
   check_cublas(cublaslt().preference_create(&handle), "a preference");
   const Owned<cublasLtMatmulPreference_t> preference(handle, cublaslt().preference_destroy);
@@ -111,12 +120,13 @@ std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const
   int found = 0;
   const cublasStatus_t status =
       cublaslt().heuristic(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
-                           plan.d.get(), handle, max_candidates, candidates.data(), &found);
+                           plan.d.get(), handle, count, candidates.data(), &found);
   if (status != CUBLAS_STATUS_SUCCESS || found == 0) {
     fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} (status {})", shape.m,
                  shape.n, shape.k, static_cast<int>(status));
   }
-  return std::span(candidates).first(static_cast<std::size_t>(found));
+  candidates.resize(static_cast<std::size_t>(found));
+  return candidates;
 }
 
 class Event {
@@ -131,9 +141,10 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-// Milliseconds of the fastest of a few runs into `d`; infinite when it fails.
-float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d) {
-  constexpr int repetitions = 4;  // and one to warm up
+// Milliseconds of the fastest of a few runs into `d`, after one that warms up; infinite
+// when it fails.
+float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d,
+              int repetitions) {
   const Event start, stop;
   float best = std::numeric_limits<float>::infinity();
   for (int i = 0; i <= repetitions; ++i) {
@@ -168,10 +179,11 @@ class Scratch {
 
 // The fastest candidate. A product that is added to its output must not be added
 // again and again while it is measured: it goes into scratch memory then, and
-// where there is none the first candidate is taken.
+// where there is none the first candidate is taken. A benchmark's output holds nothing
+// of worth.
 cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Call& call,
-                             std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
-  const bool in_place = shape.beta == 0;
+                             const Candidates& candidates, AlgorithmSearch search) {
+  const bool in_place = shape.beta == 0 || search == AlgorithmSearch::exhaustive;
   const std::size_t bytes =
       static_cast<std::size_t>(shape.n * shape.stride_d) * size_of(shape.product);
   const Scratch scratch(in_place ? 0 : bytes);
@@ -180,7 +192,7 @@ cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Cal
   const cublasLtMatmulHeuristicResult_t* best = &candidates[0];
   float best_time = std::numeric_limits<float>::infinity();
   for (const auto& candidate : candidates) {
-    const float time = measure(plan, candidate.algo, call, d);
+    const float time = measure(plan, candidate.algo, call, d, effort_of(search).repetitions);
     if (time < best_time) {
       best_time = time;
       best = &candidate;
@@ -189,26 +201,27 @@ cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Cal
   return best->algo;
 }
 
-std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device) {
+std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device,
+                                AlgorithmSearch search) {
   auto plan = std::make_unique<Plan>(shape);
-  if (GemmCache::of(device).find(shape, plan->algorithm)) return plan;
-  Candidates storage;
-  const auto candidates = propose(shape, *plan, call, storage);
+  const bool usual = search == AlgorithmSearch::usual;
+  if (usual && GemmCache::of(device).find(shape, plan->algorithm)) return plan;
+  const Candidates candidates = propose(shape, *plan, call, effort_of(search).candidates);
   const double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                        static_cast<double>(shape.k);
   if (candidates.size() == 1 || flops < measured_flops) {
     plan->algorithm = candidates[0].algo;
     return plan;
   }
-  plan->algorithm = fastest(shape, *plan, call, candidates);
-  GemmCache::of(device).remember(shape, plan->algorithm);
+  plan->algorithm = fastest(shape, *plan, call, candidates, search);
+  if (usual) GemmCache::of(device).remember(shape, plan->algorithm);
   return plan;
 }
 
 // What a thread keeps for a device. Never freed: CUDA may be gone before it is.
 struct State {
   cublasLtHandle_t handle = nullptr;
-  std::map<GemmShape, std::unique_ptr<Plan>> plans;
+  std::map<std::pair<AlgorithmSearch, GemmShape>, std::unique_ptr<Plan>> plans;
 };
 
 State& state_of(int device) {
@@ -248,8 +261,8 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
   State& state = state_of(context.device.index);
   const Call call{state.handle,   stream,           a, b, d, static_cast<float>(shape.beta),
                   workspace.data, workspace.bytes()};
-  std::unique_ptr<Plan>& plan = state.plans[shape];
-  if (!plan) plan = make_plan(shape, call, context.device.index);
+  std::unique_ptr<Plan>& plan = state.plans[{context.search, shape}];
+  if (!plan) plan = make_plan(shape, call, context.device.index, context.search);
   check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");
 }
 
