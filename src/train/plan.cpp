@@ -14,13 +14,6 @@ void check_at_least(const char* key, std::int64_t value, std::int64_t least) {
   if (value < least) fail_input("{} is {}: use {} or more", key, value, least);
 }
 
-DType choose_dtype(Precision precision, Device device) {
-  if (precision == Precision::automatic) {
-    return computes_bf16(device) ? DType::bf16 : DType::f32;
-  }
-  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
-}
-
 // The model's sizes with the tokenizer's vocabulary, padded up for the matrix
 // products when the config leaves it open.
 ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
@@ -101,6 +94,13 @@ bool computes_bf16(Device device) {
 #else
   return false;
 #endif
+}
+
+DType choose_dtype(Precision precision, Device device) {
+  if (precision == Precision::automatic) {
+    return computes_bf16(device) ? DType::bf16 : DType::f32;
+  }
+  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
 }
 
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
