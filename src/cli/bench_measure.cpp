@@ -88,7 +88,8 @@ class Operations {
     for (std::int64_t i = 0; i <= shape_.sequences; ++i) {
       offsets.push_back(static_cast<std::int32_t>(i * length));
     }
-    const ops::Segments segments{integers(context_, arena_, offsets), length};
+    const ops::Segments segments =
+        ops::describe_segments(integers(context_, arena_, offsets), offsets);
     const ops::HeadShape heads{c.num_heads, c.num_kv_heads, c.head_dim};
     const auto take = [&](std::int64_t w) {
       return filled(context_, arena_, shape_.dtype, {n, w});
