@@ -8,8 +8,7 @@
 namespace fathom {
 namespace {
 
-std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& slices,
-                                           bool separate_master) {
+std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& slices) {
   std::vector<CheckpointTensor> tensors;
   for (const OptimizerSlice& s : slices) {
     if (!s.primary) continue;
@@ -17,7 +16,7 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
       tensors.push_back({kind, s.name, s.global_shape, s.offset, values});
     };
     add(StateKind::weight, s.weight);
-    if (separate_master) add(StateKind::master, s.master);
+    if (s.remainder) add(StateKind::remainder, s.remainder);
     add(StateKind::first_moment, s.m);
     add(StateKind::second_moment, s.v);
   }
@@ -78,15 +77,14 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   Bytes b;
   b.weights = parameters.weight_bytes();
   b.gradients = parameters.gradient_bytes();
-  b.master = optimizer.bytes().master;
+  b.remainders = optimizer.bytes().remainders;
   b.moments = optimizer.bytes().moments;
   b.activations = Pipeline::bytes(pipeline_options(o));
   b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
                  pipeline_parts(pipeline_options(o)).size();
   b.workspace = Context::default_workspace;
   b.losses = result_bytes(o);
-  b.checkpoint =
-      CheckpointWriter::host_bytes(list_tensors(optimizer.slices(), optimizer.separate_master()));
+  b.checkpoint = CheckpointWriter::host_bytes(list_tensors(optimizer.slices()));
   return b;
 }
 
@@ -107,7 +105,6 @@ void Learner::initialize_weights(std::uint64_t seed) {
   for (Parameter& parameter : parameters_.all()) {
     initialize(context_, parameter, parameters_.shard(), options_.model.init_std, seed);
   }
-  optimizer_.reset_master(context_);
 }
 
 std::span<const float> Learner::read_back(std::int64_t count) {
@@ -135,7 +132,7 @@ Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_bat
     targets = std::accumulate(all.begin(), all.end(), std::int64_t{0});
   }
   const float grad_scale = targets > 0 ? 1.0f / static_cast<float>(targets) : 0.0f;
-  parameters_.zero_gradients(context_);
+  parameters_.begin_gradients(context_);
   pipeline_.run(context_, micro_batches, grad_scale, results.slice(0, tokens));
   if (sync_) sync_->reduce(context_);
   optimizer_.measure_gradients(context_, results.slice(tokens, 1),
@@ -147,8 +144,8 @@ Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_bat
   return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
 }
 
-void Learner::update(double learning_rate) {
-  optimizer_.update(context_, learning_rate);
+void Learner::update(double learning_rate, std::int64_t step) {
+  optimizer_.update(context_, learning_rate, step);
   if (sync_) sync_->gather_weights(context_);
 }
 
@@ -161,23 +158,16 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
 }
 
 std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
-  return list_tensors(optimizer_.slices(), optimizer_.separate_master());
+  return list_tensors(optimizer_.slices());
 }
 
-void Learner::load(const Checkpoint& checkpoint, std::int64_t updates) {
-  const StateKind best = checkpoint.has(StateKind::master) ? StateKind::master : StateKind::weight;
+void Learner::load(const Checkpoint& checkpoint) {
   for (const OptimizerSlice& s : optimizer_.slices()) {
-    const bool exact = optimizer_.separate_master() && best == StateKind::master;
-    const auto load = [&](StateKind kind, Tensor into) {
-      checkpoint.load_slice(context_, kind, s.name, s.offset, into);
-    };
-    load(exact ? StateKind::weight : best, s.weight);
-    if (optimizer_.separate_master()) load(best, s.master);
-    load(StateKind::first_moment, s.m);
-    load(StateKind::second_moment, s.v);
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
+    checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
+    checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
   }
   if (sync_) sync_->gather_weights(context_);
-  optimizer_.set_updates(updates);
   synchronize(options_.device, context_.stream);
 }
 

@@ -30,7 +30,7 @@ class Learner {
  public:
   // Bytes of everything a learner takes, by what it is for.
   struct Bytes {
-    std::size_t weights = 0, gradients = 0, master = 0, moments = 0, activations = 0;
+    std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;
     std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
   };
@@ -51,8 +51,8 @@ class Learner {
   // the other ranks. The weights stay. Reads back once, at the end. Every rank gets
   // the same result.
   Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
-  // Clips, and updates weights and moments.
-  void update(double learning_rate);
+  // Clips, and updates weights and moments. `step` as in Optimizer::update.
+  void update(double learning_rate, std::int64_t step);
 
   // Losses of the targets of one micro-batch, without learning from them. Valid
   // until the next call. All ranks are given the same batch.
@@ -61,7 +61,7 @@ class Learner {
   // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
   // load into either. Throws an input Error when a tensor is missing or has another shape.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
-  void load(const Checkpoint& checkpoint, std::int64_t updates);
+  void load(const Checkpoint& checkpoint);
 
   Context& context() { return context_; }
   const ParameterStore& parameters() const { return parameters_; }

@@ -55,7 +55,7 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   MemoryTable table(plan.device);
   table.add("weights", bytes.weights);
   table.add("gradients (f32)", bytes.gradients);
-  table.add("master weights (f32)", bytes.master);
+  table.add("rest of the f32 masters", bytes.remainders);
   table.add("moments (f32)", bytes.moments);
   table.add("activations", bytes.activations);
   table.add("workspace", bytes.workspace);
@@ -174,7 +174,6 @@ TrainingState Trainer::state() const {
   const SpikeGuard::State& g = guard_.state();
   TrainingState s;
   s.step = steps_;
-  s.updates = steps_ - g.skipped;
   s.tokens = tokens_;
   s.data_position = {next_sample_, static_cast<std::int64_t>(sampler_->fingerprint())};
   s.seed = static_cast<std::uint64_t>(plan_.config.seed);
@@ -213,7 +212,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
                  checkpoint.directory(), entry.name);
     }
   }
-  learner_.load(checkpoint, s.updates);
+  learner_.load(checkpoint);
   guard_.restore({s.guard[0], s.guard[1], static_cast<std::int64_t>(s.guard[2]),
                   static_cast<std::int64_t>(s.guard[3]), static_cast<std::int64_t>(s.guard[4])});
   steps_ = s.step;
@@ -298,8 +297,8 @@ void Trainer::step(double elapsed_seconds) {
   }
   const bool skipped =
       verdict.finding != SpikeGuard::Finding::fine && verdict.action == GuardAction::skip;
-  if (!skipped) learner_.update(rate);
   ++steps_;
+  if (!skipped) learner_.update(rate, steps_);
   tokens_ += plan_.tokens_per_step;
   if (first()) report_step(result, rate, seconds_since(begin), skipped);
 }
