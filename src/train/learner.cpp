@@ -23,6 +23,8 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
   return tensors;
 }
 
+constexpr int max_outstanding = 2;
+
 std::size_t result_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
 }
@@ -96,8 +98,8 @@ Learner::Learner(const LearnerOptions& o)
       sync_(make_sync(o, parameters_)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
-  if (o.device.type != DeviceType::cpu) {
-    host_results_.resize(static_cast<std::size_t>(o.tokens_per_step + 1));
+  for (int i = 0; i <= max_outstanding; ++i) {
+    readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
 }
 
@@ -107,20 +109,15 @@ void Learner::initialize_weights(std::uint64_t seed) {
   }
 }
 
-std::span<const float> Learner::read_back(std::int64_t count) {
-  const auto size = static_cast<std::size_t>(count);
-  const auto* values = static_cast<const float*>(results_.data());
-  if (options_.device.type != DeviceType::cpu) {
-    copy_bytes(host_results_.data(), cpu_device, values, options_.device, size * sizeof(float),
-               context_.stream);
-    values = host_results_.data();
-  }
-  synchronize(options_.device, context_.stream);
-  return {values, size};
+void Learner::read_back(Readback& into, Tensor values) {
+  into.count = values.elements();
+  copy_bytes(into.memory.data(), cpu_device, values.data, values.device, values.bytes(),
+             context_.stream);
+  into.arrived.record(context_.stream);
 }
 
-Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_batches,
-                                           std::int64_t targets) {
+void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+  require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
   const std::int64_t tokens = std::accumulate(
       micro_batches.begin(), micro_batches.end(), std::int64_t{0},
       [](std::int64_t sum, const MicroBatch& batch) { return sum + batch.ids.elements(); });
@@ -137,10 +134,22 @@ Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_bat
   if (sync_) sync_->reduce(context_);
   optimizer_.measure_gradients(context_, results.slice(tokens, 1),
                                options_.ranks ? &options_.ranks->world() : nullptr);
+  Readback& readback =
+      readbacks_[static_cast<std::size_t>((next_ + outstanding_++) % max_outstanding)];
+  readback.targets = targets;
+  read_back(readback, results);
+}
 
-  const std::span<const float> values = read_back(tokens + 1);
+Learner::Result Learner::next_result() {
+  require(outstanding_ > 0, "no step's result stands out");
+  const Readback& readback = readbacks_[static_cast<std::size_t>(next_)];
+  next_ = (next_ + 1) % max_outstanding;
+  --outstanding_;
+  readback.arrived.wait();
+  const std::span<const float> values = readback.values();
   double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
   if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
+  const std::int64_t targets = readback.targets;
   return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
 }
 
@@ -153,8 +162,12 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   const std::int64_t tokens = batch.ids.elements();
   require(tokens <= options_.micro_tokens, "an evaluation of {} tokens, planned for {}", tokens,
           options_.micro_tokens);
-  pipeline_.evaluate(context_, batch, results_.tensor(DType::f32, {tokens}));
-  return read_back(tokens);
+  const Tensor losses = results_.tensor(DType::f32, {tokens});
+  pipeline_.evaluate(context_, batch, losses);
+  Readback& readback = readbacks_.back();
+  read_back(readback, losses);
+  readback.arrived.wait();
+  return readback.values();
 }
 
 std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/stream.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/pipeline.h"
 #include "train/checkpoint_writer.h"
@@ -46,11 +47,19 @@ class Learner {
     double loss = 0;           // mean over the step's targets
     double gradient_norm = 0;  // before clipping
   };
-  // Forward and backward of one step: the gradients become those of the mean loss
-  // over the `targets` targets that count in all micro-batches together, here and on
-  // the other ranks. The weights stay. Reads back once, at the end. Every rank gets
-  // the same result.
-  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // Queues forward and backward of one step: the gradients become those of the mean
+  // loss over the `targets` targets that count in all micro-batches together, here and
+  // on the other ranks. The weights stay.
+  void queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // The result of the oldest queue_gradients() whose result was not fetched yet, the
+  // same on every rank; waits for it. At most two may stand out, so that the device
+  // goes on with the next step while this one's figures travel.
+  Result next_result();
+  // Both in one.
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+    queue_gradients(micro_batches, targets);
+    return next_result();
+  }
   // Clips, and updates weights and moments. `step` as in Optimizer::update.
   void update(double learning_rate, std::int64_t step);
 
@@ -68,7 +77,19 @@ class Learner {
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  std::span<const float> read_back(std::int64_t count);
+  // What a step or an evaluation leaves on the host.
+  struct Readback {
+    HostBuffer memory;
+    Event arrived;
+    std::int64_t count = 0;    // values, the norm included
+    std::int64_t targets = 0;  // of all ranks
+
+    std::span<const float> values() const {
+      return {static_cast<const float*>(memory.data()), static_cast<std::size_t>(count)};
+    }
+  };
+
+  void read_back(Readback& into, Tensor values);
 
   LearnerOptions options_;
   Context context_;
@@ -77,7 +98,8 @@ class Learner {
   std::unique_ptr<GradientSync> sync_;  // null on one rank
   Optimizer optimizer_;
   Buffer results_;                   // the losses of a step's tokens, and the norm
-  std::vector<float> host_results_;  // the same on the host, where that is another place
+  std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's
+  int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
 };
 
 }  // namespace fathom

@@ -5,6 +5,7 @@
 
 #include <bit>
 
+#include "core/error.h"
 #include "model/golden.h"
 #include "ops/master_weight.h"
 
@@ -89,6 +90,33 @@ TEST_P(GoldenLearner, ThreeStepsMatchPyTorch) {
               dtype == DType::f32 ? 1e-3 : 0.25)
         << slice.name;
   }
+}
+
+// Results fetched a step late are those of their own step, and change nothing.
+TEST(Learner, TwoResultsMayStandOut) {
+  const Golden golden("gqa");
+  Learner prompt(options_of(golden, DType::bf16)), late(options_of(golden, DType::bf16));
+  std::vector<Learner::Result> expected, fetched;
+  for (Learner* learner : {&prompt, &late}) learner->initialize_weights(5);
+  for (int i = 0; i < 3; ++i) {
+    const golden::Step step(golden, prompt.context(), i);
+    expected.push_back(prompt.compute_gradients({&step.batch, 1}, step.counted));
+    prompt.update(1e-3, i + 1);
+    late.queue_gradients({&step.batch, 1}, step.counted);
+    late.update(1e-3, i + 1);
+    if (i > 0) fetched.push_back(late.next_result());
+  }
+  fetched.push_back(late.next_result());
+  EXPECT_THROW(late.next_result(), Error);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(fetched[i].loss, expected[i].loss);
+    EXPECT_EQ(fetched[i].gradient_norm, expected[i].gradient_norm);
+    EXPECT_NE(expected[i].loss, expected[(i + 1) % expected.size()].loss);
+  }
+  const golden::Step step(golden, late.context(), 0);
+  late.queue_gradients({&step.batch, 1}, step.counted);
+  late.queue_gradients({&step.batch, 1}, step.counted);
+  EXPECT_THROW(late.queue_gradients({&step.batch, 1}, step.counted), Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(
