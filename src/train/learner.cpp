@@ -109,6 +109,12 @@ void Learner::initialize_weights(std::uint64_t seed) {
   }
 }
 
+void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
+  context_.outputs = Outputs::discarded;
+  compute_gradients(micro_batches, 1);
+  context_.outputs = Outputs::kept;
+}
+
 void Learner::read_back(Readback& into, Tensor values) {
   into.count = values.elements();
   copy_bytes(into.memory.data(), cpu_device, values.data, values.device, values.bytes(),

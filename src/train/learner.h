@@ -43,6 +43,11 @@ class Learner {
   // Draws the initial weights, each by its name and the seed.
   void initialize_weights(std::uint64_t seed);
 
+  // Runs a step of these micro-batches and throws it away, so that a device's libraries
+  // are loaded and its algorithms chosen by measurement before the first real step, in
+  // the memory that is there anyway. The weights should be those of the run.
+  void warm_up(std::span<const MicroBatch> micro_batches);
+
   struct Result {
     double loss = 0;           // mean over the step's targets
     double gradient_norm = 0;  // before clipping

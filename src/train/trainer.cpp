@@ -68,6 +68,8 @@ class Trainer {
 
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
+  LoaderOptions loader_options() const;
+  void warm_up();
   Agreement agree(const StopSignals& signals);
   // A step that the device may still work on.
   struct QueuedStep {
@@ -83,6 +85,7 @@ class Trainer {
   };
   void step(double elapsed_seconds);
   QueuedStep queue_step(double elapsed_seconds);
+  void update(const QueuedStep& step);
   // Judges and reports queued steps until no more than `outstanding` are left.
   void settle_steps(std::size_t outstanding);
   Judged judge(const QueuedStep& step);
@@ -139,14 +142,30 @@ void Trainer::start(const TrainOptions& options) {
   else
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
 
+  if (plan_.device.type != DeviceType::cpu) warm_up();
   checkpoints_ = std::make_unique<CheckpointWriter>(
       path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
-  const LoaderOptions loader{plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0,
-                             plan_.parallel.layout.dp, plan_.config.data.prefetch};
-  loader_ = std::make_unique<Loader>(sampler_, loader, position_.next_sample);
+  loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
   start_ = Clock::now();
+}
+
+LoaderOptions Trainer::loader_options() const {
+  return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0, plan_.parallel.layout.dp,
+          plan_.config.data.prefetch};
+}
+
+// The first micro-batch of a step begins its gradients, all others add to them: two
+// show a device all that a step has. A pipeline wants as many as always.
+void Trainer::warm_up() {
+  Loader loader(sampler_, loader_options(), position_.next_sample);
+  std::vector<MicroBatch> micro_batches;
+  for (DeviceBatch& memory : batches_) {
+    if (!ranks_ && micro_batches.size() == 2) break;
+    micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
+  }
+  learner_.warm_up(micro_batches);
 }
 
 Trainer::Agreement Trainer::agree(const StopSignals& signals) {
@@ -190,11 +209,16 @@ void Trainer::step(double elapsed_seconds) {
   if (guard_.decides_updates()) {
     queued_.clear();
     const Judged judged = judge(now);
-    if (!judged.skipped) learner_.update(now.learning_rate, now.after.steps);
+    if (!judged.skipped) update(now);
     return report(now, judged);
   }
-  learner_.update(now.learning_rate, now.after.steps);
+  update(now);
   settle_steps(plan_.device.type == DeviceType::cpu ? 0 : 1);
+}
+
+void Trainer::update(const QueuedStep& step) {
+  checkpoints_->before_change(learner_.context());
+  learner_.update(step.learning_rate, step.after.steps);
 }
 
 void Trainer::settle_steps(std::size_t outstanding) {
