@@ -15,11 +15,20 @@ enum class Determinism : std::uint8_t {
   reproducible,  // never, at a cost of speed and workspace
 };
 
+// What becomes of the operations' outputs.
+enum class Outputs {
+  kept,
+  // Nobody looks at them: an operation may compute them many times over, also where it
+  // adds to them, to find out by measurement which way is the fastest.
+  discarded,
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
   Determinism determinism = Determinism::fastest;
+  Outputs outputs = Outputs::kept;
 
   // Workspace for the largest scratch of any operation but attention on a GPU, for
   // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's

@@ -185,28 +185,32 @@ void cudnn_attention_backward(Context& context, const AttentionCall& call) {
 // What the backward holds beside its operands, in f32 unless said otherwise: the sums
 // of dQ and, where query heads share keys, of dK and dV of every query head, and a
 // number per row. Of ragged segments each has the row stride of the fused QKV matrix,
-// that of dK and dV times the query heads that share a key head.
+// that of dK and dV times the query heads that share a key head. Batches of documents
+// may happen to be uniform.
 std::size_t cudnn_workspace(const HeadShape& heads, const AttentionBounds& bounds,
                             Determinism determinism) {
   const std::int64_t group = heads.num_heads / heads.num_kv_heads;
   const std::int64_t width = heads.num_heads * heads.head_dim;
-  const std::int64_t fused = (heads.num_heads + 2 * heads.num_kv_heads) * heads.head_dim;
+  const std::int64_t fused = width + 2 * heads.num_kv_heads * heads.head_dim;
   const std::int64_t keys = group > 1 ? 2 : 0;
-  if (!bounds.uniform) {
-    return workspace_slack +
-           round_up(bounds.tokens * 4 * (fused + keys * group * fused + heads.num_heads));
-  }
+  const auto sums = [&](std::int64_t tokens, std::int64_t row, std::int64_t key_row) {
+    return round_up(tokens * 4 * (row + keys * key_row + heads.num_heads));
+  };
+  const bool reproducible = determinism == Determinism::reproducible;
   std::int64_t tokens = bounds.tokens;
   std::size_t squares = 0;
-  if (determinism == Determinism::reproducible) {
+  if (reproducible) {
     const std::int64_t count =
         sequences_at_once(heads, bounds.max_length,
                           std::max<std::int64_t>(1, tokens / bounds.max_length), determinism);
     tokens = count * bounds.max_length;
     squares = static_cast<std::size_t>(count) * square_bytes(heads, bounds.max_length);
   }
-  return workspace_slack + squares +
-         round_up(tokens * 4 * (width + keys * width + heads.num_heads));
+  std::size_t bytes = squares + sums(tokens, width, width);
+  if (!bounds.uniform && !reproducible) {
+    bytes = std::max(bytes, sums(tokens, fused, group * fused));
+  }
+  return workspace_slack + bytes;
 }
 
 }  // namespace fathom::ops::cuda
