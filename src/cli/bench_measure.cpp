@@ -31,7 +31,7 @@ double measure_copy(Context& context) {
 
 double sustained_seconds(Context& context, double budget, const std::function<void()>& call) {
   constexpr int stretches = 3;
-  DeviceEvent begin(context.device), end(context.device);
+  TimeMark begin(context.device), end(context.device);
   const auto mean = [&](std::int64_t calls) {
     begin.record(context.stream);
     for (std::int64_t i = 0; i < calls; ++i) call();

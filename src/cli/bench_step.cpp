@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "cli/bench_measure.h"
 #include "train/learner.h"
@@ -18,6 +19,7 @@ LearnerOptions learner_options(const StepShape& shape) {
   options.dtype = shape.dtype;
   options.device = shape.device;
   options.stage = {shape.recompute, shape.logits_chunk};
+  options.sequence_length = shape.sequence_length;
   options.micro_tokens = shape.micro_batch * shape.sequence_length;
   options.tokens_per_step = shape.tokens();
   return options;
@@ -47,7 +49,7 @@ class Batches {
     batch.ids = take(context, random_tokens(shape));
     batch.targets = take(context, random_tokens(shape));
     batch.tokens.positions = take(context, positions);
-    batch.tokens.segments = {take(context, offsets), shape.sequence_length};
+    batch.tokens.segments = ops::describe_segments(take(context, offsets), offsets);
     batches_.push_back(batch);
   }
   std::vector<std::int32_t> random_tokens(const StepShape& shape) {
@@ -75,14 +77,17 @@ class Steps {
   explicit Steps(const StepShape& shape)
       : shape_(shape), learner_(learner_options(shape)), batches_(learner_.context(), shape) {
     learner_.initialize_weights(1);
+    const std::span all(batches_.get());
+    learner_.warm_up(all.first(std::min<std::size_t>(all.size(), 2)));
   }
 
   // Seconds of one.
   double run() {
     const auto start = Clock::now();
-    learner_.compute_gradients(batches_.get(), shape_.tokens());
-    learner_.update(1e-4);
+    learner_.queue_gradients(batches_.get(), shape_.tokens());
+    learner_.update(1e-4, ++step_);
     synchronize(shape_.device, context().stream);
+    learner_.next_result();
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
   double run_traced(OperationTrace& trace) {
@@ -102,6 +107,7 @@ class Steps {
   StepShape shape_;
   Learner learner_;
   Batches batches_;
+  std::int64_t step_ = 0;
 };
 
 // The best that the device gives for a row's shape: its call alone, on its own data, by
@@ -110,6 +116,7 @@ class Steps {
 double best_alone(Context& context, const OperationRow& row) {
   const double budget = context.device.type == DeviceType::cpu ? 0.02 : 0.25;
   double best = std::numeric_limits<double>::infinity();
+  context.outputs = Outputs::discarded;
   for (const AlgorithmSearch search : {AlgorithmSearch::exhaustive, AlgorithmSearch::usual}) {
     context.search = search;
     best = std::min(best, sustained_seconds(context, budget, [&] { row.call(context); }));

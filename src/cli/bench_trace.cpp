@@ -26,7 +26,7 @@ void OperationTrace::observe(Context& context, const Operation& operation) {
   row.flops += cost.flops;
   row.bytes += cost.bytes;
   ++row.count;
-  if (used_ == calls_.size()) calls_.push_back({0, DeviceEvent(device_), DeviceEvent(device_)});
+  if (used_ == calls_.size()) calls_.push_back({0, TimeMark(device_), TimeMark(device_)});
   Call& call = calls_[used_++];
   call.row = index;
   call.begin.record(context.stream);

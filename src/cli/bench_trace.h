@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/bench_cost.h"
-#include "core/device_event.h"
+#include "core/time_mark.h"
 
 namespace fathom::cli {
 
@@ -43,7 +43,7 @@ class OperationTrace : public OperationObserver {
  private:
   struct Call {
     std::size_t row;
-    DeviceEvent begin, end;
+    TimeMark begin, end;
   };
   std::size_t row_of(const OperationCost& cost);
 

@@ -21,13 +21,9 @@ using fathom::cuda::check;
 
 constexpr std::size_t max_workspace = std::size_t{32} << 20;
 
-// How many proposals are tried, and how often each: all that there are, and often enough
-// for the clock of a hot GPU to settle, only where a benchmark asks for the best there is.
-struct Effort {
-  int candidates, repetitions;
-};
-constexpr Effort effort_of(AlgorithmSearch search) {
-  return search == AlgorithmSearch::usual ? Effort{12, 4} : Effort{256, 8};
+// How many of its proposals are tried.
+constexpr int candidates_of(AlgorithmSearch search) {
+  return search == AlgorithmSearch::usual ? 24 : 512;
 }
 
 // Below, the difference is not worth the measurement.
@@ -90,6 +86,7 @@ struct Call {
   float beta;
   void* workspace;
   std::size_t workspace_bytes;
+  Outputs outputs;
 };
 
 cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call,
@@ -102,9 +99,9 @@ cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cons
 
 using Candidates = std::vector<cublasLtMatmulHeuristicResult_t>;
 
-// The algorithms that cuBLASLt proposes, best first by its own reckoning.
-Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, int count) {
-  Candidates candidates(static_cast<std::size_t>(count));
+// The algorithms that cuBLASLt proposes, best first by its own reckoning; at most `most`.
+Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, int most) {
+  Candidates candidates(static_cast<std::size_t>(most));
   cublasLtMatmulPreference_t handle = nullptr;
   check_cublas(cublaslt().preference_create(&handle), "a preference");
   const Owned<cublasLtMatmulPreference_t> preference(handle, cublaslt().preference_destroy);
@@ -120,7 +117,7 @@ Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, i
   int found = 0;
   const cublasStatus_t status =
       cublaslt().heuristic(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
-                           plan.d.get(), handle, count, candidates.data(), &found);
+                           plan.d.get(), handle, most, candidates.data(), &found);
   if (status != CUBLAS_STATUS_SUCCESS || found == 0) {
     fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} (status {})", shape.m,
                  shape.n, shape.k, static_cast<int>(status));
@@ -129,34 +126,30 @@ Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, i
   return candidates;
 }
 
-class Event {
+class TimedEvent {
  public:
-  Event() { check(cudaEventCreate(&event_), "an event"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { cudaEventDestroy(event_); }
+  TimedEvent() { check(cudaEventCreate(&event_), "an event"); }
+  TimedEvent(const TimedEvent&) = delete;
+  TimedEvent& operator=(const TimedEvent&) = delete;
+  ~TimedEvent() { cudaEventDestroy(event_); }
   cudaEvent_t get() const { return event_; }
 
  private:
   cudaEvent_t event_ = nullptr;
 };
 
-// Milliseconds of the fastest of a few runs into `d`, after one that warms up; infinite
-// when it fails.
-float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d,
-              int repetitions) {
-  const Event start, stop;
-  float best = std::numeric_limits<float>::infinity();
-  for (int i = 0; i <= repetitions; ++i) {
-    check(cudaEventRecord(start.get(), call.stream), "measuring");
-    if (run(plan, algorithm, call, d) != CUBLAS_STATUS_SUCCESS) return best;
-    check(cudaEventRecord(stop.get(), call.stream), "measuring");
-    check(cudaEventSynchronize(stop.get()), "measuring");
-    float elapsed = 0;
-    check(cudaEventElapsedTime(&elapsed, start.get(), stop.get()), "measuring");
-    if (i > 0) best = std::min(best, elapsed);
+// Milliseconds of one run into `d`; infinite when it fails.
+float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d) {
+  const TimedEvent start, stop;
+  check(cudaEventRecord(start.get(), call.stream), "measuring");
+  if (run(plan, algorithm, call, d) != CUBLAS_STATUS_SUCCESS) {
+    return std::numeric_limits<float>::infinity();
   }
-  return best;
+  check(cudaEventRecord(stop.get(), call.stream), "measuring");
+  check(cudaEventSynchronize(stop.get()), "measuring");
+  float elapsed = 0;
+  check(cudaEventElapsedTime(&elapsed, start.get(), stop.get()), "measuring");
+  return elapsed;
 }
 
 // Memory outside the plan, for the time of a measurement; null when there is none.
@@ -177,28 +170,37 @@ class Scratch {
   void* data_ = nullptr;
 };
 
-// The fastest candidate. A product that is added to its output must not be added
-// again and again while it is measured: it goes into scratch memory then, and
-// where there is none the first candidate is taken. A benchmark's output holds nothing
-// of worth.
-cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Call& call,
-                             const Candidates& candidates, AlgorithmSearch search) {
-  const bool in_place = shape.beta == 0 || search == AlgorithmSearch::exhaustive;
-  const std::size_t bytes =
-      static_cast<std::size_t>(shape.n * shape.stride_d) * size_of(shape.product);
-  const Scratch scratch(in_place ? 0 : bytes);
-  void* const d = in_place ? call.d : scratch.data();
-  if (!d) return candidates[0].algo;
-  const cublasLtMatmulHeuristicResult_t* best = &candidates[0];
-  float best_time = std::numeric_limits<float>::infinity();
-  for (const auto& candidate : candidates) {
-    const float time = measure(plan, candidate.algo, call, d, effort_of(search).repetitions);
-    if (time < best_time) {
-      best_time = time;
-      best = &candidate;
+// The fastest candidate. They take turns, so that a card that grows hot and slow on the
+// way slows all of them alike; who falls behind drops out.
+const cublasLtMatmulAlgo_t& fastest(const Plan& plan, const Call& call, void* d,
+                                    const Candidates& candidates) {
+  constexpr int rounds = 6;  // the first one warms up
+  constexpr float behind = 1.1f;
+  std::vector<float> best(candidates.size(), std::numeric_limits<float>::infinity());
+  float leader = std::numeric_limits<float>::infinity();
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (round > 1 && best[i] > behind * leader) continue;
+      const float time = measure(plan, candidates[i].algo, call, d);
+      if (round == 0) continue;
+      best[i] = std::min(best[i], time);
+      leader = std::min(leader, time);
     }
   }
-  return best->algo;
+  const auto winner = std::ranges::min_element(best);
+  return candidates[static_cast<std::size_t>(winner - best.begin())].algo;
+}
+
+// A product that is added to its output must not be added again and again while it is
+// measured: it goes into scratch memory then. Null: there is none.
+cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call& call,
+                            const Candidates& candidates) {
+  if (shape.beta == 0 || call.outputs == Outputs::discarded) {
+    return fastest(plan, call, call.d, candidates);
+  }
+  const Scratch scratch(static_cast<std::size_t>(shape.n * shape.stride_d) *
+                        size_of(shape.product));
+  return scratch.data() ? fastest(plan, call, scratch.data(), candidates) : candidates[0].algo;
 }
 
 std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device,
@@ -206,14 +208,14 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
   auto plan = std::make_unique<Plan>(shape);
   const bool usual = search == AlgorithmSearch::usual;
   if (usual && GemmCache::of(device).find(shape, plan->algorithm)) return plan;
-  const Candidates candidates = propose(shape, *plan, call, effort_of(search).candidates);
+  const Candidates candidates = propose(shape, *plan, call, candidates_of(search));
   const double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                        static_cast<double>(shape.k);
   if (candidates.size() == 1 || flops < measured_flops) {
     plan->algorithm = candidates[0].algo;
     return plan;
   }
-  plan->algorithm = fastest(shape, *plan, call, candidates, search);
+  plan->algorithm = choose(shape, *plan, call, candidates);
   if (usual) GemmCache::of(device).remember(shape, plan->algorithm);
   return plan;
 }
@@ -259,8 +261,9 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
   const Tensor workspace =
       context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes / 256 * 256)});
   State& state = state_of(context.device.index);
-  const Call call{state.handle,   stream,           a, b, d, static_cast<float>(shape.beta),
-                  workspace.data, workspace.bytes()};
+  const Call call{
+      state.handle,      stream,         a, b, d, static_cast<float>(shape.beta), workspace.data,
+      workspace.bytes(), context.outputs};
   std::unique_ptr<Plan>& plan = state.plans[{context.search, shape}];
   if (!plan) plan = make_plan(shape, call, context.device.index, context.search);
   check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");
