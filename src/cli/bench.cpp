@@ -32,7 +32,7 @@ Arguments gpu_defaults() {
   a.device = "cuda";
   a.tokens_per_step = 32768;
   a.sequence_length = 4096;
-  a.logits_chunk = 4096;
+  a.logits_chunk = 8192;
   a.steps = 7;
   a.heat = 10;
   a.peak_tflops = 989;
