@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "data/loader.h"
 #include "train/evaluator.h"
+#include "train/fit.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_directory.h"
@@ -327,7 +328,8 @@ DataFacts facts_of(const PreparedData& data) {
 int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
+  TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
+                                  world ? 0 : free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   set_num_threads(plan.threads);
