@@ -34,8 +34,10 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   table.add("workspace", bytes.workspace);
   table.add("rotary table", bytes.rope_table);
   table.add("losses", bytes.losses);
-  table.add("batches",
-            DeviceBatch::bytes(plan.micro_tokens) * static_cast<std::size_t>(plan.micro_batches));
+  const std::size_t batches = DeviceBatch::bytes(plan.device, plan.micro_tokens) *
+                              static_cast<std::size_t>(plan.micro_batches);
+  table.add("batches", batches);
+  if (plan.device.type == DeviceType::cuda) table.add_host("batches, page-locked", batches);
   if (plan.device.type == DeviceType::cuda) table.add("libraries", device_reserve);
   table.add_host("checkpoint snapshot", bytes.checkpoint);
   // What oneDNN generates and caches for the model's shapes, as measured on small and

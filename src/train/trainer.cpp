@@ -51,9 +51,10 @@ class Trainer {
                     plan_.config.data.validation_tokens, span_of(plan_.config)),
         evaluator_(data_, validation_),
         learner_(learner_options(plan_, ranks)),
-        guard_(plan_.config.guard) {
+        guard_(plan_.config.guard),
+        uploads_(plan_.device) {
     for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-      batches_.emplace_back(plan_.device, plan_.micro_tokens);
+      batches_.emplace_back(uploads_, plan_.micro_tokens);
     }
   }
 
@@ -110,6 +111,7 @@ class Trainer {
   Evaluator evaluator_;
   Learner learner_;
   SpikeGuard guard_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
