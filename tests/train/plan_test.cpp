@@ -77,7 +77,7 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
       {[](auto& c) { c.train.micro_batch = 4; },
        "train.global_batch (6) is not a multiple of train.micro_batch (4)"},
       {[](auto& c) { c.train.global_batch = 1 << 28; }, "more than 2^31 tokens"},
-      {[](auto& c) { c.train.logits_chunk = 0; }, "train.logits_chunk is 0"},
+      {[](auto& c) { c.train.logits_chunk = -1; }, "train.logits_chunk is -1"},
       {[](auto& c) { c.train.steps = 0; }, "train.steps is 0"},
       {[](auto& c) { c.train.steps.reset(); }, "train: the run has no end"},
       {[](auto& c) { c.train.epochs = -1; }, "train.epochs is -1"},
