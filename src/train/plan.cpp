@@ -128,6 +128,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
+  if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;
   if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();

@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "data/loader.h"
 #include "train/evaluator.h"
+#include "train/fit.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_directory.h"
@@ -50,9 +51,10 @@ class Trainer {
                     plan_.config.data.validation_tokens, span_of(plan_.config)),
         evaluator_(data_, validation_),
         learner_(learner_options(plan_, ranks)),
-        guard_(plan_.config.guard) {
+        guard_(plan_.config.guard),
+        uploads_(plan_.device) {
     for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-      batches_.emplace_back(plan_.device, plan_.micro_tokens);
+      batches_.emplace_back(uploads_, plan_.micro_tokens);
     }
   }
 
@@ -109,6 +111,7 @@ class Trainer {
   Evaluator evaluator_;
   Learner learner_;
   SpikeGuard guard_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
@@ -327,7 +330,8 @@ DataFacts facts_of(const PreparedData& data) {
 int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
+  TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
+                                  world ? 0 : free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   set_num_threads(plan.threads);

@@ -118,5 +118,16 @@ TEST(MemoryTable, RefusesWhatDoesNotFit) {
               testing::AllOf(HasSubstr("host memory"), HasSubstr("train.micro_batch")));
 }
 
+TEST(MemoryTable, AGpuAndTheHostHaveRoomOfTheirOwn) {
+  MemoryTable table({DeviceType::cuda, 0});
+  table.add("weights", std::size_t{3} << 30);
+  table.add_host("checkpoint snapshot", std::size_t{2} << 30);
+  table.require_fits(std::size_t{3} << 30, std::size_t{2} << 30);
+  EXPECT_THAT(input_error_of([&] { table.require_fits((std::size_t{3} << 30) - 1, 0); }),
+              testing::AllOf(HasSubstr("of cuda:0 memory"), HasSubstr("train.recompute=\"full\"")));
+  EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{1} << 30); }),
+              HasSubstr("of host memory"));
+}
+
 }  // namespace
 }  // namespace fathom

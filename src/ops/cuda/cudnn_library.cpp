@@ -15,7 +15,7 @@ constexpr std::size_t oldest_version = 91002;
 CudnnLibrary open_cudnn() {
   CudnnLibrary cudnn;
   try {
-    const fathom::cuda::Library library("libcudnn.so.9");
+    const fathom::cuda::Library library(fathom::cuda::cudnn_file);
     cudnn.path = library.path();
     cudnn.library = library.handle();
     library.find("cudnnCreate", cudnn.create);
