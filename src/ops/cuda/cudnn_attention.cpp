@@ -197,18 +197,11 @@ std::size_t cudnn_workspace(const HeadShape& heads, const AttentionBounds& bound
     return round_up(tokens * 4 * (row + keys * key_row + heads.num_heads));
   };
   const bool reproducible = determinism == Determinism::reproducible;
-  std::int64_t tokens = bounds.tokens;
   std::size_t squares = 0;
-  if (reproducible) {
-    const std::int64_t count =
-        sequences_at_once(heads, bounds.max_length,
-                          std::max<std::int64_t>(1, tokens / bounds.max_length), determinism);
-    tokens = count * bounds.max_length;
-    squares = static_cast<std::size_t>(count) * square_bytes(heads, bounds.max_length);
-  }
-  std::size_t bytes = squares + sums(tokens, width, width);
+  if (reproducible) squares = std::max(square_limit, square_bytes(heads, bounds.max_length));
+  std::size_t bytes = squares + sums(bounds.tokens, width, width);
   if (!bounds.uniform && !reproducible) {
-    bytes = std::max(bytes, sums(tokens, fused, group * fused));
+    bytes = std::max(bytes, sums(bounds.tokens, fused, group * fused));
   }
   return workspace_slack + bytes;
 }
