@@ -13,6 +13,11 @@ bool tiles_take(const HeadShape& heads, const Tensor& tensor);
 void attention_tiles(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                      const HeadShape& heads, Tensor out, Tensor lse);
 
+// Takes num_heads · n floats of workspace. The same bits every time.
+void attention_tiles_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v,
+                              Tensor out, Tensor lse, const Segments& segments,
+                              const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv);
+
 // The sequences of at least `least_queries` queries; the rows of others stay as they are.
 void paged_tiles(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
                  const PagedContext& paged, const HeadShape& heads, std::int64_t least_queries,
