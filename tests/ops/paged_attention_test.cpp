@@ -207,7 +207,6 @@ TEST_P(PagedAttention, StoreSkipsMinusOneAndTouchesNothingElse) {
 
 INSTANTIATE_ON_DEVICES(PagedAttention);
 
-
 class PagedAttentionErrors : public testing::Test {
  protected:
   PagedRun run{cpu_device, DType::f32, {{2, 1, 8}, 4, {9, 3}, {2, 3}}};
