@@ -13,7 +13,7 @@ namespace fathom::ops::cuda {
 namespace {
 
 bool use_cudnn(const Context& context, const AttentionCall& call) {
-  if (call.q.elements() == 0 || !cudnn_takes(context, call)) return false;
+  if (!cudnn_takes(context, call)) return false;
   const CudnnLibrary& cudnn = cudnn_library();
   if (cudnn.problem.empty()) return true;
   [[maybe_unused]] static const bool warned = [&] {
@@ -35,6 +35,7 @@ bool use_tiles(const AttentionCall& call) {
 
 void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                const HeadShape& heads, Tensor out, Tensor lse) {
+  if (q.elements() == 0) return;
   const AttentionCall call{q, k, v, out, lse, segments, heads};
   if (use_cudnn(context, call)) return cudnn_attention(context, call);
   if (use_tiles(call)) return attention_tiles(context, q, k, v, segments, heads, out, lse);
@@ -44,6 +45,7 @@ void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& s
 void attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v, Tensor out,
                         Tensor lse, const Segments& segments, const HeadShape& heads, Tensor dq,
                         Tensor dk, Tensor dv) {
+  if (q.elements() == 0) return;
   const AttentionCall call{q, k, v, out, lse, segments, heads, dout, dq, dk, dv};
   if (use_cudnn(context, call)) return cudnn_attention_backward(context, call);
   const auto backward = use_tiles(call) ? attention_tiles_backward : attention_rows_backward;
