@@ -74,12 +74,12 @@ struct DecodeState {
 };
 
 // The groups' states of one pair as one: write(i, x, sum) for each i of the head, x not
-// divided by the sum; returns maximum and sum. `shared`: (D + 2) floats a group.
+// divided by the sum; returns maximum and sum. `memory`: (D + 2) shared floats a group.
 template <int D, class Write>
-__device__ float2 merge_decode(const DecodeState& state, float* shared, Write&& write) {
+__device__ float2 merge_decode(const DecodeState& state, float* memory, Write&& write) {
   constexpr int lanes = D / 8, groups = decode_threads / lanes;
   const int lane = threadIdx.x % lanes, group = threadIdx.x / lanes;
-  float *const maxima = shared, *const sums = shared + groups, *const outputs = sums + groups;
+  float *const maxima = memory, *const sums = memory + groups, *const outputs = sums + groups;
   __syncthreads();  // nobody reads the pair before this one any more
   if (lane == 0) {
     maxima[group] = state.maximum;

@@ -11,12 +11,13 @@
 #include <cuda_bf16.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace fathom::ops::cuda {
 
 inline constexpr float log2_of_e = 1.44269504f;
 
-#ifndef FATHOM_EMULATED_WARP  // a host program that checks the kernels has its own
+#ifndef FATHOM_EMULATED_BLOCK  // tests/ops/emulated_block.h has its own
 __device__ inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
