@@ -26,7 +26,7 @@ class Batch {
     }
     batch_.ids = batch_.targets = take(context, ids);
     batch_.tokens.positions = take(context, positions);
-    batch_.tokens.segments = {take(context, offsets), shape.sequence_length};
+    batch_.tokens.segments = ops::describe_segments(take(context, offsets), offsets);
   }
   std::span<const MicroBatch> get() const { return {&batch_, 1}; }
 
@@ -47,6 +47,7 @@ LearnerOptions learner_options(Device device, const StepShape& shape) {
   options.dtype = shape.dtype;
   options.device = device;
   options.stage = {Recompute::none, 1024};
+  options.sequence_length = shape.sequence_length;
   options.micro_tokens = options.tokens_per_step = shape.tokens();
   return options;
 }
@@ -61,7 +62,7 @@ std::vector<double> measure_steps(Device device, const StepShape& shape, int ste
   for (int step = 0; step < steps; ++step) {
     const auto start = std::chrono::steady_clock::now();
     learner.compute_gradients(batch.get(), shape.tokens());
-    learner.update(1e-4);
+    learner.update(1e-4, step + 1);
     synchronize(device, learner.context().stream);
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

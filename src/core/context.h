@@ -2,18 +2,37 @@
 // stream, passed by reference down to every operation.
 #pragma once
 
+#include <cstdint>
+
 #include "core/buffer.h"
 #include "core/device.h"
 
 namespace fathom {
 
+// Whether the same inputs give the same bits every time. On a CPU they always do.
+enum class Determinism : std::uint8_t {
+  fastest,       // sums over blocks may be added in the order in which they are ready
+  reproducible,  // never, at a cost of speed and workspace
+};
+
+// What becomes of the operations' outputs.
+enum class Outputs {
+  kept,
+  // Nobody looks at them: an operation may compute them many times over, also where it
+  // adds to them, to find out by measurement which way is the fastest.
+  discarded,
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
+  Determinism determinism = Determinism::fastest;
+  Outputs outputs = Outputs::kept;
 
-  // Workspace for the largest scratch of any operation: per-thread tiles on the
-  // CPU, cuBLASLt's and cuDNN's on a GPU.
+  // Workspace for the largest scratch of any operation but attention on a GPU, for
+  // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's
+  // on a GPU.
   static constexpr std::size_t default_workspace = std::size_t{64} << 20;
 
   explicit Context(Device device_, std::size_t workspace_bytes = default_workspace)

@@ -21,7 +21,9 @@ namespace fathom::ops::cpu {
 }
 namespace fathom::ops::cuda {
 #include "ops/kernels.inc"
-}
+std::size_t attention_workspace(DType, const HeadShape&, const AttentionBounds&, Determinism);
+std::string attention_backend();
+}  // namespace fathom::ops::cuda
 
 namespace fathom::ops {
 

@@ -75,6 +75,7 @@ struct TrainConfig {
   std::int64_t threads = 0;
   Precision dtype = Precision::automatic;
   std::int64_t seed = 1;
+  bool deterministic = false;
   ModelConfig model;
   DataConfig data;
   LoopConfig train;
@@ -94,6 +95,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
   field("seed", c.seed, "of initial weights and data order");
+  field("deterministic", c.deterministic, "on a GPU: the same bits in every run, at some speed");
   field("model", c.model, "");
   field("data", c.data, "");
   field("train", c.train, "");

@@ -15,7 +15,6 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
                        const RunIdentity& run, const TrainPlan& plan) {
   TrainingState s;
   s.step = position.steps;
-  s.updates = position.steps - guard.skipped;
   s.tokens = position.tokens;
   s.data_position = {position.next_sample, run.sample_order};
   s.seed = static_cast<std::uint64_t>(plan.config.seed);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 
 #include "comm/mpi_ranks.h"
 #include "comm/thread_ranks.h"
@@ -67,8 +68,28 @@ class Trainer {
 
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
+  LoaderOptions loader_options() const;
+  void warm_up();
   Agreement agree(const StopSignals& signals);
+  // A step that the device may still work on.
+  struct QueuedStep {
+    Clock::time_point begin;
+    std::int64_t first_sample = 0;
+    double learning_rate = 0;
+    RunPosition after;
+  };
+  struct Judged {
+    Learner::Result result;
+    bool skipped = false;
+    std::string stop;  // why the run stops; empty: it goes on
+  };
   void step(double elapsed_seconds);
+  QueuedStep queue_step(double elapsed_seconds);
+  void update(const QueuedStep& step);
+  // Judges and reports queued steps until no more than `outstanding` are left.
+  void settle_steps(std::size_t outstanding);
+  Judged judge(const QueuedStep& step);
+  void report(const QueuedStep& step, const Judged& judged);
   void stop_for_signal();
   void evaluate();
   void finish();
@@ -93,8 +114,9 @@ class Trainer {
   std::unique_ptr<CheckpointWriter> checkpoints_;
   std::unique_ptr<RunReports> reports_;  // null but on the first rank
 
-  RunPosition position_;  // its seconds: those before start_
-  Clock::time_point start_ = Clock::now();
+  RunPosition position_;  // of the steps queued so far; its seconds: those before start_
+  std::deque<QueuedStep> queued_;
+  Clock::time_point start_ = Clock::now(), reported_ = start_;
   std::int64_t evaluated_at_ = -1;
 };
 
@@ -107,7 +129,7 @@ RunPosition Trainer::now() const {
 void Trainer::restore(const Checkpoint& checkpoint) {
   require_same_run(checkpoint, identity_, plan_.config.model);
   const TrainingState& saved = checkpoint.state();
-  learner_.load(checkpoint, saved.updates);
+  learner_.load(checkpoint);
   guard_.restore(guard_in(saved));
   position_ = position_in(saved);
   if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
@@ -120,14 +142,30 @@ void Trainer::start(const TrainOptions& options) {
   else
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
 
+  if (plan_.device.type != DeviceType::cpu) warm_up();
   checkpoints_ = std::make_unique<CheckpointWriter>(
       path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
-  const LoaderOptions loader{plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0,
-                             plan_.parallel.layout.dp, plan_.config.data.prefetch};
-  loader_ = std::make_unique<Loader>(sampler_, loader, position_.next_sample);
+  loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
   start_ = Clock::now();
+}
+
+LoaderOptions Trainer::loader_options() const {
+  return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0, plan_.parallel.layout.dp,
+          plan_.config.data.prefetch};
+}
+
+// The first micro-batch of a step begins its gradients, all others add to them: two
+// show a device all that a step has. A pipeline wants as many as always.
+void Trainer::warm_up() {
+  Loader loader(sampler_, loader_options(), position_.next_sample);
+  std::vector<MicroBatch> micro_batches;
+  for (DeviceBatch& memory : batches_) {
+    if (!ranks_ && micro_batches.size() == 2) break;
+    micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
+  }
+  learner_.warm_up(micro_batches);
 }
 
 Trainer::Agreement Trainer::agree(const StopSignals& signals) {
@@ -142,36 +180,83 @@ Trainer::Agreement Trainer::agree(const StopSignals& signals) {
   return now;
 }
 
-void Trainer::step(double elapsed_seconds) {
-  const auto begin = Clock::now();
+Trainer::QueuedStep Trainer::queue_step(double elapsed_seconds) {
+  QueuedStep step;
+  step.begin = Clock::now();
+  step.first_sample = position_.next_sample;
   std::vector<MicroBatch> micro_batches;
   std::int64_t targets = 0;
-  const std::int64_t first_sample = position_.next_sample;
   for (DeviceBatch& memory : batches_) {
     const Batch batch = loader_->next();
     targets += batch.num_targets;
     micro_batches.push_back(memory.upload(learner_.context(), batch));
   }
+  step.learning_rate = plan_.learning_rate(position_.steps, elapsed_seconds);
+  learner_.queue_gradients(micro_batches, targets);
   position_.next_sample = loader_->state().next_sample;
-  const double rate = plan_.learning_rate(position_.steps, elapsed_seconds);
-  const Learner::Result result = learner_.compute_gradients(micro_batches, targets);
-  const auto verdict =
-      guard_.judge(position_.steps + 1, result.loss, result.gradient_norm,
-                   fmt::format("samples {} to {}", first_sample, position_.next_sample - 1));
-  if (first() && !verdict.message.empty()) log::warning("{}", verdict.message);
-  if (verdict.action == GuardAction::stop) {
-    checkpoints_->save_and_wait(learner_.context(), state());
-    fail_runtime("stopped by the guard at step {}: {}", position_.steps + 1, verdict.message);
-  }
-  const bool skipped =
-      verdict.finding != SpikeGuard::Finding::fine && verdict.action == GuardAction::skip;
-  if (!skipped) learner_.update(rate);
   ++position_.steps;
   position_.tokens += plan_.tokens_per_step;
-  if (reports_) reports_->step(now(), result, {rate, seconds_since(begin), skipped});
+  step.after = position_;
+  return step;
+}
+
+// Where the guard may hold an update back, the device waits for its verdict. Otherwise
+// the update follows at once, and a device works on the next step while this one's
+// figures travel.
+void Trainer::step(double elapsed_seconds) {
+  queued_.push_back(queue_step(elapsed_seconds));
+  const QueuedStep now = queued_.back();
+  if (guard_.decides_updates()) {
+    queued_.clear();
+    const Judged judged = judge(now);
+    if (!judged.skipped) update(now);
+    return report(now, judged);
+  }
+  update(now);
+  settle_steps(plan_.device.type == DeviceType::cpu ? 0 : 1);
+}
+
+void Trainer::update(const QueuedStep& step) {
+  checkpoints_->before_change(learner_.context());
+  learner_.update(step.learning_rate, step.after.steps);
+}
+
+void Trainer::settle_steps(std::size_t outstanding) {
+  while (queued_.size() > outstanding) {
+    const QueuedStep step = queued_.front();
+    queued_.pop_front();
+    report(step, judge(step));
+  }
+}
+
+Trainer::Judged Trainer::judge(const QueuedStep& step) {
+  Judged judged;
+  judged.result = learner_.next_result();
+  const SpikeGuard::Verdict verdict =
+      guard_.judge(step.after.steps, judged.result.loss, judged.result.gradient_norm,
+                   fmt::format("samples {} to {}", step.first_sample, step.after.next_sample - 1));
+  if (first() && !verdict.message.empty()) log::warning("{}", verdict.message);
+  const bool fine = verdict.finding == SpikeGuard::Finding::fine;
+  judged.skipped = !fine && verdict.action != GuardAction::ignore;
+  if (verdict.action == GuardAction::stop) judged.stop = verdict.message;
+  return judged;
+}
+
+void Trainer::report(const QueuedStep& step, const Judged& judged) {
+  const double seconds = seconds_since(std::max(step.begin, reported_));
+  reported_ = Clock::now();
+  RunPosition position = step.after;
+  position.seconds = elapsed();
+  if (reports_)
+    reports_->step(position, judged.result, {step.learning_rate, seconds, judged.skipped});
+  if (judged.stop.empty()) return;
+  for (const QueuedStep& later : std::exchange(queued_, {})) judge(later);
+  checkpoints_->save_and_wait(learner_.context(), state());
+  fail_runtime("stopped by the guard at step {}: {}", step.after.steps, judged.stop);
 }
 
 void Trainer::evaluate() {
+  settle_steps(0);
   if (validation_.num_batches() == 0 || evaluated_at_ == position_.steps) return;
   evaluated_at_ = position_.steps;
   MetricsRecord record{position_.steps, {}};
@@ -196,6 +281,7 @@ void Trainer::finish() {
 }
 
 void Trainer::stop_for_signal() {
+  settle_steps(0);
   const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
   if (!first()) return;
   if (saved.committed()) {
@@ -219,6 +305,7 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
       return now.signal;
     }
     if (now.save) {
+      settle_steps(0);
       if (first()) reports_->sync();
       checkpoints_->save(learner_.context(), state());
     }
