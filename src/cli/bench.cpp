@@ -160,7 +160,9 @@ void add_bench(CLI::App& app) {
                 "auto, f32 or bf16; auto: bf16 where the processor multiplies it")
       ->capture_default_str();
   c->add_option("--steps", a.steps, "steps to take the median of")->capture_default_str();
-  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")->capture_default_str();
+  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
   c->add_flag("--json", a.json, "as one JSON object");
   c->footer("Example: fathom bench cpu --dtype f32 --threads 2");
