@@ -195,9 +195,15 @@ std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
 
 void Learner::load(const Checkpoint& checkpoint) {
   for (const OptimizerSlice& s : optimizer_.slices()) {
-    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
     checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
     checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
+  }
+  load_weights(checkpoint);
+}
+
+void Learner::load_weights(const Checkpoint& checkpoint) {
+  for (const OptimizerSlice& s : optimizer_.slices()) {
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   }
   if (sync_) sync_->gather_weights(context_);
   synchronize(options_.device, context_.stream);

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "data/loader.h"
+#include "train/checkpoint_model.h"
 #include "train/evaluator.h"
 #include "train/fit.h"
 #include "train/machine.h"
@@ -70,6 +71,7 @@ class Trainer {
 
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
+  void begin();
   LoaderOptions loader_options() const;
   void warm_up();
   Agreement agree(const StopSignals& signals);
@@ -138,12 +140,24 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
 }
 
+void Trainer::begin() {
+  const std::string& from = plan_.config.init_from;
+  if (from.empty()) {
+    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+    return;
+  }
+  const Checkpoint checkpoint = *find_checkpoint("", from, ranks_);
+  require_model(checkpoint, plan_.config.model);
+  learner_.load_weights(checkpoint);
+  if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
+}
+
 void Trainer::start(const TrainOptions& options) {
   const auto checkpoint = find_checkpoint(path("checkpoints"), options.resume, ranks_);
   if (checkpoint)
     restore(*checkpoint);
   else
-    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+    begin();
 
   if (plan_.device.type != DeviceType::cpu) warm_up();
   checkpoints_ = std::make_unique<CheckpointWriter>(
@@ -299,6 +313,11 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
   start(options);
   const std::int64_t every = plan_.config.validation.every_steps;
   Agreement now = agree(signals);
+  if (first() && position_.steps > 0 && plan_.finished(position_.steps, now.elapsed)) {
+    log::info(
+        "the run was at its end already; with a larger train.steps (tokens, epochs, "
+        "max_minutes) it goes on");
+  }
   while (!plan_.finished(position_.steps, now.elapsed)) {
     step(now.elapsed);
     if (every > 0 && position_.steps % every == 0) evaluate();
