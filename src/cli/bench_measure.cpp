@@ -152,15 +152,15 @@ class Operations {
     const ArenaScope scope(arena_);
     const std::int64_t n = std::min<std::int64_t>(count_parameters(shape_.model), 8 << 20);
     const auto take = [&](DType dtype) { return filled(context_, arena_, dtype, {n}); };
-    const Tensor gradient = take(DType::f32), master = take(DType::f32), m = take(DType::f32);
+    const Tensor gradient = take(DType::f32), m = take(DType::f32), weight = take(shape_.dtype);
     const Tensor v = arena_.take(DType::f32, {n}), scale = arena_.take(DType::f32, {1});
     ops::fill(context_, v, 1.0f);
     ops::fill(context_, scale, 1.0f);
-    const Tensor weight = shape_.dtype == DType::f32 ? master : take(DType::bf16);
-    const double bytes = static_cast<double>(n) * (shape_.dtype == DType::f32 ? 28.0 : 30.0);
+    const Tensor remainder = shape_.dtype == DType::f32 ? Tensor{} : arena_.take(DType::u16, {n});
+    const double bytes = 28.0 * static_cast<double>(n);
     const std::int64_t count = (count_parameters(shape_.model) + n - 1) / n;
     row("AdamW", count, 0, bytes,
-        [&] { ops::adamw(context_, gradient, scale, {1e-4f}, master, m, v, weight); });
+        [&] { ops::adamw(context_, gradient, scale, {1e-4f}, m, v, weight, remainder); });
   }
 
   Context& context_;

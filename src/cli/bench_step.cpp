@@ -61,7 +61,7 @@ std::vector<double> measure_steps(Device device, const StepShape& shape, int ste
   for (int step = 0; step < steps; ++step) {
     const auto start = std::chrono::steady_clock::now();
     learner.compute_gradients(batch.get(), shape.tokens());
-    learner.update(1e-4);
+    learner.update(1e-4, step + 1);
     synchronize(device, learner.context().stream);
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

@@ -45,19 +45,21 @@ void to_hugging_face(const ConvertOptions& options) {
   const Checkpoint checkpoint = open_checkpoint(options.from);
   const ModelConfig config = model_of(checkpoint);
   Context context(cpu_device);
-  // Master weights where they are kept apart: they have all the digits.
-  const auto kind = checkpoint.has(StateKind::master) ? StateKind::master : StateKind::weight;
   for (const ParameterSpec& spec : parameter_table(config)) {
-    const auto* entry = checkpoint.find(kind, spec.name);
+    const auto* entry = checkpoint.find(StateKind::weight, spec.name);
     if (!entry || entry->shape != spec.shape) {
-      fail_input("{}: has no {} of '{}' with the shape {}", checkpoint.directory(), name_of(kind),
-                 spec.name, to_string(spec.shape));
+      fail_input("{}: has no weight '{}' with the shape {}", checkpoint.directory(), spec.name,
+                 to_string(spec.shape));
     }
   }
   const WeightReader read = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
     std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
     offset[0] = first_row;
-    checkpoint.load_slice(context, kind, spec.name, offset, rows);
+    if (rows.dtype == DType::f32) {
+      checkpoint.load_weights(context, spec.name, offset, rows, Tensor{});
+    } else {
+      checkpoint.load_slice(context, StateKind::weight, spec.name, offset, rows);
+    }
   };
   SaveModelOptions save;
   save.dtype = options.dtype == "f32" ? DType::f32 : DType::bf16;
@@ -80,7 +82,7 @@ void to_checkpoint(const ConvertOptions& options) {
   std::vector<CheckpointTensor> tensors;
   for (const Parameter& parameter : store.all()) {
     tensors.push_back(
-        CheckpointTensor::whole(StateKind::master, parameter.spec.name, parameter.weight));
+        CheckpointTensor::whole(StateKind::weight, parameter.spec.name, parameter.weight));
   }
   TrainingState state;
   state.config_toml = "[model]\n" + config_to_toml(model.config);

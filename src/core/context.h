@@ -7,10 +7,19 @@
 
 namespace fathom {
 
+// What becomes of the operations' outputs.
+enum class Outputs {
+  kept,
+  // Nobody looks at them: an operation may compute them many times over, also where it
+  // adds to them, to find out by measurement which way is the fastest.
+  discarded,
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
+  Outputs outputs = Outputs::kept;
 
   // Workspace for the largest scratch of any operation: per-thread tiles on the
   // CPU, cuBLASLt's and cuDNN's on a GPU.

@@ -58,7 +58,7 @@ void AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout&
   const ArenaScope scope(arena);
   const Tensor dout = arena.take(dy.dtype, saved.out.shape);
   ops::linear_backward_input(context, dy, output_->weight, dout);
-  ops::linear_backward_weight(context, dy, saved.out, output_->gradient);
+  ops::linear_backward_weight(context, dy, saved.out, output_->gradient, output_->accumulate());
 
   const Tensor dqkv = arena.take(dy.dtype, saved.qkv.shape);
   const Qkv qkv(saved.qkv, heads_), d(dqkv, heads_);
@@ -67,7 +67,7 @@ void AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout&
   ops::rope(context, d.rotated, tokens.positions, rope_table_, ops::RopeDirection::backward);
 
   ops::linear_backward_input(context, dqkv, qkv_->weight, dx);
-  ops::linear_backward_weight(context, dqkv, x, qkv_->gradient);
+  ops::linear_backward_weight(context, dqkv, x, qkv_->gradient, qkv_->accumulate());
 }
 
 }  // namespace fathom

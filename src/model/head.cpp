@@ -47,7 +47,7 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
     ops::linear(context, part, weight_->weight, logits);
     boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
                             ops::LogitsGradient::overwrite, grad_scale, losses.slice(first, count));
-    ops::linear_backward_weight(context, logits, part, weight_->gradient);
+    ops::linear_backward_weight(context, logits, part, weight_->gradient, weight_->accumulate());
     ops::linear_backward_input(context, logits, weight_->weight, saved.dy.slice(first, count));
   });
   saved.dy = boundary_.enter_backward(context, saved.dy);

@@ -40,12 +40,12 @@ void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Sa
   }
   const Tensor dactivated = take_activated(arena, saved.gate_up);
   ops::linear_backward_input(context, dy, down_->weight, dactivated);
-  ops::linear_backward_weight(context, dy, activated, down_->gradient);
+  ops::linear_backward_weight(context, dy, activated, down_->gradient, down_->accumulate());
 
   const Tensor dgate_up = saved.gate_up;
   ops::swiglu_backward(context, dactivated, saved.gate_up, dgate_up);
   ops::linear_backward_input(context, dgate_up, gate_up_->weight, dx);
-  ops::linear_backward_weight(context, dgate_up, x, gate_up_->gradient);
+  ops::linear_backward_weight(context, dgate_up, x, gate_up_->gradient, gate_up_->accumulate());
 }
 
 }  // namespace fathom

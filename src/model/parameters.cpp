@@ -34,6 +34,14 @@ ParameterSpec matrix(std::string name, std::vector<ParameterSpec::HuggingFacePar
   spec.shape = {rows, columns};
   spec.layer = layer;
   spec.split_dim = split_dim;
+  spec.gradient_is_product = true;
+  return spec;
+}
+
+ParameterSpec embedding(const ModelConfig& c) {
+  const std::int64_t d = c.hidden_size, v = c.vocab_size;
+  ParameterSpec spec = matrix("embedding.weight", {{"model.embed_tokens.weight", v}}, -1, d, 0);
+  spec.gradient_is_product = false;
   return spec;
 }
 
@@ -70,7 +78,7 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 std::vector<ParameterSpec> parameter_table(const ModelConfig& c) {
   std::vector<ParameterSpec> table;
   const std::int64_t d = c.hidden_size, v = c.vocab_size;
-  table.push_back(matrix("embedding.weight", {{"model.embed_tokens.weight", v}}, -1, d, 0));
+  table.push_back(embedding(c));
   for (std::int64_t layer = 0; layer < c.num_layers; ++layer) append_block(table, c, layer);
   table.push_back(norm("final_norm.weight", "model.norm.weight", c.num_layers, d));
   if (!c.tie_embeddings) {
@@ -118,9 +126,12 @@ Parameter& ParameterStore::at(std::string_view name) {
   return *parameter;
 }
 
-void ParameterStore::zero_gradients(Context& context) {
+void ParameterStore::begin_gradients(Context& context) {
   for (Parameter& parameter : parameters_) {
-    if (parameter.gradient) ops::fill(context, parameter.gradient, 0.0f);
+    parameter.gradient_is_stale = parameter.spec.gradient_is_product;
+    if (parameter.gradient && !parameter.gradient_is_stale) {
+      ops::fill(context, parameter.gradient, 0.0f);
+    }
   }
 }
 

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/buffer.h"
 #include "core/context.h"
 #include "model/config.h"
+#include "ops/matmul.h"
 
 namespace fathom {
 
@@ -34,6 +36,8 @@ struct ParameterSpec {
   // Under sequence parallelism each rank sees only its tokens, so the gradient
   // is summed over the tensor group.
   bool gradient_is_partial = false;
+  // Its gradient is a sum of ops::linear_backward_weight's products and of nothing else.
+  bool gradient_is_product = false;
 };
 
 // All parameters of the model in their fixed global order.
@@ -52,7 +56,14 @@ struct Parameter {
   ParameterSpec spec;
   Tensor weight;
   Tensor gradient;
-  std::int64_t first = 0;  // its place in flat_weights() and flat_gradients()
+  std::int64_t first = 0;          // its place in flat_weights() and flat_gradients()
+  bool gradient_is_stale = false;  // it is an earlier step's: the next product replaces it
+
+  // How the next product enters the gradient.
+  ops::Accumulate accumulate() {
+    return std::exchange(gradient_is_stale, false) ? ops::Accumulate::overwrite
+                                                   : ops::Accumulate::add;
+  }
 };
 
 enum class Gradients { none, f32 };
@@ -72,7 +83,9 @@ class ParameterStore {
   Parameter& at(std::string_view name);
   Parameter* find(std::string_view name);
 
-  void zero_gradients(Context& context);
+  // Forgets the gradients of the step before. Those that products make are not
+  // cleared: the first product of the step overwrites them.
+  void begin_gradients(Context& context);
   const TensorShard& shard() const { return shard_; }
   // All of them as one vector, with the gaps between them, whose values are zero.
   std::int64_t flat_elements() const { return flat_elements_; }

@@ -46,12 +46,14 @@ void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
             accumulate);
 }
 
-void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
+                            Accumulate accumulate) {
   const Argument arg_dy{"dy", dy}, arg_x{"x", x}, arg_dw{"dw", dw};
   const Check check("linear_backward_weight", {arg_dy, arg_x, arg_dw});
   check_layer(check, context, arg_x, arg_dy, arg_dw);
   check.floating(arg_dy).same_type(arg_dy, arg_x).is(arg_dw, DType::f32);
-  on_device(context, cpu::linear_backward_weight, cuda::linear_backward_weight, dy, x, dw);
+  on_device(context, cpu::linear_backward_weight, cuda::linear_backward_weight, dy, x, dw,
+            accumulate);
 }
 
 }  // namespace fathom::ops

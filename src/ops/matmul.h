@@ -22,8 +22,9 @@ void linear(Context& context, Tensor x, Tensor w, Tensor y,
 void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
                            Accumulate accumulate = Accumulate::overwrite);
 
-// dw [out, in] += dy [n, out]ᵀ · x [n, in]; dw is f32, with no rounding to bf16
+// dw [out, in] (+)= dy [n, out]ᵀ · x [n, in]; dw is f32, with no rounding to bf16
 // on the way.
-void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw);
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
+                            Accumulate accumulate = Accumulate::add);
 
 }  // namespace fathom::ops

@@ -1,7 +1,9 @@
 #include "ops/optimizer.h"
 
+#include "core/parallel.h"
 #include "ops/check.h"
 #include "ops/dispatch.h"
+#include "ops/master_weight.h"
 
 namespace fathom::ops {
 
@@ -25,18 +27,63 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
   on_device(context, cpu::clip_scale, cuda::clip_scale, sum_of_squares, max_norm, norm, scale);
 }
 
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master,
-           Tensor m, Tensor v, Tensor weight) {
-  const Argument arg_grad{"grad", grad}, arg_scale{"scale", scale}, arg_master{"master", master},
-      arg_m{"m", m}, arg_v{"v", v}, arg_weight{"weight", weight};
-  const Check check("adamw", {arg_grad, arg_scale, arg_master, arg_m, arg_v, arg_weight});
+void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
+           Tensor weight, Tensor remainder) {
+  const Argument arg_grad{"grad", grad}, arg_scale{"scale", scale}, arg_m{"m", m}, arg_v{"v", v},
+      arg_weight{"weight", weight}, arg_remainder{"remainder", remainder};
+  const Check check("adamw", {arg_grad, arg_scale, arg_m, arg_v, arg_weight, arg_remainder});
   check.on(context).rank(arg_grad, 1).shaped(arg_scale, {1}).is(arg_scale, DType::f32);
-  for (const Argument& argument : {arg_grad, arg_master, arg_m, arg_v}) {
+  for (const Argument& argument : {arg_grad, arg_m, arg_v}) {
     check.shaped(argument, grad.shape).is(argument, DType::f32);
   }
   check.shaped(arg_weight, grad.shape).floating(arg_weight);
+  check.that(weight.dtype == DType::f32 || remainder, "bf16 weights need their remainder");
+  check.that(weight.dtype != DType::f32 || !remainder, "f32 weights have no remainder");
+  if (remainder) check.shaped(arg_remainder, grad.shape).is(arg_remainder, DType::u16);
   check.that(step.step >= 1, "steps count from 1");
-  on_device(context, cpu::adamw, cuda::adamw, grad, scale, step, master, m, v, weight);
+  on_device(context, cpu::adamw, cuda::adamw, grad, scale, step, m, v, weight, remainder);
+}
+
+namespace {
+
+void check_master(const char* operation, Tensor master, Tensor weight, Tensor remainder) {
+  const Argument arg_master{"master", master}, arg_weight{"weight", weight},
+      arg_remainder{"remainder", remainder};
+  const Check check(operation, {arg_master, arg_weight, arg_remainder});
+  check.is(arg_master, DType::f32).contiguous(arg_master);
+  check.shaped(arg_weight, master.shape).is(arg_weight, DType::bf16).contiguous(arg_weight);
+  check.shaped(arg_remainder, master.shape).is(arg_remainder, DType::u16).contiguous(arg_remainder);
+  for (const Tensor& tensor : {master, weight, remainder}) {
+    check.that(tensor.device == cpu_device, "only on the CPU");
+  }
+}
+
+constexpr std::int64_t grain = 1 << 16;
+
+}  // namespace
+
+void split_master_weights(Tensor master, Tensor weight, Tensor remainder) {
+  check_master("split_master_weights", master, weight, remainder);
+  const auto* from = static_cast<const std::uint32_t*>(master.data);
+  auto* const high = static_cast<std::uint16_t*>(weight.data);
+  auto* const low = static_cast<std::uint16_t*>(remainder.data);
+  parallel_for(master.elements(), grain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const MasterWeight parts = split_master(from[i]);
+      high[i] = parts.weight;
+      low[i] = parts.remainder;
+    }
+  });
+}
+
+void join_master_weights(Tensor weight, Tensor remainder, Tensor master) {
+  check_master("join_master_weights", master, weight, remainder);
+  const auto* high = static_cast<const std::uint16_t*>(weight.data);
+  const auto* low = static_cast<const std::uint16_t*>(remainder.data);
+  auto* const to = static_cast<std::uint32_t*>(master.data);
+  parallel_for(master.elements(), grain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] = join_master({high[i], low[i]});
+  });
 }
 
 }  // namespace fathom::ops

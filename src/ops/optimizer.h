@@ -18,15 +18,20 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
 // One step of AdamW (Loshchilov and Hutter, 2019) on a slice of parameters:
 //   g = grad · scale;  m = β1 m + (1 − β1) g;  v = β2 v + (1 − β2) g²
 //   master −= lr · (m / (1 − β1ᵗ) / (sqrt(v / (1 − β2ᵗ)) + ε) + weight_decay · master)
-//   weight = master, rounded
 // A scale that is not finite skips the update of everything.
 struct AdamWStep {
   float lr = 0, beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f, weight_decay = 0;
   std::int64_t step = 1;  // t, from 1
 };
-// grad, master, m, v: [n] f32; weight: [n] f32 or bf16, may be the same memory as
-// master when f32; scale: [1] f32.
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master,
-           Tensor m, Tensor v, Tensor weight);
+// grad, m, v: [n] f32. weight: [n], f32 and then the master itself, or bf16 with the
+// rest of the master in `remainder` [n] u16 (ops/master_weight.h; absent for f32).
+// scale: [1] f32.
+void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
+           Tensor weight, Tensor remainder);
+
+// master [n] f32 to weight [n] bf16 and remainder [n] u16, and back: all its bits but
+// for ties (ops/master_weight.h). Any shape, contiguous; CPU tensors.
+void split_master_weights(Tensor master, Tensor weight, Tensor remainder);
+void join_master_weights(Tensor weight, Tensor remainder, Tensor master);
 
 }  // namespace fathom::ops

@@ -11,6 +11,7 @@
 #include "io/mapped_file.h"
 #include "io/safetensors.h"
 #include "io/stored_values.h"
+#include "ops/optimizer.h"
 #include "train/checkpoint_manifest.h"
 
 namespace fathom {
@@ -104,8 +105,8 @@ std::string_view name_of(StateKind kind) {
   switch (kind) {
     case StateKind::weight:
       return "weight";
-    case StateKind::master:
-      return "master";
+    case StateKind::remainder:
+      return "remainder";
     case StateKind::first_moment:
       return "first_moment";
     case StateKind::second_moment:
@@ -252,6 +253,34 @@ void Checkpoint::load_slice(Context& context, StateKind kind, std::string_view n
     copy_overlap(state_->files.at(slice.file)->at(slice.key), slice, offset, host);
   }
   if (!on_host) copy_to_device(context, host, into);
+}
+
+void Checkpoint::load_weights(Context& context, std::string_view name,
+                              std::span<const std::int64_t> offset, Tensor weight,
+                              Tensor remainder) const {
+  const bool kept = find(StateKind::remainder, name) != nullptr;
+  if (kept == static_cast<bool>(remainder)) {
+    load_slice(context, StateKind::weight, name, offset, weight);
+    if (kept) load_slice(context, StateKind::remainder, name, offset, remainder);
+    return;
+  }
+  // One side has the masters in one piece, the other in two: by way of the host.
+  const auto elements = static_cast<std::size_t>(weight.elements());
+  const Buffer whole(cpu_device, elements * sizeof(float));
+  const Buffer halves(cpu_device, elements * 2 * sizeof(std::uint16_t));
+  const Tensor master = whole.tensor(DType::f32, weight.shape);
+  const Tensor high = halves.tensor(DType::bf16, weight.shape);
+  const Tensor low = halves.tensor(DType::u16, weight.shape, elements * sizeof(std::uint16_t));
+  if (kept) {
+    load_slice(context, StateKind::weight, name, offset, high);
+    load_slice(context, StateKind::remainder, name, offset, low);
+    ops::join_master_weights(high, low, master);
+    return copy_to_device(context, master, weight);
+  }
+  load_slice(context, StateKind::weight, name, offset, master);
+  ops::split_master_weights(master, high, low);
+  copy_to_device(context, high, weight);
+  copy_to_device(context, low, remainder);
 }
 
 void Checkpoint::load(Context& context, StateKind kind, std::string_view name, Tensor into) const {

@@ -4,7 +4,8 @@
 //     manifest.json              what is stored where, and every file's checksum
 //     state.json                 step, tokens, data position, seed, config (TrainingState)
 //     weight.safetensors         one file a kind: slices of the global tensors under
-//     master.safetensors         their global names
+//     remainder.safetensors      their global names; behind bf16 weights the rest of the
+//                                f32 masters (ops/master_weight.h)
 //     first_moment.safetensors
 //     second_moment.safetensors
 //
@@ -28,14 +29,13 @@
 
 namespace fathom {
 
-enum class StateKind : std::uint8_t { weight, master, first_moment, second_moment };
+enum class StateKind : std::uint8_t { weight, remainder, first_moment, second_moment };
 inline constexpr int num_state_kinds = 4;
 std::string_view name_of(StateKind kind);  // also the name of its file
 
 // All of a run besides tensors. Numbers survive exactly, infinities and NaN too.
 struct TrainingState {
-  std::int64_t step = 0;                    // steps done
-  std::int64_t updates = 0;                 // of the optimizer: steps less skipped ones
+  std::int64_t step = 0;                    // steps done, skipped ones too
   std::int64_t tokens = 0;                  // tokens seen
   std::vector<std::int64_t> data_position;  // the loader's, in its own order
   std::uint64_t seed = 0;
@@ -102,6 +102,10 @@ class Checkpoint {
   // the tensor is absent or the range is not inside its shape.
   void load_slice(Context& context, StateKind kind, std::string_view name,
                   std::span<const std::int64_t> offset, Tensor into) const;
+  // The weights of a slice in all their digits, whatever types the checkpoint and the
+  // run keep: `weight` f32 with `remainder` absent, or bf16 with its remainder (u16).
+  void load_weights(Context& context, std::string_view name, std::span<const std::int64_t> offset,
+                    Tensor weight, Tensor remainder) const;
   // The whole tensor; an input Error when the shapes differ.
   void load(Context& context, StateKind kind, std::string_view name, Tensor into) const;
 

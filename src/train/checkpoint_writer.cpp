@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
-#include "core/progress.h"
+#include "core/stream.h"
 #include "io/atomic_file.h"
 #include "train/checkpoint_files.h"
 #include "train/retention.h"
@@ -28,7 +28,7 @@ std::size_t aligned(std::size_t bytes) {
 }
 
 // Copies to a contiguous host tensor; on a GPU only queued.
-void copy_to_host(Context& context, const Tensor& from, const Tensor& to) {
+void copy_to_host(Stream stream, const Tensor& from, const Tensor& to) {
   if (from.elements() == 0) return;
   const std::int64_t rows = from.contiguous() ? 1 : from.rows();
   const std::size_t row_bytes = from.bytes() / static_cast<std::size_t>(rows);
@@ -43,7 +43,7 @@ void copy_to_host(Context& context, const Tensor& from, const Tensor& to) {
   }
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
     copy_bytes(target + row * row_bytes, cpu_device, source + row * from_stride, from.device,
-               row_bytes, context.stream);
+               row_bytes, stream);
   }
 }
 
@@ -64,14 +64,24 @@ std::vector<std::string> all_or_none(Communicator& ranks, Work&& work) {
 
 }  // namespace
 
-// The tensors of the run, and the host memory that they are copied to.
+// The tensors of the run, and the host memory that they are copied to. A GPU copies on
+// a stream of its own, beside the next step's forward and backward.
 struct CheckpointWriter::Snapshot {
   std::vector<CheckpointTensor> sources;
-  Buffer memory;
+  Device device;
+  HostBuffer memory;
+  OwnedStream stream;
+  Event ready, copied;
   std::vector<CheckpointTensor> copies;  // `values` inside `memory`
 
   explicit Snapshot(std::vector<CheckpointTensor> tensors)
-      : sources(std::move(tensors)), memory(cpu_device, host_bytes(sources)), copies(sources) {
+      : sources(std::move(tensors)),
+        device(sources.empty() ? cpu_device : sources.front().values.device),
+        memory(device, host_bytes(sources)),
+        stream(device),
+        ready(device),
+        copied(device),
+        copies(sources) {
     std::size_t offset = 0;
     for (CheckpointTensor& copy : copies) {
       copy.values = memory.tensor(copy.values.dtype, copy.values.shape, offset);
@@ -80,10 +90,12 @@ struct CheckpointWriter::Snapshot {
   }
 
   void take(Context& context) {
+    ready.record(context.stream);
+    ready.block(stream.get());
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      copy_to_host(context, sources[i].values, copies[i].values);
+      copy_to_host(stream.get(), sources[i].values, copies[i].values);
     }
-    synchronize(context.device, context.stream);
+    copied.record(stream.get());
   }
 };
 
@@ -181,11 +193,16 @@ double CheckpointWriter::save(Context& context, TrainingState state) {
   return seconds_since(last_start_);
 }
 
+void CheckpointWriter::before_change(Context& context) const {
+  snapshot_->copied.block(context.stream);
+}
+
 SaveResult CheckpointWriter::write(const TrainingState& state) const {
   const auto start = Clock::now();
   SaveResult result;
   result.step = state.step;
   try {
+    snapshot_->copied.wait();
     result.bytes = ranks_ ? write_together(state) : write_alone(state);
     if (first()) {
       apply_retention(directory_, {config_.keep_last, config_.keep_every}, state.step);

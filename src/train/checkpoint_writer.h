@@ -73,10 +73,14 @@ class CheckpointWriter {
   // One that comes due while another runs is postponed until that has ended.
   bool due(std::int64_t step);
 
-  // Copies the tensors and starts writing. The tensors may change when it
-  // returns. Returns the seconds it took (the training thread's loss). Throws a
-  // runtime Error while another save runs.
+  // Starts copying the tensors as they are after what is queued in `context`, and then
+  // writing. They may be read at once, but changed only after before_change(). Returns
+  // the seconds it took (the training thread's loss). Throws a runtime Error while
+  // another save runs.
   double save(Context& context, TrainingState state);
+  // Work queued in `context` from now on may change the tensors: a device lets it wait
+  // for the copies of a save.
+  void before_change(Context& context) const;
 
   bool busy() const;
   // The result of a save that has ended since the last call; never waits. Failed

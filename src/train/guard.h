@@ -55,6 +55,12 @@ class SpikeGuard {
 
   explicit SpikeGuard(const GuardConfig& config) : config_(config) {}
 
+  // Whether it may stop a step that a finite gradient would make. Otherwise the step may
+  // be taken before it is judged: the optimizer leaves out what is not finite by itself.
+  bool decides_updates() const {
+    return config_.on_spike != GuardAction::ignore || config_.on_nan == GuardAction::stop;
+  }
+
   // To be called once a step. Losses that are fine, or that are to be ignored and
   // finite, enter the statistics. `samples` names the step's data in the message.
   Verdict judge(std::int64_t step, double loss, double gradient_norm, std::string_view samples);

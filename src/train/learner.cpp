@@ -8,8 +8,7 @@
 namespace fathom {
 namespace {
 
-std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& slices,
-                                           bool separate_master) {
+std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& slices) {
   std::vector<CheckpointTensor> tensors;
   for (const OptimizerSlice& s : slices) {
     if (!s.primary) continue;
@@ -17,12 +16,14 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
       tensors.push_back({kind, s.name, s.global_shape, s.offset, values});
     };
     add(StateKind::weight, s.weight);
-    if (separate_master) add(StateKind::master, s.master);
+    if (s.remainder) add(StateKind::remainder, s.remainder);
     add(StateKind::first_moment, s.m);
     add(StateKind::second_moment, s.v);
   }
   return tensors;
 }
+
+constexpr int max_outstanding = 2;
 
 std::size_t result_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
@@ -78,15 +79,14 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   Bytes b;
   b.weights = parameters.weight_bytes();
   b.gradients = parameters.gradient_bytes();
-  b.master = optimizer.bytes().master;
+  b.remainders = optimizer.bytes().remainders;
   b.moments = optimizer.bytes().moments;
   b.activations = Pipeline::bytes(pipeline_options(o));
   b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
                  pipeline_parts(pipeline_options(o)).size();
   b.workspace = Context::default_workspace;
   b.losses = result_bytes(o);
-  b.checkpoint =
-      CheckpointWriter::host_bytes(list_tensors(optimizer.slices(), optimizer.separate_master()));
+  b.checkpoint = CheckpointWriter::host_bytes(list_tensors(optimizer.slices()));
   return b;
 }
 
@@ -98,8 +98,8 @@ Learner::Learner(const LearnerOptions& o)
       sync_(make_sync(o, parameters_)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
-  if (o.device.type != DeviceType::cpu) {
-    host_results_.resize(static_cast<std::size_t>(o.tokens_per_step + 1));
+  for (int i = 0; i <= max_outstanding; ++i) {
+    readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
 }
 
@@ -107,23 +107,23 @@ void Learner::initialize_weights(std::uint64_t seed) {
   for (Parameter& parameter : parameters_.all()) {
     initialize(context_, parameter, parameters_.shard(), options_.model.init_std, seed);
   }
-  optimizer_.reset_master(context_);
 }
 
-std::span<const float> Learner::read_back(std::int64_t count) {
-  const auto size = static_cast<std::size_t>(count);
-  const auto* values = static_cast<const float*>(results_.data());
-  if (options_.device.type != DeviceType::cpu) {
-    copy_bytes(host_results_.data(), cpu_device, values, options_.device, size * sizeof(float),
-               context_.stream);
-    values = host_results_.data();
-  }
-  synchronize(options_.device, context_.stream);
-  return {values, size};
+void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
+  context_.outputs = Outputs::discarded;
+  compute_gradients(micro_batches, 1);
+  context_.outputs = Outputs::kept;
 }
 
-Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_batches,
-                                           std::int64_t targets) {
+void Learner::read_back(Readback& into, Tensor values) {
+  into.count = values.elements();
+  copy_bytes(into.memory.data(), cpu_device, values.data, values.device, values.bytes(),
+             context_.stream);
+  into.arrived.record(context_.stream);
+}
+
+void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+  require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
   const std::int64_t tokens = std::accumulate(
       micro_batches.begin(), micro_batches.end(), std::int64_t{0},
       [](std::int64_t sum, const MicroBatch& batch) { return sum + batch.ids.elements(); });
@@ -135,20 +135,32 @@ Learner::Result Learner::compute_gradients(std::span<const MicroBatch> micro_bat
     targets = std::accumulate(all.begin(), all.end(), std::int64_t{0});
   }
   const float grad_scale = targets > 0 ? 1.0f / static_cast<float>(targets) : 0.0f;
-  parameters_.zero_gradients(context_);
+  parameters_.begin_gradients(context_);
   pipeline_.run(context_, micro_batches, grad_scale, results.slice(0, tokens));
   if (sync_) sync_->reduce(context_);
   optimizer_.measure_gradients(context_, results.slice(tokens, 1),
                                options_.ranks ? &options_.ranks->world() : nullptr);
+  Readback& readback =
+      readbacks_[static_cast<std::size_t>((next_ + outstanding_++) % max_outstanding)];
+  readback.targets = targets;
+  read_back(readback, results);
+}
 
-  const std::span<const float> values = read_back(tokens + 1);
+Learner::Result Learner::next_result() {
+  require(outstanding_ > 0, "no step's result stands out");
+  const Readback& readback = readbacks_[static_cast<std::size_t>(next_)];
+  next_ = (next_ + 1) % max_outstanding;
+  --outstanding_;
+  readback.arrived.wait();
+  const std::span<const float> values = readback.values();
   double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
   if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
+  const std::int64_t targets = readback.targets;
   return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
 }
 
-void Learner::update(double learning_rate) {
-  optimizer_.update(context_, learning_rate);
+void Learner::update(double learning_rate, std::int64_t step) {
+  optimizer_.update(context_, learning_rate, step);
   if (sync_) sync_->gather_weights(context_);
 }
 
@@ -156,28 +168,25 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   const std::int64_t tokens = batch.ids.elements();
   require(tokens <= options_.micro_tokens, "an evaluation of {} tokens, planned for {}", tokens,
           options_.micro_tokens);
-  pipeline_.evaluate(context_, batch, results_.tensor(DType::f32, {tokens}));
-  return read_back(tokens);
+  const Tensor losses = results_.tensor(DType::f32, {tokens});
+  pipeline_.evaluate(context_, batch, losses);
+  Readback& readback = readbacks_.back();
+  read_back(readback, losses);
+  readback.arrived.wait();
+  return readback.values();
 }
 
 std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
-  return list_tensors(optimizer_.slices(), optimizer_.separate_master());
+  return list_tensors(optimizer_.slices());
 }
 
-void Learner::load(const Checkpoint& checkpoint, std::int64_t updates) {
-  const StateKind best = checkpoint.has(StateKind::master) ? StateKind::master : StateKind::weight;
+void Learner::load(const Checkpoint& checkpoint) {
   for (const OptimizerSlice& s : optimizer_.slices()) {
-    const bool exact = optimizer_.separate_master() && best == StateKind::master;
-    const auto load = [&](StateKind kind, Tensor into) {
-      checkpoint.load_slice(context_, kind, s.name, s.offset, into);
-    };
-    load(exact ? StateKind::weight : best, s.weight);
-    if (optimizer_.separate_master()) load(best, s.master);
-    load(StateKind::first_moment, s.m);
-    load(StateKind::second_moment, s.v);
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
+    checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
+    checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
   }
   if (sync_) sync_->gather_weights(context_);
-  optimizer_.set_updates(updates);
   synchronize(options_.device, context_.stream);
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/stream.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/pipeline.h"
 #include "train/checkpoint_writer.h"
@@ -30,7 +31,7 @@ class Learner {
  public:
   // Bytes of everything a learner takes, by what it is for.
   struct Bytes {
-    std::size_t weights = 0, gradients = 0, master = 0, moments = 0, activations = 0;
+    std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;
     std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
   };
@@ -42,17 +43,30 @@ class Learner {
   // Draws the initial weights, each by its name and the seed.
   void initialize_weights(std::uint64_t seed);
 
+  // Runs a step of these micro-batches and throws it away, so that a device's libraries
+  // are loaded and its algorithms chosen by measurement before the first real step, in
+  // the memory that is there anyway. The weights should be those of the run.
+  void warm_up(std::span<const MicroBatch> micro_batches);
+
   struct Result {
     double loss = 0;           // mean over the step's targets
     double gradient_norm = 0;  // before clipping
   };
-  // Forward and backward of one step: the gradients become those of the mean loss
-  // over the `targets` targets that count in all micro-batches together, here and on
-  // the other ranks. The weights stay. Reads back once, at the end. Every rank gets
-  // the same result.
-  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
-  // Clips, and updates weights and moments.
-  void update(double learning_rate);
+  // Queues forward and backward of one step: the gradients become those of the mean
+  // loss over the `targets` targets that count in all micro-batches together, here and
+  // on the other ranks. The weights stay.
+  void queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // The result of the oldest queue_gradients() whose result was not fetched yet, the
+  // same on every rank; waits for it. At most two may stand out, so that the device
+  // goes on with the next step while this one's figures travel.
+  Result next_result();
+  // Both in one.
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+    queue_gradients(micro_batches, targets);
+    return next_result();
+  }
+  // Clips, and updates weights and moments. `step` as in Optimizer::update.
+  void update(double learning_rate, std::int64_t step);
 
   // Losses of the targets of one micro-batch, without learning from them. Valid
   // until the next call. All ranks are given the same batch.
@@ -61,14 +75,26 @@ class Learner {
   // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
   // load into either. Throws an input Error when a tensor is missing or has another shape.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
-  void load(const Checkpoint& checkpoint, std::int64_t updates);
+  void load(const Checkpoint& checkpoint);
 
   Context& context() { return context_; }
   const ParameterStore& parameters() const { return parameters_; }
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  std::span<const float> read_back(std::int64_t count);
+  // What a step or an evaluation leaves on the host.
+  struct Readback {
+    HostBuffer memory;
+    Event arrived;
+    std::int64_t count = 0;    // values, the norm included
+    std::int64_t targets = 0;  // of all ranks
+
+    std::span<const float> values() const {
+      return {static_cast<const float*>(memory.data()), static_cast<std::size_t>(count)};
+    }
+  };
+
+  void read_back(Readback& into, Tensor values);
 
   LearnerOptions options_;
   Context context_;
@@ -77,7 +103,8 @@ class Learner {
   std::unique_ptr<GradientSync> sync_;  // null on one rank
   Optimizer optimizer_;
   Buffer results_;                   // the losses of a step's tokens, and the norm
-  std::vector<float> host_results_;  // the same on the host, where that is another place
+  std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's
+  int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
 };
 
 }  // namespace fathom

@@ -9,11 +9,11 @@ namespace fathom {
 namespace {
 
 // As in ParameterStore, for aligned vector loads.
-constexpr std::size_t alignment = 256;
+constexpr std::size_t alignment = 128;
 
-std::size_t f32_bytes(const Shape& shape) {
-  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * sizeof(float);
-  return (bytes + alignment - 1) / alignment * alignment;
+std::size_t padded_elements(const Shape& shape) {
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  return (elements + alignment - 1) / alignment * alignment;
 }
 
 void check_beta(const char* key, double value) {
@@ -50,9 +50,9 @@ void check(const OptimizerConfig& c) {
 }
 
 Optimizer::Bytes Optimizer::bytes(const std::vector<ParameterSpec>& specs, DType weights) {
-  std::size_t one = 0;
-  for (const ParameterSpec& spec : specs) one += f32_bytes(spec.shape);
-  return {weights == DType::f32 ? 0 : one, 2 * one};
+  std::size_t elements = 0;
+  for (const ParameterSpec& spec : specs) elements += padded_elements(spec.shape);
+  return {weights == DType::f32 ? 0 : elements * size_of(DType::u16), 2 * elements * sizeof(float)};
 }
 
 Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device)
@@ -60,13 +60,12 @@ Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, 
 
 Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
                      const OptimizerConfig& config, Device device)
-    : config_(config),
-      separate_master_(parameters.dtype() != DType::f32),
-      scalars_(device, 2 * alignment) {
-  std::size_t one = 0;
-  for (const OwnedSlice& part : owned) one += f32_bytes(part.shape);
-  if (separate_master_) master_ = Buffer(device, one);
-  moments_ = Buffer(device, 2 * one);
+    : config_(config), scalars_(device, 2 * alignment) {
+  const bool split = parameters.dtype() != DType::f32;
+  std::size_t elements = 0;
+  for (const OwnedSlice& part : owned) elements += padded_elements(part.shape);
+  if (split) remainders_ = Buffer(device, elements * size_of(DType::u16));
+  moments_ = Buffer(device, 2 * elements * sizeof(float));
   sum_of_squares_ = scalars_.tensor(DType::f32, {1});
   scale_ = scalars_.tensor(DType::f32, {1}, alignment);
   const Tensor weights = parameters.flat_weights(), gradients = parameters.flat_gradients();
@@ -80,19 +79,16 @@ Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& 
     slice.offset = part.offset;
     slice.weight = weights.slice(part.first, count).view(part.shape);
     slice.gradient = gradients.slice(part.first, count).view(part.shape);
-    slice.master = separate_master_ ? master_.tensor(DType::f32, part.shape, at) : slice.weight;
-    slice.m = moments_.tensor(DType::f32, part.shape, at);
-    slice.v = moments_.tensor(DType::f32, part.shape, one + at);
+    if (split) {
+      slice.remainder = remainders_.tensor(DType::u16, part.shape, at * size_of(DType::u16));
+    }
+    slice.m = moments_.tensor(DType::f32, part.shape, at * sizeof(float));
+    slice.v = moments_.tensor(DType::f32, part.shape, (elements + at) * sizeof(float));
     slice.weight_decay = spec.weight_decay;
     slice.primary = part.primary;
-    at += f32_bytes(part.shape);
+    at += padded_elements(part.shape);
     slices_.push_back(std::move(slice));
   }
-}
-
-void Optimizer::reset_master(Context& context) {
-  if (!separate_master()) return;
-  for (const OptimizerSlice& slice : slices_) ops::convert(context, slice.weight, slice.master);
 }
 
 void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* world) {
@@ -104,18 +100,19 @@ void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* w
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
 }
 
-void Optimizer::update(Context& context, double learning_rate) {
+void Optimizer::update(Context& context, double learning_rate, std::int64_t count) {
   ops::AdamWStep step;
   step.lr = static_cast<float>(learning_rate);
   step.beta1 = static_cast<float>(config_.beta1);
   step.beta2 = static_cast<float>(config_.beta2);
   step.epsilon = static_cast<float>(config_.epsilon);
-  step.step = ++updates_;
+  step.step = count;
   for (const OptimizerSlice& slice : slices_) {
     step.weight_decay = slice.weight_decay ? static_cast<float>(config_.weight_decay) : 0.0f;
     const Shape flat{slice.weight.elements()};
-    ops::adamw(context, slice.gradient.view(flat), scale_, step, slice.master.view(flat),
-               slice.m.view(flat), slice.v.view(flat), slice.weight.view(flat));
+    ops::adamw(context, slice.gradient.view(flat), scale_, step, slice.m.view(flat),
+               slice.v.view(flat), slice.weight.view(flat),
+               slice.remainder ? slice.remainder.view(flat) : Tensor{});
   }
 }
 

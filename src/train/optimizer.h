@@ -1,4 +1,5 @@
-// AdamW with f32 master weights, over a flat list of slices.
+// AdamW with f32 master weights, over a flat list of slices. Behind bf16 weights the
+// masters are kept as the bits that rounding took off (ops/master_weight.h).
 //
 // A slice is a range of one parameter's rows. On one rank it is the whole
 // parameter; ZeRO-1 gives each rank other slices of the same global names, and
@@ -40,10 +41,10 @@ struct OptimizerSlice {
   std::string name;
   Shape global_shape;
   std::vector<std::int64_t> offset;
-  Tensor weight;    // f32 or bf16, inside the ParameterStore
-  Tensor gradient;  // f32, inside the ParameterStore
-  Tensor master;    // f32; the weight itself when that is f32
-  Tensor m, v;      // f32
+  Tensor weight;     // f32 or bf16, inside the ParameterStore
+  Tensor gradient;   // f32, inside the ParameterStore
+  Tensor remainder;  // u16: what the master has more than a bf16 weight; absent for f32
+  Tensor m, v;       // f32
   bool weight_decay = true;
   bool primary = true;  // of copies on several ranks one counts and is saved
 };
@@ -51,39 +52,30 @@ struct OptimizerSlice {
 class Optimizer {
  public:
   struct Bytes {
-    std::size_t master = 0, moments = 0;
+    std::size_t remainders = 0, moments = 0;
   };
   static Bytes bytes(const std::vector<ParameterSpec>& specs, DType weights);
 
-  // `parameters` outlives the optimizer. Takes master and moments, all zero; call
-  // reset_master() once the weights are there.
+  // `parameters` outlives the optimizer. Takes remainders and moments, all zero.
   Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device);
   // The same for a rank that updates these slices alone.
   Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
             const OptimizerConfig& config, Device device);
 
-  // Master weights = weights.
-  void reset_master(Context& context);
-
   // Computes the norm of all gradients and the factor that clips it, on the
   // device. norm [1] f32. `world` null: no other rank has a part of them.
   void measure_gradients(Context& context, Tensor norm, Communicator* world = nullptr);
-  // Updates moments, master and weights with the gradients as measured.
-  void update(Context& context, double learning_rate);
-
-  // Updates done: the exponent of the bias corrections.
-  std::int64_t updates() const { return updates_; }
-  void set_updates(std::int64_t updates) { updates_ = updates; }
+  // Updates moments, masters and weights with the gradients as measured; leaves all as
+  // it is when their norm is not finite. `step` counts the run's steps from 1, skipped
+  // ones too: the exponent of the bias corrections.
+  void update(Context& context, double learning_rate, std::int64_t step);
 
   const std::vector<OptimizerSlice>& slices() const { return slices_; }
-  bool separate_master() const { return separate_master_; }
-  Bytes bytes() const { return {master_.bytes(), moments_.bytes()}; }
+  Bytes bytes() const { return {remainders_.bytes(), moments_.bytes()}; }
 
  private:
   OptimizerConfig config_;
-  std::int64_t updates_ = 0;
-  bool separate_master_ = false;
-  Buffer master_, moments_, scalars_;
+  Buffer remainders_, moments_, scalars_;
   std::vector<OptimizerSlice> slices_;
   Tensor sum_of_squares_, scale_;  // [1] f32
 };

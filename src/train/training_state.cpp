@@ -29,10 +29,10 @@ std::string state_text(const TrainingState& state) {
   std::vector<std::string> guard;
   for (const double value : state.guard) guard.push_back(exact(value));
   return fmt::format(
-      "{{\n\"step\": {},\n\"updates\": {},\n\"tokens\": {},\n\"data_position\": [{}],\n"
+      "{{\n\"step\": {},\n\"tokens\": {},\n\"data_position\": [{}],\n"
       "\"seed\": {},\n\"guard\": [{}],\n\"elapsed_seconds\": {},\n\"tokenizer_hash\": {},\n"
       "\"config_toml\": {}\n}}\n",
-      state.step, state.updates, state.tokens, fmt::join(state.data_position, ", "), state.seed,
+      state.step, state.tokens, fmt::join(state.data_position, ", "), state.seed,
       fmt::join(guard, ", "), exact(state.elapsed_seconds), json_quoted(state.tokenizer_hash),
       json_quoted(state.config_toml));
 }
@@ -41,7 +41,6 @@ TrainingState parse_state(std::string_view text, const std::string& source) {
   const JsonObject json = JsonObject::parse(text, source);
   TrainingState state;
   state.step = json.integer("step");
-  state.updates = json.integer("updates");
   state.tokens = json.integer("tokens");
   state.data_position = json.integers("data_position");
   state.seed = json.unsigned_integer("seed");

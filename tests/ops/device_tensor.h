@@ -94,11 +94,13 @@ class DeviceTensor {
     if (dtype_ == DType::f32) return put_as(to, static_cast<float>(value));
     if (dtype_ == DType::bf16) return put_as(to, bfloat16(static_cast<float>(value)));
     if (dtype_ == DType::i32) return put_as(to, static_cast<std::int32_t>(value));
+    if (dtype_ == DType::u16) return put_as(to, static_cast<std::uint16_t>(value));
     FAIL() << "no test uses " << name_of(dtype_);
   }
   double read(const std::byte* from) const {
     if (dtype_ == DType::f32) return get_as<float>(from);
     if (dtype_ == DType::bf16) return static_cast<float>(get_as<bfloat16>(from));
+    if (dtype_ == DType::u16) return get_as<std::uint16_t>(from);
     return get_as<std::int32_t>(from);
   }
   template <class T>

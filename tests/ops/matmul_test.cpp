@@ -68,13 +68,17 @@ TEST_P(MatmulTest, BackwardWeightAddsInF32) {
   for (const auto& [n, in, out] : sizes) {
     const Values dy = values(n * out, 1), x = values(n * in, 2),
                  before = random_values(out * in, 3);
-    const Values expected = sum(reference_linear_backward_weight(n, in, out, dy, x), before);
+    const Values product = reference_linear_backward_weight(n, in, out, dy, x);
+    const Values expected = sum(product, before);
     for (const Layout& layout : layouts()) {
       const DeviceTensor ddy(context_, dtype(), Shape{long(n), long(out)}, dy, layout);
       const DeviceTensor dx(context_, dtype(), Shape{long(n), long(in)}, x, layout);
-      const DeviceTensor dw(context_, DType::f32, Shape{long(out), long(in)}, before, layout);
+      DeviceTensor dw(context_, DType::f32, Shape{long(out), long(in)}, before, layout);
       linear_backward_weight(context_, ddy, dx, dw);
       EXPECT_LT(relative_error(dw.download(), expected), f32_tolerance());
+      dw.upload(Values(before.size(), std::nan("")));
+      linear_backward_weight(context_, ddy, dx, dw, Accumulate::overwrite);
+      EXPECT_LT(relative_error(dw.download(), product), f32_tolerance());
     }
   }
 }

@@ -77,7 +77,7 @@ inline Result train(const Case& c, const RankGroups* ranks) {
       targets += sample.counted();
     }
     const Learner::Result r = learner.compute_gradients(batches, targets);
-    learner.update(1e-3);
+    learner.update(1e-3, step + 1);
     result.losses.push_back(float(r.loss));
     result.norms.push_back(float(r.gradient_norm));
   }

@@ -78,7 +78,6 @@ struct State {
   TrainingState training(std::int64_t step) const {
     TrainingState state;
     state.step = step;
-    state.updates = step - 1;
     state.tokens = step * 4096;
     state.data_position = {step, -3, 1LL << 60};
     state.seed = ~0ULL;
@@ -130,7 +129,7 @@ TEST(Checkpoint, ComesBackExactly) {
   const Checkpoint checkpoint(saved(directory, state, 12));
   EXPECT_EQ(checkpoint.state(), state.training(12));
   EXPECT_EQ(checkpoint.entries().size(), state.tensors.size());
-  EXPECT_TRUE(checkpoint.has(StateKind::master));
+  EXPECT_TRUE(checkpoint.has(StateKind::first_moment));
   state.expect_loads(checkpoint);
 }
 
@@ -146,7 +145,7 @@ TEST(Checkpoint, AnySliceFromAnySlices) {
     std::vector<CheckpointTensor> tensors;
     for (std::int64_t at = 0; at < rows * columns;) {
       const auto count = std::min<std::int64_t>(rows * columns - at, 1 + random() % 23);
-      for (auto& box : checkpoint_range(StateKind::master, "m", {rows, columns}, at,
+      for (auto& box : checkpoint_range(StateKind::first_moment, "m", {rows, columns}, at,
                                         Tensor(values.data() + at, DType::f32, {count}))) {
         tensors.push_back(std::move(box));
       }
@@ -160,7 +159,7 @@ TEST(Checkpoint, AnySliceFromAnySlices) {
     std::vector<bfloat16> wide(static_cast<std::size_t>(height * columns));
     const Tensor into = Tensor(wide.data(), DType::bf16, {height, columns}).columns(c, width);
     const std::int64_t offset[] = {r, c};
-    checkpoint.load_slice(unused.context, StateKind::master, "m", offset, into);
+    checkpoint.load_slice(unused.context, StateKind::first_moment, "m", offset, into);
     for (std::int64_t i = 0; i < height; ++i) {
       for (std::int64_t j = 0; j < columns; ++j) {
         const bool inside = j >= c && j < c + width;
@@ -236,12 +235,19 @@ TEST(Checkpoint, LyingManifestsAreRefused) {
     return message_of([&] { Checkpoint{fs::path(path).parent_path().string()}; });
   };
   EXPECT_EQ(refused([](CheckpointManifest&) {}), "");
-  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].shape = {8, 5}; }), HasSubstr("35 of its 40"));
-  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].shape = {6, 5}; }), HasSubstr("not inside"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
+                m.tensors[0].shape = {8, 5};
+              }),
+              HasSubstr("35 of its 40"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
+                m.tensors[0].shape = {6, 5};
+              }),
+              HasSubstr("not inside"));
   EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].dtype = DType::bf16; }),
               HasSubstr("says BF16"));
-  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices.push_back(m.tensors[0].slices[0]); }),
-              HasSubstr("overlap"));
+  EXPECT_THAT(
+      refused([](CheckpointManifest& m) { m.tensors[0].slices.push_back(m.tensors[0].slices[0]); }),
+      HasSubstr("overlap"));
   EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].key = "x"; }),
               HasSubstr("holds no tensor 'x'"));
   EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].file = "x"; }),
@@ -252,8 +258,10 @@ TEST(Checkpoint, LyingManifestsAreRefused) {
               HasSubstr("not inside"));
   EXPECT_THAT(refused([](CheckpointManifest& m) { m.files[0].name = "../x"; }),
               HasSubstr("no name of a file"));
-  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files.pop_back(); }), HasSubstr("lists no state.json"));
-  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors.push_back(m.tensors[0]); }), HasSubstr("twice"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files.pop_back(); }),
+              HasSubstr("lists no state.json"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors.push_back(m.tensors[0]); }),
+              HasSubstr("twice"));
   EXPECT_THAT(refused([](CheckpointManifest& m) { m.step = 4; }), HasSubstr("of step 3, but"));
 }
 

@@ -73,7 +73,6 @@ void expect_same_end(const TrainConfig& a, const TrainConfig& b) {
   for (const auto& [name, bytes] : one) EXPECT_TRUE(bytes == two.at(name)) << name;
   const TrainingState s = Checkpoint(checkpoint_of(a, total_steps)).state();
   const TrainingState t = Checkpoint(checkpoint_of(b, total_steps)).state();
-  EXPECT_EQ(s.updates, t.updates);
   EXPECT_EQ(s.data_position, t.data_position);
   EXPECT_EQ(s.guard, t.guard);
 }
@@ -95,8 +94,9 @@ TEST_P(Resume, EndsWithTheSameBits) {
   ASSERT_EQ(train(whole, {}), 0);
   const TrainingState middle = Checkpoint(checkpoint_of(whole, save_every)).state();
   if (whole.guard.on_spike == GuardAction::skip) {
-    ASSERT_GT(middle.step, middle.updates) << "the guard should have skipped a step before it";
-    ASSERT_GT(middle.updates, 0);
+    const double skipped = middle.guard.at(3);
+    ASSERT_GT(skipped, 0) << "the guard should have skipped a step before it";
+    ASSERT_LT(skipped, middle.step);
   }
   fs::create_directories(cut.output + "/checkpoints");
   fs::copy(checkpoint_of(whole, save_every), checkpoint_of(cut, save_every),

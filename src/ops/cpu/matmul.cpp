@@ -12,8 +12,9 @@ void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
   gemm(context, {dy}, {w}, dx, accumulate);
 }
 
-void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
-  gemm(context, {dy, true}, {x}, dw, Accumulate::add);
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
+                            Accumulate accumulate) {
+  gemm(context, {dy, true}, {x}, dw, accumulate);
 }
 
 }  // namespace fathom::ops::cpu

@@ -1,9 +1,11 @@
+#include <bit>
 #include <cmath>
 #include <limits>
 
 #include "ops/cpu/math.h"
 #include "ops/cpu/rows.h"
 #include "ops/dispatch.h"
+#include "ops/master_weight.h"
 
 namespace fathom::ops::cpu {
 namespace {
@@ -31,18 +33,33 @@ struct AdamWFactors {
   float beta1, beta2, rest1, rest2, step_size, v_scale, epsilon, decay;
 };
 
-// weight may be the memory of master.
-template <class T>
-void adamw_range(const AdamWFactors& f, float scale, const float* grad, float* master, float* m,
-                 float* v, T* weight, std::int64_t begin, std::int64_t end) {
+// Updates the moments of element i, and returns its new master weight.
+inline float adamw_element(const AdamWFactors& f, float gradient, float master, float& m,
+                           float& v) {
+  m = f.beta1 * m + f.rest1 * gradient;
+  v = f.beta2 * v + f.rest2 * gradient * gradient;
+  const float update = f.step_size * m / (std::sqrt(v * f.v_scale) + f.epsilon);
+  return master - (update + f.decay * master);
+}
+
+void adamw_range(const AdamWFactors& f, float scale, const float* grad, float* m, float* v,
+                 float* weight, std::int64_t begin, std::int64_t end) {
 #pragma omp simd
   for (std::int64_t i = begin; i < end; ++i) {
-    const float g = grad[i] * scale;
-    m[i] = f.beta1 * m[i] + f.rest1 * g;
-    v[i] = f.beta2 * v[i] + f.rest2 * g * g;
-    const float update = f.step_size * m[i] / (std::sqrt(v[i] * f.v_scale) + f.epsilon);
-    master[i] -= update + f.decay * master[i];
-    store(weight[i], master[i]);
+    weight[i] = adamw_element(f, grad[i] * scale, weight[i], m[i], v[i]);
+  }
+}
+
+void adamw_range(const AdamWFactors& f, float scale, const float* grad, float* m, float* v,
+                 std::uint16_t* weight, std::uint16_t* remainder, std::int64_t begin,
+                 std::int64_t end) {
+#pragma omp simd
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float master = std::bit_cast<float>(join_master({weight[i], remainder[i]}));
+    const float updated = adamw_element(f, grad[i] * scale, master, m[i], v[i]);
+    const MasterWeight parts = split_master(std::bit_cast<std::uint32_t>(updated));
+    weight[i] = parts.weight;
+    remainder[i] = parts.remainder;
   }
 }
 
@@ -74,16 +91,20 @@ void clip_scale(Context&, Tensor sum_of_squares, float max_norm, Tensor norm, Te
   if (!std::isfinite(value)) factor = std::numeric_limits<float>::quiet_NaN();
 }
 
-void adamw(Context&, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master, Tensor m,
-           Tensor v, Tensor weight) {
+void adamw(Context&, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
+           Tensor weight, Tensor remainder) {
   const float factor = *scale.as<float>();
   if (!std::isfinite(factor)) return;
   const AdamWFactors factors(step);
-  dispatch_floating(weight.dtype, [&]<class T>(T) {
-    parallel_for(grad.elements(), parallel_grain, [&](std::int64_t begin, std::int64_t end) {
-      adamw_range(factors, factor, grad.as<float>(), master.as<float>(), m.as<float>(),
-                  v.as<float>(), weight.as<T>(), begin, end);
-    });
+  parallel_for(grad.elements(), parallel_grain, [&](std::int64_t begin, std::int64_t end) {
+    if (weight.dtype == DType::f32) {
+      adamw_range(factors, factor, grad.as<float>(), m.as<float>(), v.as<float>(),
+                  weight.as<float>(), begin, end);
+    } else {
+      adamw_range(factors, factor, grad.as<float>(), m.as<float>(), v.as<float>(),
+                  static_cast<std::uint16_t*>(weight.data), remainder.as<std::uint16_t>(), begin,
+                  end);
+    }
   });
 }
 

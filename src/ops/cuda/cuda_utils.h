@@ -106,37 +106,56 @@ struct Word<16> {
   using type = uint4;
 };
 
-// W elements of any type, moved as words of at most 16 bytes.
+// W elements as they are, moved as words of at most 16 bytes.
+template <int W, class T>
+__device__ inline void load_raw(const T* from, T (&x)[W]) {
+  constexpr int bytes = W * sizeof(T) < 16 ? W * sizeof(T) : 16;
+  constexpr int pieces = W * sizeof(T) / bytes, in_piece = bytes / sizeof(T);
+  using Piece = typename Word<bytes>::type;
+#pragma unroll
+  for (int i = 0; i < pieces; ++i) {
+    union {
+      Piece word;
+      T values[in_piece];
+    } pack;
+    pack.word = reinterpret_cast<const Piece*>(from)[i];
+#pragma unroll
+    for (int k = 0; k < in_piece; ++k) x[i * in_piece + k] = pack.values[k];
+  }
+}
+
+template <int W, class T>
+__device__ inline void store_raw(T* to, const T (&x)[W]) {
+  constexpr int bytes = W * sizeof(T) < 16 ? W * sizeof(T) : 16;
+  constexpr int pieces = W * sizeof(T) / bytes, in_piece = bytes / sizeof(T);
+  using Piece = typename Word<bytes>::type;
+#pragma unroll
+  for (int i = 0; i < pieces; ++i) {
+    union {
+      Piece word;
+      T values[in_piece];
+    } pack;
+#pragma unroll
+    for (int k = 0; k < in_piece; ++k) pack.values[k] = x[i * in_piece + k];
+    reinterpret_cast<Piece*>(to)[i] = pack.word;
+  }
+}
+
+// The same, as floats.
 template <int W, class T>
 __device__ inline void load_pack(const T* from, float (&x)[W]) {
-  constexpr int bytes = W * sizeof(T) < 16 ? W * sizeof(T) : 16;
-  using Piece = typename Word<bytes>::type;
-  union {
-    Piece words[W * sizeof(T) / bytes];
-    T values[W];
-  } pack;
+  T raw[W];
+  load_raw(from, raw);
 #pragma unroll
-  for (int i = 0; i < static_cast<int>(W * sizeof(T) / bytes); ++i) {
-    pack.words[i] = reinterpret_cast<const Piece*>(from)[i];
-  }
-#pragma unroll
-  for (int i = 0; i < W; ++i) x[i] = to_float(pack.values[i]);
+  for (int i = 0; i < W; ++i) x[i] = to_float(raw[i]);
 }
 
 template <int W, class T>
 __device__ inline void store_pack(T* to, const float (&x)[W]) {
-  constexpr int bytes = W * sizeof(T) < 16 ? W * sizeof(T) : 16;
-  using Piece = typename Word<bytes>::type;
-  union {
-    Piece words[W * sizeof(T) / bytes];
-    T values[W];
-  } pack;
+  T raw[W];
 #pragma unroll
-  for (int i = 0; i < W; ++i) pack.values[i] = from_float<T>(x[i]);
-#pragma unroll
-  for (int i = 0; i < static_cast<int>(W * sizeof(T) / bytes); ++i) {
-    reinterpret_cast<Piece*>(to)[i] = pack.words[i];
-  }
+  for (int i = 0; i < W; ++i) raw[i] = from_float<T>(x[i]);
+  store_raw(to, raw);
 }
 
 // --- Reductions in a fixed order. A block has a multiple of 32 threads.

@@ -20,7 +20,7 @@ namespace {
 using fathom::cuda::check;
 
 constexpr std::size_t max_workspace = std::size_t{32} << 20;
-constexpr int max_candidates = 12;
+constexpr int max_candidates = 24;
 // Below, the difference is not worth the measurement.
 constexpr double measured_flops = 2e9;
 
@@ -81,6 +81,7 @@ struct Call {
   float beta;
   void* workspace;
   std::size_t workspace_bytes;
+  Outputs outputs;
 };
 
 cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call,
@@ -119,33 +120,30 @@ std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const
   return std::span(candidates).first(static_cast<std::size_t>(found));
 }
 
-class Event {
+class TimedEvent {
  public:
-  Event() { check(cudaEventCreate(&event_), "an event"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { cudaEventDestroy(event_); }
+  TimedEvent() { check(cudaEventCreate(&event_), "an event"); }
+  TimedEvent(const TimedEvent&) = delete;
+  TimedEvent& operator=(const TimedEvent&) = delete;
+  ~TimedEvent() { cudaEventDestroy(event_); }
   cudaEvent_t get() const { return event_; }
 
  private:
   cudaEvent_t event_ = nullptr;
 };
 
-// Milliseconds of the fastest of a few runs into `d`; infinite when it fails.
+// Milliseconds of one run into `d`; infinite when it fails.
 float measure(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, const Call& call, void* d) {
-  constexpr int repetitions = 4;  // and one to warm up
-  const Event start, stop;
-  float best = std::numeric_limits<float>::infinity();
-  for (int i = 0; i <= repetitions; ++i) {
-    check(cudaEventRecord(start.get(), call.stream), "measuring");
-    if (run(plan, algorithm, call, d) != CUBLAS_STATUS_SUCCESS) return best;
-    check(cudaEventRecord(stop.get(), call.stream), "measuring");
-    check(cudaEventSynchronize(stop.get()), "measuring");
-    float elapsed = 0;
-    check(cudaEventElapsedTime(&elapsed, start.get(), stop.get()), "measuring");
-    if (i > 0) best = std::min(best, elapsed);
+  const TimedEvent start, stop;
+  check(cudaEventRecord(start.get(), call.stream), "measuring");
+  if (run(plan, algorithm, call, d) != CUBLAS_STATUS_SUCCESS) {
+    return std::numeric_limits<float>::infinity();
   }
-  return best;
+  check(cudaEventRecord(stop.get(), call.stream), "measuring");
+  check(cudaEventSynchronize(stop.get()), "measuring");
+  float elapsed = 0;
+  check(cudaEventElapsedTime(&elapsed, start.get(), stop.get()), "measuring");
+  return elapsed;
 }
 
 // Memory outside the plan, for the time of a measurement; null when there is none.
@@ -166,27 +164,38 @@ class Scratch {
   void* data_ = nullptr;
 };
 
-// The fastest candidate. A product that is added to its output must not be added
-// again and again while it is measured: it goes into scratch memory then, and
-// where there is none the first candidate is taken.
-cublasLtMatmulAlgo_t fastest(const GemmShape& shape, const Plan& plan, const Call& call,
-                             std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
-  const bool in_place = shape.beta == 0;
-  const std::size_t bytes =
-      static_cast<std::size_t>(shape.n * shape.stride_d) * size_of(shape.product);
-  const Scratch scratch(in_place ? 0 : bytes);
-  void* const d = in_place ? call.d : scratch.data();
-  if (!d) return candidates[0].algo;
-  const cublasLtMatmulHeuristicResult_t* best = &candidates[0];
-  float best_time = std::numeric_limits<float>::infinity();
-  for (const auto& candidate : candidates) {
-    const float time = measure(plan, candidate.algo, call, d);
-    if (time < best_time) {
-      best_time = time;
-      best = &candidate;
+// The fastest candidate. They take turns, so that a card that grows hot and slow on the
+// way slows all of them alike; who falls behind drops out.
+const cublasLtMatmulAlgo_t& fastest(const Plan& plan, const Call& call, void* d,
+                                    std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
+  constexpr int rounds = 6;  // the first one warms up
+  constexpr float behind = 1.1f;
+  std::array<float, max_candidates> best;
+  best.fill(std::numeric_limits<float>::infinity());
+  float leader = std::numeric_limits<float>::infinity();
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (round > 1 && best[i] > behind * leader) continue;
+      const float time = measure(plan, candidates[i].algo, call, d);
+      if (round == 0) continue;
+      best[i] = std::min(best[i], time);
+      leader = std::min(leader, time);
     }
   }
-  return best->algo;
+  const auto winner = std::min_element(best.begin(), best.begin() + std::ssize(candidates));
+  return candidates[static_cast<std::size_t>(winner - best.begin())].algo;
+}
+
+// A product that is added to its output must not be added again and again while it is
+// measured: it goes into scratch memory then. Null: there is none.
+cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call& call,
+                            std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
+  if (shape.beta == 0 || call.outputs == Outputs::discarded) {
+    return fastest(plan, call, call.d, candidates);
+  }
+  const Scratch scratch(static_cast<std::size_t>(shape.n * shape.stride_d) *
+                        size_of(shape.product));
+  return scratch.data() ? fastest(plan, call, scratch.data(), candidates) : candidates[0].algo;
 }
 
 std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device) {
@@ -200,7 +209,7 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
     plan->algorithm = candidates[0].algo;
     return plan;
   }
-  plan->algorithm = fastest(shape, *plan, call, candidates);
+  plan->algorithm = choose(shape, *plan, call, candidates);
   GemmCache::of(device).remember(shape, plan->algorithm);
   return plan;
 }
@@ -246,8 +255,9 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
   const Tensor workspace =
       context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes / 256 * 256)});
   State& state = state_of(context.device.index);
-  const Call call{state.handle,   stream,           a, b, d, static_cast<float>(shape.beta),
-                  workspace.data, workspace.bytes()};
+  const Call call{
+      state.handle,      stream,         a, b, d, static_cast<float>(shape.beta), workspace.data,
+      workspace.bytes(), context.outputs};
   std::unique_ptr<Plan>& plan = state.plans[shape];
   if (!plan) plan = make_plan(shape, call, context.device.index);
   check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");

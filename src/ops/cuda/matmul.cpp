@@ -40,8 +40,9 @@ void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
        w.data, dy.data, dx.data);
 }
 
-// dwᵀ [in, out] += xᵀ [in, n] · dy [n, out]
-void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
+// dwᵀ [in, out] (+)= xᵀ [in, n] · dy [n, out]
+void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
+                            Accumulate accumulate) {
   gemm(context,
        {.m = dw.shape[1],
         .n = dw.shape[0],
@@ -52,7 +53,7 @@ void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw) {
         .stride_a = x.row_stride,
         .stride_b = dy.row_stride,
         .stride_d = dw.row_stride,
-        .beta = 1},
+        .beta = accumulate == Accumulate::add},
        x.data, dy.data, dw.data);
 }
 

@@ -4,6 +4,7 @@
 
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
+#include "ops/master_weight.h"
 #include "ops/optimizer.h"
 
 namespace fathom::ops::cuda {
@@ -50,14 +51,54 @@ struct AdamWFactors {
   float bias1, bias2;  // 1 / (1 − βᵗ)
 };
 
-template <int W, class T>
-__device__ void adamw_pack(const float* grad, float scale, const AdamWFactors& f, float* master,
-                           float* m, float* v, T* weight) {
+// Where W master weights lie: f32 weights are their own.
+struct FloatWeights {
+  float* weight;
+
+  template <int W>
+  __device__ void load(std::int64_t at, float (&master)[W]) const {
+    load_pack(weight + at, master);
+  }
+  template <int W>
+  __device__ void store(std::int64_t at, const float (&master)[W]) const {
+    store_pack(weight + at, master);
+  }
+};
+
+// bf16 weights and what rounding took off them.
+struct SplitWeights {
+  std::uint16_t *weight, *remainder;
+
+  template <int W>
+  __device__ void load(std::int64_t at, float (&master)[W]) const {
+    std::uint16_t high[W], low[W];
+    load_raw(weight + at, high);
+    load_raw(remainder + at, low);
+#pragma unroll
+    for (int i = 0; i < W; ++i) master[i] = __uint_as_float(join_master({high[i], low[i]}));
+  }
+  template <int W>
+  __device__ void store(std::int64_t at, const float (&master)[W]) const {
+    std::uint16_t high[W], low[W];
+#pragma unroll
+    for (int i = 0; i < W; ++i) {
+      const MasterWeight parts = split_master(__float_as_uint(master[i]));
+      high[i] = parts.weight;
+      low[i] = parts.remainder;
+    }
+    store_raw(weight + at, high);
+    store_raw(remainder + at, low);
+  }
+};
+
+template <int W, class Weights>
+__device__ void adamw_pack(std::int64_t at, const float* grad, float scale, const AdamWFactors& f,
+                           float* m, float* v, const Weights& weights) {
   float g[W], p[W], m1[W], m2[W];
-  load_pack(grad, g);
-  load_pack(master, p);
-  load_pack(m, m1);
-  load_pack(v, m2);
+  load_pack(grad + at, g);
+  weights.load(at, p);
+  load_pack(m + at, m1);
+  load_pack(v + at, m2);
 #pragma unroll
   for (int i = 0; i < W; ++i) {
     g[i] *= scale;
@@ -66,27 +107,21 @@ __device__ void adamw_pack(const float* grad, float scale, const AdamWFactors& f
     const float update = m1[i] * f.bias1 / (sqrtf(m2[i] * f.bias2) + f.epsilon);
     p[i] -= f.lr * (update + f.weight_decay * p[i]);
   }
-  store_pack(m, m1);
-  store_pack(v, m2);
-  store_pack(master, p);
-  store_pack(weight, p);
+  store_pack(m + at, m1);
+  store_pack(v + at, m2);
+  weights.store(at, p);
 }
 
-template <class T, int W>
-__global__ void adamw_kernel(const float* grad, const float* scale, AdamWFactors factors,
-                             float* master, float* m, float* v, T* weight, std::int64_t n) {
+template <int W, class Weights>
+__global__ void adamw_kernel(const float* grad, const float* scale, AdamWFactors factors, float* m,
+                             float* v, Weights weights, std::int64_t n) {
   const float s = *scale;
   if (!isfinite(s)) return;
   const std::int64_t i = std::int64_t{blockIdx.x} * threads + threadIdx.x;
   const std::int64_t packs = n / W;
-  if (i < packs) {
-    const std::int64_t at = i * W;
-    adamw_pack<W>(grad + at, s, factors, master + at, m + at, v + at, weight + at);
-  }
+  if (i < packs) adamw_pack<W>(i * W, grad, s, factors, m, v, weights);
   const std::int64_t rest = packs * W + i;
-  if (rest < n) {
-    adamw_pack<1>(grad + rest, s, factors, master + rest, m + rest, v + rest, weight + rest);
-  }
+  if (i < W && rest < n) adamw_pack<1>(rest, grad, s, factors, m, v, weights);
 }
 
 bool aligned(const Tensor& tensor, std::size_t bytes) {
@@ -116,8 +151,8 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
   check_launch("clip_scale");
 }
 
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor master,
-           Tensor m, Tensor v, Tensor weight) {
+void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
+           Tensor weight, Tensor remainder) {
   const std::int64_t n = grad.elements();
   if (n == 0) return;
   const cudaStream_t stream = stream_of(context);
@@ -129,21 +164,22 @@ void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, T
                              step.weight_decay,
                              static_cast<float>(1 / (1 - std::pow(double{step.beta1}, t))),
                              static_cast<float>(1 / (1 - std::pow(double{step.beta2}, t)))};
-  dispatch_native(weight.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const auto launch = [&](auto width) {
-      constexpr int w = decltype(width)::value;
-      adamw_kernel<T, w><<<blocks_for(n, threads * w) + 1, threads, 0, stream>>>(
-          data_of<const float>(grad), data_of<const float>(scale), factors, data_of<float>(master),
-          data_of<float>(m), data_of<float>(v), data_of<T>(weight), n);
-    };
-    if (aligned(grad, 16) && aligned(master, 16) && aligned(m, 16) && aligned(v, 16) &&
-        aligned(weight, 4 * sizeof(T))) {
-      launch(Width<4>{});
-    } else {
-      launch(Width<1>{});
-    }
-  });
+  const auto launch = [&](auto width, auto weights) {
+    constexpr int w = decltype(width)::value;
+    adamw_kernel<w><<<blocks_for(n, threads * w), threads, 0, stream>>>(
+        data_of<const float>(grad), data_of<const float>(scale), factors, data_of<float>(m),
+        data_of<float>(v), weights, n);
+  };
+  bool packs = true;
+  for (const Tensor& tensor : {grad, m, v, weight, remainder}) packs = packs && aligned(tensor, 16);
+  const auto with = [&](auto weights) {
+    packs ? launch(Width<8>{}, weights) : launch(Width<1>{}, weights);
+  };
+  if (weight.dtype == DType::f32) {
+    with(FloatWeights{data_of<float>(weight)});
+  } else {
+    with(SplitWeights{data_of<std::uint16_t>(weight), data_of<std::uint16_t>(remainder)});
+  }
   check_launch("adamw");
 }
 

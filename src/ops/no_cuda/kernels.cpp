@@ -17,7 +17,7 @@ void linear(Context&, Tensor, Tensor, Tensor, Accumulate) {
 void linear_backward_input(Context&, Tensor, Tensor, Tensor, Accumulate) {
   fail();
 }
-void linear_backward_weight(Context&, Tensor, Tensor, Tensor) {
+void linear_backward_weight(Context&, Tensor, Tensor, Tensor, Accumulate) {
   fail();
 }
 

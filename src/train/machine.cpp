@@ -1,0 +1,62 @@
+#include "train/machine.h"
+
+#include "core/log.h"
+#include "train/device_batch.h"
+#include "train/peak.h"
+
+namespace fathom {
+
+LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
+  LearnerOptions options;
+  options.model = plan.config.model;
+  options.dtype = plan.dtype;
+  options.device = plan.device;
+  options.stage = plan.stage_options();
+  options.optimizer = plan.config.optimizer;
+  options.micro_tokens = plan.micro_tokens;
+  options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
+  options.ranks = ranks;
+  return options;
+}
+
+MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
+  const Learner::Bytes bytes = Learner::bytes(learner_options(plan, ranks));
+  MemoryTable table(plan.device);
+  table.add("weights", bytes.weights);
+  table.add("gradients (f32)", bytes.gradients);
+  table.add("rest of the f32 masters", bytes.remainders);
+  table.add("moments (f32)", bytes.moments);
+  table.add("activations", bytes.activations);
+  table.add("workspace", bytes.workspace);
+  table.add("rotary table", bytes.rope_table);
+  table.add("losses", bytes.losses);
+  table.add("batches",
+            DeviceBatch::bytes(plan.micro_tokens) * static_cast<std::size_t>(plan.micro_batches));
+  table.add_host("checkpoint snapshot", bytes.checkpoint);
+  // What oneDNN generates and caches for the model's shapes, as measured on small and
+  // middling models in f32 and bf16.
+  constexpr std::size_t kernels = std::size_t{8} << 20;
+  table.add_host("program and libraries", ProcessMemory::now().resident + kernels);
+  return table;
+}
+
+Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing) {
+  Machine machine;
+  const bool first = !ranks || ranks->first();
+  if (first) {
+    Context context(plan.device);
+    machine.gemm_peak = measure_gemm_peak(context, plan.dtype) * plan.parallel.layout.world();
+  }
+  if (ranks) ranks->world().barrier();
+  const MemoryTable table = plan_memory(plan, ranks);
+  machine.memory_table = table.text();
+  if (first) log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
+  table.require_fits(0, available_host_memory() / static_cast<std::size_t>(sharing));
+  if (first) {
+    log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan.dtype),
+              machine.gemm_peak / 1e9);
+  }
+  return machine;
+}
+
+}  // namespace fathom

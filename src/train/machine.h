@@ -1,0 +1,31 @@
+// What a run asks of its machine before it takes memory: how fast the machine is, and
+// whether the run fits into it.
+#pragma once
+
+#include <string>
+
+#include "train/learner.h"
+#include "train/memory_table.h"
+#include "train/plan.h"
+
+namespace fathom {
+
+// What the learner of this rank is made of; `ranks` null: the only one.
+LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks);
+
+// Everything that a rank will hold, by what it is for.
+MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks);
+
+struct Machine {
+  double gemm_peak = 0;      // FLOP/s in the plan's dtype, of all ranks together
+  std::string memory_table;  // as printed
+};
+
+// Measures the peak, prints the memory table and throws an input Error when the run
+// does not fit. The peak comes first: what the libraries then hold (oneDNN's code
+// alone is tens of megabytes) so stands in the table. Of several ranks the first
+// measures, taking the others to be as fast, and tells; `sharing` of them share this
+// machine's memory.
+Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing);
+
+}  // namespace fathom

@@ -1,0 +1,63 @@
+#include "train/run_reports.h"
+
+#include <filesystem>
+
+#include "core/log.h"
+#include "core/progress.h"
+#include "train/report.h"
+
+namespace fathom {
+
+RunReports::RunReports(const TrainPlan& plan, const Machine& machine, std::int64_t resumed_step)
+    : plan_(plan),
+      machine_(machine),
+      metrics_(path("metrics.jsonl"), resumed_step),
+      tensorboard_(path("tensorboard"), resumed_step),
+      display_(plan.total_steps, plan.flops_per_token, machine.gemm_peak,
+               plan.config.train.log_seconds) {}
+
+void RunReports::step(const RunPosition& now, const Learner::Result& result,
+                      const StepFacts& facts) {
+  MetricsRecord record{now.steps, {}};
+  record.add(metric::loss, result.loss);
+  record.add(metric::gradient_norm, result.gradient_norm);
+  record.add(metric::learning_rate, facts.learning_rate);
+  record.add(metric::tokens, static_cast<double>(now.tokens));
+  const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / facts.seconds;
+  record.add(metric::tokens_per_second, tokens_per_second);
+  record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
+  record.add(metric::seconds, now.seconds);
+  metrics_.write(record);
+  tensorboard_.write(record);
+  StepReport report;
+  report.step = now.steps;
+  report.loss = result.loss;
+  report.gradient_norm = result.gradient_norm;
+  report.learning_rate = facts.learning_rate;
+  report.tokens = plan_.tokens_per_step;
+  report.seconds = facts.seconds;
+  report.progress = plan_.progress(now.steps, now.seconds);
+  report.skipped = facts.skipped;
+  if (report.progress > 0) report.seconds_left = now.seconds * (1 / report.progress - 1);
+  display_.show(report);
+}
+
+void RunReports::validation(const MetricsRecord& record, const Evaluator::Score& score) {
+  metrics_.write(record);
+  tensorboard_.write(record);
+  log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", record.step, score.loss,
+            score.bits_per_byte);
+}
+
+void RunReports::write_page(const RunPosition& end, const std::string& config_toml) const {
+  ReportContent content;
+  content.title = std::filesystem::path(plan_.config.output).filename().string();
+  content.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
+                     {"tokens", human_count(double(end.tokens))},
+                     {"time", human_seconds(end.seconds)}};
+  content.config_toml = config_toml;
+  content.memory_table = machine_.memory_table;
+  write_report(path("report.html"), path("metrics.jsonl"), content);
+}
+
+}  // namespace fathom

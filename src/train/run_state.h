@@ -1,0 +1,48 @@
+// Where a run is, and its way into a checkpoint and back. Tensors are the learner's
+// and the checkpoint writer's; this is everything besides them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "data/prepared.h"
+#include "data/sampler.h"
+#include "parallel/rank_groups.h"
+#include "train/checkpoint.h"
+#include "train/guard.h"
+#include "train/plan.h"
+
+namespace fathom {
+
+struct RunPosition {
+  std::int64_t steps = 0;        // done, skipped ones included
+  std::int64_t tokens = 0;       // seen
+  std::int64_t next_sample = 0;  // of the sampler's order
+  double seconds = 0;            // trained so far, over all processes
+};
+
+// What a run cannot change and still go on from a checkpoint.
+struct RunIdentity {
+  std::int64_t sample_order = 0;  // the sampler's fingerprint
+  std::string tokenizer_hash;
+};
+RunIdentity identity_of(const PreparedData& data, const Sampler& sampler);
+
+TrainingState state_of(const RunPosition& position, const SpikeGuard::State& guard,
+                       const RunIdentity& run, const TrainPlan& plan);
+
+// Throws an input Error that names the checkpoint when the run with this identity and
+// model did not make it.
+void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
+                      const ModelConfig& model);
+// The way back from state_of, for a checkpoint of this run.
+RunPosition position_in(const TrainingState& state);
+SpikeGuard::State guard_in(const TrainingState& state);
+
+// The checkpoint that `resume` names (TrainOptions::resume), if any. Of several ranks
+// the first looks and verifies; the others open what it found.
+std::optional<Checkpoint> find_checkpoint(const std::string& directory, const std::string& resume,
+                                          const RankGroups* ranks);
+
+}  // namespace fathom
