@@ -9,33 +9,11 @@
 #include "io/checksum.h"
 #include "train/checkpoint_writer.h"
 #include "train/device_batch.h"
-#include "train/learner.h"
-#include "train/plan.h"
+#include "train/machine.h"
+#include "train/run_state.h"
 
 namespace fathom {
 namespace {
-
-DataFacts facts_of(const PreparedData& data) {
-  DataFacts facts;
-  facts.vocab_size = data.vocab_size;
-  for (const PreparedSource& source : data.sources) {
-    facts.train_tokens += source.train.counts().tokens;
-  }
-  return facts;
-}
-
-LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
-  LearnerOptions options;
-  options.model = plan.config.model;
-  options.dtype = plan.dtype;
-  options.device = plan.device;
-  options.stage = plan.stage_options();
-  options.optimizer = plan.config.optimizer;
-  options.micro_tokens = plan.micro_tokens;
-  options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
-  options.ranks = ranks;
-  return options;
-}
 
 // The checksum of each sequence's inputs and targets.
 void append_checksums(const Batch& batch, std::vector<std::uint64_t>& samples) {
@@ -79,7 +57,7 @@ std::vector<std::uint64_t> in_global_order(const RankGroups& ranks,
 class TrialRun {
  public:
   TrialRun(const LayoutTrial& trial, const TrainPlan& plan,
-           std::shared_ptr<const PreparedData> data, const RankGroups* ranks)
+           const std::shared_ptr<const PreparedData>& data, const RankGroups* ranks)
       : trial_(trial),
         plan_(plan),
         ranks_(ranks),
@@ -88,6 +66,7 @@ class TrialRun {
                                                  plan.config.data.attention_within_documents
                                                      ? AttentionSpan::document
                                                      : AttentionSpan::sequence)),
+        identity_(identity_of(*data, *sampler_)),
         learner_(learner_options(plan, ranks)) {
     for (std::int64_t i = 0; i < plan.micro_batches; ++i) {
       batches_.emplace_back(plan.device, plan.micro_tokens);
@@ -95,18 +74,18 @@ class TrialRun {
     start();
     writer_ = std::make_unique<CheckpointWriter>(
         trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},
-        learner_.checkpoint_tensors(), step_,
+        learner_.checkpoint_tensors(), position_.steps,
         ranks ? ranks->world().split(0, "checkpoint") : nullptr);
     const LoaderOptions loader{plan.config.train.micro_batch, ranks ? ranks->place().dp : 0,
                                plan.parallel.layout.dp, plan.config.data.prefetch};
-    loader_ = std::make_unique<Loader>(sampler_, loader, next_sample_);
+    loader_ = std::make_unique<Loader>(sampler_, loader, position_.next_sample);
   }
 
   TrialRecord run() {
     TrialRecord record;
-    while (step_ < trial_.last_step) {
+    while (position_.steps < trial_.last_step) {
       take_step(record);
-      if (std::ranges::find(trial_.save_at, step_) != trial_.save_at.end()) save();
+      if (std::ranges::find(trial_.save_at, position_.steps) != trial_.save_at.end()) save();
     }
     return record;
   }
@@ -117,9 +96,9 @@ class TrialRun {
       return learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
     }
     const Checkpoint checkpoint(trial_.resume_from);
-    learner_.load(checkpoint, checkpoint.state().updates);
-    step_ = checkpoint.state().step;
-    next_sample_ = checkpoint.state().data_position.front();
+    require_same_run(checkpoint, identity_, plan_.config.model);
+    learner_.load(checkpoint);
+    position_ = position_in(checkpoint.state());
   }
 
   void take_step(TrialRecord& record) {
@@ -132,21 +111,16 @@ class TrialRun {
       append_checksums(batch, samples);
       micro_batches.push_back(memory.upload(learner_.context(), batch));
     }
-    next_sample_ = loader_->state().next_sample;
+    position_.next_sample = loader_->state().next_sample;
+    position_.tokens += plan_.tokens_per_step;
     record.samples.push_back(ranks_ ? in_global_order(*ranks_, samples, batches_.size()) : samples);
     record.losses.push_back(learner_.compute_gradients(micro_batches, targets).loss);
-    learner_.update(plan_.learning_rate(step_, 0));
-    ++step_;
+    const double rate = plan_.learning_rate(position_.steps++, 0);
+    learner_.update(rate, position_.steps);
   }
 
   void save() {
-    TrainingState state;
-    state.step = state.updates = step_;
-    state.tokens = step_ * plan_.tokens_per_step;
-    state.data_position = {next_sample_, static_cast<std::int64_t>(sampler_->fingerprint())};
-    state.seed = static_cast<std::uint64_t>(plan_.config.seed);
-    TrainConfig config = plan_.config;
-    state.config_toml = config_to_toml(config);
+    TrainingState state = state_of(position_, {}, identity_, plan_);
     const SaveResult saved = writer_->save_and_wait(learner_.context(), std::move(state));
     if (!saved.committed()) fail_runtime("{}: {}", trial_.directory, saved.error);
   }
@@ -155,22 +129,23 @@ class TrialRun {
   const TrainPlan& plan_;
   const RankGroups* ranks_;
   std::shared_ptr<const Sampler> sampler_;
+  RunIdentity identity_;
   Learner learner_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<Loader> loader_;
-  std::int64_t step_ = 0, next_sample_ = 0;
+  RunPosition position_;
 };
 
 }  // namespace
 
 TrialRecord run_trial(const LayoutTrial& trial, Communicator* world) {
   set_num_threads(trial.threads);
-  auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
+  const auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
   const TrainPlan plan = resolve(trial.config, facts_of(*data), world ? world->size() : 1);
   std::optional<RankGroups> ranks;
   if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
-  return TrialRun(trial, plan, std::move(data), ranks ? &*ranks : nullptr).run();
+  return TrialRun(trial, plan, data, ranks ? &*ranks : nullptr).run();
 }
 
 }  // namespace fathom

@@ -103,6 +103,15 @@ bool computes_bf16(Device device) {
 #endif
 }
 
+DataFacts facts_of(const PreparedData& data) {
+  DataFacts facts;
+  facts.vocab_size = data.vocab_size;
+  for (const PreparedSource& source : data.sources) {
+    facts.train_tokens += source.train.counts().tokens;
+  }
+  return facts;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);

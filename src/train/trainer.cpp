@@ -314,15 +314,6 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
   return 0;
 }
 
-DataFacts facts_of(const PreparedData& data) {
-  DataFacts facts;
-  facts.vocab_size = data.vocab_size;
-  for (const PreparedSource& source : data.sources) {
-    facts.train_tokens += source.train.counts().tokens;
-  }
-  return facts;
-}
-
 // One rank's run. `world` null: the only one.
 int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {

@@ -26,10 +26,17 @@ double largest_difference(std::span<const double> a, std::span<const double> b) 
   return most;
 }
 
+// The weights in all their digits, and moments.
 std::vector<float> values_of(const Checkpoint& checkpoint, const Checkpoint::Entry& entry) {
   Context host(cpu_device, 0);
   std::vector<float> values(static_cast<std::size_t>(entry.shape.elements()));
-  checkpoint.load(host, entry.kind, entry.name, Tensor(values.data(), DType::f32, entry.shape));
+  const Tensor into(values.data(), DType::f32, entry.shape);
+  if (entry.kind != StateKind::weight) {
+    checkpoint.load(host, entry.kind, entry.name, into);
+  } else {
+    const std::vector<std::int64_t> start(static_cast<std::size_t>(entry.shape.rank()), 0);
+    checkpoint.load_weights(host, entry.name, start, into, Tensor{});
+  }
   return values;
 }
 
@@ -45,12 +52,11 @@ double relative_difference(const std::vector<float>& a, const std::vector<float>
   return std::isfinite(relative) ? relative : INFINITY;
 }
 
-// The largest over the weights' tensors, in their most exact form.
+// The largest over the weights' tensors.
 double weight_difference(const Checkpoint& a, const Checkpoint& b) {
-  const StateKind kind = b.has(StateKind::master) ? StateKind::master : StateKind::weight;
   double most = 0;
   for (const Checkpoint::Entry& entry : b.entries()) {
-    if (entry.kind != kind) continue;
+    if (entry.kind != StateKind::weight) continue;
     most = std::max(most, relative_difference(values_of(a, entry), values_of(b, entry)));
   }
   return most;
@@ -58,6 +64,7 @@ double weight_difference(const Checkpoint& a, const Checkpoint& b) {
 
 bool same_bits(const Checkpoint& a, const Checkpoint& b) {
   return std::ranges::all_of(b.entries(), [&](const Checkpoint::Entry& entry) {
+    if (entry.kind == StateKind::remainder) return true;  // in the weights
     const std::vector<float> left = values_of(a, entry), right = values_of(b, entry);
     return std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
   });
@@ -215,7 +222,7 @@ class Verification {
   // As the checkpoints say: the config may leave it to the machine.
   bool weights_are_f32() const {
     return !Checkpoint(checkpoint(reference_.directory, last_step()), Checkpoint::Verify::sizes)
-                .has(StateKind::master);
+                .has(StateKind::remainder);
   }
 
   const VerifyOptions& options_;

@@ -30,7 +30,7 @@ struct VerifyOptions {
   Transfers transfers = Transfers::all;
   std::string directory;  // for checkpoints; removed in the end unless something differs
   // Largest relative differences that pass; 0: 1e-5 and 1e-4 in f32, 1e-2 and 5e-2 in
-  // bf16. Of weights: ‖a − b‖ / ‖b‖ of a tensor (the master weights, where there are).
+  // bf16. Of weights: ‖a − b‖ / ‖b‖ of a tensor, in all the digits that the run keeps.
   double loss_tolerance = 0, weight_tolerance = 0;
 };
 
