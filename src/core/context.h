@@ -2,10 +2,15 @@
 // stream, passed by reference down to every operation.
 #pragma once
 
+#include <cstdint>
+
 #include "core/buffer.h"
 #include "core/device.h"
 
 namespace fathom {
+
+class Trace;
+enum class TraceLane : std::uint8_t;
 
 // What becomes of the operations' outputs.
 enum class Outputs {
@@ -20,6 +25,8 @@ struct Context {
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
   Outputs outputs = Outputs::kept;
+  Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
+  TraceLane lane{};        // as what it is noted
 
   // Workspace for the largest scratch of any operation: per-thread tiles on the
   // CPU, cuBLASLt's and cuDNN's on a GPU.

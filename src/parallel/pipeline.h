@@ -54,8 +54,8 @@ class Pipeline {
   std::size_t take_slot();
   Tensor receive_input(Context& context, const MicroBatch& batch, int part, const Buffer& memory);
   void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
-               Tensor losses);
-  void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot);
+               Tensor losses, int micro_batch);
+  void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, int micro_batch);
 
   PipelineOptions options_;
   const RankGroups* ranks_;

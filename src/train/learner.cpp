@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -160,7 +161,10 @@ Learner::Result Learner::next_result() {
 }
 
 void Learner::update(double learning_rate, std::int64_t step) {
-  optimizer_.update(context_, learning_rate, step);
+  {
+    const TraceSpan span(context_, TraceKind::update, "update");
+    optimizer_.update(context_, learning_rate, step);
+  }
   if (sync_) sync_->gather_weights(context_);
 }
 

@@ -43,7 +43,7 @@ struct Verified {
 
 Verified verify(const TempDir& dir, const std::string& layouts, Transfers transfers,
                 std::int64_t layers = 4, double loss_tolerance = 0) {
-  test::sample_data(dir);
+  if (!std::filesystem::exists(dir / "out")) test::sample_data(dir);
   VerifyOptions options;
   options.transfers = transfers;
   options.directory = dir / "verify";
