@@ -208,6 +208,10 @@ void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
   take_into(context, "receive", flat(x), from, first_tag + tag);
 }
 
+void PeerCommunicator::expect(Tensor x, int from, int tag) {
+  if (x.device.type != DeviceType::meta) transport_->expect(from, first_tag + tag, x.bytes());
+}
+
 void PeerCommunicator::barrier() {
   for (int r = 0; r < size(); ++r) {
     if (r != rank()) transport_->post(r, collective_tag, {});

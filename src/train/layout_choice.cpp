@@ -62,6 +62,8 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     parallel.sequence_parallel = option == "sp";
   } else if (option == "zero" || option == "nozero") {
     parallel.zero = option == "zero";
+  } else if (option == "overlap" || option == "nooverlap") {
+    parallel.overlap = option == "overlap";
   } else if (option == "gpipe") {
     set_schedule(PipelineSchedule::gpipe, 1);
   } else if (option == "1f1b") {
@@ -76,7 +78,8 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     config.train.recompute = Recompute::full;
   } else {
     fail_input(
-        "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, gpipe, 1f1b, v2 (or more), "
+        "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, overlap, nooverlap, gpipe, "
+        "1f1b, v2 (or more), "
         "none, selective or full",
         name, option);
   }

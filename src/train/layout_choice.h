@@ -7,6 +7,7 @@
 //
 //   +sp +nosp              parallel.sequence_parallel
 //   +zero +nozero          parallel.zero
+//   +overlap +nooverlap    parallel.overlap
 //   +gpipe +1f1b +v2       parallel.schedule; v2: interleaved with 2 virtual stages
 //   +none +selective +full train.recompute
 //   all8                   every factorisation of 8 ranks with every combination of sequence

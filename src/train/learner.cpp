@@ -67,15 +67,16 @@ double sum_of_losses(const RankGroups& ranks, double here) {
   return std::accumulate(all.begin(), all.end(), 0.0);
 }
 
-std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters) {
-  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks) : nullptr;
+std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters,
+                                        Device device) {
+  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks, device) : nullptr;
 }
 
 }  // namespace
 
 Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   ParameterStore parameters = make_parameters(o, meta_device);
-  const auto sync = make_sync(o, parameters);
+  const auto sync = make_sync(o, parameters, meta_device);
   const Optimizer optimizer = make_optimizer(o, parameters, sync.get(), meta_device);
   Bytes b;
   b.weights = parameters.weight_bytes();
@@ -96,9 +97,10 @@ Learner::Learner(const LearnerOptions& o)
       context_(o.device),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
-      sync_(make_sync(o, parameters_)),
+      sync_(make_sync(o, parameters_, o.device)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
+  pipeline_.observe(sync_.get());
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
@@ -180,6 +182,11 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   return readback.values();
 }
 
+const ParameterStore& Learner::parameters() {
+  if (sync_) sync_->wait_for_weights(context_);
+  return parameters_;
+}
+
 std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
   return list_tensors(optimizer_.slices());
 }
@@ -190,7 +197,10 @@ void Learner::load(const Checkpoint& checkpoint) {
     checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
     checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
   }
-  if (sync_) sync_->gather_weights(context_);
+  if (sync_) {
+    sync_->gather_weights(context_);
+    sync_->wait_for_weights(context_);
+  }
   synchronize(options_.device, context_.stream);
 }
 
