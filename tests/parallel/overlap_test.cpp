@@ -97,13 +97,17 @@ class SlowLayers final : public LayerObserver {
   milliseconds forward_, backward_;
 };
 
-// Four stages of a layer each, beside which the embedding and the head take no time.
+// Stages of a layer each, beside which the embedding and the head take no time.
 class SlowStage final : public LayerObserver {
  public:
+  explicit SlowStage(std::int64_t num_layers) : num_layers_(num_layers) {}
   void before_forward(Context&, std::int64_t layer) override {
-    if (layer >= 0 && layer < 4) std::this_thread::sleep_for(milliseconds(50));
+    if (layer >= 0 && layer < num_layers_) std::this_thread::sleep_for(milliseconds(30));
   }
   void after_backward(Context&, std::int64_t) override {}
+
+ private:
+  std::int64_t num_layers_;
 };
 
 double bubble_of(int stages, int count) {
@@ -122,7 +126,7 @@ double bubble_of(int stages, int count) {
     options.ranks = &groups;
     ParameterStore parameters(pipeline_parameters(options), DType::f32, Gradients::f32, cpu_device);
     Pipeline pipeline(options, parameters);
-    SlowStage slow;
+    SlowStage slow(model.num_layers);
     pipeline.observe(&slow);
     Context context(cpu_device);
     for (Parameter& p : parameters.all()) initialize(context, p, {}, 0.1, 1);
