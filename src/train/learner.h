@@ -91,7 +91,8 @@ class Learner {
   void load_weights(const Checkpoint& checkpoint);
 
   Context& context() { return context_; }
-  const ParameterStore& parameters() const { return parameters_; }
+  // The weights as they are after the last update.
+  const ParameterStore& parameters();
   Optimizer& optimizer() { return optimizer_; }
 
  private:
