@@ -91,6 +91,7 @@ void visit_fields(ValidationConfig& c, Visitor&& field) {
 struct TrainConfig {
   std::string output = "runs/train";
   std::string model_file;
+  std::string init_from;
   std::string device = "cpu";
   std::int64_t threads = 0;
   Precision dtype = Precision::automatic;
@@ -111,6 +112,7 @@ template <class Visitor>
 void visit_fields(TrainConfig& c, Visitor&& field) {
   field("output", c.output, "run directory");
   field("model_file", c.model_file, "TOML file with a [model] table to start from");
+  field("init_from", c.init_from, "checkpoint whose weights the run starts with; empty: random");
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
@@ -128,8 +130,8 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
 }
 
 // Reads a run's config. `model_file` is looked for beside it, then as it is
-// named; its [model] table stands under the run's own [model] keys. The returned
-// config has the merged model and no model_file.
+// named; its [model] table stands under the run's own [model] keys, and so does the
+// model of `init_from`. The returned config has the merged model and no model_file.
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {});
 
 }  // namespace fathom

@@ -87,9 +87,12 @@ class Learner {
   // load into either. Throws an input Error when a tensor is missing or has another shape.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
   void load(const Checkpoint& checkpoint);
+  // The weights alone, for a run of its own: the moments stay zero.
+  void load_weights(const Checkpoint& checkpoint);
 
   Context& context() { return context_; }
-  const ParameterStore& parameters() const { return parameters_; }
+  // The weights as they are after the last update.
+  const ParameterStore& parameters();
   Optimizer& optimizer() { return optimizer_; }
 
  private:

@@ -109,6 +109,15 @@ DType choose_dtype(Precision precision, Device device) {
   return precision == Precision::bf16 ? DType::bf16 : DType::f32;
 }
 
+DataFacts facts_of(const PreparedData& data) {
+  DataFacts facts;
+  facts.vocab_size = data.vocab_size;
+  for (const PreparedSource& source : data.sources) {
+    facts.train_tokens += source.train.counts().tokens;
+  }
+  return facts;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "data/prepared.h"
 #include "parallel/rank_layout.h"
 #include "train/config.h"
 
@@ -15,6 +16,7 @@ struct DataFacts {
   std::int64_t vocab_size = 0;    // the tokenizer's
   std::int64_t train_tokens = 0;  // one pass over the data
 };
+DataFacts facts_of(const PreparedData& data);
 
 struct TrainPlan {
   TrainConfig config;  // nothing in it stands for something else any more

@@ -115,6 +115,19 @@ TEST(CommandLine, BadUsageIsExitCode2) {
   EXPECT_EQ(run("no-such-command").code, 2);
   EXPECT_EQ(run("generate").code, 2);
   EXPECT_EQ(run("generate x --no-such-option").code, 2);
+  EXPECT_EQ(run("generate x --threads -3").code, 2);
+  EXPECT_EQ(run("generate x --seed -1").code, 2);
+}
+
+TEST(CommandLine, OutputThatCannotBeWrittenIsExitCode1) {
+  for (const std::string& command :
+       {std::string("info"), "generate " + model_directory() + " --prompt x --max-tokens 2"}) {
+    const std::string shell =
+        fmt::format("{} {} > /dev/full 2> '{}'", FATHOM_BINARY, command, temporary("err"));
+    const int status = std::system(shell.c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << command;
+    EXPECT_THAT(read_file(temporary("err")), HasSubstr("cannot write to standard output"));
+  }
 }
 
 TEST(Info, SaysWhatTheMachineCanDo) {
@@ -195,6 +208,8 @@ TEST(Generate, SaysWhatIsWrongInOneLine) {
   refused(model + " --prompts /no/such/file", "/no/such/file: cannot be read");
   refused(model + " --prompt x --prompts y", "cannot be used together");
   refused(model + " --prompt x --batch 0", "--batch is 0");
+  refused(model + " --prompt x --stop ''", "--stop is empty");
+  refused(model + " --prompts " + testing::TempDir(), ": is a directory; name a file");
 
   const std::string broken = temporary("broken.jsonl");
   std::ofstream(broken) << "\"fine\"\n{\"prompt\n";
