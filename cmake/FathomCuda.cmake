@@ -29,3 +29,17 @@ target_compile_options(fathom_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
 add_library(fathom_cuda_runtime INTERFACE)
 target_include_directories(fathom_cuda_runtime SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
 target_link_libraries(fathom_cuda_runtime INTERFACE CUDA::cudart_static ${CMAKE_DL_LIBS})
+
+# cuDNN's C++ frontend and C headers, for src/ops/cuda alone; the library itself is
+# opened at run time. scripts/setup_cuda puts what the toolkit lacks into .cache.
+set(FATHOM_CUDNN_CACHE ${CMAKE_SOURCE_DIR}/.cache/cudnn)
+find_path(FATHOM_CUDNN_FRONTEND_INCLUDE cudnn_frontend.h
+  HINTS ${FATHOM_CUDNN_CACHE}/include PATH_SUFFIXES include)
+find_path(FATHOM_CUDNN_INCLUDE cudnn.h
+  HINTS ${FATHOM_CUDNN_CACHE}/include ${CUDAToolkit_INCLUDE_DIRS})
+if(NOT FATHOM_CUDNN_FRONTEND_INCLUDE OR NOT FATHOM_CUDNN_INCLUDE)
+  message(FATAL_ERROR "cuDNN's headers are missing: run scripts/setup_cuda")
+endif()
+add_library(fathom_cudnn_headers INTERFACE)
+target_include_directories(fathom_cudnn_headers SYSTEM INTERFACE
+  ${FATHOM_CUDNN_FRONTEND_INCLUDE} ${FATHOM_CUDNN_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "ops/attention.h"
 #include "train/plan.h"
 
 namespace fathom::cli {
@@ -94,6 +95,9 @@ Json describe() {
       {"code", isa_name(isa)},
       {"bf16_products", computes_bf16(cpu_device) ? "native" : "converted to f32"}};
   json["cuda"] = {{"devices", cuda::device_count()}};
+  if (cuda::device_count() > 0) {
+    json["cuda"]["attention"] = ops::attention_backend({DeviceType::cuda, 0});
+  }
   json["default_precision"] =
       cuda::device_count() > 0 || computes_bf16(cpu_device) ? "bf16" : "f32";
   return json;
@@ -121,6 +125,7 @@ void print_text(const Json& json) {
                    onednn["code"].get<std::string>(), onednn["bf16_products"].get<std::string>()));
   const int devices = json["cuda"]["devices"].get<int>();
   line("CUDA devices", devices == 0 ? "none" : std::to_string(devices));
+  if (devices > 0) line("GPU attention", json["cuda"]["attention"].get<std::string>());
   line("default precision", json["default_precision"].get<std::string>());
 }
 

@@ -11,6 +11,13 @@ namespace fathom {
 
 class Trace;
 enum class TraceLane : std::uint8_t;
+class OperationObserver;
+
+// Whether the same inputs give the same bits every time. On a CPU they always do.
+enum class Determinism : std::uint8_t {
+  fastest,       // sums over blocks may be added in the order in which they are ready
+  reproducible,  // never, at a cost of speed and workspace
+};
 
 // What becomes of the operations' outputs.
 enum class Outputs {
@@ -20,16 +27,26 @@ enum class Outputs {
   discarded,
 };
 
+// How long the library's algorithms for a matrix product are looked through.
+enum class AlgorithmSearch {
+  usual,       // the ones that it proposes first
+  exhaustive,  // all that it proposes: what the device gives for that shape at all
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
+  Determinism determinism = Determinism::fastest;
   Outputs outputs = Outputs::kept;
   Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
   TraceLane lane{};        // as what it is noted
+  AlgorithmSearch search = AlgorithmSearch::usual;
+  OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
 
-  // Workspace for the largest scratch of any operation: per-thread tiles on the
-  // CPU, cuBLASLt's and cuDNN's on a GPU.
+  // Workspace for the largest scratch of any operation but attention on a GPU, for
+  // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's
+  // on a GPU.
   static constexpr std::size_t default_workspace = std::size_t{64} << 20;
 
   explicit Context(Device device_, std::size_t workspace_bytes = default_workspace)

@@ -37,7 +37,7 @@ const char* name_of(TraceKind kind) {
 
 Trace::Trace(Device device) : device_(device), start_(now()) {
   if (device.type != DeviceType::cuda) return;
-  start_event_ = cuda::create_timing_event(device.index);
+  start_event_ = cuda::create_timed_event(device.index);
   cuda::record_event(device.index, start_event_, nullptr);
   cuda::wait_for_event(start_event_);
   start_ = now();
@@ -55,7 +55,7 @@ std::size_t Trace::mark(Stream stream) {
     times_.push_back(time);
     return times_.size() - 1;
   }
-  void* const event = cuda::create_timing_event(device_.index);
+  void* const event = cuda::create_timed_event(device_.index);
   cuda::record_event(device_.index, event, stream);
   const std::lock_guard lock(mutex_);
   events_.push_back(event);

@@ -1,5 +1,6 @@
 #include "ops/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/check.h"
@@ -36,12 +37,16 @@ void check_packed(const Check& check, const Context& context, const Tensor& q, c
   check.shaped({"q", q}, query_shape(q, heads)).shaped({"out", out}, query_shape(q, heads));
   check.shaped({"k", k}, key_shape(q, heads)).shaped({"v", v}, key_shape(q, heads));
   check.shaped({"lse", lse}, {heads.num_heads, q.shape[0]}).is({"lse", lse}, DType::f32);
+  check.contiguous({"lse", lse});
   for (const Argument& argument : {Argument("k", k), {"v", v}, {"out", out}}) {
     check.same_type({"q", q}, argument);
   }
   const Argument offsets("offsets", segments.offsets);
   check.rank(offsets, 1).is(offsets, DType::i32);
   check.that(segments.offsets.elements() > 0, "offsets must hold at least one number");
+  check.that(segments.uniform_length == 0 ||
+                 (segments.offsets.elements() - 1) * segments.uniform_length == q.shape[0],
+             "uniform_length times the number of segments must be the number of rows of q");
 }
 
 // The numbers themselves can be read where they lie on the CPU only.
@@ -55,6 +60,9 @@ void check_offsets(const Check& check, const Segments& segments, std::int64_t ro
     check.that(offsets[i] <= offsets[i + 1], "offsets must ascend");
     check.that(offsets[i + 1] - offsets[i] <= segments.max_length,
                "a segment is longer than max_length");
+    check.that(
+        segments.uniform_length == 0 || offsets[i + 1] - offsets[i] == segments.uniform_length,
+        "a segment is not uniform_length long");
   }
 }
 
@@ -91,6 +99,28 @@ void check_cache(const Check& check, const Tensor& k_cache, const Tensor& v_cach
 }
 
 }  // namespace
+
+Segments describe_segments(Tensor offsets, std::span<const std::int32_t> values) {
+  Segments segments{offsets};
+  bool uniform = values.size() > 1;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const std::int64_t length = values[i] - values[i - 1];
+    uniform = uniform && length > 0 && length == values[1] - values[0];
+    segments.max_length = std::max(segments.max_length, length);
+  }
+  if (uniform) segments.uniform_length = segments.max_length;
+  return segments;
+}
+
+std::size_t attention_workspace(Device device, DType dtype, const HeadShape& heads,
+                                const AttentionBounds& bounds, Determinism determinism) {
+  if (device.type != DeviceType::cuda) return 0;
+  return cuda::attention_workspace(dtype, heads, bounds, determinism);
+}
+
+std::string attention_backend(Device device) {
+  return device.type == DeviceType::cuda ? cuda::attention_backend() : "own kernels";
+}
 
 void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                const HeadShape& heads, Tensor out, Tensor lse) {

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 
 #include "core/context.h"
 
@@ -18,7 +20,13 @@ namespace fathom::ops {
 struct Segments {
   Tensor offsets;  // [count + 1] i32, ascending, from 0 to n; repeats are empty segments
   std::int64_t max_length = 0;  // upper bound of a segment's length
+  // The length of every segment when all are alike and none is empty, else 0. A GPU
+  // is up to twice as fast when the host knows that.
+  std::int64_t uniform_length = 0;
 };
+
+// The segments of `offsets`, whose numbers the host has in `values`.
+Segments describe_segments(Tensor offsets, std::span<const std::int32_t> values);
 
 struct HeadShape {
   std::int64_t num_heads = 0;     // query heads, a multiple of num_kv_heads
@@ -29,8 +37,10 @@ struct HeadShape {
 
 // out = softmax(q kᵀ · scale) v, a head at a time.
 // q, out: [n, num_heads · head_dim]; k, v: [n, num_kv_heads · head_dim], f32 or
-// bf16, rows may lie apart; lse: [num_heads, n] f32, the logarithm of the
-// softmax's denominator, kept for the backward.
+// bf16, rows may lie apart; lse: [num_heads, n] f32, contiguous, the logarithm of
+// the softmax's denominator, kept for the backward. Its order is the device's own:
+// the CPU's is as the shape says; CUDA's is [segments, num_heads, uniform_length]
+// for uniform segments and [n, num_heads] for others.
 void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                const HeadShape& heads, Tensor out, Tensor lse);
 
@@ -39,6 +49,21 @@ void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& s
 void attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v, Tensor out,
                         Tensor lse, const Segments& segments, const HeadShape& heads, Tensor dq,
                         Tensor dk, Tensor dv);
+
+// The largest call of attention that a Context has to be ready for.
+struct AttentionBounds {
+  std::int64_t tokens = 0;      // n
+  std::int64_t max_length = 0;  // of a segment
+  bool uniform = true;          // whether all segments are `max_length` long
+};
+// Bytes of workspace that attention and its backward take on `device` at most,
+// operands lying in a fused QKV matrix.
+std::size_t attention_workspace(Device device, DType dtype, const HeadShape& heads,
+                                const AttentionBounds& bounds, Determinism determinism);
+
+// What computes attention on `device`, for people: "cuDNN 9.19.0 (/usr/lib/...)", or
+// "own kernels" with the reason why not cuDNN.
+std::string attention_backend(Device device);
 
 // Attention of new tokens to a paged cache that already holds their keys and
 // values: generation and evaluation, prompts and single tokens alike.

@@ -41,7 +41,7 @@ struct LoopConfig {
   std::optional<double> epochs;
   std::optional<double> max_minutes;
   Recompute recompute = Recompute::selective;
-  std::int64_t logits_chunk = 1024;
+  std::int64_t logits_chunk = 0;
   double log_seconds = 10;
 };
 
@@ -55,7 +55,7 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
   field("epochs", c.epochs, "... so many passes over the data");
   field("max_minutes", c.max_minutes, "... so many minutes of training; shapes the schedule too");
   field("recompute", c.recompute, "what backward computes again instead of keeping");
-  field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once");
+  field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once; 0: chosen");
   field("log_seconds", c.log_seconds, "seconds between lines when stderr is no terminal");
 }
 
@@ -75,6 +75,7 @@ struct TrainConfig {
   std::int64_t threads = 0;
   Precision dtype = Precision::automatic;
   std::int64_t seed = 1;
+  bool deterministic = false;
   ModelConfig model;
   DataConfig data;
   LoopConfig train;
@@ -94,6 +95,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
   field("seed", c.seed, "of initial weights and data order");
+  field("deterministic", c.deterministic, "on a GPU: the same bits in every run, at some speed");
   field("model", c.model, "");
   field("data", c.data, "");
   field("train", c.train, "");

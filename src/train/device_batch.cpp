@@ -29,7 +29,7 @@ MicroBatch DeviceBatch::upload(Context& context, const Batch& batch) {
   result.ids = put(batch.inputs);
   result.targets = put(batch.targets);
   result.tokens.positions = put(batch.positions);
-  result.tokens.segments = {put(batch.cu_seqlens), batch.sequence_length};
+  result.tokens.segments = ops::describe_segments(put(batch.cu_seqlens), batch.cu_seqlens);
   return result;
 }
 

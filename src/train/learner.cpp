@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/trace.h"
+#include "ops/attention.h"
 
 namespace fathom {
 namespace {
@@ -28,6 +29,17 @@ constexpr int max_outstanding = 2;
 
 std::size_t result_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
+}
+
+// Attention on a GPU may need more than any other operation.
+std::size_t workspace_bytes(const LearnerOptions& o) {
+  const int tp = o.ranks ? o.ranks->plan().layout.tp : 1;
+  const ops::HeadShape heads{o.model.num_heads / tp, o.model.num_kv_heads / tp, o.model.head_dim};
+  const std::int64_t length = o.sequence_length > 0 ? o.sequence_length : o.micro_tokens;
+  return std::max(
+      Context::default_workspace,
+      ops::attention_workspace(o.device, o.dtype, heads,
+                               {o.micro_tokens, length, o.uniform_segments}, o.determinism));
 }
 
 PipelineOptions pipeline_options(const LearnerOptions& o) {
@@ -86,7 +98,7 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   b.activations = Pipeline::bytes(pipeline_options(o));
   b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
                  pipeline_parts(pipeline_options(o)).size();
-  b.workspace = Context::default_workspace;
+  b.workspace = workspace_bytes(o);
   b.losses = result_bytes(o);
   b.checkpoint = CheckpointWriter::host_bytes(list_tensors(optimizer.slices()));
   return b;
@@ -94,13 +106,14 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
 
 Learner::Learner(const LearnerOptions& o)
     : options_(o),
-      context_(o.device),
+      context_(o.device, workspace_bytes(o)),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
       sync_(make_sync(o, parameters_, o.device)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
   pipeline_.observe(sync_.get());
+  context_.determinism = o.determinism;
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }

@@ -22,8 +22,13 @@ struct LearnerOptions {
   Device device;
   StageOptions stage;
   OptimizerConfig optimizer;
-  std::int64_t micro_tokens = 0;      // most tokens of a micro-batch
-  std::int64_t tokens_per_step = 0;   // most tokens of a step, on this rank
+  std::int64_t micro_tokens = 0;     // most tokens of a micro-batch
+  std::int64_t tokens_per_step = 0;  // most tokens of a step, on this rank
+  // Most tokens that attend to each other, and whether all segments have so many; 0:
+  // those of a micro-batch.
+  std::int64_t sequence_length = 0;
+  bool uniform_segments = true;
+  Determinism determinism = Determinism::fastest;
   const RankGroups* ranks = nullptr;  // null: one rank
 };
 

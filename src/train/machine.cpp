@@ -15,6 +15,10 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
   options.optimizer = plan.config.optimizer;
   options.micro_tokens = plan.micro_tokens;
   options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
+  options.sequence_length = plan.config.train.sequence_length;
+  options.uniform_segments = !plan.config.data.attention_within_documents;
+  options.determinism =
+      plan.config.deterministic ? Determinism::reproducible : Determinism::fastest;
   options.ranks = ranks;
   return options;
 }

@@ -99,7 +99,7 @@ TEST(CommandLine, EveryCommandHasAnExample) {
   const Outcome top = run("--help");
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, HasSubstr("Example: fathom"));
-  for (const std::string command : {"generate", "info", "bench", "bench cpu"}) {
+  for (const std::string command : {"generate", "info", "bench", "bench cpu", "bench gpu"}) {
     EXPECT_THAT(top.out, HasSubstr(command.substr(0, command.find(' '))));
     const Outcome help = run(command + " --help");
     EXPECT_EQ(help.code, 0);

@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "io/temp_dir.h"
@@ -56,6 +59,22 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void send(int signal) const { ::kill(pid_, signal); }
+  bool running() const {
+    siginfo_t ended{};
+    waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT);
+    return ended.si_pid == 0;
+  }
+  // Waits until `holds()`; false when the process ended before. Generous with time: it
+  // is what a loaded machine needs, and nobody waits for it elsewhere.
+  template <class Condition>
+  bool until(Condition holds, std::chrono::seconds limit = std::chrono::seconds(300)) const {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!holds()) {
+      if (!running() || std::chrono::steady_clock::now() > end) return holds();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return true;
+  }
 
   Outcome wait() {
     int status = 0;

@@ -2,8 +2,11 @@
 // resumed ends with the very weights of the uninterrupted run.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <thread>
 
@@ -19,12 +22,15 @@ void sleep_seconds(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
-bool exists_within(const std::string& path, double seconds) {
-  for (; seconds > 0; seconds -= 0.01) {
-    if (fs::exists(path)) return true;
-    sleep_seconds(0.01);
-  }
-  return false;
+// The last step in the run's metrics; 0 when there is none.
+std::int64_t last_step(const std::string& run) {
+  std::ifstream file(run + "/metrics.jsonl", std::ios::binary | std::ios::ate);
+  const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
+  file.seekg(std::max<std::int64_t>(0, size - 2000));
+  const std::string tail(std::istreambuf_iterator<char>(file), {});
+  const std::string key = "\"step\":";
+  const std::size_t at = tail.rfind(key);
+  return at == std::string::npos ? 0 : std::atoll(tail.c_str() + at + key.size());
 }
 
 // The finished model's weights, as the file holds them.
@@ -67,8 +73,8 @@ class TrainFaults : public testing::Test {
                                  const std::string& run) {
     const std::string before = newest_checkpoint(run);
     auto process = std::make_unique<Process>(dir_, arguments);
-    for (int i = 0; i < 3000 && newest_checkpoint(run) == before; ++i) sleep_seconds(0.01);
-    EXPECT_NE(newest_checkpoint(run), before) << read_file(dir_ / "stderr");
+    EXPECT_TRUE(process->until([&] { return newest_checkpoint(run) != before; }))
+        << read_file(dir_ / "stderr");
     return process;
   }
 
@@ -77,25 +83,31 @@ class TrainFaults : public testing::Test {
   std::string config_ = make_tiny_config(dir_, "max_write_megabytes = 20\n");
 };
 
-// FATHOM_KILLS=20 for the long version.
+// Kills are spread over the run by its own steps, so that a loaded machine moves them
+// with it; a pause behind each puts them inside of steps and saves. The first comes when
+// there is a checkpoint. FATHOM_KILLS=20 for the long version.
 TEST_F(TrainFaults, KilledAtRandomMomentsEndsWithTheSameWeights) {
   const char* wanted = std::getenv("FATHOM_KILLS");
   const int kills = wanted ? std::atoi(wanted) : 3;
-  const std::int64_t steps = 100 + 250 * kills;
+  constexpr std::int64_t apart = 250;
+  const std::int64_t steps = apart * (kills + 2);
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "killed";
   std::mt19937 random(std::random_device{}());
-  std::uniform_real_distribution<double> pause(0.0, 0.4);
-  int inside_a_save = 0, killed = 0;
-  for (; killed < kills; ++killed) {
+  std::uniform_int_distribution<std::int64_t> extra(1, apart);
+  std::uniform_real_distribution<double> pause(0.0, 0.05);
+  int inside_a_save = 0;
+  for (int i = 0; i < kills; ++i) {
     Process process(dir_, command(run, steps));
-    if (killed == 0) {
-      ASSERT_TRUE(exists_within(run + "/metrics.jsonl", 30));
-    }
-    sleep_seconds((killed == 0 ? 0 : 0.35) + pause(random));
+    const std::int64_t step = apart * i + extra(random);
+    ASSERT_TRUE(process.until([&] {
+      return last_step(run) >= step && !newest_checkpoint(run).empty();
+    })) << "kill "
+        << i << " at step " << step << ": " << read_file(dir_ / "stderr");
+    sleep_seconds(pause(random));
     process.send(SIGKILL);
     const Outcome outcome = process.wait();
-    ASSERT_EQ(outcome.signal, SIGKILL) << "ended before kill " << killed << ": " << outcome.err;
+    ASSERT_EQ(outcome.signal, SIGKILL) << "ended before kill " << i << ": " << outcome.err;
     inside_a_save += temporaries(run + "/checkpoints") > 0;
   }
   const Outcome last = run_fathom(dir_, command(run, steps));
@@ -103,11 +115,11 @@ TEST_F(TrainFaults, KilledAtRandomMomentsEndsWithTheSameWeights) {
   EXPECT_THAT(last.err, HasSubstr("resuming"));
   EXPECT_TRUE(weights_of_run(run) == weights_of_run(dir_ / "whole"));
   EXPECT_EQ(temporaries(run + "/checkpoints"), 0);
-  fmt::print("{} kills, {} of them inside a save\n", killed, inside_a_save);
+  fmt::print("{} kills, {} of them inside a save\n", kills, inside_a_save);
 }
 
 TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
-  constexpr std::int64_t steps = 400;
+  constexpr std::int64_t steps = 800;
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "stopped";
   for (const int signal : {SIGTERM, SIGINT}) {
@@ -125,7 +137,7 @@ TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
 
 // A limit on the size of files stands for the full disk: writing fails in the same way.
 TEST_F(TrainFaults, AFullDiskLeavesTheOldCheckpointAndTheRunGoesOn) {
-  constexpr std::int64_t steps = 300;
+  constexpr std::int64_t steps = 600;
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "full";
   const auto process = start(command(run, steps), run);

@@ -8,6 +8,7 @@
 
 #include "io/checksum.h"
 #include "io/temp_dir.h"
+#include "test_data.h"
 
 namespace fathom {
 namespace {
@@ -20,7 +21,7 @@ using test::write_file;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::string golden = std::string(FATHOM_SOURCE_DIR) + "/tests/golden/safetensors/";
+const std::string golden = golden_path("safetensors/");
 
 template <class T>
 std::vector<T> values_of(std::span<const std::byte> bytes) {

@@ -8,6 +8,7 @@
 
 #include "io/safetensors.h"
 #include "model/stage.h"
+#include "test_data.h"
 
 namespace fathom::golden {
 
@@ -16,8 +17,7 @@ struct Golden {
   ModelConfig config;
   std::int64_t batch = 0, length = 0;
 
-  explicit Golden(const std::string& name)
-      : file(std::string(FATHOM_SOURCE_DIR) + "/tests/golden/model_" + name + ".safetensors") {
+  explicit Golden(const std::string& name) : file(golden_path("model_" + name + ".safetensors")) {
     config.num_layers = number("layers");
     config.hidden_size = number("hidden_size");
     config.num_heads = number("heads");
@@ -99,7 +99,7 @@ struct Step {
         offsets(context, segments(golden, step), count(segments(golden, step))) {
     batch = {ids.tensor, targets.tensor, {}};
     batch.tokens.positions = positions.tensor;
-    batch.tokens.segments = {offsets.tensor, golden.length};
+    batch.tokens.segments = ops::describe_segments(offsets.tensor, segments(golden, step));
     for (const std::int32_t target : part(golden, "targets", step)) counted += target >= 0;
   }
 

@@ -7,84 +7,17 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "ops/attention_reference.h"
-#include "ops/guarded_matrix.h"
+#include "ops/attention_run.h"
+#include "ops/ops_test.h"
 
 namespace fathom::ops {
 namespace {
 
-struct Case {
-  HeadShape heads;
-  std::vector<std::int32_t> lengths;
-  double deviation = 1;  // of q and k
-};
+using Cases = std::vector<AttentionCase>;
 
-// The operation run on a device, its operands inside one fused matrix.
-struct AttentionRun {
-  Context context;
-  Case shape;
-  AttentionReference reference;
-  Doubles dout;
-  GuardedMatrix qkv, out, lse, dqkv, upstream;
-  Buffer offsets;
-  Segments segments;
-
-  static AttentionReference make_reference(const Case& c, DType dtype) {
-    AttentionReference r{c.heads, {0}, {}, {}, {}, {}, {}, {}, {}, {}};
-    for (const auto length : c.lengths) r.offsets.push_back(r.offsets.back() + length);
-    const std::int64_t n = r.rows(), d = c.heads.head_dim;
-    r.q = normal_values(n * c.heads.num_heads * d, 1, dtype, c.deviation);
-    r.k = normal_values(n * c.heads.num_kv_heads * d, 2, dtype, c.deviation);
-    r.v = normal_values(n * c.heads.num_kv_heads * d, 3, dtype);
-    r.forward();
-    return r;
-  }
-
-  AttentionRun(Device device, DType dtype, const Case& c)
-      : context(device, std::size_t{16} << 20),
-        shape(c),
-        reference(make_reference(c, dtype)),
-        dout(normal_values(reference.q.size(), 4, dtype)),
-        qkv(context, dtype, reference.rows(), fused_width()),
-        out(context, dtype, reference.rows(), query_width()),
-        lse(context, DType::f32, c.heads.num_heads, reference.rows()),
-        dqkv(context, dtype, reference.rows(), fused_width()),
-        upstream(context, dtype, reference.rows(), query_width()),
-        offsets(device, reference.offsets.size() * 4) {
-    qkv.set(reference.q, 0, query_width());
-    qkv.set(reference.k, query_width(), key_width());
-    qkv.set(reference.v, query_width() + key_width(), key_width());
-    upstream.set(dout);
-    copy_bytes(offsets.data(), device, reference.offsets.data(), cpu_device, offsets.bytes(),
-               context.stream);
-    segments.offsets = offsets.tensor(DType::i32, {std::int64_t(reference.offsets.size())});
-    for (const auto length : c.lengths) {
-      segments.max_length = std::max<std::int64_t>(segments.max_length, length);
-    }
-  }
-
-  std::int64_t query_width() const { return shape.heads.num_heads * shape.heads.head_dim; }
-  std::int64_t key_width() const { return shape.heads.num_kv_heads * shape.heads.head_dim; }
-  std::int64_t fused_width() const { return query_width() + 2 * key_width(); }
-  Tensor q_of(const GuardedMatrix& m) const { return m.view().columns(0, query_width()); }
-  Tensor k_of(const GuardedMatrix& m) const { return m.view().columns(query_width(), key_width()); }
-  Tensor v_of(const GuardedMatrix& m) const {
-    return m.view().columns(query_width() + key_width(), key_width());
-  }
-
-  void forward() {
-    attention(context, q_of(qkv), k_of(qkv), v_of(qkv), segments, shape.heads, out.view(),
-              lse.view());
-  }
-  void backward() {
-    attention_backward(context, upstream.view(), q_of(qkv), k_of(qkv), v_of(qkv), out.view(),
-                       lse.view(), segments, shape.heads, q_of(dqkv), k_of(dqkv), v_of(dqkv));
-  }
-};
-
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = [] {
-    std::vector<Case> list;
+const Cases& cases() {
+  static const Cases all = [] {
+    Cases list;
     for (const std::int32_t length : {1, 2, 17, 63, 64, 65, 130}) {
       list.push_back({{2, 2, 64}, {length}});
     }
@@ -101,15 +34,61 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-std::string name_of_case(const Case& c) {
+// Batches and documents as in training, in the widths that GPUs have kernels for.
+const Cases& batches() {
+  static const Cases all = [] {
+    Cases list;
+    for (const std::int64_t head_dim : {64, 128}) {
+      list.push_back({{4, 4, head_dim}, {128, 128, 128}});
+      list.push_back({{6, 2, head_dim}, {256, 256}});
+      list.push_back({{2, 1, head_dim}, {512}});
+      list.push_back({{2, 2, head_dim}, {65, 65, 65, 65, 65}});
+      list.push_back({{2, 2, head_dim}, {200, 56, 0, 1, 255}});
+      list.push_back({{6, 2, head_dim}, {0, 0, 300, 12, 129, 128, 1, 0}});
+      list.push_back(
+          {{4, 1, head_dim}, std::vector<std::int32_t>{7, 1, 1, 63, 2, 64, 9, 30, 0, 5}});
+    }
+    return list;
+  }();
+  return all;
+}
+
+std::string name_of_case(const AttentionCase& c) {
   return fmt::format("{} over {} heads of {}, lengths {}", c.heads.num_heads, c.heads.num_kv_heads,
                      c.heads.head_dim, fmt::join(c.lengths, " "));
 }
 
-class Attention : public testing::TestWithParam<DType> {
- protected:
-  bool f32() const { return GetParam() == DType::f32; }
+// Root-mean-square errors relative to the expected values. GPU kernels round the
+// softmax to bf16 before its product with the values, and take fast exponentials.
+struct Bounds {
+  double out, lse, gradient;
+};
 
+class Attention : public test::OpsTest {
+ protected:
+  bool on_cpu() const { return device() == cpu_device; }
+  Bounds bounds() const {
+    if (on_cpu()) return is_f32() ? Bounds{4e-7, 3e-7, 3e-6} : Bounds{1.8e-3, 3e-7, 3.5e-3};
+    return is_f32() ? Bounds{3e-6, 3e-6, 1e-5} : Bounds{5e-3, 1e-5, 1e-2};
+  }
+
+  // f(case, where its rows lie) for each; GPUs take other kernels for aligned rows.
+  template <class F>
+  void for_each_case(const Cases& list, F f) const {
+    for (const AttentionCase& c : list) {
+      SCOPED_TRACE(name_of_case(c));
+      f(c, Rows::odd);
+      if (on_cpu()) continue;
+      SCOPED_TRACE("aligned rows");
+      f(c, Rows::aligned);
+    }
+  }
+
+  static void expect_forward(const AttentionRun& run, const Bounds& bounds) {
+    EXPECT_LT(relative_error(run.out.get(), run.reference.out), bounds.out);
+    EXPECT_LT(relative_error(run.log_sums(), run.reference.lse), bounds.lse);
+    EXPECT_TRUE(run.out.guards_intact());
+  }
   static void expect_gradients(AttentionRun& run, double bound) {
     run.reference.backward(run.dout);
     const std::int64_t width = run.query_width(), kv = run.key_width();
@@ -118,81 +97,123 @@ class Attention : public testing::TestWithParam<DType> {
     EXPECT_LT(relative_error(run.dqkv.get(width + kv, kv), run.reference.dv), bound);
     EXPECT_TRUE(run.dqkv.guards_intact());
   }
+  static Doubles results_of(const AttentionRun& run) {
+    Doubles all = run.out.get();
+    for (const Doubles& more : {run.log_sums(), run.dqkv.get()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  }
 };
 
 TEST_P(Attention, ForwardIsTheReference) {
-  for (const Case& c : cases()) {
-    SCOPED_TRACE(name_of_case(c));
-    AttentionRun run(cpu_device, GetParam(), c);
-    run.forward();
-    EXPECT_LT(relative_error(run.out.get(), run.reference.out), f32() ? 4e-7 : 1.8e-3);
-    EXPECT_LT(relative_error(run.lse.get(), run.reference.lse), 3e-7);
-    EXPECT_TRUE(run.out.guards_intact() && run.lse.guards_intact());
+  for (const Cases* list : {&cases(), &batches()}) {
+    for_each_case(*list, [&](const AttentionCase& c, Rows place) {
+      AttentionRun run(device(), dtype(), c, place);
+      run.forward();
+      expect_forward(run, bounds());
+    });
   }
 }
 
 TEST_P(Attention, BackwardIsTheReference) {
-  for (const Case& c : cases()) {
-    SCOPED_TRACE(name_of_case(c));
-    AttentionRun run(cpu_device, GetParam(), c);
-    run.forward();
-    run.backward();
-    expect_gradients(run, f32() ? 3e-6 : 3.5e-3);
+  for (const Cases* list : {&cases(), &batches()}) {
+    for_each_case(*list, [&](const AttentionCase& c, Rows place) {
+      AttentionRun run(device(), dtype(), c, place);
+      run.forward();
+      run.backward();
+      expect_gradients(run, bounds().gradient);
+    });
   }
 }
 
 // Scores of thousands: f32 keeps them to 1e-4, and exp must not overflow.
 TEST_P(Attention, LargeScoresStayExact) {
-  AttentionRun run(cpu_device, GetParam(), {{2, 2, 64}, {130}, 30});
-  run.forward();
-  run.backward();
-  EXPECT_LT(relative_error(run.out.get(), run.reference.out), f32() ? 2e-5 : 1.8e-3);
-  expect_gradients(run, f32() ? 2e-4 : 5e-3);
+  for_each_case({{{2, 2, 64}, {130}, 30}}, [&](const AttentionCase& c, Rows place) {
+    AttentionRun run(device(), dtype(), c, place);
+    run.forward();
+    run.backward();
+    if (on_cpu()) {
+      EXPECT_LT(relative_error(run.out.get(), run.reference.out), is_f32() ? 2e-5 : 1.8e-3);
+      expect_gradients(run, is_f32() ? 2e-4 : 5e-3);
+    } else {
+      EXPECT_LT(relative_error(run.out.get(), run.reference.out), is_f32() ? 1e-4 : 5e-3);
+      expect_gradients(run, is_f32() ? 1e-3 : 2e-2);
+    }
+  });
+}
+
+TEST_P(Attention, ReproducibleGivesTheSameBitsAndTheReference) {
+  const Cases list{{{4, 2, 128}, {512, 512}}, {{4, 4, 64}, {300, 0, 212, 512}}};
+  for_each_case(list, [&](const AttentionCase& c, Rows place) {
+    Doubles first;
+    for (int i = 0; i < 3; ++i) {
+      AttentionRun run(device(), dtype(), c, place);
+      run.context.determinism = Determinism::reproducible;
+      run.forward();
+      run.backward();
+      if (first.empty()) {
+        expect_gradients(run, bounds().gradient);
+        first = results_of(run);
+      }
+      EXPECT_EQ(results_of(run), first);
+    }
+  });
 }
 
 TEST_P(Attention, HasTheSameBitsForAnyNumberOfThreads) {
+  if (!on_cpu()) GTEST_SKIP() << "threads compute on the CPU only";
   Doubles expected;
   for (const int threads : {1, 2, 5}) {
     set_num_threads(threads);
-    AttentionRun run(cpu_device, GetParam(), {{6, 2, 40}, {130, 1, 0, 300, 64}});
+    AttentionRun run(cpu_device, dtype(), {{6, 2, 40}, {130, 1, 0, 300, 64}});
     run.forward();
     run.backward();
-    Doubles result = run.out.get();
-    for (const Doubles& more : {run.lse.get(), run.dqkv.get()}) {
-      result.insert(result.end(), more.begin(), more.end());
-    }
-    if (expected.empty()) expected = result;
-    EXPECT_EQ(result, expected) << threads << " threads";
+    if (expected.empty()) expected = results_of(run);
+    EXPECT_EQ(results_of(run), expected) << threads << " threads";
   }
   set_num_threads(2);
 }
 
 TEST_P(Attention, BackwardTakesFewerThreadsWhenTheWorkspaceIsSmall) {
+  if (!on_cpu()) GTEST_SKIP() << "threads compute on the CPU only";
   set_num_threads(6);
-  AttentionRun run(cpu_device, GetParam(), {{6, 6, 40}, {300}});
+  AttentionRun run(cpu_device, dtype(), {{6, 6, 40}, {300}});
   run.context.workspace = Arena(cpu_device, std::size_t{1} << 20);
   run.forward();
   EXPECT_NO_THROW(run.backward());
-  expect_gradients(run, f32() ? 3e-6 : 3.5e-3);
+  expect_gradients(run, bounds().gradient);
   set_num_threads(2);
 }
 
 TEST_P(Attention, MetaComputesNothingAndNoRowsAreFine) {
-  AttentionRun none(cpu_device, GetParam(), {{2, 1, 8}, {0, 0}});
+  AttentionRun none(device(), dtype(), {{2, 1, 8}, {0, 0}});
   EXPECT_NO_THROW(none.forward());
   EXPECT_NO_THROW(none.backward());
 
   Context meta(meta_device);
-  const auto tensor = [&](DType dtype, Shape shape) {
-    return Tensor(nullptr, dtype, shape, meta_device);
+  const auto tensor = [&](DType type, Shape shape) {
+    return Tensor(nullptr, type, shape, meta_device);
   };
-  const Tensor q = tensor(GetParam(), {4, 16}), k = tensor(GetParam(), {4, 8});
+  const Tensor q = tensor(dtype(), {4, 16}), k = tensor(dtype(), {4, 8});
   const Segments segments{tensor(DType::i32, {2}), 4};
   EXPECT_NO_THROW(attention(meta, q, k, k, segments, {2, 1, 8}, q, tensor(DType::f32, {2, 4})));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Attention, testing::Values(DType::f32, DType::bf16),
-                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+INSTANTIATE_ON_DEVICES(Attention);
+
+TEST(Segments, AreUniformWhenAllAreOfOneLength) {
+  const auto describe = [](std::vector<std::int32_t> offsets) {
+    return describe_segments(Tensor(offsets.data(), DType::i32, {std::ssize(offsets)}), offsets);
+  };
+  EXPECT_EQ(describe({0, 7}).uniform_length, 7);
+  EXPECT_EQ(describe({0, 3, 6, 9}).uniform_length, 3);
+  EXPECT_EQ(describe({0, 3, 6, 8}).uniform_length, 0);
+  EXPECT_EQ(describe({0, 3, 6, 8}).max_length, 3);
+  EXPECT_EQ(describe({0, 3, 3, 6}).uniform_length, 0);  // an empty one
+  EXPECT_EQ(describe({0, 0, 0}).uniform_length, 0);
+  EXPECT_EQ(describe({0}).uniform_length, 0);
+}
 
 // What the formulas of the reference's backward themselves are checked by.
 TEST(AttentionReference, BackwardIsTheDerivativeOfForward) {
@@ -242,7 +263,7 @@ TEST_F(AttentionErrors, NameTheArgumentAndWhatItShouldBe) {
     return [&, heads] {
       run.shape.heads = heads;
       attention(run.context, run.qkv.view().columns(0, 16), run.qkv.view().columns(16, 8),
-                run.qkv.view().columns(24, 8), run.segments, heads, run.out.view(), run.lse.view());
+                run.qkv.view().columns(24, 8), run.segments, heads, run.out.view(), run.lse);
     };
   };
   expect_error(with_heads({3, 2, 8}), "num_heads must be a multiple of num_kv_heads");
@@ -251,9 +272,17 @@ TEST_F(AttentionErrors, NameTheArgumentAndWhatItShouldBe) {
   expect_error(with_heads({4, 1, 8}), "q must be [5, 32]");
   expect_error(with_heads({2, 2, 8}), "k must be [5, 16]");
   run.shape.heads = {2, 1, 8};
-  run.lse = GuardedMatrix(run.context, DType::f32, 2, 4);
-  expect_error([&] { run.forward(); }, "lse must be [2, 5]");
-  expect_error([&] { run.backward(); }, "attention_backward: dout is");
+  const auto with_lse = [&](Tensor lse) {
+    return [&, lse] {
+      attention(run.context, run.q_of(run.qkv), run.k_of(run.qkv), run.v_of(run.qkv), run.segments,
+                run.shape.heads, run.out.view(), lse);
+    };
+  };
+  const GuardedMatrix narrow(run.context, DType::f32, 2, 4), apart(run.context, DType::f32, 2, 5);
+  expect_error(with_lse(narrow.view()), "lse must be [2, 5]");
+  expect_error(with_lse(apart.view()), "lse must be contiguous");
+  run.upstream = GuardedMatrix(run.context, DType::f32, 5, 8);
+  expect_error([&] { run.backward(); }, "attention_backward: dout is f32[5, 8]");
 }
 
 TEST_F(AttentionErrors, RefuseSegmentsThatDoNotFitTheRows) {
@@ -266,6 +295,9 @@ TEST_F(AttentionErrors, RefuseSegmentsThatDoNotFitTheRows) {
   offsets[1] = 3;
   offsets[2] = 4;
   expect_error([&] { run.backward(); }, "offsets must go from 0 to the number of rows of q");
+  offsets[2] = 5;
+  run.segments.uniform_length = 3;
+  expect_error([&] { run.forward(); }, "uniform_length times the number of segments must be");
   run.segments.offsets.dtype = DType::f32;
   expect_error([&] { run.forward(); }, "offsets must be i32");
 }
@@ -277,7 +309,7 @@ TEST_F(AttentionErrors, RefuseMixedTypesAndDevices) {
   expect_error(
       [&] {
         attention(meta, run.q_of(run.qkv), run.k_of(run.qkv), run.v_of(run.qkv), run.segments,
-                  run.shape.heads, run.out.view(), run.lse.view());
+                  run.shape.heads, run.out.view(), run.lse);
       },
       "is not on meta, where the operation runs");
 }

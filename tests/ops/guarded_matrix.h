@@ -1,6 +1,6 @@
 // A matrix on a device inside a larger one filled with NaN, so that an operation
 // which leaves an element unwritten, reads past its rows or writes past them is
-// seen. Its rows lie apart and start at odd addresses.
+// seen. Its rows lie apart, and start at odd addresses or at multiples of 16 bytes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,18 +17,22 @@ namespace fathom::ops {
 
 using Doubles = std::vector<double>;
 
+enum class Rows { odd, aligned };
+
 class GuardedMatrix {
  public:
-  GuardedMatrix(const Context& context, DType dtype, std::int64_t rows, std::int64_t cols)
+  GuardedMatrix(const Context& context, DType dtype, std::int64_t rows, std::int64_t cols,
+                Rows place = Rows::odd)
       : context_(&context),
-        stride_(cols + 2 * guard),
+        guard_(place == Rows::odd ? 3 : 8),
+        stride_(cols + 2 * guard_),
         buffer_(context.device, (rows + 2) * stride_ * size_of(dtype)),
         whole_(buffer_.tensor(dtype, {rows + 2, stride_})) {
     write(Doubles(whole_.elements(), std::numeric_limits<double>::quiet_NaN()), whole_);
   }
 
   Tensor view() const {
-    return whole_.slice(1, whole_.rows() - 2).columns(guard, whole_.cols() - 2 * guard);
+    return whole_.slice(1, whole_.rows() - 2).columns(guard_, whole_.cols() - 2 * guard_);
   }
 
   // Sets columns [column, column + cols) from a contiguous matrix.
@@ -52,7 +56,7 @@ class GuardedMatrix {
   bool guards_intact() const {
     const Doubles all = read(whole_);
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(all.size()); ++i) {
-      const std::int64_t row = i / stride_ - 1, col = i % stride_ - guard;
+      const std::int64_t row = i / stride_ - 1, col = i % stride_ - guard_;
       const bool inside = row >= 0 && row < view().rows() && col >= 0 && col < view().cols();
       if (!inside && !std::isnan(all[i])) return false;
     }
@@ -60,10 +64,8 @@ class GuardedMatrix {
   }
 
  private:
-  static constexpr std::int64_t guard = 3;
-
   std::int64_t at(std::int64_t row, std::int64_t col) const {
-    return (row + 1) * stride_ + guard + col;
+    return (row + 1) * stride_ + guard_ + col;
   }
   void write(const Doubles& values, Tensor to) {
     dispatch_floating(to.dtype, [&](auto type) {
@@ -87,7 +89,7 @@ class GuardedMatrix {
   }
 
   const Context* context_;
-  std::int64_t stride_;
+  std::int64_t guard_, stride_;
   Buffer buffer_;
   Tensor whole_;
 };

@@ -44,6 +44,12 @@ std::string problem(int index) {
   return "";
 }
 
+std::string device_name(int index) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, index), "asking for the GPU's name");
+  return properties.name;
+}
+
 void* allocate(int device, std::size_t bytes) {
   check(cudaSetDevice(device), "choosing the device");
   if (bytes == 0) return nullptr;

@@ -21,6 +21,7 @@ class Library {
   }
 
   const std::string& path() const { return path_; }  // where it was found
+  void* handle() const { return handle_; }           // dlopen's, for code that looks up by itself
 
  private:
   void* symbol(const char* name) const;

@@ -19,7 +19,7 @@ void destroy_stream(int, Stream) noexcept {}
 void* create_event(int) {
   fail();
 }
-void* create_timing_event(int) {
+void* create_timed_event(int) {
   fail();
 }
 double seconds_between(void*, void*) {

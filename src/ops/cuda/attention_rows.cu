@@ -1,5 +1,6 @@
 #include "ops/cuda/attend.h"
 #include "ops/cuda/attention_rows.h"
+#include "ops/cuda/lse_order.h"
 
 namespace fathom::ops::cuda {
 namespace {
@@ -9,11 +10,12 @@ struct Packing {
   int count;
   int heads_per_kv;
   float scale;
+  LseOrder lse;
 };
 
 template <class T, int W, int P>
 __global__ void forward_kernel(Rows<const T> q, Rows<const T> k, Rows<const T> v, Packing packing,
-                               HeadGroups groups, Rows<T> out, Rows<float> lse) {
+                               HeadGroups groups, Rows<T> out, float* lse) {
   const int row = blockIdx.x, head = blockIdx.y, kv_head = head / packing.heads_per_kv;
   const int begin = packing.offsets[segment_of(packing.offsets, packing.count, row)];
   float query[P][W];
@@ -30,7 +32,7 @@ __global__ void forward_kernel(Rows<const T> q, Rows<const T> k, Rows<const T> v
   T* const to = out[row] + head * groups.head_dim;
   const float2 total = merge_groups(
       state, groups, [&](int i, float x, float sum) { to[i] = from_float<T>(x / sum); });
-  if (threadIdx.x == 0) lse[head][row] = total.x + logf(total.y);
+  if (threadIdx.x == 0) lse[packing.lse.at(row, head)] = total.x + logf(total.y);
 }
 
 // --- Backward, a warp a row. With P = softmax(S), dP = dO Vᵀ and D = rowsum(dO ∘ O):
@@ -68,7 +70,7 @@ __device__ void add_scaled(float factor, const float (&x)[slices], float (&to)[s
 template <class T>
 struct BackwardInputs {
   Rows<const T> dout, q, k, v, out;
-  Rows<const float> lse;
+  const float* lse;
   Rows<float> row_dots;  // D [num_heads, n]
   Packing packing;
   int head_dim;
@@ -83,7 +85,7 @@ __global__ void query_gradient_kernel(BackwardInputs<T> in, Rows<T> dq) {
   load_slices(in.q[row] + column, in.head_dim, q);
   load_slices(in.dout[row] + column, in.head_dim, dout);
   load_slices(in.out[row] + column, in.head_dim, other);
-  const float row_dot = dot(dout, other), lse = in.lse[head][row];
+  const float row_dot = dot(dout, other), lse = in.lse[in.packing.lse.at(row, head)];
   if (threadIdx.x == 0) in.row_dots[head][row] = row_dot;
   for (int key = begin; key <= row; ++key) {
     load_slices(in.v[key] + kv_column, in.head_dim, other);
@@ -108,7 +110,7 @@ __global__ void key_gradient_kernel(BackwardInputs<T> in, Rows<T> dk, Rows<T> dv
     for (int row = key; row < end; ++row) {
       load_slices(in.q[row] + column, in.head_dim, q);
       load_slices(in.dout[row] + column, in.head_dim, dout);
-      const float p = __expf(dot(q, k) * in.packing.scale - in.lse[head][row]);
+      const float p = __expf(dot(q, k) * in.packing.scale - in.lse[in.packing.lse.at(row, head)]);
       const float ds = p * (dot(dout, v) - in.row_dots[head][row]);
       add_scaled(ds, q, dk_sum);
       add_scaled(p, dout, dv_sum);
@@ -118,10 +120,11 @@ __global__ void key_gradient_kernel(BackwardInputs<T> in, Rows<T> dk, Rows<T> dv
   store_slices(dv[key] + kv_column, in.head_dim, 1.0f, dv_sum);
 }
 
-Packing packing_of(const Segments& segments, const HeadShape& heads) {
+Packing packing_of(const Segments& segments, const HeadShape& heads, std::int64_t rows) {
   return {data_of<const std::int32_t>(segments.offsets),
           static_cast<int>(segments.offsets.elements() - 1),
-          static_cast<int>(heads.num_heads / heads.num_kv_heads), heads.scale()};
+          static_cast<int>(heads.num_heads / heads.num_kv_heads), heads.scale(),
+          lse_order(segments, heads, rows)};
 }
 
 }  // namespace
@@ -139,7 +142,8 @@ void attention_rows(Context& context, Tensor q, Tensor k, Tensor v, const Segmen
           forward_kernel<T, decltype(w)::value, decltype(p)::value>
               <<<grid, attend_threads, attend_shared_bytes(groups), stream>>>(
                   rows_of<const T>(q), rows_of<const T>(k), rows_of<const T>(v),
-                  packing_of(segments, heads), groups, rows_of<T>(out), rows_of<float>(lse));
+                  packing_of(segments, heads, q.rows()), groups, rows_of<T>(out),
+                  data_of<float>(lse));
         });
   });
   check_launch("attention");
@@ -157,10 +161,15 @@ void attention_rows_backward(Context& context, Tensor dout, Tensor q, Tensor k, 
   const Tensor row_dots = context.workspace.take(DType::f32, {heads.num_heads, q.rows()});
   dispatch_native(q.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const BackwardInputs<T> inputs{
-        rows_of<const T>(dout),   rows_of<const T>(q),         rows_of<const T>(k),
-        rows_of<const T>(v),      rows_of<const T>(out),       rows_of<const float>(lse),
-        rows_of<float>(row_dots), packing_of(segments, heads), static_cast<int>(heads.head_dim)};
+    const BackwardInputs<T> inputs{rows_of<const T>(dout),
+                                   rows_of<const T>(q),
+                                   rows_of<const T>(k),
+                                   rows_of<const T>(v),
+                                   rows_of<const T>(out),
+                                   data_of<const float>(lse),
+                                   rows_of<float>(row_dots),
+                                   packing_of(segments, heads, q.rows()),
+                                   static_cast<int>(heads.head_dim)};
     const auto rows = static_cast<unsigned>(q.rows());
     query_gradient_kernel<T><<<dim3(rows, static_cast<unsigned>(heads.num_heads)), 32, 0, stream>>>(
         inputs, rows_of<T>(dq));

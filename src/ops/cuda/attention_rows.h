@@ -12,4 +12,9 @@ void attention_rows_backward(Context& context, Tensor dout, Tensor q, Tensor k, 
                              Tensor out, Tensor lse, const Segments& segments,
                              const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv);
 
+// Bytes of workspace for `tokens` packed tokens.
+inline std::size_t rows_workspace(const HeadShape& heads, std::int64_t tokens) {
+  return static_cast<std::size_t>(heads.num_heads * tokens * 4 + 256);
+}
+
 }  // namespace fathom::ops::cuda

@@ -54,6 +54,12 @@ __device__ void accumulate(SoftmaxSum& total, const float (&x)[W]) {
   for (int i = 0; i < W; ++i) total.sum += __expf(x[i] - total.maximum);
 }
 
+// The logits are subtracted first: their logarithm's few digits would drown in a
+// maximum of thousands.
+__device__ float loss_of(SoftmaxSum total, float logit) {
+  return (total.maximum - logit) + logf(total.sum);
+}
+
 template <class T, int W>
 __global__ void __launch_bounds__(threads)
     cross_entropy_kernel(Rows<T> logits, const std::int32_t* targets, bool gradient, float scale,
@@ -76,7 +82,7 @@ __global__ void __launch_bounds__(threads)
     accumulate(total, v);
   }
   total = block_combine(total);
-  if (threadIdx.x == 0) losses[row] = total.maximum + logf(total.sum) - to_float(x[target]);
+  if (threadIdx.x == 0) losses[row] = loss_of(total, to_float(x[target]));
   if (!gradient) return;
   __syncthreads();  // x[target] is read before it is overwritten
   const float factor = scale / total.sum;
@@ -127,7 +133,7 @@ __global__ void __launch_bounds__(threads)
     total = combine(total, {part[0], part[n]});
     logit += part[2 * n];
   }
-  if (threadIdx.x == 0) losses[row] = counts ? total.maximum + logf(total.sum) - logit : 0.0f;
+  if (threadIdx.x == 0) losses[row] = counts ? loss_of(total, logit) : 0.0f;
   if (!gradient) return;
   const std::int64_t column = targets[row] - first_id;
   const float factor = counts ? scale / total.sum : 0.0f;

@@ -46,6 +46,12 @@ void embedding_backward(Context&, Tensor, Tensor, std::int64_t, Tensor) {
   fail();
 }
 
+std::size_t attention_workspace(DType, const HeadShape&, const AttentionBounds&, Determinism) {
+  return 0;
+}
+std::string attention_backend() {
+  return "none: this build of fathom has no CUDA backend";
+}
 void attention(Context&, Tensor, Tensor, Tensor, const Segments&, const HeadShape&, Tensor,
                Tensor) {
   fail();

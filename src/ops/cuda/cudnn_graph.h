@@ -1,0 +1,71 @@
+// Attention as a graph of cuDNN's: what identifies one, and how it is built and
+// run. cuDNN's own headers are read by cudnn_graph.cpp alone.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <memory>
+
+#include "core/context.h"
+
+namespace fathom::ops::cuda {
+
+enum class Pass : std::uint8_t { forward, backward };
+
+// What a call hands to a graph.
+enum class Operand : std::uint8_t {
+  q,
+  k,
+  v,
+  out,
+  lse,
+  dout,  // from here on backward only
+  dq,
+  dk,
+  dv,
+  lengths,    // from here on ragged only: [sequences] i32
+  q_offsets,  // [sequences + 1] i64 each: where a sequence starts, in elements; of dq too
+  k_offsets,
+  v_offsets,
+  out_offsets,  // of dout too
+  lse_offsets,
+};
+inline constexpr std::size_t operand_count = 15;
+using Addresses = std::array<void*, operand_count>;
+
+// Segments are uniform, all of one length, or ragged: each of its own length and where
+// its offsets say.
+struct AttentionShape {
+  Pass pass = Pass::forward;
+  Determinism determinism = Determinism::fastest;
+  std::int64_t sequences = 0;
+  std::int64_t length = 0;  // of a sequence; ragged: at most
+  std::int64_t tokens = 0;  // ragged: of all sequences; uniform: 0
+  std::int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
+  // From a row to the next, in elements, by Operand; 0 for what the pass does not have.
+  std::array<std::int64_t, static_cast<std::size_t>(Operand::lengths)> row_strides{};
+
+  bool ragged() const { return tokens > 0; }
+  auto operator<=>(const AttentionShape&) const = default;
+};
+
+// The plan that cuDNN makes of a graph, for one device and the thread that built it.
+class AttentionGraph {
+ public:
+  // Takes from some milliseconds to seconds. Throws a run-time Error with cuDNN's words
+  // when it has no way to compute this.
+  AttentionGraph(Device device, const AttentionShape& shape);
+  ~AttentionGraph();
+
+  std::size_t workspace_bytes() const { return workspace_bytes_; }
+  // Queues the work. `workspace`: workspace_bytes(), aligned to 256.
+  void run(const Context& context, const Addresses& addresses, void* workspace) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::size_t workspace_bytes_ = 0;
+};
+
+}  // namespace fathom::ops::cuda

@@ -1,0 +1,33 @@
+// cuDNN, opened at first use: whether it is there, and the handle of a thread.
+#pragma once
+
+#include <cudnn.h>
+
+#include <string>
+
+#include "core/device.h"
+
+namespace fathom::ops::cuda {
+
+struct CudnnLibrary {
+  std::string problem;      // why cuDNN cannot be used; empty: it can
+  std::string path;         // where it was found
+  std::size_t version = 0;  // 91900 is 9.19.0
+  void* library = nullptr;  // dlopen's
+  decltype(&cudnnCreate) create = nullptr;
+  decltype(&cudnnSetStream) set_stream = nullptr;
+
+  std::string version_text() const;  // "9.19.0"
+};
+
+// Looked for once; never throws for what it finds or does not find.
+const CudnnLibrary& cudnn_library();
+
+// This thread's handle for the device, its work queued on `stream`. To be called only
+// where the library has no problem.
+cudnnHandle_t cudnn_handle(int device, Stream stream);
+
+// 90 on Hopper.
+int compute_capability(int device);
+
+}  // namespace fathom::ops::cuda

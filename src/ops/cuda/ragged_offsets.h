@@ -1,0 +1,20 @@
+#pragma once
+
+#include "core/tensor.h"
+
+namespace fathom::ops::cuda {
+
+// What cuDNN wants to know of packed segments.
+struct RaggedOffsets {
+  static constexpr int kinds = 5;
+
+  std::int64_t row_strides[kinds];  // elements of a row in each kind of operand
+  std::int64_t* starts[kinds];      // [sequences + 1] each, filled: first elements
+  std::int32_t* lengths;            // [sequences], filled
+  int sequences;                    // at least as many as segments; the rest are empty
+};
+
+// offsets: [segments + 1] i32 on the device.
+void fill_ragged_offsets(void* stream, Tensor offsets, const RaggedOffsets& ragged);
+
+}  // namespace fathom::ops::cuda
