@@ -68,9 +68,10 @@ class TrialRun {
                                                      ? AttentionSpan::document
                                                      : AttentionSpan::sequence)),
         identity_(identity_of(*data, *sampler_)),
-        learner_(learner_options(plan, ranks)) {
+        learner_(learner_options(plan, ranks)),
+        uploads_(plan.device) {
     for (std::int64_t i = 0; i < plan.micro_batches; ++i) {
-      batches_.emplace_back(plan.device, plan.micro_tokens);
+      batches_.emplace_back(uploads_, plan.micro_tokens);
     }
     start();
     writer_ = std::make_unique<CheckpointWriter>(
@@ -132,6 +133,7 @@ class TrialRun {
   std::shared_ptr<const Sampler> sampler_;
   RunIdentity identity_;
   Learner learner_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<Loader> loader_;
@@ -144,6 +146,7 @@ TrialRecord run_trial(const LayoutTrial& trial, Communicator* world) {
   set_num_threads(trial.threads);
   const auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
   TrainConfig config = trial.config;
+  config.deterministic = true;  // a layout is compared with itself to the bit
   if (world) config.device = rank_device(config.device, *world);
   const TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
   std::optional<RankGroups> ranks;

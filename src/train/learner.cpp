@@ -112,8 +112,8 @@ Learner::Learner(const LearnerOptions& o)
       sync_(make_sync(o, parameters_, o.device)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
-  pipeline_.observe(sync_.get());
   context_.determinism = o.determinism;
+  pipeline_.observe(sync_.get());
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
@@ -206,9 +206,15 @@ std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
 
 void Learner::load(const Checkpoint& checkpoint) {
   for (const OptimizerSlice& s : optimizer_.slices()) {
-    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
     checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
     checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
+  }
+  load_weights(checkpoint);
+}
+
+void Learner::load_weights(const Checkpoint& checkpoint) {
+  for (const OptimizerSlice& s : optimizer_.slices()) {
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   }
   if (sync_) {
     sync_->gather_weights(context_);

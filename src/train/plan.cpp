@@ -102,6 +102,13 @@ bool computes_bf16(Device device) {
 #endif
 }
 
+DType choose_dtype(Precision precision, Device device) {
+  if (precision == Precision::automatic) {
+    return computes_bf16(device) ? DType::bf16 : DType::f32;
+  }
+  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
 DataFacts facts_of(const PreparedData& data) {
   DataFacts facts;
   facts.vocab_size = data.vocab_size;
@@ -109,13 +116,6 @@ DataFacts facts_of(const PreparedData& data) {
     facts.train_tokens += source.train.counts().tokens;
   }
   return facts;
-}
-
-DType choose_dtype(Precision precision, Device device) {
-  if (precision == Precision::automatic) {
-    return computes_bf16(device) ? DType::bf16 : DType::f32;
-  }
-  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
 }
 
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
@@ -137,6 +137,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
+  if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;
   if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();

@@ -32,7 +32,9 @@ struct TrainPlan {
   double max_seconds = 0;            // 0: not limited by time
   double flops_per_token = 0;
 
-  StageOptions stage_options() const { return {config.train.recompute, config.train.logits_chunk}; }
+  StageOptions stage_options() const {
+    return {policy_of(config.train.recompute).value(), config.train.logits_chunk};
+  }
   // Share of the run that is done, [0, 1], for the schedule and the display.
   double progress(std::int64_t steps, double elapsed_seconds) const;
   double learning_rate(std::int64_t steps, double elapsed_seconds) const;

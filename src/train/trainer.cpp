@@ -12,7 +12,9 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "data/loader.h"
+#include "train/checkpoint_model.h"
 #include "train/evaluator.h"
+#include "train/fit.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_directory.h"
@@ -52,9 +54,10 @@ class Trainer {
                     plan_.config.data.validation_tokens, span_of(plan_.config)),
         evaluator_(data_, validation_),
         learner_(learner_options(plan_, ranks)),
-        guard_(plan_.config.guard) {
+        guard_(plan_.config.guard),
+        uploads_(plan_.device) {
     for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-      batches_.emplace_back(plan_.device, plan_.micro_tokens);
+      batches_.emplace_back(uploads_, plan_.micro_tokens);
     }
   }
 
@@ -70,6 +73,7 @@ class Trainer {
 
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
+  void begin();
   LoaderOptions loader_options() const;
   void warm_up();
   Agreement agree(const StopSignals& signals);
@@ -112,6 +116,7 @@ class Trainer {
   Evaluator evaluator_;
   Learner learner_;
   SpikeGuard guard_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
@@ -139,12 +144,24 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
 }
 
+void Trainer::begin() {
+  const std::string& from = plan_.config.init_from;
+  if (from.empty()) {
+    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+    return;
+  }
+  const Checkpoint checkpoint = *find_checkpoint("", from, ranks_);
+  require_model(checkpoint, plan_.config.model);
+  learner_.load_weights(checkpoint);
+  if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
+}
+
 void Trainer::start(const TrainOptions& options) {
   const auto checkpoint = find_checkpoint(path("checkpoints"), options.resume, ranks_);
   if (checkpoint)
     restore(*checkpoint);
   else
-    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+    begin();
 
   if (plan_.device.type != DeviceType::cpu) warm_up();
   checkpoints_ = std::make_unique<CheckpointWriter>(
@@ -308,6 +325,11 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
   start(options);
   const std::int64_t every = plan_.config.validation.every_steps;
   Agreement now = agree(signals);
+  if (first() && position_.steps > 0 && plan_.finished(position_.steps, now.elapsed)) {
+    log::info(
+        "the run was at its end already; with a larger train.steps (tokens, epochs, "
+        "max_minutes) it goes on");
+  }
   while (!plan_.finished(position_.steps, now.elapsed)) {
     step(now.elapsed);
     if (every > 0 && position_.steps % every == 0) evaluate();
@@ -332,7 +354,8 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
                Communicator* world) {
   if (world) config.device = rank_device(config.device, *world);
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
+  TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
+                                  world ? 0 : free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   set_num_threads(plan.threads);

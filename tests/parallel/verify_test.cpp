@@ -114,7 +114,7 @@ TEST(LayoutChoice, ReadsAxesAndOptions) {
   EXPECT_FALSE(c.parallel.zero);
   EXPECT_EQ(c.parallel.schedule, PipelineSchedule::interleaved);
   EXPECT_EQ(c.parallel.virtual_stages, 2);
-  EXPECT_EQ(c.train.recompute, Recompute::full);
+  EXPECT_EQ(c.train.recompute, RecomputeChoice::full);
   EXPECT_TRUE(c.parallel.stage_layers.empty());
   EXPECT_EQ(choices[1].ranks(), 1);
   EXPECT_EQ(parse_layouts("all8", base).size(), 76u);
