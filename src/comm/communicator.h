@@ -67,7 +67,7 @@ class Communicator {
   // What errors call each rank of the group and of the groups split off it; at first
   // "rank 3" in the world.
   virtual void name_ranks(std::vector<std::string> names) = 0;
-  virtual const std::string& name_of(int rank) const = 0;
+  virtual std::string name_of(int rank) const = 0;  // any thread
 };
 
 // Every rank's bytes, in the order of the ranks; all of the same count.

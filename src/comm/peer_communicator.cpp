@@ -67,6 +67,10 @@ Transport::Message reduce_parts(DType dtype, const std::vector<Transport::Messag
                            [&]<class T>(T) { return reduce_parts<T, float>(parts, reduction); });
 }
 
+bool on_gpu(Tensor x) {
+  return x.device.type == DeviceType::cuda;
+}
+
 Tensor flat(Tensor x) {
   return x.view({x.elements()});
 }
@@ -78,16 +82,17 @@ PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
                                    std::vector<std::string> rank_names)
     : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
   name_ranks(std::move(rank_names));
+  exchange_ = make_device_exchange(*this, transport_->one_process());
 }
 
 void PeerCommunicator::name_ranks(std::vector<std::string> names) {
   require(std::ssize(names) == size(), "{} names for the {} ranks of '{}'", names.size(), size(),
           name_);
-  rank_names_ = std::move(names);
+  rank_names_ = std::make_shared<const std::vector<std::string>>(std::move(names));
 }
 
-const std::string& PeerCommunicator::name_of(int rank) const {
-  return rank_names_.at(static_cast<std::size_t>(rank));
+std::string PeerCommunicator::name_of(int rank) const {
+  return rank_names_.load()->at(static_cast<std::size_t>(rank));
 }
 
 void PeerCommunicator::post(Context& context, Tensor x, int to, int tag) {
@@ -132,6 +137,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
   if (x.device.type == DeviceType::meta || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "all-reduce");
+  if (on_gpu(x) && exchange_->all_reduce(context, flat(x), reduction)) return;
   const Tensor all = flat(x);
   if (all.elements() < small_tensor) {
     for (int r = 0; r < size(); ++r) {
@@ -162,6 +168,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (from.device.type == DeviceType::meta) return;
   const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
+  if (on_gpu(from) && exchange_->reduce_scatter(context, flat(from), flat(to))) return;
   const Tensor all = flat(from);
   const auto part_of = [&](int r) { return all.slice(r * to.elements(), to.elements()); };
   for (int r = 0; r < size(); ++r) {
@@ -175,6 +182,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (from.device.type == DeviceType::meta) return;
   const TraceSpan span(context, TraceKind::communication, "all-gather");
+  if (on_gpu(from) && exchange_->all_gather(context, flat(from), flat(to))) return;
   const Tensor all = flat(to), mine = flat(from);
   for (int r = 0; r < size(); ++r) {
     if (r != rank()) post(context, mine, r, collective_tag);
@@ -192,6 +200,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   if (x.device.type == DeviceType::meta) return;
   const TraceSpan span(context, TraceKind::communication, "broadcast");
+  if (on_gpu(x) && exchange_->broadcast(context, flat(x), root)) return;
   const Tensor all = flat(x);
   if (rank() != root) return take_into(context, "broadcast", all, root, collective_tag);
   for (int r = 0; r < size(); ++r) {
@@ -200,16 +209,25 @@ void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
 }
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
-  if (x.device.type != DeviceType::meta) post(context, flat(x), to, first_tag + tag);
+  if (x.device.type == DeviceType::meta) return;
+  if (on_gpu(x) && exchange_->send(context, flat(x), to, tag)) return;
+  post(context, flat(x), to, first_tag + tag);
 }
 
 void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
   if (x.device.type == DeviceType::meta) return;
+  if (on_gpu(x) && exchange_->receive(context, flat(x), from, tag)) return;
   take_into(context, "receive", flat(x), from, first_tag + tag);
 }
 
 void PeerCommunicator::expect(Tensor x, int from, int tag) {
-  if (x.device.type != DeviceType::meta) transport_->expect(from, first_tag + tag, x.bytes());
+  // On a GPU it may not come this way.
+  if (x.device.type == DeviceType::cpu) transport_->expect(from, first_tag + tag, x.bytes());
+}
+
+void PeerCommunicator::cancel() {
+  transport_->cancel();
+  exchange_->cancel();
 }
 
 void PeerCommunicator::barrier() {

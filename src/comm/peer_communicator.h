@@ -1,9 +1,12 @@
 // Collectives made of messages between pairs of ranks: every rank sends to every
 // other one directly, so that a sum's order is fixed, and who is late is known.
-// Tensors of a GPU go through host memory.
+// Tensors of a GPU go from GPU to GPU where they can (comm/device_exchange.h), else through
+// host memory.
 #pragma once
 
-#include "comm/communicator.h"
+#include <atomic>
+
+#include "comm/device_exchange.h"
 #include "comm/transport.h"
 
 namespace fathom {
@@ -24,10 +27,10 @@ class PeerCommunicator final : public Communicator {
   void expect(Tensor x, int from, int tag) override;
   void barrier() override;
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
-  void cancel() override { transport_->cancel(); }
+  void cancel() override;
   void set_timeout(double seconds) override { options_.timeout_seconds = seconds; }
   void name_ranks(std::vector<std::string> names) override;
-  const std::string& name_of(int rank) const override;
+  std::string name_of(int rank) const override;
 
  private:
   void post(Context& context, Tensor x, int to, int tag);
@@ -39,7 +42,8 @@ class PeerCommunicator final : public Communicator {
   std::unique_ptr<Transport> transport_;
   CommunicatorOptions options_;
   std::string name_;
-  std::vector<std::string> rank_names_;
+  std::unique_ptr<DeviceExchange> exchange_;
+  std::atomic<std::shared_ptr<const std::vector<std::string>>> rank_names_;
 };
 
 }  // namespace fathom

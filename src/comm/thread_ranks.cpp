@@ -72,6 +72,8 @@ class ThreadTransport final : public Transport {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(group_->mailboxes.size()); }
 
+  bool one_process() const override { return true; }
+
   void post(int to, int tag, std::span<const std::byte> bytes) override {
     Mailbox& box = mailbox(to);
     Message message(bytes.begin(), bytes.end());

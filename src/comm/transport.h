@@ -19,6 +19,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  // Whether all ranks are threads of this process.
+  virtual bool one_process() const = 0;
 
   // Sends a copy and returns at once. Tags count from 0.
   virtual void post(int to, int tag, std::span<const std::byte> bytes) = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "comm/rank_device.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "data/loader.h"
@@ -144,7 +145,10 @@ class TrialRun {
 TrialRecord run_trial(const LayoutTrial& trial, Communicator* world) {
   set_num_threads(trial.threads);
   const auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
-  const TrainPlan plan = resolve(trial.config, facts_of(*data), world ? world->size() : 1);
+  TrainConfig config = trial.config;
+  config.deterministic = true;  // a layout is compared with itself to the bit
+  if (world) config.device = rank_device(config.device, *world);
+  const TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
   std::optional<RankGroups> ranks;
   if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
   return TrialRun(trial, plan, data, ranks ? &*ranks : nullptr).run();

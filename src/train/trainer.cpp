@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "comm/mpi_ranks.h"
+#include "comm/rank_device.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -349,8 +350,9 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
 }
 
 // One rank's run. `world` null: the only one.
-int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
+int train_rank(TrainConfig config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {
+  if (world) config.device = rank_device(config.device, *world);
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
   TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
                                   world ? 0 : free_memory(parse_device(config.device)));

@@ -29,10 +29,15 @@ struct Outcome {
 // A running fathom. Killed when nobody waited for it.
 class Process {
  public:
+  // Whether the arguments follow fathom, or begin with a program of their own.
+  enum class Program { fathom, any };
   // Writing past `file_bytes` fails, as on a full disk.
   Process(const TempDir& dir, std::vector<std::string> arguments, rlim_t file_bytes = RLIM_INFINITY)
+      : Process(dir, std::move(arguments), Program::fathom, file_bytes) {}
+  Process(const TempDir& dir, std::vector<std::string> arguments, Program program,
+          rlim_t file_bytes = RLIM_INFINITY)
       : out_(dir / "stdout"), err_(dir / "stderr") {
-    arguments.insert(arguments.begin(), FATHOM_BINARY);
+    if (program == Program::fathom) arguments.insert(arguments.begin(), FATHOM_BINARY);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -58,6 +63,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  pid_t pid() const { return pid_; }
   void send(int signal) const { ::kill(pid_, signal); }
   bool running() const {
     siginfo_t ended{};

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "comm/heartbeat.h"
 #include "comm/peer_communicator.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
@@ -47,6 +48,8 @@ class MpiTransport final : public Transport {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+
+  bool one_process() const override { return false; }
 
   void post(int to, int tag, std::span<const std::byte> bytes) override {
     forget_sent();
@@ -192,12 +195,21 @@ void run_mpi_rank(const CommunicatorOptions& options,
   auto transport = std::make_unique<MpiTransport>(MPI_COMM_WORLD);
   const int ranks = transport->size();
   PeerCommunicator world(std::move(transport), options, "world", plain_rank_names(ranks));
+  std::optional<Heartbeat> heartbeat;
+  heartbeat.emplace(world, [&](int rank, const std::string& reason) {
+    end_job(world.name_of(rank), reason.c_str(), 1);
+  });
+  // A rank that fails tells why itself: its neighbours need not report its end.
+  const auto fail = [&](const char* what, int code) {
+    heartbeat.reset();
+    end_job(world.name_of(world.rank()), what, code);
+  };
   try {
     body(world);
   } catch (const Error& error) {
-    end_job(world.name_of(world.rank()), error.what(), error.kind() == ErrorKind::input ? 2 : 1);
+    fail(error.what(), error.kind() == ErrorKind::input ? 2 : 1);
   } catch (const std::exception& error) {
-    end_job(world.name_of(world.rank()), error.what(), 1);
+    fail(error.what(), 1);
   }
 }
 

@@ -1,0 +1,41 @@
+// DeviceExchange: the tensors of GPUs between the ranks of a group, without host memory.
+// A group whose ranks have a GPU each goes through NCCL; one whose ranks are threads of
+// this process on GPUs that they share, through the GPU's memory itself. Which it is, the
+// ranks find out together at the first collective, and each pair at its first message.
+//
+// PeerCommunicator owns one and asks it first; in a build without CUDA a stub links that
+// declines.
+#pragma once
+
+#include "comm/communicator.h"
+
+namespace fathom {
+
+class DeviceExchange {
+ public:
+  virtual ~DeviceExchange() = default;
+  // As in Communicator, on contiguous tensors of a GPU, in the order of the context's
+  // stream. False: nothing was done, there is only the way through host memory; all ranks
+  // of the group, or both of a pair, are told the same.
+  //
+  // NCCL adds in an order of its own, the same every time on the same machines, and bf16
+  // in bf16. It wants messages of a pair whose tags are both even, or both odd, to be
+  // received in the order in which they were sent.
+  virtual bool all_reduce(Context& context, Tensor x, Reduction reduction) = 0;
+  virtual bool reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
+  virtual bool all_gather(Context& context, Tensor from, Tensor to) = 0;
+  virtual bool broadcast(Context& context, Tensor x, int root) = 0;
+  virtual bool send(Context& context, Tensor x, int to, int tag) = 0;
+  virtual bool receive(Context& context, Tensor x, int from, int tag) = 0;
+  // Ends what waits on the GPU for ranks that do not come any more.
+  virtual void cancel() = 0;
+};
+
+// Tags of host messages that an exchange uses between its ranks, beside those of send().
+inline constexpr int exchange_tag = 1 << 12;
+
+// `group` outlives it and carries its host messages. `one_process`: all ranks are threads
+// of this process. Does not communicate.
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process);
+
+}  // namespace fathom

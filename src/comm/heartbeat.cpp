@@ -1,0 +1,109 @@
+#include "comm/heartbeat.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "core/log.h"
+
+namespace fathom {
+namespace {
+
+// One byte each.
+constexpr char alive = 'a';
+constexpr char goodbye = 'g';
+constexpr char job_fails = 'f';  // somebody has told why: nobody else has to
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Heartbeat::Heartbeat(Communicator& world, Failed failed) : failed_(std::move(failed)) {
+  if (world.size() == 1) return;
+  RingSockets ring = connect_ring(world);
+  if (!ring.next) {
+    if (world.rank() == 0) {
+      log::warning(
+          "the ranks cannot connect to each other over TCP: a rank that dies or stops is noticed "
+          "by the launcher, or after parallel.timeout_seconds");
+    }
+    return;
+  }
+  const int size = world.size(), rank = world.rank();
+  neighbours_.push_back({(rank + 1) % size, std::move(ring.next)});
+  neighbours_.push_back({(rank + size - 1) % size, std::move(ring.previous)});
+  for (Neighbour& neighbour : neighbours_) neighbour.heard = now_seconds();
+  thread_ = std::thread([this] { run(); });
+}
+
+Heartbeat::~Heartbeat() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  thread_.join();
+  say(goodbye);
+}
+
+void Heartbeat::say(char word) {
+  for (const Neighbour& n : neighbours_) {
+    if (n.watched) send(n.socket.get(), &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+}
+
+std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
+  char words[64];
+  const ssize_t count = recv(neighbour.socket.get(), words, sizeof words, MSG_DONTWAIT);
+  if (count > 0) {
+    neighbour.heard = now;
+    for (ssize_t i = 0; i < count; ++i) {
+      if (words[i] == goodbye) neighbour.watched = false;
+      if (words[i] == job_fails) {
+        say(job_fails);
+        stopping_ = true;
+      }
+    }
+    return {};
+  }
+  const bool nothing_yet = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  if (!nothing_yet) return "has died: its process has ended without a word";
+  if (now - neighbour.heard < silence_seconds) return {};
+  return fmt::format("has not answered for {:.0f} s: it is stopped, or its machine is gone",
+                     now - neighbour.heard);
+}
+
+void Heartbeat::run() {
+  double said = 0, last = now_seconds();
+  while (!stopping_) {
+    pollfd wanted[2] = {};
+    nfds_t count = 0;
+    for (const Neighbour& n : neighbours_) {
+      if (n.watched) wanted[count++] = {n.socket.get(), POLLIN, 0};
+    }
+    poll(wanted, count, 100);
+    const double now = now_seconds();
+    // After a stop of its own a rank knows nothing of the others.
+    if (now - last > silence_seconds / 3) {
+      for (Neighbour& n : neighbours_) n.heard = now;
+    }
+    last = now;
+    if (now - said >= 1) {
+      say(alive);
+      said = now;
+    }
+    for (Neighbour& n : neighbours_) {
+      if (!n.watched || stopping_) continue;
+      const std::string reason = look_at(n, now);
+      if (reason.empty()) continue;
+      n.watched = false;
+      stopping_ = true;
+      say(job_fails);
+      return failed_(n.rank, reason);
+    }
+  }
+}
+
+}  // namespace fathom

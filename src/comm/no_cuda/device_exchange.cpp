@@ -1,0 +1,23 @@
+// Stands in for comm/cuda in a build without CUDA, where no tensor is on a GPU.
+#include "comm/device_exchange.h"
+
+namespace fathom {
+namespace {
+
+class NoExchange final : public DeviceExchange {
+  bool all_reduce(Context&, Tensor, Reduction) override { return false; }
+  bool reduce_scatter(Context&, Tensor, Tensor) override { return false; }
+  bool all_gather(Context&, Tensor, Tensor) override { return false; }
+  bool broadcast(Context&, Tensor, int) override { return false; }
+  bool send(Context&, Tensor, int, int) override { return false; }
+  bool receive(Context&, Tensor, int, int) override { return false; }
+  void cancel() override {}
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator&, bool) {
+  return std::make_unique<NoExchange>();
+}
+
+}  // namespace fathom

@@ -1,0 +1,34 @@
+// TCP connections from each rank of a job to the next one, in a ring.
+#pragma once
+
+#include "comm/communicator.h"
+
+namespace fathom {
+
+// A socket that is closed in the end.
+class Socket {
+ public:
+  explicit Socket(int descriptor = -1) : descriptor_(descriptor) {}
+  Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  ~Socket();
+  int get() const { return descriptor_; }
+  explicit operator bool() const { return descriptor_ >= 0; }
+
+ private:
+  int descriptor_;
+};
+
+struct RingSockets {
+  Socket next, previous;
+};
+
+// Connects every rank to its neighbours, which prove by a number of the job's that they
+// are of it. Both are absent on every rank when some pair cannot be connected, as behind a
+// firewall. Collective.
+RingSockets connect_ring(Communicator& world);
+
+}  // namespace fathom

@@ -1,0 +1,145 @@
+// Collectives and messages on the tensors of every device of this machine: ranks that
+// share a GPU, ranks with a GPU each (NCCL), and ranks on the CPU, against sums worked out
+// by hand. Without a GPU only the last runs.
+#include <gtest/gtest.h>
+
+#include "comm/collectives_check.h"
+#include "comm/comm_queue.h"
+#include "comm/thread_ranks.h"
+
+namespace fathom {
+namespace {
+
+// Host values on a device, and back.
+template <class T>
+struct OnDevice {
+  OnDevice(Context& context_, std::vector<T> values)
+      : context(context_),
+        host(std::move(values)),
+        memory(context.device, host.size() * sizeof(T)) {
+    copy_bytes(memory.data(), context.device, host.data(), cpu_device, memory.bytes(),
+               context.stream);
+  }
+  Tensor tensor() const {
+    return memory.tensor(dtype_of<T>, {static_cast<std::int64_t>(host.size())});
+  }
+  std::vector<T> values() {
+    copy_bytes(host.data(), cpu_device, memory.data(), context.device, memory.bytes(),
+               context.stream);
+    synchronize(context.device, context.stream);
+    return host;
+  }
+  Context& context;
+  std::vector<T> host;
+  Buffer memory;
+};
+
+// NCCL adds in an order of its own, and bf16 in bf16.
+template <class T>
+void require_near(const std::vector<T>& a, const std::vector<T>& b, bool exact, const char* what) {
+  const double tolerance = exact ? 0 : sizeof(T) == 2 ? 2e-2 : 1e-5;
+  require(a.size() == b.size(), "{}: {} values", what, a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = double(static_cast<float>(a[i])), y = double(static_cast<float>(b[i]));
+    require(std::abs(x - y) <= tolerance * std::abs(y), "{}: {} at {} where {} is right", what, x,
+            i, y);
+  }
+}
+
+template <class T>
+void check(Communicator& group, Context& context, std::int64_t part, bool exact) {
+  const int ranks = group.size(), rank = group.rank();
+  const std::int64_t count = part * ranks;
+  OnDevice<T> all(context, samples<T>(rank, count));
+  group.all_reduce(context, all.tensor());
+  require_near(all.values(), sums<T>(ranks, 0, count), exact, "all_reduce");
+
+  const std::vector<T> mine = sums<T>(ranks, rank * part, part);
+  for (const std::int64_t at : {rank * part, std::int64_t{0}}) {
+    OnDevice<T> from(context, samples<T>(rank, count));
+    group.reduce_scatter(context, from.tensor(), from.tensor().slice(at, part));
+    std::vector<T> got = from.values();
+    got = {got.begin() + at, got.begin() + at + part};
+    require_near(got, mine, exact, "reduce_scatter");
+    // In place, from this rank's part of the whole.
+    OnDevice<T> gathered(context, std::vector<T>(static_cast<std::size_t>(count)));
+    OnDevice<T> piece(context, got);
+    group.all_gather(context, piece.tensor(), gathered.tensor());
+    require_near(gathered.values(), sums<T>(ranks, 0, count), exact, "all_gather");
+  }
+  OnDevice<T> told(context, samples<T>(rank, part));
+  group.broadcast(context, told.tensor(), ranks - 1);
+  require_near(told.values(), samples<T>(ranks - 1, part), true, "broadcast");
+}
+
+void check_messages(Communicator& group, Context& context) {
+  const int next = (group.rank() + 1) % group.size();
+  const int previous = (group.rank() + group.size() - 1) % group.size();
+  for (int round = 0; round < 5; ++round) {
+    OnDevice<float> there(context, samples<float>(group.rank() + round, 1000));
+    OnDevice<float> back(context, samples<float>(group.rank() + 10 * round, 3000));
+    OnDevice<float> got(context, std::vector<float>(1000)),
+        got_back(context, std::vector<float>(3000));
+    // Forwards and backwards of a pipeline: nobody waits in send.
+    group.send(context, there.tensor(), next, 0);
+    group.send(context, back.tensor(), previous, 1);
+    group.receive(context, got_back.tensor(), next, 1);
+    group.receive(context, got.tensor(), previous, 0);
+    require_near(got.values(), samples<float>(previous + round, 1000), true, "a message on");
+    require_near(got_back.values(), samples<float>(next + 10 * round, 3000), true,
+                 "a message back");
+  }
+}
+
+// The same beside other work, through a queue and a communicator of its own.
+void check_queue(Communicator& group, Context& context) {
+  const auto beside = group.split(0, "beside");
+  CommQueue queue(context.device, Overlap::on);
+  OnDevice<float> x(context, samples<float>(group.rank(), 5000));
+  for (int i = 0; i < 3; ++i) {
+    queue.submit(context,
+                 [&](Context& other) { beside->all_reduce(other, x.tensor(), Reduction::max); });
+  }
+  queue.submit(context, [&](Context& other) { beside->broadcast(other, x.tensor(), 0); });
+  queue.wait(context, queue.last(), "wait");
+  require_near(x.values(), samples<float>(group.size() - 1, 5000), true, "a maximum beside");
+}
+
+enum class Gpus { none, shared, one_each };
+
+struct DeviceCase {
+  Gpus gpus;
+  int ranks;
+};
+
+class DeviceCollectives : public testing::TestWithParam<DeviceCase> {};
+
+TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
+  const auto [gpus, ranks] = GetParam();
+  const int wanted = gpus == Gpus::none ? 0 : gpus == Gpus::shared ? 1 : ranks;
+  if (cuda::device_count() < wanted) GTEST_SKIP() << "takes " << wanted << " GPUs";
+  run_thread_ranks(ranks, {60}, [gpus = gpus](Communicator& world) {
+    Device device = cpu_device;
+    if (gpus != Gpus::none) device = {DeviceType::cuda, 0};
+    if (gpus == Gpus::one_each) device.index = static_cast<std::int16_t>(world.rank());
+    Context context(device, 0);
+    const bool exact = gpus != Gpus::one_each;
+    for (const std::int64_t part : {1, 37, 4099, 300001}) {
+      check<float>(world, context, part, exact);
+      check<bfloat16>(world, context, part, exact);
+    }
+    check_messages(world, context);
+    check_queue(world, context);
+    const auto pair = world.split(world.rank() / 2, "pair");
+    check<float>(*pair, context, 1000, exact);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DeviceCollectives,
+                         testing::Values(DeviceCase{Gpus::none, 4}, DeviceCase{Gpus::shared, 2},
+                                         DeviceCase{Gpus::shared, 4}, DeviceCase{Gpus::one_each, 2},
+                                         DeviceCase{Gpus::one_each, 4},
+                                         DeviceCase{Gpus::one_each, 8}));
+
+}  // namespace
+}  // namespace fathom
