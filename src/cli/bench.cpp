@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "io/atomic_file.h"
-#include "train/plan.h"
+#include "train/fit.h"
 
 namespace fathom::cli {
 namespace {
@@ -30,6 +30,7 @@ struct Arguments {
 Arguments gpu_defaults() {
   Arguments a;
   a.device = "cuda";
+  a.recompute = "auto";
   a.tokens_per_step = 32768;
   a.sequence_length = 4096;
   a.logits_chunk = 8192;
@@ -68,15 +69,22 @@ E choice(const char* option, const std::string& text) {
   return static_cast<E>(found - names.begin());
 }
 
-// The largest divisor of the step that keeps a micro-batch at the size from which larger
-// products are no faster.
-std::int64_t choose_micro_batch(const StepShape& shape) {
-  const std::int64_t tokens = shape.device.type == DeviceType::cpu ? 4096 : 16384;
-  std::int64_t best = 1;
-  for (std::int64_t n = 1; n <= shape.sequences && n * shape.sequence_length <= tokens; ++n) {
-    if (shape.sequences % n == 0) best = n;
-  }
-  return best;
+// Fills the device as training does; of a CPU, whose free memory is not asked for, all that
+// a micro-batch of 4096 tokens takes is taken to fit.
+void choose_open_sizes(StepShape& shape, std::int64_t micro_batch,
+                       std::optional<Recompute> recompute) {
+  const bool cpu = shape.device.type == DeviceType::cpu;
+  FitRequest request{shape.sequences, shape.sequence_length, micro_batch, recompute};
+  if (cpu) request.useful_tokens = 4096;
+  const std::size_t available = cpu ? ~std::size_t{0} : free_memory(shape.device);
+  const Fit fit = choose_fit(request, available, [&](const Fit& choice) {
+    StepShape chosen = shape;
+    chosen.micro_batch = choice.micro_batch;
+    chosen.recompute = choice.recompute;
+    return step_bytes(chosen);
+  });
+  shape.micro_batch = fit.micro_batch;
+  shape.recompute = fit.recompute;
 }
 
 StepShape shape_of(const Arguments& a) {
@@ -94,15 +102,15 @@ StepShape shape_of(const Arguments& a) {
   shape.device = parse_device(a.device);
   shape.model = model_of(a);
   shape.dtype = choose_dtype(choice<Precision>("--dtype", a.dtype), shape.device);
-  shape.recompute = choice<Recompute>("--recompute", a.recompute);
   shape.sequences = a.tokens_per_step / a.sequence_length;
   shape.sequence_length = a.sequence_length;
   shape.logits_chunk = a.logits_chunk;
-  shape.micro_batch = a.micro_batch == 0 ? choose_micro_batch(shape) : a.micro_batch;
-  if (shape.micro_batch < 1 || shape.sequences % shape.micro_batch != 0) {
+  if (a.micro_batch < 0 || (a.micro_batch > 0 && shape.sequences % a.micro_batch != 0)) {
     fail_input("--micro-batch is {}: use a divisor of the step's {} sequences, or 0", a.micro_batch,
                shape.sequences);
   }
+  choose_open_sizes(shape, a.micro_batch,
+                    policy_of(choice<RecomputeChoice>("--recompute", a.recompute)));
   return shape;
 }
 
@@ -127,7 +135,7 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   c->add_option("--sequence-length", a.sequence_length, "tokens")->capture_default_str();
   c->add_option("--micro-batch", a.micro_batch, "sequences of one forward; 0: chosen")
       ->capture_default_str();
-  c->add_option("--recompute", a.recompute, "none, selective or full")->capture_default_str();
+  c->add_option("--recompute", a.recompute, "auto, none, selective or full")->capture_default_str();
   c->add_option("--logits-chunk", a.logits_chunk, "tokens whose logits are in memory at once")
       ->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 where the device multiplies it")
@@ -138,7 +146,9 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
       ->capture_default_str();
   c->add_option("--peak", a.peak_tflops, "TFLOP/s to count a share of (MFU); 0: none")
       ->capture_default_str();
-  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")->capture_default_str();
+  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
   c->add_option("--json", a.json, "write a JSON object to FILE; without one, print it alone")
       ->option_text("[FILE]")

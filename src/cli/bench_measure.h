@@ -40,6 +40,9 @@ struct StepTimes {
   double gaps = 0;                       // seconds of a step between its operations
 };
 
+// Bytes of the device that measure_steps takes, with what its libraries do.
+std::size_t step_bytes(const StepShape& shape);
+
 // Runs the trainer's own Learner on random tokens. All memory is free again afterwards.
 StepTimes measure_steps(const StepShape& shape, const Effort& effort);
 

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "cli/bench_measure.h"
-#include "train/learner.h"
+#include "train/machine.h"
 
 namespace fathom::cli {
 namespace {
@@ -25,13 +25,16 @@ LearnerOptions learner_options(const StepShape& shape) {
   return options;
 }
 
+std::size_t batch_bytes(const StepShape& shape) {
+  return static_cast<std::size_t>(shape.tokens()) * 16 +
+         static_cast<std::size_t>(shape.micro_batches()) * (1 << 12);
+}
+
 // The micro-batches of a step, in memory of their own: random tokens that follow no
 // pattern, in whole sequences.
 class Batches {
  public:
-  Batches(Context& context, const StepShape& shape)
-      : arena_(context.device, static_cast<std::size_t>(shape.tokens()) * 16 +
-                                   static_cast<std::size_t>(shape.micro_batches()) * (1 << 12)) {
+  Batches(Context& context, const StepShape& shape) : arena_(context.device, batch_bytes(shape)) {
     for (std::int64_t i = 0; i < shape.micro_batches(); ++i) add(context, shape);
   }
   const std::vector<MicroBatch>& get() const { return batches_; }
@@ -125,6 +128,11 @@ double best_alone(Context& context, const OperationRow& row) {
 }
 
 }  // namespace
+
+std::size_t step_bytes(const StepShape& shape) {
+  return Learner::bytes(learner_options(shape)).device_total() + batch_bytes(shape) +
+         device_reserve;
+}
 
 StepTimes measure_steps(const StepShape& shape, const Effort& effort) {
   Steps steps(shape);

@@ -8,7 +8,7 @@
 #include "core/log.h"
 #include "io/mapped_file.h"
 #include "model/hugging_face.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_model.h"
 #include "train/checkpoint_writer.h"
 
 namespace fathom::cli {
@@ -22,16 +22,6 @@ struct ConvertOptions {
   std::optional<std::int64_t> bos, eos;
 };
 
-// The [model] table of the config that a checkpoint keeps, resolved.
-ModelConfig model_of(const Checkpoint& checkpoint) {
-  const std::string source = checkpoint.directory() + ": config";
-  const auto table = ConfigTable::parse(checkpoint.state().config_toml, source).table("model");
-  if (!table) fail_input("{}: has no [model] table", source);
-  ModelConfig config;
-  read_config(*table, config);
-  return resolve(config);
-}
-
 // The tokenizer.json of the checkpoint or of its run; empty when there is none.
 std::string tokenizer_of(const Checkpoint& checkpoint) {
   const fs::path directory = fs::absolute(checkpoint.directory()).lexically_normal();
@@ -41,17 +31,18 @@ std::string tokenizer_of(const Checkpoint& checkpoint) {
   return "";
 }
 
+void check_token(const char* option, std::optional<std::int64_t> id, const ModelConfig& config) {
+  if (!id || (*id >= 0 && *id < config.vocab_size)) return;
+  fail_input("{} is {}: the model's tokens are 0 to {}", option, *id, config.vocab_size - 1);
+}
+
 void to_hugging_face(const ConvertOptions& options) {
   const Checkpoint checkpoint = open_checkpoint(options.from);
   const ModelConfig config = model_of(checkpoint);
+  check_token("--bos-token", options.bos, config);
+  check_token("--eos-token", options.eos, config);
   Context context(cpu_device);
-  for (const ParameterSpec& spec : parameter_table(config)) {
-    const auto* entry = checkpoint.find(StateKind::weight, spec.name);
-    if (!entry || entry->shape != spec.shape) {
-      fail_input("{}: has no weight '{}' with the shape {}", checkpoint.directory(), spec.name,
-                 to_string(spec.shape));
-    }
-  }
+  require_model(checkpoint, config);
   const WeightReader read = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
     std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
     offset[0] = first_row;
@@ -93,7 +84,7 @@ void to_checkpoint(const ConvertOptions& options) {
     files.emplace_back("tokenizer.json", std::string(MappedFile(tokenizer).text()));
   }
   write_checkpoint(options.to, tensors, state, files);
-  log::info("{}: a checkpoint of step 0; train from it with train.init_from", options.to);
+  log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
 }
 
 }  // namespace
@@ -115,6 +106,7 @@ void add_convert(CLI::App& app) {
       ->add_option("--max-shard-size", options->max_shard_bytes,
                    "Largest safetensors file, such as 2GB")
       ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--tokenizer", options->tokenizer,
                       "tokenizer.json to put beside the weights; default: the run's");

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -50,6 +51,7 @@ std::string prompt_of_json(const std::string& line, const std::string& where) {
 // One prompt a line; JSON when the file's name says so. Empty lines are left out.
 std::vector<std::string> read_prompts(const std::string& path) {
   std::ifstream file(path);
+  if (std::filesystem::is_directory(path)) fail_input("{}: is a directory; name a file", path);
   if (!file) fail_input("{}: cannot be read: {}", path, std::strerror(errno));
   const bool json = path.ends_with(".jsonl") || path.ends_with(".json");
   std::vector<std::string> prompts;
@@ -150,7 +152,14 @@ void run_interactive(Generator& generator) {
   while (true) {
     if (terminal) std::cerr << "> " << std::flush;
     if (!std::getline(std::cin, line)) break;
-    if (!line.empty()) generator.stream(line);
+    if (line.empty()) continue;
+    try {
+      generator.stream(line);
+    } catch (const Error& error) {
+      // Who types may type again.
+      if (!terminal || error.kind() != ErrorKind::input) throw;
+      log::write(log::Level::error, error.what());
+    }
   }
 }
 
@@ -159,6 +168,9 @@ void generate(const Arguments& arguments) {
   if (arguments.batch < 1) fail_input("--batch is {}: use at least 1", arguments.batch);
   if (arguments.max_tokens < 1) {
     fail_input("--max-tokens is {}: use at least 1", arguments.max_tokens);
+  }
+  for (const std::string& stop : arguments.stop) {
+    if (stop.empty()) fail_input("--stop is empty: name the text to end before, or leave it out");
   }
   if (arguments.threads > 0) set_num_threads(arguments.threads);
   std::vector<std::string> prompts = arguments.prompts;
@@ -195,11 +207,15 @@ void add_generate(CLI::App& app) {
                 "make tokens that occurred less likely; 1: no")
       ->capture_default_str();
   c->add_option("--stop", a.stop, "end the text before this string; may be repeated")->take_all();
-  c->add_option("--seed", a.sampling.seed, "of the random choices")->capture_default_str();
+  c->add_option("--seed", a.sampling.seed, "of the random choices")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   c->add_option("--tokenizer", a.tokenizer, "tokenizer.json, when it is not beside the model");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
-  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")->capture_default_str();
+  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   c->add_option("--batch", a.batch, "sequences generated at once")->capture_default_str();
   c->footer(
       "Without --prompt and --prompts, each line of standard input is a prompt.\n"

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "cli/commands.h"
 #include "core/error.h"
@@ -37,8 +39,11 @@ int main(int argc, char** argv) {
   cli::add_info(app);
   cli::add_tokenizer(app);
   cli::add_train(app);
+  cli::add_verify(app);
   try {
     app.parse(argc, argv);
+    std::cout.flush();
+    if (!std::cout || std::fflush(stdout) != 0) fail_runtime("cannot write to standard output");
     return 0;
   } catch (const CLI::RuntimeError& stop) {
     return stop.get_exit_code();

@@ -67,7 +67,8 @@ void add_tokenizer_train(CLI::App& parent) {
   app->add_option("--special", flags->special, "names of the special tokens");
   app->add_option("--like", flags->like, "tokenizer.json to take normalizer and splitting from");
   app->add_option("--set", flags->overrides, "key=value of the config");
-  app->add_option("--threads", flags->threads, "threads to use; all cores by default");
+  app->add_option("--threads", flags->threads, "threads to use; all cores by default")
+      ->check(CLI::NonNegativeNumber);
   app->footer(
       "Example: fathom tokenizer train english.txt chinese.jsonl.zst --vocab-size 32000 "
       "--out tokenizer.json");
@@ -269,7 +270,8 @@ void add_tokenizer_encode(CLI::App& parent) {
   app->add_flag("--plain", flags->plain, "take the text of special tokens for plain text");
   app->add_flag("--stats", flags->stats, "print totals and speed at the end");
   app->add_option("--repeat", flags->repeat, "encode so many times and report the best time");
-  app->add_option("--threads", flags->threads, "threads to use; all cores by default");
+  app->add_option("--threads", flags->threads, "threads to use; all cores by default")
+      ->check(CLI::NonNegativeNumber);
   app->footer("Example: fathom tokenizer encode tokenizer.json notes.txt --stats > notes.ids");
   app->callback([flags] { encode(*flags); });
 }

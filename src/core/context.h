@@ -10,6 +10,8 @@
 namespace fathom {
 
 class OperationObserver;
+class Trace;
+enum class TraceLane : std::uint8_t;
 
 // Whether the same inputs give the same bits every time. On a CPU they always do.
 enum class Determinism : std::uint8_t {
@@ -39,6 +41,8 @@ struct Context {
   Outputs outputs = Outputs::kept;
   AlgorithmSearch search = AlgorithmSearch::usual;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
+  Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
+  TraceLane lane{};        // as what it is noted
 
   // Workspace for the largest scratch of any operation but attention on a GPU, for
   // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "core/config.h"
 #include "core/error.h"
 #include "model/hugging_face.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_model.h"
 
 namespace fathom::infer {
 namespace {
@@ -39,16 +38,6 @@ std::unique_ptr<ParameterStore> make_store(const ModelConfig& config, DType dtyp
                                           Gradients::none, device);
 }
 
-// The [model] table of the run's resolved config.
-ModelConfig model_config_of(const Checkpoint& checkpoint) {
-  const std::string source = checkpoint.directory() + "/state.json (config)";
-  const auto table = ConfigTable::parse(checkpoint.state().config_toml, source).table("model");
-  if (!table) fail_input("{}: there is no [model] table: the checkpoint is not a run's", source);
-  ModelConfig config;
-  read_config(*table, config);
-  return resolve(config);
-}
-
 void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
                       const std::string& path) {
   if (tokenizer.vocab_size() <= config.vocab_size) return;
@@ -68,7 +57,8 @@ LoadedModel load_model(const std::string& path, const LoadOptions& options, Cont
     description = load_model_description(path);
   } else {
     checkpoint.emplace(open_checkpoint(path));
-    description.config = model_config_of(*checkpoint);
+    description.config = model_of(*checkpoint);
+    require_model(*checkpoint, description.config);
     for (const Checkpoint::Entry& entry : checkpoint->entries()) {
       if (entry.kind == StateKind::weight) description.dtype = entry.dtype;
     }

@@ -1,6 +1,7 @@
 #include "io/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,13 @@ constexpr std::size_t buffer_bytes = 1 << 20;
 std::string temporary_name(const std::string& path) {
   static std::atomic<unsigned> counter{0};
   return fmt::format("{}.tmp-{}-{}", path, getpid(), counter++);
+}
+
+// Whether temporary_name() gave it, of whatever process.
+bool is_temporary(const std::string& name) {
+  const auto mark = name.rfind(".tmp-");
+  return mark != std::string::npos && mark + 5 < name.size() &&
+         name.find_first_not_of("0123456789-", mark + 5) == std::string::npos;
 }
 
 void rename_or_fail(const std::string& from, const std::string& to) {
@@ -151,6 +159,34 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   file.commit();
 }
 
+namespace {
+
+// A lock on `directory` while the returned file is open; -1 when another process has
+// it, or its file system knows no locks.
+int try_lock(const std::string& directory) {
+  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0 || flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  close(file);
+  return -1;
+}
+
+// Those of `path` that nobody writes into any more.
+void remove_abandoned(const std::string& path) {
+  const std::string prefix = std::filesystem::path(path).filename().string() + ".tmp-";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(parent_of(path), error)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(prefix) || !is_temporary(name)) continue;
+    const int lock = try_lock(entry.path());
+    if (lock < 0) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(entry.path(), ignored);
+    close(lock);
+  }
+}
+
+}  // namespace
+
 AtomicDirectory::AtomicDirectory(std::string path, IfExists if_exists)
     : path_(without_trailing_slashes(std::move(path))),
       temporary_(temporary_name(path_)),
@@ -159,19 +195,23 @@ AtomicDirectory::AtomicDirectory(std::string path, IfExists if_exists)
   if (if_exists == IfExists::refuse && std::filesystem::exists(path_, error)) {
     fail_input("{}: this directory exists already; choose another one or remove it", path_);
   }
+  remove_abandoned(path_);
   std::filesystem::create_directories(temporary_, error);
   if (error) fail_runtime("{}: cannot create this directory: {}", temporary_, error.message());
+  lock_ = try_lock(temporary_);
 }
 
 AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       if_exists_(other.if_exists_),
+      lock_(std::exchange(other.lock_, -1)),
       committed_(std::exchange(other.committed_, true)) {}
 
 AtomicDirectory::~AtomicDirectory() {
   std::error_code ignored;
   if (!committed_) std::filesystem::remove_all(temporary_, ignored);
+  if (lock_ >= 0) close(lock_);
 }
 
 void AtomicDirectory::commit() {
@@ -195,9 +235,7 @@ int remove_stale_temporaries(const std::string& directory) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename();
-    const auto mark = name.rfind(".tmp-");
-    if (mark == std::string::npos || mark + 5 == name.size()) continue;
-    if (name.find_first_not_of("0123456789-", mark + 5) != std::string::npos) continue;
+    if (!is_temporary(name)) continue;
     std::error_code remove_error;
     std::filesystem::remove_all(entry.path(), remove_error);
     if (!remove_error) ++removed;

@@ -67,6 +67,8 @@ void write_file_atomically(const std::string& path, std::string_view content);
 // A directory written under `<path>.tmp-<pid>-<n>` and committed by one rename.
 // An existing directory at `path` is swapped with the new one and then removed
 // when `if_exists` is replace, and refused with an input Error when it is refuse.
+// Temporaries of the same path whose process was killed are removed first: each is
+// locked while its process lives.
 class AtomicDirectory {
  public:
   enum class IfExists { refuse, replace };
@@ -82,6 +84,7 @@ class AtomicDirectory {
  private:
   std::string path_, temporary_;
   IfExists if_exists_;
+  int lock_ = -1;
   bool committed_ = false;
 };
 

@@ -124,10 +124,12 @@ std::vector<std::int64_t> checkpoint_steps(const std::string& directory);
 // The newest undamaged checkpoint under `directory`. A damaged one is skipped
 // with a warning. None when there is no checkpoint at all; when there are some but
 // all are damaged, an input Error, so that no run silently starts again at zero.
-std::optional<Checkpoint> latest_checkpoint(const std::string& directory);
+std::optional<Checkpoint> latest_checkpoint(
+    const std::string& directory, Checkpoint::Verify verify = Checkpoint::Verify::checksums);
 
 // Opens what a user names: a checkpoint, a directory of checkpoints, or a run
 // directory with `checkpoints/` in it (the newest). An input Error otherwise.
-Checkpoint open_checkpoint(const std::string& path);
+Checkpoint open_checkpoint(const std::string& path,
+                           Checkpoint::Verify verify = Checkpoint::Verify::checksums);
 
 }  // namespace fathom

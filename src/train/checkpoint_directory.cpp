@@ -42,12 +42,13 @@ std::vector<std::int64_t> checkpoint_steps(const std::string& directory) {
   return steps;
 }
 
-std::optional<Checkpoint> latest_checkpoint(const std::string& directory) {
+std::optional<Checkpoint> latest_checkpoint(const std::string& directory,
+                                            Checkpoint::Verify verify) {
   const std::vector<std::int64_t> steps = checkpoint_steps(directory);
   std::string damage;
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     try {
-      Checkpoint checkpoint(directory + "/" + checkpoint_name(*step));
+      Checkpoint checkpoint(directory + "/" + checkpoint_name(*step), verify);
       if (!damage.empty()) log::warning("going back to the checkpoint of step {}", *step);
       return checkpoint;
     } catch (const Error& error) {
@@ -64,14 +65,15 @@ std::optional<Checkpoint> latest_checkpoint(const std::string& directory) {
   return std::nullopt;
 }
 
-Checkpoint open_checkpoint(const std::string& path) {
+Checkpoint open_checkpoint(const std::string& path, Checkpoint::Verify verify) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     fail_input("{}: is no directory; name a checkpoint or a run's directory", path);
   }
-  if (fs::exists(path + "/" + CheckpointManifest::file_name, error)) return Checkpoint(path);
+  if (fs::exists(path + "/" + CheckpointManifest::file_name, error))
+    return Checkpoint(path, verify);
   const bool is_run = fs::is_directory(path + "/checkpoints", error);
-  auto newest = latest_checkpoint(is_run ? path + "/checkpoints" : path);
+  auto newest = latest_checkpoint(is_run ? path + "/checkpoints" : path, verify);
   if (!newest) {
     fail_input(
         "{}: holds no checkpoint; name one (it has a manifest.json), or a run's directory with "

@@ -2,6 +2,10 @@
 
 #include <filesystem>
 
+#include "core/error.h"
+#include "model/hugging_face.h"
+#include "train/checkpoint_model.h"
+
 namespace fathom {
 namespace {
 
@@ -28,6 +32,15 @@ TrainConfig load_train_config(const std::string& path, std::span<const std::stri
     ModelFile file;
     read_config(ConfigTable::load(find_beside(config.model_file, path)), file);
     config.model = file.model;
+  }
+  if (table.get("init_from", config.init_from) && !config.init_from.empty()) {
+    if (is_model_directory(config.init_from)) {
+      fail_input(
+          "init_from: {0} is a Hugging Face directory: make a checkpoint of it with "
+          "fathom convert {0} DIRECTORY",
+          config.init_from);
+    }
+    config.model = model_of(open_checkpoint(config.init_from, Checkpoint::Verify::sizes));
   }
   read_config(table, config);
   config.model_file.clear();

@@ -31,6 +31,26 @@ inline std::span<const std::string_view> enum_names(Precision) {
   return names;
 }
 
+// Recompute (model/block.h), or to be chosen.
+enum class RecomputeChoice {
+  automatic,  // on a GPU the fastest that its memory allows, else selective
+  none,
+  selective,
+  full,
+};
+inline std::span<const std::string_view> enum_names(RecomputeChoice) {
+  static constexpr std::string_view names[] = {"auto", "none", "selective", "full"};
+  return names;
+}
+// Absent: to be chosen.
+inline std::optional<Recompute> policy_of(RecomputeChoice choice) {
+  if (choice == RecomputeChoice::automatic) return std::nullopt;
+  return static_cast<Recompute>(static_cast<int>(choice) - 1);
+}
+inline RecomputeChoice choice_of(Recompute policy) {
+  return static_cast<RecomputeChoice>(static_cast<int>(policy) + 1);
+}
+
 // Length and size of the steps. The run ends at the first limit it reaches.
 struct LoopConfig {
   std::int64_t sequence_length = 512;
@@ -40,7 +60,7 @@ struct LoopConfig {
   std::optional<std::int64_t> tokens;
   std::optional<double> epochs;
   std::optional<double> max_minutes;
-  Recompute recompute = Recompute::selective;
+  RecomputeChoice recompute = RecomputeChoice::automatic;
   std::int64_t logits_chunk = 0;
   double log_seconds = 10;
 };
@@ -54,7 +74,7 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
   field("tokens", c.tokens, "... so many tokens");
   field("epochs", c.epochs, "... so many passes over the data");
   field("max_minutes", c.max_minutes, "... so many minutes of training; shapes the schedule too");
-  field("recompute", c.recompute, "what backward computes again instead of keeping");
+  field("recompute", c.recompute, "what backward computes again instead of keeping; auto: chosen");
   field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once; 0: chosen");
   field("log_seconds", c.log_seconds, "seconds between lines when stderr is no terminal");
 }
@@ -71,6 +91,7 @@ void visit_fields(ValidationConfig& c, Visitor&& field) {
 struct TrainConfig {
   std::string output = "runs/train";
   std::string model_file;
+  std::string init_from;
   std::string device = "cpu";
   std::int64_t threads = 0;
   Precision dtype = Precision::automatic;
@@ -91,6 +112,7 @@ template <class Visitor>
 void visit_fields(TrainConfig& c, Visitor&& field) {
   field("output", c.output, "run directory");
   field("model_file", c.model_file, "TOML file with a [model] table to start from");
+  field("init_from", c.init_from, "checkpoint whose weights the run starts with; empty: random");
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
@@ -108,8 +130,8 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
 }
 
 // Reads a run's config. `model_file` is looked for beside it, then as it is
-// named; its [model] table stands under the run's own [model] keys. The returned
-// config has the merged model and no model_file.
+// named; its [model] table stands under the run's own [model] keys, and so does the
+// model of `init_from`. The returned config has the merged model and no model_file.
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {});
 
 }  // namespace fathom

@@ -109,6 +109,15 @@ DType choose_dtype(Precision precision, Device device) {
   return precision == Precision::bf16 ? DType::bf16 : DType::f32;
 }
 
+DataFacts facts_of(const PreparedData& data) {
+  DataFacts facts;
+  facts.vocab_size = data.vocab_size;
+  for (const PreparedSource& source : data.sources) {
+    facts.train_tokens += source.train.counts().tokens;
+  }
+  return facts;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
@@ -128,6 +137,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
+  if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;
   if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();

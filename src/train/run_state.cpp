@@ -1,8 +1,7 @@
 #include "train/run_state.h"
 
-#include <algorithm>
-
 #include "core/error.h"
+#include "train/checkpoint_model.h"
 
 namespace fathom {
 
@@ -30,14 +29,17 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
 void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
                       const ModelConfig& model) {
   const TrainingState& s = checkpoint.state();
+  if (s.data_position.size() != 2 || s.guard.size() != 5) {
+    fail_input(
+        "{}: holds weights, but no state of a run to resume: start from it with "
+        "--set init_from={}",
+        checkpoint.directory(), checkpoint.directory());
+  }
   if (s.tokenizer_hash != run.tokenizer_hash) {
     fail_input(
         "{}: made with tokenizer {}, but the data with {}: use the data it began with, or "
         "--resume none with another output",
         checkpoint.directory(), s.tokenizer_hash, run.tokenizer_hash);
-  }
-  if (s.data_position.size() != 2 || s.guard.size() != 5) {
-    fail_input("{}: holds no training state to resume from", checkpoint.directory());
   }
   if (s.data_position[1] != run.sample_order) {
     fail_input(
@@ -45,15 +47,7 @@ void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
         "this checkpoint; restore them, or start a run in another output directory",
         checkpoint.directory());
   }
-  // All of the model's: of several ranks each has a part of them.
-  const std::vector<ParameterSpec> table = parameter_table(model);
-  for (const Checkpoint::Entry& entry : checkpoint.entries()) {
-    const auto has_name = [&](const ParameterSpec& spec) { return spec.name == entry.name; };
-    if (std::ranges::none_of(table, has_name)) {
-      fail_input("{}: holds '{}', which this model has not: restore the [model] it began with",
-                 checkpoint.directory(), entry.name);
-    }
-  }
+  require_model(checkpoint, model);
 }
 
 RunPosition position_in(const TrainingState& state) {

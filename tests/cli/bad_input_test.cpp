@@ -119,6 +119,14 @@ TEST_F(BadInput, TrainCheckpoints) {
   };
   expect_refused(train("/no/such/checkpoint"), "/no/such/checkpoint");
   expect_refused(run_fathom(dir_, {"train", config_, "--set", "seed=9"}), "the seed");
+  // Weights that would fit by their sizes, or whose beginnings would.
+  const auto other_model = [&](const std::string& set, const std::string& message) {
+    expect_refused(run_fathom(dir_, {"train", config_, "--set", set}), message);
+  };
+  other_model("model.hidden_size=32", "its model.hidden_size is 64, the config's 32");
+  other_model("model.num_heads=2", "its model.num_heads is 4, the config's 2");
+  other_model("model.num_layers=1", "its model.num_layers is 2, the config's 1");
+  other_model("model.rope_theta=500", "its model.rope_theta is 10000, the config's 500");
   for (const auto& step : fs::directory_iterator(run + "/checkpoints")) {
     const std::string file = find_file(step.path(), ".safetensors");
     fs::resize_file(file, fs::file_size(file) / 2);

@@ -134,7 +134,7 @@ TEST_F(Bench, RefusesWhatIsNoStep) {
   };
   EXPECT_THAT(error({"--micro-batch", "3"}), HasSubstr("use a divisor of the step's 8 sequences"));
   EXPECT_THAT(error({"--tokens-per-step", "100"}), HasSubstr("not a multiple"));
-  EXPECT_THAT(error({"--recompute", "most"}), HasSubstr("use none, selective, full"));
+  EXPECT_THAT(error({"--recompute", "most"}), HasSubstr("use auto, none, selective, full"));
   EXPECT_THAT(error({"--dtype", "f16"}), HasSubstr("use auto, f32, bf16"));
 }
 

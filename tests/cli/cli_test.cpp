@@ -18,6 +18,9 @@
 namespace fathom {
 namespace {
 
+using testing::AllOf;
+using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -112,6 +115,19 @@ TEST(CommandLine, BadUsageIsExitCode2) {
   EXPECT_EQ(run("no-such-command").code, 2);
   EXPECT_EQ(run("generate").code, 2);
   EXPECT_EQ(run("generate x --no-such-option").code, 2);
+  EXPECT_EQ(run("generate x --threads -3").code, 2);
+  EXPECT_EQ(run("generate x --seed -1").code, 2);
+}
+
+TEST(CommandLine, OutputThatCannotBeWrittenIsExitCode1) {
+  for (const std::string& command :
+       {std::string("info"), "generate " + model_directory() + " --prompt x --max-tokens 2"}) {
+    const std::string shell =
+        fmt::format("{} {} > /dev/full 2> '{}'", FATHOM_BINARY, command, temporary("err"));
+    const int status = std::system(shell.c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << command;
+    EXPECT_THAT(read_file(temporary("err")), HasSubstr("cannot write to standard output"));
+  }
 }
 
 TEST(Info, SaysWhatTheMachineCanDo) {
@@ -121,6 +137,28 @@ TEST(Info, SaysWhatTheMachineCanDo) {
   const Outcome json = run("info --json");
   EXPECT_EQ(json.code, 0);
   EXPECT_THAT(json.out, HasSubstr("\"instruction_sets\""));
+}
+
+// One line says why there is none; on a machine with GPUs they have a line each.
+TEST(Info, ListsGpusOrSaysWhyNot) {
+  const Outcome text = run("info");
+  ASSERT_EQ(text.code, 0);
+  if (cuda::device_count() > 0) {
+    EXPECT_THAT(text.out, AllOf(HasSubstr("\ncuda:0 "), HasSubstr("compute capability"),
+                                HasSubstr("\nNVIDIA driver "), HasSubstr("\ncuBLASLt ")));
+  } else {
+    EXPECT_THAT(text.out, ContainsRegex("\nGPUs +none: [^\n]+\n"));
+  }
+}
+
+TEST(Device, AMissingGpuIsOneLineAndExitCode2) {
+  for (const std::string device : {"cuda:9", "cuda:x", "gpu"}) {
+    const Outcome outcome = run("bench cpu --device " + device);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: device '" + device + "'"),
+                                   AnyOf(HasSubstr("cannot be used: "), HasSubstr("use cpu, "))));
+  }
 }
 
 TEST(Generate, TheSameTextForTheSameSeedAndAnyBatch) {
@@ -170,6 +208,8 @@ TEST(Generate, SaysWhatIsWrongInOneLine) {
   refused(model + " --prompts /no/such/file", "/no/such/file: cannot be read");
   refused(model + " --prompt x --prompts y", "cannot be used together");
   refused(model + " --prompt x --batch 0", "--batch is 0");
+  refused(model + " --prompt x --stop ''", "--stop is empty");
+  refused(model + " --prompts " + testing::TempDir(), ": is a directory; name a file");
 
   const std::string broken = temporary("broken.jsonl");
   std::ofstream(broken) << "\"fine\"\n{\"prompt\n";

@@ -145,6 +145,24 @@ TEST(AtomicDirectory, RefusesOrReplacesWhatIsThere) {
   EXPECT_EQ(dir.count(), 1);
 }
 
+TEST(AtomicDirectory, RemovesWhatAKilledProcessLeftButNoLivingOnes) {
+  const TempDir dir;
+  const pid_t child = fork();
+  if (child == 0) {
+    write_file((new AtomicDirectory(dir / "out"))->file("a"), "1");
+    kill(getpid(), SIGKILL);
+  }
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(dir.count(), 1);
+  write_file(dir / "other.tmp-1-0/a", "1");
+  const AtomicDirectory living(dir / "out");
+  EXPECT_EQ(dir.count(), 2) << "the killed one's is gone, the other output's stays";
+  AtomicDirectory second(dir / "out");
+  EXPECT_EQ(dir.count(), 3);
+  second.commit();
+  EXPECT_TRUE(std::filesystem::exists(living.temporary()));
+}
+
 TEST(AtomicDirectory, StaleTemporariesAreFoundByName) {
   const TempDir dir;
   write_file(dir / "step-10.tmp-123-4/a", "1");

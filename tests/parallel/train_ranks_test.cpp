@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <regex>
 
 #include "core/error.h"
 #include "data/sample_data.h"
@@ -58,10 +57,10 @@ TrainConfig config_of(const TempDir& dir, const std::string& output, const Layou
 std::vector<double> losses_of(const std::string& output) {
   std::vector<double> losses;
   std::ifstream file(output + "/metrics.jsonl");
-  static const std::regex loss("\"loss\": ?([-+.0-9e]+)");
+  const std::string key = "\"loss\":";
   for (std::string line; std::getline(file, line);) {
-    std::smatch match;
-    if (std::regex_search(line, match, loss)) losses.push_back(std::stod(match[1]));
+    const std::size_t at = line.find(key);
+    if (at != std::string::npos) losses.push_back(std::stod(line.substr(at + key.size())));
   }
   return losses;
 }

@@ -11,11 +11,12 @@ namespace fathom::ops::cpu {
 namespace {
 
 double sum_of_squares(const float* x, std::int64_t count) {
-  // Eight sums of floats for at most 8192 elements, so that none grows long.
-  float sum = 0;
+  return sum_of_ranges(count, [&](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < count; ++i) sum += x[i] * x[i];
-  return sum;
+    for (std::int64_t i = begin; i < end; ++i) sum += x[i] * x[i];
+    return sum;
+  });
 }
 
 // The coefficients of one step, with everything that depends on t worked out.

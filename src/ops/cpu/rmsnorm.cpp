@@ -11,34 +11,41 @@ namespace {
 // returns Σ h².
 template <class T>
 float add_row(const T* residual, const T* delta, T* h, std::int64_t d) {
-  float sum = 0;
+  return sum_of_ranges(d, [&](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < d; ++i) {
-    store(h[i], load(residual[i]) + load(delta[i]));
-    sum += load(h[i]) * load(h[i]);
-  }
-  return sum;
+    for (std::int64_t i = begin; i < end; ++i) {
+      store(h[i], load(residual[i]) + load(delta[i]));
+      sum += load(h[i]) * load(h[i]);
+    }
+    return sum;
+  });
 }
 
 template <class T>
 float sum_of_squares(const T* h, std::int64_t d) {
-  float sum = 0;
+  return sum_of_ranges(d, [&](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < d; ++i) sum += load(h[i]) * load(h[i]);
-  return sum;
+    for (std::int64_t i = begin; i < end; ++i) sum += load(h[i]) * load(h[i]);
+    return sum;
+  });
 }
 
 // dh (+)= rstd · (dy · weight − ĥ · mean(dy · weight · ĥ)); dweight += dy · ĥ.
 template <class T>
 void backward_row(const T* dy, const T* h, const T* weight, float rstd, Incoming incoming, T* dh,
                   float* dweight, std::int64_t d) {
-  float dot = 0;
-#pragma omp simd reduction(+ : dot)
-  for (std::int64_t i = 0; i < d; ++i) {
-    const float product = load(dy[i]) * (load(h[i]) * rstd);
-    dweight[i] += product;
-    dot += product * load(weight[i]);
-  }
+  const float dot = sum_of_ranges(d, [&](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float product = load(dy[i]) * (load(h[i]) * rstd);
+      dweight[i] += product;
+      sum += product * load(weight[i]);
+    }
+    return sum;
+  });
   const float mean = dot / static_cast<float>(d);
   const bool adds = incoming == Incoming::add;
 #pragma omp simd

@@ -22,6 +22,17 @@ T* row_of(const Tensor& tensor, std::int64_t row) {
   return tensor.as<T>() + row * tensor.row_stride;
 }
 
+// Σ f(begin, end) over ranges that cover [0, count). A float sum of all elements one by
+// one, which is what a compiler makes that does not vectorise (under a sanitizer, say),
+// loses a digit in a long row; sums of short ranges do not.
+template <class F>
+float sum_of_ranges(std::int64_t count, F&& f) {
+  constexpr std::int64_t range = 256;
+  float sum = 0;
+  for (std::int64_t i = 0; i < count; i += range) sum += f(i, std::min(i + range, count));
+  return sum;
+}
+
 // f(row, begin, end) for ranges of columns that cover every row. Contiguous
 // matrices count as one row, so that they are split evenly whatever their shape.
 template <class F>

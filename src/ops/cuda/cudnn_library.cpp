@@ -22,7 +22,7 @@ CudnnLibrary open_cudnn() {
     return cudnn;
   }
   try {
-    const fathom::cuda::Library library("libcudnn.so.9");
+    const fathom::cuda::Library library(fathom::cuda::cudnn_file);
     cudnn.path = library.path();
     cudnn.library = library.handle();
     library.find("cudnnCreate", cudnn.create);

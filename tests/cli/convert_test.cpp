@@ -1,0 +1,84 @@
+// `fathom convert` there and back, and runs that begin with what it made.
+#include <gmock/gmock.h>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class Convert : public testing::Test {
+ protected:
+  void SetUp() override {
+    make_tiny_data(dir_);
+    config_ = make_tiny_config(dir_);
+    must(run_fathom(dir_, {"train", config_, "--set", "train.steps=20"}));
+    must(run_fathom(dir_, {"convert", dir_ / "run", dir_ / "hf", "--dtype", "f32"}));
+  }
+  std::string text_of(const std::string& model) {
+    const Outcome outcome = run_fathom(dir_, {"generate", model, "--prompt", "7 ships",
+                                              "--temperature", "0", "--max-tokens", "9"});
+    must(outcome);
+    return outcome.out;
+  }
+  void refused(std::vector<std::string> arguments, const std::string& message) {
+    const Outcome outcome = run_fathom(dir_, std::move(arguments));
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  }
+
+  TempDir dir_;
+  std::string config_;
+};
+
+TEST_F(Convert, ThereAndBackIsTheSameModel) {
+  must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
+  must(run_fathom(dir_, {"convert", dir_ / "back", dir_ / "hf2", "--dtype", "f32"}));
+  const std::string weights = read_file(dir_ / "hf/model.safetensors");
+  EXPECT_GT(weights.size(), 100000u);
+  EXPECT_TRUE(read_file(dir_ / "hf2/model.safetensors") == weights);
+  EXPECT_TRUE(read_file(dir_ / "run/model/model.safetensors") == weights);
+  EXPECT_EQ(text_of(dir_ / "back"), text_of(dir_ / "hf"));
+  EXPECT_EQ(text_of(dir_ / "run"), text_of(dir_ / "hf"));
+}
+
+TEST_F(Convert, ARunBeginsWithTheWeights) {
+  must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
+  // The run's config says nothing of the model.
+  write_file(dir_ / "next.toml",
+             fmt::format("init_from = \"{}\"\noutput = \"{}\"\ndtype = \"f32\"\n"
+                         "[data]\ndirectory = \"{}\"\n[train]\nsequence_length = 32\n"
+                         "global_batch = 4\nsteps = 2\n[schedule]\npeak = 1e-30\n",
+                         dir_ / "back", dir_ / "next", dir_ / "data"));
+  const Outcome next = run_fathom(dir_, {"train", dir_ / "next.toml"});
+  must(next);
+  EXPECT_THAT(next.err, HasSubstr("beginning with the weights of " + (dir_ / "back")));
+  EXPECT_TRUE(read_file(dir_ / "next/model/model.safetensors") ==
+              read_file(dir_ / "hf/model.safetensors"))
+      << "a rate of nearly nothing leaves the weights as they were";
+}
+
+TEST_F(Convert, SaysWhatCannotBe) {
+  must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
+  const std::string back = dir_ / "back";
+  refused({"convert", dir_ / "run", dir_ / "hf"}, "exists already");
+  refused({"convert", dir_ / "run", dir_ / "x", "--eos-token", "9999"}, "--eos-token is 9999");
+  refused({"convert", dir_ / "run", dir_ / "x", "--bos-token", "-4"}, "--bos-token is -4");
+  refused({"convert", dir_ / "run", dir_ / "x", "--max-shard-size", "0"}, "--max-shard-size");
+  refused({"convert", dir_ / "run", dir_ / "x", "--tokenizer", "/no/such.json"}, "/no/such.json");
+  refused({"convert", dir_ / "data", dir_ / "x"}, "manifest");
+  refused({"train", config_, "--set", "output=" + (dir_ / "y"), "--resume", back},
+          "start from it with --set init_from=" + back);
+  refused(
+      {"train", config_, "--set", "output=" + (dir_ / "y"), "--set", "init_from=" + (dir_ / "hf")},
+      "make a checkpoint of it with fathom convert");
+  refused({"train", config_, "--set", "output=" + (dir_ / "y"), "--set", "init_from=" + back,
+           "--set", "model.rope_theta=5"},
+          back + ": its model.rope_theta is 10000, the config's 5");
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+}  // namespace
+}  // namespace fathom::test
