@@ -129,8 +129,9 @@ TEST_P(Attention, BackwardIsTheReference) {
 
 // A GPU chooses among several ways while nobody looks at the outputs.
 TEST_P(Attention, WhatWasChosenByMeasurementIsTheReference) {
+  if (on_cpu()) GTEST_SKIP() << "the CPU has one way";
   for_each_case(batches(), [&](const AttentionCase& c, Rows place) {
-    if (!on_cpu() && place == Rows::odd) return;
+    if (place == Rows::odd) return;
     AttentionRun run(device(), dtype(), c, place);
     for (const Outputs outputs : {Outputs::discarded, Outputs::kept}) {
       run.context.outputs = outputs;
