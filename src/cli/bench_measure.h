@@ -1,48 +1,61 @@
-// Timing of operations against this machine's ceilings, for `bench cpu`.
+// What `fathom bench` measures: whole training steps, the operations inside them, and
+// what the device gives at most.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <vector>
 
+#include "cli/bench_trace.h"
 #include "core/context.h"
+#include "model/block.h"
 #include "model/config.h"
 
 namespace fathom::cli {
 
-// Seconds of one call: the least over repetitions for about `budget` seconds,
-// after one call that warms up.
-double best_seconds(Context& context, double budget, const std::function<void()>& call);
+// The step that is measured.
+struct StepShape {
+  ModelConfig model;  // resolved
+  Device device;
+  DType dtype = DType::f32;
+  std::int64_t sequences = 8, sequence_length = 512;
+  std::int64_t micro_batch = 8;  // sequences; divides `sequences`
+  Recompute recompute = Recompute::none;
+  std::int64_t logits_chunk = 1024;
+  std::int64_t tokens() const { return sequences * sequence_length; }
+  std::int64_t micro_batches() const { return sequences / micro_batch; }
+};
+
+// How long, and in what state of the device.
+struct Effort {
+  int steps = 5;
+  double heat_seconds = 0;  // of steps before the first that counts; two at least
+  bool operations = true;   // time them too, in steps of their own between the others
+};
+
+struct StepTimes {
+  std::vector<double> steps;             // seconds of whole steps: forward, backward, norm, AdamW
+  std::vector<double> traced;            // of those in which the operations were timed
+  std::vector<OperationRow> operations;  // ceilings of the matrix products are set
+  double gaps = 0;                       // seconds of a step between its operations
+};
+
+// Bytes of the device that measure_steps takes, with what its libraries do.
+std::size_t step_bytes(const StepShape& shape);
+
+// Runs the trainer's own Learner on random tokens. All memory is free again afterwards.
+StepTimes measure_steps(const StepShape& shape, const Effort& effort);
+
+// Seconds of one call, run again and again for about `budget` seconds, as a hot device
+// does it: the best of the means of three stretches.
+double sustained_seconds(Context& context, double budget, const std::function<void()>& call);
 
 struct Ceilings {
-  double gemm_f32 = 0, gemm_bf16 = 0;  // FLOP/s
+  double gemm_f32 = 0, gemm_bf16 = 0;  // FLOP/s of a large square product
   double copy = 0;                     // bytes/s, read and written
   double gemm(DType dtype) const { return dtype == DType::bf16 ? gemm_bf16 : gemm_f32; }
 };
-Ceilings measure_ceilings(Context& context);
-
-// One operation on the step's shapes.
-struct OperationRow {
-  std::string name;
-  std::int64_t count = 0;  // calls a step
-  double seconds = 0;      // of one call, alone
-  double flops = 0;        // of one call; 0: bound by memory
-  double bytes = 0;        // of one call, read and written
-  double total() const { return seconds * static_cast<double>(count); }
-};
-
-struct StepShape {
-  ModelConfig model;
-  DType dtype = DType::f32;
-  std::int64_t sequences = 8, sequence_length = 512;
-  std::int64_t tokens() const { return sequences * sequence_length; }
-};
-
-// Every operation of one training step (one micro-batch, nothing recomputed).
-std::vector<OperationRow> measure_operations(Context& context, const StepShape& shape);
-
-// Seconds of whole steps: forward, backward, norm, clipping, AdamW.
-std::vector<double> measure_steps(Device device, const StepShape& shape, int steps);
+// `heat_seconds` of products come first.
+Ceilings measure_ceilings(Device device, double heat_seconds);
 
 }  // namespace fathom::cli

@@ -15,5 +15,6 @@ void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_tokenizer(CLI::App& app);
 void add_train(CLI::App& app);
+void add_verify(CLI::App& app);
 
 }  // namespace fathom::cli

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "core/device.h"
 #include "core/error.h"
+#include "core/gpu_report.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "ops/attention.h"
@@ -78,6 +79,31 @@ std::size_t memory_bytes(std::string_view key) {
   return kilobytes * 1024;
 }
 
+Json describe_cuda() {
+  const CudaReport report = report_cuda();
+  Json json = {{"devices", report.gpus.size()}, {"problem", report.problem}};
+  json["driver"] = report.driver;
+  json["runtime"] = report.runtime;
+  json["gpus"] = json["libraries"] = Json::array();
+  for (const GpuReport& gpu : report.gpus) {
+    json["gpus"].push_back({{"name", gpu.name},
+                            {"compute_capability", gpu.compute_capability},
+                            {"total_bytes", gpu.total_bytes},
+                            {"free_bytes", gpu.free_bytes},
+                            {"problem", gpu.problem}});
+  }
+  for (const LibraryReport& library : report.libraries) {
+    json["libraries"].push_back({{"name", library.name},
+                                 {"version", library.version},
+                                 {"path", library.path},
+                                 {"problem", library.problem}});
+  }
+  if (!report.gpus.empty()) {
+    json["attention"] = ops::attention_backend({DeviceType::cuda, 0});
+  }
+  return json;
+}
+
 Json describe() {
   const dnnl_version_t* onednn = dnnl_version();
   const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
@@ -94,19 +120,39 @@ Json describe() {
       {"version", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
       {"code", isa_name(isa)},
       {"bf16_products", computes_bf16(cpu_device) ? "native" : "converted to f32"}};
-  json["cuda"] = {{"devices", cuda::device_count()}};
-  if (cuda::device_count() > 0) {
-    json["cuda"]["attention"] = ops::attention_backend({DeviceType::cuda, 0});
-  }
+  json["cuda"] = describe_cuda();
   json["default_precision"] =
       cuda::device_count() > 0 || computes_bf16(cpu_device) ? "bf16" : "f32";
   return json;
 }
 
+void line(const std::string& what, const std::string& value) {
+  std::cout << fmt::format("{:<18} {}\n", what, value);
+}
+
+void print_cuda(const Json& json) {
+  const auto text = [](const Json& value) { return value.get<std::string>(); };
+  if (json["gpus"].empty()) line("GPUs", "none: " + text(json["problem"]));
+  for (std::size_t i = 0; i < json["gpus"].size(); ++i) {
+    const Json& gpu = json["gpus"][i];
+    line(fmt::format("cuda:{}", i),
+         fmt::format("{}, compute capability {}, {}, {} free{}", text(gpu["name"]),
+                     text(gpu["compute_capability"]), human_bytes(gpu["total_bytes"].get<double>()),
+                     human_bytes(gpu["free_bytes"].get<double>()),
+                     text(gpu["problem"]).empty() ? "" : "; unusable: " + text(gpu["problem"])));
+  }
+  if (!text(json["driver"]).empty()) line("NVIDIA driver", text(json["driver"]));
+  if (!text(json["runtime"]).empty()) line("CUDA runtime", text(json["runtime"]));
+  for (const Json& library : json["libraries"]) {
+    const std::string problem = text(library["problem"]);
+    line(text(library["name"]),
+         problem.empty() ? fmt::format("{} ({})", text(library["version"]), text(library["path"]))
+                         : problem);
+  }
+  if (json.contains("attention")) line("GPU attention", text(json["attention"]));
+}
+
 void print_text(const Json& json) {
-  const auto line = [](const char* what, const std::string& value) {
-    std::cout << fmt::format("{:<18} {}\n", what, value);
-  };
   const Json &cpu = json["cpu"], &memory = json["memory"], &onednn = json["onednn"];
   line("fathom",
        fmt::format("{}, {}, {}", json["version"].get<std::string>(),
@@ -123,9 +169,7 @@ void print_text(const Json& json) {
   line("oneDNN",
        fmt::format("{}, {}, bf16 products {}", onednn["version"].get<std::string>(),
                    onednn["code"].get<std::string>(), onednn["bf16_products"].get<std::string>()));
-  const int devices = json["cuda"]["devices"].get<int>();
-  line("CUDA devices", devices == 0 ? "none" : std::to_string(devices));
-  if (devices > 0) line("GPU attention", json["cuda"]["attention"].get<std::string>());
+  print_cuda(json["cuda"]);
   line("default precision", json["default_precision"].get<std::string>());
 }
 

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   cli::add_info(app);
   cli::add_tokenizer(app);
   cli::add_train(app);
+  cli::add_verify(app);
   try {
     app.parse(argc, argv);
     std::cout.flush();

@@ -34,6 +34,8 @@ void add_train(CLI::App& app) {
       ->add_option("--ranks", flags->options.ranks,
                    "Ranks as threads of this process, laid out as [parallel] says")
       ->check(CLI::Range(1, 4096));
+  command->add_flag("--trace", flags->options.trace,
+                    "Note some steps for Perfetto in OUTPUT/trace, and log where time goes");
   command->add_flag_callback(
       "--help-config",
       [] {

@@ -48,11 +48,18 @@ class Communicator {
   // and one tag (from 0) arrive in the order in which they were sent.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;
   virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
+  // Says that the next receive() from there will want a tensor like x, so that the message
+  // can travel before. Once a message, in the order of the receives.
+  virtual void expect(Tensor x, int from, int tag) = 0;
   virtual void barrier() = 0;
 
   // The groups of ranks that pass the same colour, ordered by this group's ranks.
   // `name` is what errors call the group. Collective.
   virtual std::unique_ptr<Communicator> split(int color, const std::string& name) = 0;
+
+  // This rank's calls from now on, and one that waits in another thread, throw: for a rank
+  // that has failed, so that its other threads end.
+  virtual void cancel() = 0;
 
   // Another timeout for this group than for the one it was split off.
   virtual void set_timeout(double seconds) = 0;

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -130,6 +131,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
   if (x.device.type == DeviceType::meta || size() == 1) return;
+  const TraceSpan span(context, TraceKind::communication, "all-reduce");
   const Tensor all = flat(x);
   if (all.elements() < small_tensor) {
     for (int r = 0; r < size(); ++r) {
@@ -159,6 +161,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
   require(from.elements() == to.elements() * size() && from.dtype == to.dtype,
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (from.device.type == DeviceType::meta) return;
+  const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
   const Tensor all = flat(from);
   const auto part_of = [&](int r) { return all.slice(r * to.elements(), to.elements()); };
   for (int r = 0; r < size(); ++r) {
@@ -171,6 +174,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
   require(to.elements() == from.elements() * size() && from.dtype == to.dtype,
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (from.device.type == DeviceType::meta) return;
+  const TraceSpan span(context, TraceKind::communication, "all-gather");
   const Tensor all = flat(to), mine = flat(from);
   for (int r = 0; r < size(); ++r) {
     if (r != rank()) post(context, mine, r, collective_tag);
@@ -187,6 +191,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   if (x.device.type == DeviceType::meta) return;
+  const TraceSpan span(context, TraceKind::communication, "broadcast");
   const Tensor all = flat(x);
   if (rank() != root) return take_into(context, "broadcast", all, root, collective_tag);
   for (int r = 0; r < size(); ++r) {
@@ -201,6 +206,10 @@ void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
 void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
   if (x.device.type == DeviceType::meta) return;
   take_into(context, "receive", flat(x), from, first_tag + tag);
+}
+
+void PeerCommunicator::expect(Tensor x, int from, int tag) {
+  if (x.device.type != DeviceType::meta) transport_->expect(from, first_tag + tag, x.bytes());
 }
 
 void PeerCommunicator::barrier() {

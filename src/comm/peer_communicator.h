@@ -21,8 +21,10 @@ class PeerCommunicator final : public Communicator {
   void broadcast(Context& context, Tensor x, int root) override;
   void send(Context& context, Tensor x, int to, int tag) override;
   void receive(Context& context, Tensor x, int from, int tag) override;
+  void expect(Tensor x, int from, int tag) override;
   void barrier() override;
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
+  void cancel() override { transport_->cancel(); }
   void set_timeout(double seconds) override { options_.timeout_seconds = seconds; }
   void name_ranks(std::vector<std::string> names) override;
   const std::string& name_of(int rank) const override;

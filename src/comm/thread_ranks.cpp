@@ -1,5 +1,6 @@
 #include "comm/thread_ranks.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -90,6 +91,7 @@ class ThreadTransport final : public Transport {
       lock.unlock();
       const std::string failure = group_->job->failure();
       if (!failure.empty()) fail_runtime("{}", failure);
+      if (cancelled_) fail_runtime("this rank has failed");
       lock.lock();
       // Woken by a failure between the two: looked at again within a moment.
       const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
@@ -100,6 +102,10 @@ class ThreadTransport final : public Transport {
     queue.pop_front();
     return message;
   }
+
+  // Messages lie in the mailbox as soon as they are sent.
+  void expect(int, int, std::size_t) override {}
+  void cancel() override { cancelled_ = true; }
 
   std::unique_ptr<Transport> split(int color) override {
     const int number = splits_++;
@@ -131,6 +137,7 @@ class ThreadTransport final : public Transport {
   std::shared_ptr<Group> group_;
   int rank_;
   int splits_ = 0;
+  std::atomic<bool> cancelled_ = false;
 };
 
 }  // namespace

@@ -26,6 +26,12 @@ class Transport {
   // `timeout`. Throws a runtime Error when a rank of the job has failed.
   virtual std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) = 0;
 
+  // The next take() with this tag that was not expected yet will get `bytes`: a transport
+  // may begin to receive them.
+  virtual void expect(int from, int tag, std::size_t bytes) = 0;
+  // take() throws from now on, also in a thread that waits in it.
+  virtual void cancel() = 0;
+
   // The part of the group that passes the same colour. Collective.
   virtual std::unique_ptr<Transport> split(int color) = 0;
 };

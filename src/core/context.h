@@ -9,6 +9,10 @@
 
 namespace fathom {
 
+class OperationObserver;
+class Trace;
+enum class TraceLane : std::uint8_t;
+
 // Whether the same inputs give the same bits every time. On a CPU they always do.
 enum class Determinism : std::uint8_t {
   fastest,       // sums over blocks may be added in the order in which they are ready
@@ -23,12 +27,22 @@ enum class Outputs {
   discarded,
 };
 
+// How long the library's algorithms for a matrix product are looked through.
+enum class AlgorithmSearch {
+  usual,       // the ones that it proposes first
+  exhaustive,  // all that it proposes: what the device gives for that shape at all
+};
+
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
   Arena workspace;          // scratch of the operation that runs; empty between operations
   Determinism determinism = Determinism::fastest;
   Outputs outputs = Outputs::kept;
+  AlgorithmSearch search = AlgorithmSearch::usual;
+  OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
+  Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
+  TraceLane lane{};        // as what it is noted
 
   // Workspace for the largest scratch of any operation but attention on a GPU, for
   // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's

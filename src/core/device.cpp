@@ -53,6 +53,14 @@ Device parse_device(const std::string& text) {
   return {DeviceType::cuda, static_cast<std::int16_t>(index)};
 }
 
+std::size_t free_memory(Device device) {
+  return device.type == DeviceType::cuda ? cuda::free_memory(device.index) : 0;
+}
+
+std::string device_name(Device device) {
+  return device.type == DeviceType::cuda ? cuda::device_name(device.index) : to_string(device);
+}
+
 void* allocate(Device device, std::size_t bytes) {
   switch (device.type) {
     case DeviceType::cpu:

@@ -49,10 +49,18 @@ void copy_bytes(void* to, Device to_device, const void* from, Device from_device
 // Blocks until the work queued on `stream` is done.
 void synchronize(Device device, Stream stream);
 
+// Bytes of its memory that nobody has taken; 0: not known (any device but CUDA's).
+std::size_t free_memory(Device device);
+
+// What a person calls it: "NVIDIA H200", "cpu".
+std::string device_name(Device device);
+
 namespace cuda {
 int device_count();  // 0 without CUDA, a driver or a GPU
 // Why device `index` cannot be used; empty: it can.
 std::string problem(int index);
+std::string device_name(int index);
+std::size_t free_memory(int device);
 void* allocate(int device, std::size_t bytes);
 void release(int device, void* data) noexcept;
 void copy_bytes(void* to, const void* from, std::size_t bytes, Stream stream);

@@ -79,6 +79,8 @@ namespace cuda {
 Stream create_stream(int device);
 void destroy_stream(int device, Stream stream) noexcept;
 void* create_event(int device);
+void* create_timed_event(int device);
+double seconds_between(void* earlier, void* later);  // timed events, both reached
 void destroy_event(void* event) noexcept;
 void record_event(int device, void* event, Stream stream);
 void block_on_event(int device, Stream stream, void* event);

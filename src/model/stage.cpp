@@ -8,6 +8,17 @@
 #include "ops/embedding.h"
 
 namespace fathom {
+namespace {
+
+void before_forward(Context& context, const MicroBatch& batch, std::int64_t layer) {
+  if (batch.observer) batch.observer->before_forward(context, layer);
+}
+
+void after_backward(Context& context, const MicroBatch& batch, std::int64_t layer) {
+  if (batch.observer) batch.observer->after_backward(context, layer);
+}
+
+}  // namespace
 
 std::vector<ParameterSpec> stage_parameters(const ModelConfig& config, StageRange range) {
   std::vector<ParameterSpec> here;
@@ -61,9 +72,16 @@ Stage::Stage(const ModelConfig& config, StageRange range, ParameterStore& parame
 ResidualStream Stage::start(Context& context, const MicroBatch& batch, Tensor input,
                             Arena& arena) const {
   if (!range_.has_embedding(config_)) return {input, Tensor{}};
+  before_forward(context, batch, -1);
   const Tensor h = arena.take(dtype(), {batch.ids.elements(), config_.hidden_size});
   ops::embedding(context, batch.ids, parameters_.at("embedding.weight").weight, first_id(), h);
   return {boundary_.leave(context, h), Tensor{}};
+}
+
+// With tied embeddings the head's weight is the embedding's.
+void Stage::before_head(Context& context, const MicroBatch& batch) const {
+  if (config_.tie_embeddings) before_forward(context, batch, -1);
+  before_forward(context, batch, config_.num_layers);
 }
 
 std::int64_t Stage::first_id() const {
@@ -86,12 +104,14 @@ void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
   const Tensor transient = options_.recompute == Recompute::full
                                ? arena.take(stream.residual.dtype, stream.residual.shape)
                                : Tensor{};
-  for (const Block& block : blocks_) {
-    activations.blocks.push_back(block.forward(context, arena, batch.tokens, nullptr,
-                                               options_.recompute, stream, delta, transient));
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    before_forward(context, batch, layer_of(i));
+    activations.blocks.push_back(blocks_[i].forward(context, arena, batch.tokens, nullptr,
+                                                    options_.recompute, stream, delta, transient));
   }
   activations.stream = stream;
   if (!head_) return ops::add(context, stream.residual, stream.delta, output);
+  before_head(context, batch);
   activations.head = head_->forward_loss(context, arena, stream.residual, stream.delta,
                                          batch.targets, grad_scale, losses);
 }
@@ -102,16 +122,20 @@ void Stage::backward(Context& context, const MicroBatch& batch, Activations& act
   // The last delta has been consumed, and its memory takes the gradient that
   // travels back along the stream.
   const Tensor dh = activations.stream.delta;
-  if (head_)
+  if (head_) {
     head_->backward(context, *activations.head, dh);
-  else
+    after_backward(context, batch, config_.num_layers);
+  } else {
     ops::convert(context, d_output, dh);
+  }
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     blocks_[i].backward(context, arena, batch.tokens, activations.blocks[i], dh);
+    after_backward(context, batch, layer_of(i));
   }
   if (range_.has_embedding(config_)) {
     ops::embedding_backward(context, batch.ids, boundary_.leave_backward(context, arena, dh),
                             first_id(), parameters_.at("embedding.weight").gradient);
+    after_backward(context, batch, -1);
   } else {
     ops::convert(context, dh, d_input);
   }
@@ -125,6 +149,7 @@ ResidualStream Stage::run_forward_only(Context& context, const MicroBatch& batch
   const Tensor residual = arena.take(stream.residual.dtype, stream.residual.shape);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const ArenaScope scope(arena);
+    before_forward(context, batch, layer_of(i));
     const KvCacheLayer* cache = batch.tokens.cache ? batch.tokens.cache + i : nullptr;
     blocks_[i].forward(context, arena, batch.tokens, cache, Recompute::full, stream, delta,
                        residual);
@@ -137,6 +162,7 @@ void Stage::forward_only(Context& context, const MicroBatch& batch, Tensor input
   const ArenaScope scope(arena);
   const ResidualStream stream = run_forward_only(context, batch, input, arena);
   if (!head_) return ops::add(context, stream.residual, stream.delta, output);
+  before_head(context, batch);
   head_->evaluate(context, arena, stream.residual, stream.delta, batch.targets, losses);
 }
 

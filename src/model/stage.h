@@ -10,6 +10,7 @@
 
 #include "model/block.h"
 #include "model/head.h"
+#include "model/layer_observer.h"
 
 namespace fathom {
 
@@ -33,6 +34,7 @@ struct MicroBatch {
   Tensor ids;      // [n] i32; read by the stage with the embedding
   Tensor targets;  // [n] i32, −1: not counted; read by the stage with the head
   TokenLayout tokens;
+  LayerObserver* observer = nullptr;  // of this pass; null: nobody
 };
 
 // What one micro-batch in flight keeps between its forward and its backward.
@@ -96,6 +98,10 @@ class Stage {
                                   Arena& arena) const;
   // [n, d] for what a sub-layer puts out, of which a rank may keep less.
   Tensor take_delta(Arena& arena, Tensor stream) const;
+  void before_head(Context& context, const MicroBatch& batch) const;
+  std::int64_t layer_of(std::size_t block) const {
+    return range_.first_layer + static_cast<std::int64_t>(block);
+  }
   // The first token of this rank's part of the embedding.
   std::int64_t first_id() const;
 

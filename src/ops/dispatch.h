@@ -1,10 +1,14 @@
 // How an operation's one checking file picks its implementation.
 #pragma once
 
+#include <source_location>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 #include "core/context.h"
 #include "core/error.h"
+#include "core/observer.h"
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
@@ -27,11 +31,56 @@ std::string attention_backend();
 
 namespace fathom::ops {
 
+// A context, and the operation's own function that hands it to on_device.
+struct Caller {
+  Context& context;
+  std::source_location place;
+
+  Caller(Context& context_, std::source_location place_ = std::source_location::current())
+      : context(context_), place(place_) {}
+  // "linear" of "void fathom::ops::linear(fathom::Context&, ...)".
+  std::string name() const {
+    const std::string function = place.function_name();
+    const std::string before = function.substr(0, function.find('('));
+    return before.substr(before.find_last_of(": ") + 1);
+  }
+};
+
+// What an observer is told of an argument.
+inline void note(Operation& operation, const Tensor& tensor) {
+  operation.tensors.push_back(tensor);
+}
+inline void note(Operation& operation, const Segments& segments) {
+  operation.tensors.push_back(segments.offsets);
+}
+inline void note(Operation& operation, Accumulate accumulate) {
+  operation.in_place = accumulate == Accumulate::add;
+}
+inline void note(Operation& operation, Incoming incoming) {
+  operation.in_place = incoming == Incoming::add;
+}
+inline void note(Operation& operation, LogitsGradient gradient) {
+  operation.in_place = gradient == LogitsGradient::overwrite;
+}
+template <class T>
+void note(Operation&, const T&) {}
+
 // Calls the implementation for the context's device; on meta, where only shapes
 // are checked, none.
 template <class... Parameters, class... Args>
-void on_device(Context& context, void (*cpu)(Context&, Parameters...),
+void on_device(Caller caller, void (*cpu)(Context&, Parameters...),
                void (*cuda)(Context&, Parameters...), Args&&... args) {
+  Context& context = caller.context;
+  if (context.observer) [[unlikely]] {
+    Operation operation;
+    operation.name = caller.name();
+    (note(operation, args), ...);
+    operation.run = [cpu, cuda, ... values = std::decay_t<Args>(args)](Context& c) {
+      if (c.device.type == DeviceType::cpu) cpu(c, values...);
+      if (c.device.type == DeviceType::cuda) cuda(c, values...);
+    };
+    return context.observer->observe(context, operation);
+  }
   if (context.device.type == DeviceType::cpu) cpu(context, std::forward<Args>(args)...);
   if (context.device.type == DeviceType::cuda) cuda(context, std::forward<Args>(args)...);
 }

@@ -14,6 +14,7 @@ struct ParallelConfig {
   std::int64_t pp = 1, dp = 0, tp = 1;
   bool sequence_parallel = false;
   bool zero = true;
+  bool overlap = true;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
   std::int64_t virtual_stages = 1;
   std::vector<std::int64_t> stage_layers;
@@ -27,6 +28,7 @@ void visit_fields(ParallelConfig& c, Visitor&& field) {
   field("tp", c.tp, "ranks that share each layer");
   field("sequence_parallel", c.sequence_parallel, "tp ranks share the residual stream's tokens");
   field("zero", c.zero, "replicas share the optimizer's state (ZeRO-1)");
+  field("overlap", c.overlap, "communication runs beside the computing; the results are the same");
   field("schedule", c.schedule, "order of the pipeline's micro-batches");
   field("virtual_stages", c.virtual_stages, "parts of the model a stage holds (interleaved)");
   field("stage_layers", c.stage_layers, "blocks of each part; empty: balanced by FLOPs");

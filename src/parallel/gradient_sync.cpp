@@ -1,6 +1,7 @@
 #include "parallel/gradient_sync.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "model/shard.h"
 
@@ -32,19 +33,58 @@ void append_run(const ShardBox& box, std::int64_t flat, std::int64_t begin, std:
   }
 }
 
+void add_once(std::vector<std::int64_t>& layers, std::int64_t layer) {
+  if (std::ranges::find(layers, layer) == layers.end()) layers.push_back(layer);
+}
+
 }  // namespace
 
-GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks,
+GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, Device device,
                            std::int64_t bucket_elements)
-    : parameters_(parameters), ranks_(ranks) {
+    : parameters_(parameters),
+      ranks_(ranks),
+      queue_(device, ranks.plan().overlap ? Overlap::on : Overlap::off) {
   // The flat vectors are a multiple of the ranks times the alignment, and so are all
   // buckets when the first is.
   const std::int64_t unit = std::int64_t{128} * ranks.plan().layout.dp;
   const std::int64_t most = std::max<std::int64_t>(1, bucket_elements / unit) * unit;
   const std::int64_t total = parameters.flat_elements();
   for (std::int64_t first = 0; first < total; first += most) {
-    buckets_.push_back({first, std::min(most, total - first)});
+    buckets_.push_back({first, std::min(most, total - first), {}, {}});
   }
+  for (const Parameter& parameter : parameters.all()) {
+    const std::int64_t layer = parameter.spec.layer;
+    add_once(layers_, layer);
+    for (Bucket& bucket : buckets_) {
+      const std::int64_t end = parameter.first + parameter.weight.elements();
+      if (parameter.first < bucket.first + bucket.count && bucket.first < end) {
+        add_once(bucket.layers, layer);
+      }
+    }
+  }
+  start_step();
+  if (device.type == DeviceType::meta) return;
+  data_ = ranks.data().split(0, "data, beside");
+  tensor_ = ranks.tensor().split(0, "tensor, beside");
+  if (ranks.same_key_heads()) same_key_heads_ = ranks.same_key_heads()->split(0, "key heads");
+  if (ranks.tied_embedding()) tied_embedding_ = ranks.tied_embedding()->split(0, "embedding");
+}
+
+GradientSync::~GradientSync() {
+  // What has begun on other ranks is finished with them, unless this one has failed.
+  if (std::uncaught_exceptions() == 0) {
+    queue_.drain();
+    return;
+  }
+  for (Communicator* group :
+       {data_.get(), tensor_.get(), same_key_heads_.get(), tied_embedding_.get()}) {
+    if (group) group->cancel();
+  }
+}
+
+void GradientSync::start_step() {
+  left_ = layers_;
+  for (Bucket& bucket : buckets_) bucket.waits_for = bucket.layers;
 }
 
 std::int64_t GradientSync::share_first(const Bucket& bucket) const {
@@ -85,46 +125,76 @@ std::vector<OwnedSlice> GradientSync::owned() const {
 }
 
 // Sums over ranks that hold the same parameter and each saw a part of its uses.
-void GradientSync::reduce_copies(Context& context) {
-  for (Parameter& parameter : parameters_.all()) {
-    const ParameterSpec& spec = parameter.spec;
-    if (spec.layer == -1 && ranks_.tied_embedding()) {
-      ranks_.tied_embedding()->all_reduce(context, parameter.gradient);
-    }
-    if (spec.gradient_is_partial && ranks_.plan().sequence_parallel) {
-      ranks_.tensor().all_reduce(context, parameter.gradient);
-    }
-    if (spec.split_dim != 0 || !ranks_.same_key_heads()) continue;
-    for (const ShardBox& box : shard_boxes(spec, parameters_.shard())) {
-      if (box.replicas == 1) continue;
-      ranks_.same_key_heads()->all_reduce(context,
-                                          parameter.gradient.slice(box.local, box.shape[0]));
-    }
+void GradientSync::reduce_copies(Context& context, const Parameter& parameter) {
+  const ParameterSpec& spec = parameter.spec;
+  if (spec.layer == -1 && tied_embedding_) tied_embedding_->all_reduce(context, parameter.gradient);
+  if (spec.gradient_is_partial && ranks_.plan().sequence_parallel) {
+    tensor_->all_reduce(context, parameter.gradient);
   }
+  if (spec.split_dim != 0 || !same_key_heads_) return;
+  for (const ShardBox& box : shard_boxes(spec, parameters_.shard())) {
+    if (box.replicas == 1) continue;
+    same_key_heads_->all_reduce(context, parameter.gradient.slice(box.local, box.shape[0]));
+  }
+}
+
+void GradientSync::reduce_bucket(Context& context, const Bucket& bucket) {
+  const Tensor all = parameters_.flat_gradients();
+  const Tensor part = all.slice(bucket.first, bucket.count);
+  if (ranks_.plan().zero) {
+    data_->reduce_scatter(context, part, all.slice(share_first(bucket), share_count(bucket)));
+  } else {
+    data_->all_reduce(context, part);
+  }
+}
+
+// Every rank of a stage comes here with the same layers in the same order, which is the
+// order of the work in the queues.
+void GradientSync::reduce_layer(Context& context, std::int64_t layer) {
+  if (std::erase(left_, layer) == 0) return;
+  queue_.submit(context, [this, layer](Context& beside) {
+    for (const Parameter& parameter : parameters_.all()) {
+      if (parameter.spec.layer == layer) reduce_copies(beside, parameter);
+    }
+  });
+  if (ranks_.plan().layout.dp == 1) return;
+  for (Bucket& bucket : buckets_) {
+    if (std::erase(bucket.waits_for, layer) == 0 || !bucket.waits_for.empty()) continue;
+    queue_.submit(context, [this, &bucket](Context& beside) { reduce_bucket(beside, bucket); });
+  }
+}
+
+void GradientSync::after_backward(Context& context, std::int64_t layer) {
+  if (data_) reduce_layer(context, layer);
 }
 
 void GradientSync::reduce(Context& context) {
-  reduce_copies(context);
-  if (ranks_.plan().layout.dp == 1) return;
-  const Tensor all = parameters_.flat_gradients();
-  for (const Bucket& bucket : buckets_) {
-    const Tensor part = all.slice(bucket.first, bucket.count);
-    if (ranks_.plan().zero) {
-      ranks_.data().reduce_scatter(context, part,
-                                   all.slice(share_first(bucket), share_count(bucket)));
-    } else {
-      ranks_.data().all_reduce(context, part);
-    }
-  }
+  if (!data_) return;
+  for (std::size_t i = layers_.size(); i-- > 0;) reduce_layer(context, layers_[i]);
+  queue_.wait(context, queue_.last(), "wait for gradients");
+  start_step();
 }
 
 void GradientSync::gather_weights(Context& context) {
-  if (!ranks_.plan().zero) return;
+  if (!ranks_.plan().zero || !data_) return;
   const Tensor all = parameters_.flat_weights();
-  for (const Bucket& bucket : buckets_) {
-    ranks_.data().all_gather(context, all.slice(share_first(bucket), share_count(bucket)),
-                             all.slice(bucket.first, bucket.count));
+  for (Bucket& bucket : buckets_) {
+    bucket.gathered = queue_.submit(context, [this, all, &bucket](Context& beside) {
+      data_->all_gather(beside, all.slice(share_first(bucket), share_count(bucket)),
+                        all.slice(bucket.first, bucket.count));
+    });
   }
+}
+
+void GradientSync::before_forward(Context& context, std::int64_t layer) {
+  for (const Bucket& bucket : buckets_) {
+    if (std::ranges::find(bucket.layers, layer) == bucket.layers.end()) continue;
+    queue_.wait(context, bucket.gathered, "wait for weights");
+  }
+}
+
+void GradientSync::wait_for_weights(Context& context) {
+  queue_.wait(context, queue_.last(), "wait for weights");
 }
 
 }  // namespace fathom

@@ -3,12 +3,19 @@
 // al., 2020) each data-parallel rank gets the sums of its share of the parameters
 // alone, updates that, and the weights are gathered again.
 //
+// With overlap it happens beside the computing: a bucket's gradients are summed as soon as
+// the last backward of the step has passed its layers, and its weights are gathered while
+// the next forward comes to them. Without, the same collectives run in the same order.
+//
 // Parameters and gradients are one vector each (ParameterStore), cut into buckets; in
 // each, every data-parallel rank owns one of as many equal runs.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "comm/comm_queue.h"
+#include "model/layer_observer.h"
 #include "model/parameters.h"
 #include "parallel/rank_groups.h"
 
@@ -26,31 +33,49 @@ struct OwnedSlice {
   bool primary = true;
 };
 
-class GradientSync {
+class GradientSync final : public LayerObserver {
  public:
-  // Both outlive this.
-  GradientSync(ParameterStore& parameters, const RankGroups& ranks,
+  // Both outlive this. Collective.
+  GradientSync(ParameterStore& parameters, const RankGroups& ranks, Device device,
                std::int64_t bucket_elements = std::int64_t{1} << 22);
+  ~GradientSync() override;
 
   // What the rank's optimizer works on, in the order of the flat vectors.
   std::vector<OwnedSlice> owned() const;
-  // Gradients become the sums over all ranks, where this rank owns them.
+  // LayerObserver: told by each forward, and by the last backward of a step.
+  void before_forward(Context& context, std::int64_t layer) override;
+  void after_backward(Context& context, std::int64_t layer) override;
+  // Gradients become the sums over all ranks, where this rank owns them: those of layers
+  // that after_backward() has not announced begin now, and all are waited for.
   void reduce(Context& context);
-  // Weights of all ranks' shares; after an update or a load.
+  // Weights of all ranks' shares; after an update or a load. Each is waited for by
+  // before_forward() of its layer, or by wait_for_weights().
   void gather_weights(Context& context);
+  void wait_for_weights(Context& context);
 
  private:
   struct Bucket {
     std::int64_t first, count;
+    std::vector<std::int64_t> layers;     // that have parameters in it
+    std::vector<std::int64_t> waits_for;  // of them, in this step
+    CommQueue::Ticket gathered = 0;
   };
+  void start_step();
+  void reduce_layer(Context& context, std::int64_t layer);
+  void reduce_bucket(Context& context, const Bucket& bucket);
   std::int64_t share_first(const Bucket& bucket) const;
   std::int64_t share_count(const Bucket& bucket) const;
-  void reduce_copies(Context& context);
+  void reduce_copies(Context& context, const Parameter& parameter);
   bool primary_copy(const ParameterSpec& spec) const;
 
   ParameterStore& parameters_;
   const RankGroups& ranks_;
   std::vector<Bucket> buckets_;
+  // Of their own, for they talk beside the groups that the layers use.
+  std::unique_ptr<Communicator> data_, tensor_, same_key_heads_, tied_embedding_;
+  std::vector<std::int64_t> layers_;  // of this rank's parameters
+  std::vector<std::int64_t> left_;    // of them, not announced in this step
+  CommQueue queue_;                   // the last member: its work ends first
 };
 
 }  // namespace fathom

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -114,53 +115,94 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
                                const Buffer& memory) {
   if (part == 0) return {};
   const Tensor input = stream(memory, batch);
+  const TraceSpan span(context, TraceKind::wait, "wait for input");
   ranks_->pipeline().receive(context, input, previous(), forward_tag(part - 1));
   return input;
 }
 
+// Lets what the next action waits for travel while this one computes.
+void Pipeline::expect_next() {
+  if (rest_.empty() || stages() == 1) return;
+  const Action& action = rest_.front();
+  const MicroBatch& batch = micro_batches_[static_cast<std::size_t>(action.micro_batch)];
+  const int part = part_of(action.chunk);
+  if (action.kind == Action::Kind::forward && part > 0) {
+    ranks_->pipeline().expect(stream(incoming_, batch), previous(), forward_tag(part - 1));
+  }
+  if (action.kind == Action::Kind::backward && part < last_part_) {
+    ranks_->pipeline().expect(stream(incoming_, batch), next(), backward_tag(part + 1));
+  }
+}
+
 void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot,
-                       float grad_scale, Tensor losses) {
+                       float grad_scale, Tensor losses, int micro_batch) {
   const int part = part_of(chunk);
   const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
   const Tensor input = receive_input(context, batch, part, slot.input);
   const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
-  stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
+  expect_next();
+  {
+    const TraceSpan span(context, TraceKind::forward, "F", micro_batch);
+    stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
+  }
   if (output) ranks_->pipeline().send(context, output, next(), forward_tag(part));
 }
 
-void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot) {
+void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot,
+                        int micro_batch) {
   const int part = part_of(chunk);
   const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
   const Tensor d_output = part == last_part_ ? Tensor{} : stream(incoming_, batch);
   const Tensor d_input = part == 0 ? Tensor{} : stream(outgoing_, batch);
-  if (d_output) ranks_->pipeline().receive(context, d_output, next(), backward_tag(part + 1));
-  stage.backward(context, batch, slot.activations, d_output, d_input);
+  if (d_output) {
+    const TraceSpan span(context, TraceKind::wait, "wait for gradient");
+    ranks_->pipeline().receive(context, d_output, next(), backward_tag(part + 1));
+  }
+  expect_next();
+  {
+    const TraceSpan span(context, TraceKind::backward, "B", micro_batch);
+    stage.backward(context, batch, slot.activations, d_output, d_input);
+  }
   if (d_input) ranks_->pipeline().send(context, d_input, previous(), backward_tag(part));
   slot.used = false;
 }
 
 void Pipeline::run(Context& context, std::span<const MicroBatch> micro_batches, float grad_scale,
                    Tensor losses) {
+  const TraceSpan span(context, TraceKind::pipeline, "step");
   std::vector<std::int64_t> first_token{0};
   for (const MicroBatch& batch : micro_batches) {
     first_token.push_back(first_token.back() + batch.tokens.positions.elements());
   }
   std::vector<std::size_t> slot_of(micro_batches.size() * parts_.size());
-  for (const Action& action : actions_of(options_, std::ssize(micro_batches))) {
+  const std::vector<Action> actions = actions_of(options_, std::ssize(micro_batches));
+  std::vector<int> last_backward(parts_.size());
+  for (const Action& action : actions) {
+    if (action.kind == Action::Kind::forward) continue;
+    last_backward[static_cast<std::size_t>(action.chunk)] = action.micro_batch;
+  }
+  micro_batches_ = micro_batches;
+  rest_ = actions;
+  for (const Action& action : actions) {
+    rest_ = rest_.subspan(1);
     const auto m = static_cast<std::size_t>(action.micro_batch);
-    const MicroBatch& batch = micro_batches[m];
+    MicroBatch batch = micro_batches[m];
+    const bool last = action.micro_batch == last_backward[static_cast<std::size_t>(action.chunk)];
+    if (action.kind == Action::Kind::forward || last) batch.observer = observer_;
     std::size_t& slot = slot_of[static_cast<std::size_t>(action.chunk) * micro_batches.size() + m];
     if (action.kind == Action::Kind::backward) {
-      backward(context, batch, action.chunk, slots_[slot]);
+      backward(context, batch, action.chunk, slots_[slot], action.micro_batch);
       continue;
     }
     slot = take_slot();
     const Tensor loss = losses.slice(first_token[m], first_token[m + 1] - first_token[m]);
-    forward(context, batch, action.chunk, slots_[slot], grad_scale, loss);
+    forward(context, batch, action.chunk, slots_[slot], grad_scale, loss, action.micro_batch);
   }
 }
 
-void Pipeline::evaluate(Context& context, const MicroBatch& batch, Tensor losses) {
+void Pipeline::evaluate(Context& context, const MicroBatch& evaluated, Tensor losses) {
+  MicroBatch batch = evaluated;
+  batch.observer = observer_;
   Arena& arena = slots_.front().activations.arena;
   for (int chunk = 0; chunk < static_cast<int>(parts_.size()); ++chunk) {
     const int part = part_of(chunk);

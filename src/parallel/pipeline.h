@@ -31,6 +31,10 @@ class Pipeline {
   Pipeline(const PipelineOptions& options, ParameterStore& parameters);
   static std::size_t bytes(const PipelineOptions& options);
 
+  // Told of every forward's layers, and of the layers of a step's last backwards, when
+  // their gradients are complete. Outlives this; null: nobody.
+  void observe(LayerObserver* observer) { observer_ = observer; }
+
   // Forward and backward of a step: adds to the gradients of grad_scale · sum(losses).
   // The last stage writes `losses` [all tokens] f32; elsewhere it stays as it is.
   void run(Context& context, std::span<const MicroBatch> micro_batches, float grad_scale,
@@ -53,12 +57,16 @@ class Pipeline {
   Tensor stream(const Buffer& memory, const MicroBatch& batch) const;
   std::size_t take_slot();
   Tensor receive_input(Context& context, const MicroBatch& batch, int part, const Buffer& memory);
+  void expect_next();
   void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
-               Tensor losses);
-  void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot);
+               Tensor losses, int micro_batch);
+  void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, int micro_batch);
 
   PipelineOptions options_;
   const RankGroups* ranks_;
+  LayerObserver* observer_ = nullptr;
+  std::span<const Action> rest_;               // of the running step, after the present one
+  std::span<const MicroBatch> micro_batches_;  // of the running step
   int stage_, last_part_;
   std::vector<Stage> parts_;
   std::vector<Slot> slots_;

@@ -139,6 +139,7 @@ ParallelPlan resolve(const ParallelConfig& c, int ranks, const ModelConfig& mode
   }
   plan.sequence_parallel = c.sequence_parallel && plan.layout.tp > 1;
   plan.zero = c.zero && plan.layout.dp > 1;
+  plan.overlap = c.overlap;
   plan.schedule = c.schedule;
   plan.virtual_stages = static_cast<int>(c.virtual_stages);
   plan.stages = choose_stages(c, model, facts.sequence_length);

@@ -31,6 +31,7 @@ struct ParallelPlan {
   RankLayout layout;
   bool sequence_parallel = false;
   bool zero = false;
+  bool overlap = true;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
   int virtual_stages = 1;
   std::vector<StageRange> stages;  // of the pp · virtual_stages parts, in the model's order

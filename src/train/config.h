@@ -31,6 +31,26 @@ inline std::span<const std::string_view> enum_names(Precision) {
   return names;
 }
 
+// Recompute (model/block.h), or to be chosen.
+enum class RecomputeChoice {
+  automatic,  // on a GPU the fastest that its memory allows, else selective
+  none,
+  selective,
+  full,
+};
+inline std::span<const std::string_view> enum_names(RecomputeChoice) {
+  static constexpr std::string_view names[] = {"auto", "none", "selective", "full"};
+  return names;
+}
+// Absent: to be chosen.
+inline std::optional<Recompute> policy_of(RecomputeChoice choice) {
+  if (choice == RecomputeChoice::automatic) return std::nullopt;
+  return static_cast<Recompute>(static_cast<int>(choice) - 1);
+}
+inline RecomputeChoice choice_of(Recompute policy) {
+  return static_cast<RecomputeChoice>(static_cast<int>(policy) + 1);
+}
+
 // Length and size of the steps. The run ends at the first limit it reaches.
 struct LoopConfig {
   std::int64_t sequence_length = 512;
@@ -40,8 +60,8 @@ struct LoopConfig {
   std::optional<std::int64_t> tokens;
   std::optional<double> epochs;
   std::optional<double> max_minutes;
-  Recompute recompute = Recompute::selective;
-  std::int64_t logits_chunk = 1024;
+  RecomputeChoice recompute = RecomputeChoice::automatic;
+  std::int64_t logits_chunk = 0;
   double log_seconds = 10;
 };
 
@@ -54,8 +74,8 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
   field("tokens", c.tokens, "... so many tokens");
   field("epochs", c.epochs, "... so many passes over the data");
   field("max_minutes", c.max_minutes, "... so many minutes of training; shapes the schedule too");
-  field("recompute", c.recompute, "what backward computes again instead of keeping");
-  field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once");
+  field("recompute", c.recompute, "what backward computes again instead of keeping; auto: chosen");
+  field("logits_chunk", c.logits_chunk, "tokens whose logits are in memory at once; 0: chosen");
   field("log_seconds", c.log_seconds, "seconds between lines when stderr is no terminal");
 }
 

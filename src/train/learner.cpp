@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "ops/attention.h"
 
 namespace fathom {
@@ -78,15 +79,16 @@ double sum_of_losses(const RankGroups& ranks, double here) {
   return std::accumulate(all.begin(), all.end(), 0.0);
 }
 
-std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters) {
-  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks) : nullptr;
+std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters,
+                                        Device device) {
+  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks, device) : nullptr;
 }
 
 }  // namespace
 
 Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   ParameterStore parameters = make_parameters(o, meta_device);
-  const auto sync = make_sync(o, parameters);
+  const auto sync = make_sync(o, parameters, meta_device);
   const Optimizer optimizer = make_optimizer(o, parameters, sync.get(), meta_device);
   Bytes b;
   b.weights = parameters.weight_bytes();
@@ -107,10 +109,11 @@ Learner::Learner(const LearnerOptions& o)
       context_(o.device, workspace_bytes(o)),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
-      sync_(make_sync(o, parameters_)),
+      sync_(make_sync(o, parameters_, o.device)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
   context_.determinism = o.determinism;
+  pipeline_.observe(sync_.get());
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
@@ -173,7 +176,10 @@ Learner::Result Learner::next_result() {
 }
 
 void Learner::update(double learning_rate, std::int64_t step) {
-  optimizer_.update(context_, learning_rate, step);
+  {
+    const TraceSpan span(context_, TraceKind::update, "update");
+    optimizer_.update(context_, learning_rate, step);
+  }
   if (sync_) sync_->gather_weights(context_);
 }
 
@@ -187,6 +193,11 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   read_back(readback, losses);
   readback.arrived.wait();
   return readback.values();
+}
+
+const ParameterStore& Learner::parameters() {
+  if (sync_) sync_->wait_for_weights(context_);
+  return parameters_;
 }
 
 std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
@@ -205,7 +216,10 @@ void Learner::load_weights(const Checkpoint& checkpoint) {
   for (const OptimizerSlice& s : optimizer_.slices()) {
     checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   }
-  if (sync_) sync_->gather_weights(context_);
+  if (sync_) {
+    sync_->gather_weights(context_);
+    sync_->wait_for_weights(context_);
+  }
   synchronize(options_.device, context_.stream);
 }
 

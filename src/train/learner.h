@@ -39,6 +39,12 @@ class Learner {
     std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;
     std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
+
+    // Of the device: all but the host copy.
+    std::size_t device_total() const {
+      return weights + gradients + remainders + moments + activations + rope_table + workspace +
+             losses;
+    }
   };
   static Bytes bytes(const LearnerOptions& options);
 
@@ -85,7 +91,8 @@ class Learner {
   void load_weights(const Checkpoint& checkpoint);
 
   Context& context() { return context_; }
-  const ParameterStore& parameters() const { return parameters_; }
+  // The weights as they are after the last update.
+  const ParameterStore& parameters();
   Optimizer& optimizer() { return optimizer_; }
 
  private:

@@ -34,8 +34,11 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   table.add("workspace", bytes.workspace);
   table.add("rotary table", bytes.rope_table);
   table.add("losses", bytes.losses);
-  table.add("batches",
-            DeviceBatch::bytes(plan.micro_tokens) * static_cast<std::size_t>(plan.micro_batches));
+  const std::size_t batches = DeviceBatch::bytes(plan.device, plan.micro_tokens) *
+                              static_cast<std::size_t>(plan.micro_batches);
+  table.add("batches", batches);
+  if (plan.device.type == DeviceType::cuda) table.add_host("batches, page-locked", batches);
+  if (plan.device.type == DeviceType::cuda) table.add("libraries", device_reserve);
   table.add_host("checkpoint snapshot", bytes.checkpoint);
   // What oneDNN generates and caches for the model's shapes, as measured on small and
   // middling models in f32 and bf16.
@@ -47,6 +50,8 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
 Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing) {
   Machine machine;
   const bool first = !ranks || ranks->first();
+  // Before the libraries take their part of it, for which the table has a row.
+  const std::size_t device_free = free_memory(plan.device);
   if (first) {
     Context context(plan.device);
     machine.gemm_peak = measure_gemm_peak(context, plan.dtype) * plan.parallel.layout.world();
@@ -54,8 +59,13 @@ Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int shar
   if (ranks) ranks->world().barrier();
   const MemoryTable table = plan_memory(plan, ranks);
   machine.memory_table = table.text();
-  if (first) log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
-  table.require_fits(0, available_host_memory() / static_cast<std::size_t>(sharing));
+  if (first) {
+    log::info("{} micro-batches of {} sequences a step and rank, recompute {}", plan.micro_batches,
+              plan.config.train.micro_batch,
+              enum_names(Recompute{})[static_cast<std::size_t>(plan.stage_options().recompute)]);
+    log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
+  }
+  table.require_fits(device_free, available_host_memory() / static_cast<std::size_t>(sharing));
   if (first) {
     log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan.dtype),
               machine.gemm_peak / 1e9);

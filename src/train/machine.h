@@ -13,6 +13,12 @@ namespace fathom {
 // What the learner of this rank is made of; `ranks` null: the only one.
 LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks);
 
+// Bytes of a GPU's memory that stay free for what is not ours to plan: the code of our
+// kernels and of cuBLASLt's and cuDNN's that is loaded as it is used, NCCL's buffers, and
+// the rounding of each allocation to 2 MiB. The CUDA context is not among them: it is
+// there already when the free memory is asked for.
+inline constexpr std::size_t device_reserve = std::size_t{1} << 30;
+
 // Everything that a rank will hold, by what it is for.
 MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks);
 

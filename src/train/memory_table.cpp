@@ -38,7 +38,7 @@ void require_room(const char* where, std::size_t wanted, std::size_t available) 
   if (available == 0 || wanted <= available) return;
   fail_input(
       "this run needs {} of {} memory, and {} are free: use a smaller model, train.micro_batch or "
-      "train.logits_chunk, or train.recompute=\"full\"",
+      "train.logits_chunk, or train.recompute=\"full\"; or end what else takes that memory",
       human_bytes(static_cast<double>(wanted)), where, human_bytes(static_cast<double>(available)));
 }
 

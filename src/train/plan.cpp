@@ -14,13 +14,6 @@ void check_at_least(const char* key, std::int64_t value, std::int64_t least) {
   if (value < least) fail_input("{} is {}: use {} or more", key, value, least);
 }
 
-DType choose_dtype(Precision precision, Device device) {
-  if (precision == Precision::automatic) {
-    return computes_bf16(device) ? DType::bf16 : DType::f32;
-  }
-  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
-}
-
 // The model's sizes with the tokenizer's vocabulary, padded up for the matrix
 // products when the config leaves it open.
 ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
@@ -48,11 +41,17 @@ std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, D
   return best;
 }
 
+// On a GPU each chunk's share of the head's f32 gradient, 4 bytes a weight, is read and
+// written again: at 8192 tokens the product takes ten times as long as that.
+std::int64_t choose_logits_chunk(Device device) {
+  return device.type == DeviceType::cpu ? 1024 : 8192;
+}
+
 void check_loop(const LoopConfig& c, const ModelConfig& model) {
   check_at_least("train.sequence_length", c.sequence_length, 1);
   check_at_least("train.global_batch", c.global_batch, 1);
   check_at_least("train.micro_batch", c.micro_batch, 0);
-  check_at_least("train.logits_chunk", c.logits_chunk, 1);
+  check_at_least("train.logits_chunk", c.logits_chunk, 0);
   if (c.sequence_length > model.max_position) {
     fail_input("train.sequence_length ({}) is longer than model.max_position ({})",
                c.sequence_length, model.max_position);
@@ -103,6 +102,22 @@ bool computes_bf16(Device device) {
 #endif
 }
 
+DType choose_dtype(Precision precision, Device device) {
+  if (precision == Precision::automatic) {
+    return computes_bf16(device) ? DType::bf16 : DType::f32;
+  }
+  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
+DataFacts facts_of(const PreparedData& data) {
+  DataFacts facts;
+  facts.vocab_size = data.vocab_size;
+  for (const PreparedSource& source : data.sources) {
+    facts.train_tokens += source.train.counts().tokens;
+  }
+  return facts;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
@@ -122,6 +137,8 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
+  if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;
+  if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();
   config.dtype = plan.dtype == DType::bf16 ? Precision::bf16 : Precision::f32;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "data/prepared.h"
 #include "parallel/rank_layout.h"
 #include "train/config.h"
 
@@ -15,6 +16,7 @@ struct DataFacts {
   std::int64_t vocab_size = 0;    // the tokenizer's
   std::int64_t train_tokens = 0;  // one pass over the data
 };
+DataFacts facts_of(const PreparedData& data);
 
 struct TrainPlan {
   TrainConfig config;  // nothing in it stands for something else any more
@@ -30,7 +32,9 @@ struct TrainPlan {
   double max_seconds = 0;            // 0: not limited by time
   double flops_per_token = 0;
 
-  StageOptions stage_options() const { return {config.train.recompute, config.train.logits_chunk}; }
+  StageOptions stage_options() const {
+    return {policy_of(config.train.recompute).value(), config.train.logits_chunk};
+  }
   // Share of the run that is done, [0, 1], for the schedule and the display.
   double progress(std::int64_t steps, double elapsed_seconds) const;
   double learning_rate(std::int64_t steps, double elapsed_seconds) const;
@@ -42,5 +46,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
+// What a precision of the config stands for there.
+DType choose_dtype(Precision precision, Device device);
 
 }  // namespace fathom

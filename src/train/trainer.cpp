@@ -13,11 +13,13 @@
 #include "data/loader.h"
 #include "train/checkpoint_model.h"
 #include "train/evaluator.h"
+#include "train/fit.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_directory.h"
 #include "train/run_reports.h"
 #include "train/run_state.h"
+#include "train/run_trace.h"
 #include "train/stop_signals.h"
 
 namespace fathom {
@@ -51,9 +53,10 @@ class Trainer {
                     plan_.config.data.validation_tokens, span_of(plan_.config)),
         evaluator_(data_, validation_),
         learner_(learner_options(plan_, ranks)),
-        guard_(plan_.config.guard) {
+        guard_(plan_.config.guard),
+        uploads_(plan_.device) {
     for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
-      batches_.emplace_back(plan_.device, plan_.micro_tokens);
+      batches_.emplace_back(uploads_, plan_.micro_tokens);
     }
   }
 
@@ -93,6 +96,7 @@ class Trainer {
   Judged judge(const QueuedStep& step);
   void report(const QueuedStep& step, const Judged& judged);
   void stop_for_signal();
+  void finish_trace();
   void evaluate();
   void finish();
   bool first() const { return !ranks_ || ranks_->first(); }
@@ -111,9 +115,11 @@ class Trainer {
   Evaluator evaluator_;
   Learner learner_;
   SpikeGuard guard_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
+  std::unique_ptr<RunTrace> trace_;      // null: not asked for
   std::unique_ptr<RunReports> reports_;  // null but on the first rank
 
   RunPosition position_;  // of the steps queued so far; its seconds: those before start_
@@ -162,6 +168,7 @@ void Trainer::start(const TrainOptions& options) {
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
   loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
+  if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   start_ = Clock::now();
 }
 
@@ -218,6 +225,7 @@ Trainer::QueuedStep Trainer::queue_step(double elapsed_seconds) {
 // the update follows at once, and a device works on the next step while this one's
 // figures travel.
 void Trainer::step(double elapsed_seconds) {
+  if (trace_) trace_->before_step(learner_.context());
   queued_.push_back(queue_step(elapsed_seconds));
   const QueuedStep now = queued_.back();
   if (guard_.decides_updates()) {
@@ -278,7 +286,13 @@ void Trainer::evaluate() {
   if (reports_) reports_->validation(record, score);
 }
 
+void Trainer::finish_trace() {
+  settle_steps(0);
+  trace_->finish(learner_.context());
+}
+
 void Trainer::finish() {
+  if (trace_) finish_trace();
   evaluate();
   const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
   if (ranks_ && !saved.committed()) {
@@ -318,6 +332,7 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
   while (!plan_.finished(position_.steps, now.elapsed)) {
     step(now.elapsed);
     if (every > 0 && position_.steps % every == 0) evaluate();
+    if (trace_ && trace_->complete()) finish_trace();
     now = agree(signals);
     if (now.signal != 0) {
       stop_for_signal();
@@ -333,20 +348,12 @@ int Trainer::run(const TrainOptions& options, const StopSignals& signals) {
   return 0;
 }
 
-DataFacts facts_of(const PreparedData& data) {
-  DataFacts facts;
-  facts.vocab_size = data.vocab_size;
-  for (const PreparedSource& source : data.sources) {
-    facts.train_tokens += source.train.counts().tokens;
-  }
-  return facts;
-}
-
 // One rank's run. `world` null: the only one.
 int train_rank(const TrainConfig& config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {
   auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
+  TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
+                                  world ? 0 : free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   set_num_threads(plan.threads);

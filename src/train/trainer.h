@@ -21,6 +21,7 @@ struct TrainOptions {
   std::string resume = "auto";
   // Ranks as threads of this process; 1 under mpirun or srun, which say how many.
   int ranks = 1;
+  bool trace = false;  // some steps, into output/trace (train/run_trace.h)
 };
 
 // Trains until the plan's end, writes the model and its report, and returns 0; or

@@ -18,6 +18,9 @@
 namespace fathom {
 namespace {
 
+using testing::AllOf;
+using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -99,7 +102,7 @@ TEST(CommandLine, EveryCommandHasAnExample) {
   const Outcome top = run("--help");
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, HasSubstr("Example: fathom"));
-  for (const std::string command : {"generate", "info", "bench", "bench cpu"}) {
+  for (const std::string command : {"generate", "info", "bench", "bench cpu", "bench gpu"}) {
     EXPECT_THAT(top.out, HasSubstr(command.substr(0, command.find(' '))));
     const Outcome help = run(command + " --help");
     EXPECT_EQ(help.code, 0);
@@ -134,6 +137,28 @@ TEST(Info, SaysWhatTheMachineCanDo) {
   const Outcome json = run("info --json");
   EXPECT_EQ(json.code, 0);
   EXPECT_THAT(json.out, HasSubstr("\"instruction_sets\""));
+}
+
+// One line says why there is none; on a machine with GPUs they have a line each.
+TEST(Info, ListsGpusOrSaysWhyNot) {
+  const Outcome text = run("info");
+  ASSERT_EQ(text.code, 0);
+  if (cuda::device_count() > 0) {
+    EXPECT_THAT(text.out, AllOf(HasSubstr("\ncuda:0 "), HasSubstr("compute capability"),
+                                HasSubstr("\nNVIDIA driver "), HasSubstr("\ncuBLASLt ")));
+  } else {
+    EXPECT_THAT(text.out, ContainsRegex("\nGPUs +none: [^\n]+\n"));
+  }
+}
+
+TEST(Device, AMissingGpuIsOneLineAndExitCode2) {
+  for (const std::string device : {"cuda:9", "cuda:x", "gpu"}) {
+    const Outcome outcome = run("bench cpu --device " + device);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: device '" + device + "'"),
+                                   AnyOf(HasSubstr("cannot be used: "), HasSubstr("use cpu, "))));
+  }
 }
 
 TEST(Generate, TheSameTextForTheSameSeedAndAnyBatch) {

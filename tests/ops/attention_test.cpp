@@ -200,6 +200,22 @@ TEST_P(Attention, MetaComputesNothingAndNoRowsAreFine) {
   EXPECT_NO_THROW(attention(meta, q, k, k, segments, {2, 1, 8}, q, tensor(DType::f32, {2, 4})));
 }
 
+// What a run plans by; of nothing, and more for more.
+TEST_P(Attention, WorkspaceFollowsFromTheShapes) {
+  const auto bytes = [&](std::int64_t tokens, std::int64_t length, bool uniform,
+                         Determinism determinism) {
+    return attention_workspace(device(), dtype(), {6, 2, 128}, {tokens, length, uniform},
+                               determinism);
+  };
+  for (const auto determinism : {Determinism::fastest, Determinism::reproducible}) {
+    for (const bool uniform : {true, false}) {
+      EXPECT_NO_THROW(bytes(0, 0, uniform, determinism));
+      EXPECT_LE(bytes(512, 512, uniform, determinism), bytes(4096, 512, uniform, determinism));
+    }
+  }
+  EXPECT_EQ(bytes(4096, 512, true, Determinism::fastest) == 0, on_cpu());
+}
+
 INSTANTIATE_ON_DEVICES(Attention);
 
 TEST(Segments, AreUniformWhenAllAreOfOneLength) {

@@ -19,8 +19,13 @@ Shape matrix(Size rows, Size cols) {
 }
 
 TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
-  for (const auto& [n, vocabulary] :
-       {std::pair<Size, Size>{1, 1}, {4, 7}, {9, 301}, {2, 2049}, {3, 5000}}) {
+  for (const auto& [n, vocabulary] : {std::pair<Size, Size>{1, 1},
+                                      {4, 7},
+                                      {9, 301},
+                                      {2, 2049},
+                                      {3, 5000},
+                                      {2, 70003},
+                                      {2, 102400}}) {
     const Values logits = values(n * vocabulary, 1, 6);
     Values targets(n);
     for (Size i = 0; i < n; ++i) targets[i] = i % 3 == 1 ? -1 : double((i * 57 + 1) % vocabulary);
@@ -108,8 +113,8 @@ TEST_P(CrossEntropyTest, BlocksOfMinusInfinityBeforeTheMaximumCountAsNothing) {
   logits[5990] = 3;
   logits[5995] = 3;
   const DeviceTensor x(context_, dtype(), {1, 6000}, logits), losses(context_, DType::f32, {1});
-  cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5995}), LogitsGradient::none,
-                1, losses);
+  cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5995}),
+                LogitsGradient::none, 1, losses);
   EXPECT_NEAR(losses.download()[0], std::log(2.0), 1e-6);
 }
 
@@ -117,8 +122,8 @@ TEST_P(CrossEntropyTest, ANaNReachesTheLoss) {
   Values logits(3000, 1.0);
   logits[2500] = std::nan("");
   const DeviceTensor x(context_, dtype(), {1, 3000}, logits), losses(context_, DType::f32, {1});
-  cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5}), LogitsGradient::none, 1,
-                losses);
+  cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5}),
+                LogitsGradient::none, 1, losses);
   EXPECT_TRUE(std::isnan(losses.download()[0]));
 }
 

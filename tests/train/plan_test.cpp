@@ -77,7 +77,7 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
       {[](auto& c) { c.train.micro_batch = 4; },
        "train.global_batch (6) is not a multiple of train.micro_batch (4)"},
       {[](auto& c) { c.train.global_batch = 1 << 28; }, "more than 2^31 tokens"},
-      {[](auto& c) { c.train.logits_chunk = 0; }, "train.logits_chunk is 0"},
+      {[](auto& c) { c.train.logits_chunk = -1; }, "train.logits_chunk is -1"},
       {[](auto& c) { c.train.steps = 0; }, "train.steps is 0"},
       {[](auto& c) { c.train.steps.reset(); }, "train: the run has no end"},
       {[](auto& c) { c.train.epochs = -1; }, "train.epochs is -1"},
@@ -116,6 +116,17 @@ TEST(MemoryTable, RefusesWhatDoesNotFit) {
   table.require_fits(0, 0);  // not known
   EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{2} << 30); }),
               testing::AllOf(HasSubstr("host memory"), HasSubstr("train.micro_batch")));
+}
+
+TEST(MemoryTable, AGpuAndTheHostHaveRoomOfTheirOwn) {
+  MemoryTable table({DeviceType::cuda, 0});
+  table.add("weights", std::size_t{3} << 30);
+  table.add_host("checkpoint snapshot", std::size_t{2} << 30);
+  table.require_fits(std::size_t{3} << 30, std::size_t{2} << 30);
+  EXPECT_THAT(input_error_of([&] { table.require_fits((std::size_t{3} << 30) - 1, 0); }),
+              testing::AllOf(HasSubstr("of cuda:0 memory"), HasSubstr("train.recompute=\"full\"")));
+  EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{1} << 30); }),
+              HasSubstr("of host memory"));
 }
 
 }  // namespace

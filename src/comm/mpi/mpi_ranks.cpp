@@ -4,8 +4,10 @@
 
 #include <mpi.h>
 
+#include <atomic>
 #include <deque>
 #include <exception>
+#include <map>
 #include <thread>
 
 #include "comm/peer_communicator.h"
@@ -61,7 +63,24 @@ class MpiTransport final : public Transport {
     } while (true);
   }
 
+  // Messages of one pair and tag match in order, so a receive that is posted gets the next
+  // one. Longer ones than a piece are left to take().
+  void expect(int from, int tag, std::size_t bytes) override {
+    if (bytes >= piece_bytes) return;
+    Message message(bytes);
+    MPI_Request request = MPI_REQUEST_NULL;
+    check(MPI_Irecv(message.data(), static_cast<int>(bytes), MPI_BYTE, from, tag, comm_, &request),
+          "MPI_Irecv");
+    expected_[{from, tag}].push_back({request, std::move(message)});
+  }
+
+  void cancel() override { cancelled_ = true; }
+
   std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {
+    if (const auto found = expected_.find({from, tag});
+        found != expected_.end() && !found->second.empty()) {
+      return take_expected(found->second, timeout);
+    }
     Message message;
     do {
       MPI_Message handle;
@@ -82,22 +101,44 @@ class MpiTransport final : public Transport {
   }
 
  private:
+  // Bytes that MPI reads or writes until the request is done.
   struct Sending {
     MPI_Request request = MPI_REQUEST_NULL;
     Message bytes;
   };
 
+  using Sendings = std::deque<Sending>;
+
+  std::optional<Message> take_expected(Sendings& queue, std::chrono::duration<double> timeout) {
+    Sending& next = queue.front();
+    const bool arrived = wait_until(timeout, [&] {
+      int done = 0;
+      check(MPI_Test(&next.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      return done != 0;
+    });
+    if (!arrived) return std::nullopt;
+    Message message = std::move(next.bytes);
+    queue.pop_front();
+    return message;
+  }
+
   bool wait_for(int from, int tag, std::chrono::duration<double> timeout, MPI_Message& handle,
                 int& count) {
-    const auto start = Clock::now();
-    for (int polls = 0;; ++polls) {
+    return wait_until(timeout, [&] {
       int found = 0;
       MPI_Status status;
       check(MPI_Improbe(from, tag, comm_, &found, &handle, &status), "MPI_Improbe");
-      if (found) {
-        MPI_Get_count(&status, MPI_BYTE, &count);
-        return true;
-      }
+      if (found) MPI_Get_count(&status, MPI_BYTE, &count);
+      return found != 0;
+    });
+  }
+
+  template <class Arrived>
+  bool wait_until(std::chrono::duration<double> timeout, Arrived&& arrived) {
+    const auto start = Clock::now();
+    for (int polls = 0;; ++polls) {
+      if (arrived()) return true;
+      if (cancelled_) fail_runtime("this rank has failed");
       forget_sent();
       if (Clock::now() - start >= timeout) return false;
       if (polls < 100) {
@@ -119,7 +160,9 @@ class MpiTransport final : public Transport {
 
   MPI_Comm comm_;
   int rank_ = 0, size_ = 0;
-  std::deque<Sending> sendings_;  // copies that MPI may still be reading
+  Sendings sendings_;
+  std::map<std::pair<int, int>, Sendings> expected_;  // by (from, tag)
+  std::atomic<bool> cancelled_ = false;
 };
 
 // MPI from here to the end of the scope.

@@ -44,6 +44,19 @@ std::string problem(int index) {
   return "";
 }
 
+std::size_t free_memory(int device) {
+  check(cudaSetDevice(device), "choosing the device");
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for free memory");
+  return free;
+}
+
+std::string device_name(int index) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, index), "asking for the GPU's name");
+  return properties.name;
+}
+
 void* allocate(int device, std::size_t bytes) {
   check(cudaSetDevice(device), "choosing the device");
   if (bytes == 0) return nullptr;

@@ -78,7 +78,7 @@ Library::Library(const std::string& file) {
   if (!handle_) handle_ = open_in(toolkits(), file, path_);
   if (!handle_) handle_ = open_in(python_packages(), file, path_);
   if (!handle_) {
-    fail_runtime(
+    fail_input(
         "cannot open {}: install CUDA's and cuDNN's libraries, or a PyTorch built for this CUDA "
         "version, or name their folders in FATHOM_CUDA_LIBRARIES",
         file);
@@ -88,7 +88,7 @@ Library::Library(const std::string& file) {
 void* Library::symbol(const char* name) const {
   void* function = dlsym(handle_, name);
   if (!function) {
-    fail_runtime("{} has no {}: it is another version than fathom was built for", path_, name);
+    fail_input("{} has no {}: it is another version than fathom was built for", path_, name);
   }
   return function;
 }

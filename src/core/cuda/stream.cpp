@@ -25,6 +25,21 @@ void* create_event(int device) {
   return event;
 }
 
+void* create_timed_event(int device) {
+  check(cudaSetDevice(device), "choosing the device");
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "an event");
+  return event;
+}
+
+double seconds_between(void* earlier, void* later) {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(earlier),
+                             static_cast<cudaEvent_t>(later)),
+        "measuring time");
+  return double{milliseconds} / 1e3;
+}
+
 void destroy_event(void* event) noexcept {
   cudaEventDestroy(static_cast<cudaEvent_t>(event));
 }

@@ -14,6 +14,14 @@ std::string problem(int) {
   return "this build of fathom has no CUDA backend; build with --preset cuda";
 }
 
+std::size_t free_memory(int) {
+  return 0;
+}
+
+std::string device_name(int) {
+  fail_runtime("this build of fathom has no CUDA backend; build with --preset cuda");
+}
+
 void* allocate(int, std::size_t) {
   fail_runtime("this build of fathom has no CUDA backend; build with --preset cuda");
 }

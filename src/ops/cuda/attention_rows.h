@@ -1,5 +1,5 @@
 // Attention by our own kernels, a query row at a time: any type, head width up to
-// 256 and alignment. Right rather than fast; cuDNN does what it can instead.
+// 256 and alignment. Right rather than fast: for what neither cuDNN nor the tiles take.
 #pragma once
 
 #include "ops/attention.h"

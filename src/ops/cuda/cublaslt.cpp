@@ -7,7 +7,7 @@ namespace fathom::ops::cuda {
 namespace {
 
 CublasLt open_library() {
-  const fathom::cuda::Library library("libcublasLt.so.13");
+  const fathom::cuda::Library library(fathom::cuda::cublaslt_file);
   CublasLt lt{};
   library.find("cublasLtCreate", lt.create);
   library.find("cublasLtGetVersion", lt.version);

@@ -23,7 +23,7 @@ struct CublasLt {
   decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set;
 };
 
-// Throws a run-time Error when the library is not found or of another version.
+// Throws an input Error when the library is not found or of another version.
 const CublasLt& cublaslt();
 
 // Throws a run-time Error that names the call.

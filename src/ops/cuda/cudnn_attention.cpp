@@ -50,6 +50,13 @@ std::array<const Tensor*, operand_count> tensors_of(const AttentionCall& call) {
           &call.dout, &call.dq, &call.dk, &call.dv};
 }
 
+// Up to 9.15 the backward is wrong past the last whole tile of keys unless it is told the
+// lengths. The frontend knows that too, but would copy them from the host at every call.
+bool must_tell_lengths(const AttentionShape& shape) {
+  return shape.pass == Pass::backward && shape.length % 128 != 0 &&
+         cudnn_library().version <= 91500;
+}
+
 // Plans are few: lengths and numbers of ragged segments are rounded up to powers of 2.
 AttentionShape shape_of(const AttentionCall& call, Determinism determinism) {
   AttentionShape shape;
@@ -67,6 +74,7 @@ AttentionShape shape_of(const AttentionCall& call, Determinism determinism) {
     shape.length = segments.uniform_length;
     shape.sequences = sequences_at_once(call.heads, shape.length, call.q.rows() / shape.length,
                                         shape.determinism);
+    shape.told_lengths = must_tell_lengths(shape);
   } else {
     shape.length = round(128, segments.max_length);
     shape.sequences = round(8, segments.offsets.elements() - 1);
@@ -103,10 +111,12 @@ Addresses addresses_from(const AttentionCall& call, std::int64_t first) {
   return addresses;
 }
 
-// Lets a kernel write the lengths and offsets of ragged segments into the workspace.
-void add_ragged_offsets(Context& context, const AttentionCall& call, const AttentionShape& shape,
-                        Addresses& addresses) {
-  const auto starts = [&](Operand operand) {
+// Lets a kernel write the segments' lengths, and the offsets of ragged ones, into the
+// workspace.
+void add_lengths(Context& context, const AttentionCall& call, const AttentionShape& shape,
+                 Addresses& addresses) {
+  const auto starts = [&](Operand operand) -> std::int64_t* {
+    if (!shape.ragged()) return nullptr;
     const auto bytes = static_cast<std::int64_t>(sizeof(std::int64_t)) * (shape.sequences + 1);
     const Tensor memory = context.workspace.take(DType::u8, {bytes});
     addresses[index_of(operand)] = memory.data;
@@ -128,8 +138,8 @@ void run(Context& context, const AttentionCall& call) {
   const AttentionShape shape = shape_of(call, context.determinism);
   const AttentionGraph& graph = graph_for(context, shape);
   const ArenaScope scope(context.workspace);
-  Addresses ragged{};
-  if (shape.ragged()) add_ragged_offsets(context, call, shape, ragged);
+  Addresses lengths{};
+  if (shape.has_lengths()) add_lengths(context, call, shape, lengths);
   const std::size_t available = context.workspace.capacity() - context.workspace.mark();
   if (round_up(static_cast<std::int64_t>(graph.workspace_bytes())) > available) {
     fail_runtime(
@@ -143,7 +153,7 @@ void run(Context& context, const AttentionCall& call) {
   for (std::int64_t first = 0; first < call.q.rows(); first += rows) {
     Addresses addresses = addresses_from(call, first);
     for (std::size_t i = 0; i < operand_count; ++i) {
-      if (ragged[i]) addresses[i] = ragged[i];
+      if (lengths[i]) addresses[i] = lengths[i];
     }
     graph.run(context, addresses, workspace.data);
   }
@@ -197,18 +207,11 @@ std::size_t cudnn_workspace(const HeadShape& heads, const AttentionBounds& bound
     return round_up(tokens * 4 * (row + keys * key_row + heads.num_heads));
   };
   const bool reproducible = determinism == Determinism::reproducible;
-  std::int64_t tokens = bounds.tokens;
   std::size_t squares = 0;
-  if (reproducible) {
-    const std::int64_t count =
-        sequences_at_once(heads, bounds.max_length,
-                          std::max<std::int64_t>(1, tokens / bounds.max_length), determinism);
-    tokens = count * bounds.max_length;
-    squares = static_cast<std::size_t>(count) * square_bytes(heads, bounds.max_length);
-  }
-  std::size_t bytes = squares + sums(tokens, width, width);
+  if (reproducible) squares = std::max(square_limit, square_bytes(heads, bounds.max_length));
+  std::size_t bytes = squares + sums(bounds.tokens, width, width);
   if (!bounds.uniform && !reproducible) {
-    bytes = std::max(bytes, sums(tokens, fused, group * fused));
+    bytes = std::max(bytes, sums(bounds.tokens, fused, group * fused));
   }
   return workspace_slack + bytes;
 }

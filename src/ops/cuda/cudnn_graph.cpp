@@ -43,8 +43,10 @@ class Builder {
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT)
         .set_sm_version(capability);
+    if (shape_.has_lengths()) {
+      lengths_ = vector_input(Operand::lengths, shape_.sequences, fe::DataType_t::INT32);
+    }
     if (!shape_.ragged()) return;
-    lengths_ = vector_input(Operand::lengths, shape_.sequences, fe::DataType_t::INT32);
     for (const Operand operand : {Operand::q_offsets, Operand::k_offsets, Operand::v_offsets,
                                   Operand::out_offsets, Operand::lse_offsets}) {
       offsets_[static_cast<std::size_t>(operand)] =
@@ -128,7 +130,7 @@ class Builder {
   void set_common(Attributes& attributes) {
     attributes.set_causal_mask(true).set_attn_scale(1.0f /
                                                     std::sqrt(static_cast<float>(shape_.head_dim)));
-    if (shape_.ragged()) {
+    if (shape_.has_lengths()) {
       attributes.set_padding_mask(true).set_seq_len_q(lengths_).set_seq_len_kv(lengths_);
     }
   }

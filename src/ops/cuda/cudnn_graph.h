@@ -24,8 +24,9 @@ enum class Operand : std::uint8_t {
   dq,
   dk,
   dv,
-  lengths,    // from here on ragged only: [sequences] i32
-  q_offsets,  // [sequences + 1] i64 each: where a sequence starts, in elements; of dq too
+  lengths,    // [sequences] i32: ragged, and uniform where they are told
+  q_offsets,  // from here on ragged only: [sequences + 1] i64 each: where a sequence starts, in
+              // elements; of dq too
   k_offsets,
   v_offsets,
   out_offsets,  // of dout too
@@ -42,11 +43,14 @@ struct AttentionShape {
   std::int64_t sequences = 0;
   std::int64_t length = 0;  // of a sequence; ragged: at most
   std::int64_t tokens = 0;  // ragged: of all sequences; uniform: 0
+  // Uniform, and yet cuDNN is told the lengths.
+  bool told_lengths = false;
   std::int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
   // From a row to the next, in elements, by Operand; 0 for what the pass does not have.
   std::array<std::int64_t, static_cast<std::size_t>(Operand::lengths)> row_strides{};
 
   bool ragged() const { return tokens > 0; }
+  bool has_lengths() const { return ragged() || told_lengths; }
   auto operator<=>(const AttentionShape&) const = default;
 };
 

@@ -1,6 +1,8 @@
 #include "ops/cuda/cudnn_library.h"
 
+#include <cstdlib>
 #include <map>
+#include <string_view>
 
 #include "core/cuda/check.h"
 #include "core/cuda/library.h"
@@ -14,8 +16,13 @@ constexpr std::size_t oldest_version = 91002;
 
 CudnnLibrary open_cudnn() {
   CudnnLibrary cudnn;
+  const char* wanted = std::getenv("FATHOM_CUDNN");
+  if (wanted && std::string_view(wanted) == "off") {
+    cudnn.problem = "FATHOM_CUDNN is off";
+    return cudnn;
+  }
   try {
-    const fathom::cuda::Library library("libcudnn.so.9");
+    const fathom::cuda::Library library(fathom::cuda::cudnn_file);
     cudnn.path = library.path();
     cudnn.library = library.handle();
     library.find("cudnnCreate", cudnn.create);

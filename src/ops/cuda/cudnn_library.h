@@ -20,7 +20,8 @@ struct CudnnLibrary {
   std::string version_text() const;  // "9.19.0"
 };
 
-// Looked for once; never throws for what it finds or does not find.
+// Looked for once, unless $FATHOM_CUDNN is "off"; never throws for what it finds or does
+// not find.
 const CudnnLibrary& cudnn_library();
 
 // This thread's handle for the device, its work queued on `stream`. To be called only

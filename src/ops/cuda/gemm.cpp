@@ -3,11 +3,11 @@
 #include "ops/cuda/gemm.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <map>
 #include <memory>
-#include <span>
+#include <utility>
+#include <vector>
 
 #include "core/cuda/check.h"
 #include "core/error.h"
@@ -20,7 +20,12 @@ namespace {
 using fathom::cuda::check;
 
 constexpr std::size_t max_workspace = std::size_t{32} << 20;
-constexpr int max_candidates = 24;
+
+// How many of its proposals are tried.
+constexpr int candidates_of(AlgorithmSearch search) {
+  return search == AlgorithmSearch::usual ? 24 : 512;
+}
+
 // Below, the difference is not worth the measurement.
 constexpr double measured_flops = 2e9;
 
@@ -92,11 +97,11 @@ cublasStatus_t run(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm, cons
                            call.workspace, call.workspace_bytes, call.stream);
 }
 
-using Candidates = std::array<cublasLtMatmulHeuristicResult_t, max_candidates>;
+using Candidates = std::vector<cublasLtMatmulHeuristicResult_t>;
 
-// The algorithms that cuBLASLt proposes, best first by its own reckoning.
-std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const Plan& plan,
-                                                   const Call& call, Candidates& candidates) {
+// The algorithms that cuBLASLt proposes, best first by its own reckoning; at most `most`.
+Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, int most) {
+  Candidates candidates(static_cast<std::size_t>(most));
   cublasLtMatmulPreference_t handle = nullptr;
   check_cublas(cublaslt().preference_create(&handle), "a preference");
   const Owned<cublasLtMatmulPreference_t> preference(handle, cublaslt().preference_destroy);
@@ -112,12 +117,13 @@ std::span<cublasLtMatmulHeuristicResult_t> propose(const GemmShape& shape, const
   int found = 0;
   const cublasStatus_t status =
       cublaslt().heuristic(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
-                           plan.d.get(), handle, max_candidates, candidates.data(), &found);
+                           plan.d.get(), handle, most, candidates.data(), &found);
   if (status != CUBLAS_STATUS_SUCCESS || found == 0) {
     fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} (status {})", shape.m,
                  shape.n, shape.k, static_cast<int>(status));
   }
-  return std::span(candidates).first(static_cast<std::size_t>(found));
+  candidates.resize(static_cast<std::size_t>(found));
+  return candidates;
 }
 
 class TimedEvent {
@@ -167,11 +173,10 @@ class Scratch {
 // The fastest candidate. They take turns, so that a card that grows hot and slow on the
 // way slows all of them alike; who falls behind drops out.
 const cublasLtMatmulAlgo_t& fastest(const Plan& plan, const Call& call, void* d,
-                                    std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
+                                    const Candidates& candidates) {
   constexpr int rounds = 6;  // the first one warms up
   constexpr float behind = 1.1f;
-  std::array<float, max_candidates> best;
-  best.fill(std::numeric_limits<float>::infinity());
+  std::vector<float> best(candidates.size(), std::numeric_limits<float>::infinity());
   float leader = std::numeric_limits<float>::infinity();
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -182,14 +187,14 @@ const cublasLtMatmulAlgo_t& fastest(const Plan& plan, const Call& call, void* d,
       leader = std::min(leader, time);
     }
   }
-  const auto winner = std::min_element(best.begin(), best.begin() + std::ssize(candidates));
+  const auto winner = std::ranges::min_element(best);
   return candidates[static_cast<std::size_t>(winner - best.begin())].algo;
 }
 
 // A product that is added to its output must not be added again and again while it is
 // measured: it goes into scratch memory then. Null: there is none.
 cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call& call,
-                            std::span<const cublasLtMatmulHeuristicResult_t> candidates) {
+                            const Candidates& candidates) {
   if (shape.beta == 0 || call.outputs == Outputs::discarded) {
     return fastest(plan, call, call.d, candidates);
   }
@@ -198,11 +203,12 @@ cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call
   return scratch.data() ? fastest(plan, call, scratch.data(), candidates) : candidates[0].algo;
 }
 
-std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device) {
+std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device,
+                                AlgorithmSearch search) {
   auto plan = std::make_unique<Plan>(shape);
-  if (GemmCache::of(device).find(shape, plan->algorithm)) return plan;
-  Candidates storage;
-  const auto candidates = propose(shape, *plan, call, storage);
+  const bool usual = search == AlgorithmSearch::usual;
+  if (usual && GemmCache::of(device).find(shape, plan->algorithm)) return plan;
+  const Candidates candidates = propose(shape, *plan, call, candidates_of(search));
   const double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                        static_cast<double>(shape.k);
   if (candidates.size() == 1 || flops < measured_flops) {
@@ -210,14 +216,14 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
     return plan;
   }
   plan->algorithm = choose(shape, *plan, call, candidates);
-  GemmCache::of(device).remember(shape, plan->algorithm);
+  if (usual) GemmCache::of(device).remember(shape, plan->algorithm);
   return plan;
 }
 
 // What a thread keeps for a device. Never freed: CUDA may be gone before it is.
 struct State {
   cublasLtHandle_t handle = nullptr;
-  std::map<GemmShape, std::unique_ptr<Plan>> plans;
+  std::map<std::pair<AlgorithmSearch, GemmShape>, std::unique_ptr<Plan>> plans;
 };
 
 State& state_of(int device) {
@@ -258,8 +264,8 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
   const Call call{
       state.handle,      stream,         a, b, d, static_cast<float>(shape.beta), workspace.data,
       workspace.bytes(), context.outputs};
-  std::unique_ptr<Plan>& plan = state.plans[shape];
-  if (!plan) plan = make_plan(shape, call, context.device.index);
+  std::unique_ptr<Plan>& plan = state.plans[{context.search, shape}];
+  if (!plan) plan = make_plan(shape, call, context.device.index, context.search);
   check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");
 }
 

@@ -1,10 +1,13 @@
-// The KV cache: storing rows, and attention to it. Decoding has few query rows
-// and long contexts, so each context is cut into splits that different blocks
-// take; a second kernel merges what they found.
+// The KV cache: storing rows, and attention to it, by the kernels of paged_decode.cu
+// and attention_tiles.cu where they can, else by those here: any type, head width and
+// alignment, a query row of a head at a time. Each context is cut into splits that
+// different blocks take; a second kernel merges what they found.
 #include <algorithm>
 
 #include "ops/cuda/attend.h"
+#include "ops/cuda/attention_tiles.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/paged_decode.h"
 
 namespace fathom::ops::cuda {
 namespace {
@@ -104,9 +107,10 @@ __global__ void store_kernel(Rows<const T> k, Rows<const T> v, const std::int32_
 
 }  // namespace
 
-void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
-                     const PagedContext& paged, const HeadShape& heads, Tensor out) {
-  if (q.elements() == 0) return;
+namespace {
+
+void paged_rows(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
+                const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const cudaStream_t stream = stream_of(context);
   ArenaScope scope(context.workspace);
   const int splits = splits_of(q.rows(), heads.num_heads, paged.max_context);
@@ -142,6 +146,21 @@ void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
         partial, splits, static_cast<int>(heads.head_dim), rows_of<T>(out));
   });
   check_launch("paged_attention");
+}
+
+}  // namespace
+
+void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
+                     const PagedContext& paged, const HeadShape& heads, Tensor out) {
+  if (q.elements() == 0) return;
+  for (const Tensor& tensor : {q, k_cache, v_cache, out}) {
+    if (!tiles_take(heads, tensor)) {
+      return paged_rows(context, q, k_cache, v_cache, paged, heads, out);
+    }
+  }
+  paged_decode(context, q, k_cache, v_cache, paged, heads, out);
+  if (paged.max_queries <= most_decode_queries) return;
+  paged_tiles(context, q, k_cache, v_cache, paged, heads, most_decode_queries + 1, out);
 }
 
 void store_kv(Context& context, Tensor k, Tensor v, Tensor slots, Tensor k_cache, Tensor v_cache) {

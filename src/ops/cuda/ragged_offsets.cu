@@ -12,7 +12,7 @@ __global__ void fill_kernel(const std::int32_t* offsets, int segments, RaggedOff
   const std::int64_t row = offsets[min(i, segments)];
 #pragma unroll
   for (int kind = 0; kind < RaggedOffsets::kinds; ++kind) {
-    ragged.starts[kind][i] = row * ragged.row_strides[kind];
+    if (ragged.starts[kind]) ragged.starts[kind][i] = row * ragged.row_strides[kind];
   }
   if (i == ragged.sequences) return;
   ragged.lengths[i] = i < segments ? offsets[i + 1] - offsets[i] : 0;

@@ -9,7 +9,7 @@ struct RaggedOffsets {
   static constexpr int kinds = 5;
 
   std::int64_t row_strides[kinds];  // elements of a row in each kind of operand
-  std::int64_t* starts[kinds];      // [sequences + 1] each, filled: first elements
+  std::int64_t* starts[kinds];      // [sequences + 1] each, filled: first elements; or null
   std::int32_t* lengths;            // [sequences], filled
   int sequences;                    // at least as many as segments; the rest are empty
 };

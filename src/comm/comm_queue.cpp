@@ -1,0 +1,86 @@
+#include "comm/comm_queue.h"
+
+#include "core/parallel.h"
+#include "core/trace.h"
+
+namespace fathom {
+
+CommQueue::CommQueue(Device device, Overlap overlap)
+    : overlap_(overlap), stream_(device), finished_(device) {
+  if (overlap == Overlap::on && device.type != DeviceType::meta)
+    thread_ = std::thread([this] { run(); });
+}
+
+CommQueue::~CommQueue() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
+  ++submitted_;
+  if (!thread_.joinable()) {
+    work(context);
+    joined_ = submitted_;
+    return submitted_;
+  }
+  Task task{std::move(work), Event(context.device), context.trace};
+  task.ready.record(context.stream);
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+  return submitted_;
+}
+
+void CommQueue::wait(Context& context, Ticket ticket, const char* name) {
+  if (ticket <= joined_) return;
+  const TraceSpan span(context, TraceKind::join, name);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return done_ >= ticket || failure_; });
+  if (failure_) std::rethrow_exception(failure_);
+  // Later work may have been queued meanwhile: then a little more is waited for.
+  finished_.block(context.stream);
+  joined_ = done_;
+}
+
+void CommQueue::drain() {
+  std::unique_lock lock(mutex_);
+  if (thread_.joinable()) changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
+}
+
+void CommQueue::run() {
+  set_num_threads(1);  // beside the threads that compute
+  Context context(stream_.device(), 0);
+  context.stream = stream_.get();
+  context.lane = TraceLane::communication;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
+    if (stopping_) return;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      context.trace = task.trace;
+      task.ready.block(context.stream);
+      task.work(context);
+      finished_.record(context.stream);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    failure_ = failure;
+    if (!failure) ++done_;
+    changed_.notify_all();
+    if (failure) return;
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,70 @@
+// CommQueue: a rank's second line of work, for collectives that run while the rank
+// computes. On a CPU that is a thread; on a GPU a thread that queues on a stream of its
+// own, ordered with the computing stream by events.
+//
+// Work runs in the order in which it is submitted. Ranks whose queues talk to each other
+// submit the same collectives in the same order, on communicators that nothing else uses.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "core/context.h"
+#include "core/stream.h"
+
+namespace fathom {
+
+enum class Overlap {
+  off,  // submit() does the work at once, in the caller's stream: the same results
+  on,
+};
+
+class CommQueue {
+ public:
+  using Work = std::function<void(Context&)>;
+  using Ticket = std::int64_t;  // of work; 0: of none
+
+  CommQueue(Device device, Overlap overlap);
+  // Drops what has not begun and waits for what has: cancel its communicators first when
+  // the other ranks may not come any more.
+  ~CommQueue();
+  CommQueue(const CommQueue&) = delete;
+  CommQueue& operator=(const CommQueue&) = delete;
+
+  // `work` reads and writes memory as it is after all that `context` has queued so far.
+  Ticket submit(Context& context, Work work);
+  // What `context` queues from now on comes after the ticket's work. Throws what the work
+  // threw. `name` is what a trace calls the waiting.
+  void wait(Context& context, Ticket ticket, const char* name);
+  Ticket last() const { return submitted_; }
+  // The calling thread waits until all work has been run or has failed.
+  void drain();
+
+ private:
+  struct Task {
+    Work work;
+    Event ready;  // of the submitter's stream
+    Trace* trace;
+  };
+  void run();
+
+  Overlap overlap_;
+  OwnedStream stream_;
+  Ticket submitted_ = 0, joined_ = 0;  // the submitter's
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Task> tasks_;
+  Ticket done_ = 0;  // tasks that have been run; on a GPU queued, up to `finished_`
+  Event finished_;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  std::thread thread_;  // none when work is done at once
+};
+
+}  // namespace fathom
