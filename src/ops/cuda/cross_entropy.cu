@@ -1,9 +1,6 @@
-// Softmax cross-entropy in place. A row is read once: the blocks of a cluster share it
-// and hold it in registers while they agree on its maximum and sum, then write its
-// gradient. GPUs before Hopper have no clusters, and rows can be too long or unaligned:
-// then a block takes a row and reads it twice, the second time mostly from the L2 cache.
-#include <cooperative_groups.h>
-
+// Softmax cross-entropy in place, a block a row: one pass for the maximum and the
+// sum, a second that turns the logits into their gradient. The row of 102400
+// bf16 logits that the second reads is mostly still in the L2 cache.
 #include "ops/cross_entropy.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
@@ -101,110 +98,6 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
-constexpr int cluster_threads = 512;
-constexpr int cluster_packs = 8;  // that a thread holds
-constexpr int max_cluster = 8;    // blocks, as many as any GPU with clusters allows
-
-// The sum of all blocks of the cluster, in their order, in every thread.
-__device__ SoftmaxSum cluster_combine(SoftmaxSum x, unsigned blocks) {
-#if __CUDA_ARCH__ >= 900
-  __shared__ SoftmaxSum partial[cluster_threads / 32];
-  __shared__ SoftmaxSum block;
-  const auto cluster = cooperative_groups::this_cluster();
-  x = warp_combine(x);
-  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = x;
-  __syncthreads();
-  x = warp_combine(threadIdx.x % 32 < cluster_threads / 32 ? partial[threadIdx.x % 32]
-                                                           : SoftmaxSum{});
-  if (threadIdx.x == 0) block = x;
-  cluster.sync();
-  SoftmaxSum total;
-  for (unsigned i = 0; i < blocks; ++i) total = combine(total, *cluster.map_shared_rank(&block, i));
-  cluster.sync();  // nobody leaves, or writes, while others read
-  return total;
-#else
-  return x;
-#endif
-}
-
-// `blocks` neighbours a row, one cluster.
-template <class T, int W>
-__global__ void __launch_bounds__(cluster_threads)
-    cross_entropy_cluster_kernel(Rows<T> logits, const std::int32_t* targets, bool gradient,
-                                 float scale, float* losses, int cols, unsigned blocks) {
-  const std::int64_t row = blockIdx.x / blocks;
-  const unsigned stride = blocks * cluster_threads * W;
-  const int first = (blockIdx.x % blocks * cluster_threads + threadIdx.x) * W;
-  const int target = targets[row];
-  T* const x = logits[row];
-  const float logit = target >= 0 ? to_float(x[target]) : 0.0f;
-  T raw[cluster_packs][W];
-#pragma unroll
-  for (int p = 0; p < cluster_packs; ++p) {
-    const int col = first + p * stride;
-    if (col < cols) load_raw(x + col, raw[p]);
-  }
-  SoftmaxSum total;
-#pragma unroll
-  for (int p = 0; p < cluster_packs; ++p) {
-    if (first + p * static_cast<int>(stride) >= cols) break;
-    float v[W];
-#pragma unroll
-    for (int i = 0; i < W; ++i) v[i] = to_float(raw[p][i]);
-    accumulate(total, v);
-  }
-  total = cluster_combine(total, blocks);
-  const bool counts = target >= 0;
-  if (first == 0) losses[row] = counts ? loss_of(total, logit) : 0.0f;
-  if (!gradient) return;
-  const float factor = scale / total.sum;
-#pragma unroll
-  for (int p = 0; p < cluster_packs; ++p) {
-    const int col = first + p * stride;
-    if (col >= cols) break;
-    float v[W];
-#pragma unroll
-    for (int i = 0; i < W; ++i) {
-      const float softmax = __expf(to_float(raw[p][i]) - total.maximum) * factor;
-      v[i] = counts ? softmax - (col + i == target ? scale : 0.0f) : 0.0f;
-    }
-    store_pack(x + col, v);
-  }
-}
-
-// The blocks that share a row; 0: another kernel has to do it.
-unsigned cluster_size(const Tensor& logits, int width, int device) {
-  int major = 0;
-  fathom::cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
-                      "cross_entropy");
-  if (major < 9) return 0;
-  const std::int64_t packs = logits.cols() / width;
-  for (unsigned blocks = 1; blocks <= max_cluster; blocks *= 2) {
-    if (packs <= std::int64_t{blocks} * cluster_threads * cluster_packs) return blocks;
-  }
-  return 0;
-}
-
-template <class T, int W>
-void launch_clusters(cudaStream_t stream, const Tensor& logits, const Tensor& targets,
-                     bool gradient, float scale, const Tensor& losses, unsigned blocks) {
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim.x = blocks;
-  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(logits.rows()) * blocks);
-  config.blockDim = dim3(cluster_threads);
-  config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  fathom::cuda::check(
-      cudaLaunchKernelEx(&config, cross_entropy_cluster_kernel<T, W>, rows_of<T>(logits),
-                         data_of<const std::int32_t>(targets), gradient, scale,
-                         data_of<float>(losses), static_cast<int>(logits.cols()), blocks),
-      "cross_entropy");
-}
-
 template <class T>
 __global__ void __launch_bounds__(threads)
     part_kernel(Rows<const T> logits, const std::int32_t* targets, std::int64_t first_id,
@@ -283,19 +176,15 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
                    float grad_scale, Tensor losses) {
   if (logits.elements() == 0) return;
   const cudaStream_t stream = stream_of(context);
-  const bool overwrite = gradient == LogitsGradient::overwrite;
   dispatch_native(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_width<T>(
         [&](auto width) {
-          constexpr int w = decltype(width)::value;
-          if (const unsigned blocks = cluster_size(logits, w, context.device.index)) {
-            return launch_clusters<T, w>(stream, logits, targets, overwrite, grad_scale, losses,
-                                         blocks);
-          }
-          cross_entropy_kernel<T, w><<<static_cast<unsigned>(logits.rows()), threads, 0, stream>>>(
-              rows_of<T>(logits), data_of<const std::int32_t>(targets), overwrite, grad_scale,
-              data_of<float>(losses), static_cast<int>(logits.cols()));
+          cross_entropy_kernel<T, decltype(width)::value>
+              <<<static_cast<unsigned>(logits.rows()), threads, 0, stream>>>(
+                  rows_of<T>(logits), data_of<const std::int32_t>(targets),
+                  gradient == LogitsGradient::overwrite, grad_scale, data_of<float>(losses),
+                  static_cast<int>(logits.cols()));
         },
         logits);
   });

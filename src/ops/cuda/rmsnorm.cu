@@ -82,7 +82,7 @@ __device__ float row_sum(float x, int turn) {
 // dweight in registers, and leaves them in row blockIdx.x of `partial`. The next row is
 // on its way while this one is summed.
 template <class T, int W, int P>
-__global__ void __launch_bounds__(max_backward_threads)
+__global__ void __launch_bounds__(max_backward_threads, P == 1 ? 2 : 1)
     backward_kernel(Rows<const T> dy, Rows<const T> h, const T* weight, const float* rstd, bool add,
                     Rows<T> dh, float* partial, std::int64_t rows, int cols) {
   T w[P][W];
