@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/progress.h"
 #include "io/atomic_file.h"
 #include "train/fit.h"
 
@@ -85,6 +86,13 @@ void choose_open_sizes(StepShape& shape, std::int64_t micro_batch,
   });
   shape.micro_batch = fit.micro_batch;
   shape.recompute = fit.recompute;
+  if (const std::size_t wanted = step_bytes(shape); wanted > available) {
+    fail_input(
+        "this step needs {} of {} memory, and {} are free: use a smaller model, --micro-batch "
+        "or --logits-chunk, or --recompute full",
+        human_bytes(static_cast<double>(wanted)), to_string(shape.device),
+        human_bytes(static_cast<double>(available)));
+  }
 }
 
 StepShape shape_of(const Arguments& a) {

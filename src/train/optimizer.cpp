@@ -37,6 +37,28 @@ std::vector<OwnedSlice> whole_parameters(const ParameterStore& parameters) {
   return slices;
 }
 
+struct FlatRange {
+  std::int64_t first = 0, count = 0;  // elements of the flat vectors
+};
+
+// Where the primary slices lie. Between neighbours there are at most the zeros that align
+// the second, and one pass over both is faster than two.
+std::vector<FlatRange> counted_ranges(const std::vector<OwnedSlice>& owned) {
+  std::vector<FlatRange> ranges;
+  for (const OwnedSlice& part : owned) {
+    if (!part.primary) continue;
+    const std::int64_t end = part.first + part.shape.elements();
+    const std::int64_t gap =
+        ranges.empty() ? -1 : part.first - (ranges.back().first + ranges.back().count);
+    if (gap >= 0 && gap < static_cast<std::int64_t>(alignment)) {
+      ranges.back().count = end - ranges.back().first;
+    } else {
+      ranges.push_back({part.first, part.shape.elements()});
+    }
+  }
+  return ranges;
+}
+
 }  // namespace
 
 void check(const OptimizerConfig& c) {
@@ -89,12 +111,15 @@ Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& 
     at += padded_elements(part.shape);
     slices_.push_back(std::move(slice));
   }
+  for (const FlatRange& range : counted_ranges(owned)) {
+    counted_.push_back(gradients.slice(range.first, range.count));
+  }
 }
 
 void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* world) {
   ops::fill(context, sum_of_squares_, 0);
-  for (const OptimizerSlice& slice : slices_) {
-    if (slice.primary) ops::add_sum_of_squares(context, slice.gradient, sum_of_squares_);
+  for (const Tensor& gradients : counted_) {
+    ops::add_sum_of_squares(context, gradients, sum_of_squares_);
   }
   if (world) world->all_reduce(context, sum_of_squares_);
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);

@@ -77,6 +77,7 @@ class Optimizer {
   OptimizerConfig config_;
   Buffer remainders_, moments_, scalars_;
   std::vector<OptimizerSlice> slices_;
+  std::vector<Tensor> counted_;    // gradients of the primary slices, neighbours as one [n] f32
   Tensor sum_of_squares_, scale_;  // [1] f32
 };
 

@@ -19,6 +19,12 @@ double printed_total(const std::string& text) {
   return value * (unit == "GB" ? 1e9 : unit == "MB" ? 1e6 : unit == "kB" ? 1e3 : 1);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 struct Size {
   const char* name;
   int layers, width, micro_batch, length;
@@ -28,6 +34,7 @@ struct Size {
 class Memory : public testing::TestWithParam<Size> {};
 
 TEST_P(Memory, TheTableHolds) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
   const Size& size = GetParam();
   const TempDir dir;
   make_tiny_data(dir);

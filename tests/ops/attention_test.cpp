@@ -127,6 +127,22 @@ TEST_P(Attention, BackwardIsTheReference) {
   }
 }
 
+// A GPU chooses among several ways while nobody looks at the outputs.
+TEST_P(Attention, WhatWasChosenByMeasurementIsTheReference) {
+  if (on_cpu()) GTEST_SKIP() << "the CPU has one way";
+  for_each_case(batches(), [&](const AttentionCase& c, Rows place) {
+    if (place == Rows::odd) return;
+    AttentionRun run(device(), dtype(), c, place);
+    for (const Outputs outputs : {Outputs::discarded, Outputs::kept}) {
+      run.context.outputs = outputs;
+      run.forward();
+      run.backward();
+    }
+    expect_forward(run, bounds());
+    expect_gradients(run, bounds().gradient);
+  });
+}
+
 // Scores of thousands: f32 keeps them to 1e-4, and exp must not overflow.
 TEST_P(Attention, LargeScoresStayExact) {
   for_each_case({{{2, 2, 64}, {130}, 30}}, [&](const AttentionCase& c, Rows place) {

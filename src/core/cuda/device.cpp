@@ -15,6 +15,24 @@ double gib(std::size_t bytes) {
   return static_cast<double>(bytes) / (std::size_t{1} << 30);
 }
 
+std::string version_text(int number) {
+  return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
+}
+
+// Why the driver gives no devices.
+std::string driver_problem(cudaError_t status) {
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    return "there is no NVIDIA driver";
+  }
+  if (status == cudaErrorInsufficientDriver) {
+    return fmt::format(
+        "the NVIDIA driver is for CUDA up to {}, and this build needs {}: install a newer driver",
+        version_text(driver), version_text(CUDART_VERSION));
+  }
+  return fmt::format("the NVIDIA driver does not answer ({})", cudaGetErrorString(status));
+}
+
 }  // namespace
 
 void fail(cudaError_t status, const char* what) {
@@ -29,7 +47,7 @@ int device_count() {
 std::string problem(int index) {
   int count = 0;
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
-    return fmt::format("the NVIDIA driver does not answer ({})", cudaGetErrorString(status));
+    return driver_problem(status);
   }
   if (index >= count) return fmt::format("this machine has {} CUDA device(s)", count);
   cudaDeviceProp properties{};

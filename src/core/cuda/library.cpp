@@ -1,6 +1,7 @@
 #include "core/cuda/library.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -67,13 +68,19 @@ void* open_in(const std::vector<fs::path>& folders, const std::string& file, std
   return nullptr;
 }
 
+// Where the dynamic linker found it.
+std::string path_of(void* handle) {
+  const link_map* map = nullptr;
+  return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "";
+}
+
 }  // namespace
 
 Library::Library(const std::string& file) {
   handle_ = open_in(split_variable("FATHOM_CUDA_LIBRARIES"), file, path_);
   if (!handle_) {
-    path_ = file;
     handle_ = dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    path_ = handle_ ? path_of(handle_) : file;
   }
   if (!handle_) handle_ = open_in(toolkits(), file, path_);
   if (!handle_) handle_ = open_in(python_packages(), file, path_);

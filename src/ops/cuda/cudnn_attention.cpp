@@ -87,7 +87,7 @@ AttentionShape shape_of(const AttentionCall& call, Determinism determinism) {
   return shape;
 }
 
-const AttentionGraph& graph_for(const Context& context, const AttentionShape& shape) {
+AttentionGraph& graph_for(const Context& context, const AttentionShape& shape) {
   // What a thread keeps for a device. Never freed: CUDA may be gone before it is.
   using Graphs = std::map<AttentionShape, std::unique_ptr<AttentionGraph>>;
   thread_local auto& devices = *new std::map<int, Graphs>;
@@ -134,28 +134,40 @@ void add_lengths(Context& context, const AttentionCall& call, const AttentionSha
   fill_ragged_offsets(context.stream, call.segments.offsets, ragged);
 }
 
+// The same with the segments' lengths and offsets.
+Addresses with_lengths(Addresses addresses, const Addresses& lengths) {
+  for (std::size_t i = 0; i < operand_count; ++i) {
+    if (lengths[i]) addresses[i] = lengths[i];
+  }
+  return addresses;
+}
+
+// All that is left of the workspace.
+Tensor take_rest(Arena& arena) {
+  const std::size_t bytes = (arena.capacity() - arena.mark()) / 256 * 256;
+  return arena.take(DType::u8, {static_cast<std::int64_t>(bytes)});
+}
+
 void run(Context& context, const AttentionCall& call) {
   const AttentionShape shape = shape_of(call, context.determinism);
-  const AttentionGraph& graph = graph_for(context, shape);
+  AttentionGraph& graph = graph_for(context, shape);
   const ArenaScope scope(context.workspace);
   Addresses lengths{};
   if (shape.has_lengths()) add_lengths(context, call, shape, lengths);
-  const std::size_t available = context.workspace.capacity() - context.workspace.mark();
-  if (round_up(static_cast<std::int64_t>(graph.workspace_bytes())) > available) {
+  const Tensor workspace = take_rest(context.workspace);
+  if (graph.workspace_bytes() > workspace.bytes()) {
     fail_runtime(
         "attention of {} heads over {} tokens needs {} bytes of workspace, and {} are left: the "
         "Context was made for less",
-        shape.num_heads, call.q.rows(), graph.workspace_bytes(), available);
+        shape.num_heads, call.q.rows(), graph.workspace_bytes(), workspace.bytes());
   }
-  const Tensor workspace =
-      context.workspace.take(DType::u8, {static_cast<std::int64_t>(graph.workspace_bytes())});
+  if (context.outputs == Outputs::discarded && context.determinism == Determinism::fastest) {
+    graph.search(context, with_lengths(addresses_from(call, 0), lengths), workspace.data,
+                 workspace.bytes());
+  }
   const std::int64_t rows = shape.ragged() ? call.q.rows() : shape.sequences * shape.length;
   for (std::int64_t first = 0; first < call.q.rows(); first += rows) {
-    Addresses addresses = addresses_from(call, first);
-    for (std::size_t i = 0; i < operand_count; ++i) {
-      if (lengths[i]) addresses[i] = lengths[i];
-    }
-    graph.run(context, addresses, workspace.data);
+    graph.run(context, with_lengths(addresses_from(call, first), lengths), workspace.data);
   }
 }
 

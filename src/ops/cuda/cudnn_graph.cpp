@@ -6,10 +6,14 @@
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #include <cudnn_frontend.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
+#include "core/time_mark.h"
 #include "ops/cuda/cudnn_library.h"
 
 namespace cudnn_frontend {
@@ -180,6 +184,17 @@ class Builder {
 
 struct AttentionGraph::Impl {
   std::shared_ptr<fe::graph::Graph> graph;
+
+  fe::error_t run(const Context& context, const Addresses& addresses, void* workspace,
+                  std::int64_t plan) const {
+    const cudnnHandle_t handle = cudnn_handle(context.device.index, context.stream);
+    std::unordered_map<std::int64_t, void*> pack;
+    for (std::size_t i = 0; i < operand_count; ++i) {
+      if (addresses[i]) pack.emplace(static_cast<std::int64_t>(i) + 1, addresses[i]);
+    }
+    if (plan == first_choice) return graph->execute(handle, pack, workspace);
+    return graph->execute_plan_at_index(handle, pack, workspace, plan);
+  }
 };
 
 AttentionGraph::AttentionGraph(Device device, const AttentionShape& shape)
@@ -208,12 +223,44 @@ AttentionGraph::~AttentionGraph() = default;
 
 void AttentionGraph::run(const Context& context, const Addresses& addresses,
                          void* workspace) const {
-  const cudnnHandle_t handle = cudnn_handle(context.device.index, context.stream);
-  std::unordered_map<std::int64_t, void*> pack;
-  for (std::size_t i = 0; i < operand_count; ++i) {
-    if (addresses[i]) pack.emplace(static_cast<std::int64_t>(i) + 1, addresses[i]);
+  check_graph(impl_->run(context, addresses, workspace, plan_), "running it");
+}
+
+// Seconds of the fastest of a few runs; infinite when it does not run.
+double AttentionGraph::measure(const Context& context, const Addresses& addresses, void* workspace,
+                               std::int64_t plan) const {
+  constexpr int rounds = 5;  // the first one warms up
+  double best = std::numeric_limits<double>::infinity();
+  TimeMark start(context.device), stop(context.device);
+  for (int round = 0; round < rounds; ++round) {
+    start.record(context.stream);
+    if (impl_->run(context, addresses, workspace, plan).is_bad()) return best;
+    stop.record(context.stream);
+    const double seconds = stop.seconds_since(start);
+    if (round > 0) best = std::min(best, seconds);
   }
-  check_graph(impl_->graph->execute(handle, pack, workspace), "running it");
+  return best;
+}
+
+void AttentionGraph::search(const Context& context, const Addresses& addresses, void* workspace,
+                            std::size_t workspace_bytes) {
+  if (std::exchange(searched_, true)) return;
+  constexpr std::int64_t most = 8;
+  constexpr double worth_it = 0.99;  // of the time of cuDNN's own choice
+  fe::graph::Graph& graph = *impl_->graph;
+  double best = worth_it * measure(context, addresses, workspace, first_choice);
+  const std::int64_t count = std::min<std::int64_t>(most, graph.get_execution_plan_count());
+  for (std::int64_t plan = 0; plan < count; ++plan) {
+    std::int64_t bytes = 0;
+    if (graph.build_plan_at_index(plan).is_bad()) continue;
+    if (graph.get_workspace_size_plan_at_index(plan, bytes).is_bad()) continue;
+    if (static_cast<std::size_t>(bytes) > workspace_bytes) continue;
+    const double seconds = measure(context, addresses, workspace, plan);
+    if (seconds >= best) continue;
+    best = seconds;
+    plan_ = plan;
+    workspace_bytes_ = static_cast<std::size_t>(bytes);
+  }
 }
 
 }  // namespace fathom::ops::cuda

@@ -66,10 +66,21 @@ class AttentionGraph {
   // Queues the work. `workspace`: workspace_bytes(), aligned to 256.
   void run(const Context& context, const Addresses& addresses, void* workspace) const;
 
+  // Builds the other plans that cuDNN proposes too, and keeps the fastest of those that
+  // `workspace` is enough for, measured on these operands. The first call only.
+  void search(const Context& context, const Addresses& addresses, void* workspace,
+              std::size_t workspace_bytes);
+
  private:
   struct Impl;
+  double measure(const Context& context, const Addresses& addresses, void* workspace,
+                 std::int64_t plan) const;
+
   std::unique_ptr<Impl> impl_;
   std::size_t workspace_bytes_ = 0;
+  std::int64_t plan_ = first_choice;
+  bool searched_ = false;
+  static constexpr std::int64_t first_choice = -1;  // cuDNN's own
 };
 
 }  // namespace fathom::ops::cuda
