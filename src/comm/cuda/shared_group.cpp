@@ -21,21 +21,24 @@ Tensor as_message(T*& pointer) {
 
 SharedGroup::SharedGroup(Communicator& group, Device device) : group_(group) {
   require(group.size() <= max_parts, "{} ranks share a GPU, and {} may", group.size(), max_parts);
-  for (int i = 0; i < 4; ++i) events_.emplace_back(device);
+  constexpr int turns = 4;
+  auto mine = std::make_shared<Events>();
+  for (int i = 0; i < turns; ++i) mine->emplace_back(device);
+  for (const std::shared_ptr<Events>* events : gather_values(group, &std::as_const(mine))) {
+    events_.push_back(*events);
+  }
+  group.barrier();
 }
 
 std::vector<std::byte*> SharedGroup::meet(Context& context, void* address) {
-  struct Place {
-    void* address;
-    Event* event;
-  };
-  Event& mine = events_[next_event_++ % events_.size()];
-  mine.record(context.stream);
+  const std::size_t turn = next_event_++ % events_.front()->size();
+  const auto event_of = [&](std::size_t rank) -> Event& { return (*events_[rank])[turn]; };
+  const auto mine = static_cast<std::size_t>(group_.rank());
+  event_of(mine).record(context.stream);
   std::vector<std::byte*> addresses;
-  const std::vector<Place> places = gather_values(group_, Place{address, &mine});
-  for (const Place& place : places) {
-    if (place.event != &mine) place.event->block(context.stream);
-    addresses.push_back(static_cast<std::byte*>(place.address));
+  for (void* other : gather_values(group_, address)) {
+    if (addresses.size() != mine) event_of(addresses.size()).block(context.stream);
+    addresses.push_back(static_cast<std::byte*>(other));
   }
   return addresses;
 }

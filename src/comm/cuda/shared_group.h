@@ -13,6 +13,7 @@ namespace fathom::comm_cuda {
 
 class SharedGroup {
  public:
+  // Collective.
   SharedGroup(Communicator& group, Device device);
 
   void all_reduce(Context& context, Tensor x, Reduction reduction);
@@ -29,8 +30,10 @@ class SharedGroup {
               Tensor to, Reduction reduction);
 
   Communicator& group_;
-  // In turn: a rank records one again only after all have met since.
-  std::vector<Event> events_;
+  // Every rank's, used in turn: a rank records one again only after all have met since.
+  // All ranks own them, so that one that ends first takes nothing away.
+  using Events = std::vector<Event>;
+  std::vector<std::shared_ptr<Events>> events_;
   std::size_t next_event_ = 0;
   Buffer scratch_;
 };
