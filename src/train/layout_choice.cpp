@@ -71,11 +71,11 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
   } else if (const auto parts = number_after(option, "v")) {
     set_schedule(PipelineSchedule::interleaved, *parts);
   } else if (option == "none") {
-    config.train.recompute = Recompute::none;
+    config.train.recompute = RecomputeChoice::none;
   } else if (option == "selective") {
-    config.train.recompute = Recompute::selective;
+    config.train.recompute = RecomputeChoice::selective;
   } else if (option == "full") {
-    config.train.recompute = Recompute::full;
+    config.train.recompute = RecomputeChoice::full;
   } else {
     fail_input(
         "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, overlap, nooverlap, gpipe, "

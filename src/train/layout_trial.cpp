@@ -67,9 +67,10 @@ class TrialRun {
                                                      ? AttentionSpan::document
                                                      : AttentionSpan::sequence)),
         identity_(identity_of(*data, *sampler_)),
-        learner_(learner_options(plan, ranks)) {
+        learner_(learner_options(plan, ranks)),
+        uploads_(plan.device) {
     for (std::int64_t i = 0; i < plan.micro_batches; ++i) {
-      batches_.emplace_back(plan.device, plan.micro_tokens);
+      batches_.emplace_back(uploads_, plan.micro_tokens);
     }
     start();
     writer_ = std::make_unique<CheckpointWriter>(
@@ -131,6 +132,7 @@ class TrialRun {
   std::shared_ptr<const Sampler> sampler_;
   RunIdentity identity_;
   Learner learner_;
+  OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<Loader> loader_;
