@@ -1,0 +1,268 @@
+#include "train/training_run.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "train/checkpoint_model.h"
+#include "train/run_directory.h"
+
+namespace fathom {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+AttentionSpan span_of(const TrainConfig& config) {
+  return config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
+                         const RankGroups* ranks)
+    : plan_(std::move(plan)),
+      machine_(std::move(machine)),
+      ranks_(ranks),
+      data_(std::move(data)),
+      sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
+                                               static_cast<std::uint64_t>(plan_.config.seed),
+                                               span_of(plan_.config))),
+      identity_(identity_of(*data_, *sampler_)),
+      validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
+                  plan_.config.data.validation_tokens, span_of(plan_.config)),
+      evaluator_(data_, validation_),
+      learner_(learner_options(plan_, ranks)),
+      guard_(plan_.config.guard),
+      uploads_(plan_.device) {
+  for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
+    batches_.emplace_back(uploads_, plan_.micro_tokens);
+  }
+}
+
+double TrainingRun::elapsed() const {
+  return position_.seconds + seconds_since(start_);
+}
+
+RunPosition TrainingRun::now() const {
+  RunPosition position = position_;
+  position.seconds = elapsed();
+  return position;
+}
+
+void TrainingRun::restore(const Checkpoint& checkpoint) {
+  require_same_run(checkpoint, identity_, plan_.config.model);
+  const TrainingState& saved = checkpoint.state();
+  learner_.load(checkpoint);
+  guard_.restore(guard_in(saved));
+  position_ = position_in(saved);
+  if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
+}
+
+void TrainingRun::begin() {
+  const std::string& from = plan_.config.init_from;
+  if (from.empty()) {
+    learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
+    return;
+  }
+  const Checkpoint checkpoint = *find_checkpoint("", from, ranks_);
+  require_model(checkpoint, plan_.config.model);
+  learner_.load_weights(checkpoint);
+  if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
+}
+
+void TrainingRun::start(const TrainOptions& options) {
+  const auto checkpoint = find_checkpoint(path("checkpoints"), options.resume, ranks_);
+  if (checkpoint)
+    restore(*checkpoint);
+  else
+    begin();
+
+  if (plan_.device.type != DeviceType::cpu) warm_up();
+  checkpoints_ = std::make_unique<CheckpointWriter>(
+      path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
+      ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
+  loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
+  if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
+  if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
+  start_ = Clock::now();
+}
+
+LoaderOptions TrainingRun::loader_options() const {
+  return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0, plan_.parallel.layout.dp,
+          plan_.config.data.prefetch};
+}
+
+// The first micro-batch of a step begins its gradients, all others add to them: two
+// show a device all that a step has. A pipeline wants as many as always.
+void TrainingRun::warm_up() {
+  Loader loader(sampler_, loader_options(), position_.next_sample);
+  std::vector<MicroBatch> micro_batches;
+  for (DeviceBatch& memory : batches_) {
+    if (!ranks_ && micro_batches.size() == 2) break;
+    micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
+  }
+  learner_.warm_up(micro_batches);
+}
+
+TrainingRun::Agreement TrainingRun::agree(const StopSignals& signals) {
+  checkpoints_->poll();
+  Agreement now{elapsed(), signals.received(), checkpoints_->due(position_.steps)};
+  if (!ranks_) return now;
+  const std::vector<Agreement> all = gather_values(ranks_->world(), now);
+  now = all.front();
+  for (const Agreement& other : all) {
+    if (now.signal == 0) now.signal = other.signal;
+  }
+  return now;
+}
+
+TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
+  QueuedStep step;
+  step.begin = Clock::now();
+  step.first_sample = position_.next_sample;
+  std::vector<MicroBatch> micro_batches;
+  std::int64_t targets = 0;
+  for (DeviceBatch& memory : batches_) {
+    const Batch batch = loader_->next();
+    targets += batch.num_targets;
+    micro_batches.push_back(memory.upload(learner_.context(), batch));
+  }
+  step.learning_rate = plan_.learning_rate(position_.steps, elapsed_seconds);
+  learner_.queue_gradients(micro_batches, targets);
+  position_.next_sample = loader_->state().next_sample;
+  ++position_.steps;
+  position_.tokens += plan_.tokens_per_step;
+  step.after = position_;
+  return step;
+}
+
+// Where the guard may hold an update back, the device waits for its verdict. Otherwise
+// the update follows at once, and a device works on the next step while this one's
+// figures travel.
+void TrainingRun::step(double elapsed_seconds) {
+  if (trace_) trace_->before_step(learner_.context());
+  queued_.push_back(queue_step(elapsed_seconds));
+  const QueuedStep now = queued_.back();
+  if (guard_.decides_updates()) {
+    queued_.clear();
+    const Judged judged = judge(now);
+    if (!judged.skipped) update(now);
+    return report(now, judged);
+  }
+  update(now);
+  settle_steps(plan_.device.type == DeviceType::cpu ? 0 : 1);
+}
+
+void TrainingRun::update(const QueuedStep& step) {
+  checkpoints_->before_change(learner_.context());
+  learner_.update(step.learning_rate, step.after.steps);
+}
+
+void TrainingRun::settle_steps(std::size_t outstanding) {
+  while (queued_.size() > outstanding) {
+    const QueuedStep step = queued_.front();
+    queued_.pop_front();
+    report(step, judge(step));
+  }
+}
+
+TrainingRun::Judged TrainingRun::judge(const QueuedStep& step) {
+  Judged judged;
+  judged.result = learner_.next_result();
+  const SpikeGuard::Verdict verdict =
+      guard_.judge(step.after.steps, judged.result.loss, judged.result.gradient_norm,
+                   fmt::format("samples {} to {}", step.first_sample, step.after.next_sample - 1));
+  if (first() && !verdict.message.empty()) log::warning("{}", verdict.message);
+  const bool fine = verdict.finding == SpikeGuard::Finding::fine;
+  judged.skipped = !fine && verdict.action != GuardAction::ignore;
+  if (verdict.action == GuardAction::stop) judged.stop = verdict.message;
+  return judged;
+}
+
+void TrainingRun::report(const QueuedStep& step, const Judged& judged) {
+  const double seconds = seconds_since(std::max(step.begin, reported_));
+  reported_ = Clock::now();
+  RunPosition position = step.after;
+  position.seconds = elapsed();
+  if (reports_)
+    reports_->step(position, judged.result, {step.learning_rate, seconds, judged.skipped});
+  if (judged.stop.empty()) return;
+  for (const QueuedStep& later : std::exchange(queued_, {})) judge(later);
+  checkpoints_->save_and_wait(learner_.context(), state());
+  fail_runtime("stopped by the guard at step {}: {}", step.after.steps, judged.stop);
+}
+
+void TrainingRun::evaluate() {
+  settle_steps(0);
+  if (validation_.num_batches() == 0 || evaluated_at_ == position_.steps) return;
+  evaluated_at_ = position_.steps;
+  MetricsRecord record{position_.steps, {}};
+  const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
+  if (reports_) reports_->validation(record, score);
+}
+
+void TrainingRun::finish_trace() {
+  settle_steps(0);
+  trace_->finish(learner_.context());
+}
+
+void TrainingRun::finish() {
+  if (trace_) finish_trace();
+  evaluate();
+  const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+  if (ranks_ && !saved.committed()) {
+    fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
+  }
+  if (!first()) return;
+  reports_->sync();
+  write_final_model(plan_, *data_, learner_, ranks_, position_.steps);
+  reports_->write_page(now(), state().config_toml);
+  log::info(
+      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
+      "  fathom generate {0}/model --prompt \"Once\"",
+      plan_.config.output);
+}
+
+void TrainingRun::stop_for_signal() {
+  settle_steps(0);
+  const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+  if (!first()) return;
+  if (saved.committed()) {
+    log::info("stopped by a signal after step {}; the same command goes on from there",
+              position_.steps);
+  } else {
+    log::warning("stopped by a signal after step {}, which could not be saved", position_.steps);
+  }
+}
+
+int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
+  start(options);
+  const std::int64_t every = plan_.config.validation.every_steps;
+  Agreement now = agree(signals);
+  if (first() && position_.steps > 0 && plan_.finished(position_.steps, now.elapsed)) {
+    log::info(
+        "the run was at its end already; with a larger train.steps (tokens, epochs, "
+        "max_minutes) it goes on");
+  }
+  while (!plan_.finished(position_.steps, now.elapsed)) {
+    step(now.elapsed);
+    if (every > 0 && position_.steps % every == 0) evaluate();
+    if (trace_ && trace_->complete()) finish_trace();
+    now = agree(signals);
+    if (now.signal != 0) {
+      stop_for_signal();
+      return now.signal;
+    }
+    if (now.save) {
+      settle_steps(0);
+      if (first()) reports_->sync();
+      checkpoints_->save(learner_.context(), state());
+    }
+  }
+  finish();
+  return 0;
+}
+
+}  // namespace fathom
