@@ -25,6 +25,7 @@ TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
                                       {2, 2049},
                                       {3, 5000},
                                       {2, 70003},
+                                      {150, 33000},
                                       {2, 102400}}) {
     const Values logits = values(n * vocabulary, 1, 6);
     Values targets(n);

@@ -96,6 +96,26 @@ TEST_P(RMSNormTest, BackwardAddsToWhatReachesTheResidual) {
   }
 }
 
+// On a GPU a block takes rows in turns: here more than it has on their way at once, and
+// a number of rows that its turns do not divide.
+TEST_P(RMSNormTest, BackwardTakesManyRows) {
+  if (device().type == DeviceType::cpu) GTEST_SKIP() << "the other tests' rows are many there";
+  for (const auto& [n, d] : {std::pair<Size, Size>{1601, 4096}, {301, 8192}}) {
+    const Values dy = values(n * d, 1), h = values(n * d, 2), weight = values(d, 3);
+    Values rstd = reference_rmsnorm(n, d, h, weight, 1e-2).rstd;
+    for (double& r : rstd) r = rounded(DType::f32, r);
+    const RMSNormGradients expected = reference_rmsnorm_backward(n, d, dy, h, weight, rstd);
+    const DeviceTensor tdy(context_, dtype(), matrix(n, d), dy);
+    const DeviceTensor th(context_, dtype(), matrix(n, d), h);
+    const DeviceTensor tw(context_, dtype(), {std::int64_t(d)}, weight);
+    const DeviceTensor trstd(context_, DType::f32, {std::int64_t(n)}, rstd);
+    const DeviceTensor dw(context_, DType::f32, {std::int64_t(d)}, Values(d, 0.0));
+    add_rmsnorm_backward(context_, tdy, th, tw, trstd, Incoming::none, tdy, dw);  // in place
+    EXPECT_LT(relative_error(tdy.download(), expected.dh), tolerance()) << n << " x " << d;
+    EXPECT_LT(relative_error(dw.download(), expected.dweight), 1e-6) << n << " x " << d;
+  }
+}
+
 TEST_P(RMSNormTest, BackwardIsTheSameEveryTime) {
   const Size n = 300, d = 65;
   const DeviceTensor dy(context_, dtype(), matrix(n, d), values(n * d, 1));

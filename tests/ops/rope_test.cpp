@@ -23,8 +23,8 @@ struct Sizes {
 };
 
 TEST_P(RopeTest, RotatesThePairsOfEveryHeadBothWays) {
-  for (const auto& [n, heads, head_dim] :
-       {Sizes{1, 1, 2}, Sizes{5, 3, 6}, Sizes{7, 2, 64}, Sizes{70, 5, 10}}) {
+  for (const auto& [n, heads, head_dim] : {Sizes{1, 1, 2}, Sizes{5, 3, 6}, Sizes{7, 2, 64},
+                                           Sizes{70, 5, 10}, Sizes{9, 48, 128}, Sizes{3, 2, 600}}) {
     const Values x = values(n * heads * head_dim, 1), table = rope_table(50, head_dim);
     Values positions(n);
     for (Size i = 0; i < n; ++i) positions[i] = static_cast<double>((7 * i + 3) % 50);

@@ -1,64 +1,16 @@
 // Softmax cross-entropy in place, a block a row: one pass for the maximum and the
-// sum, a second that turns the logits into their gradient. The row of 102400
-// bf16 logits that the second reads is mostly still in the L2 cache.
+// sum, a second that turns the logits into their gradient. Long rows that both passes
+// need go to cross_entropy_cluster.cu on a GPU that can.
 #include "ops/cross_entropy.h"
+#include "ops/cuda/cross_entropy_cluster.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/softmax_sum.h"
 
 namespace fathom::ops::cuda {
 namespace {
 
 constexpr int threads = 1024;
-
-// A maximum and the sum of exp(x − maximum), which combine in any grouping.
-struct SoftmaxSum {
-  float maximum = -INFINITY;
-  float sum = 0;
-};
-
-__device__ SoftmaxSum combine(SoftmaxSum a, SoftmaxSum b) {
-  const float maximum = fmaxf(a.maximum, b.maximum);
-  if (maximum == -INFINITY) return {};
-  return {maximum, a.sum * __expf(a.maximum - maximum) + b.sum * __expf(b.maximum - maximum)};
-}
-
-__device__ SoftmaxSum warp_combine(SoftmaxSum x) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    const SoftmaxSum other{__shfl_xor_sync(~0u, x.maximum, offset),
-                           __shfl_xor_sync(~0u, x.sum, offset)};
-    x = combine(x, other);
-  }
-  return x;
-}
-
-__device__ SoftmaxSum block_combine(SoftmaxSum x) {
-  __shared__ SoftmaxSum partial[threads / 32];
-  x = warp_combine(x);
-  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = x;
-  __syncthreads();
-  return warp_combine(partial[threadIdx.x % 32]);
-}
-
-template <int W>
-__device__ void accumulate(SoftmaxSum& total, const float (&x)[W]) {
-  float maximum = x[0];
-#pragma unroll
-  for (int i = 1; i < W; ++i) maximum = fmaxf(maximum, x[i]);
-  if (maximum == -INFINITY) return;  // nothing to add, and −inf − −inf is NaN
-  if (maximum > total.maximum) {
-    total.sum *= __expf(total.maximum - maximum);
-    total.maximum = maximum;
-  }
-#pragma unroll
-  for (int i = 0; i < W; ++i) total.sum += __expf(x[i] - total.maximum);
-}
-
-// The logits are subtracted first: their logarithm's few digits would drown in a
-// maximum of thousands.
-__device__ float loss_of(SoftmaxSum total, float logit) {
-  return (total.maximum - logit) + logf(total.sum);
-}
 
 template <class T, int W>
 __global__ void __launch_bounds__(threads)
@@ -176,6 +128,10 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
                    float grad_scale, Tensor losses) {
   if (logits.elements() == 0) return;
   const cudaStream_t stream = stream_of(context);
+  if (gradient == LogitsGradient::overwrite &&
+      cross_entropy_by_clusters(context, logits, targets, grad_scale, losses)) {
+    return;
+  }
   dispatch_native(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_width<T>(

@@ -13,6 +13,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifndef FATHOM_EMULATED_BLOCK  // tests/ops/emulated_block.h has its own
+#include "ops/cuda/async_copy.h"
+#endif
+
 namespace fathom::ops::cuda {
 
 inline constexpr float log2_of_e = 1.44269504f;
@@ -40,19 +44,6 @@ __device__ inline void load_transposed(unsigned (&x)[4], const void* row) {
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
                : "r"(address)
                : "memory");
-}
-
-// 16 bytes to shared memory, behind the thread's back; zeros when not `inside`.
-__device__ inline void copy_async(void* to, const void* from, bool inside) {
-  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
-  const int bytes = inside ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(address), "l"(from),
-               "r"(bytes)
-               : "memory");
-}
-// Waits for this thread's copies; a barrier makes those of the block visible.
-__device__ inline void wait_for_copies() {
-  asm volatile("cp.async.wait_all;\n" ::: "memory");
 }
 
 __device__ inline float exp2_of(float x) {
