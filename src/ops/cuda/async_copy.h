@@ -82,7 +82,8 @@ __device__ inline unsigned rank_in_cluster() {
   return rank;
 }
 
-// Two floats to where `to` lies in shared memory, but of the cluster's block `rank`.
+// Two floats to where `to` (8-byte aligned) lies in shared memory, but of the cluster's block
+// `rank`.
 __device__ inline void store_in_block(float* to, float first, float second, unsigned rank) {
   unsigned address;
   asm("mapa.shared::cluster.u32 %0, %1, %2;\n"
@@ -94,8 +95,8 @@ __device__ inline void store_in_block(float* to, float first, float second, unsi
 
 // A barrier of all the cluster's threads; what they stored before it is seen after it.
 __device__ inline void cluster_barrier() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\n" ::: "memory");
-  asm volatile("barrier.cluster.wait.acquire.aligned;\n" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;\n" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire;\n" ::: "memory");
 }
 
 #endif

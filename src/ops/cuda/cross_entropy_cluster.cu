@@ -79,7 +79,7 @@ struct Part {
 // two sets of slots: a block writes into a set only after a barrier that every block
 // reaches after having read it.
 __device__ SoftmaxSum cluster_combine(SoftmaxSum block, unsigned rank, int set) {
-  __shared__ float slots[2][cluster_size][2];
+  __shared__ __align__(8) float slots[2][cluster_size][2];
   if (threadIdx.x < cluster_size) {
     store_in_block(slots[set][rank], block.maximum, block.sum, threadIdx.x);
   }
