@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(threads, 2) cluster_kernel(Call<T> call) {
     arrived[0].init();
     arrived[1].init();
   }
-  __syncthreads();
+  cluster_barrier();  // all blocks run, so that their memory is there
   std::int64_t row = blockIdx.x / cluster_size;
   request(row, 0);
   for (int turn = 0; row < call.rows; row += step, ++turn) {
