@@ -73,30 +73,30 @@ def compare(name, ours, theirs):
     last = max(ours)
     mean = sum(100 * abs(theirs[s] - ours[s]) / ours[s] for s in ours) / len(ours)
     print(f"{name:28} {len(ours):6} {worst:12.5f} {step:8} {mean:12.5f} "
-          f"{ours[last]:10.5f} {theirs[last]:10.5f}")
+          f"{ours[last]:10.5f} {theirs[last]:10.5f}", flush=True)
     return worst
 
 
 def main():
     options = arguments()
     first, *others = options.devices.split(",")
+    print(f"{'losses of':28} {'steps':>6} {'worst, %':>12} {'at step':>8} {'mean, %':>12} "
+          f"{'last':>10} {'last':>10}", flush=True)
+    worst = []
     with tempfile.TemporaryDirectory() as temporary:
         runs = Runs(options, options.out or temporary)
-        pairs = []
         for dtype in options.dtypes.split(","):
             base = runs.losses(f"{first}-{dtype}", device=first, dtype=dtype)
             for device in others:
-                pairs.append((f"{first} and {device}, {dtype}", base,
-                              runs.losses(f"{device}-{dtype}", device=device, dtype=dtype)))
+                theirs = runs.losses(f"{device}-{dtype}", device=device, dtype=dtype)
+                worst.append(compare(f"{first} and {device}, {dtype}", base, theirs))
             if dtype == "f32":
                 control = runs.losses(f"{first}-f32-grouped", device=first, dtype=dtype,
                                       **{"train.micro_batch": "4"})
-                pairs.append((f"{first}, other micro-batch, f32", base, control))
-    print(f"{'losses of':28} {'steps':>6} {'worst, %':>12} {'at step':>8} {'mean, %':>12} "
-          f"{'last':>10} {'last':>10}")
-    worst = max([compare(*pair) for pair in pairs])
-    print(f"bound {options.bound} %: {'holds' if worst <= options.bound else 'EXCEEDED'}")
-    return 0 if worst <= options.bound else 1
+                worst.append(compare(f"{first}, other micro-batch, f32", base, control))
+    holds = max(worst) <= options.bound
+    print(f"bound {options.bound} %: {'holds' if holds else 'EXCEEDED'}")
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
