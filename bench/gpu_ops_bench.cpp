@@ -11,7 +11,6 @@
 #include <chrono>
 #include <vector>
 
-#include "gpu_rmsnorm_variants.h"
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
@@ -104,8 +103,6 @@ void copy(benchmark::State& state) {
 }
 BENCHMARK(copy)->UseManualTime()->Iterations(1);
 
-// rows, columns, rows a turn and turns in flight (0 0: the operation itself, with the sum
-// over its blocks).
 void rmsnorm_backward(benchmark::State& state) {
   if (missing(state)) return;
   const std::int64_t rows = state.range(0), cols = state.range(1);
@@ -120,26 +117,18 @@ void rmsnorm_backward(benchmark::State& state) {
   const Tensor rstd = memory.filled(DType::f32, {rows}), dw = memory.filled(DType::f32, {cols});
   measure(state, memory.context, of(4 * bytes), [&](std::size_t i) {
     i %= sets;
-    if (state.range(2) == 0) {
-      add_rmsnorm_backward(memory.context, dy[i], h[i], weight, rstd, Incoming::add, dh[i], dw);
-    } else {
-      rmsnorm_backward_variant(memory.context, {state.range(2), state.range(3)}, dy[i], h[i],
-                               weight, rstd, dh[i]);
-    }
+    add_rmsnorm_backward(memory.context, dy[i], h[i], weight, rstd, Incoming::add, dh[i], dw);
   });
 }
-void rmsnorm_shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"rows", "cols", "rows_a_turn", "turns"})->UseManualTime()->Iterations(3);
-  const std::vector<std::pair<std::int64_t, std::int64_t>> shapes{
-      {8192, 4096}, {16384, 2048}, {16384, 1024}, {8192, 3072}, {4096, 8192}};
-  for (const auto& [rows, cols] : shapes) {
-    b->Args({rows, cols, 0, 0});
-    if (cols > 4096) continue;
-    b->Args({rows, cols, 1, 2})->Args({rows, cols, 1, 3})->Args({rows, cols, 1, 4});
-    b->Args({rows, cols, 2, 2})->Args({rows, cols, 2, 1})->Args({rows, cols, 4, 1});
-  }
-}
-BENCHMARK(rmsnorm_backward)->Apply(rmsnorm_shapes);
+BENCHMARK(rmsnorm_backward)
+    ->ArgNames({"rows", "cols"})
+    ->Args({8192, 4096})
+    ->Args({16384, 2048})
+    ->Args({16384, 1024})
+    ->Args({8192, 3072})
+    ->Args({4096, 8192})
+    ->UseManualTime()
+    ->Iterations(3);
 
 void rmsnorm(benchmark::State& state) {
   if (missing(state)) return;

@@ -93,9 +93,12 @@ __device__ inline void store_in_block(float* to, float first, float second, unsi
                : "memory");
 }
 
-// A barrier of all the cluster's threads; what they stored before it is seen after it.
-__device__ inline void cluster_barrier() {
+// A barrier of all the cluster's threads in two halves; what they stored before the first is
+// seen after the second.
+__device__ inline void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release;\n" ::: "memory");
+}
+__device__ inline void cluster_wait() {
   asm volatile("barrier.cluster.wait.acquire;\n" ::: "memory");
 }
 

@@ -1,11 +1,11 @@
 // Cross-entropy of rows too long for the L2 cache: logits cross the memory bus once each
 // way. Four blocks of a cluster hold a quarter of a row each in shared memory between the
-// pass that sums and the one that writes gradients, while the next row arrives in a
-// second buffer.
+// pass that sums and the one that writes gradients.
 //
-// Two blocks share a multiprocessor: one computes while the other waits for its cluster.
-// 102400 bf16 logits are 2 x 50 KB a block, so some 100 KB are on their way to each
-// multiprocessor, three times what the memory's latency hides.
+// Rows overlap: while a block's gradients of one row are written, the cluster exchanges the
+// sums of the next, and the rows after that arrive. So nothing waits for the exchange, and
+// some 50 to 100 KB are always on their way to a multiprocessor, which the memory's
+// latency needs.
 #include <algorithm>
 
 #include "ops/cuda/async_copy.h"
@@ -16,8 +16,9 @@ namespace fathom::ops::cuda {
 namespace {
 
 constexpr unsigned cluster_size = 4;
-constexpr int threads = 640;  // takes 3200 packs, a quarter of 102400 bf16, in 5 turns
-constexpr std::int64_t least_row_bytes = 64 << 10;
+constexpr int threads = 800;  // takes 3200 packs, a quarter of 102400 bf16, in 4 turns
+constexpr int num_buffers = 4;
+constexpr std::int64_t least_row_bytes = 128 << 10;
 constexpr std::size_t alignment = 128;
 
 template <class T>
@@ -27,8 +28,8 @@ struct Call {
   float scale;
   float* losses;
   std::int64_t rows;
-  int cols, part;               // part: columns a block
-  std::size_t bytes_of_buffer;  // one of two
+  int cols, part;  // part: columns a block
+  std::size_t bytes_of_buffer;
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -75,67 +76,98 @@ struct Part {
   }
 };
 
-// The sum over the cluster's blocks, in the order of their ranks. Turns alternate between
-// two sets of slots: a block writes into a set only after a barrier that every block
-// reaches after having read it.
-__device__ SoftmaxSum cluster_combine(SoftmaxSum block, unsigned rank, int set) {
-  __shared__ __align__(8) float slots[2][cluster_size][2];
-  if (threadIdx.x < cluster_size) {
-    store_in_block(slots[set][rank], block.maximum, block.sum, threadIdx.x);
+// The exchange of a row's sums. Turns alternate between two sets of slots: a block writes
+// into a set only after a wait that every block reaches after having read it.
+class Exchange {
+ public:
+  // After a barrier that the block's warps reach with their sums stored; all threads.
+  __device__ void send(const SoftmaxSum* of_warps, int turn, unsigned rank) {
+    if (threadIdx.x < 32) {
+      const SoftmaxSum block =
+          warp_combine(threadIdx.x < threads / 32 ? of_warps[threadIdx.x] : SoftmaxSum{});
+      if (threadIdx.x < cluster_size) {
+        store_in_block(slots_[turn % 2][rank], block.maximum, block.sum, threadIdx.x);
+      }
+    }
+    cluster_arrive();
   }
-  cluster_barrier();
-  SoftmaxSum total;
+  // The sum over the cluster's blocks, in the order of their ranks.
+  __device__ SoftmaxSum receive(int turn) {
+    cluster_wait();
+    SoftmaxSum total;
 #pragma unroll
-  for (unsigned i = 0; i < cluster_size; ++i) {
-    total = combine(total, {slots[set][i][0], slots[set][i][1]});
+    for (unsigned i = 0; i < cluster_size; ++i) {
+      total = combine(total, {slots_[turn % 2][i][0], slots_[turn % 2][i][1]});
+    }
+    return total;
   }
-  return total;
+
+ private:
+  alignas(8) float slots_[2][cluster_size][2];
+};
+
+// Gradients and loss of one row from this block's part of it.
+template <class T>
+__device__ void finish(const Call<T>& call, std::int64_t row, const Part<T>& part, int first_col,
+                       SoftmaxSum total) {
+  T* const gradient = call.logits[row] + first_col;
+  const std::int64_t target = call.targets[row];
+  const std::int64_t here = target - first_col;
+  if (target < 0) {
+    part.write_zeros(gradient);
+    if (threadIdx.x == 0 && first_col == 0) call.losses[row] = 0;
+    return;
+  }
+  part.write_gradient(gradient, total, call.scale, here);
+  if (threadIdx.x == 0 && here >= 0 && here < part.count) {
+    call.losses[row] = loss_of(total, to_float(part.logits[here]));
+  }
 }
 
 #endif
 
 template <class T>
-__global__ void __launch_bounds__(threads, 2) cluster_kernel(Call<T> call) {
+__global__ void __launch_bounds__(threads, 1) cluster_kernel(const __grid_constant__ Call<T> call) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(alignment) unsigned char buffers[];
-  __shared__ ArrivalBarrier arrived[2];
+  __shared__ ArrivalBarrier arrived[num_buffers];
+  __shared__ SoftmaxSum of_warps[threads / 32];
+  __shared__ Exchange exchange;
   const unsigned rank = rank_in_cluster();
   const int first_col = rank * call.part;
   const int count = min(call.part, call.cols - first_col);
-  const std::int64_t step = gridDim.x / cluster_size;
-  const auto buffer = [&](int i) {
-    return reinterpret_cast<T*>(buffers + i * call.bytes_of_buffer);
+  const std::int64_t step = gridDim.x / cluster_size, first_row = blockIdx.x / cluster_size;
+  const auto row_of = [&](int turn) { return first_row + turn * step; };
+  const auto buffer_of = [&](int turn) {
+    return reinterpret_cast<T*>(buffers + turn % num_buffers * call.bytes_of_buffer);
   };
-  const auto request = [&](std::int64_t row, int i) {
-    if (threadIdx.x != 0 || row >= call.rows) return;
-    arrived[i].request(buffer(i), call.logits[row] + first_col, count * sizeof(T));
+  const auto request = [&](int turn) {
+    if (threadIdx.x != 0 || row_of(turn) >= call.rows) return;
+    arrived[turn % num_buffers].request(buffer_of(turn), call.logits[row_of(turn)] + first_col,
+                                        count * sizeof(T));
   };
   if (threadIdx.x == 0) {
-    arrived[0].init();
-    arrived[1].init();
+    for (ArrivalBarrier& barrier : arrived) barrier.init();
   }
-  cluster_barrier();  // all blocks run, so that their memory is there
-  std::int64_t row = blockIdx.x / cluster_size;
-  request(row, 0);
-  for (int turn = 0; row < call.rows; row += step, ++turn) {
-    const int now = turn % 2;
-    request(row + step, 1 - now);
-    const std::int64_t target = call.targets[row];
-    const Part<T> part{buffer(now), count};
-    arrived[now].wait(turn / 2 % 2);
-    const SoftmaxSum total = cluster_combine(block_combine(part.sum()), rank, now);
-    T* const gradient = call.logits[row] + first_col;
-    const std::int64_t here = target - first_col;
-    if (target < 0) {
-      part.write_zeros(gradient);
-      if (threadIdx.x == 0 && rank == 0) call.losses[row] = 0;
-    } else {
-      part.write_gradient(gradient, total, call.scale, here);
-      if (threadIdx.x == 0 && here >= 0 && here < count) {
-        call.losses[row] = loss_of(total, to_float(part.logits[here]));
-      }
+  cluster_arrive();
+  cluster_wait();  // all blocks run, so that their memory is there
+  request(0);
+  request(1);
+  SoftmaxSum total;  // of the row before
+  for (int turn = 0; row_of(turn) < call.rows; ++turn) {
+    arrived[turn % num_buffers].wait(turn / num_buffers % 2);
+    const SoftmaxSum own = warp_combine(Part<T>{buffer_of(turn), count}.sum());
+    if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = own;
+    __syncthreads();
+    request(turn + 2);  // into the buffer of turn - 2, which all threads have left
+    exchange.send(of_warps, turn, rank);
+    if (turn > 0) {
+      finish(call, row_of(turn - 1), Part<T>{buffer_of(turn - 1), count}, first_col, total);
     }
-    __syncthreads();  // the buffer has been read, and is filled again
+    total = exchange.receive(turn);
+    if (row_of(turn + 1) >= call.rows) {
+      finish(call, row_of(turn), Part<T>{buffer_of(turn), count}, first_col, total);
+    }
   }
 #endif
 }
@@ -184,7 +216,7 @@ bool run(cudaStream_t stream, Call<T> call) {
   call.part = static_cast<int>(blocks_for(call.cols, cluster_size * width)) * width;
   const std::size_t bytes = static_cast<std::size_t>(call.part) * sizeof(T);
   call.bytes_of_buffer = (bytes + alignment - 1) / alignment * alignment;
-  Launch launch(2 * call.bytes_of_buffer, stream);
+  Launch launch(num_buffers * call.bytes_of_buffer, stream);
   if (!can_run<T>(launch.config.dynamicSmemBytes)) return false;
   int clusters = 0;
   fathom::cuda::check(cudaOccupancyMaxActiveClusters(&clusters, cluster_kernel<T>, &launch.config),

@@ -9,53 +9,52 @@
 namespace fathom::ops::cuda {
 namespace {
 
-constexpr int heads_at_once = 4;
+constexpr int heads_a_thread = 4;
 
-// A block a row; blockDim.x is a multiple of packs_per_head. Five blocks of 128 threads have
-// 80 KB on their way to a multiprocessor.
+// A block takes heads_a_thread · blockDim.x packs of row blockIdx.x; blockDim.x is a multiple
+// of packs_per_head. The heads are asked for before the angles, which have to wait for the
+// position.
 template <class T, int W>
 __global__ void __launch_bounds__(W == 1 ? 1024 : 128, W == 1 ? 1 : 5)
     rope_kernel(Rows<T> x, const std::int32_t* positions, Rows<const float> table,
                 int packs_per_head, int packs_per_row, float direction) {
   const std::int64_t row = blockIdx.x;
-  const int half = packs_per_head * W;
-  const int i = threadIdx.x % packs_per_head * W;
-  T* const at = x[row] + threadIdx.x / packs_per_head * 2 * half + i;
-  const int heads_apart = static_cast<int>(blockDim.x) / packs_per_head * 2 * half;
-  const float* const angles = table[positions[row]] + i;
+  const int half = packs_per_head * W, apart = static_cast<int>(blockDim.x);
+  const int first = blockIdx.y * heads_a_thread * apart + static_cast<int>(threadIdx.x);
+  const int i = first % packs_per_head * W;
+  T* const at = x[row] + first / packs_per_head * 2 * half + i;
+  const int heads_apart = apart / packs_per_head * 2 * half;
+  const std::int32_t position = positions[row];
+  T low[heads_a_thread][W], high[heads_a_thread][W];
+#pragma unroll
+  for (int h = 0; h < heads_a_thread; ++h) {
+    if (first + h * apart < packs_per_row) {
+      load_raw(at + h * heads_apart, low[h]);
+      load_raw(at + h * heads_apart + half, high[h]);
+    }
+  }
   float cosine[W], sine[W];
-  load_pack(angles, cosine);
-  load_pack(angles + half, sine);
-  int pack = threadIdx.x;
-#pragma unroll 1
-  for (T* head = at; pack < packs_per_row; head += heads_at_once * heads_apart) {
-    T low[heads_at_once][W], high[heads_at_once][W];
+  load_pack(table[position] + i, cosine);
+  load_pack(table[position] + i + half, sine);
 #pragma unroll
-    for (int h = 0; h < heads_at_once; ++h) {
-      if (pack + h * static_cast<int>(blockDim.x) >= packs_per_row) break;
-      load_raw(head + h * heads_apart, low[h]);
-      load_raw(head + h * heads_apart + half, high[h]);
+  for (int h = 0; h < heads_a_thread; ++h) {
+    if (first + h * apart >= packs_per_row) break;
+    float a[W], b[W];
+#pragma unroll
+    for (int k = 0; k < W; ++k) {
+      const float s = direction * sine[k];
+      a[k] = to_float(low[h][k]) * cosine[k] - to_float(high[h][k]) * s;
+      b[k] = to_float(high[h][k]) * cosine[k] + to_float(low[h][k]) * s;
     }
-#pragma unroll
-    for (int h = 0; h < heads_at_once; ++h, pack += blockDim.x) {
-      if (pack >= packs_per_row) break;
-      float a[W], b[W];
-#pragma unroll
-      for (int k = 0; k < W; ++k) {
-        const float s = direction * sine[k];
-        a[k] = to_float(low[h][k]) * cosine[k] - to_float(high[h][k]) * s;
-        b[k] = to_float(high[h][k]) * cosine[k] + to_float(low[h][k]) * s;
-      }
-      store_pack(head + h * heads_apart, a);
-      store_pack(head + h * heads_apart + half, b);
-    }
+    store_pack(at + h * heads_apart, a);
+    store_pack(at + h * heads_apart + half, b);
   }
 }
 
-// Some 128, of whole heads.
+// Whole heads, at most some 128 threads, and no more than a row has work for.
 unsigned threads_for(int packs_per_head, int packs_per_row) {
-  return static_cast<unsigned>(
-      std::min(packs_per_row, packs_per_head * std::max(1, 128 / packs_per_head)));
+  const int packs = std::min(128, packs_per_row / heads_a_thread);
+  return static_cast<unsigned>(packs_per_head * std::max(1, packs / packs_per_head));
 }
 
 }  // namespace
@@ -70,7 +69,9 @@ void rope(Context& context, Tensor x, Tensor positions, Tensor table, RopeDirect
       constexpr int w = decltype(width)::value;
       const int packs_per_row = static_cast<int>(x.cols() / 2 / w);
       const unsigned threads = threads_for(half / w, packs_per_row);
-      rope_kernel<T, w><<<static_cast<unsigned>(x.rows()), threads, 0, stream>>>(
+      const dim3 grid(static_cast<unsigned>(x.rows()),
+                      blocks_for(packs_per_row, heads_a_thread * threads));
+      rope_kernel<T, w><<<grid, threads, 0, stream>>>(
           rows_of<T>(x), data_of<const std::int32_t>(positions), rows_of<const float>(table),
           half / w, packs_per_row, direction == RopeDirection::forward ? 1.0f : -1.0f);
     };
