@@ -155,7 +155,7 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   c->add_option("--peak", a.peak_tflops, "TFLOP/s to count a share of (MFU); 0: none")
       ->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
   c->add_option("--json", a.json, "write a JSON object to FILE; without one, print it alone")
