@@ -28,4 +28,11 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
   }
 }
 
+void RankGroups::cancel() const {
+  for (Communicator* const group : {&world_, tensor_.get(), data_.get(), pipeline_.get(),
+                                    same_key_heads_.get(), tied_embedding_.get()}) {
+    if (group) group->cancel();
+  }
+}
+
 }  // namespace fathom
