@@ -161,7 +161,7 @@ void add_step_options(CLI::App* c, Arguments& a) {
                 "seconds of steps before the first that counts: a cool GPU is faster")
       ->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 4096))
       ->capture_default_str();
 }
 
