@@ -41,6 +41,7 @@ class RankGroups {
   ParallelPlan plan_;
   RankPlace place_;
   std::unique_ptr<Communicator> tensor_, data_, pipeline_, same_key_heads_, tied_embedding_;
+  std::unique_ptr<Communicator> beside_products_;  // of the tensor group; the boundary's
   std::unique_ptr<TensorBoundary> boundary_;
 };
 
