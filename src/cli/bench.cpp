@@ -1,5 +1,6 @@
 // fathom bench cpu, fathom bench gpu: a training step on this device, where its time
-// goes, and how near it all comes to what the device gives.
+// goes, and how near it all comes to what the device gives. fathom bench save: what a
+// checkpoint costs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_report.h"
+#include "cli/bench_save.h"
 #include "cli/commands.h"
 #include "core/config.h"
 #include "core/error.h"
@@ -18,14 +20,14 @@
 namespace fathom::cli {
 namespace {
 
-// The two commands differ in their defaults alone.
+// `bench cpu` and `bench gpu` differ in their defaults alone.
 struct Arguments {
-  std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json;
+  std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
   std::int64_t logits_chunk = 1024;
   int threads = 0, steps = 5;
   double heat = 0, peak_tflops = 0;
-  bool brief = false;
+  bool brief = false, discard = false;
 };
 
 Arguments gpu_defaults() {
@@ -135,8 +137,15 @@ void run(const Arguments& a) {
   if (!a.json.empty() && a.json != "-") write_file_atomically(a.json, json);
 }
 
-void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
-  Arguments& a = *arguments;
+void run_save(const Arguments& a) {
+  if (a.threads > 0) set_num_threads(a.threads);
+  if (a.discard != a.directory.empty()) {
+    fail_input("bench save writes to --directory DIR, or with --discard nowhere: use one of them");
+  }
+  std::cout << to_text(measure_save(shape_of(a), {a.steps, a.heat, a.directory}));
+}
+
+void add_step_options(CLI::App* c, Arguments& a) {
   c->add_option("--model", a.model_file, "TOML file with a [model] table; else 25M parameters");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step)->capture_default_str();
@@ -148,14 +157,19 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
       ->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 where the device multiplies it")
       ->capture_default_str();
-  c->add_option("--steps", a.steps, "steps to take the median of")->capture_default_str();
   c->add_option("--heat", a.heat,
                 "seconds of steps before the first that counts: a cool GPU is faster")
       ->capture_default_str();
-  c->add_option("--peak", a.peak_tflops, "TFLOP/s to count a share of (MFU); 0: none")
-      ->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
+  Arguments& a = *arguments;
+  add_step_options(c, a);
+  c->add_option("--steps", a.steps, "steps to take the median of")->capture_default_str();
+  c->add_option("--peak", a.peak_tflops, "TFLOP/s to count a share of (MFU); 0: none")
       ->capture_default_str();
   c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
   c->add_option("--json", a.json, "write a JSON object to FILE; without one, print it alone")
@@ -163,6 +177,16 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
       ->expected(0, 1)
       ->default_str("-");
   c->callback([arguments] { run(*arguments); });
+}
+
+void add_save_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
+  Arguments& a = *arguments;
+  add_step_options(c, a);
+  c->add_option("--steps", a.steps, "steps without a save, before it and again after it")
+      ->capture_default_str();
+  c->add_option("--directory", a.directory, "where it is written, and removed again");
+  c->add_flag("--discard", a.discard, "read the copy and write nothing: where no disk is so large");
+  c->callback([arguments] { run_save(*arguments); });
 }
 
 }  // namespace
@@ -178,6 +202,9 @@ void add_bench(CLI::App& app) {
   CLI::App* gpu = bench->add_subcommand("gpu", what);
   gpu->footer("Example: fathom bench gpu --model configs/models/deepseek-llm-7b.toml");
   add_options(gpu, std::make_shared<Arguments>(gpu_defaults()));
+  CLI::App* save = bench->add_subcommand("save", "What a checkpoint costs training on a GPU");
+  save->footer("Example: fathom bench save --model configs/models/3b-gqa.toml --directory /tmp");
+  add_save_options(save, std::make_shared<Arguments>(gpu_defaults()));
 }
 
 }  // namespace fathom::cli

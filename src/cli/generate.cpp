@@ -92,9 +92,8 @@ class Generator {
 
   // To the terminal, as it comes.
   void stream(const std::string& prompt) {
-    run({prompt},
-        {[](std::size_t, std::string_view text) { std::cout << text << std::flush; }, nullptr});
-    std::cout << std::endl;
+    run({prompt}, {[](std::size_t, std::string_view text) { std::cout << text << std::flush; },
+                   [](std::size_t, const infer::TextResult&) { std::cout << std::endl; }});
   }
 
   void write_json(const std::vector<std::string>& prompts) {
@@ -214,7 +213,7 @@ void add_generate(CLI::App& app) {
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   c->add_option("--batch", a.batch, "sequences generated at once")->capture_default_str();
   c->footer(

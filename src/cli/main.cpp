@@ -1,6 +1,7 @@
 // fathom: parses the command line, runs one subcommand, and turns its outcome
 // into an exit code: 0 success, 2 bad usage or input, 1 failure at run time, 128 and
 // the signal's number for a run that a signal stopped.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -23,13 +24,26 @@ void let_idle_threads_sleep(char** argv) {
   if (setenv("GOMP_SPINCOUNT", "3000", 1) == 0) execv("/proc/self/exe", argv);
 }
 
+// A file that the program opens must not take the number of a standard stream that it
+// was started without: messages would end up in it. What stands in for such a stream
+// refuses to be used, so that a lost result is still an error.
+void hold_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) != -1) continue;
+    // The lowest free number is this one.
+    if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::abort();
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace fathom;
+  hold_standard_streams();
   let_idle_threads_sleep(argv);
   CLI::App app{"Fathom trains, aligns, evaluates and serves language models."};
   app.name("fathom");
+  app.set_version_flag("--version", "fathom " FATHOM_VERSION);
   app.require_subcommand(1);
   app.footer("Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
   cli::add_bench(app);

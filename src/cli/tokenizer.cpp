@@ -68,7 +68,7 @@ void add_tokenizer_train(CLI::App& parent) {
   app->add_option("--like", flags->like, "tokenizer.json to take normalizer and splitting from");
   app->add_option("--set", flags->overrides, "key=value of the config");
   app->add_option("--threads", flags->threads, "threads to use; all cores by default")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 4096));
   app->footer(
       "Example: fathom tokenizer train english.txt chinese.jsonl.zst --vocab-size 32000 "
       "--out tokenizer.json");
@@ -271,7 +271,7 @@ void add_tokenizer_encode(CLI::App& parent) {
   app->add_flag("--stats", flags->stats, "print totals and speed at the end");
   app->add_option("--repeat", flags->repeat, "encode so many times and report the best time");
   app->add_option("--threads", flags->threads, "threads to use; all cores by default")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 4096));
   app->footer("Example: fathom tokenizer encode tokenizer.json notes.txt --stats > notes.ids");
   app->callback([flags] { encode(*flags); });
 }

@@ -5,8 +5,7 @@
 
 namespace fathom {
 
-CommQueue::CommQueue(Device device, Overlap overlap)
-    : overlap_(overlap), stream_(device), finished_(device) {
+CommQueue::CommQueue(Device device, Overlap overlap) : overlap_(overlap), stream_(device) {
   if (overlap == Overlap::on && device.type != DeviceType::meta)
     thread_ = std::thread([this] { run(); });
 }
@@ -28,7 +27,7 @@ CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
     joined_ = submitted_;
     return submitted_;
   }
-  Task task{std::move(work), Event(context.device), context.trace};
+  Task task{std::move(work), Event(context.device), Event(context.device), context.trace};
   task.ready.record(context.stream);
   {
     const std::lock_guard lock(mutex_);
@@ -44,9 +43,11 @@ void CommQueue::wait(Context& context, Ticket ticket, const char* name) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return done_ >= ticket || failure_; });
   if (failure_) std::rethrow_exception(failure_);
-  // Later work may have been queued meanwhile: then a little more is waited for.
-  finished_.block(context.stream);
-  joined_ = done_;
+  // Work runs in order: with the ticket's, all before it is done too.
+  const auto not_before = static_cast<std::size_t>(done_ - ticket) + 1;
+  while (events_.size() > not_before) events_.pop_front();
+  events_.front().block(context.stream);
+  joined_ = ticket;
 }
 
 void CommQueue::drain() {
@@ -71,13 +72,16 @@ void CommQueue::run() {
       context.trace = task.trace;
       task.ready.block(context.stream);
       task.work(context);
-      finished_.record(context.stream);
+      task.done.record(context.stream);
     } catch (...) {
       failure = std::current_exception();
     }
     lock.lock();
     failure_ = failure;
-    if (!failure) ++done_;
+    if (!failure) {
+      ++done_;
+      events_.push_back(std::move(task.done));
+    }
     changed_.notify_all();
     if (failure) return;
   }

@@ -48,7 +48,7 @@ class CommQueue {
  private:
   struct Task {
     Work work;
-    Event ready;  // of the submitter's stream
+    Event ready, done;  // in the submitter's stream, and in this one
     Trace* trace;
   };
   void run();
@@ -60,8 +60,8 @@ class CommQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
-  Ticket done_ = 0;  // tasks that have been run; on a GPU queued, up to `finished_`
-  Event finished_;
+  Ticket done_ = 0;           // tasks that have been run; on a GPU queued, each up to its event
+  std::deque<Event> events_;  // of the last of them; those before have been waited for
   std::exception_ptr failure_;
   bool stopping_ = false;
   std::thread thread_;  // none when work is done at once

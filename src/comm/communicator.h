@@ -23,6 +23,13 @@ namespace fathom {
 
 enum class Reduction { sum, max };
 
+// A line of messages from one rank of a group to another whose tags are all even, or all odd.
+struct Route {
+  int from = 0, to = 0;
+  int parity = 0;  // tag % 2
+  auto operator<=>(const Route&) const = default;
+};
+
 struct CommunicatorOptions {
   double timeout_seconds = 300;  // that a rank may let the others wait
 };
@@ -44,8 +51,13 @@ class Communicator {
   // x = x of rank `root`.
   virtual void broadcast(Context& context, Tensor x, int root) = 0;
 
+  // Connects the ends of routes, for messages of the tensors of GPUs; `device` is this rank's.
+  // Collective: all ranks pass the same routes, also those between others, and know then how
+  // each goes. A route that is open already stays.
+  virtual void open(Device device, std::span<const Route> routes) = 0;
   // Sending never waits: x may change when it returns. Messages of one pair of ranks
-  // and one tag (from 0) arrive in the order in which they were sent.
+  // and one tag (from 0) arrive in the order in which they were sent. Throws a runtime Error
+  // for a tensor of a GPU on a route that was not opened; other tensors need none.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;
   virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
   // Says that the next receive() from there will want a tensor like x, so that the message

@@ -1,7 +1,7 @@
 // DeviceExchange: the tensors of GPUs between the ranks of a group, without host memory.
 // A group whose ranks have a GPU each goes through NCCL; one whose ranks are threads of
 // this process on GPUs that they share, through the GPU's memory itself. Which it is, the
-// ranks find out together at the first collective, and each pair at its first message.
+// ranks find out together: at the first collective for those, in open() for messages.
 //
 // PeerCommunicator owns one and asks it first; in a build without CUDA a stub links that
 // declines.
@@ -25,9 +25,11 @@ class DeviceExchange {
   virtual bool reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
   virtual bool all_gather(Context& context, Tensor from, Tensor to) = 0;
   virtual bool broadcast(Context& context, Tensor x, int root) = 0;
+  // As in Communicator; before the first message of a route.
+  virtual void open(Device device, std::span<const Route> routes) = 0;
   virtual bool send(Context& context, Tensor x, int to, int tag) = 0;
   virtual bool receive(Context& context, Tensor x, int from, int tag) = 0;
-  // Ends what waits on the GPU for ranks that do not come any more.
+  // Ends what waits on the GPU for ranks that do not come any more; any thread.
   virtual void cancel() = 0;
 };
 

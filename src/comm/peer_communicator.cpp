@@ -83,6 +83,11 @@ PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
     : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
   name_ranks(std::move(rank_names));
   exchange_ = make_device_exchange(*this, transport_->one_process());
+  transport_->on_failure([this] { exchange_->cancel(); });
+}
+
+PeerCommunicator::~PeerCommunicator() {
+  transport_->on_failure({});
 }
 
 void PeerCommunicator::name_ranks(std::vector<std::string> names) {
@@ -206,6 +211,15 @@ void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   for (int r = 0; r < size(); ++r) {
     if (r != rank()) post(context, all, r, collective_tag);
   }
+}
+
+void PeerCommunicator::open(Device device, std::span<const Route> routes) {
+  for (const Route& route : routes) {
+    const auto is_rank = [&](int rank) { return rank >= 0 && rank < size(); };
+    require(is_rank(route.from) && is_rank(route.to) && route.from != route.to,
+            "a route from {} to {} in a group of {}", route.from, route.to, size());
+  }
+  if (device.type == DeviceType::cuda) exchange_->open(device, routes);
 }
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {

@@ -15,6 +15,7 @@ class PeerCommunicator final : public Communicator {
  public:
   PeerCommunicator(std::unique_ptr<Transport> transport, CommunicatorOptions options,
                    std::string name, std::vector<std::string> rank_names);
+  ~PeerCommunicator() override;
 
   int rank() const override { return transport_->rank(); }
   int size() const override { return transport_->size(); }
@@ -22,6 +23,7 @@ class PeerCommunicator final : public Communicator {
   void reduce_scatter(Context& context, Tensor from, Tensor to) override;
   void all_gather(Context& context, Tensor from, Tensor to) override;
   void broadcast(Context& context, Tensor x, int root) override;
+  void open(Device device, std::span<const Route> routes) override;
   void send(Context& context, Tensor x, int to, int tag) override;
   void receive(Context& context, Tensor x, int from, int tag) override;
   void expect(Tensor x, int from, int tag) override;

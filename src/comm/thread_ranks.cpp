@@ -30,12 +30,16 @@ class Job {
 
   // Keeps the first failure only; wakes everyone who waits.
   void fail(const std::string& message) {
-    const std::lock_guard lock(mutex_);
-    if (failure_.empty()) failure_ = message;
-    for (const auto& mailbox : mailboxes_) {
-      const std::lock_guard box(mailbox->mutex);
-      mailbox->arrived.notify_all();
+    {
+      const std::lock_guard lock(mutex_);
+      if (failure_.empty()) failure_ = message;
+      for (const auto& mailbox : mailboxes_) {
+        const std::lock_guard box(mailbox->mutex);
+        mailbox->arrived.notify_all();
+      }
     }
+    const std::lock_guard lock(acts_mutex_);
+    for (const auto& [owner, act] : acts_) act();
   }
 
   std::string failure() const {
@@ -43,10 +47,22 @@ class Job {
     return failure_;
   }
 
+  // What `owner` does when a rank fails; empty: nothing, any more.
+  void on_failure(const void* owner, std::function<void()> act) {
+    const std::lock_guard lock(acts_mutex_);
+    if (act) {
+      acts_[owner] = std::move(act);
+    } else {
+      acts_.erase(owner);
+    }
+  }
+
  private:
   mutable std::mutex mutex_;
   std::string failure_;
   std::vector<std::shared_ptr<Mailbox>> mailboxes_;
+  std::mutex acts_mutex_;
+  std::map<const void*, std::function<void()>> acts_;
 };
 
 struct Group {
@@ -107,6 +123,9 @@ class ThreadTransport final : public Transport {
 
   // Messages lie in the mailbox as soon as they are sent.
   void expect(int, int, std::size_t) override {}
+  void on_failure(std::function<void()> act) override {
+    group_->job->on_failure(this, std::move(act));
+  }
   void cancel() override { cancelled_ = true; }
 
   std::unique_ptr<Transport> split(int color) override {

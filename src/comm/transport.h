@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +32,9 @@ class Transport {
   // The next take() with this tag that was not expected yet will get `bytes`: a transport
   // may begin to receive them.
   virtual void expect(int from, int tag, std::size_t bytes) = 0;
+  // `act` is called, from any thread, when a rank of the job has failed, where this process
+  // outlives that; one at a time. Empty: nothing is, any more.
+  virtual void on_failure(std::function<void()> act) = 0;
   // take() throws from now on, also in a thread that waits in it.
   virtual void cancel() = 0;
 

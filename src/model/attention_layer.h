@@ -7,7 +7,7 @@
 //   y = out Woᵀ                          dx = dqkv Wqkv        dWqkv += dqkvᵀ x
 #pragma once
 
-#include "model/parameters.h"
+#include "model/boundary.h"
 #include "model/token_layout.h"
 
 namespace fathom {
@@ -21,7 +21,7 @@ class AttentionLayer {
   };
 
   AttentionLayer(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix,
-                 Tensor rope_table);
+                 Tensor rope_table, Boundary& boundary);
 
   Saved allocate(Arena& arena, std::int64_t tokens, DType dtype) const;
 
@@ -33,6 +33,7 @@ class AttentionLayer {
                 const Saved& saved, Tensor dx) const;
 
  private:
+  Boundary& boundary_;
   ops::HeadShape heads_;
   Parameter* qkv_;
   Parameter* output_;

@@ -21,8 +21,9 @@ Block::Block(const ModelConfig& config, ParameterStore& parameters, std::int64_t
     : boundary_(boundary),
       norm1_(config, parameters, prefix_of(layer) + "attention_norm.weight"),
       norm2_(config, parameters, prefix_of(layer) + "mlp_norm.weight"),
-      attention_(shard_config(config, boundary.shard()), parameters, prefix_of(layer), rope_table),
-      mlp_(shard_config(config, boundary.shard()), parameters, prefix_of(layer)) {}
+      attention_(shard_config(config, boundary.shard()), parameters, prefix_of(layer), rope_table,
+                 boundary),
+      mlp_(shard_config(config, boundary.shard()), parameters, prefix_of(layer), boundary) {}
 
 // All that a backward reads but norm1.h, which the caller sets. Under `full`,
 // norm2.h is the caller's too.
@@ -52,7 +53,7 @@ void Block::run_attention(Context& context, Arena& arena, const TokenLayout& tok
   const ArenaScope scope(arena);
   const Tensor y = or_take(saved.y1, arena, stream.residual);
   norm1_.forward(context, stream.residual, stream.delta, saved.norm1, y);
-  const Tensor x = boundary_.enter(context, arena, y);
+  const Tensor x = boundary_.begin_enter(context, arena, y);
   attention_.forward(context, tokens, cache, x, saved.attention, delta_memory);
 }
 
@@ -61,7 +62,7 @@ void Block::run_mlp(Context& context, Arena& arena, const Saved& saved, Tensor d
   const ArenaScope scope(arena);
   const Tensor y = or_take(saved.y2, arena, saved.norm1.h);
   norm2_.forward(context, saved.norm1.h, delta, saved.norm2, y);
-  const Tensor x = boundary_.enter(context, arena, y);
+  const Tensor x = boundary_.begin_enter(context, arena, y);
   mlp_.forward(context, arena, x, saved.mlp, output);
 }
 
@@ -77,9 +78,9 @@ Block::Saved Block::forward(Context& context, Arena& arena, const TokenLayout& t
   if (policy == Recompute::full) saved.norm2.h = transient_residual;
 
   run_attention(context, arena, tokens, cache, saved, stream, delta_memory);
-  const Tensor delta = boundary_.leave(context, delta_memory);
+  const Tensor delta = boundary_.end_leave(context, delta_memory);
   run_mlp(context, arena, saved, delta, delta_memory);
-  stream = {saved.norm2.h, boundary_.leave(context, delta_memory)};
+  stream = {saved.norm2.h, boundary_.end_leave(context, delta_memory)};
 
   if (policy != Recompute::full) return saved;
   arena.release_to(mark);
@@ -96,7 +97,7 @@ void Block::backward(Context& context, Arena& arena, const TokenLayout& tokens, 
     const ArenaScope again(arena);
     const Tensor delta = arena.take(h.dtype, {boundary_.all_tokens(h.rows()), h.cols()});
     run_attention(context, arena, tokens, nullptr, saved, {h, Tensor{}}, delta);
-    run_mlp(context, arena, saved, boundary_.leave(context, delta), Tensor{});
+    run_mlp(context, arena, saved, boundary_.end_leave(context, delta), Tensor{});
   }
   const Tensor y = arena.take(dh.dtype, dh.shape);  // a norm's output, when not kept
   // Its gradient, of the tokens of all ranks until the boundary has summed it.
@@ -105,22 +106,22 @@ void Block::backward(Context& context, Arena& arena, const TokenLayout& tokens, 
   if (!saved.y2) norm2_.repeat(context, saved.norm2, y);
   {
     const ArenaScope sub_layer(arena);
-    const Tensor dout = boundary_.leave_backward(context, arena, dh);
-    const Tensor x = boundary_.enter(context, arena, saved.y2 ? saved.y2 : y);
+    const Tensor dout = boundary_.begin_leave_backward(context, arena, dh);
+    const Tensor x = boundary_.begin_enter(context, arena, saved.y2 ? saved.y2 : y);
     mlp_.backward(context, arena, dout, x, saved.mlp, dy);
   }
-  norm2_.backward(context, boundary_.enter_backward(context, dy), saved.norm2, ops::Incoming::add,
-                  dh);
+  norm2_.backward(context, boundary_.end_enter_backward(context, dy), saved.norm2,
+                  ops::Incoming::add, dh);
 
   if (!saved.y1) norm1_.repeat(context, saved.norm1, y);
   {
     const ArenaScope sub_layer(arena);
-    const Tensor dout = boundary_.leave_backward(context, arena, dh);
-    const Tensor x = boundary_.enter(context, arena, saved.y1 ? saved.y1 : y);
+    const Tensor dout = boundary_.begin_leave_backward(context, arena, dh);
+    const Tensor x = boundary_.begin_enter(context, arena, saved.y1 ? saved.y1 : y);
     attention_.backward(context, arena, tokens, dout, x, saved.attention, dy);
   }
-  norm1_.backward(context, boundary_.enter_backward(context, dy), saved.norm1, ops::Incoming::add,
-                  dh);
+  norm1_.backward(context, boundary_.end_enter_backward(context, dy), saved.norm1,
+                  ops::Incoming::add, dh);
 }
 
 }  // namespace fathom

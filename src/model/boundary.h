@@ -9,6 +9,10 @@
 //
 // The gathering calls take memory for their result from the arena; the summing
 // ones leave it at the front of their argument's memory.
+//
+// A layer's products stand next to these calls: its first is a column-parallel linear, its
+// last a row-parallel one. They go through the boundary, so that an implementation can run
+// a collective beside its product.
 #pragma once
 
 #include "core/context.h"
@@ -30,6 +34,28 @@ class Boundary {
   virtual Tensor leave(Context&, Tensor x) { return x; }
   virtual Tensor enter_backward(Context&, Tensor dx) { return dx; }
   virtual Tensor leave_backward(Context&, Arena&, Tensor dx) { return dx; }
+  // The same four around the linears below: what begin_...() returns may be on its way still,
+  // and only these may read it; end_...() returns the sum of what they have written.
+  virtual Tensor begin_enter(Context& context, Arena& arena, Tensor x) {
+    return enter(context, arena, x);
+  }
+  virtual Tensor end_leave(Context& context, Tensor x) { return leave(context, x); }
+  virtual Tensor end_enter_backward(Context& context, Tensor dx) {
+    return enter_backward(context, dx);
+  }
+  virtual Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) {
+    return leave_backward(context, arena, dx);
+  }
+  // y = x wᵀ, x from begin_enter().
+  virtual void column_linear(Context& context, Tensor x, const Parameter& w, Tensor y);
+  // dx = dy w, for end_enter_backward(); dw += dyᵀ x, x from begin_enter().
+  virtual void column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
+                                      Tensor dx);
+  // y = x wᵀ, for end_leave().
+  virtual void row_linear(Context& context, Tensor x, const Parameter& w, Tensor y);
+  // dx = dy w, dw += dyᵀ x, dy from begin_leave_backward().
+  virtual void row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx);
+
   // As ops::cross_entropy, on this rank's columns of the logits. Every rank gets the
   // losses.
   virtual void cross_entropy(Context& context, Arena&, Tensor logits, Tensor targets,

@@ -1,12 +1,13 @@
 #include "model/mlp.h"
 
-#include "ops/matmul.h"
 #include "ops/swiglu.h"
 
 namespace fathom {
 
-Mlp::Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix)
-    : width_(config.intermediate_size),
+Mlp::Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix,
+         Boundary& boundary)
+    : boundary_(boundary),
+      width_(config.intermediate_size),
       gate_up_(&parameters.at(prefix + "mlp.gate_up.weight")),
       down_(&parameters.at(prefix + "mlp.down.weight")) {}
 
@@ -23,11 +24,11 @@ Tensor Mlp::take_activated(Arena& arena, Tensor gate_up) const {
 
 void Mlp::forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const {
   const ArenaScope scope(arena);
-  ops::linear(context, x, gate_up_->weight, saved.gate_up);
+  boundary_.column_linear(context, x, *gate_up_, saved.gate_up);
   if (!y && !saved.activated) return;
   const Tensor activated = saved.activated ? saved.activated : take_activated(arena, saved.gate_up);
   ops::swiglu(context, saved.gate_up, activated);
-  if (y) ops::linear(context, activated, down_->weight, y);
+  if (y) boundary_.row_linear(context, activated, *down_, y);
 }
 
 void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
@@ -39,13 +40,11 @@ void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Sa
     ops::swiglu(context, saved.gate_up, activated);
   }
   const Tensor dactivated = take_activated(arena, saved.gate_up);
-  ops::linear_backward_input(context, dy, down_->weight, dactivated);
-  ops::linear_backward_weight(context, dy, activated, down_->gradient, down_->accumulate());
+  boundary_.row_linear_backward(context, dy, activated, *down_, dactivated);
 
   const Tensor dgate_up = saved.gate_up;
   ops::swiglu_backward(context, dactivated, saved.gate_up, dgate_up);
-  ops::linear_backward_input(context, dgate_up, gate_up_->weight, dx);
-  ops::linear_backward_weight(context, dgate_up, x, gate_up_->gradient, gate_up_->accumulate());
+  boundary_.column_linear_backward(context, dgate_up, x, *gate_up_, dx);
 }
 
 }  // namespace fathom

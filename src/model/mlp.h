@@ -6,7 +6,7 @@
 //   y = a Wdᵀ                            dx = dgate_up Wgu     dWgu += dgate_upᵀ x
 #pragma once
 
-#include "model/parameters.h"
+#include "model/boundary.h"
 
 namespace fathom {
 
@@ -18,7 +18,8 @@ class Mlp {
   };
   enum class KeepActivated { no, yes };
 
-  Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix);
+  Mlp(const ModelConfig& config, ParameterStore& parameters, const std::string& prefix,
+      Boundary& boundary);
 
   Saved allocate(Arena& arena, std::int64_t tokens, DType dtype, KeepActivated keep) const;
 
@@ -32,6 +33,7 @@ class Mlp {
  private:
   Tensor take_activated(Arena& arena, Tensor gate_up) const;
 
+  Boundary& boundary_;
   std::int64_t width_;
   Parameter* gate_up_;
   Parameter* down_;

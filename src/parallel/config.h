@@ -13,6 +13,7 @@ namespace fathom {
 struct ParallelConfig {
   std::int64_t pp = 1, dp = 0, tp = 1;
   bool sequence_parallel = false;
+  std::int64_t sequence_pieces = 1;
   bool zero = true;
   bool overlap = true;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
@@ -27,6 +28,8 @@ void visit_fields(ParallelConfig& c, Visitor&& field) {
   field("dp", c.dp, "data-parallel replicas; 0: as many as the ranks allow");
   field("tp", c.tp, "ranks that share each layer");
   field("sequence_parallel", c.sequence_parallel, "tp ranks share the residual stream's tokens");
+  field("sequence_pieces", c.sequence_pieces,
+        "of the tokens, exchanged while the others are multiplied; 1: between the products");
   field("zero", c.zero, "replicas share the optimizer's state (ZeRO-1)");
   field("overlap", c.overlap, "communication runs beside the computing; the results are the same");
   field("schedule", c.schedule, "order of the pipeline's micro-batches");

@@ -17,6 +17,18 @@ int backward_tag(int part) {
   return 2 * part + 1;
 }
 
+// Outputs go to the next stage and their gradients back; interleaved stages form a ring.
+std::vector<Route> routes_of(const ParallelPlan& plan) {
+  std::vector<Route> routes;
+  const int stages = plan.layout.pp;
+  for (int part = 0; part + 1 < static_cast<int>(plan.stages.size()); ++part) {
+    const int stage = part % stages, next = (part + 1) % stages;
+    routes.push_back({stage, next, forward_tag(part) % 2});
+    routes.push_back({next, stage, backward_tag(part + 1) % 2});
+  }
+  return routes;
+}
+
 Boundary* boundary_of(const PipelineOptions& o) {
   return o.ranks ? o.ranks->boundary() : nullptr;
 }
@@ -91,6 +103,7 @@ Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
   for (std::size_t i = 0; i < num_slots(o); ++i) {
     slots_.push_back({Activations(Arena(o.device, capacity)), Buffer(o.device, stream_bytes(o))});
   }
+  if (stages() > 1) ranks_->pipeline().open(o.device, routes_of(ranks_->plan()));
 }
 
 // What the rank holds of the batch's residual stream, in `memory`.

@@ -27,7 +27,8 @@ std::vector<ParameterSpec> pipeline_parameters(const PipelineOptions& options);
 
 class Pipeline {
  public:
-  // Takes all memory. `parameters` holds pipeline_parameters() and outlives this.
+  // Takes all memory, and opens the routes to the other stages: all ranks make theirs at the
+  // same time. `parameters` holds pipeline_parameters() and outlives this.
   Pipeline(const PipelineOptions& options, ParameterStore& parameters);
   static std::size_t bytes(const PipelineOptions& options);
 

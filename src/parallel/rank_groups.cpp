@@ -1,6 +1,7 @@
 #include "parallel/rank_groups.h"
 
 #include "core/error.h"
+#include "parallel/overlapped_boundary.h"
 
 namespace fathom {
 
@@ -22,9 +23,22 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
     tied_embedding_ = pipeline_->split(holds ? 0 : 1, "tied embedding");
     if (!holds) tied_embedding_.reset();
   }
-  if (layout.tp > 1) {
+  if (plan_.sequence_parallel && plan_.sequence_pieces > 1) {
+    beside_products_ = tensor_->split(0, "tensor, beside the products");
+    boundary_ = std::make_unique<OverlappedBoundary>(*tensor_, *beside_products_, model.vocab_size,
+                                                     plan_.sequence_pieces,
+                                                     plan_.overlap ? Overlap::on : Overlap::off);
+  } else if (layout.tp > 1) {
     boundary_ =
         std::make_unique<TensorBoundary>(*tensor_, plan_.sequence_parallel, model.vocab_size);
+  }
+}
+
+void RankGroups::cancel() const {
+  for (Communicator* const group :
+       {&world_, tensor_.get(), data_.get(), pipeline_.get(), same_key_heads_.get(),
+        tied_embedding_.get(), beside_products_.get()}) {
+    if (group) group->cancel();
   }
 }
 

@@ -27,6 +27,9 @@ class RankGroups {
   // First and last stage when both hold the tied embedding; null on other ranks.
   Communicator* tied_embedding() const { return tied_embedding_.get(); }
 
+  // As Communicator::cancel(), in all of them.
+  void cancel() const;
+
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism
   TensorShard shard() const { return {place_.tp, plan_.layout.tp}; }
   bool first() const { return world_.rank() == 0; }
@@ -38,6 +41,7 @@ class RankGroups {
   ParallelPlan plan_;
   RankPlace place_;
   std::unique_ptr<Communicator> tensor_, data_, pipeline_, same_key_heads_, tied_embedding_;
+  std::unique_ptr<Communicator> beside_products_;  // of the tensor group; the boundary's
   std::unique_ptr<TensorBoundary> boundary_;
 };
 

@@ -30,6 +30,7 @@ struct RankLayout {
 struct ParallelPlan {
   RankLayout layout;
   bool sequence_parallel = false;
+  std::int64_t sequence_pieces = 1;
   bool zero = false;
   bool overlap = true;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;

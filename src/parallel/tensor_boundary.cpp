@@ -15,11 +15,19 @@ std::int64_t TensorBoundary::all_tokens(std::int64_t held) const {
   return sequence_parallel_ ? held * group_.size() : held;
 }
 
+void TensorBoundary::gather(Context& context, Tensor held, Tensor all) {
+  group_.all_gather(context, held, all);
+}
+
+void TensorBoundary::scatter(Context& context, Tensor all, Tensor held) {
+  group_.reduce_scatter(context, all, held);
+}
+
 // All ranks' tokens, in memory of their own.
-Tensor TensorBoundary::gather(Context& context, Arena& arena, Tensor x) {
+Tensor TensorBoundary::gathered(Context& context, Arena& arena, Tensor x) {
   if (!sequence_parallel_) return x;
   const Tensor all = arena.take(x.dtype, {all_tokens(x.rows()), x.cols()});
-  group_.all_gather(context, x, all);
+  gather(context, x, all);
   return all;
 }
 
@@ -30,12 +38,12 @@ Tensor TensorBoundary::sum(Context& context, Tensor x) {
     return x;
   }
   const Tensor mine = x.slice(0, held_tokens(x.rows()));
-  group_.reduce_scatter(context, x, mine);
+  scatter(context, x, mine);
   return mine;
 }
 
 Tensor TensorBoundary::enter(Context& context, Arena& arena, Tensor x) {
-  return gather(context, arena, x);
+  return gathered(context, arena, x);
 }
 
 Tensor TensorBoundary::leave(Context& context, Tensor x) {
@@ -47,7 +55,7 @@ Tensor TensorBoundary::enter_backward(Context& context, Tensor dx) {
 }
 
 Tensor TensorBoundary::leave_backward(Context& context, Arena& arena, Tensor dx) {
-  return gather(context, arena, dx);
+  return gathered(context, arena, dx);
 }
 
 void TensorBoundary::cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,

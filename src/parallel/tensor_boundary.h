@@ -13,7 +13,7 @@
 
 namespace fathom {
 
-class TensorBoundary final : public Boundary {
+class TensorBoundary : public Boundary {
  public:
   // `group` is the tensor group and outlives the boundary.
   TensorBoundary(Communicator& group, bool sequence_parallel, std::int64_t vocab_size)
@@ -29,8 +29,14 @@ class TensorBoundary final : public Boundary {
   void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
                      ops::LogitsGradient gradient, float grad_scale, Tensor losses) override;
 
+ protected:
+  // All ranks' tokens, and the sum of this rank's, under sequence parallelism.
+  virtual void gather(Context& context, Tensor held, Tensor all);
+  virtual void scatter(Context& context, Tensor all, Tensor held);
+  Communicator& group() const { return group_; }
+
  private:
-  Tensor gather(Context& context, Arena& arena, Tensor x);
+  Tensor gathered(Context& context, Arena& arena, Tensor x);
   Tensor sum(Context& context, Tensor x);
 
   Communicator& group_;

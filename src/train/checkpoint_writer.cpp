@@ -203,8 +203,12 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
   result.step = state.step;
   try {
     snapshot_->copied.wait();
-    result.bytes = ranks_ ? write_together(state) : write_alone(state);
-    if (first()) {
+    if (sink_) {
+      result.bytes = sink_(snapshot_->copies);
+    } else {
+      result.bytes = ranks_ ? write_together(state) : write_alone(state);
+    }
+    if (first() && !sink_) {
       apply_retention(directory_, {config_.keep_last, config_.keep_every}, state.step);
     }
   } catch (const std::exception& error) {

@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +51,10 @@ struct SaveResult {
 
 class CheckpointWriter {
  public:
+  // Takes the copies of a save's tensors, in host memory, and returns how many bytes it
+  // wrote; on the background thread.
+  using Sink = std::function<std::uint64_t(std::span<const CheckpointTensor> copies)>;
+
   // `directory` holds the step directories (RUN/checkpoints; created when absent;
   // the caller holds the run's lock). What dead saves left there is removed.
   // `tensors` are what each save stores; their memory must outlive the writer.
@@ -81,6 +87,8 @@ class CheckpointWriter {
   // Work queued in `context` from now on may change the tensors: a device lets it wait
   // for the copies of a save.
   void before_change(Context& context) const;
+  // Saves from now on go there instead of to the directory: for measurements.
+  void divert(Sink sink) { sink_ = std::move(sink); }
 
   bool busy() const;
   // The result of a save that has ended since the last call; never waits. Failed
@@ -104,6 +112,7 @@ class CheckpointWriter {
   CheckpointConfig config_;
   std::unique_ptr<Snapshot> snapshot_;
   std::unique_ptr<Communicator> ranks_;
+  Sink sink_;  // empty: the directory
 
   std::unique_ptr<Background> background_;
   std::chrono::steady_clock::time_point last_start_;

@@ -31,6 +31,7 @@ std::optional<std::int64_t> number_after(std::string_view text, std::string_view
 // The layout of one rank, with the user's other options.
 ParallelConfig one_rank(ParallelConfig parallel) {
   parallel.pp = parallel.dp = parallel.tp = parallel.virtual_stages = 1;
+  parallel.sequence_pieces = 1;
   parallel.schedule = PipelineSchedule::one_f_one_b;
   parallel.stage_layers.clear();
   return parallel;
@@ -70,6 +71,8 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     set_schedule(PipelineSchedule::one_f_one_b, 1);
   } else if (const auto parts = number_after(option, "v")) {
     set_schedule(PipelineSchedule::interleaved, *parts);
+  } else if (const auto pieces = number_after(option, "pieces")) {
+    parallel.sequence_pieces = *pieces;
   } else if (option == "none") {
     config.train.recompute = RecomputeChoice::none;
   } else if (option == "selective") {
@@ -80,7 +83,7 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     fail_input(
         "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, overlap, nooverlap, gpipe, "
         "1f1b, v2 (or more), "
-        "none, selective or full",
+        "pieces2 (or more), none, selective or full",
         name, option);
   }
 }

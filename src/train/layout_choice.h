@@ -6,6 +6,7 @@
 //   pp2xdp2xtp2+sp+v2      eight ranks, sequence parallelism, two parts a stage
 //
 //   +sp +nosp              parallel.sequence_parallel
+//   +pieces2               parallel.sequence_pieces
 //   +zero +nozero          parallel.zero
 //   +overlap +nooverlap    parallel.overlap
 //   +gpipe +1f1b +v2       parallel.schedule; v2: interleaved with 2 virtual stages

@@ -1,6 +1,7 @@
 #include "train/learner.h"
 
 #include <algorithm>
+#include <exception>
 #include <numeric>
 
 #include "core/error.h"
@@ -106,17 +107,24 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
 
 Learner::Learner(const LearnerOptions& o)
     : options_(o),
+      stream_(o.device),
       context_(o.device, workspace_bytes(o)),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
       sync_(make_sync(o, parameters_, o.device)),
       optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
       results_(o.device, result_bytes(o)) {
+  context_.stream = stream_.get();
   context_.determinism = o.determinism;
   pipeline_.observe(sync_.get());
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
+}
+
+// A GPU that still waits for other ranks would keep its memory from being freed.
+Learner::~Learner() {
+  if (options_.ranks && std::uncaught_exceptions() > 0) options_.ranks->cancel();
 }
 
 void Learner::initialize_weights(std::uint64_t seed) {

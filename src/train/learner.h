@@ -48,8 +48,11 @@ class Learner {
   };
   static Bytes bytes(const LearnerOptions& options);
 
-  // Takes all memory. Weights and moments are zero.
+  // Takes all memory. Weights and moments are zero. Collective.
   explicit Learner(const LearnerOptions& options);
+  ~Learner();
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
 
   // Draws the initial weights, each by its name and the seed.
   void initialize_weights(std::uint64_t seed);
@@ -111,6 +114,9 @@ class Learner {
   void read_back(Readback& into, Tensor values);
 
   LearnerOptions options_;
+  // Not the default one, which ranks that share a GPU would share too: they would wait for
+  // each other's every operation.
+  OwnedStream stream_;
   Context context_;
   ParameterStore parameters_;
   Pipeline pipeline_;

@@ -15,21 +15,25 @@ extern "C" void note_signal(int signal) {
   if (first_signal == 0) first_signal = signal;
 }
 
+constexpr std::array signals{SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
 }  // namespace
 
 StopSignals::StopSignals() {
   first_signal = 0;
-  struct sigaction action {};
-  action.sa_handler = note_signal;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, &old_interrupt_);
-  sigaction(SIGTERM, &action, &old_terminate_);
+  for (std::size_t i = 0; i < signals.size(); ++i) {
+    struct sigaction action {};
+    action.sa_handler = signals[i] == SIGPIPE ? SIG_IGN : note_signal;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(signals[i], &action, &old_[i]);
+    const bool was_ignored = signals[i] == SIGHUP && old_[i].sa_handler == SIG_IGN;
+    if (was_ignored) sigaction(SIGHUP, &old_[i], nullptr);
+  }
 }
 
 StopSignals::~StopSignals() {
-  sigaction(SIGINT, &old_interrupt_, nullptr);
-  sigaction(SIGTERM, &old_terminate_, nullptr);
+  for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &old_[i], nullptr);
 }
 
 int StopSignals::received() const {

@@ -1,12 +1,14 @@
-// SIGINT and SIGTERM as a request to finish the step, save and stop.
+// SIGINT, SIGTERM and SIGHUP as a request to finish the step, save and stop.
 #pragma once
 
+#include <array>
 #include <csignal>
 
 namespace fathom {
 
-// While one lives, the first SIGINT or SIGTERM is only noted; a second SIGINT
-// ends the process at once, as it would have without us. One a process.
+// While one lives, the first of them is only noted; a second SIGINT ends the process at
+// once, as it would have without us. SIGHUP stays ignored where it was (nohup). SIGPIPE is
+// ignored: training outlives the reader of its messages. One a process.
 class StopSignals {
  public:
   StopSignals();
@@ -18,8 +20,7 @@ class StopSignals {
   int received() const;
 
  private:
-  struct sigaction old_interrupt_ {};
-  struct sigaction old_terminate_ {};
+  std::array<struct sigaction, 4> old_{};
 };
 
 }  // namespace fathom

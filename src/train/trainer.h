@@ -25,7 +25,7 @@ struct TrainOptions {
 };
 
 // Trains until the plan's end, writes the model and its report, and returns 0; or
-// until SIGINT or SIGTERM, saves a checkpoint to resume from, and returns the
+// until SIGINT, SIGTERM or SIGHUP, saves a checkpoint to resume from, and returns the
 // signal's number. Throws an input Error before any work for a config, data or
 // checkpoint that cannot be used, and a run-time Error when the guard stops the run
 // (after a checkpoint of the state before).

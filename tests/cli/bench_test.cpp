@@ -1,6 +1,7 @@
 // fathom bench: the table of a step's operations, on the CPU.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -123,6 +124,40 @@ TEST_F(Bench, BriefIsTheStepAlone) {
   const Json json = Json::parse(outcome.out);
   EXPECT_GT(json["step"]["tokens_per_second"].get<double>(), 0);
   EXPECT_FALSE(json.contains("operations"));
+}
+
+TEST_F(Bench, SaveTellsWhatItCostAndLeavesNothing) {
+  std::filesystem::create_directory(dir_ / "disk");
+  const auto save = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"bench",
+                                       "save",
+                                       "--device",
+                                       "cpu",
+                                       "--model",
+                                       dir_ / "model.toml",
+                                       "--dtype",
+                                       "f32",
+                                       "--tokens-per-step",
+                                       "256",
+                                       "--sequence-length",
+                                       "32",
+                                       "--steps",
+                                       "2",
+                                       "--heat",
+                                       "0"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir_, arguments);
+  };
+  for (const std::vector<std::string>& where :
+       {std::vector<std::string>{"--discard"}, {"--directory", dir_ / "disk"}}) {
+    const Outcome outcome = save(where);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("of the 300 s between saves"), HasSubstr("saved"),
+                                   HasSubstr("MB")));
+    EXPECT_TRUE(std::filesystem::is_empty(dir_ / "disk"));
+  }
+  EXPECT_THAT(save({}).err, HasSubstr("use one of them"));
+  EXPECT_THAT(save({"--discard", "--directory", dir_ / "disk"}).err, HasSubstr("use one of them"));
 }
 
 TEST_F(Bench, RefusesWhatIsNoStep) {

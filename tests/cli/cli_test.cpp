@@ -117,16 +117,25 @@ TEST(CommandLine, BadUsageIsExitCode2) {
   EXPECT_EQ(run("generate x --no-such-option").code, 2);
   EXPECT_EQ(run("generate x --threads -3").code, 2);
   EXPECT_EQ(run("generate x --seed -1").code, 2);
+  EXPECT_EQ(run("generate x --threads 100000").code, 2);
+}
+
+TEST(CommandLine, TellsItsVersion) {
+  const Outcome outcome = run("--version");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, ContainsRegex("^fathom [0-9]+\\.[0-9]+\\.[0-9]+\n$"));
 }
 
 TEST(CommandLine, OutputThatCannotBeWrittenIsExitCode1) {
   for (const std::string& command :
        {std::string("info"), "generate " + model_directory() + " --prompt x --max-tokens 2"}) {
-    const std::string shell =
-        fmt::format("{} {} > /dev/full 2> '{}'", FATHOM_BINARY, command, temporary("err"));
-    const int status = std::system(shell.c_str());
-    EXPECT_EQ(WEXITSTATUS(status), 1) << command;
-    EXPECT_THAT(read_file(temporary("err")), HasSubstr("cannot write to standard output"));
+    for (const char* output : {"> /dev/full", ">&-"}) {
+      const std::string shell =
+          fmt::format("{} {} {} 2> '{}'", FATHOM_BINARY, command, output, temporary("err"));
+      const int status = std::system(shell.c_str());
+      EXPECT_EQ(WEXITSTATUS(status), 1) << shell;
+      EXPECT_THAT(read_file(temporary("err")), HasSubstr("cannot write to standard output"));
+    }
   }
 }
 

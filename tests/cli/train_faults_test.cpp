@@ -122,7 +122,7 @@ TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
   constexpr std::int64_t steps = 800;
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "stopped";
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     const auto process = start(command(run, steps), run);
     process->send(signal);
     const Outcome outcome = process->wait();
@@ -133,6 +133,17 @@ TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
   }
   must(run_fathom(dir_, command(run, steps)));
   EXPECT_TRUE(weights_of_run(run) == weights_of_run(dir_ / "whole"));
+}
+
+TEST_F(TrainFaults, TrainingOutlivesTheReaderOfItsMessages) {
+  const std::string run = dir_ / "unread";
+  const std::string code = dir_ / "code";
+  const std::string shell =
+      fmt::format("{{ {} train {} --set output={} 2>&1; echo $? > {}; }} | true", FATHOM_BINARY,
+                  config_, run, code);
+  ASSERT_EQ(std::system(shell.c_str()), 0);
+  EXPECT_EQ(read_file(code), "0\n");
+  EXPECT_FALSE(weights_of_run(run).empty());
 }
 
 // A limit on the size of files stands for the full disk: writing fails in the same way.

@@ -1,7 +1,7 @@
 // Collectives and messages on the tensors of every device of this machine: ranks that
 // share a GPU, ranks with a GPU each (NCCL), and ranks on the CPU, against sums worked out
 // by hand. Without a GPU only the last runs.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "comm/collectives_check.h"
 #include "comm/comm_queue.h"
@@ -75,6 +75,13 @@ void check(Communicator& group, Context& context, std::int64_t part, bool exact)
 void check_messages(Communicator& group, Context& context) {
   const int next = (group.rank() + 1) % group.size();
   const int previous = (group.rank() + group.size() - 1) % group.size();
+  std::vector<Route> routes;
+  for (int from = 0; from < group.size(); ++from) {
+    const int to = (from + 1) % group.size();
+    routes.push_back({from, to, 0});
+    routes.push_back({to, from, 1});
+  }
+  group.open(context.device, routes);
   for (int round = 0; round < 5; ++round) {
     OnDevice<float> there(context, samples<float>(group.rank() + round, 1000));
     OnDevice<float> back(context, samples<float>(group.rank() + 10 * round, 3000));
@@ -123,6 +130,8 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
     if (gpus != Gpus::none) device = {DeviceType::cuda, 0};
     if (gpus == Gpus::one_each) device.index = static_cast<std::int16_t>(world.rank());
     Context context(device, 0);
+    const OwnedStream stream(device);
+    context.stream = stream.get();
     const bool exact = gpus != Gpus::one_each;
     for (const std::int64_t part : {1, 37, 4099, 300001}) {
       check<float>(world, context, part, exact);
@@ -133,6 +142,57 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
     const auto pair = world.split(world.rank() / 2, "pair");
     check<float>(*pair, context, 1000, exact);
   });
+}
+
+// What a job of so many ranks, each on GPU `device_of(rank)`, ends with.
+std::string failure_of(int ranks, std::function<int(int)> device_of,
+                       const std::function<void(Communicator&, Context&)>& body) {
+  try {
+    run_thread_ranks(ranks, {60}, [&](Communicator& world) {
+      const Device device{DeviceType::cuda, static_cast<std::int16_t>(device_of(world.rank()))};
+      const OwnedStream stream(device);
+      Context context(device, 0);
+      context.stream = stream.get();
+      body(world, context);
+    });
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(DeviceMessages, ARouteThatWasNotOpenedIsNamed) {
+  if (cuda::device_count() < 1) GTEST_SKIP() << "takes a GPU";
+  const std::string message = failure_of(
+      2, [](int) { return 0; },
+      [](Communicator& world, Context& context) {
+        const Route forwards{0, 1, 0};
+        world.open(context.device, {&forwards, 1});
+        const OnDevice<float> x(context, std::vector<float>(10));
+        if (world.rank() == 0) world.send(context, x.tensor(), 1, 2);
+        if (world.rank() == 1) world.receive(context, x.tensor(), 0, 2);
+        if (world.rank() == 1) world.send(context, x.tensor(), 0, 1);
+      });
+  EXPECT_THAT(message, testing::HasSubstr("rank 1: a message from rank 1 to rank 0 with an odd tag "
+                                          "on a route that was not opened"));
+}
+
+TEST(DeviceMessages, AFailedRankEndsWhatWaitsForItOnAnotherGpu) {
+  if (cuda::device_count() < 2) GTEST_SKIP() << "takes 2 GPUs";
+  const auto start = std::chrono::steady_clock::now();
+  const std::string message = failure_of(
+      2, [](int rank) { return rank; },
+      [](Communicator& world, Context& context) {
+        const OnDevice<float> x(context, std::vector<float>(10));
+        world.all_reduce(context, x.tensor());
+        synchronize(context.device, context.stream);
+        if (world.rank() == 1) fail_runtime("out of luck");
+        world.all_reduce(context, x.tensor());
+        synchronize(context.device, context.stream);
+        world.barrier();
+      });
+  EXPECT_EQ(message, "rank 1: out of luck");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DeviceCollectives,

@@ -12,7 +12,8 @@ TEST(Nccl, RunsOnOneGpu) {
   run_thread_ranks(1, {60}, [](Communicator& world) {
     const Device device{DeviceType::cuda, 0};
     Context context(device, 0);
-    comm_cuda::NcclGroup group(world, device);
+    comm_cuda::NcclAborts aborts;
+    comm_cuda::NcclGroup group(world, device, aborts);
     std::vector<float> values{1, 2, 3};
     const Buffer memory(device, 3 * sizeof(float)), other(device, 3 * sizeof(float));
     const Tensor x = memory.tensor(DType::f32, {3}), y = other.tensor(DType::f32, {3});

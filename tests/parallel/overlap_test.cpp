@@ -35,11 +35,12 @@ std::vector<Result> run(const Case& c) {
 
 TEST(Overlap, GivesTheSameBitsAsWithout) {
   for (const bool tied : {false, true}) {
-    for (const auto& [pp, dp, tp] :
-         {std::array{1, 4, 1}, std::array{2, 2, 2}, std::array{2, 4, 1}}) {
+    for (const auto& [pp, dp, tp, pieces] :
+         {std::array{1, 4, 1, 1}, {2, 2, 2, 1}, {2, 4, 1, 1}, {2, 1, 2, 2}, {1, 2, 4, 2}}) {
       Case c{layout(pp, dp, tp)};
       c.tied = tied;
       c.parallel.sequence_parallel = tp > 1;
+      c.parallel.sequence_pieces = pieces;
       const std::vector<Result> beside = run(c);
       c.parallel.overlap = false;
       const std::vector<Result> without = run(c);

@@ -68,6 +68,12 @@ TEST(RankLayout, RefusesWhatCannotBeWithItsReason) {
   EXPECT_EQ(error_of(c, 4, model(), {8, 1, 18}),
             "parallel.tp (4) does not divide the 18 tokens of a micro-batch, as "
             "parallel.sequence_parallel wants: change train.micro_batch or train.sequence_length");
+  c.sequence_pieces = 3;
+  EXPECT_EQ(error_of(c, 4),
+            "parallel.sequence_pieces (3) times parallel.tp (4) does not divide the 16 tokens of a "
+            "micro-batch: use fewer pieces");
+  c.sequence_pieces = 0;
+  EXPECT_EQ(error_of(c, 4), "parallel.sequence_pieces is 0: use 1 or more");
   EXPECT_EQ(error_of(layout(1, 0, 1), 3),
             "train.global_batch (8) is not a multiple of train.micro_batch (1) times parallel.dp "
             "(3)");

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "model/shard.h"
+#include "parallel/overlapped_boundary.h"
 #include "parallel/small_model.h"
 
 namespace fathom {
@@ -48,13 +49,19 @@ void collect(const ParameterStore& parameters, bool sequence_parallel, Result& r
   }
 }
 
-Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel) {
+// `pieces` above 1: products beside their collectives.
+Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel,
+           std::int64_t pieces = 1) {
   Result result;
   std::mutex mutex;
   run_thread_ranks(tp, {60}, [&](Communicator& group) {
     set_num_threads(1);
     TensorBoundary tensor_boundary(group, sequence_parallel, config.vocab_size);
-    Boundary* boundary = tp > 1 ? &tensor_boundary : nullptr;
+    const auto beside = group.split(0, "beside");
+    OverlappedBoundary overlapped(group, *beside, config.vocab_size, pieces, Overlap::on);
+    Boundary* boundary = tp == 1      ? nullptr
+                         : pieces > 1 ? static_cast<Boundary*>(&overlapped)
+                                      : &tensor_boundary;
     const TensorShard shard{group.rank(), group.size()};
     Context context(cpu_device);
     const SampleBatch tokens;
@@ -109,6 +116,22 @@ TEST(TensorBoundary, ShardedEqualsWholeOverAllLayouts) {
             EXPECT_LT(test::relative_error(split.gradients.at(name), values), 1e-5) << name;
           }
         }
+      }
+    }
+  }
+}
+
+TEST(OverlappedBoundary, EqualsTheWholeInAnyNumberOfPieces) {
+  const ModelConfig config = test::small_model(2, 2, 50, false);
+  const Result whole = run(config, Recompute::selective, 1, false);
+  for (const auto& [tp, pieces] : {std::array{2, 2}, {2, 4}, {4, 2}}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+      SCOPED_TRACE(fmt::format("tp {}, {} pieces, recompute {}", tp, pieces, int(recompute)));
+      const Result split = run(config, recompute, tp, true, pieces);
+      EXPECT_LT(test::relative_error(split.losses, whole.losses), 1e-5);
+      EXPECT_LT(test::relative_error(split.evaluated, whole.evaluated), 1e-5);
+      for (const auto& [name, values] : whole.gradients) {
+        EXPECT_LT(test::relative_error(split.gradients.at(name), values), 1e-5) << name;
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "comm/cuda/nccl_group.h"
 #include "comm/cuda/shared_group.h"
@@ -13,6 +14,7 @@
 namespace fathom {
 namespace {
 
+using comm_cuda::NcclAborts;
 using comm_cuda::NcclChannel;
 using comm_cuda::NcclGroup;
 using comm_cuda::SharedGroup;
@@ -65,31 +67,51 @@ class CudaExchange final : public DeviceExchange {
     return by_group(context, [&](auto& way) { way.broadcast(context, x, root); });
   }
 
-  bool send(Context& context, Tensor x, int to, int tag) override {
-    Pair& pair = pair_with(context, to, tag, NcclChannel::End::sender);
-    if (pair.way == Way::nccl) pair.channel->send(context, x);
-    if (pair.way == Way::shared) messages_.send(group_, context, x, to, tag);
-    return pair.way != Way::host;
-  }
-  bool receive(Context& context, Tensor x, int from, int tag) override {
-    Pair& pair = pair_with(context, from, tag, NcclChannel::End::receiver);
-    if (pair.way == Way::nccl) pair.channel->receive(context, x);
-    if (pair.way == Way::shared) SharedMessages::receive(group_, context, x, from, tag);
-    return pair.way != Way::host;
-  }
-
-  void cancel() override {
-    if (nccl_) nccl_->cancel();
-    for (auto& [key, pair] : pairs_) {
-      if (pair.channel) pair.channel->cancel();
+  // All ranks open the routes in the same order, so of those that are left the first has both
+  // its ends waiting for it.
+  void open(Device device, std::span<const Route> routes) override {
+    const std::vector<Gpu> gpus = gather_values(group_, gpu_of(device));
+    const auto gpu = [&](int rank) { return gpus[static_cast<std::size_t>(rank)]; };
+    for (const Route& route : routes) {
+      const bool ends_here = route.from == group_.rank() || route.to == group_.rank();
+      if (!ends_here || lines_.contains(route)) continue;
+      Line line{way_between({gpu(route.from), gpu(route.to)}, one_process_), nullptr};
+      if (line.way == Way::nccl) {
+        line.channel = std::make_unique<NcclChannel>(group_, device, route, aborts_);
+      }
+      lines_.emplace(route, std::move(line));
     }
   }
+  bool send(Context& context, Tensor x, int to, int tag) override {
+    Line& line = line_of({group_.rank(), to, tag % 2});
+    if (line.way == Way::nccl) line.channel->send(context, x);
+    if (line.way == Way::shared) messages_.send(group_, context, x, to, tag);
+    return line.way != Way::host;
+  }
+  bool receive(Context& context, Tensor x, int from, int tag) override {
+    Line& line = line_of({from, group_.rank(), tag % 2});
+    if (line.way == Way::nccl) line.channel->receive(context, x);
+    if (line.way == Way::shared) SharedMessages::receive(group_, context, x, from, tag);
+    return line.way != Way::host;
+  }
+
+  void cancel() override { aborts_.abort_all(); }
 
  private:
-  struct Pair {
+  struct Line {
     Way way = Way::host;
     std::unique_ptr<NcclChannel> channel;
   };
+
+  Line& line_of(const Route& route) {
+    const auto found = lines_.find(route);
+    if (found == lines_.end()) {
+      fail_runtime("a message from {} to {} with an {} tag on a route that was not opened",
+                   group_.name_of(route.from), group_.name_of(route.to),
+                   route.parity == 0 ? "even" : "odd");
+    }
+    return found->second;
+  }
 
   // Collective the first time.
   template <class F>
@@ -97,7 +119,7 @@ class CudaExchange final : public DeviceExchange {
     if (!decided_) {
       decided_ = true;
       const Way way = way_between(gather_values(group_, gpu_of(context.device)), one_process_);
-      if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, context.device);
+      if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, context.device, aborts_);
       if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, context.device);
     }
     if (nccl_) collective(*nccl_);
@@ -105,34 +127,14 @@ class CudaExchange final : public DeviceExchange {
     return nccl_ || shared_;
   }
 
-  // Both ends come here at their first message of the tag's parity in that direction.
-  Pair& pair_with(Context& context, int peer, int tag, NcclChannel::End end) {
-    const int direction = end == NcclChannel::End::sender ? 0 : 1, parity = tag % 2;
-    const auto [found, is_new] = pairs_.try_emplace({peer, direction, parity});
-    Pair& pair = found->second;
-    if (!is_new) return pair;
-    // The sender's tags to its peer are not those of the other direction's sender.
-    const int sent_tag = exchange_tag - 4 + 2 * parity, answer_tag = sent_tag + 1;
-    std::vector<Gpu> gpus{gpu_of(context.device), Gpu{}};
-    Context host(cpu_device, 0);
-    const auto message = [](Gpu& gpu) { return Tensor(&gpu, DType::u8, {sizeof gpu}); };
-    const bool sends = end == NcclChannel::End::sender;
-    group_.send(host, message(gpus[0]), peer, sends ? sent_tag : answer_tag);
-    group_.receive(host, message(gpus[1]), peer, sends ? answer_tag : sent_tag);
-    pair.way = way_between(gpus, one_process_);
-    if (pair.way == Way::nccl) {
-      pair.channel = std::make_unique<NcclChannel>(group_, context.device, peer, end, sent_tag);
-    }
-    return pair;
-  }
-
   Communicator& group_;
   bool one_process_;
   bool decided_ = false;
+  NcclAborts aborts_;  // outlives what it aborts
   std::unique_ptr<NcclGroup> nccl_;
   std::unique_ptr<SharedGroup> shared_;
   SharedMessages messages_;
-  std::map<std::array<int, 3>, Pair> pairs_;  // by peer, direction and parity of the tag
+  std::map<Route, Line> lines_;  // that begin or end here
 };
 
 }  // namespace

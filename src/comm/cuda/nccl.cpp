@@ -12,7 +12,7 @@ Nccl open_library() {
   Nccl n{};
   library.find("ncclGetErrorString", n.error_string);
   library.find("ncclGetUniqueId", n.unique_id);
-  library.find("ncclCommInitRank", n.init_rank);
+  library.find("ncclCommInitRankConfig", n.init_rank);
   library.find("ncclCommDestroy", n.destroy);
   library.find("ncclCommAbort", n.abort);
   library.find("ncclAllReduce", n.all_reduce);

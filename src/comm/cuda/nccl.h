@@ -8,7 +8,7 @@ namespace fathom::comm_cuda {
 struct Nccl {
   decltype(&ncclGetErrorString) error_string;
   decltype(&ncclGetUniqueId) unique_id;
-  decltype(&ncclCommInitRank) init_rank;
+  decltype(&ncclCommInitRankConfig) init_rank;
   decltype(&ncclCommDestroy) destroy;
   decltype(&ncclCommAbort) abort;
   decltype(&ncclAllReduce) all_reduce;

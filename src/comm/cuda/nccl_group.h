@@ -1,8 +1,9 @@
 // Collectives and messages of ranks that have a GPU each, through NCCL.
 #pragma once
 
-#include <map>
+#include <atomic>
 #include <mutex>
+#include <vector>
 
 #include "comm/cuda/nccl.h"
 #include "comm/device_exchange.h"
@@ -10,33 +11,50 @@
 
 namespace fathom::comm_cuda {
 
+class NcclComm;
+
+// Ends what waits for ranks that have failed, from any thread, in all NCCL communicators of a
+// rank's group.
+class NcclAborts {
+ public:
+  void add(NcclComm& comm);
+  void remove(NcclComm& comm);
+  void abort_all();  // also those that are made later
+
+ private:
+  std::mutex mutex_;
+  std::vector<NcclComm*> comms_;
+  bool aborted_ = false;
+};
+
 // An NCCL communicator. Its ranks make it together, each with its GPU.
 class NcclComm {
  public:
-  NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks);
+  // `aborts` outlives it. `most_blocks`: thread blocks that it may take from the computing;
+  // 0: as many as NCCL likes.
+  NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks, NcclAborts& aborts,
+           int most_blocks = 0);
   ~NcclComm();
   NcclComm(const NcclComm&) = delete;
   NcclComm& operator=(const NcclComm&) = delete;
-  ncclComm_t get() const { return comm_; }
-  // Ends kernels that wait for ranks that have failed; any thread.
-  void abort();
+  ncclComm_t get() const;  // throws a runtime Error once it was aborted
+  void abort();            // NcclAborts', which keeps it apart from the end
 
  private:
   Device device_;
-  ncclComm_t comm_ = nullptr;
-  std::mutex mutex_;
+  NcclAborts& aborts_;
+  std::atomic<ncclComm_t> comm_ = nullptr;
 };
 
 class NcclGroup {
  public:
   // Collective.
-  NcclGroup(Communicator& group, Device device);
+  NcclGroup(Communicator& group, Device device, NcclAborts& aborts);
 
   void all_reduce(Context& context, Tensor x, Reduction reduction);
   void reduce_scatter(Context& context, Tensor from, Tensor to);
   void all_gather(Context& context, Tensor from, Tensor to);
   void broadcast(Context& context, Tensor x, int root);
-  void cancel() { comm_.abort(); }
 
  private:
   int rank_;
@@ -44,17 +62,16 @@ class NcclGroup {
   Buffer scratch_;
 };
 
-// Messages from one rank to another, in their order, on a stream of their own: sending
-// does not hold up the computing until the receiver comes.
+// Messages of one route, in their order, on a stream and a communicator of their own: NCCL
+// runs what one communicator has to do in order, and a send that waits for its receiver must
+// hold up neither the computing nor the messages of other routes.
 class NcclChannel {
  public:
-  enum class End { sender, receiver };
-  // Both ends make it at the same time.
-  NcclChannel(Communicator& group, Device device, int peer, End end, int tag);
+  // Both ends make it at the same time, and connect.
+  NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts);
 
   void send(Context& context, Tensor x);
   void receive(Context& context, Tensor x);
-  void cancel() { comm_.abort(); }
 
  private:
   struct Copy {

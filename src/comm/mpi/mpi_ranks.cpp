@@ -77,6 +77,7 @@ class MpiTransport final : public Transport {
     expected_[{from, tag}].push_back({request, std::move(message)});
   }
 
+  void on_failure(std::function<void()>) override {}  // which ends the process
   void cancel() override { cancelled_ = true; }
 
   std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {

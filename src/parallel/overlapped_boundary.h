@@ -1,0 +1,65 @@
+// Sequence parallelism whose collectives run beside the products next to them, in pieces:
+//
+//   computing       x₀ Wᵀ    x₁ Wᵀ    x₂ Wᵀ ...          x₀ Wᵀ   x₁ Wᵀ      x₂ Wᵀ
+//   communication   x₁ ...   x₂ ...   gathered                   sum of y₀   sum of y₁ ...
+//
+// In a backward the gradient of a weight hides the rest: it needs no piece of the sum of dx,
+// and x is gathered again beside what comes before it.
+//
+// Of every piece of the tokens each rank holds an equal run, so that a piece lies in one
+// place before and after its collective. What else happens to the tokens that a rank holds
+// happens to each by itself.
+#pragma once
+
+#include <vector>
+
+#include "comm/comm_queue.h"
+#include "parallel/tensor_boundary.h"
+
+namespace fathom {
+
+class OverlappedBoundary final : public TensorBoundary {
+ public:
+  // `group` and `beside` are the tensor group, the second for the pieces alone; both outlive
+  // this. Tokens that `pieces` times the ranks does not divide are one piece. Without
+  // overlap the same is done in turn, with the same bits.
+  OverlappedBoundary(Communicator& group, Communicator& beside, std::int64_t vocab_size,
+                     std::int64_t pieces, Overlap overlap);
+  ~OverlappedBoundary() override;
+
+  Tensor begin_enter(Context& context, Arena& arena, Tensor x) override;
+  Tensor end_leave(Context& context, Tensor x) override;
+  Tensor end_enter_backward(Context& context, Tensor dx) override;
+  Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) override;
+  void column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
+  void column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
+                              Tensor dx) override;
+  void row_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
+  void row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx) override;
+
+ private:
+  // Tokens on their way into `data`.
+  struct Arrival {
+    const void* data;
+    std::vector<CommQueue::Ticket> pieces;
+  };
+
+  void gather(Context& context, Tensor held, Tensor all) override;
+  void scatter(Context& context, Tensor all, Tensor held) override;
+  std::int64_t pieces_of(Tensor all) const;
+  Tensor begin_gather(Context& context, Arena& arena, Tensor held);
+  void begin_scatter(Context& context, Tensor all, std::int64_t piece);
+  Tensor end_scatter(Context& context, Tensor all);
+  // The tickets of what arrives in x.
+  std::vector<CommQueue::Ticket> arrival_of(Tensor x);
+  CommQueue& queue(Context& context);
+
+  Communicator& beside_;
+  std::int64_t pieces_;
+  Overlap overlap_;
+  std::vector<Arrival> arrivals_;
+  CommQueue::Ticket last_sum_ = 0;
+  std::unique_ptr<CommQueue> queue_;  // made when the device is known; its work ends first
+};
+
+}  // namespace fathom
