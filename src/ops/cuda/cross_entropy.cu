@@ -22,32 +22,14 @@ __global__ void __launch_bounds__(threads)
   if (target < 0) {
     if (threadIdx.x == 0) losses[row] = 0;
     if (!gradient) return;
-    const float zero[W] = {};
-    for (int col = threadIdx.x * W; col < cols; col += threads * W) store_pack(x + col, zero);
+    write_zeros<W>(x, cols, threads * W);
     return;
   }
-  SoftmaxSum total;
-#pragma unroll 4
-  for (int col = threadIdx.x * W; col < cols; col += threads * W) {
-    float v[W];
-    load_pack(x + col, v);
-    accumulate(total, v);
-  }
-  total = block_combine(total);
+  const SoftmaxSum total = block_combine(sum_of_thread<W>(x, cols, threads * W));
   if (threadIdx.x == 0) losses[row] = loss_of(total, to_float(x[target]));
   if (!gradient) return;
   __syncthreads();  // x[target] is read before it is overwritten
-  const float factor = scale / total.sum;
-#pragma unroll 4
-  for (int col = threadIdx.x * W; col < cols; col += threads * W) {
-    float v[W];
-    load_pack(x + col, v);
-#pragma unroll
-    for (int i = 0; i < W; ++i) {
-      v[i] = __expf(v[i] - total.maximum) * factor - (col + i == target ? scale : 0.0f);
-    }
-    store_pack(x + col, v);
-  }
+  write_gradient<W>(x, x, cols, threads * W, total, scale, target);
 }
 
 template <class T>
@@ -56,12 +38,7 @@ __global__ void __launch_bounds__(threads)
                 float* part, int cols, std::int64_t n) {
   const std::int64_t row = blockIdx.x;
   const T* const x = logits[row];
-  SoftmaxSum total;
-  for (int col = threadIdx.x; col < cols; col += threads) {
-    const float v[1] = {to_float(x[col])};
-    accumulate(total, v);
-  }
-  total = block_combine(total);
+  const SoftmaxSum total = block_combine(sum_of_thread<1>(x, cols, threads));
   if (threadIdx.x != 0) return;
   const std::int64_t column = targets[row] - first_id;
   const bool here = targets[row] >= 0 && column >= 0 && column < cols;
@@ -88,9 +65,9 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) losses[row] = counts ? loss_of(total, logit) : 0.0f;
   if (!gradient) return;
   const std::int64_t column = targets[row] - first_id;
-  const float factor = counts ? scale / total.sum : 0.0f;
+  const float factor = counts ? scale / total.sum : 0.0f, shift = shift_of(total.maximum);
   for (int col = threadIdx.x; col < cols; col += threads) {
-    const float softmax = counts ? __expf(to_float(x[col]) - total.maximum) * factor : 0.0f;
+    const float softmax = counts ? exponential(to_float(x[col]), shift) * factor : 0.0f;
     x[col] = from_float<T>(softmax - (counts && col == column ? scale : 0.0f));
   }
 }

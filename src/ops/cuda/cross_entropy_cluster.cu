@@ -34,48 +34,6 @@ struct Call {
 
 #if __CUDA_ARCH__ >= 900
 
-// One block's part of a row.
-template <class T>
-struct Part {
-  static constexpr int width = full_width<T>;
-  const T* logits;  // in shared memory
-  int count;
-
-  __device__ SoftmaxSum sum() const {
-    SoftmaxSum total;
-#pragma unroll 2
-    for (int col = threadIdx.x * width; col < count; col += threads * width) {
-      float x[width];
-      load_pack(logits + col, x);
-      accumulate(total, x);
-    }
-    return total;
-  }
-
-  __device__ void write_gradient(T* to, SoftmaxSum total, float scale, std::int64_t target) const {
-    const float factor = scale / total.sum;
-#pragma unroll 2
-    for (int col = threadIdx.x * width; col < count; col += threads * width) {
-      float x[width];
-      load_pack(logits + col, x);
-#pragma unroll
-      for (int i = 0; i < width; ++i) x[i] = __expf(x[i] - total.maximum) * factor;
-      if (target >= col && target < col + width) {
-#pragma unroll
-        for (int i = 0; i < width; ++i) x[i] -= col + i == target ? scale : 0.0f;
-      }
-      store_pack(to + col, x);
-    }
-  }
-
-  __device__ void write_zeros(T* to) const {
-    const float zeros[width] = {};
-    for (int col = threadIdx.x * width; col < count; col += threads * width) {
-      store_pack(to + col, zeros);
-    }
-  }
-};
-
 // The exchange of a row's sums. Turns alternate between two sets of slots: a block writes
 // into a set only after a wait that every block reaches after having read it.
 class Exchange {
@@ -106,21 +64,21 @@ class Exchange {
   alignas(8) float slots_[2][cluster_size][2];
 };
 
-// Gradients and loss of one row from this block's part of it.
+// Gradients and loss of one row from this block's part of it, `count` logits.
 template <class T>
-__device__ void finish(const Call<T>& call, std::int64_t row, const Part<T>& part, int first_col,
-                       SoftmaxSum total) {
+__device__ void finish(const Call<T>& call, std::int64_t row, const T* logits, int count,
+                       int first_col, SoftmaxSum total) {
+  constexpr int width = full_width<T>, stride = threads * width;
   T* const gradient = call.logits[row] + first_col;
-  const std::int64_t target = call.targets[row];
-  const std::int64_t here = target - first_col;
+  const std::int64_t target = call.targets[row], here = target - first_col;
   if (target < 0) {
-    part.write_zeros(gradient);
+    write_zeros<width>(gradient, count, stride);
     if (threadIdx.x == 0 && first_col == 0) call.losses[row] = 0;
     return;
   }
-  part.write_gradient(gradient, total, call.scale, here);
-  if (threadIdx.x == 0 && here >= 0 && here < part.count) {
-    call.losses[row] = loss_of(total, to_float(part.logits[here]));
+  write_gradient<width>(logits, gradient, count, stride, total, call.scale, here);
+  if (threadIdx.x == 0 && here >= 0 && here < count) {
+    call.losses[row] = loss_of(total, to_float(logits[here]));
   }
 }
 
@@ -133,6 +91,7 @@ __global__ void __launch_bounds__(threads, 1) cluster_kernel(const __grid_consta
   __shared__ ArrivalBarrier arrived[num_buffers];
   __shared__ SoftmaxSum of_warps[threads / 32];
   __shared__ Exchange exchange;
+  constexpr int width = full_width<T>;
   const unsigned rank = rank_in_cluster();
   const int first_col = rank * call.part;
   const int count = min(call.part, call.cols - first_col);
@@ -156,17 +115,18 @@ __global__ void __launch_bounds__(threads, 1) cluster_kernel(const __grid_consta
   SoftmaxSum total;  // of the row before
   for (int turn = 0; row_of(turn) < call.rows; ++turn) {
     arrived[turn % num_buffers].wait(turn / num_buffers % 2);
-    const SoftmaxSum own = warp_combine(Part<T>{buffer_of(turn), count}.sum());
+    const SoftmaxSum own =
+        warp_combine(sum_of_thread<width>(buffer_of(turn), count, threads * width));
     if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = own;
     __syncthreads();
     request(turn + 2);  // into the buffer of turn - 2, which all threads have left
     exchange.send(of_warps, turn, rank);
     if (turn > 0) {
-      finish(call, row_of(turn - 1), Part<T>{buffer_of(turn - 1), count}, first_col, total);
+      finish(call, row_of(turn - 1), buffer_of(turn - 1), count, first_col, total);
     }
     total = exchange.receive(turn);
     if (row_of(turn + 1) >= call.rows) {
-      finish(call, row_of(turn), Part<T>{buffer_of(turn), count}, first_col, total);
+      finish(call, row_of(turn), buffer_of(turn), count, first_col, total);
     }
   }
 #endif

@@ -153,8 +153,17 @@ __device__ inline void load_pack(const T* from, float (&x)[W]) {
 template <int W, class T>
 __device__ inline void store_pack(T* to, const float (&x)[W]) {
   T raw[W];
+  if constexpr (sizeof(T) == 2 && W % 2 == 0) {  // one instruction for two
 #pragma unroll
-  for (int i = 0; i < W; ++i) raw[i] = from_float<T>(x[i]);
+    for (int i = 0; i < W; i += 2) {
+      const __nv_bfloat162 pair = __floats2bfloat162_rn(x[i], x[i + 1]);
+      raw[i] = pair.x;
+      raw[i + 1] = pair.y;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < W; ++i) raw[i] = from_float<T>(x[i]);
+  }
   store_raw(to, raw);
 }
 

@@ -168,13 +168,14 @@ __global__ void __launch_bounds__(max_threads) plain_kernel(RmsnormBackward<T> c
   }
 }
 
-constexpr int sum_threads = 1024, sum_cols = 8;
+constexpr int sum_cols = 8;
 
 // dweight[col] += the sum of partial's rows: 8 columns a block, whose threads take every
-// 128th row each, so that all they need is asked for at once.
-__global__ void __launch_bounds__(sum_threads)
+// (Threads / 8)-th row each, so that all they need is asked for at once.
+template <int Threads>
+__global__ void __launch_bounds__(Threads)
     add_partial_kernel(const float* partial, int rows, int cols, float* dweight) {
-  constexpr int groups = sum_threads / sum_cols;
+  constexpr int groups = Threads / sum_cols;
   __shared__ float sums[sum_cols][groups + 1];
   const int at = threadIdx.x % sum_cols, group = threadIdx.x / sum_cols;
   const int col = blockIdx.x * sum_cols + at;
@@ -226,8 +227,13 @@ void run(Context& context, RmsnormBackward<T> call, Kernel kernel, const Launch&
   }
   kernel<<<launch.blocks, launch.threads, launch.shared_bytes, stream>>>(call);
   check_launch(name);
-  add_partial_kernel<<<blocks_for(call.cols, sum_cols), sum_threads, 0, stream>>>(
-      call.partial, static_cast<int>(launch.blocks), call.cols, data_of<float>(dweight));
+  const auto sum = [&](auto sum_threads) {
+    constexpr int n = decltype(sum_threads)::value;
+    add_partial_kernel<n><<<blocks_for(call.cols, sum_cols), n, 0, stream>>>(
+        call.partial, static_cast<int>(launch.blocks), call.cols, data_of<float>(dweight));
+  };
+  // The more columns, the fewer rows of partial sums: few threads, for one wave of blocks.
+  call.cols > 2048 ? sum(Width<256>{}) : sum(Width<1024>{});
   check_launch(name);
 }
 
