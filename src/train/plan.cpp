@@ -64,6 +64,7 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
     fail_input("train.global_batch ({}) times train.sequence_length ({}) is more than 2^31 tokens",
                c.global_batch, c.sequence_length);
   }
+  if (c.output.empty()) fail_input("output is empty: name the run's directory");
   if (c.epochs && !(*c.epochs > 0)) {
     fail_input("train.epochs is {}: use a positive number", *c.epochs);
   }
