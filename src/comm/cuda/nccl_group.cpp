@@ -51,8 +51,8 @@ ncclUniqueId agree_on_id(Communicator& group, const Route& route) {
   return id;
 }
 
-// A send spins on the multiprocessors until its receiver comes. Two blocks move some 40 GB/s
-// over NVLink, much faster than stages make messages.
+// A send spins on the multiprocessors until its receiver comes. Stages make messages much more
+// slowly than even two blocks move them.
 constexpr int channel_blocks = 2;
 
 }  // namespace
