@@ -64,7 +64,6 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
     fail_input("train.global_batch ({}) times train.sequence_length ({}) is more than 2^31 tokens",
                c.global_batch, c.sequence_length);
   }
-  if (c.output.empty()) fail_input("output is empty: name the run's directory");
   if (c.epochs && !(*c.epochs > 0)) {
     fail_input("train.epochs is {}: use a positive number", *c.epochs);
   }
@@ -132,6 +131,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check(config.checkpoint);
   config.model = resolve_model(config.model, data.vocab_size);
   check_loop(config.train, config.model);
+  if (config.output.empty()) fail_input("output is empty: name the run's directory");
 
   LoopConfig& loop = config.train;
   const RankLayout layout = choose_layout(config.parallel, ranks);
