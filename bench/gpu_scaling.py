@@ -82,7 +82,7 @@ interval_seconds = 0
 """
 TRACE = re.compile(r"exposed communication ([\d.]+) %")
 BUBBLE = re.compile(
-    r"pipeline bubble ([\d.]+) % \(uniform stages: ([\d.]+) %\); hidden communication ([\d.]+) %")
+    r"pipeline bubble ([\d.]+) % \(uniform stages: ([\d.]+) %\)(?:; .* ([\d.]+) % hidden)?\n")
 
 
 def say(text):
@@ -203,7 +203,7 @@ def measure(o, layout, overlap):
                "exposed": float(TRACE.search(text)[1]) / 100}
     if ranks > 1:
         figures |= {"bubble": float(bubble[1]) / 100, "ideal_bubble": float(bubble[2]) / 100,
-                    "hidden": float(bubble[3]) / 100}
+                    "hidden": float(bubble[3]) / 100 if bubble[3] else None}
     return figures
 
 
@@ -213,10 +213,10 @@ def row(o, f, one):
     cells = [f"{f['layout']}{'' if f['overlap'] else ', no overlap'}", f"{f['gpus']}",
              f"{f['tokens_per_second']:.0f}", f"{100 * per_gpu / one:.1f} %" if one else "",
              f"{100 * mfu:.1f} %", f"{100 * f['exposed']:.1f} %"]
-    if "hidden" in f:
-        bound = 1 - f["ideal_bubble"]
-        cells += [f"{100 * f['hidden']:.1f} %",
-                  f"{100 * f['bubble']:.1f} of {100 * f['ideal_bubble']:.1f} %" if bound < 1 else ""]
+    if "bubble" in f:
+        cells += ["" if f["hidden"] is None else f"{100 * f['hidden']:.1f} %",
+                  f"{100 * f['bubble']:.1f} of {100 * f['ideal_bubble']:.1f} %"
+                  if f["ideal_bubble"] else ""]
     return "| " + " | ".join(cells + [""] * (8 - len(cells))) + " |"
 
 

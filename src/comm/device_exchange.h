@@ -7,9 +7,18 @@
 // declines.
 #pragma once
 
+#include <functional>
+
 #include "comm/communicator.h"
 
 namespace fathom {
+
+// What becomes of an operation that waits on a GPU for other ranks.
+struct ExchangeTimeout {
+  double seconds = 0;
+  // Called once, from a thread of the exchange, when one has waited longer.
+  std::function<void(const char* operation)> late;
+};
 
 class DeviceExchange {
  public:
@@ -38,6 +47,7 @@ inline constexpr int exchange_tag = 1 << 12;
 
 // `group` outlives it and carries its host messages. `one_process`: all ranks are threads
 // of this process. Does not communicate.
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process);
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process,
+                                                     ExchangeTimeout timeout);
 
 }  // namespace fathom

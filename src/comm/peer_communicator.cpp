@@ -82,12 +82,26 @@ PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
                                    std::vector<std::string> rank_names)
     : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
   name_ranks(std::move(rank_names));
-  exchange_ = make_device_exchange(*this, transport_->one_process());
+  exchange_ = make_device_exchange(
+      *this, transport_->one_process(),
+      {options_.timeout_seconds, [this](const char* operation) { fail_late(operation); }});
   transport_->on_failure([this] { exchange_->cancel(); });
 }
 
 PeerCommunicator::~PeerCommunicator() {
   transport_->on_failure({});
+}
+
+// On a GPU nothing tells whom of the others it waits for.
+void PeerCommunicator::fail_late(const char* operation) {
+  std::vector<std::string> others;
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) others.push_back(name_of(r));
+  }
+  transport_->fail_job(fmt::format(
+      "{}: {} in the group '{}' waited {} s on the GPU for {}: it hangs, or its machine does not "
+      "answer",
+      name_of(rank()), operation, name_, options_.timeout_seconds, fmt::join(others, " or ")));
 }
 
 void PeerCommunicator::name_ranks(std::vector<std::string> names) {

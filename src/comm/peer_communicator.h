@@ -35,6 +35,7 @@ class PeerCommunicator final : public Communicator {
   std::string name_of(int rank) const override;
 
  private:
+  void fail_late(const char* operation);
   void post(Context& context, Tensor x, int to, int tag);
   Transport::Message take(const char* operation, int from, int tag, std::size_t bytes);
   void take_into(Context& context, const char* operation, Tensor x, int from, int tag);

@@ -126,6 +126,7 @@ class ThreadTransport final : public Transport {
   void on_failure(std::function<void()> act) override {
     group_->job->on_failure(this, std::move(act));
   }
+  void fail_job(const std::string& message) override { group_->job->fail(message); }
   void cancel() override { cancelled_ = true; }
 
   std::unique_ptr<Transport> split(int color) override {

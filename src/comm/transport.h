@@ -35,6 +35,9 @@ class Transport {
   // `act` is called, from any thread, when a rank of the job has failed, where this process
   // outlives that; one at a time. Empty: nothing is, any more.
   virtual void on_failure(std::function<void()> act) = 0;
+  // Ends the job on all ranks with this message, for a rank whose own thread cannot; any
+  // thread.
+  virtual void fail_job(const std::string& message) = 0;
   // take() throws from now on, also in a thread that waits in it.
   virtual void cancel() = 0;
 

@@ -15,91 +15,124 @@
 
 namespace fathom {
 
-// Calls produce(input) on a thread of its own until it returns false, work(input)
-// on `threads` threads, and consume(output) on the calling thread in the order of
-// production. At most 4 * threads pieces exist at once. An exception of any of them
-// is thrown here, at the turn of its piece: the pieces before it are consumed.
+namespace detail {
+
 template <class Input, class Output, class Produce, class Work, class Consume>
-void run_ordered(int threads, Produce produce, Work work, Consume consume) {
+class OrderedPipeline {
+ public:
+  OrderedPipeline(int threads, Produce& produce, Work& work, Consume& consume)
+      : limit_(4 * static_cast<std::size_t>(threads)),
+        produce_(produce),
+        work_(work),
+        consume_(consume) {}
+
+  void run(int threads) {
+    std::vector<std::thread> pool;
+    pool.emplace_back([this] { produce_all(); });
+    for (int i = 0; i < threads; ++i) pool.emplace_back([this] { work_on_all(); });
+    const std::exception_ptr error = consume_all();
+    stop();
+    for (std::thread& thread : pool) thread.join();
+    if (error) std::rethrow_exception(error);
+  }
+
+ private:
   struct Piece {
     std::optional<Input> input;
     std::optional<Output> output;
     std::exception_ptr error;
     bool done = false;
   };
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<std::shared_ptr<Piece>> in_order, waiting;
-  bool ended = false, stopping = false;
-  const std::size_t limit = 4 * static_cast<std::size_t>(threads);
 
-  const auto reader = [&] {
+  void produce_all() {
     for (bool more = true; more;) {
       auto piece = std::make_shared<Piece>();
       try {
-        more = produce(piece->input.emplace());
+        more = produce_(piece->input.emplace());
       } catch (...) {
         piece->error = std::current_exception();
         piece->done = true;
       }
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return stopping || in_order.size() < limit; });
-      if (more) in_order.push_back(piece);
-      if (more && !piece->error) waiting.push_back(piece);
-      more = more && !piece->error && !stopping;
-      ended = !more;
-      changed.notify_all();
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || in_order_.size() < limit_; });
+      if (more) in_order_.push_back(piece);
+      if (more && !piece->error) waiting_.push_back(piece);
+      more = more && !piece->error && !stopping_;
+      ended_ = !more;
+      changed_.notify_all();
     }
-  };
-  const auto worker = [&] {
-    std::unique_lock lock(mutex);
+  }
+
+  void work_on_all() {
+    std::unique_lock lock(mutex_);
     for (;;) {
-      changed.wait(lock, [&] { return stopping || ended || !waiting.empty(); });
-      if (stopping || waiting.empty()) return;
-      const auto piece = waiting.front();
-      waiting.pop_front();
+      changed_.wait(lock, [&] { return stopping_ || ended_ || !waiting_.empty(); });
+      if (stopping_ || waiting_.empty()) return;
+      const auto piece = waiting_.front();
+      waiting_.pop_front();
       lock.unlock();
       try {
-        piece->output = work(std::move(*piece->input));
+        piece->output = work_(std::move(*piece->input));
       } catch (...) {
         piece->error = std::current_exception();
       }
       piece->input.reset();
       lock.lock();
       piece->done = true;
-      changed.notify_all();
+      changed_.notify_all();
     }
-  };
+  }
 
-  std::vector<std::thread> pool;
-  pool.emplace_back(reader);
-  for (int i = 0; i < threads; ++i) pool.emplace_back(worker);
-  std::exception_ptr error;
-  for (;;) {
-    std::shared_ptr<Piece> piece;
-    {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return in_order.empty() ? ended : in_order.front()->done; });
-      if (in_order.empty()) break;
-      piece = std::move(in_order.front());
-      in_order.pop_front();
-      changed.notify_all();
+  // What ended it before its time.
+  std::exception_ptr consume_all() {
+    while (const std::shared_ptr<Piece> piece = next_done()) {
+      if (piece->error) return piece->error;
+      try {
+        consume_(std::move(*piece->output));
+      } catch (...) {
+        return std::current_exception();
+      }
     }
-    error = piece->error;
-    try {
-      if (!error) consume(std::move(*piece->output));
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (error) break;
+    return nullptr;
   }
-  {
-    const std::lock_guard lock(mutex);
-    stopping = true;
-    changed.notify_all();
+
+  // Null at the end.
+  std::shared_ptr<Piece> next_done() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return in_order_.empty() ? ended_ : in_order_.front()->done; });
+    if (in_order_.empty()) return nullptr;
+    std::shared_ptr<Piece> piece = std::move(in_order_.front());
+    in_order_.pop_front();
+    changed_.notify_all();
+    return piece;
   }
-  for (std::thread& thread : pool) thread.join();
-  if (error) std::rethrow_exception(error);
+
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+
+  const std::size_t limit_;
+  Produce& produce_;
+  Work& work_;
+  Consume& consume_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Piece>> in_order_, waiting_;
+  bool ended_ = false, stopping_ = false;
+};
+
+}  // namespace detail
+
+// Calls produce(input) on a thread of its own until it returns false, work(input)
+// on `threads` threads, and consume(output) on the calling thread in the order of
+// production. At most 4 * threads pieces exist at once. An exception of any of them
+// is thrown here, at the turn of its piece: the pieces before it are consumed.
+template <class Input, class Output, class Produce, class Work, class Consume>
+void run_ordered(int threads, Produce produce, Work work, Consume consume) {
+  detail::OrderedPipeline<Input, Output, Produce, Work, Consume>(threads, produce, work, consume)
+      .run(threads);
 }
 
 }  // namespace fathom

@@ -68,9 +68,9 @@ bool TextBlocks::next(TextBlock& block) {
     block.texts.clear();
     const bool more = bytes_ ? read_plain(block) : read_records(block);
     const std::uint64_t here = bytes_ ? bytes_->file_position() : lines_->file_position();
-    position_ = before_ + here;
+    position_.store(before_ + here, std::memory_order_relaxed);
     if (more) return true;
-    before_ = position_;
+    before_ += here;
     bytes_.reset();
     lines_.reset();
     ++current_;

@@ -3,6 +3,7 @@
 // of a .jsonl file is a text of its own. Either may be compressed (.gz, .zst).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,8 +27,8 @@ class TextBlocks {
   // The next block, in order of the files; false at the end. Safe to call from
   // any thread. Throws an input Error with file and line on a broken record.
   bool next(TextBlock& block);
-  // Bytes of the files read so far, as they are on the disk.
-  std::uint64_t position() const { return position_; }
+  // Bytes of the files read so far, as they are on the disk. Safe from any thread.
+  std::uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   static std::uint64_t total_size(const std::vector<std::string>& files);
 
  private:
@@ -42,7 +43,8 @@ class TextBlocks {
   std::unique_ptr<ByteReader> bytes_;
   std::unique_ptr<LineReader> lines_;
   std::string rest_;  // of plain text: what follows the last newline
-  std::uint64_t position_ = 0, before_ = 0;
+  std::atomic<std::uint64_t> position_ = 0;
+  std::uint64_t before_ = 0;  // bytes of the files already closed
 };
 
 // The text of one JSONL record; `where` ("file:line") starts the message of the

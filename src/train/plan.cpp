@@ -131,6 +131,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check(config.checkpoint);
   config.model = resolve_model(config.model, data.vocab_size);
   check_loop(config.train, config.model);
+  if (config.output.empty()) fail_input("output is empty: name the run's directory");
 
   LoopConfig& loop = config.train;
   const RankLayout layout = choose_layout(config.parallel, ranks);

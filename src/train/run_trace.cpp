@@ -91,23 +91,27 @@ void RunTrace::merge_files() const {
 
 void RunTrace::report(const std::vector<Trace::Span>& spans, double offset) const {
   const TraceSums mine = sum_trace(spans, offset);
-  const double hidden = mine.background > 0 ? 1 - mine.joined / mine.background : 1;
   std::vector<double> compute{mine.compute / mine.seconds}, exposed{mine.exposed / mine.seconds};
-  std::vector<double> hiddens{hidden}, bubbles{0};
+  std::vector<double> background{mine.background}, uncovered{mine.uncovered}, bubbles{0};
   if (ranks_) {
     Communicator& world = ranks_->world();
     bubbles = gather_values(world, measured_bubble(gather_runs(ranks_->pipeline(), mine.runs)));
     compute = gather_values(world, compute.front());
     exposed = gather_values(world, exposed.front());
-    hiddens = gather_values(world, hidden);
+    background = gather_values(world, mine.background);
+    uncovered = gather_values(world, mine.uncovered);
   }
   if (rank() != 0) return;
   log::info("trace of {} steps in {}: compute {:.1f} %, exposed communication {:.1f} %",
             mine.runs.size(), directory_, 100 * mean_of(compute), 100 * mean_of(exposed));
   if (!ranks_) return;
-  log::info("pipeline bubble {:.1f} % (uniform stages: {:.1f} %); hidden communication {:.1f} %",
-            100 * mean_of(bubbles), 100 * ideal_bubble(plan_.parallel, plan_.micro_batches),
-            100 * mean_of(hiddens));
+  std::string hidden;  // nothing to tell of where nothing ran beside the computing
+  if (mean_of(background) > 0) {
+    hidden = fmt::format("; of the communication beside the computing {:.1f} % hidden",
+                         100 * (1 - mean_of(uncovered) / mean_of(background)));
+  }
+  log::info("pipeline bubble {:.1f} % (uniform stages: {:.1f} %){}", 100 * mean_of(bubbles),
+            100 * ideal_bubble(plan_.parallel, plan_.micro_batches), hidden);
 }
 
 }  // namespace fathom

@@ -35,6 +35,20 @@ std::ptrdiff_t holder_of(const std::vector<Trace::Span>& outer, const Trace::Spa
   return inner.end <= holder->end ? holder - outer.begin() : -1;
 }
 
+// Seconds in which both a span of `waits` and one of `runs` are under way; each list's do not
+// overlap each other.
+double common_seconds(const std::vector<Trace::Span>& waits, const std::vector<Trace::Span>& runs) {
+  double seconds = 0;
+  auto run = runs.begin();
+  for (const Trace::Span& wait : waits) {
+    while (run != runs.end() && run->end <= wait.begin) ++run;
+    for (auto r = run; r != runs.end() && r->begin < wait.end; ++r) {
+      seconds += std::min(wait.end, r->end) - std::max(wait.begin, r->begin);
+    }
+  }
+  return seconds;
+}
+
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -63,6 +77,11 @@ TraceSums sum_trace(const std::vector<Trace::Span>& spans, double offset) {
     if (s.kind == TraceKind::join) sums.joined += length;
     if (holder_of(work, s) >= 0) sums.compute -= length;
   }
+  const auto waits =
+      outer_spans(spans, [](const Trace::Span& s) { return s.kind == TraceKind::join; });
+  const auto beside =
+      outer_spans(spans, [](const Trace::Span& s) { return s.lane == TraceLane::communication; });
+  sums.uncovered = common_seconds(waits, beside);
   return sums;
 }
 

@@ -21,7 +21,8 @@ struct TraceSums {
   double compute = 0;     // forward, backward, update, less the communication inside
   double exposed = 0;     // communication that the compute lane stood still for
   double background = 0;  // communication of the other lane
-  double joined = 0;      // of which the compute lane waited for so much
+  double joined = 0;      // that the compute lane waited for the other one
+  double uncovered = 0;   // of `background`, that ran while the compute lane waited for it
   std::vector<PipelineRun> runs;
 };
 TraceSums sum_trace(const std::vector<Trace::Span>& spans, double offset = 0);

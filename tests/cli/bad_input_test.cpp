@@ -71,6 +71,7 @@ TEST_F(BadInput, TrainKeysAndTypes) {
   train_refused("modle.num_heads=3", "did you mean 'model'?");
   train_refused("train.steps=\"many\"", "train.steps: wants");
   train_refused("train.steps=1.5", "train.steps: wants");
+  train_refused("output=", "output is empty");
   train_refused("dtype=\"f16\"", "'f16' is not one of auto, f32, bf16");
   write_file(dir_ / "broken.toml", "[train]\nsteps = = 3\n");
   expect_refused(run_fathom(dir_, {"train", dir_ / "broken.toml"}),

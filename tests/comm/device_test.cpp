@@ -3,6 +3,8 @@
 // by hand. Without a GPU only the last runs.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "comm/collectives_check.h"
 #include "comm/comm_queue.h"
 #include "comm/thread_ranks.h"
@@ -146,9 +148,10 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
 
 // What a job of so many ranks, each on GPU `device_of(rank)`, ends with.
 std::string failure_of(int ranks, std::function<int(int)> device_of,
-                       const std::function<void(Communicator&, Context&)>& body) {
+                       const std::function<void(Communicator&, Context&)>& body,
+                       double timeout = 60) {
   try {
-    run_thread_ranks(ranks, {60}, [&](Communicator& world) {
+    run_thread_ranks(ranks, {timeout}, [&](Communicator& world) {
       const Device device{DeviceType::cuda, static_cast<std::int16_t>(device_of(world.rank()))};
       const OwnedStream stream(device);
       Context context(device, 0);
@@ -193,6 +196,23 @@ TEST(DeviceMessages, AFailedRankEndsWhatWaitsForItOnAnotherGpu) {
       });
   EXPECT_EQ(message, "rank 1: out of luck");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+}
+
+TEST(DeviceMessages, ARankThatDoesNotComeToAnotherGpuIsTold) {
+  if (cuda::device_count() < 2) GTEST_SKIP() << "takes 2 GPUs";
+  const auto body = [](Communicator& world, Context& context) {
+    const OnDevice<float> x(context, std::vector<float>(10));
+    world.all_reduce(context, x.tensor());
+    synchronize(context.device, context.stream);
+    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(6));
+    if (world.rank() == 0) world.all_reduce(context, x.tensor());
+    synchronize(context.device, context.stream);
+    world.barrier();
+  };
+  const std::string message = failure_of(
+      2, [](int rank) { return rank; }, body, 2);
+  EXPECT_THAT(message, testing::HasSubstr("rank 0: all-reduce in the group 'world' waited 2 s on "
+                                          "the GPU for rank 1: it hangs"));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DeviceCollectives,

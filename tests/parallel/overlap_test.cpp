@@ -193,7 +193,23 @@ TEST(Trace, CommunicationIsHiddenBehindSlowLayers) {
     // behind.
     EXPECT_LT(s.joined, 0.2 * 5 * 2 * double(model.num_layers) * 3e-3);
     EXPECT_EQ(s.exposed, s.joined) << "all of it went through the queue";
+    EXPECT_LE(s.uncovered, s.joined);
+    EXPECT_LE(s.uncovered, s.background);
   }
+}
+
+TEST(Trace, UncoveredIsWhatRanWhileTheComputingWaitedForIt) {
+  using enum TraceKind;
+  constexpr auto compute = TraceLane::compute, beside = TraceLane::communication;
+  const TraceSums sums = sum_trace({{beside, communication, "sum", -1, 1, 3},
+                                    {compute, backward, "B", 0, 0, 2},
+                                    {compute, join, "wait", -1, 2, 6},  // begins to run at 4
+                                    {beside, communication, "sum", -1, 4, 5},
+                                    {beside, communication, "gather", -1, 7, 9},
+                                    {compute, forward, "F", 0, 6, 10}});
+  EXPECT_DOUBLE_EQ(sums.background, 5);
+  EXPECT_DOUBLE_EQ(sums.joined, 4);
+  EXPECT_DOUBLE_EQ(sums.uncovered, 2);
 }
 
 TEST(Trace, ActivationsOfOneForwardOneBackwardDoNotGrowWithMicroBatches) {

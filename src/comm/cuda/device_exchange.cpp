@@ -17,6 +17,7 @@ namespace {
 using comm_cuda::NcclAborts;
 using comm_cuda::NcclChannel;
 using comm_cuda::NcclGroup;
+using comm_cuda::NcclWatch;
 using comm_cuda::SharedGroup;
 using comm_cuda::SharedMessages;
 
@@ -52,19 +53,22 @@ Way way_between(const std::vector<Gpu>& gpus, bool one_process) {
 
 class CudaExchange final : public DeviceExchange {
  public:
-  CudaExchange(Communicator& group, bool one_process) : group_(group), one_process_(one_process) {}
+  CudaExchange(Communicator& group, bool one_process, ExchangeTimeout timeout)
+      : group_(group), one_process_(one_process), timeout_(std::move(timeout)) {}
 
   bool all_reduce(Context& context, Tensor x, Reduction reduction) override {
-    return by_group(context, [&](auto& way) { way.all_reduce(context, x, reduction); });
+    return by_group(context, "all-reduce",
+                    [&](auto& way) { way.all_reduce(context, x, reduction); });
   }
   bool reduce_scatter(Context& context, Tensor from, Tensor to) override {
-    return by_group(context, [&](auto& way) { way.reduce_scatter(context, from, to); });
+    return by_group(context, "reduce-scatter",
+                    [&](auto& way) { way.reduce_scatter(context, from, to); });
   }
   bool all_gather(Context& context, Tensor from, Tensor to) override {
-    return by_group(context, [&](auto& way) { way.all_gather(context, from, to); });
+    return by_group(context, "all-gather", [&](auto& way) { way.all_gather(context, from, to); });
   }
   bool broadcast(Context& context, Tensor x, int root) override {
-    return by_group(context, [&](auto& way) { way.broadcast(context, x, root); });
+    return by_group(context, "broadcast", [&](auto& way) { way.broadcast(context, x, root); });
   }
 
   // All ranks open the routes in the same order, so of those that are left the first has both
@@ -77,7 +81,7 @@ class CudaExchange final : public DeviceExchange {
       if (!ends_here || lines_.contains(route)) continue;
       Line line{way_between({gpu(route.from), gpu(route.to)}, one_process_), nullptr};
       if (line.way == Way::nccl) {
-        line.channel = std::make_unique<NcclChannel>(group_, device, route, aborts_);
+        line.channel = std::make_unique<NcclChannel>(group_, device, route, aborts_, watch(device));
       }
       lines_.emplace(route, std::move(line));
     }
@@ -103,6 +107,11 @@ class CudaExchange final : public DeviceExchange {
     std::unique_ptr<NcclChannel> channel;
   };
 
+  NcclWatch& watch(Device device) {
+    if (!watch_) watch_ = std::make_unique<NcclWatch>(device, timeout_);
+    return *watch_;
+  }
+
   Line& line_of(const Route& route) {
     const auto found = lines_.find(route);
     if (found == lines_.end()) {
@@ -115,32 +124,38 @@ class CudaExchange final : public DeviceExchange {
 
   // Collective the first time.
   template <class F>
-  bool by_group(Context& context, F&& collective) {
+  bool by_group(Context& context, const char* name, F&& collective) {
     if (!decided_) {
       decided_ = true;
       const Way way = way_between(gather_values(group_, gpu_of(context.device)), one_process_);
       if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, context.device, aborts_);
       if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, context.device);
     }
-    if (nccl_) collective(*nccl_);
+    if (nccl_) {
+      collective(*nccl_);
+      watch(context.device).queued(name, context.stream);
+    }
     if (shared_) collective(*shared_);
     return nccl_ || shared_;
   }
 
   Communicator& group_;
   bool one_process_;
+  ExchangeTimeout timeout_;
   bool decided_ = false;
   NcclAborts aborts_;  // outlives what it aborts
   std::unique_ptr<NcclGroup> nccl_;
   std::unique_ptr<SharedGroup> shared_;
   SharedMessages messages_;
   std::map<Route, Line> lines_;  // that begin or end here
+  std::unique_ptr<NcclWatch> watch_;
 };
 
 }  // namespace
 
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process) {
-  return std::make_unique<CudaExchange>(group, one_process);
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process,
+                                                     ExchangeTimeout timeout) {
+  return std::make_unique<CudaExchange>(group, one_process, std::move(timeout));
 }
 
 }  // namespace fathom

@@ -51,8 +51,8 @@ ncclUniqueId agree_on_id(Communicator& group, const Route& route) {
   return id;
 }
 
-// A send spins on the multiprocessors until its receiver comes. Two blocks move some 40 GB/s
-// over NVLink, much faster than stages make messages.
+// A send spins on the multiprocessors until its receiver comes. Stages make messages much more
+// slowly than even two blocks move them.
 constexpr int channel_blocks = 2;
 
 }  // namespace
@@ -151,9 +151,11 @@ void NcclGroup::broadcast(Context& context, Tensor x, int root) {
 
 // NCCL connects two ranks at their first message, and the first to come waits for the other:
 // here, where both are.
-NcclChannel::NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts)
+NcclChannel::NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts,
+                         NcclWatch& watch)
     : comm_(device, agree_on_id(group, route), route.from == group.rank() ? 0 : 1, 2, aborts,
             channel_blocks),
+      watch_(watch),
       stream_(device),
       order_(device) {
   const Buffer memory(device, 1);
@@ -162,6 +164,7 @@ NcclChannel::NcclChannel(Communicator& group, Device device, const Route& route,
                  ? nccl().send(memory.data(), 1, ncclUint8, 1, comm_.get(), stream)
                  : nccl().recv(memory.data(), 1, ncclUint8, 0, comm_.get(), stream),
              "connecting two ranks");
+  watch_.queued("connecting", stream_.get());
   synchronize(device, stream_.get());
 }
 
@@ -182,6 +185,7 @@ void NcclChannel::send(Context& context, Tensor x) {
                          static_cast<cudaStream_t>(stream_.get())),
              "send");
   copy.sent.record(stream_.get());
+  watch_.queued("send", stream_.get());
 }
 
 void NcclChannel::receive(Context& context, Tensor x) {
@@ -192,6 +196,7 @@ void NcclChannel::receive(Context& context, Tensor x) {
              "receive");
   order_.record(stream_.get());
   order_.block(context.stream);
+  watch_.queued("receive", stream_.get());
 }
 
 }  // namespace fathom::comm_cuda

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/cuda/nccl.h"
+#include "comm/cuda/nccl_watch.h"
 #include "comm/device_exchange.h"
 #include "core/stream.h"
 
@@ -68,7 +69,8 @@ class NcclGroup {
 class NcclChannel {
  public:
   // Both ends make it at the same time, and connect.
-  NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts);
+  NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts,
+              NcclWatch& watch);
 
   void send(Context& context, Tensor x);
   void receive(Context& context, Tensor x);
@@ -81,6 +83,7 @@ class NcclChannel {
   Copy& take_copy(Device device, std::size_t bytes);
 
   NcclComm comm_;
+  NcclWatch& watch_;
   OwnedStream stream_;
   Event order_;
   std::vector<Copy> copies_;

@@ -29,6 +29,12 @@ void check(int status, const char* what) {
   fail_runtime("{}: {}", what, std::string(text, static_cast<std::size_t>(length)));
 }
 
+[[noreturn]] void end_job(const std::string& message, int code) {
+  log::write(log::Level::error, message);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::terminate();  // MPI_Abort does not return
+}
+
 // A message longer than a piece is sent as several; MPI counts in int.
 constexpr std::size_t piece_bytes = std::size_t{1} << 30;
 
@@ -78,6 +84,7 @@ class MpiTransport final : public Transport {
   }
 
   void on_failure(std::function<void()>) override {}  // which ends the process
+  void fail_job(const std::string& message) override { end_job(message, 1); }
   void cancel() override { cancelled_ = true; }
 
   std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {
@@ -182,12 +189,6 @@ struct Session {
   ~Session() { MPI_Finalize(); }
 };
 
-[[noreturn]] void end_job(const std::string& who, const char* what, int code) {
-  log::write(log::Level::error, fmt::format("{}: {}", who, what));
-  MPI_Abort(MPI_COMM_WORLD, code);
-  std::terminate();  // MPI_Abort does not return
-}
-
 }  // namespace
 
 void run_mpi_rank(const CommunicatorOptions& options,
@@ -198,12 +199,12 @@ void run_mpi_rank(const CommunicatorOptions& options,
   PeerCommunicator world(std::move(transport), options, "world", plain_rank_names(ranks));
   std::optional<Heartbeat> heartbeat;
   heartbeat.emplace(world, [&](int rank, const std::string& reason) {
-    end_job(world.name_of(rank), reason.c_str(), 1);
+    end_job(fmt::format("{}: {}", world.name_of(rank), reason), 1);
   });
   // A rank that fails tells why itself: its neighbours need not report its end.
   const auto fail = [&](const char* what, int code) {
     heartbeat.reset();
-    end_job(world.name_of(world.rank()), what, code);
+    end_job(fmt::format("{}: {}", world.name_of(world.rank()), what), code);
   };
   try {
     body(world);

@@ -17,7 +17,7 @@ class NoExchange final : public DeviceExchange {
 
 }  // namespace
 
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator&, bool) {
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator&, bool, ExchangeTimeout) {
   return std::make_unique<NoExchange>();
 }
 

@@ -252,7 +252,7 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
     return plan;
   }
   plan->algorithm = choose(shape, *plan, call, candidates);
-  if (usual) GemmCache::of(device).remember(shape, plan->algorithm);
+  if (usual) plan->algorithm = GemmCache::of(device).remember(shape, plan->algorithm);
   return plan;
 }
 

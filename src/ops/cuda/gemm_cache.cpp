@@ -1,6 +1,9 @@
 #include "ops/cuda/gemm_cache.h"
 
 #include <cuda_runtime_api.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -66,20 +69,54 @@ bool from_hex(const std::string& text, cublasLtMatmulAlgo_t& algorithm) {
   return true;
 }
 
+// Keeps other processes from the file while it is read and added to. On a disk without locks
+// they are not kept.
+class FileLock {
+ public:
+  explicit FileLock(const std::string& path)
+      : file_(path.empty() ? -1 : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    if (file_ >= 0) flock(file_, LOCK_EX);
+  }
+  ~FileLock() {
+    if (file_ >= 0) close(file_);
+  }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int file_;
+};
+
 }  // namespace
 
 GemmCache& GemmCache::of(int device) {
   static std::mutex mutex;
-  static auto& caches = *new std::map<int, std::unique_ptr<GemmCache>>;
+  static auto& by_device = *new std::map<int, GemmCache*>;
+  static auto& by_path = *new std::map<std::string, std::unique_ptr<GemmCache>>;
   const std::lock_guard lock(mutex);
-  std::unique_ptr<GemmCache>& cache = caches[device];
-  if (!cache) cache = std::make_unique<GemmCache>(cache_path(device));
+  GemmCache*& cache = by_device[device];
+  if (!cache) {
+    const std::string path = cache_path(device);
+    // Without a file nothing tells devices of one kind from others.
+    const std::string key = path.empty() ? std::to_string(device) : path;
+    std::unique_ptr<GemmCache>& shared = by_path[key];
+    if (!shared) shared = std::make_unique<GemmCache>(path);
+    cache = shared.get();
+  }
   return *cache;
 }
 
 GemmCache::GemmCache(const std::string& path) : path_(path) {
+  read();
+}
+
+// A shape's first line counts.
+void GemmCache::read() {
   std::ifstream file(path_);
-  for (std::string shape, algorithm; file >> shape >> algorithm;) algorithms_[shape] = algorithm;
+  cublasLtMatmulAlgo_t understood{};
+  for (std::string shape, algorithm; file >> shape >> algorithm;) {
+    if (from_hex(algorithm, understood)) algorithms_.try_emplace(shape, algorithm);
+  }
 }
 
 bool GemmCache::find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm) {
@@ -88,14 +125,19 @@ bool GemmCache::find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm) {
   return found != algorithms_.end() && from_hex(found->second, algorithm);
 }
 
-void GemmCache::remember(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+cublasLtMatmulAlgo_t GemmCache::remember(const GemmShape& shape,
+                                         const cublasLtMatmulAlgo_t& algorithm) {
   const std::lock_guard lock(mutex_);
-  algorithms_[text_of(shape)] = to_hex(algorithm);
-  // Short appended lines: processes that share the file do not tear each other's.
-  if (!path_.empty()) {
-    std::ofstream(path_, std::ios::app)
-        << fmt::format("{} {}\n", text_of(shape), algorithms_[text_of(shape)]);
+  const std::string key = text_of(shape);
+  if (const FileLock file(path_); !algorithms_.contains(key)) {
+    read();  // what other processes have chosen meanwhile
+    const bool first = algorithms_.try_emplace(key, to_hex(algorithm)).second;
+    if (first && !path_.empty()) {
+      std::ofstream(path_, std::ios::app) << fmt::format("{} {}\n", key, algorithms_[key]);
+    }
   }
+  cublasLtMatmulAlgo_t chosen{};
+  return from_hex(algorithms_[key], chosen) ? chosen : algorithm;
 }
 
 }  // namespace fathom::ops::cuda

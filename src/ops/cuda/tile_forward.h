@@ -76,9 +76,83 @@ __device__ void pack_a(unsigned (&a)[4], const float (&x)[N][4], int k) {
   a[3] = pack_bf16(x[2 * k + 1][2], x[2 * k + 1][3]);
 }
 
+// Scores of 16 queries against a tile's keys.
+template <int D, int N>
+__device__ void multiply_keys(float (&scores)[N][4], const unsigned (&queries)[D / 16][4],
+                              const Tile<D>& k) {
+#pragma unroll
+  for (int n = 0; n < N / 2; ++n) {
+#pragma unroll
+    for (int i = 0; i < D / 16; ++i) {
+      unsigned b[4];
+      k.load_b(b, 16 * n, i);
+      mma(scores[2 * n], queries[i], b[0], b[1]);
+      mma(scores[2 * n + 1], queries[i], b[2], b[3]);
+    }
+  }
+}
+
+// Hides what lies behind a query, and behind the last of the keys. `from`: the tile's
+// first key; `position`: of the block's first query; `row`: of this lane's first.
+template <int N>
+__device__ void mask_keys(float (&scores)[N][4], int from, int position, int row, int keys) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int t = from + 8 * n + threadIdx.x % 4 * 2 + i % 2;
+      if (t > position + row + i / 2 * 8 || t >= keys) scores[n][i] = -INFINITY;
+    }
+  }
+}
+
+// output = keep * output + weights . v
+template <int D, int N>
+__device__ void add_values(float (&output)[D / 8][4], const float (&keep)[2],
+                           const float (&weights)[N][4], const Tile<D>& v) {
+#pragma unroll
+  for (int n = 0; n < D / 8; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) output[n][i] *= keep[i / 2];
+  }
+#pragma unroll
+  for (int i = 0; i < N / 2; ++i) {
+    unsigned a[4];
+    pack_a(a, weights, i);
+#pragma unroll
+    for (int n = 0; n < D / 16; ++n) {
+      unsigned b[4];
+      v.load_b_rows(b, 16 * i, n);
+      mma(output[2 * n], a, b[0], b[1]);
+      mma(output[2 * n + 1], a, b[2], b[3]);
+    }
+  }
+}
+
+// Rows `row` and `row` + 8, where they lie before `end`.
+template <int D>
+__device__ void write_output(const ForwardTiles& work, int row, int end, int head,
+                             const float (&output)[D / 8][4], const RowState& state) {
+  const int lane = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < 2; ++r, row += 8) {
+    if (row >= end) continue;
+    const float factor = 1.0f / state.sum[r];
+    __nv_bfloat16* const to = work.out[row] + head * D + lane * 2;
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n) {
+      *reinterpret_cast<unsigned*>(to + 8 * n) =
+          pack_bf16(output[n][2 * r] * factor, output[n][2 * r + 1] * factor);
+    }
+    if (work.lse && lane == 0) {
+      work.lse[work.lse_order.at(row, head)] = state.maximum[r] * work.scale + logf(state.sum[r]);
+    }
+  }
+}
+
 template <int D, bool Paged>
 __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles work) {
-  constexpr int keys_in_tile = tile_rows, blocks = keys_in_tile / 8;
+  constexpr int keys_in_tile = tile_rows;
   const int sequence = static_cast<int>(blockIdx.x) / work.tiles, head = blockIdx.y;
   // The longest first, so that the last blocks to run are short.
   const int first = (work.tiles - 1 - static_cast<int>(blockIdx.x) % work.tiles) * tile_rows;
@@ -131,69 +205,21 @@ __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles
 #pragma unroll
       for (int i = 0; i < D / 16; ++i) q.load_a(queries_a[i], warp_row, i);
     }
-    float scores[blocks][4] = {};
-#pragma unroll
-    for (int n = 0; n < blocks / 2; ++n) {
-#pragma unroll
-      for (int i = 0; i < D / 16; ++i) {
-        unsigned b[4];
-        k.load_b(b, 16 * n, i);
-        mma(scores[2 * n], queries_a[i], b[0], b[1]);
-        mma(scores[2 * n + 1], queries_a[i], b[2], b[3]);
-      }
-    }
+    float scores[keys_in_tile / 8][4] = {};
+    multiply_keys<D>(scores, queries_a, k);
     if (from + keys_in_tile > position) {  // the diagonal, or the end
-#pragma unroll
-      for (int n = 0; n < blocks; ++n) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const int row = warp_row + lane / 4 + i / 2 * 8;
-          const int t = from + 8 * n + lane % 4 * 2 + i % 2;
-          if (t > position + row || t >= keys) scores[n][i] = -INFINITY;
-        }
-      }
+      mask_keys(scores, from, position, warp_row + lane / 4, keys);
     }
     float keep[2];
     state.update(scores, scale_log2, keep);
-#pragma unroll
-    for (int n = 0; n < D / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) output[n][i] *= keep[i / 2];
-    }
     wait_for_copies();
     __syncthreads();  // the values are there, and nobody reads the keys any more
     if (from + keys_in_tile < keys) fill(k, work.k, from + keys_in_tile);
-#pragma unroll
-    for (int i = 0; i < keys_in_tile / 16; ++i) {
-      unsigned a[4];
-      pack_a(a, scores, i);
-#pragma unroll
-      for (int n = 0; n < D / 16; ++n) {
-        unsigned b[4];
-        v.load_b_rows(b, 16 * i, n);
-        mma(output[2 * n], a, b[0], b[1]);
-        mma(output[2 * n + 1], a, b[2], b[3]);
-      }
-    }
+    add_values<D>(output, keep, scores, v);
   }
 
   state.finish();
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    const int row = first + warp_row + lane / 4 + 8 * r;
-    if (row >= queries) continue;
-    const float factor = 1.0f / state.sum[r];
-    __nv_bfloat16* const to = work.out[begin + row] + head * D + lane % 4 * 2;
-#pragma unroll
-    for (int n = 0; n < D / 8; ++n) {
-      *reinterpret_cast<unsigned*>(to + 8 * n) =
-          pack_bf16(output[n][2 * r] * factor, output[n][2 * r + 1] * factor);
-    }
-    if (work.lse && lane % 4 == 0) {
-      work.lse[work.lse_order.at(begin + row, head)] =
-          state.maximum[r] * work.scale + logf(state.sum[r]);
-    }
-  }
+  write_output<D>(work, begin + first + warp_row + lane / 4, begin + queries, head, output, state);
 }
 
 }  // namespace fathom::ops::cuda
