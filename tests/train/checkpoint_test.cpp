@@ -17,6 +17,7 @@
 #include <fstream>
 #include <limits>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "core/error.h"
@@ -394,6 +395,15 @@ TEST(CheckpointChild, DISABLED_SavesForEver) {
   }
 }
 
+std::set<std::string> names_in(const std::string& directory) {
+  std::set<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
+    names.insert(entry.path().filename().string());
+  }
+  return names;
+}
+
 TEST(CheckpointWriter, SurvivesKillsAtRandomMoments) {
   const std::string directory = fresh_directory("kill");
   setenv("FATHOM_TEST_DIRECTORY", directory.c_str(), 1);
@@ -402,11 +412,16 @@ TEST(CheckpointWriter, SurvivesKillsAtRandomMoments) {
   std::mt19937 random(11);
   State state(4000, 5);
   for (int kill_number = 0; kill_number < 12; ++kill_number) {
+    const std::set<std::string> before = names_in(directory);
     pid_t child = 0;
     ASSERT_EQ(posix_spawn(&child, "/proc/self/exe", nullptr, nullptr,
                           const_cast<char* const*>(arguments), environ),
               0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(100 + random() % 150));
+    // However slowly it starts, it has begun a save of its own when it is killed.
+    for (int i = 0; i < 3000 && names_in(directory) == before; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 150));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
