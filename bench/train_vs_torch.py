@@ -10,7 +10,9 @@ precision; 1: it does not.
 
     bench/train_vs_torch.py [--fathom build/release/fathom] [--turns 5]
 
-Needs Debian's python3-torch. Of PyTorch 1.13, which has no fused attention, it
+Needs Debian's python3-torch and a fast BLAS for it (libopenblas0): with the reference
+BLAS, which comes alone, its products are a hundred times slower, and nothing is compared.
+Of PyTorch 1.13, which has no fused attention, it
 uses the best of the ordinary: one product for q, k and v and one for gate and
 up, no copies of heads, in-place masking, AdamW and clipping over lists (foreach).
 """
@@ -140,10 +142,23 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def product_gflops(size=512):
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9
+
+
 def main():
     options = parse_arguments()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
+    if (rate := product_gflops()) < 10:
+        sys.exit(f"PyTorch's products make {rate:.1f} GFLOP/s: it runs on the reference BLAS; "
+                 "apt-get install libopenblas0")
     first = fathom_bench(options)  # says the shape; both warm up
     peer = TorchRun(first["model"], first["sequences"], first["sequence_length"])
     peer.step()
