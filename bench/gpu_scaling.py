@@ -191,7 +191,8 @@ def measure(o, layout, overlap):
         text = log.read_text()
         # One rank tells of no bubble, only of the trace's first line.
         bubble = BUBBLE.search(text) or (ranks == 1 and TRACE.search(text)) or None
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     text = log.read_text()
     if bubble is None:

@@ -183,6 +183,7 @@ void add_save_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) 
   Arguments& a = *arguments;
   add_step_options(c, a);
   c->add_option("--steps", a.steps, "steps without a save, before it and again after it")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   c->add_option("--directory", a.directory, "where it is written, and removed again");
   c->add_flag("--discard", a.discard, "read the copy and write nothing: where no disk is so large");

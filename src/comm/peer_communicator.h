@@ -45,8 +45,8 @@ class PeerCommunicator final : public Communicator {
   std::unique_ptr<Transport> transport_;
   CommunicatorOptions options_;
   std::string name_;
-  std::unique_ptr<DeviceExchange> exchange_;
   std::atomic<std::shared_ptr<const std::vector<std::string>>> rank_names_;
+  std::unique_ptr<DeviceExchange> exchange_;  // ends first: its threads ask for names
 };
 
 }  // namespace fathom

@@ -32,13 +32,19 @@ void check_tensor_parallel(const ParallelConfig& c, const ModelConfig& model,
   }
   const std::int64_t tokens = facts.micro_batch * facts.sequence_length;
   check_at_least("sequence_pieces", c.sequence_pieces, 1);
+  if (c.sequence_pieces > 1 && !c.sequence_parallel) {
+    fail_input(
+        "parallel.sequence_pieces is {}, but pieces are of a sequence that ranks share: set "
+        "parallel.sequence_parallel",
+        c.sequence_pieces);
+  }
   if (c.sequence_parallel && tokens % tp != 0) {
     fail_input(
         "parallel.tp ({}) does not divide the {} tokens of a micro-batch, as "
         "parallel.sequence_parallel wants: change train.micro_batch or train.sequence_length",
         tp, tokens);
   }
-  if (c.sequence_parallel && tokens % (tp * c.sequence_pieces) != 0) {
+  if (c.sequence_parallel && tp > 1 && tokens % (tp * c.sequence_pieces) != 0) {
     fail_input(
         "parallel.sequence_pieces ({}) times parallel.tp ({}) does not divide the {} tokens of a "
         "micro-batch: use fewer pieces",
@@ -145,7 +151,7 @@ ParallelPlan resolve(const ParallelConfig& c, int ranks, const ModelConfig& mode
     fail_input("parallel.timeout_seconds is {}: use a positive number", c.timeout_seconds);
   }
   plan.sequence_parallel = c.sequence_parallel && plan.layout.tp > 1;
-  plan.sequence_pieces = c.sequence_pieces;
+  plan.sequence_pieces = plan.sequence_parallel ? c.sequence_pieces : 1;
   plan.zero = c.zero && plan.layout.dp > 1;
   plan.overlap = c.overlap;
   plan.schedule = c.schedule;

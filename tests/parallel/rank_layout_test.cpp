@@ -1,6 +1,6 @@
 #include "parallel/rank_layout.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "core/error.h"
 
@@ -72,6 +72,8 @@ TEST(RankLayout, RefusesWhatCannotBeWithItsReason) {
   EXPECT_EQ(error_of(c, 4),
             "parallel.sequence_pieces (3) times parallel.tp (4) does not divide the 16 tokens of a "
             "micro-batch: use fewer pieces");
+  c.sequence_parallel = false;
+  EXPECT_THAT(error_of(c, 4), testing::HasSubstr("parallel.sequence_pieces is 3, but"));
   c.sequence_pieces = 0;
   EXPECT_EQ(error_of(c, 4), "parallel.sequence_pieces is 0: use 1 or more");
   EXPECT_EQ(error_of(layout(1, 0, 1), 3),
