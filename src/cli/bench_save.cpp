@@ -19,16 +19,16 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 // Removed again, with what stands in it.
-struct Workplace {
-  explicit Workplace(const std::string& parent)
+struct ScratchDirectory {
+  explicit ScratchDirectory(const std::string& parent)
       : path((parent.empty() ? fs::temp_directory_path() : fs::path(parent)) /
              fmt::format("fathom-bench-save-{}", Clock::now().time_since_epoch().count())) {}
-  ~Workplace() {
+  ~ScratchDirectory() {
     std::error_code ignored;
     fs::remove_all(path, ignored);
   }
-  Workplace(const Workplace&) = delete;
-  Workplace& operator=(const Workplace&) = delete;
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
   fs::path path;
 };
 
@@ -54,13 +54,13 @@ double seconds_of_steps(BenchSteps& steps, int count) {
 SaveTimes measure_save(const StepShape& shape, const SaveEffort& effort) {
   SaveTimes times;
   BenchSteps steps(shape);
-  const Workplace workplace(effort.directory);
+  const ScratchDirectory scratch(effort.directory);
   const std::vector<CheckpointTensor> tensors = steps.learner().checkpoint_tensors();
   times.host_bytes = CheckpointWriter::host_bytes(tensors);
   if (!effort.directory.empty()) {
     require_free_disk(effort.directory, times.host_bytes, "the checkpoint");
   }
-  CheckpointWriter writer(workplace.path, {}, tensors);
+  CheckpointWriter writer(scratch.path, {}, tensors);
   if (effort.directory.empty()) writer.divert(read_and_drop);
   steps.heat(effort.heat_seconds);
   double plain = seconds_of_steps(steps, effort.steps);

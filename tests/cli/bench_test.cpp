@@ -35,30 +35,19 @@ class Bench : public testing::Test {
                                           "num_heads = 4\nnum_kv_heads = 2\nvocab_size = 320\n";
   }
 
+  Outcome run_bench(const std::string& command, std::vector<std::string> more) const {
+    more.insert(more.begin(),
+                {"bench", command, "--device", "cpu", "--model", dir_ / "model.toml", "--dtype",
+                 "f32", "--tokens-per-step", std::to_string(tokens), "--sequence-length",
+                 std::to_string(length), "--steps", "2", "--heat", "0"});
+    return run_fathom(dir_, more);
+  }
+
   // `bench gpu` is `bench cpu` with other defaults.
   Outcome run(std::vector<std::string> more) const {
-    std::vector<std::string> arguments{"bench",
-                                       "gpu",
-                                       "--device",
-                                       "cpu",
-                                       "--model",
-                                       dir_ / "model.toml",
-                                       "--dtype",
-                                       "f32",
-                                       "--tokens-per-step",
-                                       std::to_string(tokens),
-                                       "--sequence-length",
-                                       std::to_string(length),
-                                       "--micro-batch",
-                                       std::to_string(tokens / length / micro_batches),
-                                       "--steps",
-                                       "2",
-                                       "--heat",
-                                       "0",
-                                       "--logits-chunk",
-                                       "48"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_fathom(dir_, arguments);
+    more.insert(more.begin(), {"--micro-batch", std::to_string(tokens / length / micro_batches),
+                               "--logits-chunk", "48"});
+    return run_bench("gpu", more);
   }
 
   Json table(std::vector<std::string> more) const {
@@ -128,26 +117,7 @@ TEST_F(Bench, BriefIsTheStepAlone) {
 
 TEST_F(Bench, SaveTellsWhatItCostAndLeavesNothing) {
   std::filesystem::create_directory(dir_ / "disk");
-  const auto save = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments{"bench",
-                                       "save",
-                                       "--device",
-                                       "cpu",
-                                       "--model",
-                                       dir_ / "model.toml",
-                                       "--dtype",
-                                       "f32",
-                                       "--tokens-per-step",
-                                       "256",
-                                       "--sequence-length",
-                                       "32",
-                                       "--steps",
-                                       "2",
-                                       "--heat",
-                                       "0"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_fathom(dir_, arguments);
-  };
+  const auto save = [&](std::vector<std::string> more) { return run_bench("save", more); };
   for (const std::vector<std::string>& where :
        {std::vector<std::string>{"--discard"}, {"--directory", dir_ / "disk"}}) {
     const Outcome outcome = save(where);

@@ -70,23 +70,6 @@ __device__ void multiply(float (&x)[N][4], const Tile<D>& a, int row, const Tile
   }
 }
 
-// sum [16, D] += x [16, 8 N], rounded, times rows [0, 8 N) of `b`.
-template <int D, int N>
-__device__ void add_product(float (&sum)[D / 8][4], const float (&x)[N][4], const Tile<D>& b) {
-#pragma unroll
-  for (int i = 0; i < N / 2; ++i) {
-    unsigned left[4];
-    pack_a(left, x, i);
-#pragma unroll
-    for (int n = 0; n < D / 16; ++n) {
-      unsigned right[4];
-      b.load_b_rows(right, 16 * i, n);
-      mma(sum[2 * n], left, right[0], right[1]);
-      mma(sum[2 * n + 1], left, right[2], right[3]);
-    }
-  }
-}
-
 template <int D>
 __device__ void store_rows(const TilePlace& place, const Rows<__nv_bfloat16>& to, int column,
                            float factor, const float (&x)[D / 8][4]) {

@@ -106,25 +106,19 @@ __device__ void mask_keys(float (&scores)[N][4], int from, int position, int row
   }
 }
 
-// output = keep * output + weights . v
+// sum [16, D] += x [16, 8 N], rounded, times rows [0, 8 N) of `b`.
 template <int D, int N>
-__device__ void add_values(float (&output)[D / 8][4], const float (&keep)[2],
-                           const float (&weights)[N][4], const Tile<D>& v) {
-#pragma unroll
-  for (int n = 0; n < D / 8; ++n) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) output[n][i] *= keep[i / 2];
-  }
+__device__ void add_product(float (&sum)[D / 8][4], const float (&x)[N][4], const Tile<D>& b) {
 #pragma unroll
   for (int i = 0; i < N / 2; ++i) {
-    unsigned a[4];
-    pack_a(a, weights, i);
+    unsigned left[4];
+    pack_a(left, x, i);
 #pragma unroll
     for (int n = 0; n < D / 16; ++n) {
-      unsigned b[4];
-      v.load_b_rows(b, 16 * i, n);
-      mma(output[2 * n], a, b[0], b[1]);
-      mma(output[2 * n + 1], a, b[2], b[3]);
+      unsigned right[4];
+      b.load_b_rows(right, 16 * i, n);
+      mma(sum[2 * n], left, right[0], right[1]);
+      mma(sum[2 * n + 1], left, right[2], right[3]);
     }
   }
 }
@@ -212,10 +206,15 @@ __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles
     }
     float keep[2];
     state.update(scores, scale_log2, keep);
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) output[n][i] *= keep[i / 2];
+    }
     wait_for_copies();
     __syncthreads();  // the values are there, and nobody reads the keys any more
     if (from + keys_in_tile < keys) fill(k, work.k, from + keys_in_tile);
-    add_values<D>(output, keep, scores, v);
+    add_product<D>(output, scores, v);
   }
 
   state.finish();
