@@ -1,7 +1,6 @@
 // Copies from global to shared memory behind the threads' backs: 16 bytes a thread (Ampere
-// and later), or a run of bytes asked for by one thread (Hopper and later), and the
-// exchange of words between the blocks of a cluster (Hopper and later). PTX ISA 8.5,
-// "cp.async", "cp.async.bulk", "mbarrier" and "barrier.cluster".
+// and later), or a run of bytes asked for by one thread (Hopper and later). PTX ISA 8.5,
+// "cp.async", "cp.async.bulk" and "mbarrier".
 #pragma once
 
 #include <cstdint>
@@ -75,32 +74,6 @@ class ArrivalBarrier {
  private:
   std::uint64_t word_;
 };
-
-__device__ inline unsigned rank_in_cluster() {
-  unsigned rank;
-  asm("mov.u32 %0, %%cluster_ctarank;\n" : "=r"(rank));
-  return rank;
-}
-
-// Two floats to where `to` (8-byte aligned) lies in shared memory, but of the cluster's block
-// `rank`.
-__device__ inline void store_in_block(float* to, float first, float second, unsigned rank) {
-  unsigned address;
-  asm("mapa.shared::cluster.u32 %0, %1, %2;\n"
-      : "=r"(address)
-      : "r"(shared_address(to)), "r"(rank));
-  asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};\n" ::"r"(address), "f"(first), "f"(second)
-               : "memory");
-}
-
-// A barrier of all the cluster's threads in two halves; what they stored before the first is
-// seen after the second.
-__device__ inline void cluster_arrive() {
-  asm volatile("barrier.cluster.arrive.release;\n" ::: "memory");
-}
-__device__ inline void cluster_wait() {
-  asm volatile("barrier.cluster.wait.acquire;\n" ::: "memory");
-}
 
 #endif
 

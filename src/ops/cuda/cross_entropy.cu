@@ -1,8 +1,8 @@
 // Softmax cross-entropy in place, a block a row: one pass for the maximum and the
-// sum, a second that turns the logits into their gradient. Long rows that both passes
-// need go to cross_entropy_cluster.cu on a GPU that can.
+// sum, a second that turns the logits into their gradient. Rows that both passes need go
+// to cross_entropy_rows.cu where they fit.
 #include "ops/cross_entropy.h"
-#include "ops/cuda/cross_entropy_cluster.h"
+#include "ops/cuda/cross_entropy_rows.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
 #include "ops/cuda/softmax_sum.h"
@@ -106,7 +106,7 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
   if (logits.elements() == 0) return;
   const cudaStream_t stream = stream_of(context);
   if (gradient == LogitsGradient::overwrite &&
-      cross_entropy_by_clusters(context, logits, targets, grad_scale, losses)) {
+      cross_entropy_by_rows(context, logits, targets, grad_scale, losses)) {
     return;
   }
   dispatch_native(logits.dtype, [&](auto zero) {

@@ -197,6 +197,27 @@ inline unsigned blocks_for(std::int64_t items, std::int64_t per_block) {
   return static_cast<unsigned>((items + per_block - 1) / per_block);
 }
 
+inline int device_attribute(cudaDeviceAttr name, const char* operation) {
+  int device = 0, value = 0;
+  fathom::cuda::check(cudaGetDevice(&device), operation);
+  fathom::cuda::check(cudaDeviceGetAttribute(&value, name, device), operation);
+  return value;
+}
+
+// Lets a kernel be launched with as much dynamic shared memory as a block can have beside
+// the kernel's own, and returns how much that is. Nothing less is asked for, since other
+// threads may launch the kernel with more.
+template <class... Arguments>
+std::size_t allow_shared_memory(void (*kernel)(Arguments...), const char* operation) {
+  cudaFuncAttributes attributes{};
+  fathom::cuda::check(cudaFuncGetAttributes(&attributes, kernel), operation);
+  const int most = device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, operation) -
+                   static_cast<int>(attributes.sharedSizeBytes);
+  fathom::cuda::check(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), operation);
+  return static_cast<std::size_t>(most);
+}
+
 // A view of the row structure that kernels take by value.
 template <class T>
 struct Rows {

@@ -220,11 +220,7 @@ void run(Context& context, RmsnormBackward<T> call, Kernel kernel, const Launch&
   ArenaScope scope(context.workspace);
   const Shape shape{std::int64_t{launch.blocks}, std::int64_t{call.cols}};
   call.partial = data_of<float>(context.workspace.take(DType::f32, shape));
-  if (launch.shared_bytes > 0) {
-    fathom::cuda::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                             static_cast<int>(launch.shared_bytes)),
-                        name);
-  }
+  if (launch.shared_bytes > 0) allow_shared_memory(kernel, name);
   kernel<<<launch.blocks, launch.threads, launch.shared_bytes, stream>>>(call);
   check_launch(name);
   const auto sum = [&](auto sum_threads) {

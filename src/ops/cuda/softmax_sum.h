@@ -84,6 +84,23 @@ class LogitPack {
   T values_[W];
 };
 
+// Adds packs of logits to a sum.
+template <int W, int Packs, class T>
+__device__ void add_packs(SoftmaxSum& total, const LogitPack<T, W> (&packs)[Packs]) {
+  float maximum = total.maximum;
+#pragma unroll
+  for (int p = 0; p < Packs; ++p) maximum = fmaxf(maximum, packs[p].maximum());
+  if (maximum == -INFINITY) return;  // nothing to add, and −inf − −inf is NaN
+  const float shift = shift_of(maximum);
+  float sums[4] = {total.sum * exp2_of(shift_of(total.maximum) - shift), 0, 0, 0};
+#pragma unroll
+  for (int p = 0; p < Packs; ++p) {
+#pragma unroll
+    for (int i = 0; i < W; ++i) sums[(p + i) % 4] += exponential(packs[p][i], shift);
+  }
+  total = {maximum, (sums[0] + sums[1]) + (sums[2] + sums[3])};
+}
+
 // This thread's share of `count` logits: W at a time, `stride` apart.
 template <int W, class T>
 __device__ SoftmaxSum sum_of_thread(const T* logits, int count, int stride) {
@@ -91,22 +108,11 @@ __device__ SoftmaxSum sum_of_thread(const T* logits, int count, int stride) {
   SoftmaxSum total;
   for (int col = threadIdx.x * W; col < count; col += at_once * stride) {
     LogitPack<T, W> packs[at_once];
-    float maximum = total.maximum;
 #pragma unroll
     for (int p = 0; p < at_once; ++p) {
       packs[p].load(logits + col + p * stride, col + p * stride < count);
     }
-#pragma unroll
-    for (int p = 0; p < at_once; ++p) maximum = fmaxf(maximum, packs[p].maximum());
-    if (maximum == -INFINITY) continue;  // nothing to add, and −inf − −inf is NaN
-    const float shift = shift_of(maximum);
-    float sums[4] = {total.sum * exp2_of(shift_of(total.maximum) - shift), 0, 0, 0};
-#pragma unroll
-    for (int p = 0; p < at_once; ++p) {
-#pragma unroll
-      for (int i = 0; i < W; ++i) sums[(p + i) % 4] += exponential(packs[p][i], shift);
-    }
-    total = {maximum, (sums[0] + sums[1]) + (sums[2] + sums[3])};
+    add_packs(total, packs);
   }
   return total;
 }
