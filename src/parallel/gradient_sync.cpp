@@ -74,12 +74,16 @@ GradientSync::~GradientSync() {
   // What has begun on other ranks is finished with them, unless this one has failed.
   if (std::uncaught_exceptions() == 0) {
     queue_.drain();
-    return;
+  } else {
+    cancel();
   }
   for (Communicator* group :
        {data_.get(), tensor_.get(), same_key_heads_.get(), tied_embedding_.get()}) {
     if (group) group->cancel();
   }
+}
+
+void GradientSync::cancel() {
 }
 
 void GradientSync::start_step() {

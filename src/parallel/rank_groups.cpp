@@ -43,3 +43,4 @@ void RankGroups::cancel() const {
 }
 
 }  // namespace fathom
+  if (boundary_) boundary_->cancel();

@@ -124,7 +124,9 @@ Learner::Learner(const LearnerOptions& o)
 
 // A GPU that still waits for other ranks would keep its memory from being freed.
 Learner::~Learner() {
-  if (options_.ranks && std::uncaught_exceptions() > 0) options_.ranks->cancel();
+  if (!options_.ranks || std::uncaught_exceptions() == 0) return;
+  sync_->cancel();
+  options_.ranks->cancel();
 }
 
 void Learner::initialize_weights(std::uint64_t seed) {

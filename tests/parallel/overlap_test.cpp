@@ -3,6 +3,7 @@
 // these figures do not depend on how many cores there are.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -77,6 +78,39 @@ TEST(Overlap, AFailureInTheComputingEndsTheCommunication) {
   }
   EXPECT_EQ(message, "rank 1: a layer broke");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+// What the boundary has begun beside the computing would write to memory that is freed next.
+TEST(Overlap, NothingRunsOnAfterTheGroupsAreCancelled) {
+  Case c{layout(1, 1, 2)};
+  c.parallel.sequence_parallel = true;
+  c.parallel.sequence_pieces = 2;
+  const ModelConfig model = model_of(c);
+  const ParallelPlan plan =
+      resolve(c.parallel, 2, model, {2 * micro_batches, 2, SampleBatch::length});
+  std::vector<float> gathered;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan, model);
+    const auto aside = world.split(0, "aside");
+    Context context(cpu_device, 0);
+    Arena arena(cpu_device, 1 << 20);
+    std::vector<float> held(8, 1.0f);
+    const Tensor x(held.data(), DType::f32, {2, 4});
+    if (world.rank() == 0) {
+      const Tensor all = groups.boundary()->begin_enter(context, arena, x);
+      std::this_thread::sleep_for(milliseconds(50));  // until its work waits for the other rank
+      groups.cancel();
+      aside->barrier();
+      std::this_thread::sleep_for(milliseconds(50));  // what comes from it now comes too late
+      gathered.assign(all.as<float>() + 4, all.as<float>() + 8);
+    } else {
+      aside->barrier();
+      groups.boundary()->begin_enter(context, arena, x);
+      std::this_thread::sleep_for(milliseconds(50));
+      groups.cancel();
+    }
+  });
+  EXPECT_EQ(gathered, std::vector<float>(4));
 }
 
 // Passes a stage's announcements on, after a time for each layer.
