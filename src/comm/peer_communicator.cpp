@@ -227,13 +227,18 @@ void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   }
 }
 
-void PeerCommunicator::open(Device device, std::span<const Route> routes) {
+void PeerCommunicator::connect(Device device) {
+  if (device.type == DeviceType::cuda && size() > 1) exchange_->connect(device);
+}
+
+void PeerCommunicator::open(Device device, std::span<const Route> routes,
+                            const RouteCapacity& capacity) {
   for (const Route& route : routes) {
     const auto is_rank = [&](int rank) { return rank >= 0 && rank < size(); };
     require(is_rank(route.from) && is_rank(route.to) && route.from != route.to,
             "a route from {} to {} in a group of {}", route.from, route.to, size());
   }
-  if (device.type == DeviceType::cuda) exchange_->open(device, routes);
+  if (device.type == DeviceType::cuda) exchange_->open(device, routes, capacity);
 }
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {

@@ -120,6 +120,7 @@ Learner::Learner(const LearnerOptions& o)
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
+  if (o.ranks) o.ranks->connect(o.device);
 }
 
 // A GPU that still waits for other ranks would keep its memory from being freed.
@@ -227,6 +228,7 @@ void Learner::load_weights(const Checkpoint& checkpoint) {
     checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   }
   if (sync_) {
+    options_.ranks->world().barrier();  // nobody waits on a GPU for one that is still loading
     sync_->gather_weights(context_);
     sync_->wait_for_weights(context_);
   }

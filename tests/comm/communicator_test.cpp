@@ -93,7 +93,7 @@ TEST(Communicator, TensorsOfDifferentSizesAreRefused) {
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
   for (const Route& route : {Route{0, 2, 0}, Route{-1, 1, 0}, Route{1, 1, 1}}) {
     const std::string message = failure_of(2, 5, [&](Communicator& world) {
-      world.open(cpu_device, {&route, 1});
+      world.open(cpu_device, {&route, 1}, {});
     });
     EXPECT_NE(
         message.find(fmt::format("a route from {} to {} in a group of 2", route.from, route.to)),
