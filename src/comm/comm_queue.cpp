@@ -27,7 +27,8 @@ CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
     joined_ = submitted_;
     return submitted_;
   }
-  Task task{std::move(work), Event(context.device), Event(context.device), context.trace};
+  Task task{std::move(work), Event(context.device), Event(context.device), context.trace,
+            context.outputs};
   task.ready.record(context.stream);
   {
     const std::lock_guard lock(mutex_);
@@ -75,6 +76,7 @@ void CommQueue::run() {
       task.done.record(context.stream);
     } catch (...) {
       failure = std::current_exception();
+      context.outputs = task.outputs;
     }
     lock.lock();
     failure_ = failure;

@@ -5,7 +5,8 @@
 // of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
 // moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
 // so every rank gets the same bits every time. Tensors of the meta device stand
-// for memory that is only planned: nothing happens then.
+// for memory that is only planned: nothing happens then, nor in a context whose outputs are
+// discarded.
 //
 // A rank that waits longer than the timeout throws a runtime Error that names the
 // rank it waits for; when a rank fails, every other one that waits or comes to wait
@@ -30,13 +31,13 @@ struct Route {
   auto operator<=>(const Route&) const = default;
 };
 
-struct CommunicatorOptions {
 // What is on its way on a route at once, at most. More messages make the sender's stream wait.
 struct RouteCapacity {
   std::size_t bytes = 0;  // of a message
   int messages = 1;
 };
 
+struct CommunicatorOptions {
   double timeout_seconds = 300;  // that a rank may let the others wait
 };
 

@@ -159,8 +159,8 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
 }
 
 // Lets what the next action waits for travel while this one computes.
-void Pipeline::expect_next() {
-  if (rest_.empty() || stages() == 1) return;
+void Pipeline::expect_next(const Context& context) {
+  if (rest_.empty() || stages() == 1 || context.outputs == Outputs::discarded) return;
   const Action& action = rest_.front();
   const MicroBatch& batch = micro_batches_[static_cast<std::size_t>(action.micro_batch)];
   const int part = part_of(action.chunk);
@@ -178,7 +178,7 @@ void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slo
   const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
   const Tensor input = receive_input(context, batch, part, slot.input);
   const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
-  expect_next();
+  expect_next(context);
   {
     const TraceSpan span(context, TraceKind::forward, "F", micro_batch);
     stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
@@ -196,7 +196,7 @@ void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Sl
     const TraceSpan span(context, TraceKind::wait, "wait for gradient");
     ranks_->pipeline().receive(context, d_output, next(), backward_tag(part + 1));
   }
-  expect_next();
+  expect_next(context);
   {
     const TraceSpan span(context, TraceKind::backward, "B", micro_batch);
     stage.backward(context, batch, slot.activations, d_output, d_input);

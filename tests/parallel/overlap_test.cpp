@@ -113,6 +113,35 @@ TEST(Overlap, NothingRunsOnAfterTheGroupsAreCancelled) {
   EXPECT_EQ(gathered, std::vector<float>(4));
 }
 
+TEST(Overlap, AWarmUpIsEachRanksOwn) {
+  Case c{layout(2, 1, 2)};
+  c.parallel.sequence_parallel = true;
+  c.parallel.sequence_pieces = 2;
+  const ModelConfig model = model_of(c);
+  const ParallelPlan plan =
+      resolve(c.parallel, 4, model, {2 * micro_batches, 2, SampleBatch::length});
+  run_thread_ranks(4, {60}, [&](Communicator& world) {
+    set_num_threads(1);
+    const RankGroups groups(world, plan, model);
+    Learner learner(options_of(c, &groups));
+    learner.initialize_weights(3);
+    std::vector<SampleBatch> samples;
+    for (int m = 0; m < micro_batches; ++m) samples.emplace_back(m);
+    std::vector<MicroBatch> batches;
+    for (const SampleBatch& sample : samples) batches.push_back(sample.batch());
+    Trace trace(cpu_device);
+    learner.context().trace = &trace;
+    const auto exchanges = [&] {
+      const std::vector<Trace::Span> spans = trace.spans();
+      return std::ranges::count(spans, TraceKind::communication, &Trace::Span::kind);
+    };
+    learner.warm_up(batches);
+    require(exchanges() == 0, "{} exchanges in a warm-up", exchanges());
+    learner.compute_gradients(batches, 1);
+    require(exchanges() > 0, "no exchange in a step");
+  });
+}
+
 // Passes a stage's announcements on, after a time for each layer.
 class SlowLayers final : public LayerObserver {
  public:
