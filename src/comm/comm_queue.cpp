@@ -52,8 +52,13 @@ void CommQueue::wait(Context& context, Ticket ticket, const char* name) {
 }
 
 void CommQueue::drain() {
-  std::unique_lock lock(mutex_);
-  if (thread_.joinable()) changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
+  if (!thread_.joinable()) return;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
+    if (failure_) return;
+  }
+  synchronize(stream_.device(), stream_.get());
 }
 
 void CommQueue::run() {
@@ -71,12 +76,12 @@ void CommQueue::run() {
     std::exception_ptr failure;
     try {
       context.trace = task.trace;
+      context.outputs = task.outputs;
       task.ready.block(context.stream);
       task.work(context);
       task.done.record(context.stream);
     } catch (...) {
       failure = std::current_exception();
-      context.outputs = task.outputs;
     }
     lock.lock();
     failure_ = failure;
