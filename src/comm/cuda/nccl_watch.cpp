@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <exception>
 
-#include "core/cuda/check.h"
-
 namespace fathom::comm_cuda {
 
 NcclWatch::NcclWatch(Device device, ExchangeTimeout timeout)
@@ -44,8 +42,6 @@ void NcclWatch::run() {
   std::unique_lock lock(mutex_);
   while (!stop_.wait_for(lock, period, [&] { return stopping_; })) {
     try {
-      // A thread that has not chosen would open the first GPU, which may be another rank's.
-      cuda::check(cudaSetDevice(device_.index), "choosing the device");
       forget_done();
     } catch (const std::exception&) {
       return;  // the GPU is gone, as who works with it hears
