@@ -58,7 +58,11 @@ void CommQueue::drain() {
     changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
     if (failure_) return;
   }
-  synchronize(stream_.device(), stream_.get());
+  try {
+    synchronize(stream_.device(), stream_.get());
+  } catch (const std::exception&) {
+    // The GPU has failed and does no more work, as who uses it hears.
+  }
 }
 
 void CommQueue::run() {

@@ -123,11 +123,14 @@ Learner::Learner(const LearnerOptions& o)
   if (o.ranks) o.ranks->connect(o.device);
 }
 
-// A GPU that still waits for other ranks would keep its memory from being freed.
+// A GPU that still waits for other ranks would keep its memory from being freed, and what
+// runs beside the computing uses it.
 Learner::~Learner() {
-  if (!options_.ranks || std::uncaught_exceptions() == 0) return;
-  sync_->cancel();
-  options_.ranks->cancel();
+  if (options_.ranks && std::uncaught_exceptions() > 0) {
+    sync_->cancel();
+    options_.ranks->cancel();
+  }
+  sync_.reset();
 }
 
 void Learner::initialize_weights(std::uint64_t seed) {
