@@ -60,6 +60,8 @@ micro_batch = 1
 steps = 20
 [schedule]
 peak = 1e-3
+[parallel]
+timeout_seconds = 60
 """
 MEASURED = """output = "{work}/run"
 device = "{device}"
@@ -79,6 +81,8 @@ peak = 1e-4
 every_steps = 0
 [checkpoint]
 interval_seconds = 0
+[parallel]
+timeout_seconds = 60
 """
 TRACE = re.compile(r"exposed communication ([\d.]+) %")
 BUBBLE = re.compile(

@@ -27,7 +27,8 @@ CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
     joined_ = submitted_;
     return submitted_;
   }
-  Task task{std::move(work), Event(context.device), Event(context.device), context.trace};
+  Task task{std::move(work), Event(context.device), Event(context.device), context.trace,
+            context.outputs};
   task.ready.record(context.stream);
   {
     const std::lock_guard lock(mutex_);
@@ -51,8 +52,17 @@ void CommQueue::wait(Context& context, Ticket ticket, const char* name) {
 }
 
 void CommQueue::drain() {
-  std::unique_lock lock(mutex_);
-  if (thread_.joinable()) changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
+  if (!thread_.joinable()) return;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return done_ >= submitted_ || failure_; });
+    if (failure_) return;
+  }
+  try {
+    synchronize(stream_.device(), stream_.get());
+  } catch (const std::exception&) {
+    // The GPU has failed and does no more work, as who uses it hears.
+  }
 }
 
 void CommQueue::run() {
@@ -70,6 +80,7 @@ void CommQueue::run() {
     std::exception_ptr failure;
     try {
       context.trace = task.trace;
+      context.outputs = task.outputs;
       task.ready.block(context.stream);
       task.work(context);
       task.done.record(context.stream);

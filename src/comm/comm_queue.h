@@ -42,7 +42,7 @@ class CommQueue {
   // threw. `name` is what a trace calls the waiting.
   void wait(Context& context, Ticket ticket, const char* name);
   Ticket last() const { return submitted_; }
-  // The calling thread waits until all work has been run or has failed.
+  // The calling thread waits until all work has been run, on a GPU too, or has failed.
   void drain();
 
  private:
@@ -50,6 +50,7 @@ class CommQueue {
     Work work;
     Event ready, done;  // in the submitter's stream, and in this one
     Trace* trace;
+    Outputs outputs;
   };
   void run();
 

@@ -5,7 +5,8 @@
 // of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
 // moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
 // so every rank gets the same bits every time. Tensors of the meta device stand
-// for memory that is only planned: nothing happens then.
+// for memory that is only planned: nothing happens then, nor in a context whose outputs are
+// discarded.
 //
 // A rank that waits longer than the timeout throws a runtime Error that names the
 // rank it waits for; when a rank fails, every other one that waits or comes to wait
@@ -30,6 +31,12 @@ struct Route {
   auto operator<=>(const Route&) const = default;
 };
 
+// What is on its way on a route at once, at most. More messages make the sender's stream wait.
+struct RouteCapacity {
+  std::size_t bytes = 0;  // of a message
+  int messages = 1;
+};
+
 struct CommunicatorOptions {
   double timeout_seconds = 300;  // that a rank may let the others wait
 };
@@ -43,18 +50,23 @@ class Communicator {
   // x = the reduction of all ranks' x.
   virtual void all_reduce(Context& context, Tensor x, Reduction reduction = Reduction::sum) = 0;
   // to = this rank's part of the sum of all ranks' `from`, which is `size` parts of
-  // to's shape, one after another; `to` may lie anywhere inside `from`, whose other
-  // parts keep their values.
+  // to's shape, one after another; `to` may be one of them. This rank's own may then hold
+  // the sum too, and the others keep their values.
   virtual void reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
   // to = all ranks' `from`, one after another; `from` may be this rank's part of `to`.
   virtual void all_gather(Context& context, Tensor from, Tensor to) = 0;
   // x = x of rank `root`.
   virtual void broadcast(Context& context, Tensor x, int root) = 0;
 
-  // Connects the ends of routes, for messages of the tensors of GPUs; `device` is this rank's.
+  // Connects the ranks, for collectives of the tensors of GPUs; `device` is this rank's.
+  // Collective. Without it the first collective does it, when a GPU may already wait for
+  // another one: taking memory then may end in each waiting for the other.
+  virtual void connect(Device device) = 0;
+  // Connects the ends of routes, for messages of the tensors of GPUs, and takes their memory.
   // Collective: all ranks pass the same routes, also those between others, and know then how
   // each goes. A route that is open already stays.
-  virtual void open(Device device, std::span<const Route> routes) = 0;
+  virtual void open(Device device, std::span<const Route> routes,
+                    const RouteCapacity& capacity) = 0;
   // Sending never waits: x may change when it returns. Messages of one pair of ranks
   // and one tag (from 0) arrive in the order in which they were sent. Throws a runtime Error
   // for a tensor of a GPU on a route that was not opened; other tensors need none.

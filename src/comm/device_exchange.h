@@ -34,8 +34,10 @@ class DeviceExchange {
   virtual bool reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
   virtual bool all_gather(Context& context, Tensor from, Tensor to) = 0;
   virtual bool broadcast(Context& context, Tensor x, int root) = 0;
-  // As in Communicator; before the first message of a route.
-  virtual void open(Device device, std::span<const Route> routes) = 0;
+  // As in Communicator; open() before the first message of a route.
+  virtual void connect(Device device) = 0;
+  virtual void open(Device device, std::span<const Route> routes,
+                    const RouteCapacity& capacity) = 0;
   virtual bool send(Context& context, Tensor x, int to, int tag) = 0;
   virtual bool receive(Context& context, Tensor x, int from, int tag) = 0;
   // Ends what waits on the GPU for ranks that do not come any more; any thread.

@@ -67,6 +67,11 @@ Transport::Message reduce_parts(DType dtype, const std::vector<Transport::Messag
                            [&]<class T>(T) { return reduce_parts<T, float>(parts, reduction); });
 }
 
+// Planned only, or of no interest to anybody.
+bool stays_here(const Context& context, Tensor x) {
+  return x.device.type == DeviceType::meta || context.outputs == Outputs::discarded;
+}
+
 bool on_gpu(Tensor x) {
   return x.device.type == DeviceType::cuda;
 }
@@ -154,7 +159,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 }
 
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
-  if (x.device.type == DeviceType::meta || size() == 1) return;
+  if (stays_here(context, x) || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "all-reduce");
   if (on_gpu(x) && exchange_->all_reduce(context, flat(x), reduction)) return;
   const Tensor all = flat(x);
@@ -185,7 +190,7 @@ void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reductio
 void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
   require(from.elements() == to.elements() * size() && from.dtype == to.dtype,
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
-  if (from.device.type == DeviceType::meta) return;
+  if (stays_here(context, from)) return;
   const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
   if (on_gpu(from) && exchange_->reduce_scatter(context, flat(from), flat(to))) return;
   const Tensor all = flat(from);
@@ -199,7 +204,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
 void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
   require(to.elements() == from.elements() * size() && from.dtype == to.dtype,
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
-  if (from.device.type == DeviceType::meta) return;
+  if (stays_here(context, from)) return;
   const TraceSpan span(context, TraceKind::communication, "all-gather");
   if (on_gpu(from) && exchange_->all_gather(context, flat(from), flat(to))) return;
   const Tensor all = flat(to), mine = flat(from);
@@ -217,7 +222,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 }
 
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
-  if (x.device.type == DeviceType::meta) return;
+  if (stays_here(context, x)) return;
   const TraceSpan span(context, TraceKind::communication, "broadcast");
   if (on_gpu(x) && exchange_->broadcast(context, flat(x), root)) return;
   const Tensor all = flat(x);
@@ -227,23 +232,28 @@ void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   }
 }
 
-void PeerCommunicator::open(Device device, std::span<const Route> routes) {
+void PeerCommunicator::connect(Device device) {
+  if (device.type == DeviceType::cuda && size() > 1) exchange_->connect(device);
+}
+
+void PeerCommunicator::open(Device device, std::span<const Route> routes,
+                            const RouteCapacity& capacity) {
   for (const Route& route : routes) {
     const auto is_rank = [&](int rank) { return rank >= 0 && rank < size(); };
     require(is_rank(route.from) && is_rank(route.to) && route.from != route.to,
             "a route from {} to {} in a group of {}", route.from, route.to, size());
   }
-  if (device.type == DeviceType::cuda) exchange_->open(device, routes);
+  if (device.type == DeviceType::cuda) exchange_->open(device, routes, capacity);
 }
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
-  if (x.device.type == DeviceType::meta) return;
+  if (stays_here(context, x)) return;
   if (on_gpu(x) && exchange_->send(context, flat(x), to, tag)) return;
   post(context, flat(x), to, first_tag + tag);
 }
 
 void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
-  if (x.device.type == DeviceType::meta) return;
+  if (stays_here(context, x)) return;
   if (on_gpu(x) && exchange_->receive(context, flat(x), from, tag)) return;
   take_into(context, "receive", flat(x), from, first_tag + tag);
 }

@@ -23,7 +23,8 @@ class PeerCommunicator final : public Communicator {
   void reduce_scatter(Context& context, Tensor from, Tensor to) override;
   void all_gather(Context& context, Tensor from, Tensor to) override;
   void broadcast(Context& context, Tensor x, int root) override;
-  void open(Device device, std::span<const Route> routes) override;
+  void connect(Device device) override;
+  void open(Device device, std::span<const Route> routes, const RouteCapacity& capacity) override;
   void send(Context& context, Tensor x, int to, int tag) override;
   void receive(Context& context, Tensor x, int from, int tag) override;
   void expect(Tensor x, int from, int tag) override;

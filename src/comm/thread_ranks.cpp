@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "comm/peer_communicator.h"
@@ -29,10 +30,10 @@ class Job {
   }
 
   // Keeps the first failure only; wakes everyone who waits.
-  void fail(const std::string& message) {
+  void fail(const Error& error) {
     {
       const std::lock_guard lock(mutex_);
-      if (failure_.empty()) failure_ = message;
+      if (!failure_) failure_ = error;
       for (const auto& mailbox : mailboxes_) {
         const std::lock_guard box(mailbox->mutex);
         mailbox->arrived.notify_all();
@@ -42,7 +43,7 @@ class Job {
     for (const auto& [owner, act] : acts_) act();
   }
 
-  std::string failure() const {
+  std::optional<Error> failure() const {
     const std::lock_guard lock(mutex_);
     return failure_;
   }
@@ -59,7 +60,7 @@ class Job {
 
  private:
   mutable std::mutex mutex_;
-  std::string failure_;
+  std::optional<Error> failure_;
   std::vector<std::shared_ptr<Mailbox>> mailboxes_;
   std::mutex acts_mutex_;
   std::map<const void*, std::function<void()>> acts_;
@@ -107,8 +108,7 @@ class ThreadTransport final : public Transport {
     while (queue.empty()) {
       // The job's lock is taken before a mailbox's, never after it.
       lock.unlock();
-      const std::string failure = group_->job->failure();
-      if (!failure.empty()) fail_runtime("{}", failure);
+      if (const auto failure = group_->job->failure()) fail_runtime("{}", failure->what());
       if (cancelled_) fail_runtime("this rank has failed");
       lock.lock();
       // Woken by a failure between the two: looked at again within a moment.
@@ -126,7 +126,9 @@ class ThreadTransport final : public Transport {
   void on_failure(std::function<void()> act) override {
     group_->job->on_failure(this, std::move(act));
   }
-  void fail_job(const std::string& message) override { group_->job->fail(message); }
+  void fail_job(const std::string& message) override {
+    group_->job->fail(Error(ErrorKind::runtime, message));
+  }
   void cancel() override { cancelled_ = true; }
 
   std::unique_ptr<Transport> split(int color) override {
@@ -175,16 +177,11 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
   require(ranks >= 1, "a job of {} ranks", ranks);
   const auto job = std::make_shared<Job>();
   const auto world = std::make_shared<Group>(job, ranks);
-  std::mutex mutex;
-  std::exception_ptr first;
   const auto run = [&](int rank) {
     PeerCommunicator communicator(std::make_unique<ThreadTransport>(world, rank), options, "world",
                                   plain_rank_names(ranks));
     const auto failed = [&](ErrorKind kind, const char* what) {
-      const std::string message = fmt::format("{}: {}", communicator.name_of(rank), what);
-      const std::lock_guard lock(mutex);
-      if (!first) first = std::make_exception_ptr(Error(kind, message));
-      job->fail(message);
+      job->fail(Error(kind, fmt::format("{}: {}", communicator.name_of(rank), what)));
     };
     try {
       body(communicator);
@@ -197,7 +194,8 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
   std::vector<std::thread> threads;
   for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
   for (std::thread& thread : threads) thread.join();
-  if (first) std::rethrow_exception(first);
+  // Also a failure that no rank threw: of work on a GPU, whose end its rank takes for done.
+  if (const auto failure = job->failure()) throw *failure;
 }
 
 }  // namespace fathom

@@ -36,11 +36,11 @@ void Event::block(Stream stream) const {
 }
 
 void Event::wait() const {
-  if (event_) cuda::wait_for_event(event_);
+  if (event_) cuda::wait_for_event(device_.index, event_);
 }
 
 bool Event::reached() const {
-  return !event_ || cuda::event_reached(event_);
+  return !event_ || cuda::event_reached(device_.index, event_);
 }
 
 HostBuffer::HostBuffer(Device device, std::size_t bytes) : device_(device), bytes_(bytes) {

@@ -84,8 +84,8 @@ double seconds_between(void* earlier, void* later);  // timed events, both reach
 void destroy_event(void* event) noexcept;
 void record_event(int device, void* event, Stream stream);
 void block_on_event(int device, Stream stream, void* event);
-void wait_for_event(void* event);
-bool event_reached(void* event);
+void wait_for_event(int device, void* event);
+bool event_reached(int device, void* event);
 void* allocate_host(int device, std::size_t bytes);
 void release_host(void* data) noexcept;
 }  // namespace cuda

@@ -22,7 +22,7 @@ void TimeMark::record(Stream stream) {
 
 double TimeMark::seconds_since(const TimeMark& earlier) const {
   if (!event_) return std::chrono::duration<double>(time_ - earlier.time_).count();
-  cuda::wait_for_event(event_);
+  cuda::wait_for_event(device_.index, event_);
   return cuda::seconds_between(earlier.event_, event_);
 }
 

@@ -39,7 +39,7 @@ Trace::Trace(Device device) : device_(device), start_(now()) {
   if (device.type != DeviceType::cuda) return;
   start_event_ = cuda::create_timed_event(device.index);
   cuda::record_event(device.index, start_event_, nullptr);
-  cuda::wait_for_event(start_event_);
+  cuda::wait_for_event(device.index, start_event_);
   start_ = now();
 }
 
@@ -70,7 +70,7 @@ void Trace::add(TraceLane lane, TraceKind kind, const char* name, int number, st
 
 double Trace::seconds(std::size_t mark) const {
   if (device_.type != DeviceType::cuda) return times_.at(mark);
-  cuda::wait_for_event(events_.at(mark));
+  cuda::wait_for_event(device_.index, events_.at(mark));
   return start_ + cuda::seconds_between(start_event_, events_.at(mark));
 }
 

@@ -68,14 +68,22 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
   tensor_ = ranks.tensor().split(0, "tensor, beside");
   if (ranks.same_key_heads()) same_key_heads_ = ranks.same_key_heads()->split(0, "key heads");
   if (ranks.tied_embedding()) tied_embedding_ = ranks.tied_embedding()->split(0, "embedding");
+  data_->connect(device);
+  if (ranks.plan().sequence_parallel) tensor_->connect(device);
+  if (same_key_heads_) same_key_heads_->connect(device);
+  if (tied_embedding_) tied_embedding_->connect(device);
 }
 
 GradientSync::~GradientSync() {
   // What has begun on other ranks is finished with them, unless this one has failed.
   if (std::uncaught_exceptions() == 0) {
     queue_.drain();
-    return;
+  } else {
+    cancel();
   }
+}
+
+void GradientSync::cancel() {
   for (Communicator* group :
        {data_.get(), tensor_.get(), same_key_heads_.get(), tied_embedding_.get()}) {
     if (group) group->cancel();

@@ -52,6 +52,8 @@ class GradientSync final : public LayerObserver {
   // before_forward() of its layer, or by wait_for_weights().
   void gather_weights(Context& context);
   void wait_for_weights(Context& context);
+  // As Communicator::cancel(), in the groups of its own.
+  void cancel();
 
  private:
   struct Bucket {

@@ -36,6 +36,7 @@ class OverlappedBoundary final : public TensorBoundary {
                               Tensor dx) override;
   void row_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
   void row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx) override;
+  void cancel() override { queue_.reset(); }
 
  private:
   // Tokens on their way into `data`.

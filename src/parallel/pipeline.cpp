@@ -33,14 +33,18 @@ Boundary* boundary_of(const PipelineOptions& o) {
   return o.ranks ? o.ranks->boundary() : nullptr;
 }
 
-std::vector<Action> actions_of(const PipelineOptions& o, std::int64_t micro_batches) {
+std::vector<Action> actions_of(const PipelineOptions& o, int stage, std::int64_t micro_batches) {
   PipelineShape shape;
   shape.micro_batches = static_cast<int>(micro_batches);
-  if (!o.ranks) return schedule(PipelineSchedule::one_f_one_b, 0, shape);
+  if (!o.ranks) return schedule(PipelineSchedule::one_f_one_b, stage, shape);
   const ParallelPlan& plan = o.ranks->plan();
   shape.stages = plan.layout.pp;
   shape.virtual_stages = plan.virtual_stages;
-  return schedule(plan.schedule, o.ranks->place().pp, shape);
+  return schedule(plan.schedule, stage, shape);
+}
+
+int stage_of(const PipelineOptions& o) {
+  return o.ranks ? o.ranks->place().pp : 0;
 }
 
 std::size_t arena_bytes(const PipelineOptions& o) {
@@ -63,7 +67,26 @@ std::size_t stream_bytes(const PipelineOptions& o) {
 }
 
 std::size_t num_slots(const PipelineOptions& o) {
-  return static_cast<std::size_t>(in_flight(actions_of(o, o.micro_batches)));
+  return static_cast<std::size_t>(in_flight(actions_of(o, stage_of(o), o.micro_batches)));
+}
+
+// A micro-batch that a stage has in flight has one message on its way to the next stage at
+// most, and one on its way back: with so many places no stage waits to send. The first stage
+// has the most.
+RouteCapacity capacity_of(const PipelineOptions& o) {
+  return {stream_bytes(o), in_flight(actions_of(o, 0, o.micro_batches))};
+}
+
+// Copies of what is sent, on a GPU.
+std::size_t message_bytes(const PipelineOptions& o) {
+  if (!o.ranks || o.device.type != DeviceType::cuda) return 0;
+  const auto sends = [&](const Route& route) { return route.from == stage_of(o); };
+  std::vector<Route> routes = routes_of(o.ranks->plan());
+  std::ranges::sort(routes);
+  routes.erase(std::unique(routes.begin(), routes.end()), routes.end());
+  const auto outgoing = static_cast<std::size_t>(std::ranges::count_if(routes, sends));
+  const RouteCapacity capacity = capacity_of(o);
+  return outgoing * static_cast<std::size_t>(capacity.messages) * capacity.bytes;
 }
 
 }  // namespace
@@ -86,13 +109,13 @@ std::vector<ParameterSpec> pipeline_parameters(const PipelineOptions& o) {
 }
 
 std::size_t Pipeline::bytes(const PipelineOptions& o) {
-  return num_slots(o) * (arena_bytes(o) + stream_bytes(o)) + 2 * stream_bytes(o);
+  return num_slots(o) * (arena_bytes(o) + stream_bytes(o)) + 2 * stream_bytes(o) + message_bytes(o);
 }
 
 Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
     : options_(o),
       ranks_(o.ranks),
-      stage_(o.ranks ? o.ranks->place().pp : 0),
+      stage_(stage_of(o)),
       last_part_(o.ranks ? static_cast<int>(o.ranks->plan().stages.size()) - 1 : 0),
       outgoing_(o.device, stream_bytes(o)),
       incoming_(o.device, stream_bytes(o)) {
@@ -103,7 +126,9 @@ Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
   for (std::size_t i = 0; i < num_slots(o); ++i) {
     slots_.push_back({Activations(Arena(o.device, capacity)), Buffer(o.device, stream_bytes(o))});
   }
-  if (stages() > 1) ranks_->pipeline().open(o.device, routes_of(ranks_->plan()));
+  if (stages() > 1) {
+    ranks_->pipeline().open(o.device, routes_of(ranks_->plan()), capacity_of(o));
+  }
 }
 
 // What the rank holds of the batch's residual stream, in `memory`.
@@ -134,8 +159,8 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
 }
 
 // Lets what the next action waits for travel while this one computes.
-void Pipeline::expect_next() {
-  if (rest_.empty() || stages() == 1) return;
+void Pipeline::expect_next(const Context& context) {
+  if (rest_.empty() || stages() == 1 || context.outputs == Outputs::discarded) return;
   const Action& action = rest_.front();
   const MicroBatch& batch = micro_batches_[static_cast<std::size_t>(action.micro_batch)];
   const int part = part_of(action.chunk);
@@ -153,7 +178,7 @@ void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slo
   const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
   const Tensor input = receive_input(context, batch, part, slot.input);
   const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
-  expect_next();
+  expect_next(context);
   {
     const TraceSpan span(context, TraceKind::forward, "F", micro_batch);
     stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
@@ -171,7 +196,7 @@ void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Sl
     const TraceSpan span(context, TraceKind::wait, "wait for gradient");
     ranks_->pipeline().receive(context, d_output, next(), backward_tag(part + 1));
   }
-  expect_next();
+  expect_next(context);
   {
     const TraceSpan span(context, TraceKind::backward, "B", micro_batch);
     stage.backward(context, batch, slot.activations, d_output, d_input);
@@ -188,7 +213,7 @@ void Pipeline::run(Context& context, std::span<const MicroBatch> micro_batches, 
     first_token.push_back(first_token.back() + batch.tokens.positions.elements());
   }
   std::vector<std::size_t> slot_of(micro_batches.size() * parts_.size());
-  const std::vector<Action> actions = actions_of(options_, std::ssize(micro_batches));
+  const std::vector<Action> actions = actions_of(options_, stage_, std::ssize(micro_batches));
   std::vector<int> last_backward(parts_.size());
   for (const Action& action : actions) {
     if (action.kind == Action::Kind::forward) continue;

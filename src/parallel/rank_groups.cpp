@@ -34,12 +34,20 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
   }
 }
 
+void RankGroups::connect(Device device) const {
+  for (Communicator* const group :
+       {&world_, tensor_.get(), pipeline_.get(), beside_products_.get()}) {
+    if (group) group->connect(device);
+  }
+}
+
 void RankGroups::cancel() const {
   for (Communicator* const group :
        {&world_, tensor_.get(), data_.get(), pipeline_.get(), same_key_heads_.get(),
         tied_embedding_.get(), beside_products_.get()}) {
     if (group) group->cancel();
   }
+  if (boundary_) boundary_->cancel();
 }
 
 }  // namespace fathom

@@ -27,7 +27,10 @@ class RankGroups {
   // First and last stage when both hold the tied embedding; null on other ranks.
   Communicator* tied_embedding() const { return tied_embedding_.get(); }
 
-  // As Communicator::cancel(), in all of them.
+  // As Communicator::connect(), in those that collectives of tensors go through.
+  void connect(Device device) const;
+  // As Communicator::cancel(), in all of them. What the boundary has begun beside the
+  // computing has ended when this returns.
   void cancel() const;
 
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism

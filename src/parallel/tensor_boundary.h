@@ -28,6 +28,9 @@ class TensorBoundary : public Boundary {
   Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override;
   void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
                      ops::LogitsGradient gradient, float grad_scale, Tensor losses) override;
+  // After its communicators were cancelled: ends what runs beside the computing, which would
+  // go on with memory that is about to be freed.
+  virtual void cancel() {}
 
  protected:
   // All ranks' tokens, and the sum of this rank's, under sequence parallelism.

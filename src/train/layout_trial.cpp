@@ -74,13 +74,12 @@ class TrialRun {
       batches_.emplace_back(uploads_, plan.micro_tokens);
     }
     start();
+    if (plan.device.type != DeviceType::cpu) warm_up();
     writer_ = std::make_unique<CheckpointWriter>(
         trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},
         learner_.checkpoint_tensors(), position_.steps,
         ranks ? ranks->world().split(0, "checkpoint") : nullptr);
-    const LoaderOptions loader{plan.config.train.micro_batch, ranks ? ranks->place().dp : 0,
-                               plan.parallel.layout.dp, plan.config.data.prefetch};
-    loader_ = std::make_unique<Loader>(sampler_, loader, position_.next_sample);
+    loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
   }
 
   TrialRecord run() {
@@ -101,6 +100,21 @@ class TrialRun {
     require_same_run(checkpoint, identity_, plan_.config.model);
     learner_.load(checkpoint);
     position_ = position_in(checkpoint.state());
+  }
+
+  LoaderOptions loader_options() const {
+    return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0,
+            plan_.parallel.layout.dp, plan_.config.data.prefetch};
+  }
+
+  // As a training does: ranks whose GPUs wait for each other must not be measuring algorithms.
+  void warm_up() {
+    Loader loader(sampler_, loader_options(), position_.next_sample);
+    std::vector<MicroBatch> micro_batches;
+    for (DeviceBatch& memory : batches_) {
+      micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
+    }
+    learner_.warm_up(micro_batches);
   }
 
   void take_step(TrialRecord& record) {

@@ -120,11 +120,17 @@ Learner::Learner(const LearnerOptions& o)
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
+  if (o.ranks) o.ranks->connect(o.device);
 }
 
-// A GPU that still waits for other ranks would keep its memory from being freed.
+// A GPU that still waits for other ranks would keep its memory from being freed, and what
+// runs beside the computing uses it.
 Learner::~Learner() {
-  if (options_.ranks && std::uncaught_exceptions() > 0) options_.ranks->cancel();
+  if (options_.ranks && std::uncaught_exceptions() > 0) {
+    sync_->cancel();
+    options_.ranks->cancel();
+  }
+  sync_.reset();
 }
 
 void Learner::initialize_weights(std::uint64_t seed) {
@@ -225,6 +231,7 @@ void Learner::load_weights(const Checkpoint& checkpoint) {
     checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   }
   if (sync_) {
+    options_.ranks->world().barrier();  // nobody waits on a GPU for one that is still loading
     sync_->gather_weights(context_);
     sync_->wait_for_weights(context_);
   }

@@ -59,7 +59,8 @@ class Learner {
 
   // Runs a step of these micro-batches and throws it away, so that a device's libraries
   // are loaded and its algorithms chosen by measurement before the first real step, in
-  // the memory that is there anyway. The weights should be those of the run.
+  // the memory that is there anyway. The weights should be those of the run. All ranks do it,
+  // each by itself: none waits on its GPU for one that still loads.
   void warm_up(std::span<const MicroBatch> micro_batches);
 
   struct Result {

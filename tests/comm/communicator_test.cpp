@@ -93,13 +93,31 @@ TEST(Communicator, TensorsOfDifferentSizesAreRefused) {
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
   for (const Route& route : {Route{0, 2, 0}, Route{-1, 1, 0}, Route{1, 1, 1}}) {
     const std::string message = failure_of(2, 5, [&](Communicator& world) {
-      world.open(cpu_device, {&route, 1});
+      world.open(cpu_device, {&route, 1}, {});
     });
     EXPECT_NE(
         message.find(fmt::format("a route from {} to {} in a group of 2", route.from, route.to)),
         std::string::npos)
         << message;
   }
+}
+
+TEST(Communicator, NothingIsExchangedForDiscardedOutputs) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    // Only one rank calls.
+    if (world.rank() == 1) return;
+    Context context(cpu_device, 0);
+    context.outputs = Outputs::discarded;
+    std::vector<float> values{1, 2, 3, 4};
+    const Tensor x(values.data(), DType::f32, {4});
+    world.all_reduce(context, x);
+    world.reduce_scatter(context, x, x.slice(0, 2));
+    world.all_gather(context, x.slice(0, 2), x);
+    world.broadcast(context, x, 1);
+    world.send(context, x, 1, 0);
+    world.receive(context, x, 1, 0);
+    EXPECT_EQ(values, (std::vector<float>{1, 2, 3, 4}));
+  });
 }
 
 TEST(Communicator, MetaTensorsAreLeftAlone) {

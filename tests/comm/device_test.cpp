@@ -83,7 +83,7 @@ void check_messages(Communicator& group, Context& context) {
     routes.push_back({from, to, 0});
     routes.push_back({to, from, 1});
   }
-  group.open(context.device, routes);
+  group.open(context.device, routes, {3000 * sizeof(float), 2});
   for (int round = 0; round < 5; ++round) {
     OnDevice<float> there(context, samples<float>(group.rank() + round, 1000));
     OnDevice<float> back(context, samples<float>(group.rank() + 10 * round, 3000));
@@ -170,7 +170,7 @@ TEST(DeviceMessages, ARouteThatWasNotOpenedIsNamed) {
       2, [](int) { return 0; },
       [](Communicator& world, Context& context) {
         const Route forwards{0, 1, 0};
-        world.open(context.device, {&forwards, 1});
+        world.open(context.device, {&forwards, 1}, {10 * sizeof(float), 1});
         const OnDevice<float> x(context, std::vector<float>(10));
         if (world.rank() == 0) world.send(context, x.tensor(), 1, 2);
         if (world.rank() == 1) world.receive(context, x.tensor(), 0, 2);
@@ -204,14 +204,14 @@ TEST(DeviceMessages, ARankThatDoesNotComeToAnotherGpuIsTold) {
     const OnDevice<float> x(context, std::vector<float>(10));
     world.all_reduce(context, x.tensor());
     synchronize(context.device, context.stream);
-    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(6));
+    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(15));
     if (world.rank() == 0) world.all_reduce(context, x.tensor());
     synchronize(context.device, context.stream);
     world.barrier();
   };
   const std::string message = failure_of(
-      2, [](int rank) { return rank; }, body, 2);
-  EXPECT_THAT(message, testing::HasSubstr("rank 0: all-reduce in the group 'world' waited 2 s on "
+      2, [](int rank) { return rank; }, body, 8);
+  EXPECT_THAT(message, testing::HasSubstr("rank 0: all-reduce in the group 'world' waited 8 s on "
                                           "the GPU for rank 1: it hangs"));
 }
 

@@ -3,6 +3,7 @@
 // these figures do not depend on how many cores there are.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -77,6 +78,68 @@ TEST(Overlap, AFailureInTheComputingEndsTheCommunication) {
   }
   EXPECT_EQ(message, "rank 1: a layer broke");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+// What the boundary has begun beside the computing would write to memory that is freed next.
+TEST(Overlap, NothingRunsOnAfterTheGroupsAreCancelled) {
+  Case c{layout(1, 1, 2)};
+  c.parallel.sequence_parallel = true;
+  c.parallel.sequence_pieces = 2;
+  const ModelConfig model = model_of(c);
+  const ParallelPlan plan =
+      resolve(c.parallel, 2, model, {2 * micro_batches, 2, SampleBatch::length});
+  std::vector<float> gathered;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan, model);
+    const auto aside = world.split(0, "aside");
+    Context context(cpu_device, 0);
+    Arena arena(cpu_device, 1 << 20);
+    std::vector<float> held(8, 1.0f);
+    const Tensor x(held.data(), DType::f32, {2, 4});
+    if (world.rank() == 0) {
+      const Tensor all = groups.boundary()->begin_enter(context, arena, x);
+      std::this_thread::sleep_for(milliseconds(50));  // until its work waits for the other rank
+      groups.cancel();
+      aside->barrier();
+      std::this_thread::sleep_for(milliseconds(50));  // what comes from it now comes too late
+      gathered.assign(all.as<float>() + 4, all.as<float>() + 8);
+    } else {
+      aside->barrier();
+      groups.boundary()->begin_enter(context, arena, x);
+      std::this_thread::sleep_for(milliseconds(50));
+      groups.cancel();
+    }
+  });
+  EXPECT_EQ(gathered, std::vector<float>(4));
+}
+
+TEST(Overlap, AWarmUpIsEachRanksOwn) {
+  Case c{layout(2, 1, 2)};
+  c.parallel.sequence_parallel = true;
+  c.parallel.sequence_pieces = 2;
+  const ModelConfig model = model_of(c);
+  const ParallelPlan plan =
+      resolve(c.parallel, 4, model, {2 * micro_batches, 2, SampleBatch::length});
+  run_thread_ranks(4, {60}, [&](Communicator& world) {
+    set_num_threads(1);
+    const RankGroups groups(world, plan, model);
+    Learner learner(options_of(c, &groups));
+    learner.initialize_weights(3);
+    std::vector<SampleBatch> samples;
+    for (int m = 0; m < micro_batches; ++m) samples.emplace_back(m);
+    std::vector<MicroBatch> batches;
+    for (const SampleBatch& sample : samples) batches.push_back(sample.batch());
+    Trace trace(cpu_device);
+    learner.context().trace = &trace;
+    const auto exchanges = [&] {
+      const std::vector<Trace::Span> spans = trace.spans();
+      return std::ranges::count(spans, TraceKind::communication, &Trace::Span::kind);
+    };
+    learner.warm_up(batches);
+    require(exchanges() == 0, "{} exchanges in a warm-up", exchanges());
+    learner.compute_gradients(batches, 1);
+    require(exchanges() > 0, "no exchange in a step");
+  });
 }
 
 // Passes a stage's announcements on, after a time for each layer.

@@ -17,6 +17,7 @@ namespace {
 using comm_cuda::NcclAborts;
 using comm_cuda::NcclChannel;
 using comm_cuda::NcclGroup;
+using comm_cuda::NcclOptions;
 using comm_cuda::NcclWatch;
 using comm_cuda::SharedGroup;
 using comm_cuda::SharedMessages;
@@ -71,9 +72,17 @@ class CudaExchange final : public DeviceExchange {
     return by_group(context, "broadcast", [&](auto& way) { way.broadcast(context, x, root); });
   }
 
+  void connect(Device device) override {
+    if (decided_) return;
+    decided_ = true;
+    const Way way = way_between(gather_values(group_, gpu_of(device)), one_process_);
+    if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, device, nccl_options());
+    if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, device);
+  }
+
   // All ranks open the routes in the same order, so of those that are left the first has both
   // its ends waiting for it.
-  void open(Device device, std::span<const Route> routes) override {
+  void open(Device device, std::span<const Route> routes, const RouteCapacity& capacity) override {
     const std::vector<Gpu> gpus = gather_values(group_, gpu_of(device));
     const auto gpu = [&](int rank) { return gpus[static_cast<std::size_t>(rank)]; };
     for (const Route& route : routes) {
@@ -81,7 +90,8 @@ class CudaExchange final : public DeviceExchange {
       if (!ends_here || lines_.contains(route)) continue;
       Line line{way_between({gpu(route.from), gpu(route.to)}, one_process_), nullptr};
       if (line.way == Way::nccl) {
-        line.channel = std::make_unique<NcclChannel>(group_, device, route, aborts_, watch(device));
+        line.channel = std::make_unique<NcclChannel>(group_, device, route, capacity,
+                                                     nccl_options(), watch(device));
       }
       lines_.emplace(route, std::move(line));
     }
@@ -122,15 +132,11 @@ class CudaExchange final : public DeviceExchange {
     return found->second;
   }
 
-  // Collective the first time.
+  NcclOptions nccl_options() { return {aborts_, timeout_.seconds}; }
+
   template <class F>
   bool by_group(Context& context, const char* name, F&& collective) {
-    if (!decided_) {
-      decided_ = true;
-      const Way way = way_between(gather_values(group_, gpu_of(context.device)), one_process_);
-      if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, context.device, aborts_);
-      if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, context.device);
-    }
+    connect(context.device);
     if (nccl_) {
       collective(*nccl_);
       watch(context.device).queued(name, context.stream);

@@ -7,8 +7,10 @@ namespace fathom::comm_cuda {
 
 struct Nccl {
   decltype(&ncclGetErrorString) error_string;
+  decltype(&ncclGetLastError) last_error;
   decltype(&ncclGetUniqueId) unique_id;
   decltype(&ncclCommInitRankConfig) init_rank;
+  decltype(&ncclCommGetAsyncError) async_error;
   decltype(&ncclCommDestroy) destroy;
   decltype(&ncclCommAbort) abort;
   decltype(&ncclAllReduce) all_reduce;

@@ -1,6 +1,10 @@
 #include "comm/cuda/nccl_group.h"
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
+#include <thread>
+#include <utility>
 
 #include "core/cuda/check.h"
 #include "core/error.h"
@@ -55,6 +59,15 @@ ncclUniqueId agree_on_id(Communicator& group, const Route& route) {
 // slowly than even two blocks move them.
 constexpr int channel_blocks = 2;
 
+NcclOptions for_channel(NcclOptions options) {
+  options.most_blocks = channel_blocks;
+  return options;
+}
+
+[[noreturn]] void fail_aborted() {
+  fail_runtime("another rank has failed, or this one");
+}
+
 }  // namespace
 
 void NcclAborts::add(NcclComm& comm) {
@@ -74,49 +87,75 @@ void NcclAborts::abort_all() {
   for (NcclComm* const comm : comms_) comm->abort();
 }
 
-NcclComm::NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks, NcclAborts& aborts,
-                   int most_blocks)
-    : device_(device), aborts_(aborts) {
+NcclComm::NcclComm(Device device, const NcclOptions& options)
+    : device_(device), aborts_(options.aborts), timeout_seconds_(options.timeout_seconds) {
+  aborts_.add(*this);
+}
+
+NcclComm::NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks,
+                   const NcclOptions& options)
+    : NcclComm(device, options) {
   cuda::check(cudaSetDevice(device.index), "choosing the device");
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  if (most_blocks > 0) config.maxCTAs = most_blocks;
-  ncclComm_t comm = nullptr;
-  check_nccl(nccl().init_rank(&comm, ranks, id, rank, &config), "connecting the ranks");
-  comm_ = comm;
-  aborts_.add(*this);
+  config.blocking = 0;
+  if (options.most_blocks > 0) config.maxCTAs = options.most_blocks;
+  std::unique_lock lock(mutex_);
+  if (aborted_) fail_aborted();
+  finish(lock, "connecting the ranks", nccl().init_rank(&comm_, ranks, id, rank, &config));
 }
 
 // A rank that has failed does not wait for what it owes the others.
 NcclComm::~NcclComm() {
   aborts_.remove(*this);
-  ncclComm_t const comm = comm_.exchange(nullptr);
-  if (!comm) return;
+  if (!comm_) return;
   cudaSetDevice(device_.index);
   if (std::uncaught_exceptions() > 0) {
-    nccl().abort(comm);
+    nccl().abort(comm_);
   } else {
-    nccl().destroy(comm);
+    nccl().destroy(comm_);
   }
 }
 
-ncclComm_t NcclComm::get() const {
-  ncclComm_t const comm = comm_.load();
-  if (!comm) fail_runtime("another rank has failed, or this one");
-  return comm;
+void NcclComm::require_alive() const {
+  if (!comm_) fail_aborted();
+}
+
+void NcclComm::finish(std::unique_lock<std::mutex>& lock, const char* what, ncclResult_t status) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::chrono::duration<double> timeout(timeout_seconds_);
+  for (int looks = 0; status == ncclInProgress; ++looks) {
+    lock.unlock();
+    if (looks < 1000) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    lock.lock();
+    require_alive();
+    check_nccl(nccl().async_error(comm_, &status), what);
+    if (status == ncclInProgress && std::chrono::steady_clock::now() - start >= timeout) {
+      fail_runtime("NCCL: {} took more than {} s: another rank hangs, or does not answer", what,
+                   timeout_seconds_);
+    }
+  }
+  check_nccl(status, what);
 }
 
 void NcclComm::abort() {
-  if (ncclComm_t const comm = comm_.exchange(nullptr)) nccl().abort(comm);
+  const std::lock_guard lock(mutex_);
+  aborted_ = true;
+  if (comm_) nccl().abort(std::exchange(comm_, nullptr));
 }
 
-NcclGroup::NcclGroup(Communicator& group, Device device, NcclAborts& aborts)
-    : rank_(group.rank()), comm_(device, agree_on_id(group), group.rank(), group.size(), aborts) {}
+NcclGroup::NcclGroup(Communicator& group, Device device, const NcclOptions& options)
+    : rank_(group.rank()), comm_(device, agree_on_id(group), group.rank(), group.size(), options) {}
 
 void NcclGroup::all_reduce(Context& context, Tensor x, Reduction reduction) {
   const ncclRedOp_t operation = reduction == Reduction::max ? ncclMax : ncclSum;
-  check_nccl(nccl().all_reduce(x.data, x.data, count_of(x), type_of(x.dtype), operation,
-                               comm_.get(), stream_of(context)),
-             "all-reduce");
+  comm_.run("all-reduce", [&](ncclComm_t comm) {
+    return nccl().all_reduce(x.data, x.data, count_of(x), type_of(x.dtype), operation, comm,
+                             stream_of(context));
+  });
 }
 
 // NCCL's reduce-scatter may write to this rank's own part of `from`, and nowhere else in it.
@@ -124,66 +163,74 @@ void NcclGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
   auto* const begin = static_cast<std::byte*>(from.data);
   auto* const target = static_cast<std::byte*>(to.data);
   const bool inside = target + to.bytes() > begin && target < begin + from.bytes();
-  void* result = to.data;
-  if (inside && target != begin + static_cast<std::size_t>(rank_) * to.bytes()) {
-    if (scratch_.bytes() < to.bytes()) scratch_ = Buffer(to.device, to.bytes());
-    result = scratch_.data();
-  }
-  check_nccl(nccl().reduce_scatter(from.data, result, count_of(to), type_of(to.dtype), ncclSum,
-                                   comm_.get(), stream_of(context)),
-             "reduce-scatter");
+  void* const result =
+      inside ? begin + static_cast<std::size_t>(rank_) * to.bytes() : static_cast<void*>(target);
+  comm_.run("reduce-scatter", [&](ncclComm_t comm) {
+    return nccl().reduce_scatter(from.data, result, count_of(to), type_of(to.dtype), ncclSum, comm,
+                                 stream_of(context));
+  });
   if (result != to.data) {
     copy_bytes(to.data, to.device, result, to.device, to.bytes(), context.stream);
   }
 }
 
 void NcclGroup::all_gather(Context& context, Tensor from, Tensor to) {
-  check_nccl(nccl().all_gather(from.data, to.data, count_of(from), type_of(from.dtype), comm_.get(),
-                               stream_of(context)),
-             "all-gather");
+  comm_.run("all-gather", [&](ncclComm_t comm) {
+    return nccl().all_gather(from.data, to.data, count_of(from), type_of(from.dtype), comm,
+                             stream_of(context));
+  });
 }
 
 void NcclGroup::broadcast(Context& context, Tensor x, int root) {
-  check_nccl(nccl().broadcast(x.data, x.data, count_of(x), type_of(x.dtype), root, comm_.get(),
-                              stream_of(context)),
-             "broadcast");
+  comm_.run("broadcast", [&](ncclComm_t comm) {
+    return nccl().broadcast(x.data, x.data, count_of(x), type_of(x.dtype), root, comm,
+                            stream_of(context));
+  });
 }
 
 // NCCL connects two ranks at their first message, and the first to come waits for the other:
 // here, where both are.
-NcclChannel::NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts,
+NcclChannel::NcclChannel(Communicator& group, Device device, const Route& route,
+                         const RouteCapacity& capacity, const NcclOptions& options,
                          NcclWatch& watch)
-    : comm_(device, agree_on_id(group, route), route.from == group.rank() ? 0 : 1, 2, aborts,
-            channel_blocks),
-      watch_(watch),
+    : watch_(watch),
       stream_(device),
-      order_(device) {
-  const Buffer memory(device, 1);
+      order_(device),
+      copies_(make_copies(device, route.from == group.rank() ? capacity : RouteCapacity{})),
+      comm_(device, agree_on_id(group, route), route.from == group.rank() ? 0 : 1, 2,
+            for_channel(options)) {
   auto* const stream = static_cast<cudaStream_t>(stream_.get());
-  check_nccl(route.from == group.rank()
-                 ? nccl().send(memory.data(), 1, ncclUint8, 1, comm_.get(), stream)
-                 : nccl().recv(memory.data(), 1, ncclUint8, 0, comm_.get(), stream),
-             "connecting two ranks");
+  void* const byte = copies_.front().memory.data();
+  comm_.run("connecting two ranks", [&](ncclComm_t comm) {
+    return route.from == group.rank() ? nccl().send(byte, 1, ncclUint8, 1, comm, stream)
+                                      : nccl().recv(byte, 1, ncclUint8, 0, comm, stream);
+  });
   watch_.queued("connecting", stream_.get());
   synchronize(device, stream_.get());
 }
 
-NcclChannel::Copy& NcclChannel::take_copy(Device device, std::size_t bytes) {
-  for (Copy& copy : copies_) {
-    if (copy.memory.bytes() == bytes && copy.sent.reached()) return copy;
+std::vector<NcclChannel::Copy> NcclChannel::make_copies(Device device,
+                                                        const RouteCapacity& capacity) {
+  std::vector<Copy> copies;
+  for (int i = 0; i < std::max(1, capacity.messages); ++i) {
+    copies.push_back({Buffer(device, std::max<std::size_t>(1, capacity.bytes)), Event(device)});
   }
-  copies_.push_back({Buffer(device, bytes), Event(device)});
-  return copies_.back();
+  return copies;
 }
 
 void NcclChannel::send(Context& context, Tensor x) {
-  Copy& copy = take_copy(x.device, x.bytes());
+  Copy& copy = copies_[next_];
+  next_ = (next_ + 1) % copies_.size();
+  require(x.bytes() <= copy.memory.bytes(), "a message of {} bytes on a route for {}", x.bytes(),
+          copy.memory.bytes());
+  copy.sent.block(context.stream);
   copy_bytes(copy.memory.data(), x.device, x.data, x.device, x.bytes(), context.stream);
   order_.record(context.stream);
   order_.block(stream_.get());
-  check_nccl(nccl().send(copy.memory.data(), count_of(x), type_of(x.dtype), 1, comm_.get(),
-                         static_cast<cudaStream_t>(stream_.get())),
-             "send");
+  comm_.run("send", [&](ncclComm_t comm) {
+    return nccl().send(copy.memory.data(), count_of(x), type_of(x.dtype), 1, comm,
+                       static_cast<cudaStream_t>(stream_.get()));
+  });
   copy.sent.record(stream_.get());
   watch_.queued("send", stream_.get());
 }
@@ -191,9 +238,10 @@ void NcclChannel::send(Context& context, Tensor x) {
 void NcclChannel::receive(Context& context, Tensor x) {
   order_.record(context.stream);  // until then x is read
   order_.block(stream_.get());
-  check_nccl(nccl().recv(x.data, count_of(x), type_of(x.dtype), 0, comm_.get(),
-                         static_cast<cudaStream_t>(stream_.get())),
-             "receive");
+  comm_.run("receive", [&](ncclComm_t comm) {
+    return nccl().recv(x.data, count_of(x), type_of(x.dtype), 0, comm,
+                       static_cast<cudaStream_t>(stream_.get()));
+  });
   order_.record(stream_.get());
   order_.block(context.stream);
   watch_.queued("receive", stream_.get());

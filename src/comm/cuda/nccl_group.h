@@ -1,7 +1,7 @@
 // Collectives and messages of ranks that have a GPU each, through NCCL.
 #pragma once
 
-#include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -28,29 +28,55 @@ class NcclAborts {
   bool aborted_ = false;
 };
 
+// What an NCCL communicator is made with.
+struct NcclOptions {
+  NcclAborts& aborts;  // outlives it
+  // That NCCL may take on the host for what it begins, which is to wait for other ranks.
+  double timeout_seconds = 0;
+  // Thread blocks that it may take from the computing; 0: as many as NCCL likes.
+  int most_blocks = 0;
+};
+
 // An NCCL communicator. Its ranks make it together, each with its GPU.
+//
+// It does not block: NCCL works on a thread of its own, and the caller looks whether it is
+// done. So a rank that does not come is noticed, and abort() never frees what another thread
+// is using inside NCCL, which would wait for that rank.
 class NcclComm {
  public:
-  // `aborts` outlives it. `most_blocks`: thread blocks that it may take from the computing;
-  // 0: as many as NCCL likes.
-  NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks, NcclAborts& aborts,
-           int most_blocks = 0);
+  NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks, const NcclOptions& options);
   ~NcclComm();
   NcclComm(const NcclComm&) = delete;
   NcclComm& operator=(const NcclComm&) = delete;
-  ncclComm_t get() const;  // throws a runtime Error once it was aborted
-  void abort();            // NcclAborts', which keeps it apart from the end
+
+  // Queues operation(communicator) on its stream. Throws a runtime Error that says `what`
+  // could not be, also when the communicator was aborted before or meanwhile.
+  template <class Operation>
+  void run(const char* what, Operation&& operation) {
+    std::unique_lock lock(mutex_);
+    require_alive();
+    finish(lock, what, operation(comm_));
+  }
+  void abort();  // NcclAborts', which keeps it apart from the end
 
  private:
+  NcclComm(Device device, const NcclOptions& options);
+  void require_alive() const;
+  // Waits until NCCL has done what it has begun with `status`.
+  void finish(std::unique_lock<std::mutex>& lock, const char* what, ncclResult_t status);
+
   Device device_;
   NcclAborts& aborts_;
-  std::atomic<ncclComm_t> comm_ = nullptr;
+  double timeout_seconds_;
+  std::mutex mutex_;  // of the following, and of NCCL's calls
+  ncclComm_t comm_ = nullptr;
+  bool aborted_ = false;
 };
 
 class NcclGroup {
  public:
   // Collective.
-  NcclGroup(Communicator& group, Device device, NcclAborts& aborts);
+  NcclGroup(Communicator& group, Device device, const NcclOptions& options);
 
   void all_reduce(Context& context, Tensor x, Reduction reduction);
   void reduce_scatter(Context& context, Tensor from, Tensor to);
@@ -60,7 +86,6 @@ class NcclGroup {
  private:
   int rank_;
   NcclComm comm_;
-  Buffer scratch_;
 };
 
 // Messages of one route, in their order, on a stream and a communicator of their own: NCCL
@@ -69,8 +94,8 @@ class NcclGroup {
 class NcclChannel {
  public:
   // Both ends make it at the same time, and connect.
-  NcclChannel(Communicator& group, Device device, const Route& route, NcclAborts& aborts,
-              NcclWatch& watch);
+  NcclChannel(Communicator& group, Device device, const Route& route, const RouteCapacity& capacity,
+              const NcclOptions& options, NcclWatch& watch);
 
   void send(Context& context, Tensor x);
   void receive(Context& context, Tensor x);
@@ -80,13 +105,14 @@ class NcclChannel {
     Buffer memory;
     Event sent;
   };
-  Copy& take_copy(Device device, std::size_t bytes);
+  static std::vector<Copy> make_copies(Device device, const RouteCapacity& capacity);
 
-  NcclComm comm_;
   NcclWatch& watch_;
   OwnedStream stream_;
   Event order_;
-  std::vector<Copy> copies_;
+  std::vector<Copy> copies_;  // the sender's, used in turn
+  std::size_t next_ = 0;
+  NcclComm comm_;  // after the memory, which nobody may take while a GPU waits for another
 };
 
 }  // namespace fathom::comm_cuda

@@ -9,7 +9,8 @@ class NoExchange final : public DeviceExchange {
   bool reduce_scatter(Context&, Tensor, Tensor) override { return false; }
   bool all_gather(Context&, Tensor, Tensor) override { return false; }
   bool broadcast(Context&, Tensor, int) override { return false; }
-  void open(Device, std::span<const Route>) override {}
+  void connect(Device) override {}
+  void open(Device, std::span<const Route>, const RouteCapacity&) override {}
   bool send(Context&, Tensor, int, int) override { return false; }
   bool receive(Context&, Tensor, int, int) override { return false; }
   void cancel() override {}

@@ -56,11 +56,14 @@ void block_on_event(int device, Stream stream, void* event) {
         "ordering streams");
 }
 
-void wait_for_event(void* event) {
+// In a thread that has not chosen, these would open the first GPU, which may be another's.
+void wait_for_event(int device, void* event) {
+  check(cudaSetDevice(device), "choosing the device");
   check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "waiting for the device");
 }
 
-bool event_reached(void* event) {
+bool event_reached(int device, void* event) {
+  check(cudaSetDevice(device), "choosing the device");
   const cudaError_t status = cudaEventQuery(static_cast<cudaEvent_t>(event));
   if (status == cudaErrorNotReady) return false;
   check(status, "asking for an event");

@@ -32,10 +32,10 @@ void record_event(int, void*, Stream) {
 void block_on_event(int, Stream, void*) {
   fail();
 }
-void wait_for_event(void*) {
+void wait_for_event(int, void*) {
   fail();
 }
-bool event_reached(void*) {
+bool event_reached(int, void*) {
   fail();
 }
 void* allocate_host(int, std::size_t) {
