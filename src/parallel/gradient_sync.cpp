@@ -33,6 +33,11 @@ void append_run(const ShardBox& box, std::int64_t flat, std::int64_t begin, std:
   }
 }
 
+std::int64_t usual_bucket(std::int64_t elements) {
+  constexpr std::int64_t least = std::int64_t{1} << 20, buckets = 32;
+  return std::max(least, elements / buckets);
+}
+
 void add_once(std::vector<std::int64_t>& layers, std::int64_t layer) {
   if (std::ranges::find(layers, layer) == layers.end()) layers.push_back(layer);
 }
@@ -47,8 +52,9 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
   // The flat vectors are a multiple of the ranks times the alignment, and so are all
   // buckets when the first is.
   const std::int64_t unit = std::int64_t{128} * ranks.plan().layout.dp;
-  const std::int64_t most = std::max<std::int64_t>(1, bucket_elements / unit) * unit;
   const std::int64_t total = parameters.flat_elements();
+  const std::int64_t wanted = bucket_elements > 0 ? bucket_elements : usual_bucket(total);
+  const std::int64_t most = std::max<std::int64_t>(1, wanted / unit) * unit;
   for (std::int64_t first = 0; first < total; first += most) {
     buckets_.push_back({first, std::min(most, total - first), {}, {}});
   }

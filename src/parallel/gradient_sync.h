@@ -35,9 +35,11 @@ struct OwnedSlice {
 
 class GradientSync final : public LayerObserver {
  public:
-  // Both outlive this. Collective.
+  // Both outlive this. `bucket_elements`: 0 for a 32nd of them all, but at least a million:
+  // each bucket costs the latency of a collective, and the last one of a step is not hidden.
+  // Collective.
   GradientSync(ParameterStore& parameters, const RankGroups& ranks, Device device,
-               std::int64_t bucket_elements = std::int64_t{1} << 22);
+               std::int64_t bucket_elements = 0);
   ~GradientSync() override;
 
   // What the rank's optimizer works on, in the order of the flat vectors.
