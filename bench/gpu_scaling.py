@@ -30,13 +30,13 @@ import tomllib
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 LAYOUTS = {  # of measured runs, by the number of GPUs
-    2: "dp2 tp2+sp+pieces2 tp2+sp pp2",
+    2: "dp2 dp2+peer tp2+sp tp2+sp+peer tp2+sp+pieces2 tp2+sp+pieces2+peer pp2 pp2+peer",
     4: "dp4 tp2xdp2+sp+pieces2 tp4+sp+pieces2 tp4+sp pp4 pp2xdp2 pp2xtp2+sp+pieces2",
     8: "dp8 tp2xdp4+sp+pieces2 tp4xdp2+sp+pieces2 tp8+sp+pieces2 tp8+sp pp4xdp2 pp8 "
        "pp2xtp2xdp2+sp+pieces2",
 }
 CHECKED = {
-    2: "tp2 tp2+sp tp2+sp+pieces2 pp2 pp2+v2 dp2 dp2+nozero",
+    2: "tp2+sp tp2+sp+pieces2 tp2+sp+pieces2+peer pp2+v2 pp2+v2+peer dp2 dp2+peer dp2+nozero",
     4: "tp4+sp tp2xdp2+sp+pieces2 pp4 pp4+v2 pp2xtp2+sp pp2xdp2 dp4 dp4+nozero",
     8: "tp8+sp pp8 pp4+v2 dp8 pp2xdp2xtp2+sp+pieces2 tp4xdp2 pp4xtp2+gpipe pp2xdp4+nozero",
 }
@@ -140,6 +140,8 @@ def settings(layout):
             keys["zero"] = "false"
         elif re.fullmatch(r"pieces\d+", option):
             keys["sequence_pieces"] = int(option[6:])
+        elif option == "peer":
+            keys["peer_memory"] = "true"
         elif option == "gpipe":
             keys["schedule"] = "gpipe"
         elif re.fullmatch(r"v\d+", option):

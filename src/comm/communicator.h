@@ -39,6 +39,8 @@ struct RouteCapacity {
 
 struct CommunicatorOptions {
   double timeout_seconds = 300;  // that a rank may let the others wait
+  // GPUs of one process that reach each other's memory use that, and not NCCL.
+  bool peer_memory = false;
 };
 
 class Communicator {

@@ -1,7 +1,8 @@
 // DeviceExchange: the tensors of GPUs between the ranks of a group, without host memory.
 // A group whose ranks have a GPU each goes through NCCL; one whose ranks are threads of
-// this process on GPUs that they share, through the GPU's memory itself. Which it is, the
-// ranks find out together: at the first collective for those, in open() for messages.
+// this process on GPUs that they share, or if so wanted on GPUs that reach each other, through
+// the GPUs' memory itself. Which it is, the ranks find out together: in connect() or at the
+// first collective for those, in open() for messages.
 //
 // PeerCommunicator owns one and asks it first; in a build without CUDA a stub links that
 // declines.
@@ -44,12 +45,16 @@ class DeviceExchange {
   virtual void cancel() = 0;
 };
 
+struct ExchangeOptions {
+  bool one_process = false;  // all ranks are threads of this process
+  bool peer_memory = false;  // as in CommunicatorOptions
+  ExchangeTimeout timeout;
+};
+
 // Tags of host messages that an exchange uses between its ranks, beside those of send().
 inline constexpr int exchange_tag = 1 << 12;
 
-// `group` outlives it and carries its host messages. `one_process`: all ranks are threads
-// of this process. Does not communicate.
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process,
-                                                     ExchangeTimeout timeout);
+// `group` outlives it and carries its host messages. Does not communicate.
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, ExchangeOptions options);
 
 }  // namespace fathom

@@ -88,8 +88,9 @@ PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
     : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
   name_ranks(std::move(rank_names));
   exchange_ = make_device_exchange(
-      *this, transport_->one_process(),
-      {options_.timeout_seconds, [this](const char* operation) { fail_late(operation); }});
+      *this, {transport_->one_process(),
+              options_.peer_memory,
+              {options_.timeout_seconds, [this](const char* operation) { fail_late(operation); }}});
   transport_->on_failure([this] { exchange_->cancel(); });
 }
 

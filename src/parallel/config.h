@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "parallel/pipeline_schedule.h"
 
 namespace fathom {
@@ -20,7 +21,12 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 1;
   std::vector<std::int64_t> stage_layers;
   double timeout_seconds = 300;
+  bool peer_memory = false;
 };
+
+inline CommunicatorOptions communicator_options(const ParallelConfig& c) {
+  return {c.timeout_seconds, c.peer_memory};
+}
 
 template <class Visitor>
 void visit_fields(ParallelConfig& c, Visitor&& field) {
@@ -36,6 +42,8 @@ void visit_fields(ParallelConfig& c, Visitor&& field) {
   field("virtual_stages", c.virtual_stages, "parts of the model a stage holds (interleaved)");
   field("stage_layers", c.stage_layers, "blocks of each part; empty: balanced by FLOPs");
   field("timeout_seconds", c.timeout_seconds, "a rank that keeps others waiting longer has failed");
+  field("peer_memory", c.peer_memory,
+        "GPUs of one process read each other's memory, where they can, in place of NCCL");
 }
 
 }  // namespace fathom

@@ -65,6 +65,8 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     parallel.zero = option == "zero";
   } else if (option == "overlap" || option == "nooverlap") {
     parallel.overlap = option == "overlap";
+  } else if (option == "peer" || option == "nopeer") {
+    parallel.peer_memory = option == "peer";
   } else if (option == "gpipe") {
     set_schedule(PipelineSchedule::gpipe, 1);
   } else if (option == "1f1b") {
@@ -81,9 +83,8 @@ void set_option(const std::string& name, const std::string& option, TrainConfig&
     config.train.recompute = RecomputeChoice::full;
   } else {
     fail_input(
-        "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, overlap, nooverlap, gpipe, "
-        "1f1b, v2 (or more), "
-        "pieces2 (or more), none, selective or full",
+        "layout '{}': '{}' is not known: use sp, nosp, zero, nozero, overlap, nooverlap, peer, "
+        "nopeer, gpipe, 1f1b, v2 (or more), pieces2 (or more), none, selective or full",
         name, option);
   }
 }

@@ -9,6 +9,7 @@
 //   +pieces2               parallel.sequence_pieces
 //   +zero +nozero          parallel.zero
 //   +overlap +nooverlap    parallel.overlap
+//   +peer +nopeer          parallel.peer_memory
 //   +gpipe +1f1b +v2       parallel.schedule; v2: interleaved with 2 virtual stages
 //   +none +selective +full train.recompute
 //   all8                   every factorisation of 8 ranks with every combination of sequence

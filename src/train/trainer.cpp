@@ -43,7 +43,7 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
 
 int train(const TrainConfig& config, const TrainOptions& options) {
   const StopSignals signals;
-  const CommunicatorOptions communication{config.parallel.timeout_seconds};
+  const CommunicatorOptions communication = communicator_options(config.parallel);
   std::atomic<int> signal = 0;
   const auto body = [&](Communicator& world) {
     const int received = train_rank(config, options, signals, &world);

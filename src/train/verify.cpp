@@ -144,7 +144,7 @@ class Verification {
     if (ranks == 1) return run_trial(trial, nullptr);
     trial.threads = std::max(1, trial.threads / ranks);
     TrialRecord record;
-    const CommunicatorOptions communication{layout.config.parallel.timeout_seconds};
+    const CommunicatorOptions communication = communicator_options(layout.config.parallel);
     run_thread_ranks(ranks, communication, [&](Communicator& world) {
       TrialRecord mine = run_trial(trial, &world);
       if (world.rank() == 0) record = std::move(mine);
@@ -238,7 +238,7 @@ bool verify_layouts(const std::vector<LayoutChoice>& layouts, const VerifyOption
   require(!layouts.empty() && options.steps >= 1, "nothing to verify");
   if (launched_ranks() <= 1) return Verification(options, nullptr).run(layouts, tell);
   bool passed = false;
-  const CommunicatorOptions communication{layouts.front().config.parallel.timeout_seconds};
+  const CommunicatorOptions communication = communicator_options(layouts.front().config.parallel);
   run_mpi_rank(communication, [&](Communicator& world) {
     passed = Verification(options, &world).run(layouts, tell);
   });

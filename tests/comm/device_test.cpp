@@ -114,7 +114,7 @@ void check_queue(Communicator& group, Context& context) {
   require_near(x.values(), samples<float>(group.size() - 1, 5000), true, "a maximum beside");
 }
 
-enum class Gpus { none, shared, one_each };
+enum class Gpus { none, shared, one_each, one_each_by_peer_memory };
 
 struct DeviceCase {
   Gpus gpus;
@@ -127,10 +127,11 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
   const auto [gpus, ranks] = GetParam();
   const int wanted = gpus == Gpus::none ? 0 : gpus == Gpus::shared ? 1 : ranks;
   if (cuda::device_count() < wanted) GTEST_SKIP() << "takes " << wanted << " GPUs";
-  run_thread_ranks(ranks, {60}, [gpus = gpus](Communicator& world) {
+  const bool peer_memory = gpus == Gpus::one_each_by_peer_memory;
+  run_thread_ranks(ranks, {60, peer_memory}, [gpus = gpus, wanted](Communicator& world) {
     Device device = cpu_device;
     if (gpus != Gpus::none) device = {DeviceType::cuda, 0};
-    if (gpus == Gpus::one_each) device.index = static_cast<std::int16_t>(world.rank());
+    if (wanted > 1) device.index = static_cast<std::int16_t>(world.rank());
     Context context(device, 0);
     const OwnedStream stream(device);
     context.stream = stream.get();
@@ -219,6 +220,8 @@ INSTANTIATE_TEST_SUITE_P(All, DeviceCollectives,
                          testing::Values(DeviceCase{Gpus::none, 4}, DeviceCase{Gpus::shared, 2},
                                          DeviceCase{Gpus::shared, 4}, DeviceCase{Gpus::one_each, 2},
                                          DeviceCase{Gpus::one_each, 4},
+                                         DeviceCase{Gpus::one_each_by_peer_memory, 2},
+                                         DeviceCase{Gpus::one_each_by_peer_memory, 4},
                                          DeviceCase{Gpus::one_each, 8}));
 
 }  // namespace

@@ -79,9 +79,8 @@ TEST(LateOperation, IsToldInsteadOfWhatItsEndMakesTheRanksThrow) {
 
 }  // namespace
 
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool,
-                                                     ExchangeTimeout timeout) {
-  return std::make_unique<LateExchange>(group, std::move(timeout));
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, ExchangeOptions options) {
+  return std::make_unique<LateExchange>(group, std::move(options.timeout));
 }
 
 }  // namespace fathom

@@ -24,9 +24,11 @@ using comm_cuda::SharedMessages;
 
 enum class Way { host, shared, nccl };
 
-// What tells a GPU from all others, and whether its rank can use NCCL.
+// What tells a GPU from all others, its number in its rank's process, and whether its rank can
+// use NCCL.
 struct Gpu {
   std::array<char, 16> uuid{};
+  int index = 0;
   int has_nccl = 0;
 };
 
@@ -34,28 +36,58 @@ Gpu gpu_of(Device device) {
   cudaDeviceProp properties{};
   cuda::check(cudaGetDeviceProperties(&properties, device.index), "asking for the GPU's number");
   Gpu gpu;
+  gpu.index = device.index;
   std::copy(std::begin(properties.uuid.bytes), std::end(properties.uuid.bytes), gpu.uuid.begin());
   gpu.has_nccl = comm_cuda::has_nccl();
   return gpu;
 }
 
-// NCCL takes one rank a GPU. Without it, threads reach each other's memory where that is
-// on one GPU.
-Way way_between(const std::vector<Gpu>& gpus, bool one_process) {
+// Of one process.
+bool reach_each_other(const std::vector<Gpu>& gpus) {
+  for (const Gpu& from : gpus) {
+    for (const Gpu& to : gpus) {
+      if (from.index == to.index) continue;
+      int reaches = 0;
+      cuda::check(cudaDeviceCanAccessPeer(&reaches, from.index, to.index), "asking for NVLink");
+      if (!reaches) return false;
+    }
+  }
+  return true;
+}
+
+// What runs on `device` may read the memory of the other GPUs from now on.
+void reach(Device device, const std::vector<Gpu>& gpus) {
+  cuda::check(cudaSetDevice(device.index), "choosing the device");
+  for (const Gpu& gpu : gpus) {
+    if (gpu.index == device.index) continue;
+    const cudaError_t status = cudaDeviceEnablePeerAccess(gpu.index, 0);
+    if (status == cudaErrorPeerAccessAlreadyEnabled) {
+      cudaGetLastError();  // forgets it
+    } else {
+      cuda::check(status, "reaching another GPU's memory");
+    }
+  }
+}
+
+// NCCL takes one rank a GPU. Threads reach each other's memory where that is on one GPU, and
+// on several when they are to.
+Way way_between(const std::vector<Gpu>& gpus, const ExchangeOptions& options) {
   bool distinct = true, same = true, has_nccl = true;
   for (std::size_t i = 0; i < gpus.size(); ++i) {
     has_nccl = has_nccl && gpus[i].has_nccl;
     same = same && gpus[i].uuid == gpus[0].uuid;
     for (std::size_t j = 0; j < i; ++j) distinct = distinct && gpus[i].uuid != gpus[j].uuid;
   }
-  if (distinct && has_nccl) return Way::nccl;
-  return same && one_process ? Way::shared : Way::host;
+  if (options.one_process && (same || (options.peer_memory && reach_each_other(gpus)))) {
+    return Way::shared;
+  }
+  return distinct && has_nccl ? Way::nccl : Way::host;
 }
 
 class CudaExchange final : public DeviceExchange {
  public:
-  CudaExchange(Communicator& group, bool one_process, ExchangeTimeout timeout)
-      : group_(group), one_process_(one_process), timeout_(std::move(timeout)) {}
+  CudaExchange(Communicator& group, ExchangeOptions options)
+      : group_(group), options_(std::move(options)) {}
 
   bool all_reduce(Context& context, Tensor x, Reduction reduction) override {
     return by_group(context, "all-reduce",
@@ -75,7 +107,9 @@ class CudaExchange final : public DeviceExchange {
   void connect(Device device) override {
     if (decided_) return;
     decided_ = true;
-    const Way way = way_between(gather_values(group_, gpu_of(device)), one_process_);
+    const std::vector<Gpu> gpus = gather_values(group_, gpu_of(device));
+    const Way way = way_between(gpus, options_);
+    if (way == Way::shared) reach(device, gpus);
     if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, device, nccl_options());
     if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, device);
   }
@@ -88,7 +122,9 @@ class CudaExchange final : public DeviceExchange {
     for (const Route& route : routes) {
       const bool ends_here = route.from == group_.rank() || route.to == group_.rank();
       if (!ends_here || lines_.contains(route)) continue;
-      Line line{way_between({gpu(route.from), gpu(route.to)}, one_process_), nullptr};
+      const std::vector<Gpu> ends{gpu(route.from), gpu(route.to)};
+      Line line{way_between(ends, options_), gpu(route.to).index, nullptr};
+      if (line.way == Way::shared) reach(device, ends);
       if (line.way == Way::nccl) {
         line.channel = std::make_unique<NcclChannel>(group_, device, route, capacity,
                                                      nccl_options(), watch(device));
@@ -99,7 +135,10 @@ class CudaExchange final : public DeviceExchange {
   bool send(Context& context, Tensor x, int to, int tag) override {
     Line& line = line_of({group_.rank(), to, tag % 2});
     if (line.way == Way::nccl) line.channel->send(context, x);
-    if (line.way == Way::shared) messages_.send(group_, context, x, to, tag);
+    if (line.way == Way::shared) {
+      const Device reader{DeviceType::cuda, static_cast<std::int16_t>(line.reader)};
+      messages_.send(group_, context, x, reader, to, tag);
+    }
     return line.way != Way::host;
   }
   bool receive(Context& context, Tensor x, int from, int tag) override {
@@ -114,11 +153,12 @@ class CudaExchange final : public DeviceExchange {
  private:
   struct Line {
     Way way = Way::host;
+    int reader = 0;  // the GPU at its end
     std::unique_ptr<NcclChannel> channel;
   };
 
   NcclWatch& watch(Device device) {
-    if (!watch_) watch_ = std::make_unique<NcclWatch>(device, timeout_);
+    if (!watch_) watch_ = std::make_unique<NcclWatch>(device, options_.timeout);
     return *watch_;
   }
 
@@ -132,7 +172,7 @@ class CudaExchange final : public DeviceExchange {
     return found->second;
   }
 
-  NcclOptions nccl_options() { return {aborts_, timeout_.seconds}; }
+  NcclOptions nccl_options() { return {aborts_, options_.timeout.seconds}; }
 
   template <class F>
   bool by_group(Context& context, const char* name, F&& collective) {
@@ -146,8 +186,7 @@ class CudaExchange final : public DeviceExchange {
   }
 
   Communicator& group_;
-  bool one_process_;
-  ExchangeTimeout timeout_;
+  ExchangeOptions options_;
   bool decided_ = false;
   NcclAborts aborts_;  // outlives what it aborts
   std::unique_ptr<NcclGroup> nccl_;
@@ -159,9 +198,8 @@ class CudaExchange final : public DeviceExchange {
 
 }  // namespace
 
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, bool one_process,
-                                                     ExchangeTimeout timeout) {
-  return std::make_unique<CudaExchange>(group, one_process, std::move(timeout));
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator& group, ExchangeOptions options) {
+  return std::make_unique<CudaExchange>(group, std::move(options));
 }
 
 }  // namespace fathom

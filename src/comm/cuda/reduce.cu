@@ -52,6 +52,7 @@ void launch(Stream stream, const Parts& parts, Tensor to, bool maximum) {
 void reduce_parts(Stream stream, const void* const* arrays, int count, Tensor to,
                   Reduction reduction) {
   if (to.elements() == 0) return;
+  cuda::check(cudaSetDevice(to.device.index), "choosing the device");
   Parts parts{};
   std::copy(arrays, arrays + count, parts.data);
   parts.count = count;

@@ -105,13 +105,15 @@ void SharedGroup::broadcast(Context& context, Tensor x, int root) {
   meet(context, x.data);
 }
 
-void SharedMessages::send(Communicator& group, Context& context, Tensor x, int to, int tag) {
+void SharedMessages::send(Communicator& group, Context& context, Tensor x, Device reader, int to,
+                          int tag) {
   std::shared_ptr<SharedMessage> message;
   for (const auto& old : copies_) {
-    if (old->copy.bytes() == x.bytes() && old->taken.load(std::memory_order_acquire)) message = old;
+    const bool fits = old->copy.bytes() == x.bytes() && old->reader == reader;
+    if (fits && old->taken.load(std::memory_order_acquire)) message = old;
   }
   if (!message) {
-    copies_.push_back(std::make_shared<SharedMessage>(x.device, x.bytes()));
+    copies_.push_back(std::make_shared<SharedMessage>(x.device, x.bytes(), reader));
     message = copies_.back();
   }
   message->read.block(context.stream);

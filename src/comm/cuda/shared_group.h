@@ -38,10 +38,11 @@ class SharedGroup {
   Buffer scratch_;
 };
 
-// A message on its way: the sender's copy, which the receiver reads.
+// A message on its way: the sender's copy, which the receiver reads, on its own GPU.
 struct SharedMessage {
-  SharedMessage(Device device, std::size_t bytes)
-      : copy(device, bytes), ready(device), read(device) {}
+  SharedMessage(Device device, std::size_t bytes, Device reader_)
+      : reader(reader_), copy(device, bytes), ready(device), read(reader_) {}
+  Device reader;
   Buffer copy;
   Event ready, read;
   std::atomic<bool> taken = true;  // the sender may use it again, after `read`
@@ -50,7 +51,7 @@ struct SharedMessage {
 // Sends through copies that are used again and again.
 class SharedMessages {
  public:
-  void send(Communicator& group, Context& context, Tensor x, int to, int tag);
+  void send(Communicator& group, Context& context, Tensor x, Device reader, int to, int tag);
   static void receive(Communicator& group, Context& context, Tensor x, int from, int tag);
 
  private:

@@ -18,7 +18,7 @@ class NoExchange final : public DeviceExchange {
 
 }  // namespace
 
-std::unique_ptr<DeviceExchange> make_device_exchange(Communicator&, bool, ExchangeTimeout) {
+std::unique_ptr<DeviceExchange> make_device_exchange(Communicator&, ExchangeOptions) {
   return std::make_unique<NoExchange>();
 }
 
