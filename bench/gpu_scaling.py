@@ -66,7 +66,8 @@ timeout_seconds = 60
 MEASURED = """output = "{work}/run"
 device = "{device}"
 dtype = "{dtype}"
-model_file = "{model}"
+[model]
+{model}
 [data]
 directory = "{work}/data"
 [train]
@@ -151,6 +152,13 @@ def settings(layout):
     return keys, keys["pp"] * keys["dp"] * keys["tp"]
 
 
+def read_model(o):
+    """The [model] table, with as many layers as --layers says."""
+    with open(o.model, "rb") as file:
+        model = tomllib.load(file)["model"]
+    return model | ({"num_layers": o.layers} if o.layers else {})
+
+
 def flops_per_token(model, length):
     """6 a matrix weight, head included, and causal attention, as `fathom bench` counts."""
     m = {"num_kv_heads": model["num_heads"],
@@ -233,6 +241,7 @@ def arguments():
     p.add_argument("--fathom", default=str(REPOSITORY / "build/cuda/fathom"))
     p.add_argument("--gpus", type=int, default=0, help="0: all; 2, 4 or 8")
     p.add_argument("--model", default=str(REPOSITORY / "configs/models/ladder-1b.toml"))
+    p.add_argument("--layers", type=int, default=0, help="of the model; 0: all it has")
     p.add_argument("--layouts", help="of the measured runs")
     p.add_argument("--parts", default="check,measure,overlap")
     p.add_argument("--tokens", type=int, default=32768, help="of a step, a GPU")
@@ -262,14 +271,15 @@ def main():
         sys.exit(f"{o.gpus} GPUs: this measures 2, 4 or 8")
     for folder in (o.work, o.out):
         folder.mkdir(parents=True, exist_ok=True)
-    with open(o.model, "rb") as file:
-        o.flops = flops_per_token(tomllib.load(file)["model"], o.length)
+    model = read_model(o)
+    o.flops = flops_per_token(model, o.length)
     prepare_data(o)
     parts = o.parts.split(",")
     good = check(o) if "check" in parts else True
 
     (o.work / "run.toml").write_text(MEASURED.format(
-        work=o.work, device=o.device, dtype=o.dtype, model=pathlib.Path(o.model).resolve(),
+        work=o.work, device=o.device, dtype=o.dtype,
+        model="\n".join(f"{key} = {json.dumps(value)}" for key, value in model.items()),
         length=o.length, micro_batch=o.micro_batch, recompute=o.recompute,
         logits_chunk=o.logits_chunk))
     wanted = [] if o.no_baseline else [("dp1", True)]

@@ -42,7 +42,8 @@ class CommQueue {
   // threw. `name` is what a trace calls the waiting.
   void wait(Context& context, Ticket ticket, const char* name);
   Ticket last() const { return submitted_; }
-  // The calling thread waits until all work has been run, on a GPU too, or has failed.
+  // The calling thread waits until the work beside it has been done, on a GPU too, or has
+  // failed.
   void drain();
 
  private:

@@ -5,8 +5,8 @@
 // of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
 // moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
 // so every rank gets the same bits every time. Tensors of the meta device stand
-// for memory that is only planned: nothing happens then, nor in a context whose outputs are
-// discarded.
+// for memory that is only planned: nothing happens then. Nor is anything exchanged in a context
+// whose outputs are discarded: what others would give is this rank's own there.
 //
 // A rank that waits longer than the timeout throws a runtime Error that names the
 // rank it waits for; when a rank fails, every other one that waits or comes to wait
@@ -66,10 +66,10 @@ class Communicator {
   virtual void connect(Device device) = 0;
   // Connects the ends of routes, for messages of the tensors of GPUs, and takes their memory.
   // Collective: all ranks pass the same routes, also those between others, and know then how
-  // each goes. A route that is open already stays.
+  // each goes. A route that is open already stays, with its capacity.
   virtual void open(Device device, std::span<const Route> routes,
                     const RouteCapacity& capacity) = 0;
-  // Sending never waits: x may change when it returns. Messages of one pair of ranks
+  // The caller never waits to send: x may change when this returns. Messages of one pair of ranks
   // and one tag (from 0) arrive in the order in which they were sent. Throws a runtime Error
   // for a tensor of a GPU on a route that was not opened; other tensors need none.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;

@@ -1,8 +1,8 @@
 // DeviceExchange: the tensors of GPUs between the ranks of a group, without host memory.
 // A group whose ranks have a GPU each goes through NCCL; one whose ranks are threads of
 // this process on GPUs that they share, or if so wanted on GPUs that reach each other, through
-// the GPUs' memory itself. Which it is, the ranks find out together: in connect() or at the
-// first collective for those, in open() for messages.
+// the GPUs' memory itself. Which it is, the ranks find out together: in connect(), else at the
+// first collective, and in open() for messages.
 //
 // PeerCommunicator owns one and asks it first; in a build without CUDA a stub links that
 // declines.

@@ -48,14 +48,15 @@ class Job {
     return failure_;
   }
 
-  // What `owner` does when a rank fails; empty: nothing, any more.
+  // What `owner` does when a rank fails, or has failed; empty: nothing, any more.
   void on_failure(const void* owner, std::function<void()> act) {
     const std::lock_guard lock(acts_mutex_);
-    if (act) {
-      acts_[owner] = std::move(act);
-    } else {
+    if (!act) {
       acts_.erase(owner);
+      return;
     }
+    if (failure()) act();
+    acts_[owner] = std::move(act);
   }
 
  private:
@@ -194,7 +195,7 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
   std::vector<std::thread> threads;
   for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
   for (std::thread& thread : threads) thread.join();
-  // Also a failure that no rank threw: of work on a GPU, whose end its rank takes for done.
+  // Also a failure that no rank threw: of work that was late on a GPU.
   if (const auto failure = job->failure()) throw *failure;
 }
 

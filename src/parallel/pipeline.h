@@ -58,6 +58,7 @@ class Pipeline {
   Tensor stream(const Buffer& memory, const MicroBatch& batch) const;
   std::size_t take_slot();
   Tensor receive_input(Context& context, const MicroBatch& batch, int part, const Buffer& memory);
+  void receive(Context& context, Tensor x, int from, int tag);
   void expect_next(const Context& context);
   void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
                Tensor losses, int micro_batch);

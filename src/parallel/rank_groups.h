@@ -29,8 +29,8 @@ class RankGroups {
 
   // As Communicator::connect(), in those that collectives of tensors go through.
   void connect(Device device) const;
-  // As Communicator::cancel(), in all of them. What the boundary has begun beside the
-  // computing has ended when this returns.
+  // As Communicator::cancel(), in all of them. No thread of the boundary's works
+  // beside the computing when this returns.
   void cancel() const;
 
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism

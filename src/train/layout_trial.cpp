@@ -12,6 +12,7 @@
 #include "train/device_batch.h"
 #include "train/machine.h"
 #include "train/run_state.h"
+#include "train/warm_up.h"
 
 namespace fathom {
 namespace {
@@ -74,12 +75,17 @@ class TrialRun {
       batches_.emplace_back(uploads_, plan.micro_tokens);
     }
     start();
-    if (plan.device.type != DeviceType::cpu) warm_up();
+    // As a training does: ranks whose GPUs wait for each other must not be measuring algorithms.
+    if (plan.device.type != DeviceType::cpu) {
+      Loader loader(sampler_, loader_options(plan, ranks), position_.next_sample);
+      warm_up(learner_, loader, batches_, ranks);
+    }
     writer_ = std::make_unique<CheckpointWriter>(
         trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},
         learner_.checkpoint_tensors(), position_.steps,
         ranks ? ranks->world().split(0, "checkpoint") : nullptr);
-    loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
+    loader_ =
+        std::make_unique<Loader>(sampler_, loader_options(plan, ranks), position_.next_sample);
   }
 
   TrialRecord run() {
@@ -100,21 +106,6 @@ class TrialRun {
     require_same_run(checkpoint, identity_, plan_.config.model);
     learner_.load(checkpoint);
     position_ = position_in(checkpoint.state());
-  }
-
-  LoaderOptions loader_options() const {
-    return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0,
-            plan_.parallel.layout.dp, plan_.config.data.prefetch};
-  }
-
-  // As a training does: ranks whose GPUs wait for each other must not be measuring algorithms.
-  void warm_up() {
-    Loader loader(sampler_, loader_options(), position_.next_sample);
-    std::vector<MicroBatch> micro_batches;
-    for (DeviceBatch& memory : batches_) {
-      micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
-    }
-    learner_.warm_up(micro_batches);
   }
 
   void take_step(TrialRecord& record) {

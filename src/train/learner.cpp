@@ -142,6 +142,8 @@ void Learner::initialize_weights(std::uint64_t seed) {
 void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
   context_.outputs = Outputs::discarded;
   compute_gradients(micro_batches, 1);
+  optimizer_.warm_up(context_);
+  evaluate(micro_batches.front());
   context_.outputs = Outputs::kept;
 }
 

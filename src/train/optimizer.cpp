@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "ops/elementwise.h"
@@ -123,6 +124,11 @@ void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* w
   }
   if (world) world->all_reduce(context, sum_of_squares_);
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
+}
+
+void Optimizer::warm_up(Context& context) {
+  ops::fill(context, scale_, std::numeric_limits<float>::quiet_NaN());
+  update(context, 0, 1);
 }
 
 void Optimizer::update(Context& context, double learning_rate, std::int64_t count) {

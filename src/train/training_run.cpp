@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "train/checkpoint_model.h"
 #include "train/run_directory.h"
+#include "train/warm_up.h"
 
 namespace fathom {
 namespace {
@@ -79,31 +80,18 @@ void TrainingRun::start(const TrainOptions& options) {
   else
     begin();
 
-  if (plan_.device.type != DeviceType::cpu) warm_up();
+  if (plan_.device.type != DeviceType::cpu) {
+    Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
+    warm_up(learner_, loader, batches_, ranks_);
+  }
   checkpoints_ = std::make_unique<CheckpointWriter>(
       path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
-  loader_ = std::make_unique<Loader>(sampler_, loader_options(), position_.next_sample);
+  loader_ =
+      std::make_unique<Loader>(sampler_, loader_options(plan_, ranks_), position_.next_sample);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   start_ = Clock::now();
-}
-
-LoaderOptions TrainingRun::loader_options() const {
-  return {plan_.config.train.micro_batch, ranks_ ? ranks_->place().dp : 0, plan_.parallel.layout.dp,
-          plan_.config.data.prefetch};
-}
-
-// The first micro-batch of a step begins its gradients, all others add to them: two
-// show a device all that a step has. A pipeline wants as many as always.
-void TrainingRun::warm_up() {
-  Loader loader(sampler_, loader_options(), position_.next_sample);
-  std::vector<MicroBatch> micro_batches;
-  for (DeviceBatch& memory : batches_) {
-    if (!ranks_ && micro_batches.size() == 2) break;
-    micro_batches.push_back(memory.upload(learner_.context(), loader.next()));
-  }
-  learner_.warm_up(micro_batches);
 }
 
 TrainingRun::Agreement TrainingRun::agree(const StopSignals& signals) {

@@ -43,8 +43,6 @@ class TrainingRun {
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
   void begin();
-  LoaderOptions loader_options() const;
-  void warm_up();
   Agreement agree(const StopSignals& signals);
   // A step that the device may still work on.
   struct QueuedStep {

@@ -119,6 +119,27 @@ TEST(Learner, TwoResultsMayStandOut) {
   EXPECT_THROW(late.queue_gradients({&step.batch, 1}, step.counted), Error);
 }
 
+TEST(Learner, AWarmUpChangesNothing) {
+  const Golden golden("gqa");
+  Learner cold(options_of(golden, DType::bf16)), warm(options_of(golden, DType::bf16));
+  for (Learner* learner : {&cold, &warm}) learner->initialize_weights(5);
+  const golden::Step other(golden, warm.context(), 1), step(golden, warm.context(), 0);
+  warm.warm_up({&other.batch, 1});
+  for (Learner* learner : {&cold, &warm}) {
+    learner->compute_gradients({&step.batch, 1}, step.counted);
+    learner->update(1e-3, 1);
+  }
+  for (std::size_t i = 0; i < cold.optimizer().slices().size(); ++i) {
+    const OptimizerSlice &a = cold.optimizer().slices()[i], &b = warm.optimizer().slices()[i];
+    EXPECT_EQ(master_of(cold.context(), a), master_of(warm.context(), b)) << a.name;
+    for (const auto moment : {&OptimizerSlice::m, &OptimizerSlice::v}) {
+      EXPECT_EQ(golden::download(cold.context(), a.*moment),
+                golden::download(warm.context(), b.*moment))
+          << a.name;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, GoldenLearner, testing::ValuesIn([] {
       std::vector<Case> cases;

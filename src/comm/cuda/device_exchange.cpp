@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <map>
 
 #include "comm/cuda/nccl_group.h"
@@ -88,6 +89,10 @@ class CudaExchange final : public DeviceExchange {
  public:
   CudaExchange(Communicator& group, ExchangeOptions options)
       : group_(group), options_(std::move(options)) {}
+  // Nothing waits for the end of one communicator before all know that it is the end.
+  ~CudaExchange() override {
+    if (std::uncaught_exceptions() > 0) aborts_.abort_all();
+  }
 
   bool all_reduce(Context& context, Tensor x, Reduction reduction) override {
     return by_group(context, "all-reduce",

@@ -107,13 +107,11 @@ NcclComm::NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks,
 // A rank that has failed does not wait for what it owes the others.
 NcclComm::~NcclComm() {
   aborts_.remove(*this);
+  if (std::uncaught_exceptions() > 0) abort();
+  if (aborting_.joinable()) aborting_.join();
   if (!comm_) return;
   cudaSetDevice(device_.index);
-  if (std::uncaught_exceptions() > 0) {
-    nccl().abort(comm_);
-  } else {
-    nccl().destroy(comm_);
-  }
+  nccl().destroy(comm_);
 }
 
 void NcclComm::require_alive() const {
@@ -144,7 +142,11 @@ void NcclComm::finish(std::unique_lock<std::mutex>& lock, const char* what, nccl
 void NcclComm::abort() {
   const std::lock_guard lock(mutex_);
   aborted_ = true;
-  if (comm_) nccl().abort(std::exchange(comm_, nullptr));
+  if (!comm_) return;
+  aborting_ = std::thread([device = device_, comm = std::exchange(comm_, nullptr)] {
+    cudaSetDevice(device.index);
+    nccl().abort(comm);
+  });
 }
 
 NcclGroup::NcclGroup(Communicator& group, Device device, const NcclOptions& options)

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "comm/cuda/nccl.h"
@@ -57,7 +58,10 @@ class NcclComm {
     require_alive();
     finish(lock, what, operation(comm_));
   }
-  void abort();  // NcclAborts', which keeps it apart from the end
+  // NcclAborts', which keeps it apart from the end. Returns before NCCL has freed what it
+  // holds: that waits for what is queued before it, maybe in a communicator that is aborted
+  // next.
+  void abort();
 
  private:
   NcclComm(Device device, const NcclOptions& options);
@@ -71,6 +75,7 @@ class NcclComm {
   std::mutex mutex_;  // of the following, and of NCCL's calls
   ncclComm_t comm_ = nullptr;
   bool aborted_ = false;
+  std::thread aborting_;
 };
 
 class NcclGroup {

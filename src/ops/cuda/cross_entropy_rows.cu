@@ -17,6 +17,8 @@ namespace {
 
 constexpr int max_threads = 1024;
 constexpr int most_blocks = 4;  // a multiprocessor, which share max_threads
+constexpr int max_chunks = 16;  // of a row
+constexpr std::size_t most_row_bytes = std::size_t{max_chunks} * max_threads * 16;
 constexpr std::int64_t least_row_bytes = 16 << 10;
 
 template <class T>
@@ -30,8 +32,6 @@ struct Call {
 };
 
 #if __CUDA_ARCH__ >= 900
-
-constexpr int max_chunks = 16;
 
 // A block's row in shared memory.
 template <class T, int P>
@@ -158,7 +158,7 @@ struct RowLaunch {
 
 template <class T>
 int blocks_at_once(void (*kernel)(Call<T>), std::size_t row_bytes) {
-  if (row_bytes > allow_shared_memory(kernel, operation)) return 0;
+  if (row_bytes > std::min(most_row_bytes, allow_shared_memory(kernel, operation))) return 0;
   cudaFuncAttributes attributes{};
   fathom::cuda::check(cudaFuncGetAttributes(&attributes, kernel), operation);
   const auto device = [](cudaDeviceAttr name) {

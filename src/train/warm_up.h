@@ -1,0 +1,20 @@
+// How a run's rank takes its samples, and the throw-away step before its first.
+#pragma once
+
+#include <vector>
+
+#include "data/loader.h"
+#include "train/device_batch.h"
+#include "train/learner.h"
+#include "train/plan.h"
+
+namespace fathom {
+
+// `ranks` null: the only one.
+LoaderOptions loader_options(const TrainPlan& plan, const RankGroups* ranks);
+
+// Learner::warm_up() with what `loader` gives first, in the memory of a step's batches.
+void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches,
+             const RankGroups* ranks);
+
+}  // namespace fathom
