@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) losses[row] = loss_of(total, to_float(x[target]));
   if (!gradient) return;
   __syncthreads();  // x[target] is read before it is overwritten
-  write_gradient<W>(x, x, cols, threads * W, total, scale, target);
+  write_gradient<W>(x, cols, threads * W, Gradient(total, scale, target));
 }
 
 template <class T>

@@ -76,26 +76,17 @@ class SharedRow {
   int chunk_;  // columns
 };
 
-// What turns a row's logits into gradients.
-struct Gradient {
-  float shift, factor, scale;
-  int target;  // negative: there is none, and all are zero
-
-  __device__ Gradient(SoftmaxSum total, float scale, int target)
-      : shift(shift_of(total.maximum)), factor(scale / total.sum), scale(scale), target(target) {}
-
-  template <class T, int W>
-  __device__ void write(const LogitPack<T, W>& pack, int col, T* row) const {
-    float x[W];
+// Zeros where there is no target.
+template <class T, int W>
+__device__ void write_pack(const Gradient& gradient, const LogitPack<T, W>& pack, int col, T* row) {
+  float x[W] = {};
+  if (gradient.target >= 0) {
 #pragma unroll
-    for (int i = 0; i < W; ++i) x[i] = target < 0 ? 0.0f : exponential(pack[i], shift) * factor;
-    if (target >= col && target < col + W) {
-#pragma unroll
-      for (int i = 0; i < W; ++i) x[i] -= col + i == target ? scale : 0.0f;
-    }
-    store_pack(row + col, x);
+    for (int i = 0; i < W; ++i) x[i] = pack[i];
+    gradient.apply(x, col);
   }
-};
+  store_pack(row + col, x);
+}
 
 #endif
 
@@ -138,7 +129,7 @@ __global__ void __launch_bounds__(max_threads, 1) row_kernel(const __grid_consta
 #pragma unroll
       for (int p = 0; p < P; ++p) {
         const int col = shared.column(c, p);
-        if (col < call.cols) gradient.write(packs[p], col, call.logits[row]);
+        if (col < call.cols) write_pack(gradient, packs[p], col, call.logits[row]);
       }
       if (more && c >= Lag) sum(c - Lag);
     }

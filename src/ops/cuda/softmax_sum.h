@@ -117,23 +117,38 @@ __device__ SoftmaxSum sum_of_thread(const T* logits, int count, int stride) {
   return total;
 }
 
-// The gradients of `count` logits, `target` counted from the first: scale · (softmax − 1
-// at the target), to where they may stand already.
-template <int W, class T>
-__device__ void write_gradient(const T* logits, T* to, int count, int stride, SoftmaxSum total,
-                               float scale, std::int64_t target) {
-  const float shift = shift_of(total.maximum), factor = scale / total.sum;
-#pragma unroll 4
-  for (int col = threadIdx.x * W; col < count; col += stride) {
-    float x[W];
-    load_pack(logits + col, x);
+// What turns a row's logits into their gradients: scale · (softmax − 1 at the target).
+struct Gradient {
+  float shift, factor, scale;
+  int target;
+
+  __device__ Gradient(SoftmaxSum total, float scale_, int target_)
+      : shift(shift_of(total.maximum)),
+        factor(scale_ / total.sum),
+        scale(scale_),
+        target(target_) {}
+
+  // W logits from column `col` on.
+  template <int W>
+  __device__ void apply(float (&x)[W], int col) const {
 #pragma unroll
     for (int i = 0; i < W; ++i) x[i] = exponential(x[i], shift) * factor;
     if (target >= col && target < col + W) {
 #pragma unroll
       for (int i = 0; i < W; ++i) x[i] -= col + i == target ? scale : 0.0f;
     }
-    store_pack(to + col, x);
+  }
+};
+
+// The gradients of `count` logits in their place.
+template <int W, class T>
+__device__ void write_gradient(T* logits, int count, int stride, const Gradient& gradient) {
+#pragma unroll 4
+  for (int col = threadIdx.x * W; col < count; col += stride) {
+    float x[W];
+    load_pack(logits + col, x);
+    gradient.apply(x, col);
+    store_pack(logits + col, x);
   }
 }
 
