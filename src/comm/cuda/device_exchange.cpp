@@ -49,7 +49,8 @@ bool reach_each_other(const std::vector<Gpu>& gpus) {
     for (const Gpu& to : gpus) {
       if (from.index == to.index) continue;
       int reaches = 0;
-      cuda::check(cudaDeviceCanAccessPeer(&reaches, from.index, to.index), "asking for NVLink");
+      cuda::check(cudaDeviceCanAccessPeer(&reaches, from.index, to.index),
+                  "asking whether GPUs reach each other");
       if (!reaches) return false;
     }
   }
