@@ -152,6 +152,7 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
   if (std::filesystem::exists(directory_ + "/" + checkpoint_name(resumed_step), error)) {
     committed_step_ = resumed_step;
   }
+  if (!config_.enabled) tensors.clear();
   snapshot_ = std::make_unique<Snapshot>(std::move(tensors));
 }
 
@@ -170,6 +171,7 @@ bool CheckpointWriter::busy() const {
 }
 
 bool CheckpointWriter::due(std::int64_t step) {
+  if (!config_.enabled) return false;
   const bool by_time =
       config_.interval_seconds > 0 && seconds_since(last_start_) >= config_.interval_seconds;
   const bool by_steps = config_.every_steps > 0 && step > 0 && step % config_.every_steps == 0;
@@ -179,6 +181,7 @@ bool CheckpointWriter::due(std::int64_t step) {
 
 double CheckpointWriter::save(Context& context, TrainingState state) {
   // Another rank may have heard of the last save's end before this one.
+  require(config_.enabled, "a checkpoint save where none is to be made");
   require(ranks_ || !busy(), "a checkpoint save starts while another one runs");
   if (auto earlier = finish()) background_->ended = std::move(earlier);
   postponed_ = false;
@@ -278,10 +281,12 @@ std::optional<SaveResult> CheckpointWriter::finish() {
 
 SaveResult CheckpointWriter::save_and_wait(Context& context, TrainingState state) {
   finish();
-  if (committed_step_ == state.step) {
-    SaveResult there;
-    there.step = state.step;
-    return there;
+  SaveResult result;
+  result.step = state.step;
+  if (committed_step_ == state.step) return result;
+  if (!config_.enabled) {
+    result.error = "checkpoint.enabled is false";
+    return result;
   }
   save(context, std::move(state));
   return *finish();

@@ -20,6 +20,7 @@
 namespace fathom {
 
 struct CheckpointConfig {
+  bool enabled = true;            // false: no save is made, and no memory taken for one
   double interval_seconds = 300;  // between saves; 0: not by time
   std::int64_t every_steps = 0;   // a save at each multiple; 0: not by steps
   std::int64_t keep_last = 2;
@@ -29,6 +30,7 @@ struct CheckpointConfig {
 
 template <class Visitor>
 void visit_fields(CheckpointConfig& c, Visitor&& field) {
+  field("enabled", c.enabled, "false: nothing is saved, at the end neither; for trials of speed");
   field("interval_seconds", c.interval_seconds, "seconds between checkpoints; 0: not by time");
   field("every_steps", c.every_steps, "also save at every multiple of this step; 0: not by steps");
   field("keep_last", c.keep_last, "newest checkpoints that are kept");
@@ -60,7 +62,8 @@ class CheckpointWriter {
   // `tensors` are what each save stores; their memory must outlive the writer.
   // `resumed_step`: where this run goes on, 0 for a fresh one; checkpoints of
   // later steps (damaged, or of a past that is being done again) are set aside
-  // under "<name>.abandoned" with a warning. Takes host_bytes() of memory.
+  // under "<name>.abandoned" with a warning. Takes host_bytes() of memory, unless nothing
+  // is to be saved.
   // `ranks`: the ranks that save together, each its own tensors, into a directory that
   // all of them see; used by the background thread alone. Their first commits. Null:
   // one rank. All ranks save at the same steps.
@@ -97,7 +100,8 @@ class CheckpointWriter {
   // Waits for the running save, if any, and returns its result.
   std::optional<SaveResult> finish();
   // Waits for a running save, then saves and waits: at the end and on a signal.
-  // Writes nothing when this step is the last one committed.
+  // Writes nothing when this step is the last one committed, and fails when saving is not
+  // enabled.
   SaveResult save_and_wait(Context& context, TrainingState state);
 
  private:

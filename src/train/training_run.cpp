@@ -199,14 +199,20 @@ void TrainingRun::finish_trace() {
 void TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
+  const bool kept = plan_.config.checkpoint.enabled;
   const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
-  if (ranks_ && !saved.committed()) {
+  if (ranks_ && kept && !saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
   }
   if (!first()) return;
   reports_->sync();
-  write_final_model(plan_, *data_, learner_, ranks_, position_.steps);
+  if (kept) write_final_model(plan_, *data_, learner_, ranks_, position_.steps);
   reports_->write_page(now(), state().config_toml);
+  if (!kept) {
+    log::info("nothing was saved but the curves, in {}/report.html: checkpoint.enabled is false",
+              plan_.config.output);
+    return;
+  }
   log::info(
       "the model is in {0}/model, the curves in {0}/report.html; try:\n"
       "  fathom generate {0}/model --prompt \"Once\"",
@@ -221,7 +227,8 @@ void TrainingRun::stop_for_signal() {
     log::info("stopped by a signal after step {}; the same command goes on from there",
               position_.steps);
   } else {
-    log::warning("stopped by a signal after step {}, which could not be saved", position_.steps);
+    log::warning("stopped by a signal after step {}, which was not saved: {}", position_.steps,
+                 saved.error);
   }
 }
 

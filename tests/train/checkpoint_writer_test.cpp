@@ -103,6 +103,19 @@ TEST(CheckpointWriter, FullDiskIsAWarningAndLeavesNoDebris) {
   EXPECT_EQ(latest_checkpoint(directory)->step(), 2);
 }
 
+TEST(CheckpointWriter, SavesNothingWhereNothingIsToBeSaved) {
+  const std::string directory = fresh_directory("disabled");
+  State state(4000, 5);
+  CheckpointConfig config = by_steps(1);
+  config.enabled = false;
+  CheckpointWriter writer(directory, config, state.tensors);
+  EXPECT_FALSE(writer.due(1));
+  writer.before_change(state.context);
+  EXPECT_EQ(writer.save_and_wait(state.context, state.training(1)).error,
+            "checkpoint.enabled is false");
+  EXPECT_TRUE(fs::is_empty(directory));
+}
+
 TEST(CheckpointWriter, ConfigErrorsNameTheKey) {
   CheckpointConfig config;
   config.keep_last = 0;

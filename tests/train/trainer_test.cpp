@@ -140,6 +140,17 @@ TEST(Trainer, WritesWhatARunIsMadeOf) {
   EXPECT_EQ(tensors_of(checkpoint_of(config, total_steps)), before);
 }
 
+TEST(Trainer, SavesNothingWhereNothingIsToBeSaved) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  config.checkpoint.enabled = false;
+  ASSERT_EQ(train(config, {}), 0);
+  EXPECT_TRUE(fs::exists(config.output + "/report.html"));
+  EXPECT_FALSE(fs::exists(config.output + "/model"));
+  EXPECT_TRUE(fs::is_empty(config.output + "/checkpoints"));
+}
+
 TEST(Trainer, ResumeNoneBeginsAgain) {
   const TempDir dir;
   prepare(dir);
