@@ -35,6 +35,19 @@ std::ptrdiff_t holder_of(const std::vector<Trace::Span>& outer, const Trace::Spa
   return inner.end <= holder->end ? holder - outer.begin() : -1;
 }
 
+// When any of the spans, which are in the order of their beginnings, is under way.
+std::vector<Trace::Span> merged(const std::vector<Trace::Span>& spans) {
+  std::vector<Trace::Span> runs;
+  for (const Trace::Span& span : spans) {
+    if (!runs.empty() && span.begin <= runs.back().end) {
+      runs.back().end = std::max(runs.back().end, span.end);
+    } else {
+      runs.push_back(span);
+    }
+  }
+  return runs;
+}
+
 // Seconds in which both a span of `waits` and one of `runs` are under way; each list's do not
 // overlap each other.
 double common_seconds(const std::vector<Trace::Span>& waits, const std::vector<Trace::Span>& runs) {
@@ -71,7 +84,6 @@ TraceSums sum_trace(const std::vector<Trace::Span>& spans, double offset) {
       const std::ptrdiff_t step = holder_of(steps, s);
       if (step >= 0) sums.runs[static_cast<std::size_t>(step)].busy += length;
     }
-    if (s.lane == TraceLane::communication) sums.background += length;
     if (!stands_still(s)) continue;
     sums.exposed += length;
     if (s.kind == TraceKind::join) sums.joined += length;
@@ -79,8 +91,10 @@ TraceSums sum_trace(const std::vector<Trace::Span>& spans, double offset) {
   }
   const auto waits =
       outer_spans(spans, [](const Trace::Span& s) { return s.kind == TraceKind::join; });
-  const auto beside =
-      outer_spans(spans, [](const Trace::Span& s) { return s.lane == TraceLane::communication; });
+  // Of several queues, which run beside each other too.
+  const auto beside = merged(
+      outer_spans(spans, [](const Trace::Span& s) { return s.lane == TraceLane::communication; }));
+  for (const Trace::Span& s : beside) sums.background += s.end - s.begin;
   sums.uncovered = common_seconds(waits, beside);
   return sums;
 }

@@ -20,7 +20,7 @@ struct TraceSums {
   double seconds = 0;     // from the first span's beginning to the last one's end
   double compute = 0;     // forward, backward, update, less the communication inside
   double exposed = 0;     // communication that the compute lane stood still for
-  double background = 0;  // communication of the other lane
+  double background = 0;  // in which anything of the other lane was under way
   double joined = 0;      // that the compute lane waited for the other one
   double uncovered = 0;   // of `background`, that ran while the compute lane waited for it
   std::vector<PipelineRun> runs;

@@ -282,10 +282,14 @@ TEST(Trace, UncoveredIsWhatRanWhileTheComputingWaitedForIt) {
                                     {compute, join, "wait", -1, 2, 6},  // begins to run at 4
                                     {beside, communication, "sum", -1, 4, 5},
                                     {beside, communication, "gather", -1, 7, 9},
+                                    // of another queue: within, across and after those
+                                    {beside, communication, "sum", -1, 1, 2},
+                                    {beside, communication, "sum", -1, 4.5, 5.5},
+                                    {beside, communication, "sum", -1, 9, 9.5},
                                     {compute, forward, "F", 0, 6, 10}});
-  EXPECT_DOUBLE_EQ(sums.background, 5);
+  EXPECT_DOUBLE_EQ(sums.background, 6);
   EXPECT_DOUBLE_EQ(sums.joined, 4);
-  EXPECT_DOUBLE_EQ(sums.uncovered, 2);
+  EXPECT_DOUBLE_EQ(sums.uncovered, 2.5);
 }
 
 TEST(Trace, ActivationsOfOneForwardOneBackwardDoNotGrowWithMicroBatches) {
