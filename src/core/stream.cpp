@@ -13,8 +13,9 @@ bool on_cuda(Device device) {
 
 }  // namespace
 
-OwnedStream::OwnedStream(Device device)
-    : device_(device), stream_(on_cuda(device) ? cuda::create_stream(device.index) : nullptr) {}
+OwnedStream::OwnedStream(Device device, StreamPriority priority)
+    : device_(device),
+      stream_(on_cuda(device) ? cuda::create_stream(device.index, priority) : nullptr) {}
 
 OwnedStream::~OwnedStream() {
   if (stream_) cuda::destroy_stream(device_.index, stream_);

@@ -10,10 +10,13 @@
 
 namespace fathom {
 
+// Whose thread blocks a GPU starts first where several streams have some that wait.
+enum class StreamPriority { usual, high };
+
 // A further stream of a device; work on it waits for nothing but events.
 class OwnedStream {
  public:
-  explicit OwnedStream(Device device);
+  explicit OwnedStream(Device device, StreamPriority priority = StreamPriority::usual);
   ~OwnedStream();
   OwnedStream(const OwnedStream&) = delete;
   OwnedStream& operator=(const OwnedStream&) = delete;
@@ -76,7 +79,7 @@ class HostBuffer {
 };
 
 namespace cuda {
-Stream create_stream(int device);
+Stream create_stream(int device, StreamPriority priority);
 void destroy_stream(int device, Stream stream) noexcept;
 void* create_event(int device);
 void* create_timed_event(int device);

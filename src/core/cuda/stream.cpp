@@ -6,10 +6,14 @@
 
 namespace fathom::cuda {
 
-Stream create_stream(int device) {
+Stream create_stream(int device, StreamPriority priority) {
   check(cudaSetDevice(device), "choosing the device");
+  int least = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
   cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking,
+                                     priority == StreamPriority::high ? greatest : least),
+        "a stream");
   return stream;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 }  // namespace
 
-Stream create_stream(int) {
+Stream create_stream(int, StreamPriority) {
   fail();
 }
 void destroy_stream(int, Stream) noexcept {}
