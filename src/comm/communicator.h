@@ -13,6 +13,7 @@
 // throws with that rank's message.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,6 +56,11 @@ class Communicator {
   // to's shape, one after another; `to` may be one of them. This rank's own may then hold
   // the sum too, and the others keep their values.
   virtual void reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
+  // The same in two steps, for a queue beside the computing. This one moves, what it returns
+  // adds: later, in the stream of the context that it is given, which has to be ordered after
+  // all that is queued here; `from` stays as it is until then. Empty: all is done.
+  virtual std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
+                                                             Tensor to) = 0;
   // to = all ranks' `from`, one after another; `from` may be this rank's part of `to`.
   virtual void all_gather(Context& context, Tensor from, Tensor to) = 0;
   // x = x of rank `root`.

@@ -33,6 +33,9 @@ class DeviceExchange {
   // received in the order in which they were sent.
   virtual bool all_reduce(Context& context, Tensor x, Reduction reduction) = 0;
   virtual bool reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
+  // Empty: nothing was done.
+  virtual std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
+                                                             Tensor to) = 0;
   virtual bool all_gather(Context& context, Tensor from, Tensor to) = 0;
   virtual bool broadcast(Context& context, Tensor x, int root) = 0;
   // As in Communicator; open() before the first message of a route.

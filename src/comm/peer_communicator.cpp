@@ -220,6 +220,16 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
   reduce_part(context, "reduce_scatter", part_of(rank()), flat(to), Reduction::sum);
 }
 
+std::function<void(Context&)> PeerCommunicator::begin_reduce_scatter(Context& context, Tensor from,
+                                                                     Tensor to) {
+  if (on_gpu(from) && context.outputs == Outputs::kept) {
+    auto rest = exchange_->begin_reduce_scatter(context, flat(from), flat(to));
+    if (rest) return rest;
+  }
+  reduce_scatter(context, from, to);
+  return {};
+}
+
 void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
   require(to.elements() == from.elements() * size() && from.dtype == to.dtype,
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());

@@ -21,6 +21,8 @@ class PeerCommunicator final : public Communicator {
   int size() const override { return transport_->size(); }
   void all_reduce(Context& context, Tensor x, Reduction reduction) override;
   void reduce_scatter(Context& context, Tensor from, Tensor to) override;
+  std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
+                                                     Tensor to) override;
   void all_gather(Context& context, Tensor from, Tensor to) override;
   void broadcast(Context& context, Tensor x, int root) override;
   void connect(Device device) override;

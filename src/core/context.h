@@ -42,7 +42,9 @@ struct Context {
   AlgorithmSearch search = AlgorithmSearch::usual;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
   Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
-  TraceLane lane{};        // as what it is noted
+  // As what it is noted; and whether it runs beside the computing, which it should leave the
+  // GPU's multiprocessors to.
+  TraceLane lane{};
 
   // Workspace for the largest scratch of any operation but attention on a GPU, for
   // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's

@@ -39,6 +39,9 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   table.add("batches", batches);
   if (plan.device.type == DeviceType::cuda) table.add_host("batches, page-locked", batches);
   if (plan.device.type == DeviceType::cuda) table.add("libraries", device_reserve);
+  if (plan.device.type == DeviceType::cuda && ranks && ranks->world().size() > 1) {
+    table.add("exchanges between ranks", exchange_reserve);
+  }
   if (plan.config.checkpoint.enabled) table.add_host("checkpoint snapshot", bytes.checkpoint);
   // What oneDNN generates and caches for the model's shapes, as measured on small and
   // middling models in f32 and bf16.

@@ -8,6 +8,7 @@
 #include "comm/collectives_check.h"
 #include "comm/comm_queue.h"
 #include "comm/thread_ranks.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -63,6 +64,13 @@ void check(Communicator& group, Context& context, std::int64_t part, bool exact)
     std::vector<T> got = from.values();
     got = {got.begin() + at, got.begin() + at + part};
     require_near(got, mine, exact, "reduce_scatter");
+    OnDevice<T> begun(context, samples<T>(rank, count));
+    const auto add =
+        group.begin_reduce_scatter(context, begun.tensor(), begun.tensor().slice(at, part));
+    if (add) add(context);
+    std::vector<T> sum = begun.values();
+    require_near({sum.begin() + at, sum.begin() + at + part}, mine, exact,
+                 "a reduce_scatter begun");
     // In place, from this rank's part of the whole.
     OnDevice<T> gathered(context, std::vector<T>(static_cast<std::size_t>(count)));
     OnDevice<T> piece(context, got);
@@ -136,9 +144,12 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
     const OwnedStream stream(device);
     context.stream = stream.get();
     const bool exact = gpus != Gpus::one_each;
-    for (const std::int64_t part : {1, 37, 4099, 300001}) {
-      check<float>(world, context, part, exact);
-      check<bfloat16>(world, context, part, exact);
+    for (const TraceLane lane : {TraceLane::communication, TraceLane::compute}) {
+      context.lane = lane;
+      for (const std::int64_t part : {1, 37, 4099, 300001}) {
+        check<float>(world, context, part, exact);
+        check<bfloat16>(world, context, part, exact);
+      }
     }
     check_messages(world, context);
     check_queue(world, context);
@@ -150,9 +161,9 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
 // What a job of so many ranks, each on GPU `device_of(rank)`, ends with.
 std::string failure_of(int ranks, std::function<int(int)> device_of,
                        const std::function<void(Communicator&, Context&)>& body,
-                       double timeout = 60) {
+                       double timeout = 60, bool peer_memory = false) {
   try {
-    run_thread_ranks(ranks, {timeout}, [&](Communicator& world) {
+    run_thread_ranks(ranks, {timeout, peer_memory}, [&](Communicator& world) {
       const Device device{DeviceType::cuda, static_cast<std::int16_t>(device_of(world.rank()))};
       const OwnedStream stream(device);
       Context context(device, 0);
@@ -181,40 +192,54 @@ TEST(DeviceMessages, ARouteThatWasNotOpenedIsNamed) {
                                           "on a route that was not opened"));
 }
 
-TEST(DeviceMessages, AFailedRankEndsWhatWaitsForItOnAnotherGpu) {
-  if (cuda::device_count() < 2) GTEST_SKIP() << "takes 2 GPUs";
+class TwoRanks : public testing::TestWithParam<Gpus> {
+ protected:
+  int gpus() const { return GetParam() == Gpus::shared ? 1 : 2; }
+  std::string failure(const std::function<void(Communicator&, Context&)>& body,
+                      double timeout = 100) const {
+    const auto device_of = [this](int rank) { return rank % gpus(); };
+    return failure_of(2, device_of, body, timeout, GetParam() == Gpus::one_each_by_peer_memory);
+  }
+};
+
+TEST_P(TwoRanks, AFailedOneEndsWhatWaitsForItOnAGpu) {
+  if (cuda::device_count() < gpus()) GTEST_SKIP() << "takes " << gpus() << " GPUs";
   const auto start = std::chrono::steady_clock::now();
-  const std::string message = failure_of(
-      2, [](int rank) { return rank; },
-      [](Communicator& world, Context& context) {
-        const OnDevice<float> x(context, std::vector<float>(10));
-        world.all_reduce(context, x.tensor());
-        synchronize(context.device, context.stream);
-        if (world.rank() == 1) fail_runtime("out of luck");
-        world.all_reduce(context, x.tensor());
-        synchronize(context.device, context.stream);
-        world.barrier();
-      });
+  const std::string message = failure([](Communicator& world, Context& context) {
+    const OnDevice<float> x(context, std::vector<float>(10));
+    world.all_reduce(context, x.tensor());
+    synchronize(context.device, context.stream);
+    if (world.rank() == 1) fail_runtime("out of luck");
+    world.all_reduce(context, x.tensor());
+    synchronize(context.device, context.stream);
+    world.barrier();
+  });
   EXPECT_EQ(message, "rank 1: out of luck");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
-TEST(DeviceMessages, ARankThatDoesNotComeToAnotherGpuIsTold) {
-  if (cuda::device_count() < 2) GTEST_SKIP() << "takes 2 GPUs";
-  const auto body = [](Communicator& world, Context& context) {
-    const OnDevice<float> x(context, std::vector<float>(10));
-    world.all_reduce(context, x.tensor());
-    synchronize(context.device, context.stream);
-    if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(15));
-    if (world.rank() == 0) world.all_reduce(context, x.tensor());
-    synchronize(context.device, context.stream);
-    world.barrier();
-  };
-  const std::string message = failure_of(
-      2, [](int rank) { return rank; }, body, 8);
-  EXPECT_THAT(message, testing::HasSubstr("rank 0: all-reduce in the group 'world' waited 8 s on "
-                                          "the GPU for rank 1: it hangs"));
+TEST_P(TwoRanks, OneThatDoesNotComeIsTold) {
+  if (cuda::device_count() < gpus()) GTEST_SKIP() << "takes " << gpus() << " GPUs";
+  const int timeout = GetParam() == Gpus::one_each ? 8 : 3;  // NCCL takes a while to begin
+  const std::string message = failure(
+      [timeout](Communicator& world, Context& context) {
+        const OnDevice<float> x(context, std::vector<float>(10));
+        world.all_reduce(context, x.tensor());
+        synchronize(context.device, context.stream);
+        if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(2 * timeout));
+        if (world.rank() == 0) world.all_reduce(context, x.tensor());
+        synchronize(context.device, context.stream);
+        world.barrier();
+      },
+      timeout);
+  EXPECT_THAT(message, testing::HasSubstr(fmt::format("waited {} s", timeout)));
+  EXPECT_THAT(message, testing::StartsWith("rank 0: "));
+  EXPECT_THAT(message, testing::HasSubstr("for rank 1: it hangs"));
 }
+
+INSTANTIATE_TEST_SUITE_P(All, TwoRanks,
+                         testing::Values(Gpus::shared, Gpus::one_each,
+                                         Gpus::one_each_by_peer_memory));
 
 INSTANTIATE_TEST_SUITE_P(All, DeviceCollectives,
                          testing::Values(DeviceCase{Gpus::none, 4}, DeviceCase{Gpus::shared, 2},

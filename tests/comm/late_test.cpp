@@ -27,6 +27,9 @@ class LateExchange final : public DeviceExchange {
   }
   bool all_reduce(Context&, Tensor, Reduction) override { return false; }
   bool reduce_scatter(Context&, Tensor, Tensor) override { return false; }
+  std::function<void(Context&)> begin_reduce_scatter(Context&, Tensor, Tensor) override {
+    return {};
+  }
   bool all_gather(Context&, Tensor, Tensor) override { return false; }
   bool broadcast(Context&, Tensor, int) override { return false; }
   void connect(Device) override {}

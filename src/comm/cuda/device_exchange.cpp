@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <exception>
 #include <map>
 
 #include "comm/cuda/nccl_group.h"
 #include "comm/cuda/shared_group.h"
+#include "comm/cuda/shared_messages.h"
 #include "core/cuda/check.h"
 #include "core/error.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -103,6 +106,13 @@ class CudaExchange final : public DeviceExchange {
     return by_group(context, "reduce-scatter",
                     [&](auto& way) { way.reduce_scatter(context, from, to); });
   }
+  std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
+                                                     Tensor to) override {
+    connect(context.device);
+    if (!shared_ || !shared_->across()) return {};
+    const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
+    return shared_->begin_reduce_scatter(context, from, to);
+  }
   bool all_gather(Context& context, Tensor from, Tensor to) override {
     return by_group(context, "all-gather", [&](auto& way) { way.all_gather(context, from, to); });
   }
@@ -117,7 +127,12 @@ class CudaExchange final : public DeviceExchange {
     const Way way = way_between(gpus, options_);
     if (way == Way::shared) reach(device, gpus);
     if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, device, nccl_options());
-    if (way == Way::shared) shared_ = std::make_unique<SharedGroup>(group_, device);
+    if (way == Way::shared) {
+      const bool across = std::ranges::any_of(
+          gpus, [&](const Gpu& other) { return other.uuid != gpus.front().uuid; });
+      shared_ =
+          std::make_unique<SharedGroup>(group_, device, across, options_.timeout.seconds, ended_);
+    }
   }
 
   // All ranks open the routes in the same order, so of those that are left the first has both
@@ -154,7 +169,10 @@ class CudaExchange final : public DeviceExchange {
     return line.way != Way::host;
   }
 
-  void cancel() override { aborts_.abort_all(); }
+  void cancel() override {
+    ended_ = true;
+    aborts_.abort_all();
+  }
 
  private:
   struct Line {
@@ -194,6 +212,7 @@ class CudaExchange final : public DeviceExchange {
   Communicator& group_;
   ExchangeOptions options_;
   bool decided_ = false;
+  std::atomic<bool> ended_ = false;
   NcclAborts aborts_;  // outlives what it aborts
   std::unique_ptr<NcclGroup> nccl_;
   std::unique_ptr<SharedGroup> shared_;

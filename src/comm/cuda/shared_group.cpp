@@ -1,53 +1,109 @@
 #include "comm/cuda/shared_group.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "comm/cuda/reduce.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 
 namespace fathom::comm_cuda {
 namespace {
 
-void copy(Context& context, void* to, const void* from, std::size_t bytes) {
-  if (to != from) copy_bytes(to, context.device, from, context.device, bytes, context.stream);
-}
+// What reduce_fetched() copies at once: at least from a rank, and at most from all.
+constexpr std::size_t least_fetch = std::size_t{2} << 20, most_fetched = std::size_t{64} << 20;
 
-// A pointer as a host message.
-template <class T>
-Tensor as_message(T*& pointer) {
-  return Tensor(&pointer, DType::u8, {sizeof pointer});
+struct Part {
+  void* to;
+  const void* from;
+  std::size_t bytes;
+};
+
+// Between GPUs too, whose memory is in one address space.
+void copy(Context& context, const Part& part, Stream stream) {
+  if (part.to == part.from) return;
+  copy_bytes(part.to, context.device, part.from, context.device, part.bytes, stream);
 }
 
 }  // namespace
 
-SharedGroup::SharedGroup(Communicator& group, Device device) : group_(group) {
-  require(group.size() <= max_parts, "{} ranks share a GPU, and {} may", group.size(), max_parts);
-  constexpr int turns = 4;
-  auto mine = std::make_shared<Events>();
-  for (int i = 0; i < turns; ++i) mine->emplace_back(device);
-  for (const std::shared_ptr<Events>* events : gather_values(group, &std::as_const(mine))) {
-    events_.push_back(*events);
-  }
-  group.barrier();
+SharedGroup::SharedGroup(Communicator& group, Device device, bool across, double timeout_seconds,
+                         const std::atomic<bool>& ended)
+    : group_(group),
+      me_(static_cast<std::size_t>(group.rank())),
+      ranks_(static_cast<std::size_t>(group.size())),
+      meeting_(group, device, timeout_seconds, ended),
+      summed_{Event(device), Event(device), Event(device), Event(device)} {
+  require(group.size() <= max_parts, "{} ranks reach each other's memory, and {} may", group.size(),
+          max_parts);
+  if (across) lanes_.emplace(device, group.size() - 1);
 }
 
-std::vector<std::byte*> SharedGroup::meet(Context& context, void* address) {
-  const std::size_t turn = next_event_++ % events_.front()->size();
-  const auto event_of = [&](std::size_t rank) -> Event& { return (*events_[rank])[turn]; };
-  const auto mine = static_cast<std::size_t>(group_.rank());
-  event_of(mine).record(context.stream);
-  std::vector<std::byte*> addresses;
-  for (void* other : gather_values(group_, address)) {
-    if (addresses.size() != mine) event_of(addresses.size()).block(context.stream);
-    addresses.push_back(static_cast<std::byte*>(other));
-  }
-  return addresses;
+std::size_t SharedGroup::other(std::size_t i) const {
+  return (me_ + 1 + i) % ranks_;
 }
 
-void SharedGroup::reduce(Context& context, const std::vector<std::byte*>& arrays,
-                         std::size_t offset, Tensor to, Reduction reduction) {
+// A copy of one other rank's part needs no lane.
+template <class F>
+void SharedGroup::take_parts(Context& context, F&& part) {
+  const bool at_once = lanes_ && ranks_ > 2;
+  if (at_once) lanes_->fork(context);
+  for (std::size_t i = 0; i < ranks_; ++i) {
+    const bool mine = other(i) == me_;
+    copy(context, part(other(i)), at_once && !mine ? lanes_->at(i) : context.stream);
+  }
+  if (at_once) lanes_->join(context);
+}
+
+// Beside the computing, the others' parts are copied first: that takes no multiprocessors
+// from it, and what is left to be read is near. Else they are read where they lie.
+void SharedGroup::reduce(Context& context, const Arrays& arrays, std::size_t offset, Tensor to,
+                         Reduction reduction) {
+  if (lanes_ && context.lane == TraceLane::communication) {
+    return reduce_fetched(context, arrays, offset, to, reduction);
+  }
   std::vector<const void*> parts;
   for (const std::byte* array : arrays) parts.push_back(array + offset);
   reduce_parts(context.stream, parts.data(), static_cast<int>(parts.size()), to, reduction);
+}
+
+std::vector<const void*> SharedGroup::fetch(Context& context, const Arrays& arrays,
+                                            std::size_t first, std::size_t bytes,
+                                            std::byte* fetched) {
+  std::vector<const void*> parts(ranks_, arrays[me_] + first);
+  for (std::size_t i = 0; i + 1 < ranks_; ++i) {
+    std::byte* const here = fetched + i * bytes;
+    copy(context, {here, arrays[other(i)] + first, bytes}, lanes_->at(i));
+    parts[other(i)] = here;
+  }
+  return parts;
+}
+
+// In parts, so that some are on their way while others are summed. Products may leave no
+// multiprocessor to a sum for as long as they run: all four parts of a range that is not too
+// large can be here by then.
+void SharedGroup::reduce_fetched(Context& context, const Arrays& arrays, std::size_t offset,
+                                 Tensor to, Reduction reduction) {
+  const std::size_t unit = size_of(to.dtype), others = ranks_ - 1, slots = summed_.size();
+  const auto whole_lines = [](std::size_t bytes) { return (bytes + 255) / 256 * 256; };
+  const std::size_t most = std::max(least_fetch, whole_lines(most_fetched / others));
+  const std::size_t part = std::clamp(whole_lines(to.bytes() / slots), least_fetch, most);
+  const std::size_t slot_bytes = part * others;
+  if (fetched_.bytes() < slots * slot_bytes) fetched_ = Buffer(to.device, slots * slot_bytes);
+  lanes_->fork(context);
+  for (std::size_t done = 0, slot = 0; done < to.bytes(); done += part, slot = (slot + 1) % slots) {
+    const std::size_t bytes = std::min(part, to.bytes() - done);
+    lanes_->wait(summed_[slot]);
+    std::byte* const here = static_cast<std::byte*>(fetched_.data()) + slot * slot_bytes;
+    const std::vector<const void*> parts = fetch(context, arrays, offset + done, bytes, here);
+    lanes_->join(context);
+    reduce_parts(
+        context.stream, parts.data(), static_cast<int>(ranks_),
+        to.slice(static_cast<std::int64_t>(done / unit), static_cast<std::int64_t>(bytes / unit)),
+        reduction);
+    summed_[slot].record(context.stream);
+  }
 }
 
 // Each rank reduces one part, which is nobody else's to read, in place, and then takes the
@@ -61,16 +117,15 @@ void SharedGroup::all_reduce(Context& context, Tensor x, Reduction reduction) {
     return static_cast<std::size_t>(static_cast<std::byte*>(part.data) -
                                     static_cast<std::byte*>(x.data));
   };
-  const std::vector<std::byte*> arrays = meet(context, x.data);
+  const Arrays arrays = meeting_.meet(context, x.data);
   const Tensor mine = part_of(group_.rank());
   reduce(context, arrays, offset_of(mine), mine, reduction);
-  meet(context, x.data);
-  for (int rank = 0; rank < group_.size(); ++rank) {
-    const Tensor part = part_of(rank);
-    copy(context, part.data, arrays[static_cast<std::size_t>(rank)] + offset_of(part),
-         part.bytes());
-  }
-  meet(context, x.data);
+  meeting_.meet(context, x.data);
+  take_parts(context, [&](std::size_t rank) {
+    const Tensor part = part_of(static_cast<int>(rank));
+    return Part{part.data, arrays[rank] + offset_of(part), part.bytes()};
+  });
+  meeting_.meet(context, x.data);
 }
 
 void SharedGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
@@ -82,62 +137,62 @@ void SharedGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
       target + to.bytes() > begin && target < begin + from.bytes() && target != begin + offset;
   Tensor result = to;
   if (read_by_others) {
-    if (scratch_.bytes() < to.bytes()) scratch_ = Buffer(to.device, to.bytes());
-    result = scratch_.tensor(to.dtype, to.shape);
+    if (result_.bytes() < to.bytes()) result_ = Buffer(to.device, to.bytes());
+    result = result_.tensor(to.dtype, to.shape);
   }
-  reduce(context, meet(context, from.data), offset, result, Reduction::sum);
-  meet(context, from.data);
-  copy(context, to.data, result.data, to.bytes());
+  reduce(context, meeting_.meet(context, from.data), offset, result, Reduction::sum);
+  meeting_.meet(context, from.data);
+  copy(context, {to.data, result.data, to.bytes()}, context.stream);
+}
+
+// The one that was taken first of those that are free. Free is said on the host: what was
+// taken last may be in use on the GPU for long, and there have to be others then.
+std::shared_ptr<SharedGroup::Fetched> SharedGroup::memory_for(Device device, std::size_t bytes) {
+  constexpr std::size_t least = 4;
+  const auto free = std::ranges::find_if(begun_, [&](const auto& old) {
+    return old->memory.bytes() >= bytes && !old->taken.load(std::memory_order_acquire);
+  });
+  if (free == begun_.end() || begun_.size() < least) {
+    return begun_.emplace_back(std::make_shared<Fetched>(device, bytes));
+  }
+  (*free)->taken.store(true, std::memory_order_relaxed);
+  std::rotate(free, free + 1, begun_.end());
+  return begun_.back();
+}
+
+std::function<void(Context&)> SharedGroup::begin_reduce_scatter(Context& context, Tensor from,
+                                                                Tensor to) {
+  const Arrays arrays = meeting_.meet(context, from.data);
+  const auto fetched = memory_for(to.device, to.bytes() * (ranks_ - 1));
+  fetched->added.block(context.stream);
+  std::vector<const void*> parts(ranks_);
+  auto* free = static_cast<std::byte*>(fetched->memory.data());
+  take_parts(context, [&](std::size_t rank) {
+    std::byte* const there = arrays[rank] + me_ * to.bytes();
+    std::byte* const here = rank == me_ ? there : std::exchange(free, free + to.bytes());
+    parts[rank] = here;
+    return Part{here, there, to.bytes()};
+  });
+  meeting_.meet(context, from.data);
+  return [fetched, parts, to](Context& later) {
+    reduce_parts(later.stream, parts.data(), static_cast<int>(parts.size()), to, Reduction::sum);
+    fetched->added.record(later.stream);
+    fetched->taken.store(false, std::memory_order_release);
+  };
 }
 
 void SharedGroup::all_gather(Context& context, Tensor from, Tensor to) {
-  const std::vector<std::byte*> parts = meet(context, from.data);
-  for (std::size_t rank = 0; rank < parts.size(); ++rank) {
-    copy(context, static_cast<std::byte*>(to.data) + rank * from.bytes(), parts[rank],
-         from.bytes());
-  }
-  meet(context, from.data);
+  const Arrays parts = meeting_.meet(context, from.data);
+  take_parts(context, [&](std::size_t rank) {
+    return Part{static_cast<std::byte*>(to.data) + rank * from.bytes(), parts[rank], from.bytes()};
+  });
+  meeting_.meet(context, from.data);
 }
 
 void SharedGroup::broadcast(Context& context, Tensor x, int root) {
-  const std::vector<std::byte*> all = meet(context, x.data);
-  copy(context, x.data, all[static_cast<std::size_t>(root)], x.bytes());
-  meet(context, x.data);
-}
-
-void SharedMessages::send(Communicator& group, Context& context, Tensor x, Device reader, int to,
-                          int tag) {
-  std::shared_ptr<SharedMessage> message;
-  for (const auto& old : copies_) {
-    const bool fits = old->copy.bytes() == x.bytes() && old->reader == reader;
-    if (fits && old->taken.load(std::memory_order_acquire)) message = old;
-  }
-  if (!message) {
-    copies_.push_back(std::make_shared<SharedMessage>(x.device, x.bytes(), reader));
-    message = copies_.back();
-  }
-  message->read.block(context.stream);
-  copy(context, message->copy.data(), x.data, x.bytes());
-  message->ready.record(context.stream);
-  message->taken.store(false, std::memory_order_relaxed);
-  // The receiver's share in it, so that it outlives a sender that ends first.
-  auto* handle = new std::shared_ptr<SharedMessage>(std::move(message));
-  Context host(cpu_device, 0);
-  group.send(host, as_message(handle), to, exchange_tag + 1 + tag);
-}
-
-void SharedMessages::receive(Communicator& group, Context& context, Tensor x, int from, int tag) {
-  std::shared_ptr<SharedMessage>* handle = nullptr;
-  Context host(cpu_device, 0);
-  group.receive(host, as_message(handle), from, exchange_tag + 1 + tag);
-  const std::unique_ptr<std::shared_ptr<SharedMessage>> owned(handle);
-  SharedMessage& message = **handle;
-  require(message.copy.bytes() == x.bytes(), "{} has sent {} bytes where {} are wanted",
-          group.name_of(from), message.copy.bytes(), x.bytes());
-  message.ready.block(context.stream);
-  copy(context, x.data, message.copy.data(), x.bytes());
-  message.read.record(context.stream);
-  message.taken.store(true, std::memory_order_release);
+  const Arrays all = meeting_.meet(context, x.data);
+  copy(context, {x.data, all[static_cast<std::size_t>(root)], x.bytes()}, context.stream);
+  meeting_.meet(context, x.data);
 }
 
 }  // namespace fathom::comm_cuda
