@@ -8,7 +8,7 @@
 // enter_backward sums and scatters, leave_backward gathers.
 //
 // The gathering calls take memory for their result from the arena; the summing
-// ones leave it at the front of their argument's memory.
+// ones leave it within their argument's memory.
 //
 // A layer's products stand next to these calls: its first is a column-parallel linear, its
 // last a row-parallel one. They go through the boundary, so that an implementation can run

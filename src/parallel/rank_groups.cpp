@@ -1,7 +1,7 @@
 #include "parallel/rank_groups.h"
 
 #include "core/error.h"
-#include "parallel/overlapped_boundary.h"
+#include "parallel/sequence_boundary.h"
 
 namespace fathom {
 
@@ -23,14 +23,13 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
     tied_embedding_ = pipeline_->split(holds ? 0 : 1, "tied embedding");
     if (!holds) tied_embedding_.reset();
   }
-  if (plan_.sequence_parallel && plan_.sequence_pieces > 1) {
+  if (plan_.sequence_parallel) {
     beside_products_ = tensor_->split(0, "tensor, beside the products");
-    boundary_ = std::make_unique<OverlappedBoundary>(*tensor_, *beside_products_, model.vocab_size,
-                                                     plan_.sequence_pieces,
-                                                     plan_.overlap ? Overlap::on : Overlap::off);
+    boundary_ = std::make_unique<SequenceBoundary>(*tensor_, *beside_products_, model.vocab_size,
+                                                   plan_.sequence_pieces,
+                                                   plan_.overlap ? Overlap::on : Overlap::off);
   } else if (layout.tp > 1) {
-    boundary_ =
-        std::make_unique<TensorBoundary>(*tensor_, plan_.sequence_parallel, model.vocab_size);
+    boundary_ = std::make_unique<TensorBoundary>(*tensor_, model.vocab_size);
   }
 }
 

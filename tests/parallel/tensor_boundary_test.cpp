@@ -11,7 +11,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "model/shard.h"
-#include "parallel/overlapped_boundary.h"
+#include "parallel/sequence_boundary.h"
 #include "parallel/small_model.h"
 
 namespace fathom {
@@ -49,19 +49,16 @@ void collect(const ParameterStore& parameters, bool sequence_parallel, Result& r
   }
 }
 
-// `pieces` above 1: products beside their collectives.
 Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel,
            std::int64_t pieces = 1) {
   Result result;
   std::mutex mutex;
   run_thread_ranks(tp, {60}, [&](Communicator& group) {
     set_num_threads(1);
-    TensorBoundary tensor_boundary(group, sequence_parallel, config.vocab_size);
+    TensorBoundary tensor(group, config.vocab_size);
     const auto beside = group.split(0, "beside");
-    OverlappedBoundary overlapped(group, *beside, config.vocab_size, pieces, Overlap::on);
-    Boundary* boundary = tp == 1      ? nullptr
-                         : pieces > 1 ? static_cast<Boundary*>(&overlapped)
-                                      : &tensor_boundary;
+    SequenceBoundary sequence(group, *beside, config.vocab_size, pieces, Overlap::on);
+    TensorBoundary* boundary = tp == 1 ? nullptr : sequence_parallel ? &sequence : &tensor;
     const TensorShard shard{group.rank(), group.size()};
     Context context(cpu_device);
     const SampleBatch tokens;
@@ -121,7 +118,7 @@ TEST(TensorBoundary, ShardedEqualsWholeOverAllLayouts) {
   }
 }
 
-TEST(OverlappedBoundary, EqualsTheWholeInAnyNumberOfPieces) {
+TEST(SequenceBoundary, EqualsTheWholeInAnyNumberOfPieces) {
   const ModelConfig config = test::small_model(2, 2, 50, false);
   const Result whole = run(config, Recompute::selective, 1, false);
   for (const auto& [tp, pieces] : {std::array{2, 2}, {2, 4}, {4, 2}}) {

@@ -1,16 +1,17 @@
-// Sequence parallelism whose collectives run beside the products next to them, in pieces:
+// Sequence parallelism whose collectives run beside the products next to them. In a backward the
+// gradient of a weight hides the sum of dx, of which it needs nothing, and x is gathered again
+// beside what comes before it. The rest is hidden in pieces, where there are several:
 //
 //   computing       x₀ Wᵀ    x₁ Wᵀ    x₂ Wᵀ ...          x₀ Wᵀ   x₁ Wᵀ      x₂ Wᵀ
 //   communication   x₁ ...   x₂ ...   gathered                   sum of y₀   sum of y₁ ...
-//
-// In a backward the gradient of a weight hides the rest: it needs no piece of the sum of dx,
-// and x is gathered again beside what comes before it.
 //
 // Of every piece of the tokens each rank holds an equal run, so that a piece lies in one
 // place before and after its collective. What else happens to the tokens that a rank holds
 // happens to each by itself.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "comm/comm_queue.h"
@@ -18,14 +19,21 @@
 
 namespace fathom {
 
-class OverlappedBoundary final : public TensorBoundary {
+class SequenceBoundary final : public TensorBoundary {
  public:
-  // `group` and `beside` are the tensor group, the second for the pieces alone; both outlive
-  // this. Tokens that `pieces` times the ranks does not divide are one piece. Without
+  // `group` and `beside` are the tensor group, the second for what runs beside products; both
+  // outlive this. Tokens that `pieces` times the ranks does not divide are one piece. Without
   // overlap the same is done in turn, with the same bits.
-  OverlappedBoundary(Communicator& group, Communicator& beside, std::int64_t vocab_size,
-                     std::int64_t pieces, Overlap overlap);
-  ~OverlappedBoundary() override;
+  SequenceBoundary(Communicator& group, Communicator& beside, std::int64_t vocab_size,
+                   std::int64_t pieces, Overlap overlap);
+  ~SequenceBoundary() override;
+
+  std::int64_t held_tokens(std::int64_t tokens) const override;
+  std::int64_t all_tokens(std::int64_t held) const override;
+  Tensor enter(Context& context, Arena& arena, Tensor x) override;
+  Tensor leave(Context& context, Tensor x) override;
+  Tensor enter_backward(Context& context, Tensor dx) override;
+  Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override;
 
   Tensor begin_enter(Context& context, Arena& arena, Tensor x) override;
   Tensor end_leave(Context& context, Tensor x) override;
@@ -44,13 +52,21 @@ class OverlappedBoundary final : public TensorBoundary {
     const void* data;
     std::vector<CommQueue::Ticket> pieces;
   };
+  // A piece's sum: what is on its way, and what is then left to be added.
+  struct Sum {
+    CommQueue::Ticket arrival = 0;
+    std::shared_ptr<std::function<void(Context&)>> add;
+  };
 
-  void gather(Context& context, Tensor held, Tensor all) override;
-  void scatter(Context& context, Tensor all, Tensor held) override;
   std::int64_t pieces_of(Tensor all) const;
+  // Where in `all` the sum of this rank's tokens goes.
+  Tensor place_of_sum(Tensor all) const;
+  // All ranks' tokens, in memory of their own; and the sum of this rank's.
+  Tensor gather(Context& context, Arena& arena, Tensor held);
+  Tensor sum(Context& context, Tensor all);
   Tensor begin_gather(Context& context, Arena& arena, Tensor held);
-  void begin_scatter(Context& context, Tensor all, std::int64_t piece);
-  Tensor end_scatter(Context& context, Tensor all);
+  void begin_sum(Context& context, Tensor all, std::int64_t piece);
+  Tensor end_sum(Context& context, Tensor all);
   // The tickets of what arrives in x.
   std::vector<CommQueue::Ticket> arrival_of(Tensor x);
   CommQueue& queue(Context& context);
@@ -59,7 +75,7 @@ class OverlappedBoundary final : public TensorBoundary {
   std::int64_t pieces_;
   Overlap overlap_;
   std::vector<Arrival> arrivals_;
-  CommQueue::Ticket last_sum_ = 0;
+  std::vector<Sum> sums_;
   std::unique_ptr<CommQueue> queue_;  // made when the device is known; its work ends first
 };
 
