@@ -9,8 +9,7 @@ many tokens a step and GPU, and with overlap off too. A row tells tokens a secon
 that is per GPU of the one GPU's rate, MFU, and from the trace the exposed communication, the
 hidden share of what runs beside the computing, and the bubble beside the schedule's own.
 
-Ranks are threads of one process. Runs are ended as soon as they are traced, so nothing is
-saved. What does not fit into --limit seconds is left out and named. The table goes to
+Ranks are threads of one process. Runs save nothing and are ended as soon as they are traced. What does not fit into --limit seconds is left out and named. The table goes to
 standard output, the runs' logs and a JSON file to --out. Exit code 0: all layouts agree and
 every run gave figures; 1: not.
 """
@@ -29,16 +28,19 @@ import time
 import tomllib
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-LAYOUTS = {  # of measured runs, by the number of GPUs
-    2: "dp2 dp2+peer tp2+sp tp2+sp+peer tp2+sp+pieces2 tp2+sp+pieces2+peer pp2 pp2+peer",
-    4: "dp4 tp2xdp2+sp+pieces2 tp4+sp+pieces2 tp4+sp pp4 pp2xdp2 pp2xtp2+sp+pieces2",
-    8: "dp8 tp2xdp4+sp+pieces2 tp4xdp2+sp+pieces2 tp8+sp+pieces2 tp8+sp pp4xdp2 pp8 "
+LAYOUTS = {  # of measured runs, by the number of GPUs; "nopeer": by NCCL
+    2: "dp2 dp2+nopeer tp2+sp tp2+sp+pieces2 tp2+sp+nopeer tp2+sp+pieces2+nopeer pp2 pp2+nopeer",
+    4: "dp4 dp4+nopeer tp2xdp2+sp+pieces2 tp4+sp tp4+sp+pieces2 tp4+sp+nopeer pp4 pp4+nopeer "
+       "pp2xdp2 pp2xtp2+sp+pieces2",
+    8: "dp8 dp8+nopeer tp2xdp4+sp+pieces2 tp4xdp2+sp+pieces2 tp8+sp+pieces2 pp4xdp2 pp8 "
        "pp2xtp2xdp2+sp+pieces2",
 }
 CHECKED = {
-    2: "tp2+sp tp2+sp+pieces2 tp2+sp+pieces2+peer pp2+v2 pp2+v2+peer dp2 dp2+peer dp2+nozero",
-    4: "tp4+sp tp2xdp2+sp+pieces2 pp4 pp4+v2 pp2xtp2+sp pp2xdp2 dp4 dp4+nozero",
-    8: "tp8+sp pp8 pp4+v2 dp8 pp2xdp2xtp2+sp+pieces2 tp4xdp2 pp4xtp2+gpipe pp2xdp4+nozero",
+    2: "tp2+sp tp2+sp+pieces2 tp2+sp+pieces2+nopeer pp2+v2 pp2+v2+nopeer dp2 dp2+nopeer "
+       "dp2+nozero",
+    4: "tp4+sp tp4+sp+nopeer tp2xdp2+sp+pieces2 pp4+nopeer pp4+v2 pp2xtp2+sp pp2xdp2 dp4 "
+       "dp4+nozero+nopeer",
+    8: "tp8+sp pp8 pp4+v2 dp8 pp2xdp2xtp2+sp+pieces2 tp4xdp2+nopeer pp4xtp2+gpipe pp2xdp4+nozero",
 }
 SMALL = """output = "{work}/check"
 device = "{device}"
@@ -81,7 +83,7 @@ peak = 1e-4
 [validation]
 every_steps = 0
 [checkpoint]
-interval_seconds = 0
+enabled = false
 [parallel]
 timeout_seconds = 60
 """
@@ -141,8 +143,8 @@ def settings(layout):
             keys["zero"] = "false"
         elif re.fullmatch(r"pieces\d+", option):
             keys["sequence_pieces"] = int(option[6:])
-        elif option == "peer":
-            keys["peer_memory"] = "true"
+        elif option == "nopeer":
+            keys["peer_memory"] = "false"
         elif option == "gpipe":
             keys["schedule"] = "gpipe"
         elif re.fullmatch(r"v\d+", option):
@@ -243,7 +245,7 @@ def arguments():
     p.add_argument("--model", default=str(REPOSITORY / "configs/models/ladder-1b.toml"))
     p.add_argument("--layers", type=int, default=0, help="of the model; 0: all it has")
     p.add_argument("--layouts", help="of the measured runs")
-    p.add_argument("--parts", default="check,measure,overlap")
+    p.add_argument("--parts", default="check,measure,off", help="off: measure without overlap")
     p.add_argument("--tokens", type=int, default=32768, help="of a step, a GPU")
     p.add_argument("--length", type=int, default=4096, help="of a sequence")
     p.add_argument("--micro-batch", type=int, default=2)
@@ -282,12 +284,11 @@ def main():
         model="\n".join(f"{key} = {json.dumps(value)}" for key, value in model.items()),
         length=o.length, micro_batch=o.micro_batch, recompute=o.recompute,
         logits_chunk=o.logits_chunk))
-    wanted = [] if o.no_baseline else [("dp1", True)]
+    wanted = [] if o.no_baseline or "measure" not in parts else [("dp1", True)]
     for layout in (o.layouts or LAYOUTS[o.gpus]).split():
-        wanted += [(layout, True)] + ([(layout, False)] if "overlap" in parts else [])
-    if "measure" not in parts:
-        wanted = []
-    else:
+        wanted += [(layout, True)] if "measure" in parts else []
+        wanted += [(layout, False)] if "off" in parts else []
+    if wanted:
         say("| layout | GPUs | tokens/s | of one GPU's rate | MFU | exposed | hidden | bubble |")
         say("|---|---|---|---|---|---|---|---|")
     results, one = [], 0

@@ -21,7 +21,7 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 1;
   std::vector<std::int64_t> stage_layers;
   double timeout_seconds = 300;
-  bool peer_memory = false;
+  bool peer_memory = true;
 };
 
 inline CommunicatorOptions communicator_options(const ParallelConfig& c) {
