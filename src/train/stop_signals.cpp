@@ -1,5 +1,9 @@
 #include "train/stop_signals.h"
 
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+
 namespace fathom {
 namespace {
 
@@ -17,6 +21,14 @@ extern "C" void note_signal(int signal) {
 
 constexpr std::array signals{SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
+// Is there for the signals alone.
+void sleep_until(std::stop_token end) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait(lock, std::move(end), [] { return false; });
+}
+
 }  // namespace
 
 StopSignals::StopSignals() {
@@ -30,9 +42,15 @@ StopSignals::StopSignals() {
     const bool was_ignored = signals[i] == SIGHUP && old_[i].sa_handler == SIG_IGN;
     if (was_ignored) sigaction(SIGHUP, &old_[i], nullptr);
   }
+  listener_ = std::jthread(sleep_until);
+  sigset_t all;
+  sigemptyset(&all);
+  for (const int signal : signals) sigaddset(&all, signal);
+  pthread_sigmask(SIG_BLOCK, &all, &old_mask_);
 }
 
 StopSignals::~StopSignals() {
+  pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
   for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &old_[i], nullptr);
 }
 

@@ -135,6 +135,23 @@ TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
   EXPECT_TRUE(weights_of_run(run) == weights_of_run(dir_ / "whole"));
 }
 
+// A handler has to keep away from the stacks that products run on: here a step takes long, and
+// signals come all the time.
+TEST_F(TrainFaults, ManySignalsAreOne) {
+  const std::string run = dir_ / "run";
+  std::vector<std::string> arguments = command(run, 100000);
+  arguments.insert(arguments.end(), {"--set", "train.global_batch=64"});
+  const auto process = start(arguments, run);
+  while (process->running()) {
+    process->send(SIGTERM);
+    sleep_seconds(0.0002);
+  }
+  const Outcome outcome = process->wait();
+  EXPECT_THAT(outcome.err, HasSubstr("the same command goes on from there"));
+  // One that comes after the end of the training may end the process before it does so itself.
+  EXPECT_THAT(outcome.signal, testing::AnyOf(0, SIGTERM)) << outcome.err;
+}
+
 TEST_F(TrainFaults, TrainingOutlivesTheReaderOfItsMessages) {
   const std::string run = dir_ / "unread";
   const std::string code = dir_ / "code";
