@@ -193,6 +193,9 @@ void TrainingRun::evaluate() {
 
 void TrainingRun::finish_trace() {
   settle_steps(0);
+  // What still runs beside the computing notes its spans until it is done.
+  learner_.context().trace = nullptr;
+  learner_.parameters();
   trace_->finish(learner_.context());
 }
 
