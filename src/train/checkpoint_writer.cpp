@@ -141,8 +141,8 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
   if (first()) {
     std::filesystem::create_directories(directory_, error);
     if (error) fail_input("{}: cannot create this directory: {}", directory_, error.message());
-    remove_stale_temporaries(directory_);
-    set_aside_later(directory_, resumed_step);
+    if (config_.enabled) remove_stale_temporaries(directory_);
+    if (config_.enabled) set_aside_later(directory_, resumed_step);
   }
   if (ranks_) {
     ranks_->barrier();

@@ -62,8 +62,8 @@ class CheckpointWriter {
   // `tensors` are what each save stores; their memory must outlive the writer.
   // `resumed_step`: where this run goes on, 0 for a fresh one; checkpoints of
   // later steps (damaged, or of a past that is being done again) are set aside
-  // under "<name>.abandoned" with a warning. Takes host_bytes() of memory, unless nothing
-  // is to be saved.
+  // under "<name>.abandoned" with a warning. Takes host_bytes() of memory. When saving is not
+  // enabled, it takes none and leaves the directory as it is.
   // `ranks`: the ranks that save together, each its own tensors, into a directory that
   // all of them see; used by the background thread alone. Their first commits. Null:
   // one rank. All ranks save at the same steps.
