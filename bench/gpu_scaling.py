@@ -9,9 +9,10 @@ many tokens a step and GPU, and with overlap off too. A row tells tokens a secon
 that is per GPU of the one GPU's rate, MFU, and from the trace the exposed communication, the
 hidden share of what runs beside the computing, and the bubble beside the schedule's own.
 
-Ranks are threads of one process. Runs save nothing and are ended as soon as they are traced. What does not fit into --limit seconds is left out and named. The table goes to
-standard output, the runs' logs and a JSON file to --out. Exit code 0: all layouts agree and
-every run gave figures; 1: not.
+Ranks are threads of one process. Runs save nothing and are ended as soon as they are traced.
+What does not fit into --limit seconds is left out and named. The table goes to standard output,
+the runs' logs and a JSON file to --out. Exit code 0: all layouts agree and every run gave
+figures; 1: not.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 
 namespace fathom {
 
-CommQueue::CommQueue(Device device, Overlap overlap) : overlap_(overlap), stream_(device, StreamPriority::high) {
+CommQueue::CommQueue(Device device, Overlap overlap) : stream_(device, StreamPriority::high) {
   if (overlap == Overlap::on && device.type != DeviceType::meta)
     thread_ = std::thread([this] { run(); });
 }

@@ -55,7 +55,6 @@ class CommQueue {
   };
   void run();
 
-  Overlap overlap_;
   OwnedStream stream_;
   Ticket submitted_ = 0, joined_ = 0;  // the submitter's
 

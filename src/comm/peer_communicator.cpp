@@ -202,9 +202,13 @@ void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reductio
   }
 }
 
-void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
+void PeerCommunicator::require_parts(Tensor from, Tensor to) const {
   require(from.elements() == to.elements() * size() && from.dtype == to.dtype,
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
+}
+
+void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
+  require_parts(from, to);
   if (is_planned(from)) return;
   if (context.outputs == Outputs::discarded) {
     return gather_own(context, flat(from).slice(rank() * to.elements(), to.elements()), flat(to),
@@ -222,6 +226,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
 
 std::function<void(Context&)> PeerCommunicator::begin_reduce_scatter(Context& context, Tensor from,
                                                                      Tensor to) {
+  require_parts(from, to);
   if (on_gpu(from) && context.outputs == Outputs::kept) {
     auto rest = exchange_->begin_reduce_scatter(context, flat(from), flat(to));
     if (rest) return rest;

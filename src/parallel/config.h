@@ -35,7 +35,7 @@ void visit_fields(ParallelConfig& c, Visitor&& field) {
   field("tp", c.tp, "ranks that share each layer");
   field("sequence_parallel", c.sequence_parallel, "tp ranks share the residual stream's tokens");
   field("sequence_pieces", c.sequence_pieces,
-        "of the tokens, exchanged while the others are multiplied; 1: between the products");
+        "of the tokens; more than 1: exchanged beside the products in forwards too");
   field("zero", c.zero, "replicas share the optimizer's state (ZeRO-1)");
   field("overlap", c.overlap, "communication runs beside the computing; the results are the same");
   field("schedule", c.schedule, "order of the pipeline's micro-batches");

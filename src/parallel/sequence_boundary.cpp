@@ -48,7 +48,9 @@ std::int64_t SequenceBoundary::pieces_of(Tensor all) const {
 }
 
 // One piece's sum goes to this rank's own part, which no other rank reads. Several have to lie
-// together afterwards: each goes where earlier pieces were, whose sums are taken.
+// together afterwards, in the first of the pieces: sum i goes to place i of that, which is in
+// piece i / ranks. It is taken when the others have read pieces 0 to i, and this rank's own part
+// of a later one lies behind place i. So sums are taken in their order.
 Tensor SequenceBoundary::place_of_sum(Tensor all) const {
   const std::int64_t held = held_tokens(all.rows());
   return all.slice(pieces_of(all) == 1 ? group().rank() * held : 0, held);
@@ -89,7 +91,8 @@ Tensor SequenceBoundary::leave_backward(Context& context, Arena& arena, Tensor d
 }
 
 // This rank's own tokens are put in their place before: a copy within a GPU takes
-// multiprocessors, which products beside it may not leave.
+// multiprocessors, which products beside it may not leave. Others have read what lay there, for
+// what came to this memory before was waited for.
 Tensor SequenceBoundary::begin_gather(Context& context, Arena& arena, Tensor held) {
   const Tensor all = arena.take(held.dtype, {all_tokens(held.rows()), held.cols()});
   if (context.device.type == DeviceType::meta) return all;
@@ -128,6 +131,7 @@ void SequenceBoundary::begin_sum(Context& context, Tensor all, std::int64_t piec
 
 Tensor SequenceBoundary::end_sum(Context& context, Tensor all) {
   for (const Sum& sum : std::exchange(sums_, {})) {
+    // The queue's thread has set `add` before this returns.
     queue(context).wait(context, sum.arrival, "wait for sums of tokens");
     if (!*sum.add) continue;
     const TraceSpan span(context, TraceKind::communication, "sum");

@@ -18,9 +18,6 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks);
 // allocation to 2 MiB. The CUDA context is not among them: it is there already when the free
 // memory is asked for.
 inline constexpr std::size_t device_reserve = std::size_t{1} << 30;
-// What passing tensors between GPUs takes of each: others' parts of sums that are on their way,
-// or NCCL's buffers.
-inline constexpr std::size_t exchange_reserve = std::size_t{512} << 20;
 
 // Everything that a rank will hold, by what it is for.
 MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks);

@@ -1,8 +1,10 @@
-// Collectives and messages on the tensors of every device of this machine: ranks that
-// share a GPU, ranks with a GPU each (NCCL), and ranks on the CPU, against sums worked out
-// by hand. Without a GPU only the last runs.
+// Collectives and messages on the tensors of every device of this machine: ranks that share a
+// GPU, ranks with a GPU each (by NCCL, and by reading each other's memory), and ranks on the CPU,
+// against sums worked out by hand. Without a GPU only the last runs.
 #include <gmock/gmock.h>
 
+#include <deque>
+#include <functional>
 #include <thread>
 
 #include "comm/collectives_check.h"
@@ -82,6 +84,38 @@ void check(Communicator& group, Context& context, std::int64_t part, bool exact)
   require_near(told.values(), samples<T>(ranks - 1, part), true, "broadcast");
 }
 
+// Several sums on their way at once, begun in a queue and added in the computing's stream.
+void check_begun_sums(Communicator& group, Context& context) {
+  constexpr std::int64_t part = 1 << 20;
+  struct Begun {
+    OnDevice<bfloat16> values;
+    CommQueue::Ticket ticket = 0;
+    std::function<void(Context&)> add;
+  };
+  const auto beside = group.split(0, "beside");
+  CommQueue queue(context.device, Overlap::on);
+  const auto from = samples<bfloat16>(group.rank(), part * group.size());
+  const auto right = sums<bfloat16>(group.size(), group.rank() * part, part);
+  for (int round = 0; round < 3; ++round) {
+    std::deque<Begun> all;
+    for (int i = 0; i < 6; ++i) {
+      Begun& begun = all.emplace_back(Begun{OnDevice<bfloat16>(context, from), 0, {}});
+      const Tensor x = begun.values.tensor();
+      begun.ticket = queue.submit(context, [&beside, &begun, x](Context& other) {
+        begun.add = beside->begin_reduce_scatter(other, x, x.slice(0, part));
+      });
+    }
+    for (Begun& begun : all) {
+      queue.wait(context, begun.ticket, "wait");
+      require(begun.add != nullptr, "nothing was left to be added");
+      begun.add(context);
+      std::vector<bfloat16> got = begun.values.values();
+      got.resize(part);
+      require_near(got, right, true, "a sum begun beside");
+    }
+  }
+}
+
 void check_messages(Communicator& group, Context& context) {
   const int next = (group.rank() + 1) % group.size();
   const int previous = (group.rank() + group.size() - 1) % group.size();
@@ -136,26 +170,31 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
   const int wanted = gpus == Gpus::none ? 0 : gpus == Gpus::shared ? 1 : ranks;
   if (cuda::device_count() < wanted) GTEST_SKIP() << "takes " << wanted << " GPUs";
   const bool peer_memory = gpus == Gpus::one_each_by_peer_memory;
-  run_thread_ranks(ranks, {60, peer_memory}, [gpus = gpus, wanted](Communicator& world) {
-    Device device = cpu_device;
-    if (gpus != Gpus::none) device = {DeviceType::cuda, 0};
-    if (wanted > 1) device.index = static_cast<std::int16_t>(world.rank());
-    Context context(device, 0);
-    const OwnedStream stream(device);
-    context.stream = stream.get();
-    const bool exact = gpus != Gpus::one_each;
-    for (const TraceLane lane : {TraceLane::communication, TraceLane::compute}) {
-      context.lane = lane;
-      for (const std::int64_t part : {1, 37, 4099, 300001}) {
-        check<float>(world, context, part, exact);
-        check<bfloat16>(world, context, part, exact);
-      }
-    }
-    check_messages(world, context);
-    check_queue(world, context);
-    const auto pair = world.split(world.rank() / 2, "pair");
-    check<float>(*pair, context, 1000, exact);
-  });
+  run_thread_ranks(
+      ranks, {60, peer_memory}, [gpus = gpus, wanted, peer_memory](Communicator& world) {
+        Device device = cpu_device;
+        if (gpus != Gpus::none) device = {DeviceType::cuda, 0};
+        if (wanted > 1) device.index = static_cast<std::int16_t>(world.rank());
+        Context context(device, 0);
+        const OwnedStream stream(device);
+        context.stream = stream.get();
+        const bool exact = gpus != Gpus::one_each;
+        for (const TraceLane lane : {TraceLane::communication, TraceLane::compute}) {
+          context.lane = lane;
+          for (const std::int64_t part : {1, 37, 4099, 300001}) {
+            check<float>(world, context, part, exact);
+            check<bfloat16>(world, context, part, exact);
+          }
+        }
+        if (peer_memory) {
+          check<float>(world, context, 1 << 20, exact);  // several slots of what is fetched
+          check_begun_sums(world, context);
+        }
+        check_messages(world, context);
+        check_queue(world, context);
+        const auto pair = world.split(world.rank() / 2, "pair");
+        check<float>(*pair, context, 1000, exact);
+      });
 }
 
 // What a job of so many ranks, each on GPU `device_of(rank)`, ends with.
@@ -227,7 +266,8 @@ TEST_P(TwoRanks, OneThatDoesNotComeIsTold) {
         world.all_reduce(context, x.tensor());
         synchronize(context.device, context.stream);
         if (world.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(2 * timeout));
-        if (world.rank() == 0) world.all_reduce(context, x.tensor());
+        // The other comes too late, and finds that its memory may be gone.
+        world.all_reduce(context, x.tensor());
         synchronize(context.device, context.stream);
         world.barrier();
       },

@@ -17,12 +17,14 @@ namespace fathom::comm_cuda {
 class Meeting {
  public:
   // Collective. `ended` and `group` outlive it: once it is true, meet() throws.
+  // `timeout_seconds`: that a rank may let the others wait; a runtime Error names it then.
   Meeting(Communicator& group, Device device, double timeout_seconds,
           const std::atomic<bool>& ended);
 
   // Every rank's address, whose memory is as its stream had it when it came here: what this
-  // rank queues from now on comes after that.
-  std::vector<std::byte*> meet(Context& context, void* address);
+  // rank queues from now on comes after that. Errors name `operation`. The calling thread may
+  // have another GPU chosen afterwards.
+  std::vector<std::byte*> meet(Context& context, const char* operation, void* address);
 
  private:
   // A rank uses its events and addresses in turn: it comes again only after all have come to
@@ -32,8 +34,11 @@ class Meeting {
     std::vector<Event> events;
     std::array<void*, turns> addresses{};
     std::atomic<std::size_t> meetings = 0;  // that the rank has come to
+    std::atomic<bool> left = false;         // by an exception: its memory may be gone
   };
-  void await(std::size_t rank, std::size_t meetings) const;
+  // Until the rank has come to so many.
+  void await(std::size_t rank, std::size_t meetings, const char* operation) const;
+  void require_all_well() const;
 
   Communicator& group_;
   double timeout_seconds_;

@@ -11,7 +11,7 @@
 namespace fathom::comm_cuda {
 namespace {
 
-// What reduce_fetched() copies at once: at least from a rank, and at most from all.
+// What reduce_fetched() copies into one slot: at least from a rank, and at most from all.
 constexpr std::size_t least_fetch = std::size_t{2} << 20, most_fetched = std::size_t{64} << 20;
 
 struct Part {
@@ -94,7 +94,7 @@ void SharedGroup::reduce_fetched(Context& context, const Arrays& arrays, std::si
   lanes_->fork(context);
   for (std::size_t done = 0, slot = 0; done < to.bytes(); done += part, slot = (slot + 1) % slots) {
     const std::size_t bytes = std::min(part, to.bytes() - done);
-    lanes_->wait(summed_[slot]);
+    lanes_->wait(summed_[slot]);  // in this call; fork() waits for the sums of those before
     std::byte* const here = static_cast<std::byte*>(fetched_.data()) + slot * slot_bytes;
     const std::vector<const void*> parts = fetch(context, arrays, offset + done, bytes, here);
     lanes_->join(context);
@@ -117,15 +117,15 @@ void SharedGroup::all_reduce(Context& context, Tensor x, Reduction reduction) {
     return static_cast<std::size_t>(static_cast<std::byte*>(part.data) -
                                     static_cast<std::byte*>(x.data));
   };
-  const Arrays arrays = meeting_.meet(context, x.data);
+  const Arrays arrays = meeting_.meet(context, "all-reduce", x.data);
   const Tensor mine = part_of(group_.rank());
   reduce(context, arrays, offset_of(mine), mine, reduction);
-  meeting_.meet(context, x.data);
+  meeting_.meet(context, "all-reduce", x.data);
   take_parts(context, [&](std::size_t rank) {
     const Tensor part = part_of(static_cast<int>(rank));
     return Part{part.data, arrays[rank] + offset_of(part), part.bytes()};
   });
-  meeting_.meet(context, x.data);
+  meeting_.meet(context, "all-reduce", x.data);
 }
 
 void SharedGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
@@ -140,8 +140,9 @@ void SharedGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
     if (result_.bytes() < to.bytes()) result_ = Buffer(to.device, to.bytes());
     result = result_.tensor(to.dtype, to.shape);
   }
-  reduce(context, meeting_.meet(context, from.data), offset, result, Reduction::sum);
-  meeting_.meet(context, from.data);
+  reduce(context, meeting_.meet(context, "reduce-scatter", from.data), offset, result,
+         Reduction::sum);
+  meeting_.meet(context, "reduce-scatter", from.data);
   copy(context, {to.data, result.data, to.bytes()}, context.stream);
 }
 
@@ -162,7 +163,7 @@ std::shared_ptr<SharedGroup::Fetched> SharedGroup::memory_for(Device device, std
 
 std::function<void(Context&)> SharedGroup::begin_reduce_scatter(Context& context, Tensor from,
                                                                 Tensor to) {
-  const Arrays arrays = meeting_.meet(context, from.data);
+  const Arrays arrays = meeting_.meet(context, "reduce-scatter", from.data);
   const auto fetched = memory_for(to.device, to.bytes() * (ranks_ - 1));
   fetched->added.block(context.stream);
   std::vector<const void*> parts(ranks_);
@@ -173,7 +174,7 @@ std::function<void(Context&)> SharedGroup::begin_reduce_scatter(Context& context
     parts[rank] = here;
     return Part{here, there, to.bytes()};
   });
-  meeting_.meet(context, from.data);
+  meeting_.meet(context, "reduce-scatter", from.data);
   return [fetched, parts, to](Context& later) {
     reduce_parts(later.stream, parts.data(), static_cast<int>(parts.size()), to, Reduction::sum);
     fetched->added.record(later.stream);
@@ -182,17 +183,17 @@ std::function<void(Context&)> SharedGroup::begin_reduce_scatter(Context& context
 }
 
 void SharedGroup::all_gather(Context& context, Tensor from, Tensor to) {
-  const Arrays parts = meeting_.meet(context, from.data);
+  const Arrays parts = meeting_.meet(context, "all-gather", from.data);
   take_parts(context, [&](std::size_t rank) {
     return Part{static_cast<std::byte*>(to.data) + rank * from.bytes(), parts[rank], from.bytes()};
   });
-  meeting_.meet(context, from.data);
+  meeting_.meet(context, "all-gather", from.data);
 }
 
 void SharedGroup::broadcast(Context& context, Tensor x, int root) {
-  const Arrays all = meeting_.meet(context, x.data);
+  const Arrays all = meeting_.meet(context, "broadcast", x.data);
   copy(context, {x.data, all[static_cast<std::size_t>(root)], x.bytes()}, context.stream);
-  meeting_.meet(context, x.data);
+  meeting_.meet(context, "broadcast", x.data);
 }
 
 }  // namespace fathom::comm_cuda

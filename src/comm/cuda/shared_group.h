@@ -58,7 +58,7 @@ class SharedGroup {
   std::optional<CopyLanes> lanes_;  // where ranks have GPUs of their own
   Buffer result_, fetched_;
   std::vector<std::shared_ptr<Fetched>> begun_;
-  std::array<Event, 4> summed_;  // of each quarter of `fetched_`, what lay there before
+  std::array<Event, 4> summed_;  // what lay in each slot of `fetched_` before, in one call
 };
 
 }  // namespace fathom::comm_cuda
