@@ -56,7 +56,7 @@ Tensor SequenceBoundary::place_of_sum(Tensor all) const {
   return all.slice(pieces_of(all) == 1 ? group().rank() * held : 0, held);
 }
 
-Tensor SequenceBoundary::gather(Context& context, Arena& arena, Tensor held) {
+Tensor SequenceBoundary::enter(Context& context, Arena& arena, Tensor held) {
   const Tensor all = arena.take(held.dtype, {all_tokens(held.rows()), held.cols()});
   const std::int64_t n = pieces_of(all);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -65,7 +65,7 @@ Tensor SequenceBoundary::gather(Context& context, Arena& arena, Tensor held) {
   return all;
 }
 
-Tensor SequenceBoundary::sum(Context& context, Tensor all) {
+Tensor SequenceBoundary::leave(Context& context, Tensor all) {
   const Tensor held = place_of_sum(all);
   const std::int64_t n = pieces_of(all);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -74,26 +74,10 @@ Tensor SequenceBoundary::sum(Context& context, Tensor all) {
   return held;
 }
 
-Tensor SequenceBoundary::enter(Context& context, Arena& arena, Tensor x) {
-  return gather(context, arena, x);
-}
-
-Tensor SequenceBoundary::leave(Context& context, Tensor x) {
-  return sum(context, x);
-}
-
-Tensor SequenceBoundary::enter_backward(Context& context, Tensor dx) {
-  return sum(context, dx);
-}
-
-Tensor SequenceBoundary::leave_backward(Context& context, Arena& arena, Tensor dx) {
-  return gather(context, arena, dx);
-}
-
 // This rank's own tokens are put in their place before: a copy within a GPU takes
 // multiprocessors, which products beside it may not leave. Others have read what lay there, for
 // what came to this memory before was waited for.
-Tensor SequenceBoundary::begin_gather(Context& context, Arena& arena, Tensor held) {
+Tensor SequenceBoundary::begin_enter(Context& context, Arena& arena, Tensor held) {
   const Tensor all = arena.take(held.dtype, {all_tokens(held.rows()), held.cols()});
   if (context.device.type == DeviceType::meta) return all;
   const std::int64_t n = pieces_of(all);
@@ -129,7 +113,7 @@ void SequenceBoundary::begin_sum(Context& context, Tensor all, std::int64_t piec
   sums_.push_back(std::move(sum));
 }
 
-Tensor SequenceBoundary::end_sum(Context& context, Tensor all) {
+Tensor SequenceBoundary::end_leave(Context& context, Tensor all) {
   for (const Sum& sum : std::exchange(sums_, {})) {
     // The queue's thread has set `add` before this returns.
     queue(context).wait(context, sum.arrival, "wait for sums of tokens");
@@ -138,22 +122,6 @@ Tensor SequenceBoundary::end_sum(Context& context, Tensor all) {
     (*sum.add)(context);
   }
   return place_of_sum(all);
-}
-
-Tensor SequenceBoundary::begin_enter(Context& context, Arena& arena, Tensor x) {
-  return begin_gather(context, arena, x);
-}
-
-Tensor SequenceBoundary::begin_leave_backward(Context& context, Arena& arena, Tensor dx) {
-  return begin_gather(context, arena, dx);
-}
-
-Tensor SequenceBoundary::end_leave(Context& context, Tensor x) {
-  return end_sum(context, x);
-}
-
-Tensor SequenceBoundary::end_enter_backward(Context& context, Tensor dx) {
-  return end_sum(context, dx);
 }
 
 void SequenceBoundary::column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) {

@@ -30,15 +30,19 @@ class SequenceBoundary final : public TensorBoundary {
 
   std::int64_t held_tokens(std::int64_t tokens) const override;
   std::int64_t all_tokens(std::int64_t held) const override;
+  // The adjoint of one is the other, so a backward does what a forward does at the other end.
   Tensor enter(Context& context, Arena& arena, Tensor x) override;
   Tensor leave(Context& context, Tensor x) override;
-  Tensor enter_backward(Context& context, Tensor dx) override;
-  Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override;
-
+  Tensor enter_backward(Context& context, Tensor dx) override { return leave(context, dx); }
+  Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override {
+    return enter(context, arena, dx);
+  }
   Tensor begin_enter(Context& context, Arena& arena, Tensor x) override;
   Tensor end_leave(Context& context, Tensor x) override;
-  Tensor end_enter_backward(Context& context, Tensor dx) override;
-  Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) override;
+  Tensor end_enter_backward(Context& context, Tensor dx) override { return end_leave(context, dx); }
+  Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) override {
+    return begin_enter(context, arena, dx);
+  }
   void column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
   void column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
                               Tensor dx) override;
@@ -61,12 +65,8 @@ class SequenceBoundary final : public TensorBoundary {
   std::int64_t pieces_of(Tensor all) const;
   // Where in `all` the sum of this rank's tokens goes.
   Tensor place_of_sum(Tensor all) const;
-  // All ranks' tokens, in memory of their own; and the sum of this rank's.
-  Tensor gather(Context& context, Arena& arena, Tensor held);
-  Tensor sum(Context& context, Tensor all);
-  Tensor begin_gather(Context& context, Arena& arena, Tensor held);
+  // A piece of what end_leave() returns the sum of.
   void begin_sum(Context& context, Tensor all, std::int64_t piece);
-  Tensor end_sum(Context& context, Tensor all);
   // The tickets of what arrives in x.
   std::vector<CommQueue::Ticket> arrival_of(Tensor x);
   CommQueue& queue(Context& context);

@@ -7,11 +7,6 @@ Tensor TensorBoundary::leave(Context& context, Tensor x) {
   return x;
 }
 
-Tensor TensorBoundary::enter_backward(Context& context, Tensor dx) {
-  group_.all_reduce(context, dx);
-  return dx;
-}
-
 void TensorBoundary::cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
                                    ops::LogitsGradient gradient, float grad_scale, Tensor losses) {
   const ArenaScope scope(arena);
