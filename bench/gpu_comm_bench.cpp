@@ -88,7 +88,10 @@ int main(int argc, char** argv) {
   const int gpus = cuda::device_count();
   const int ranks = argc > 1 ? std::atoi(argv[1]) : gpus;
   if (ranks < 2 || ranks > gpus) {
-    fmt::print(stderr, "gpu_comm_bench: {} ranks, and this machine has {} GPUs\n", ranks, gpus);
+    fmt::print(stderr,
+               "gpu_comm_bench [RANKS]: from 2 ranks to as many as there are GPUs, of which this "
+               "machine has {}\n",
+               gpus);
     return 2;
   }
   fmt::print("{} GPUs, GB/s           all-gather reduce-scatter all-reduce\n", ranks);
