@@ -7,18 +7,20 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/bench_report.h"
-#include "cli/bench_save.h"
 #include "cli/commands.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "io/atomic_file.h"
+#include "measure/report.h"
+#include "measure/save.h"
 #include "train/fit.h"
 
 namespace fathom::cli {
 namespace {
+
+using namespace measure;
 
 // `bench cpu` and `bench gpu` differ in their defaults alone.
 struct Arguments {

@@ -2,14 +2,14 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "checkpoint/model.h"
+#include "checkpoint/writer.h"
 #include "cli/commands.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "io/mapped_file.h"
 #include "model/hugging_face.h"
-#include "train/checkpoint_model.h"
-#include "train/checkpoint_writer.h"
 
 namespace fathom::cli {
 namespace {

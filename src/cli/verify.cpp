@@ -1,6 +1,6 @@
 // fathom verify: trains the user's model a few steps on each of several layouts and
 // compares; a table on standard output, exit code 1 when something differs.
-#include "train/verify.h"
+#include "verify/verify.h"
 
 #include <fmt/format.h>
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "checkpoint/model.h"
 #include "core/error.h"
 #include "model/hugging_face.h"
-#include "train/checkpoint_model.h"
 
 namespace fathom::infer {
 namespace {

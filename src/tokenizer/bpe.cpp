@@ -4,8 +4,8 @@
 #include <functional>
 
 #include "core/error.h"
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

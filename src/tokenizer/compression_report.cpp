@@ -5,8 +5,8 @@
 #include <array>
 
 #include "io/input_files.h"
+#include "text/utf8.h"
 #include "tokenizer/text_blocks.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

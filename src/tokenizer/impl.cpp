@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace fathom {
 namespace tokenizer {

@@ -5,8 +5,8 @@
 #include <queue>
 #include <unordered_map>
 
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

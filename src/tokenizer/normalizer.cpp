@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

@@ -4,7 +4,7 @@
 #include <pcre2.h>
 
 #include "core/error.h"
-#include "tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

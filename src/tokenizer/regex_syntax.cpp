@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/error.h"
+#include "text/utf8.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/regex_properties.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {

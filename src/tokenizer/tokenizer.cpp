@@ -7,8 +7,8 @@
 #include "core/error.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
+#include "text/utf8.h"
 #include "tokenizer/impl.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom {
 namespace {

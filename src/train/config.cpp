@@ -2,9 +2,9 @@
 
 #include <filesystem>
 
+#include "checkpoint/model.h"
 #include "core/error.h"
 #include "model/hugging_face.h"
-#include "train/checkpoint_model.h"
 
 namespace fathom {
 namespace {

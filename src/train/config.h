@@ -9,15 +9,15 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/writer.h"
 #include "core/config.h"
 #include "data/config.h"
+#include "learn/guard.h"
+#include "learn/optimizer.h"
+#include "learn/schedule.h"
 #include "model/config.h"
 #include "model/stage.h"
 #include "parallel/config.h"
-#include "train/checkpoint_writer.h"
-#include "train/guard.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
 
 namespace fathom {
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "data/validation.h"
-#include "train/device_batch.h"
-#include "train/learner.h"
-#include "train/metrics.h"
+#include "learn/device_batch.h"
+#include "learn/learner.h"
+#include "report/metrics.h"
 
 namespace fathom {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/log.h"
-#include "train/device_batch.h"
+#include "learn/device_batch.h"
 #include "train/peak.h"
 
 namespace fathom {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "train/learner.h"
+#include "learn/learner.h"
 #include "train/memory_table.h"
 #include "train/plan.h"
 

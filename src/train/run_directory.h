@@ -4,8 +4,8 @@
 
 #include "data/prepared.h"
 #include "io/atomic_file.h"
+#include "learn/learner.h"
 #include "parallel/rank_groups.h"
-#include "train/learner.h"
 #include "train/plan.h"
 
 namespace fathom {

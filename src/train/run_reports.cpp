@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 #include "core/progress.h"
-#include "train/report.h"
+#include "report/page.h"
 
 namespace fathom {
 

@@ -5,14 +5,14 @@
 #include <cstdint>
 #include <string>
 
-#include "train/display.h"
+#include "learn/learner.h"
+#include "report/display.h"
+#include "report/metrics.h"
+#include "report/tensorboard.h"
 #include "train/evaluator.h"
-#include "train/learner.h"
 #include "train/machine.h"
-#include "train/metrics.h"
 #include "train/plan.h"
 #include "train/run_state.h"
-#include "train/tensorboard.h"
 
 namespace fathom {
 

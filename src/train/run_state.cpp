@@ -1,7 +1,7 @@
 #include "train/run_state.h"
 
+#include "checkpoint/model.h"
 #include "core/error.h"
-#include "train/checkpoint_model.h"
 
 namespace fathom {
 

@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 
+#include "checkpoint/checkpoint.h"
 #include "data/prepared.h"
 #include "data/sampler.h"
+#include "learn/guard.h"
 #include "parallel/rank_groups.h"
-#include "train/checkpoint.h"
-#include "train/guard.h"
 #include "train/plan.h"
 
 namespace fathom {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "checkpoint/model.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "train/checkpoint_model.h"
 #include "train/run_directory.h"
 #include "train/warm_up.h"
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/stop_signals.h"
 #include "data/loader.h"
 #include "train/evaluator.h"
 #include "train/machine.h"
@@ -15,7 +16,6 @@
 #include "train/run_reports.h"
 #include "train/run_state.h"
 #include "train/run_trace.h"
-#include "train/stop_signals.h"
 #include "train/trainer.h"
 
 namespace fathom {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "train/device_batch.h"
-#include "train/learner.h"
+#include "learn/device_batch.h"
+#include "learn/learner.h"
 #include "train/plan.h"
 
 namespace fathom {

@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
 
 namespace fathom {
 namespace {

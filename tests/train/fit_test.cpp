@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "train/learner.h"
+#include "learn/learner.h"
 
 namespace fathom {
 namespace {

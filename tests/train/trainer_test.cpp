@@ -6,9 +6,9 @@
 
 #include <fstream>
 
+#include "checkpoint/checkpoint.h"
 #include "data/sample_data.h"
 #include "io/atomic_file.h"
-#include "train/checkpoint.h"
 
 namespace fathom {
 namespace {

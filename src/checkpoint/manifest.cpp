@@ -1,0 +1,184 @@
+#include "checkpoint/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/error.h"
+#include "io/checksum.h"
+#include "io/json_object.h"
+
+namespace fathom {
+namespace {
+
+constexpr std::string_view checksum_head = "{\n\"checksum\": \"";
+constexpr std::string_view checksum_tail = "\",\n";
+constexpr std::size_t checksum_digits = 16;
+constexpr std::size_t head_bytes = checksum_head.size() + checksum_digits + checksum_tail.size();
+
+std::uint64_t parse_checksum(std::string_view digits, const std::string& source) {
+  std::uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  if (digits.size() != checksum_digits || error != std::errc() ||
+      end != digits.data() + digits.size()) {
+    fail_input("{}: '{}' is no checksum", source, digits);
+  }
+  return value;
+}
+
+template <class E>
+E parse_name(const std::string& name, int count, const char* what, const std::string& source) {
+  for (int i = 0; i < count; ++i) {
+    if (name == name_of(static_cast<E>(i))) return static_cast<E>(i);
+  }
+  fail_input("{}: there is no {} '{}'", source, what, name);
+}
+
+// A name that stands for a file of the directory itself.
+void check_file_name(const std::string& name, const std::string& source) {
+  if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
+    fail_input("{}: '{}' is no name of a file beside it", source, name);
+  }
+}
+
+std::string list_text(std::span<const std::int64_t> values) {
+  return fmt::format("[{}]", fmt::join(values, ","));
+}
+
+ManifestFile parse_file(const JsonObject& json) {
+  ManifestFile file{json.text("name"), json.unsigned_integer("bytes"),
+                    parse_checksum(json.text("checksum"), json.source())};
+  check_file_name(file.name, json.source());
+  return file;
+}
+
+ManifestSlice parse_slice(const JsonObject& json) {
+  return {json.integers("offset"), json.integers("extent"), json.text("file"), json.text("key")};
+}
+
+ManifestTensor parse_tensor(const JsonObject& json) {
+  const std::string& source = json.source();
+  ManifestTensor tensor;
+  tensor.name = json.text("name");
+  tensor.kind = parse_name<StateKind>(json.text("kind"), num_state_kinds, "kind", source);
+  tensor.dtype = parse_name<DType>(json.text("dtype"), static_cast<int>(DType::u8) + 1,
+                                   "element type", source);
+  const auto dims = json.integers("shape");
+  std::int64_t elements = 1;
+  if (dims.empty() || dims.size() > Shape::max_rank) {
+    fail_input("{}: '{}' has {} dimensions, not 1 to {}", source, tensor.name, dims.size(),
+               Shape::max_rank);
+  }
+  for (const std::int64_t dim : dims) {
+    if (dim < 1 || __builtin_mul_overflow(elements, dim, &elements)) {
+      fail_input("{}: '{}' cannot have the shape {}", source, tensor.name, list_text(dims));
+    }
+  }
+  tensor.shape = Shape(dims);
+  for (const JsonObject& slice : json.objects("slices")) {
+    tensor.slices.push_back(parse_slice(slice));
+  }
+  return tensor;
+}
+
+bool overlap(const ManifestSlice& a, const ManifestSlice& b) {
+  for (std::size_t i = 0; i < a.offset.size(); ++i) {
+    if (a.offset[i] + a.extent[i] <= b.offset[i] || b.offset[i] + b.extent[i] <= a.offset[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void check_slices(const ManifestTensor& tensor, const std::string& source) {
+  const auto rank = static_cast<std::size_t>(tensor.shape.rank());
+  std::int64_t covered = 0;
+  for (const ManifestSlice& slice : tensor.slices) {
+    bool inside = slice.offset.size() == rank && slice.extent.size() == rank;
+    std::int64_t elements = 1;
+    for (std::size_t i = 0; inside && i < rank; ++i) {
+      const std::int64_t size = tensor.shape[static_cast<int>(i)];
+      inside = slice.offset[i] >= 0 && slice.extent[i] >= 1 && slice.extent[i] <= size &&
+               slice.offset[i] <= size - slice.extent[i];
+      if (inside) elements *= slice.extent[i];
+    }
+    if (!inside) {
+      fail_input("{}: a slice of '{}' at {} of size {} is not inside its shape {}", source,
+                 tensor.name, list_text(slice.offset), list_text(slice.extent),
+                 to_string(tensor.shape));
+    }
+    covered += elements;
+    for (const ManifestSlice& other : tensor.slices) {
+      if (&other == &slice) break;
+      if (overlap(slice, other)) {
+        fail_input("{}: two slices of '{}' overlap, at {} and {}", source, tensor.name,
+                   list_text(other.offset), list_text(slice.offset));
+      }
+    }
+  }
+  if (covered != tensor.shape.elements()) {
+    fail_input("{}: the slices of '{}' hold {} of its {} values", source, tensor.name, covered,
+               tensor.shape.elements());
+  }
+}
+
+std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
+  std::string body = fmt::format("\"format\": {},\n\"step\": {},\n\"files\": [\n",
+                                 CheckpointManifest::current_version, manifest.step);
+  const char* comma = "";
+  for (const ManifestFile& file : manifest.files) {
+    body += fmt::format("{}{{\"name\": {}, \"bytes\": {}, \"checksum\": \"{}\"}}", comma,
+                        json_quoted(file.name), file.bytes, checksum_text(file.checksum));
+    comma = ",\n";
+  }
+  body += "\n],\n\"tensors\": [\n";
+  comma = "";
+  for (const ManifestTensor& tensor : manifest.tensors) {
+    body += fmt::format(
+        "{}{{\"kind\": \"{}\", \"name\": {}, \"dtype\": \"{}\", \"shape\": {}, \"slices\": [",
+        comma, name_of(tensor.kind), json_quoted(tensor.name), name_of(tensor.dtype),
+        list_text(tensor.shape.dims()));
+    comma = "";
+    for (const ManifestSlice& slice : tensor.slices) {
+      body += fmt::format("{}{{\"offset\": {}, \"extent\": {}, \"file\": {}, \"key\": {}}}", comma,
+                          list_text(slice.offset), list_text(slice.extent), json_quoted(slice.file),
+                          json_quoted(slice.key));
+      comma = ", ";
+    }
+    body += "]}";
+    comma = ",\n";
+  }
+  body += "\n]\n}\n";
+  return fmt::format("{}{}{}{}", checksum_head, checksum_text(checksum_of(body)), checksum_tail,
+                     body);
+}
+
+CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::string& source,
+                                             ManifestSlices slices) {
+  const bool framed = text.size() > head_bytes && text.starts_with(checksum_head) &&
+                      text.substr(0, head_bytes).ends_with(checksum_tail);
+  if (!framed)
+    fail_input("{}: does not begin like a checkpoint's manifest; is it damaged?", source);
+  const auto stated = text.substr(checksum_head.size(), checksum_digits);
+  if (parse_checksum(stated, source) != checksum_of(text.substr(head_bytes))) {
+    fail_input("{}: its content does not match its checksum; the file is damaged", source);
+  }
+  const JsonObject json = JsonObject::parse(text, source);
+  const std::int64_t version = json.integer("format");
+  if (version != CheckpointManifest::current_version) {
+    fail_input("{}: has format {}, but this program reads format {}; use the version that wrote it",
+               source, version, CheckpointManifest::current_version);
+  }
+  CheckpointManifest manifest;
+  manifest.step = json.integer("step");
+  for (const JsonObject& file : json.objects("files")) manifest.files.push_back(parse_file(file));
+  for (const JsonObject& tensor : json.objects("tensors")) {
+    manifest.tensors.push_back(parse_tensor(tensor));
+    if (slices == ManifestSlices::whole) check_slices(manifest.tensors.back(), source);
+  }
+  return manifest;
+}
+
+}  // namespace fathom

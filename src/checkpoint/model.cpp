@@ -1,0 +1,55 @@
+#include "checkpoint/model.h"
+
+#include <algorithm>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "model/parameters.h"
+
+namespace fathom {
+namespace {
+
+// Key and value of everything that gives the weights their meaning.
+std::vector<std::pair<std::string, std::string>> meaning_of(ModelConfig model) {
+  std::vector<std::pair<std::string, std::string>> keys;
+  visit_fields(model, [&](std::string_view key, const auto& value, std::string_view) {
+    if (key == "init_std" || key == "max_position") return;
+    keys.emplace_back(key, fmt::format("{}", value));
+  });
+  return keys;
+}
+
+}  // namespace
+
+ModelConfig model_of(const Checkpoint& checkpoint) {
+  const std::string source = checkpoint.directory() + "/state.json (config)";
+  const auto table = ConfigTable::parse(checkpoint.state().config_toml, source).table("model");
+  if (!table) fail_input("{}: there is no [model] table: the checkpoint is not a run's", source);
+  ModelConfig config;
+  read_config(*table, config);
+  return resolve(config);
+}
+
+void require_model(const Checkpoint& checkpoint, const ModelConfig& model) {
+  const auto saved = meaning_of(model_of(checkpoint)), wanted = meaning_of(model);
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    if (saved[i] == wanted[i]) continue;
+    fail_input("{}: its model.{} is {}, the config's {}: restore the [model] it was made with",
+               checkpoint.directory(), saved[i].first, saved[i].second, wanted[i].second);
+  }
+  const std::vector<ParameterSpec> table = parameter_table(model);
+  for (const ParameterSpec& spec : table) {
+    const Checkpoint::Entry* entry = checkpoint.find(StateKind::weight, spec.name);
+    if (entry && entry->shape == spec.shape) continue;
+    fail_input("{}: has no weight '{}' with the shape {}", checkpoint.directory(), spec.name,
+               to_string(spec.shape));
+  }
+  for (const Checkpoint::Entry& entry : checkpoint.entries()) {
+    const auto has_name = [&](const ParameterSpec& spec) { return spec.name == entry.name; };
+    if (std::ranges::any_of(table, has_name)) continue;
+    fail_input("{}: holds '{}', which its model has not: is it damaged?", checkpoint.directory(),
+               entry.name);
+  }
+}
+
+}  // namespace fathom

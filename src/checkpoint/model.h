@@ -1,0 +1,18 @@
+// The model that a checkpoint holds: its shape, and whether it is the one wanted.
+#pragma once
+
+#include "checkpoint/checkpoint.h"
+#include "model/config.h"
+
+namespace fathom {
+
+// The [model] table of the config that the checkpoint keeps, resolved. Throws an input
+// Error that names the checkpoint when there is none.
+ModelConfig model_of(const Checkpoint& checkpoint);
+
+// Throws an input Error that names the first key or tensor that differs when the
+// checkpoint's model is not `model`. Initialisation and the longest context may differ:
+// weights have the same meaning under any.
+void require_model(const Checkpoint& checkpoint, const ModelConfig& model);
+
+}  // namespace fathom

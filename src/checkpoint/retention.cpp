@@ -1,0 +1,56 @@
+#include "checkpoint/retention.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "checkpoint/checkpoint.h"
+#include "core/log.h"
+
+namespace fathom {
+
+namespace fs = std::filesystem;
+
+std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
+                                          const RetentionRule& rule, std::int64_t committed) {
+  std::vector<std::int64_t> removed;
+  std::int64_t newer = 0;  // steps up to the committed one that stand after this one
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (*step > committed) continue;
+    const bool among_last = newer++ < rule.keep_last;
+    const bool for_good = rule.keep_every > 0 && *step % rule.keep_every == 0;
+    if (!among_last && !for_good && *step != committed) removed.push_back(*step);
+  }
+  return removed;
+}
+
+void apply_retention(const std::string& directory, const RetentionRule& rule,
+                     std::int64_t committed) {
+  for (const std::int64_t step : steps_to_remove(checkpoint_steps(directory), rule, committed)) {
+    const std::string path = directory + "/" + checkpoint_name(step);
+    // A name that remove_stale_temporaries() knows.
+    const std::string trash = fmt::format("{}.tmp-{}-{}", path, getpid(), step);
+    std::error_code error;
+    fs::rename(path, trash, error);
+    if (!error) fs::remove_all(trash, error);
+    if (error) log::warning("{}: cannot remove this old checkpoint: {}", path, error.message());
+  }
+}
+
+void set_aside_later(const std::string& directory, std::int64_t step) {
+  for (const std::int64_t later : checkpoint_steps(directory)) {
+    if (later <= step) continue;
+    const std::string path = directory + "/" + checkpoint_name(later);
+    const std::string aside = path + ".abandoned";
+    std::error_code error;
+    fs::remove_all(aside, error);
+    fs::rename(path, aside, error);
+    if (error) {
+      log::warning("{}: cannot rename this checkpoint: {}", path, error.message());
+    } else {
+      log::warning("going on from step {}: the later checkpoint is set aside as {}", step, aside);
+    }
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,243 @@
+#include "learn/learner.h"
+
+#include <algorithm>
+#include <exception>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/trace.h"
+#include "ops/attention.h"
+
+namespace fathom {
+namespace {
+
+std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& slices) {
+  std::vector<CheckpointTensor> tensors;
+  for (const OptimizerSlice& s : slices) {
+    if (!s.primary) continue;
+    const auto add = [&](StateKind kind, Tensor values) {
+      tensors.push_back({kind, s.name, s.global_shape, s.offset, values});
+    };
+    add(StateKind::weight, s.weight);
+    if (s.remainder) add(StateKind::remainder, s.remainder);
+    add(StateKind::first_moment, s.m);
+    add(StateKind::second_moment, s.v);
+  }
+  return tensors;
+}
+
+constexpr int max_outstanding = 2;
+
+std::size_t result_bytes(const LearnerOptions& options) {
+  return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
+}
+
+// Attention on a GPU may need more than any other operation.
+std::size_t workspace_bytes(const LearnerOptions& o) {
+  const int tp = o.ranks ? o.ranks->plan().layout.tp : 1;
+  const ops::HeadShape heads{o.model.num_heads / tp, o.model.num_kv_heads / tp, o.model.head_dim};
+  const std::int64_t length = o.sequence_length > 0 ? o.sequence_length : o.micro_tokens;
+  return std::max(
+      Context::default_workspace,
+      ops::attention_workspace(o.device, o.dtype, heads,
+                               {o.micro_tokens, length, o.uniform_segments}, o.determinism));
+}
+
+PipelineOptions pipeline_options(const LearnerOptions& o) {
+  PipelineOptions p;
+  p.model = o.model;
+  p.stage = o.stage;
+  p.dtype = o.dtype;
+  p.device = o.device;
+  p.micro_tokens = o.micro_tokens;
+  p.micro_batches = std::max<std::int64_t>(1, o.tokens_per_step / o.micro_tokens);
+  p.ranks = o.ranks;
+  return p;
+}
+
+ParameterStore make_parameters(const LearnerOptions& o, Device device) {
+  if (!o.ranks) return {parameter_table(o.model), o.dtype, Gradients::f32, device};
+  const int sharing = o.ranks->plan().zero ? o.ranks->plan().layout.dp : 1;
+  return {pipeline_parameters(pipeline_options(o)),
+          o.dtype,
+          Gradients::f32,
+          device,
+          o.ranks->shard(),
+          sharing};
+}
+
+Optimizer make_optimizer(const LearnerOptions& o, ParameterStore& parameters,
+                         const GradientSync* sync, Device device) {
+  if (!sync) return {parameters, o.optimizer, device};
+  return {parameters, sync->owned(), o.optimizer, device};
+}
+
+// Over the data-parallel ranks; the last stage knows its losses, and one rank of each
+// tensor group tells them.
+double sum_of_losses(const RankGroups& ranks, double here) {
+  const bool tells = ranks.on_last_stage() && ranks.place().tp == 0;
+  const std::vector<double> all = gather_values(ranks.world(), tells ? here : 0.0);
+  return std::accumulate(all.begin(), all.end(), 0.0);
+}
+
+std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters,
+                                        Device device) {
+  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks, device) : nullptr;
+}
+
+}  // namespace
+
+Learner::Bytes Learner::bytes(const LearnerOptions& o) {
+  ParameterStore parameters = make_parameters(o, meta_device);
+  const auto sync = make_sync(o, parameters, meta_device);
+  const Optimizer optimizer = make_optimizer(o, parameters, sync.get(), meta_device);
+  Bytes b;
+  b.weights = parameters.weight_bytes();
+  b.gradients = parameters.gradient_bytes();
+  b.remainders = optimizer.bytes().remainders;
+  b.moments = optimizer.bytes().moments;
+  b.activations = Pipeline::bytes(pipeline_options(o));
+  b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
+                 pipeline_parts(pipeline_options(o)).size();
+  b.workspace = workspace_bytes(o);
+  b.losses = result_bytes(o);
+  b.checkpoint = CheckpointWriter::host_bytes(list_tensors(optimizer.slices()));
+  return b;
+}
+
+Learner::Learner(const LearnerOptions& o)
+    : options_(o),
+      stream_(o.device),
+      context_(o.device, workspace_bytes(o)),
+      parameters_(make_parameters(o, o.device)),
+      pipeline_(pipeline_options(o), parameters_),
+      sync_(make_sync(o, parameters_, o.device)),
+      optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
+      results_(o.device, result_bytes(o)) {
+  context_.stream = stream_.get();
+  context_.determinism = o.determinism;
+  pipeline_.observe(sync_.get());
+  for (int i = 0; i <= max_outstanding; ++i) {
+    readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
+  }
+  if (o.ranks) o.ranks->connect(o.device);
+}
+
+// A GPU that still waits for other ranks would keep its memory from being freed, and what
+// runs beside the computing uses it.
+Learner::~Learner() {
+  if (options_.ranks && std::uncaught_exceptions() > 0) {
+    sync_->cancel();
+    options_.ranks->cancel();
+  }
+  sync_.reset();
+}
+
+void Learner::initialize_weights(std::uint64_t seed) {
+  for (Parameter& parameter : parameters_.all()) {
+    initialize(context_, parameter, parameters_.shard(), options_.model.init_std, seed);
+  }
+}
+
+void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
+  context_.outputs = Outputs::discarded;
+  compute_gradients(micro_batches, 1);
+  optimizer_.warm_up(context_);
+  evaluate(micro_batches.front());
+  context_.outputs = Outputs::kept;
+}
+
+void Learner::read_back(Readback& into, Tensor values) {
+  into.count = values.elements();
+  copy_bytes(into.memory.data(), cpu_device, values.data, values.device, values.bytes(),
+             context_.stream);
+  into.arrived.record(context_.stream);
+}
+
+void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+  require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
+  const std::int64_t tokens = std::accumulate(
+      micro_batches.begin(), micro_batches.end(), std::int64_t{0},
+      [](std::int64_t sum, const MicroBatch& batch) { return sum + batch.ids.elements(); });
+  require(tokens <= options_.tokens_per_step, "a step of {} tokens, planned for {}", tokens,
+          options_.tokens_per_step);
+  const Tensor results = results_.tensor(DType::f32, {tokens + 1});
+  if (options_.ranks) {
+    const std::vector<std::int64_t> all = gather_values(options_.ranks->data(), targets);
+    targets = std::accumulate(all.begin(), all.end(), std::int64_t{0});
+  }
+  const float grad_scale = targets > 0 ? 1.0f / static_cast<float>(targets) : 0.0f;
+  parameters_.begin_gradients(context_);
+  pipeline_.run(context_, micro_batches, grad_scale, results.slice(0, tokens));
+  if (sync_) sync_->reduce(context_);
+  optimizer_.measure_gradients(context_, results.slice(tokens, 1),
+                               options_.ranks ? &options_.ranks->world() : nullptr);
+  Readback& readback =
+      readbacks_[static_cast<std::size_t>((next_ + outstanding_++) % max_outstanding)];
+  readback.targets = targets;
+  read_back(readback, results);
+}
+
+Learner::Result Learner::next_result() {
+  require(outstanding_ > 0, "no step's result stands out");
+  const Readback& readback = readbacks_[static_cast<std::size_t>(next_)];
+  next_ = (next_ + 1) % max_outstanding;
+  --outstanding_;
+  readback.arrived.wait();
+  const std::span<const float> values = readback.values();
+  double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
+  if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
+  const std::int64_t targets = readback.targets;
+  return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
+}
+
+void Learner::update(double learning_rate, std::int64_t step) {
+  {
+    const TraceSpan span(context_, TraceKind::update, "update");
+    optimizer_.update(context_, learning_rate, step);
+  }
+  if (sync_) sync_->gather_weights(context_);
+}
+
+std::span<const float> Learner::evaluate(const MicroBatch& batch) {
+  const std::int64_t tokens = batch.ids.elements();
+  require(tokens <= options_.micro_tokens, "an evaluation of {} tokens, planned for {}", tokens,
+          options_.micro_tokens);
+  const Tensor losses = results_.tensor(DType::f32, {tokens});
+  pipeline_.evaluate(context_, batch, losses);
+  Readback& readback = readbacks_.back();
+  read_back(readback, losses);
+  readback.arrived.wait();
+  return readback.values();
+}
+
+const ParameterStore& Learner::parameters() {
+  if (sync_) sync_->wait_for_weights(context_);
+  return parameters_;
+}
+
+std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
+  return list_tensors(optimizer_.slices());
+}
+
+void Learner::load(const Checkpoint& checkpoint) {
+  for (const OptimizerSlice& s : optimizer_.slices()) {
+    checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
+    checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
+  }
+  load_weights(checkpoint);
+}
+
+void Learner::load_weights(const Checkpoint& checkpoint) {
+  for (const OptimizerSlice& s : optimizer_.slices()) {
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
+  }
+  if (sync_) {
+    options_.ranks->world().barrier();  // nobody waits on a GPU for one that is still loading
+    sync_->gather_weights(context_);
+    sync_->wait_for_weights(context_);
+  }
+  synchronize(options_.device, context_.stream);
+}
+
+}  // namespace fathom

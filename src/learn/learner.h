@@ -1,0 +1,131 @@
+// The learning half of the trainer: weights, gradients, optimizer and the memory
+// of a micro-batch, and what one step does with them. It knows nothing of where
+// batches come from, of checkpoints, or of when to stop; supervised fine-tuning
+// and preference training drive it as the trainer does.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "checkpoint/writer.h"
+#include "core/stream.h"
+#include "learn/optimizer.h"
+#include "parallel/gradient_sync.h"
+#include "parallel/pipeline.h"
+
+namespace fathom {
+
+struct LearnerOptions {
+  ModelConfig model;  // resolved
+  DType dtype = DType::f32;
+  Device device;
+  StageOptions stage;
+  OptimizerConfig optimizer;
+  std::int64_t micro_tokens = 0;     // most tokens of a micro-batch
+  std::int64_t tokens_per_step = 0;  // most tokens of a step, on this rank
+  // Most tokens that attend to each other, and whether all segments have so many; 0:
+  // those of a micro-batch.
+  std::int64_t sequence_length = 0;
+  bool uniform_segments = true;
+  Determinism determinism = Determinism::fastest;
+  const RankGroups* ranks = nullptr;  // null: one rank
+};
+
+class Learner {
+ public:
+  // Bytes of everything a learner takes, by what it is for.
+  struct Bytes {
+    std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
+    std::size_t rope_table = 0, workspace = 0, losses = 0;
+    std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
+
+    // Of the device: all but the host copy.
+    std::size_t device_total() const {
+      return weights + gradients + remainders + moments + activations + rope_table + workspace +
+             losses;
+    }
+  };
+  static Bytes bytes(const LearnerOptions& options);
+
+  // Takes all memory. Weights and moments are zero. Collective.
+  explicit Learner(const LearnerOptions& options);
+  ~Learner();
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+
+  // Draws the initial weights, each by its name and the seed.
+  void initialize_weights(std::uint64_t seed);
+
+  // Runs a step of these micro-batches and an evaluation and throws them away, so that a
+  // device's code is loaded and its algorithms chosen by measurement before the first real
+  // step, in the memory that is there anyway. The weights should be those of the run. All ranks do
+  // it, each by itself: none waits on its GPU for one that still loads.
+  void warm_up(std::span<const MicroBatch> micro_batches);
+
+  struct Result {
+    double loss = 0;           // mean over the step's targets
+    double gradient_norm = 0;  // before clipping
+  };
+  // Queues forward and backward of one step: the gradients become those of the mean
+  // loss over the `targets` targets that count in all micro-batches together, here and
+  // on the other ranks. The weights stay.
+  void queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // The result of the oldest queue_gradients() whose result was not fetched yet, the
+  // same on every rank; waits for it. At most two may stand out, so that the device
+  // goes on with the next step while this one's figures travel.
+  Result next_result();
+  // Both in one.
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+    queue_gradients(micro_batches, targets);
+    return next_result();
+  }
+  // Clips, and updates weights and moments. `step` as in Optimizer::update.
+  void update(double learning_rate, std::int64_t step);
+
+  // Losses of the targets of one micro-batch, without learning from them. Valid
+  // until the next call. All ranks are given the same batch.
+  std::span<const float> evaluate(const MicroBatch& batch);
+
+  // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
+  // load into either. Throws an input Error when a tensor is missing or has another shape.
+  std::vector<CheckpointTensor> checkpoint_tensors() const;
+  void load(const Checkpoint& checkpoint);
+  // The weights alone, for a run of its own: the moments stay zero.
+  void load_weights(const Checkpoint& checkpoint);
+
+  Context& context() { return context_; }
+  // The weights as they are after the last update.
+  const ParameterStore& parameters();
+  Optimizer& optimizer() { return optimizer_; }
+
+ private:
+  // What a step or an evaluation leaves on the host.
+  struct Readback {
+    HostBuffer memory;
+    Event arrived;
+    std::int64_t count = 0;    // values, the norm included
+    std::int64_t targets = 0;  // of all ranks
+
+    std::span<const float> values() const {
+      return {static_cast<const float*>(memory.data()), static_cast<std::size_t>(count)};
+    }
+  };
+
+  void read_back(Readback& into, Tensor values);
+
+  LearnerOptions options_;
+  // Not the default one, which ranks that share a GPU would share too: they would wait for
+  // each other's every operation.
+  OwnedStream stream_;
+  Context context_;
+  ParameterStore parameters_;
+  Pipeline pipeline_;
+  std::unique_ptr<GradientSync> sync_;  // null on one rank
+  Optimizer optimizer_;
+  Buffer results_;                   // the losses of a step's tokens, and the norm
+  std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's
+  int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
+};
+
+}  // namespace fathom

@@ -1,0 +1,150 @@
+#include "learn/optimizer.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "ops/elementwise.h"
+
+namespace fathom {
+namespace {
+
+// As in ParameterStore, for aligned vector loads.
+constexpr std::size_t alignment = 128;
+
+std::size_t padded_elements(const Shape& shape) {
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  return (elements + alignment - 1) / alignment * alignment;
+}
+
+void check_beta(const char* key, double value) {
+  if (!(value >= 0 && value < 1)) {
+    fail_input("optimizer.{} is {}: use a value from 0 up to but not including 1", key, value);
+  }
+}
+
+// On one rank a slice is a parameter.
+std::vector<OwnedSlice> whole_parameters(const ParameterStore& parameters) {
+  std::vector<OwnedSlice> slices;
+  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
+    const Parameter& parameter = parameters.all()[i];
+    OwnedSlice slice;
+    slice.parameter = i;
+    slice.offset.assign(static_cast<std::size_t>(parameter.weight.shape.rank()), 0);
+    slice.shape = parameter.weight.shape;
+    slice.first = parameter.first;
+    slices.push_back(std::move(slice));
+  }
+  return slices;
+}
+
+struct FlatRange {
+  std::int64_t first = 0, count = 0;  // elements of the flat vectors
+};
+
+// Where the primary slices lie. Between neighbours there are at most the zeros that align
+// the second, and one pass over both is faster than two.
+std::vector<FlatRange> counted_ranges(const std::vector<OwnedSlice>& owned) {
+  std::vector<FlatRange> ranges;
+  for (const OwnedSlice& part : owned) {
+    if (!part.primary) continue;
+    const std::int64_t end = part.first + part.shape.elements();
+    const std::int64_t gap =
+        ranges.empty() ? -1 : part.first - (ranges.back().first + ranges.back().count);
+    if (gap >= 0 && gap < static_cast<std::int64_t>(alignment)) {
+      ranges.back().count = end - ranges.back().first;
+    } else {
+      ranges.push_back({part.first, part.shape.elements()});
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+void check(const OptimizerConfig& c) {
+  check_beta("beta1", c.beta1);
+  check_beta("beta2", c.beta2);
+  if (!(c.epsilon > 0)) fail_input("optimizer.epsilon is {}: use 1e-8", c.epsilon);
+  if (!(c.weight_decay >= 0)) {
+    fail_input("optimizer.weight_decay is {}: use 0 or more", c.weight_decay);
+  }
+  if (!(c.clip >= 0)) fail_input("optimizer.clip is {}: use 1.0, or 0 for none", c.clip);
+}
+
+Optimizer::Bytes Optimizer::bytes(const std::vector<ParameterSpec>& specs, DType weights) {
+  std::size_t elements = 0;
+  for (const ParameterSpec& spec : specs) elements += padded_elements(spec.shape);
+  return {weights == DType::f32 ? 0 : elements * size_of(DType::u16), 2 * elements * sizeof(float)};
+}
+
+Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device)
+    : Optimizer(parameters, whole_parameters(parameters), config, device) {}
+
+Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
+                     const OptimizerConfig& config, Device device)
+    : config_(config), scalars_(device, 2 * alignment) {
+  const bool split = parameters.dtype() != DType::f32;
+  std::size_t elements = 0;
+  for (const OwnedSlice& part : owned) elements += padded_elements(part.shape);
+  if (split) remainders_ = Buffer(device, elements * size_of(DType::u16));
+  moments_ = Buffer(device, 2 * elements * sizeof(float));
+  sum_of_squares_ = scalars_.tensor(DType::f32, {1});
+  scale_ = scalars_.tensor(DType::f32, {1}, alignment);
+  const Tensor weights = parameters.flat_weights(), gradients = parameters.flat_gradients();
+  std::size_t at = 0;
+  for (const OwnedSlice& part : owned) {
+    const ParameterSpec& spec = parameters.all().at(part.parameter).spec;
+    const std::int64_t count = part.shape.elements();
+    OptimizerSlice slice;
+    slice.name = spec.name;
+    slice.global_shape = spec.shape;
+    slice.offset = part.offset;
+    slice.weight = weights.slice(part.first, count).view(part.shape);
+    slice.gradient = gradients.slice(part.first, count).view(part.shape);
+    if (split) {
+      slice.remainder = remainders_.tensor(DType::u16, part.shape, at * size_of(DType::u16));
+    }
+    slice.m = moments_.tensor(DType::f32, part.shape, at * sizeof(float));
+    slice.v = moments_.tensor(DType::f32, part.shape, (elements + at) * sizeof(float));
+    slice.weight_decay = spec.weight_decay;
+    slice.primary = part.primary;
+    at += padded_elements(part.shape);
+    slices_.push_back(std::move(slice));
+  }
+  for (const FlatRange& range : counted_ranges(owned)) {
+    counted_.push_back(gradients.slice(range.first, range.count));
+  }
+}
+
+void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* world) {
+  ops::fill(context, sum_of_squares_, 0);
+  for (const Tensor& gradients : counted_) {
+    ops::add_sum_of_squares(context, gradients, sum_of_squares_);
+  }
+  if (world) world->all_reduce(context, sum_of_squares_);
+  ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
+}
+
+void Optimizer::warm_up(Context& context) {
+  ops::fill(context, scale_, std::numeric_limits<float>::quiet_NaN());
+  update(context, 0, 1);
+}
+
+void Optimizer::update(Context& context, double learning_rate, std::int64_t count) {
+  ops::AdamWStep step;
+  step.lr = static_cast<float>(learning_rate);
+  step.beta1 = static_cast<float>(config_.beta1);
+  step.beta2 = static_cast<float>(config_.beta2);
+  step.epsilon = static_cast<float>(config_.epsilon);
+  step.step = count;
+  for (const OptimizerSlice& slice : slices_) {
+    step.weight_decay = slice.weight_decay ? static_cast<float>(config_.weight_decay) : 0.0f;
+    const Shape flat{slice.weight.elements()};
+    ops::adamw(context, slice.gradient.view(flat), scale_, step, slice.m.view(flat),
+               slice.v.view(flat), slice.weight.view(flat),
+               slice.remainder ? slice.remainder.view(flat) : Tensor{});
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,52 @@
+// A run of training steps for measurement: the trainer's own Learner on random tokens.
+#pragma once
+
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "learn/learner.h"
+#include "measure/measure.h"
+
+namespace fathom::measure {
+
+// The micro-batches of a step, in memory of their own: random tokens that follow no
+// pattern, in whole sequences.
+class BenchBatches {
+ public:
+  BenchBatches(Context& context, const StepShape& shape);
+  static std::size_t bytes(const StepShape& shape);
+  const std::vector<MicroBatch>& get() const { return batches_; }
+
+ private:
+  void add(Context& context, const StepShape& shape);
+  std::vector<std::int32_t> random_tokens(const StepShape& shape);
+  Tensor take(Context& context, const std::vector<std::int32_t>& values);
+
+  Arena arena_;
+  std::mt19937_64 random_{1};
+  std::vector<MicroBatch> batches_;
+};
+
+class BenchSteps {
+ public:
+  explicit BenchSteps(const StepShape& shape);
+
+  // Seconds of one. `before_update` is called when all but the update is queued.
+  double run(const std::function<void()>& before_update = {});
+  // Runs two at least.
+  void heat(double seconds);
+  Learner& learner() { return learner_; }
+  Context& context() { return learner_.context(); }
+  std::int64_t done() const { return step_; }
+
+ private:
+  StepShape shape_;
+  Learner learner_;
+  BenchBatches batches_;
+  std::int64_t step_ = 0;
+};
+
+LearnerOptions learner_options(const StepShape& shape);
+
+}  // namespace fathom::measure

@@ -1,0 +1,248 @@
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "checkpoint/checkpoint.h"
+#include "comm/mpi_ranks.h"
+#include "comm/thread_ranks.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "verify/layout_trial.h"
+
+namespace fathom {
+namespace {
+
+double largest_difference(std::span<const double> a, std::span<const double> b) {
+  if (a.size() != b.size()) return INFINITY;
+  double most = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    const double difference = std::abs(a[i] / b[i] - 1);
+    most = std::isfinite(difference) ? std::max(most, difference) : INFINITY;
+  }
+  return most;
+}
+
+// The weights in all their digits, and moments.
+std::vector<float> values_of(const Checkpoint& checkpoint, const Checkpoint::Entry& entry) {
+  Context host(cpu_device, 0);
+  std::vector<float> values(static_cast<std::size_t>(entry.shape.elements()));
+  const Tensor into(values.data(), DType::f32, entry.shape);
+  if (entry.kind != StateKind::weight) {
+    checkpoint.load(host, entry.kind, entry.name, into);
+  } else {
+    const std::vector<std::int64_t> start(static_cast<std::size_t>(entry.shape.rank()), 0);
+    checkpoint.load_weights(host, entry.name, start, into, Tensor{});
+  }
+  return values;
+}
+
+double relative_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    const double d = double{a[i]} - double{b[i]};
+    difference += d * d;
+    norm += double{b[i]} * double{b[i]};
+  }
+  if (difference == 0) return 0;
+  const double relative = std::sqrt(difference / norm);
+  return std::isfinite(relative) ? relative : INFINITY;
+}
+
+// The largest over the weights' tensors.
+double weight_difference(const Checkpoint& a, const Checkpoint& b) {
+  double most = 0;
+  for (const Checkpoint::Entry& entry : b.entries()) {
+    if (entry.kind != StateKind::weight) continue;
+    most = std::max(most, relative_difference(values_of(a, entry), values_of(b, entry)));
+  }
+  return most;
+}
+
+bool same_bits(const Checkpoint& a, const Checkpoint& b) {
+  return std::ranges::all_of(b.entries(), [&](const Checkpoint::Entry& entry) {
+    if (entry.kind == StateKind::remainder) return true;  // in the weights
+    const std::vector<float> left = values_of(a, entry), right = values_of(b, entry);
+    return std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
+  });
+}
+
+template <class T>
+std::vector<T> second_half(const std::vector<T>& values) {
+  return {values.begin() + std::ssize(values) / 2, values.end()};
+}
+
+class Verification {
+ public:
+  // `world`: the launcher's ranks; null: ranks are threads.
+  Verification(const VerifyOptions& options, Communicator* world)
+      : options_(options), world_(world) {}
+
+  bool run(const std::vector<LayoutChoice>& layouts,
+           const std::function<void(const LayoutVerdict&)>& tell) {
+    LayoutChoice one = parse_layouts("1", layouts.front().config).front();
+    one.config.train.recompute = layouts.front().config.train.recompute;
+    one.name = "reference";
+    take_directory();
+    reference_ = run_whole(one);
+    bool passed = true;
+    const auto judged = [&](const LayoutVerdict& verdict) {
+      passed = passed && verdict.passed;
+      if (judges()) tell(verdict);
+    };
+    for (const LayoutChoice& layout : layouts) judged(judge_whole(layout));
+    for (std::size_t from = 0; from < layouts.size(); ++from) {
+      for (std::size_t to = 0; to < layouts.size(); ++to) {
+        const bool near = to == from || to == (from + 1) % layouts.size();
+        if (options_.transfers == Transfers::none) continue;
+        if (options_.transfers == Transfers::ring && !near) continue;
+        judged(judge_transfer(layouts[from], layouts[to]));
+      }
+    }
+    if (world_) passed = gather_values(*world_, int{passed}).front() != 0;
+    if (passed && judges()) std::filesystem::remove_all(options_.directory);
+    return passed;
+  }
+
+ private:
+  struct Whole {
+    TrialRecord record;
+    std::string directory;
+  };
+
+  bool judges() const { return !world_ || world_->rank() == 0; }
+  std::string path_of(const std::string& name) const { return options_.directory + "/" + name; }
+  std::string checkpoint(const std::string& directory, std::int64_t step) const {
+    return directory + "/" + checkpoint_name(step);
+  }
+  std::int64_t last_step() const { return 2 * options_.steps; }
+
+  // What stands there is somebody's: nothing is removed but what is made here.
+  void take_directory() const {
+    std::error_code error;
+    if (judges() && !std::filesystem::is_empty(options_.directory, error) && !error) {
+      fail_input("{}: is there already: remove it, or name another --directory",
+                 options_.directory);
+    }
+    if (world_) world_->barrier();
+  }
+
+  // The record of the first rank; empty on ranks that the layout leaves idle.
+  TrialRecord run_ranks(const LayoutChoice& layout, LayoutTrial& trial) {
+    trial.config = layout.config;
+    trial.config.train.steps = trial.last_step = last_step();
+    trial.config.train.tokens.reset();
+    trial.config.train.epochs.reset();
+    trial.config.train.max_minutes.reset();
+    const int ranks = layout.ranks();
+    const auto threads = static_cast<int>(trial.config.threads);
+    trial.threads = threads > 0 ? threads : num_threads();
+    if (world_) return run_launched(layout, trial);
+    if (ranks == 1) return run_trial(trial, nullptr);
+    trial.threads = std::max(1, trial.threads / ranks);
+    TrialRecord record;
+    const CommunicatorOptions communication = communicator_options(layout.config.parallel);
+    run_thread_ranks(ranks, communication, [&](Communicator& world) {
+      TrialRecord mine = run_trial(trial, &world);
+      if (world.rank() == 0) record = std::move(mine);
+    });
+    return record;
+  }
+
+  TrialRecord run_launched(const LayoutChoice& layout, const LayoutTrial& trial) {
+    const int ranks = layout.ranks();
+    if (ranks > world_->size()) {
+      fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, ranks,
+                 world_->size());
+    }
+    const auto group = world_->split(world_->rank() < ranks ? 0 : 1, "layout");
+    TrialRecord record;
+    if (world_->rank() < ranks) record = run_trial(trial, ranks > 1 ? group.get() : nullptr);
+    world_->barrier();
+    return record;
+  }
+
+  Whole run_whole(const LayoutChoice& layout) {
+    LayoutTrial trial;
+    trial.directory = path_of(layout.name);
+    trial.save_at = {options_.steps, last_step()};
+    return {run_ranks(layout, trial), trial.directory};
+  }
+
+  LayoutVerdict judge_whole(const LayoutChoice& layout) {
+    const Whole& whole = wholes_[layout.name] = run_whole(layout);
+    LayoutVerdict verdict{layout.name, ""};
+    if (!judges()) return verdict;
+    const Checkpoint mine(checkpoint(whole.directory, last_step()));
+    const Checkpoint one(checkpoint(reference_.directory, last_step()));
+    verdict.loss = largest_difference(whole.record.losses, reference_.record.losses);
+    verdict.weight = weight_difference(mine, one);
+    verdict.same_samples = whole.record.samples == reference_.record.samples;
+    verdict.same_bits = verdict.loss == 0 && same_bits(mine, one);
+    return with_pass(verdict);
+  }
+
+  LayoutVerdict judge_transfer(const LayoutChoice& from, const LayoutChoice& to) {
+    LayoutTrial trial;
+    trial.directory = path_of(from.name + "-to-" + to.name);
+    trial.resume_from = checkpoint(wholes_[from.name].directory, options_.steps);
+    trial.save_at = {last_step()};
+    const TrialRecord record = run_ranks(to, trial);
+    LayoutVerdict verdict{to.name, from.name};
+    if (!judges()) return verdict;
+    const Whole& own = wholes_[to.name];
+    const TrialRecord& one = reference_.record;
+    verdict.loss = largest_difference(record.losses, second_half(one.losses));
+    const Checkpoint mine(checkpoint(trial.directory, last_step()));
+    verdict.weight =
+        weight_difference(mine, Checkpoint(checkpoint(reference_.directory, last_step())));
+    verdict.same_samples = record.samples == second_half(one.samples);
+    verdict.same_bits = record.losses == second_half(own.record.losses) &&
+                        same_bits(mine, Checkpoint(checkpoint(own.directory, last_step())));
+    verdict.must_be_bits = from.name == to.name;
+    verdict = with_pass(verdict);
+    if (verdict.passed) std::filesystem::remove_all(trial.directory);
+    return verdict;
+  }
+
+  LayoutVerdict with_pass(LayoutVerdict verdict) const {
+    const bool f32 = weights_are_f32();
+    const auto or_default = [](double given, double otherwise) {
+      return given > 0 ? given : otherwise;
+    };
+    verdict.passed = verdict.same_samples && (!verdict.must_be_bits || verdict.same_bits) &&
+                     verdict.loss <= or_default(options_.loss_tolerance, f32 ? 1e-5 : 1e-2) &&
+                     verdict.weight <= or_default(options_.weight_tolerance, f32 ? 1e-4 : 5e-2);
+    return verdict;
+  }
+
+  // As the checkpoints say: the config may leave it to the machine.
+  bool weights_are_f32() const {
+    return !Checkpoint(checkpoint(reference_.directory, last_step()), Checkpoint::Verify::sizes)
+                .has(StateKind::remainder);
+  }
+
+  const VerifyOptions& options_;
+  Communicator* world_;
+  Whole reference_;
+  std::map<std::string, Whole> wholes_;
+};
+
+}  // namespace
+
+bool verify_layouts(const std::vector<LayoutChoice>& layouts, const VerifyOptions& options,
+                    const std::function<void(const LayoutVerdict&)>& tell) {
+  require(!layouts.empty() && options.steps >= 1, "nothing to verify");
+  if (launched_ranks() <= 1) return Verification(options, nullptr).run(layouts, tell);
+  bool passed = false;
+  const CommunicatorOptions communication = communicator_options(layouts.front().config.parallel);
+  run_mpi_rank(communication, [&](Communicator& world) {
+    passed = Verification(options, &world).run(layouts, tell);
+  });
+  return passed;
+}
+
+}  // namespace fathom

@@ -1,0 +1,192 @@
+// Checkpoints: what is saved comes back exactly, in any slices, and every kind of
+// damage is one clear line and a step back to the checkpoint before.
+#include "checkpoint/checkpoint.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <random>
+
+#include "checkpoint/checkpoint_state.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/retention.h"
+
+namespace fathom::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Checkpoint, ComesBackExactly) {
+  const std::string directory = fresh_directory("exact");
+  State state;
+  const Checkpoint checkpoint(saved(directory, state, 12));
+  EXPECT_EQ(checkpoint.state(), state.training(12));
+  EXPECT_EQ(checkpoint.entries().size(), state.tensors.size());
+  EXPECT_TRUE(checkpoint.has(StateKind::first_moment));
+  state.expect_loads(checkpoint);
+}
+
+TEST(Checkpoint, AnySliceFromAnySlices) {
+  const std::string directory = fresh_directory("slices");
+  constexpr std::int64_t rows = 9, columns = 6;
+  std::vector<float> values(rows * columns);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(i) + 0.5f;
+  State unused;
+  std::mt19937 random(5);
+  for (int trial = 0; trial < 20; ++trial) {
+    // Stored as ranges of the flattened matrix, cut at random places.
+    std::vector<CheckpointTensor> tensors;
+    for (std::int64_t at = 0; at < rows * columns;) {
+      const auto count = std::min<std::int64_t>(rows * columns - at, 1 + random() % 23);
+      for (auto& box : checkpoint_range(StateKind::first_moment, "m", {rows, columns}, at,
+                                        Tensor(values.data() + at, DType::f32, {count}))) {
+        tensors.push_back(std::move(box));
+      }
+      at += count;
+    }
+    const std::string path = directory + "/" + checkpoint_name(trial);
+    write_checkpoint(path, tensors, unused.training(trial));
+    const Checkpoint checkpoint(path);
+    const std::int64_t r = random() % rows, c = random() % columns;
+    const std::int64_t height = 1 + random() % (rows - r), width = 1 + random() % (columns - c);
+    std::vector<bfloat16> wide(static_cast<std::size_t>(height * columns));
+    const Tensor into = Tensor(wide.data(), DType::bf16, {height, columns}).columns(c, width);
+    const std::int64_t offset[] = {r, c};
+    checkpoint.load_slice(unused.context, StateKind::first_moment, "m", offset, into);
+    for (std::int64_t i = 0; i < height; ++i) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        const bool inside = j >= c && j < c + width;
+        const float want = inside ? values[static_cast<std::size_t>((r + i) * columns + j)] : 0;
+        ASSERT_EQ(static_cast<float>(wide[static_cast<std::size_t>(i * columns + j)]), want);
+      }
+    }
+  }
+}
+
+TEST(Checkpoint, WrongRequestsNameTheTensor) {
+  const std::string directory = fresh_directory("requests");
+  State state;
+  const Checkpoint checkpoint(saved(directory, state, 1));
+  std::vector<float> memory(100);
+  const auto load = [&](const char* name, Shape shape) {
+    return message_of([&] {
+      checkpoint.load(state.context, StateKind::weight, name,
+                      Tensor(memory.data(), DType::f32, shape));
+    });
+  };
+  EXPECT_THAT(load("absent", {3}), HasSubstr("holds no weight of 'absent'"));
+  EXPECT_THAT(load("vector", {4}), HasSubstr("'vector' has the shape [3], but [4] is wanted"));
+  const std::int64_t offset[] = {6, 0};
+  EXPECT_THAT(message_of([&] {
+                checkpoint.load_slice(state.context, StateKind::weight, "matrix", offset,
+                                      Tensor(memory.data(), DType::f32, {2, 5}));
+              }),
+              HasSubstr("'matrix' has the shape [7, 5], which holds no [2, 5] at [6, 0]"));
+}
+
+// Every file of a checkpoint, cut short and with bytes flipped: the newest is left
+// out, the one before opens.
+TEST(Checkpoint, DamageToAnyFileIsSeen) {
+  const std::string directory = fresh_directory("damage");
+  State state;
+  saved(directory, state, 1);
+  const std::string newest = saved(directory, state, 2);
+  std::mt19937 random(7);
+  for (const auto& entry : fs::directory_iterator(newest)) {
+    const std::string path = entry.path(), whole = read_file(path);
+    for (int trial = 0; trial < 12; ++trial) {
+      std::string damaged = whole;
+      const std::size_t at = random() % whole.size();
+      if (trial % 2) {
+        damaged.resize(at);
+      } else {
+        damaged[at] = static_cast<char>(damaged[at] ^ (1 << random() % 8));
+      }
+      write_file(path, damaged);
+      EXPECT_THAT(message_of([&] { Checkpoint{newest}; }), HasSubstr(path)) << at;
+      const auto latest = latest_checkpoint(directory);
+      ASSERT_TRUE(latest);
+      EXPECT_EQ(latest->step(), 1);
+    }
+    fs::remove(path);
+    EXPECT_THAT(message_of([&] { Checkpoint{newest}; }), HasSubstr(path));
+    write_file(path, whole);
+  }
+  EXPECT_EQ(latest_checkpoint(directory)->step(), 2);
+}
+
+// A manifest whose checksum is right, but whose claims are not.
+TEST(Checkpoint, LyingManifestsAreRefused) {
+  const std::string directory = fresh_directory("lies");
+  State state;
+  const std::string path = saved(directory, state, 3) + "/manifest.json";
+  const CheckpointManifest honest = parse_checkpoint_manifest(read_file(path), path);
+  const auto refused = [&](auto&& lie) {
+    CheckpointManifest manifest = honest;
+    lie(manifest);
+    write_file(path, checkpoint_manifest_text(manifest));
+    return message_of([&] { Checkpoint{fs::path(path).parent_path().string()}; });
+  };
+  EXPECT_EQ(refused([](CheckpointManifest&) {}), "");
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
+                m.tensors[0].shape = {8, 5};
+              }),
+              HasSubstr("35 of its 40"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
+                m.tensors[0].shape = {6, 5};
+              }),
+              HasSubstr("not inside"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].dtype = DType::bf16; }),
+              HasSubstr("says BF16"));
+  EXPECT_THAT(
+      refused([](CheckpointManifest& m) { m.tensors[0].slices.push_back(m.tensors[0].slices[0]); }),
+      HasSubstr("overlap"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].key = "x"; }),
+              HasSubstr("holds no tensor 'x'"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors[0].slices[0].file = "x"; }),
+              HasSubstr("no file of the checkpoint"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) {
+                m.tensors[0].slices[0].offset = {INT64_MAX, 0};
+              }),
+              HasSubstr("not inside"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files[0].name = "../x"; }),
+              HasSubstr("no name of a file"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.files.pop_back(); }),
+              HasSubstr("lists no state.json"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.tensors.push_back(m.tensors[0]); }),
+              HasSubstr("twice"));
+  EXPECT_THAT(refused([](CheckpointManifest& m) { m.step = 4; }), HasSubstr("of step 3, but"));
+}
+
+TEST(Checkpoint, AllDamagedIsAnErrorAndNoneIsNot) {
+  const std::string directory = fresh_directory("all");
+  EXPECT_FALSE(latest_checkpoint(directory));
+  EXPECT_FALSE(latest_checkpoint(directory + "/absent"));
+  State state;
+  fs::remove(saved(directory, state, 1) + "/manifest.json");
+  EXPECT_THAT(message_of([&] { latest_checkpoint(directory); }), HasSubstr("none of its 1"));
+  EXPECT_THAT(message_of([&] { open_checkpoint(directory + "/absent"); }),
+              HasSubstr("no directory"));
+}
+
+TEST(Checkpoint, NamesReadBack) {
+  EXPECT_EQ(checkpoint_name(1200), "step-00001200");
+  EXPECT_EQ(checkpoint_step("step-00001200"), 1200);
+  for (const char* other : {"step-1200", "step-00001200.tmp-1-2", "step-", "x", "step-0000120x"}) {
+    EXPECT_FALSE(checkpoint_step(other)) << other;
+  }
+}
+
+TEST(Retention, KeepsTheLastAndEveryKth) {
+  const std::int64_t steps[] = {10, 20, 30, 40, 50};
+  EXPECT_THAT(steps_to_remove(steps, {2, 0}, 50), ElementsAre(30, 20, 10));
+  EXPECT_THAT(steps_to_remove(steps, {1, 20}, 50), ElementsAre(30, 10));
+  EXPECT_THAT(steps_to_remove(steps, {1, 0}, 30), ElementsAre(20, 10));  // 40, 50 are later
+  EXPECT_THAT(steps_to_remove(std::span(steps, 1), {1, 0}, 10), IsEmpty());
+}
+
+}  // namespace
+}  // namespace fathom::test

@@ -1,0 +1,189 @@
+// The writer of checkpoints: what it saves beside training, what it keeps, and what a full
+// disk or a kill leaves behind.
+#include "checkpoint/writer.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "checkpoint/checkpoint_state.h"
+#include "checkpoint/retention.h"
+
+extern char** environ;
+
+namespace fathom::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(CheckpointWriter, SavesWhatStoodThereAndRemovesOldOnes) {
+  const std::string directory = fresh_directory("writer");
+  State state;
+  fs::create_directories(directory + "/step-00000009.tmp-1-2");  // a dead save's
+  CheckpointWriter writer(directory, by_steps(), state.tensors);
+  EXPECT_FALSE(fs::exists(directory + "/step-00000009.tmp-1-2"));
+  for (std::int64_t step = 1; step <= 4; ++step) {
+    EXPECT_TRUE(writer.due(step));
+    state.fill(step);
+    writer.save(state.context, state.training(step));
+    state.fill(99);  // training goes on
+    const auto result = writer.finish();
+    ASSERT_TRUE(result && result->committed()) << result->error;
+    EXPECT_EQ(result->step, step);
+    EXPECT_GT(result->bytes, 500u);
+  }
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(3, 4));
+  state.fill(4);
+  state.expect_loads(*latest_checkpoint(directory));
+  EXPECT_EQ(writer.save_and_wait(state.context, state.training(4)).bytes, 0u);  // is there
+}
+
+TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
+  const std::string directory = fresh_directory("postpone");
+  State state(1000, 5);  // 80 KB at 0.4 MB/s: 0.2 s
+  CheckpointConfig config = by_steps();
+  config.max_write_megabytes = 0.4;
+  config.every_steps = 2;
+  CheckpointWriter writer(directory, config, state.tensors);
+  EXPECT_FALSE(writer.due(1));
+  EXPECT_TRUE(writer.due(2));
+  writer.save(state.context, state.training(2));
+  EXPECT_TRUE(writer.busy());
+  EXPECT_FALSE(writer.poll());
+  EXPECT_FALSE(writer.due(4));
+  EXPECT_THAT(message_of([&] { writer.save(state.context, state.training(4)); }),
+              HasSubstr("while another one runs"));
+  ASSERT_TRUE(writer.finish()->committed());
+  EXPECT_TRUE(writer.due(5));  // that of step 4
+}
+
+TEST(CheckpointWriter, SetsLaterOnesAside) {
+  const std::string directory = fresh_directory("aside");
+  State state;
+  saved(directory, state, 1);
+  saved(directory, state, 2);
+  CheckpointWriter writer(directory, by_steps(), state.tensors, 1);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1));
+  EXPECT_TRUE(fs::exists(directory + "/step-00000002.abandoned"));
+}
+
+// A full disk, played by the limit on a file's size.
+TEST(CheckpointWriter, FullDiskIsAWarningAndLeavesNoDebris) {
+  const std::string directory = fresh_directory("full");
+  State state(4000, 5);
+  saved(directory, state, 1);
+  CheckpointWriter writer(directory, by_steps(1), state.tensors, 1);
+  const auto old_action = signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  getrlimit(RLIMIT_FSIZE, &old_limit);
+  const rlimit small{20'000, old_limit.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  writer.save(state.context, state.training(2));
+  const auto result = writer.finish();
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  signal(SIGXFSZ, old_action);
+  ASSERT_TRUE(result);
+  EXPECT_FALSE(result->committed());
+  EXPECT_THAT(result->error, HasSubstr("File too large"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 1);  // step 1 alone
+  EXPECT_EQ(latest_checkpoint(directory)->step(), 1);
+  EXPECT_TRUE(writer.save_and_wait(state.context, state.training(2)).committed());
+  EXPECT_EQ(latest_checkpoint(directory)->step(), 2);
+}
+
+TEST(CheckpointWriter, SavesNothingWhereNothingIsToBeSaved) {
+  const std::string directory = fresh_directory("disabled");
+  State state(4000, 5);
+  saved(directory, state, 3);  // of a run that is begun again, to try something
+  CheckpointConfig config = by_steps(1);
+  config.enabled = false;
+  CheckpointWriter writer(directory, config, state.tensors);
+  EXPECT_FALSE(writer.due(1));
+  writer.before_change(state.context);
+  EXPECT_EQ(writer.save_and_wait(state.context, state.training(1)).error,
+            "checkpoint.enabled is false");
+  ASSERT_TRUE(latest_checkpoint(directory)) << "it was set aside";
+  EXPECT_EQ(latest_checkpoint(directory)->step(), 3);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 1);
+}
+
+TEST(CheckpointWriter, ConfigErrorsNameTheKey) {
+  CheckpointConfig config;
+  config.keep_last = 0;
+  EXPECT_THAT(message_of([&] { check(config); }), HasSubstr("checkpoint.keep_last is 0"));
+  config = {};
+  config.interval_seconds = std::nan("");
+  EXPECT_THAT(message_of([&] { check(config); }), HasSubstr("checkpoint.interval_seconds is nan"));
+}
+
+// Run in a child process, which is killed: saves for ever.
+TEST(CheckpointChild, DISABLED_SavesForEver) {
+  const std::string directory = getenv("FATHOM_TEST_DIRECTORY");
+  State state(4000, 5);
+  std::int64_t step = 0;
+  if (const auto latest = latest_checkpoint(directory)) {
+    step = latest->step();
+    state.fill(step);
+    state.expect_loads(*latest);
+    if (HasFailure()) _exit(3);
+  }
+  CheckpointWriter writer(directory, by_steps(), state.tensors, step);
+  while (true) {
+    state.fill(++step);
+    if (!writer.save_and_wait(state.context, state.training(step)).committed()) _exit(4);
+  }
+}
+
+std::set<std::string> names_in(const std::string& directory) {
+  std::set<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
+    names.insert(entry.path().filename().string());
+  }
+  return names;
+}
+
+TEST(CheckpointWriter, SurvivesKillsAtRandomMoments) {
+  const std::string directory = fresh_directory("kill");
+  setenv("FATHOM_TEST_DIRECTORY", directory.c_str(), 1);
+  const char* arguments[] = {"train_test", "--gtest_filter=CheckpointChild.*",
+                             "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr};
+  std::mt19937 random(11);
+  State state(4000, 5);
+  for (int kill_number = 0; kill_number < 12; ++kill_number) {
+    const std::set<std::string> before = names_in(directory);
+    pid_t child = 0;
+    ASSERT_EQ(posix_spawn(&child, "/proc/self/exe", nullptr, nullptr,
+                          const_cast<char* const*>(arguments), environ),
+              0);
+    // However slowly it starts, it has begun a save of its own when it is killed.
+    for (int i = 0; i < 3000 && names_in(directory) == before; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 150));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "exit code " << WEXITSTATUS(status);
+    for (const std::int64_t step : checkpoint_steps(directory)) {
+      state.fill(step);
+      state.expect_loads(Checkpoint(directory + "/" + checkpoint_name(step)));
+    }
+  }
+  EXPECT_GE(checkpoint_steps(directory).size(), 1u);
+}
+
+}  // namespace
+}  // namespace fathom::test

@@ -1,0 +1,131 @@
+// Ten steps on every layout against the same ten steps on one rank: losses, gradient
+// norms and weights.
+#include <gtest/gtest.h>
+
+#include "comm/thread_ranks.h"
+#include "core/parallel.h"
+#include "learn/learner_run.h"
+
+namespace fathom {
+namespace {
+
+using namespace test;
+
+// Of rank 0, with all ranks' weights; the others' losses must be the same bits.
+Result train_on_ranks(const Case& c) {
+  const int ranks = int(c.parallel.pp * c.parallel.dp * c.parallel.tp);
+  const ModelConfig model = model_of(c);
+  const ParallelPlan plan =
+      resolve(c.parallel, ranks, model, {2 * micro_batches, 2, SampleBatch::length});
+  std::vector<Result> all(static_cast<std::size_t>(ranks));
+  run_thread_ranks(ranks, {60}, [&](Communicator& world) {
+    set_num_threads(1);
+    const RankGroups groups(world, plan, model);
+    all[std::size_t(world.rank())] = train(c, &groups);
+  });
+  Result result = all[0];
+  for (const Result& other : all) {
+    EXPECT_EQ(other.losses, result.losses);
+    EXPECT_EQ(other.norms, result.norms);
+    EXPECT_EQ(other.evaluated, result.evaluated);
+    for (const auto& [name, values] : other.weights) {
+      auto& global = result.weights[name];
+      if (global.empty()) global.resize(values.size());
+      // Entries of other ranks are zero here.
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (values[i] != 0) global[i] = values[i];
+      }
+    }
+  }
+  return result;
+}
+
+void expect_same(const Case& c, const Result& one) {
+  SCOPED_TRACE(c.name());
+  const Result many = train_on_ranks(c);
+  for (int step = 0; step < steps; ++step) {
+    const auto s = std::size_t(step);
+    EXPECT_NEAR(many.losses[s] / one.losses[s], 1, 1e-5) << "step " << step;
+    EXPECT_NEAR(many.norms[s] / one.norms[s], 1, 1e-4) << "step " << step;
+  }
+  EXPECT_LT(relative_error(many.evaluated, one.evaluated), 1e-5);
+  ASSERT_EQ(many.weights.size(), one.weights.size());
+  for (const auto& [name, values] : one.weights) {
+    EXPECT_LT(relative_error(many.weights.at(name), values), 1e-4) << name;
+  }
+}
+
+// Every factorisation of 8, with options that walk through their combinations.
+TEST(LearnerOnRanks, EveryLayoutOfEightRanksEqualsOneRank) {
+  const Result one = train({}, nullptr);
+  int number = 0;
+  for (const int pp : {1, 2, 4, 8}) {
+    for (const int tp : {1, 2, 4, 8}) {
+      if (8 % (pp * tp) != 0) continue;
+      for (const bool sequence : {false, true}) {
+        for (const bool zero : {false, true}) {
+          Case c{layout(pp, 8 / pp / tp, tp)};
+          if ((sequence && tp == 1) || (zero && c.parallel.dp == 1)) continue;
+          c.parallel.sequence_parallel = sequence;
+          c.parallel.zero = zero;
+          c.parallel.schedule =
+              number % 2 == 0 ? PipelineSchedule::one_f_one_b : PipelineSchedule::gpipe;
+          c.recompute = Recompute(number++ % 3);
+          expect_same(c, one);
+        }
+      }
+    }
+  }
+}
+
+TEST(LearnerOnRanks, InterleavedStagesEqualOneRank) {
+  const Result one = train({}, nullptr);
+  for (const auto& [pp, dp, tp, parts] :
+       {std::array{2, 1, 1, 4}, std::array{4, 1, 2, 2}, std::array{2, 2, 2, 3}}) {
+    Case c{layout(pp, dp, tp)};
+    c.parallel.schedule = PipelineSchedule::interleaved;
+    c.parallel.virtual_stages = parts;
+    c.parallel.sequence_parallel = true;
+    expect_same(c, one);
+  }
+}
+
+TEST(LearnerOnRanks, TiedEmbeddingsEqualOneRank) {
+  Case c;
+  c.tied = true;
+  const Result one = train(c, nullptr);
+  for (const auto& [pp, dp, tp] : {std::array{2, 2, 2}, std::array{4, 2, 1}, std::array{1, 4, 2}}) {
+    c.parallel = layout(pp, dp, tp);
+    c.parallel.sequence_parallel = tp > 1;
+    expect_same(c, one);
+  }
+}
+
+TEST(LearnerOnRanks, TheSameLayoutGivesTheSameBits) {
+  Case c{layout(2, 2, 2)};
+  c.parallel.sequence_parallel = true;
+  const Result a = train_on_ranks(c), b = train_on_ranks(c);
+  EXPECT_EQ(a.losses, b.losses);
+  EXPECT_EQ(a.weights, b.weights);
+}
+
+TEST(LearnerOnRanks, ZeroSharesTheOptimizersState) {
+  const auto moments = [](bool zero) {
+    ParallelConfig config = layout(1, 4, 1);
+    config.zero = zero;
+    std::size_t bytes = 0;
+    const ModelConfig model = model_of({});
+    const ParallelPlan plan =
+        resolve(config, 4, model, {2 * micro_batches, 2, SampleBatch::length});
+    run_thread_ranks(4, {60}, [&](Communicator& world) {
+      const RankGroups groups(world, plan, model);
+      const std::size_t mine = Learner::bytes(options_of({}, &groups)).moments;
+      if (world.rank() == 0) bytes = mine;
+    });
+    return bytes;
+  };
+  EXPECT_LT(moments(true), moments(false) / 3);
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,71 @@
+// Learning rates against the report's numbers.
+#include "learn/schedule.h"
+
+#include <gmock/gmock.h>
+
+#include "io/temp_dir.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using testing::HasSubstr;
+
+// deepseek-llm-7b: 2.0T tokens in steps of 2304 · 4096 tokens, peak 4.2e-4.
+constexpr std::int64_t steps_7b = 2'000'000'000'000 / (2304 * 4096);
+
+double rate_7b(std::int64_t steps) {
+  ScheduleConfig config;
+  config.peak = 4.2e-4;
+  return learning_rate(config, steps, double(steps) / double(steps_7b));
+}
+
+TEST(Schedule, TheReportsMultiStep) {
+  EXPECT_DOUBLE_EQ(rate_7b(0), 4.2e-4 / 2000);
+  EXPECT_DOUBLE_EQ(rate_7b(999), 4.2e-4 / 2);
+  EXPECT_DOUBLE_EQ(rate_7b(1999), 4.2e-4);
+  EXPECT_DOUBLE_EQ(rate_7b(steps_7b / 2), 4.2e-4);
+  EXPECT_DOUBLE_EQ(rate_7b(steps_7b * 4 / 5), 4.2e-4);  // the last step before 80 %
+  EXPECT_NEAR(rate_7b(steps_7b * 4 / 5 + 1), 0.316 * 4.2e-4, 0.001 * 4.2e-4);
+  EXPECT_NEAR(rate_7b(steps_7b * 9 / 10 - 1), 0.316 * 4.2e-4, 0.001 * 4.2e-4);
+  EXPECT_DOUBLE_EQ(rate_7b(steps_7b * 9 / 10 + 1), 0.1 * 4.2e-4);
+  EXPECT_DOUBLE_EQ(rate_7b(steps_7b), 0.1 * 4.2e-4);
+}
+
+TEST(Schedule, CosineEndsWhereMultiStepDoes) {
+  ScheduleConfig config;
+  config.kind = ScheduleKind::cosine;
+  config.peak = 1;
+  config.warmup_steps = 0;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0, 0), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 50, 0.5), 0.55);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 100, 1), 0.1);
+  config.kind = ScheduleKind::constant;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 100, 1), 1);
+}
+
+TEST(Schedule, AShortRunWarmsUpInItsFirstTwentieth) {
+  ScheduleConfig config;
+  config.peak = 1;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 25, 0.025), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 50, 0.05), 1);
+}
+
+TEST(Schedule, ErrorsNameTheKey) {
+  const auto message = [](auto&& change) {
+    ScheduleConfig config;
+    change(config);
+    return input_error_of([&] { check(config); });
+  };
+  EXPECT_THAT(message([](auto& c) { c.peak = 0; }), HasSubstr("schedule.peak is 0"));
+  EXPECT_THAT(message([](auto& c) { c.warmup_steps = -1; }), HasSubstr("schedule.warmup_steps"));
+  EXPECT_THAT(message([](auto& c) { c.max_warmup = 2; }), HasSubstr("schedule.max_warmup is 2"));
+  EXPECT_THAT(message([](auto& c) { c.final_factor = -1; }), HasSubstr("schedule.final_factor"));
+  EXPECT_THAT(message([](auto& c) { c.factors.pop_back(); }),
+              HasSubstr("schedule.milestones has 2 entries and schedule.factors 1"));
+  EXPECT_THAT(message([](auto& c) { c.milestones = {0.9, 0.8}; }), HasSubstr("ascending"));
+  EXPECT_THAT(message([](auto& c) { c.factors = {0.5, 7}; }), HasSubstr("schedule.factors"));
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,45 @@
+// The line of a run when stderr is no terminal.
+#include "report/display.h"
+
+#include <gmock/gmock.h>
+
+namespace fathom {
+namespace {
+
+using testing::HasSubstr;
+
+StepReport step(std::int64_t number, double progress) {
+  StepReport report;
+  report.step = number;
+  report.loss = 3.25;
+  report.gradient_norm = 0.5;
+  report.learning_rate = 4.2e-4;
+  report.tokens = 1000;
+  report.seconds = 0.5;
+  report.progress = progress;
+  report.seconds_left = 90;
+  return report;
+}
+
+std::string shown(RunDisplay& display, const StepReport& report) {
+  testing::internal::CaptureStderr();
+  display.show(report);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(RunDisplay, OneLineNowAndThen) {
+  RunDisplay display(10, 1e6, 4e9, 3600);
+  const std::string first = shown(display, step(1, 0.1));
+  EXPECT_THAT(first, HasSubstr("step 1/10  loss 3.2500  norm 0.500  lr 4.20e-04"));
+  EXPECT_THAT(first, HasSubstr("50 % of peak"));
+  EXPECT_THAT(first, HasSubstr("left"));
+  EXPECT_EQ(shown(display, step(2, 0.2)), "") << "within log_seconds of the last";
+  StepReport last = step(10, 1);
+  last.skipped = true;
+  EXPECT_THAT(shown(display, last), HasSubstr("(skipped)"));
+  EXPECT_DOUBLE_EQ(display.tokens_per_second(), 2000);
+  EXPECT_DOUBLE_EQ(display.seconds_per_step(), 0.5);
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,132 @@
+// `fathom verify`'s library: layouts as users write them, and what it finds. With
+// FATHOM_ALL_LAYOUTS=1 every layout of 8 ranks with every option, and 8 layouts from each
+// to each (some 5 minutes on 2 cores).
+#include "verify/verify.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "data/sample_data.h"
+
+namespace fathom {
+namespace {
+
+using test::TempDir;
+
+TrainConfig config_of(const TempDir& dir, std::int64_t layers) {
+  TrainConfig c;
+  c.output = dir / "run";
+  c.dtype = Precision::f32;
+  c.threads = 1;
+  c.model.num_layers = layers;
+  c.model.hidden_size = 32;
+  c.model.num_heads = 8;
+  c.model.num_kv_heads = 2;
+  c.model.intermediate_size = 48;
+  c.model.max_position = 16;
+  c.model.init_std = 0.2;
+  c.data.directory = dir / "out";
+  c.train.sequence_length = 16;
+  c.train.global_batch = 8;
+  c.train.micro_batch = 1;
+  c.train.steps = 1;
+  c.schedule.peak = 1e-3;
+  return c;
+}
+
+struct Verified {
+  bool passed = false;
+  std::vector<LayoutVerdict> verdicts;
+};
+
+Verified verify(const TempDir& dir, const std::string& layouts, Transfers transfers,
+                std::int64_t layers = 4, double loss_tolerance = 0) {
+  if (!std::filesystem::exists(dir / "out")) test::sample_data(dir);
+  VerifyOptions options;
+  options.transfers = transfers;
+  options.directory = dir / "verify";
+  options.loss_tolerance = loss_tolerance;
+  Verified result;
+  result.passed = verify_layouts(parse_layouts(layouts, config_of(dir, layers)), options,
+                                 [&](const LayoutVerdict& v) { result.verdicts.push_back(v); });
+  for (const LayoutVerdict& v : result.verdicts) {
+    EXPECT_TRUE(v.passed || loss_tolerance > 0) << v.from << " -> " << v.layout;
+  }
+  return result;
+}
+
+TEST(VerifyLayouts, EachFromEachCheckpoint) {
+  TempDir dir;
+  const Verified result = verify(dir, "pp2xdp2xtp2+sp tp2+full pp2+v2 dp4+nozero", Transfers::all);
+  EXPECT_TRUE(result.passed);
+  EXPECT_EQ(result.verdicts.size(), 4u + 16u);
+  EXPECT_FALSE(std::filesystem::exists(dir / "verify"));
+}
+
+TEST(VerifyLayouts, EveryLayoutOfEightRanks) {
+  if (!std::getenv("FATHOM_ALL_LAYOUTS")) GTEST_SKIP() << "set FATHOM_ALL_LAYOUTS=1";
+  TempDir dir;
+  EXPECT_TRUE(verify(dir, "all8", Transfers::none, 16).passed);
+  EXPECT_TRUE(verify(dir,
+                     "pp8 tp8+sp dp8 pp2xdp2xtp2+sp pp4+v2 dp4+nozero tp2xdp4+full pp4xtp2+gpipe",
+                     Transfers::all, 16)
+                  .passed);
+}
+
+TEST(VerifyLayouts, ADifferenceIsTold) {
+  TempDir dir;
+  const Verified result = verify(dir, "tp2+sp", Transfers::none, 4, 1e-15);
+  EXPECT_FALSE(result.passed);
+  ASSERT_EQ(result.verdicts.size(), 1u);
+  EXPECT_GT(result.verdicts[0].loss, 1e-15);
+  EXPECT_TRUE(std::filesystem::exists(dir / "verify")) << "kept, to be looked into";
+}
+
+TEST(VerifyLayouts, WhatStandsInTheDirectoryIsNotTouched) {
+  TempDir dir;
+  std::filesystem::create_directories(dir / "verify");
+  test::write_file(dir / "verify/mine.txt", "mine");
+  EXPECT_THROW(verify(dir, "tp2", Transfers::none), Error);
+  EXPECT_TRUE(std::filesystem::exists(dir / "verify/mine.txt"));
+}
+
+std::string error_of(const std::string& layouts) {
+  try {
+    parse_layouts(layouts, TrainConfig{});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(LayoutChoice, ReadsAxesAndOptions) {
+  TrainConfig base;
+  base.parallel.pp = 7;
+  base.parallel.stage_layers = {1, 2};
+  const auto choices = parse_layouts("pp2xdp3xtp4+sp+nozero+v2+full, 1", base);
+  ASSERT_EQ(choices.size(), 2u);
+  const TrainConfig& c = choices[0].config;
+  EXPECT_EQ(choices[0].ranks(), 24);
+  EXPECT_TRUE(c.parallel.sequence_parallel);
+  EXPECT_FALSE(c.parallel.zero);
+  EXPECT_EQ(c.parallel.schedule, PipelineSchedule::interleaved);
+  EXPECT_EQ(c.parallel.virtual_stages, 2);
+  EXPECT_EQ(c.train.recompute, RecomputeChoice::full);
+  EXPECT_TRUE(c.parallel.stage_layers.empty());
+  EXPECT_EQ(choices[1].ranks(), 1);
+  EXPECT_EQ(parse_layouts("all8", base).size(), 76u);
+}
+
+TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
+  EXPECT_EQ(error_of("tp2xq3"),
+            "layout 'tp2xq3': 'q3' is no axis: write for example pp2xdp2xtp2, tp4, 1 or all8");
+  EXPECT_NE(error_of("tp2+fast").find("layout 'tp2+fast': 'fast' is not known: use sp"),
+            std::string::npos);
+  EXPECT_NE(error_of("").find("no layout is given"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fathom
