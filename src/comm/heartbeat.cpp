@@ -17,14 +17,19 @@ constexpr char alive = 'a';
 constexpr char goodbye = 'g';
 constexpr char job_fails = 'f';  // somebody has told why: nobody else has to
 
-double now_seconds() {
+// How long leave() waits for neighbours that do not answer, because they are stopped, say.
+constexpr auto farewell = std::chrono::seconds(5);
+
+double monotonic_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
-Heartbeat::Heartbeat(Communicator& world, Failed failed) : failed_(std::move(failed)) {
+Heartbeat::Heartbeat(Communicator& world, Failed failed, HeartbeatOptions options)
+    : failed_(std::move(failed)), options_(std::move(options)) {
   if (world.size() == 1) return;
+  if (!options_.now) options_.now = monotonic_seconds;
   RingSockets ring = connect_ring(world);
   if (!ring.next) {
     if (world.rank() == 0) {
@@ -37,7 +42,7 @@ Heartbeat::Heartbeat(Communicator& world, Failed failed) : failed_(std::move(fai
   const int size = world.size(), rank = world.rank();
   neighbours_.push_back({(rank + 1) % size, std::move(ring.next)});
   neighbours_.push_back({(rank + size - 1) % size, std::move(ring.previous)});
-  for (Neighbour& neighbour : neighbours_) neighbour.heard = now_seconds();
+  for (Neighbour& neighbour : neighbours_) neighbour.heard = options_.now();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,7 +50,16 @@ Heartbeat::~Heartbeat() {
   if (!thread_.joinable()) return;
   stopping_ = true;
   thread_.join();
+  leave();
+}
+
+// Closing a connection whose words are unread resets it, and a reset may overtake the goodbye.
+// So each side ends its own direction and reads until the other has ended its.
+void Heartbeat::leave() {
   say(goodbye);
+  for (const Neighbour& n : neighbours_) shutdown(n.socket.get(), SHUT_WR);
+  const auto end = std::chrono::steady_clock::now() + farewell;
+  for (const Neighbour& n : neighbours_) drain(n.socket, end);
 }
 
 void Heartbeat::say(char word) {
@@ -60,7 +74,10 @@ std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
   if (count > 0) {
     neighbour.heard = now;
     for (ssize_t i = 0; i < count; ++i) {
-      if (words[i] == goodbye) neighbour.watched = false;
+      if (words[i] == goodbye) {
+        neighbour.watched = false;
+        shutdown(neighbour.socket.get(), SHUT_WR);  // it waits for that in leave()
+      }
       if (words[i] == job_fails) {
         say(job_fails);
         stopping_ = true;
@@ -70,23 +87,23 @@ std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
   }
   const bool nothing_yet = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
   if (!nothing_yet) return "has died: its process has ended without a word";
-  if (now - neighbour.heard < silence_seconds) return {};
+  if (now - neighbour.heard < options_.silence_seconds) return {};
   return fmt::format("has not answered for {:.0f} s: it is stopped, or its machine is gone",
                      now - neighbour.heard);
 }
 
 void Heartbeat::run() {
-  double said = 0, last = now_seconds();
+  double last = options_.now(), said = last - 1;
   while (!stopping_) {
     pollfd wanted[2] = {};
     nfds_t count = 0;
     for (const Neighbour& n : neighbours_) {
       if (n.watched) wanted[count++] = {n.socket.get(), POLLIN, 0};
     }
-    poll(wanted, count, 100);
-    const double now = now_seconds();
+    poll(wanted, count, options_.round_milliseconds);
+    const double now = options_.now();
     // After a stop of its own a rank knows nothing of the others.
-    if (now - last > silence_seconds / 3) {
+    if (now - last > options_.silence_seconds / 3) {
       for (Neighbour& n : neighbours_) n.heard = now;
     }
     last = now;

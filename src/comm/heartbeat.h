@@ -13,15 +13,21 @@
 
 namespace fathom {
 
+struct HeartbeatOptions {
+  double silence_seconds = 15;
+  int round_milliseconds = 100;  // how long its thread may be deaf to its own end and its clock
+  std::function<double()> now;   // seconds of a clock that never goes back; empty: the machine's
+};
+
 class Heartbeat {
  public:
-  static constexpr double silence_seconds = 15;
   // Told once, by the heartbeat's thread: which rank, and what is wrong with it.
   using Failed = std::function<void(int rank, const std::string& reason)>;
 
   // Collective. Warns, and does nothing, when the ranks cannot be connected.
-  Heartbeat(Communicator& world, Failed failed);
-  // Tells the neighbours that this rank's end is in order, or is told of by itself.
+  Heartbeat(Communicator& world, Failed failed, HeartbeatOptions options = {});
+  // Tells the neighbours that this rank's end is in order, or is told of by itself, and waits a
+  // moment until they know.
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
@@ -30,15 +36,17 @@ class Heartbeat {
   struct Neighbour {
     int rank;
     Socket socket;
-    double heard = 0;     // when, on the monotonic clock
-    bool watched = true;  // false: it has said goodbye
+    double heard = 0;     // when, on the options' clock
+    bool watched = true;  // false: it has said goodbye, or has failed
   };
   void run();
-  // What its word, its silence or its end means; empty: all is well.
+  // Empty: all is well; else the reason why the neighbour counts as failed.
   std::string look_at(Neighbour& neighbour, double now);
   void say(char word);
+  void leave();
 
   Failed failed_;
+  HeartbeatOptions options_;
   std::vector<Neighbour> neighbours_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <random>
 #include <sstream>
@@ -77,6 +78,12 @@ Socket connect_to(const std::string& host, int port) {
   return socket;
 }
 
+// A small message would wait until the one before it is acknowledged.
+void send_at_once(const Socket& socket) {
+  const int on = 1;
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 // Waits for the rank that knows the job's number.
 Socket accept_from(const Socket& listener, std::uint64_t number) {
   const auto end = Clock::now() + patience;
@@ -111,6 +118,16 @@ Socket::~Socket() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
+void drain(const Socket& socket, Clock::time_point end) {
+  char words[64];
+  while (ready(socket, POLLIN, end)) {
+    const ssize_t count = recv(socket.get(), words, sizeof words, MSG_DONTWAIT);
+    const bool nothing_yet =
+        count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    if (count <= 0 && !nothing_yet) return;
+  }
+}
+
 RingSockets connect_ring(Communicator& world) {
   const auto [listener, port] = listen_anywhere();
   std::random_device device;
@@ -127,7 +144,9 @@ RingSockets connect_ring(Communicator& world) {
   if (listener) ring.previous = accept_from(listener, number);
   int all = ring.next && ring.previous;
   for (const int other : gather_values(world, all)) all = all && other;
-  if (!all) ring = {Socket(), Socket()};
+  if (!all) return {};
+  send_at_once(ring.next);
+  send_at_once(ring.previous);
   return ring;
 }
 

@@ -1,6 +1,8 @@
 // TCP connections from each rank of a job to the next one, in a ring.
 #pragma once
 
+#include <chrono>
+
 #include "comm/communicator.h"
 
 namespace fathom {
@@ -8,7 +10,8 @@ namespace fathom {
 // A socket that is closed in the end.
 class Socket {
  public:
-  explicit Socket(int descriptor = -1) : descriptor_(descriptor) {}
+  Socket() = default;
+  explicit Socket(int descriptor) : descriptor_(descriptor) {}
   Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   Socket& operator=(Socket&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
@@ -19,16 +22,20 @@ class Socket {
   explicit operator bool() const { return descriptor_ >= 0; }
 
  private:
-  int descriptor_;
+  int descriptor_ = -1;
 };
 
 struct RingSockets {
   Socket next, previous;
 };
 
+// Reads and drops all that the other side still says, until it has ended its direction of the
+// connection, or the time is `end`.
+void drain(const Socket& socket, std::chrono::steady_clock::time_point end);
+
 // Connects every rank to its neighbours, which prove by a number of the job's that they
-// are of it. Both are absent on every rank when some pair cannot be connected, as behind a
-// firewall. Collective.
+// are of it. What is sent leaves at once. Both are absent on every rank when some pair cannot be
+// connected, as behind a firewall. Collective.
 RingSockets connect_ring(Communicator& world);
 
 }  // namespace fathom

@@ -2,7 +2,7 @@
 // rank fails or is missing. `mpi_ranks` runs the same collectives under mpirun.
 #include "comm/communicator.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <chrono>
 #include <thread>
@@ -79,6 +79,25 @@ TEST(Communicator, AMissingRankIsNamed) {
                          "tp 0): it hangs"),
             std::string::npos)
       << message;
+}
+
+TEST(Communicator, GroupsThatAreSplitOffKeepTheTimeout) {
+  const std::string message = failure_of(4, 0.3, [](Communicator& world) {
+    const auto pair = world.split(world.rank() / 2, "pair");
+    if (world.rank() == 2) pair->barrier();
+  });
+  EXPECT_THAT(message, testing::StartsWith("rank 2: barrier in the group 'pair' waited 0.3 s for "
+                                           "rank 3: it hangs"));
+}
+
+TEST(Communicator, ATimeoutIsOfItsGroupAndOfThoseThatAreSplitOffLater) {
+  const std::string message = failure_of(2, 60, [](Communicator& world) {
+    const auto group = world.split(0, "short");
+    group->set_timeout(0.2);
+    const auto part = group->split(0, "part of it");
+    if (world.rank() == 0) part->barrier();
+  });
+  EXPECT_THAT(message, testing::HasSubstr("in the group 'part of it' waited 0.2 s for rank 1"));
 }
 
 TEST(Communicator, TensorsOfDifferentSizesAreRefused) {

@@ -1,0 +1,220 @@
+// Heartbeats between thread ranks, and against a neighbour whose words the test says itself.
+#include "comm/heartbeat.h"
+
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "comm/thread_ranks.h"
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+const double silence = HeartbeatOptions{}.silence_seconds;
+constexpr int round_milliseconds = 2;  // so that no test waits for long
+
+// That a test waits in vain before it fails.
+constexpr int patience_milliseconds = 10'000;
+constexpr std::chrono::milliseconds patience(patience_milliseconds);
+
+// Failures as the heartbeats tell them, "rank: reason".
+class Told {
+ public:
+  Heartbeat::Failed teller() {
+    return [this](int rank, const std::string& reason) {
+      const std::lock_guard lock(mutex_);
+      all_.push_back(std::to_string(rank) + ": " + reason);
+      changed_.notify_all();
+    };
+  }
+  std::string await_first() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, patience, [&] { return !all_.empty(); });
+    return all_.empty() ? "nothing" : all_.front();
+  }
+  std::vector<std::string> all() {
+    const std::lock_guard lock(mutex_);
+    return all_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> all_;
+};
+
+// A clock that goes on when the test says so, and counts how often it is read: a heartbeat reads
+// it once a round.
+class TestClock {
+ public:
+  std::function<double()> reader() {
+    return [this] {
+      const std::lock_guard lock(mutex_);
+      ++reads_;
+      changed_.notify_all();
+      return seconds_;
+    };
+  }
+  void advance(double seconds) {
+    const std::lock_guard lock(mutex_);
+    seconds_ += seconds;
+  }
+  void await_rounds(int rounds) {
+    std::unique_lock lock(mutex_);
+    const int wanted = reads_ + rounds;
+    if (!changed_.wait_for(lock, patience, [&] { return reads_ >= wanted; })) {
+      fail_runtime("the heartbeat has ended");
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  double seconds_ = 100;
+  int reads_ = 0;
+};
+
+// Each time one rank ends first, as a rank does that has nothing left to write.
+TEST(Heartbeat, AnOrderlyEndIsNeverTakenForADeath) {
+  Told told;
+  run_thread_ranks(3, {60}, [&](Communicator& world) {
+    for (int i = 0; i < 334; ++i) {  // three ends each
+      TestClock clock;
+      std::optional<Heartbeat> heartbeat;
+      heartbeat.emplace(world, told.teller(),
+                        HeartbeatOptions{silence, round_milliseconds, clock.reader()});
+      if (world.rank() == i % 3) heartbeat.reset();
+      world.barrier();
+      if (world.rank() != i % 3) clock.await_rounds(2);
+      if (!told.all().empty()) return;
+    }
+  });
+  EXPECT_THAT(told.all(), testing::IsEmpty());
+}
+
+// As after SIGSTOP and SIGCONT, of one rank or of the whole job.
+TEST(Heartbeat, ARankThatWasStoppedKnowsNothingOfTheOthers) {
+  for (const bool all : {false, true}) {
+    Told told;
+    run_thread_ranks(2, {60}, [&](Communicator& world) {
+      TestClock clock;
+      const Heartbeat heartbeat(world, told.teller(),
+                                {silence, round_milliseconds, clock.reader()});
+      clock.await_rounds(2);
+      world.barrier();
+      if (all || world.rank() == 0) clock.advance(10 * silence);
+      clock.await_rounds(4);
+      world.barrier();
+    });
+    EXPECT_THAT(told.all(), testing::IsEmpty()) << (all ? "both" : "one");
+  }
+}
+
+TEST(Heartbeat, ASilentRankIsToldAfterItsTimeAndNotBefore) {
+  Told told;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    TestClock clock;  // rank 1's does not go on, so that it says nothing after its first word
+    const Heartbeat heartbeat(world, world.rank() == 0 ? told.teller() : [](auto, auto&) {},
+                              {silence, round_milliseconds, clock.reader()});
+    clock.await_rounds(3);
+    world.barrier();
+    if (world.rank() == 0) {
+      for (double passed = 0; passed + 2 < silence; ++passed) {
+        clock.advance(1);
+        clock.await_rounds(2);
+      }
+      EXPECT_THAT(told.all(), testing::IsEmpty());
+      clock.advance(4);
+      EXPECT_THAT(told.await_first(), testing::StartsWith("1: has not answered for 1"));
+    }
+    world.barrier();
+  });
+}
+
+// One rank with a heartbeat, and one whose sockets the test holds.
+void beside_a_neighbour(Told& told, const std::function<void(RingSockets&)>& neighbour) {
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    if (world.rank() == 0) {
+      const Heartbeat heartbeat(world, told.teller());
+      world.barrier();
+    } else {
+      RingSockets ring = connect_ring(world);
+      ASSERT_TRUE(ring.next && ring.previous);
+      neighbour(ring);
+      world.barrier();
+    }
+  });
+}
+
+void say(const Socket& socket, char word) {
+  EXPECT_EQ(send(socket.get(), &word, 1, MSG_NOSIGNAL), 1);
+}
+
+// Words up to the end of the other's direction, or the first `last`.
+std::string listen(const Socket& socket, char last = '\0') {
+  std::string words;
+  char word = 0;
+  for (pollfd wanted{socket.get(), POLLIN, 0}; poll(&wanted, 1, patience_milliseconds) > 0;) {
+    if (recv(socket.get(), &word, 1, 0) != 1) return words;
+    words += word;
+    if (word == last) return words;
+  }
+  ADD_FAILURE() << "the other says nothing more and does not end";
+  return words;
+}
+
+TEST(Heartbeat, AnEndWithoutAWordIsADeathAndOthersNeedNotTellIt) {
+  Told told;
+  beside_a_neighbour(told, [&](RingSockets& ring) {
+    ring.next = Socket();
+    EXPECT_EQ(told.await_first(), "1: has died: its process has ended without a word");
+    EXPECT_EQ(listen(ring.previous, 'f').back(), 'f');
+  });
+  EXPECT_EQ(told.all().size(), 1u);
+}
+
+TEST(Heartbeat, AGoodbyeIsAnsweredAtOnceSoThatNobodyWaits) {
+  Told told;
+  beside_a_neighbour(told, [&](RingSockets& ring) {
+    say(ring.next, 'g');
+    say(ring.previous, 'g');
+    EXPECT_EQ(listen(ring.next).find_first_not_of('a'), std::string::npos);
+    EXPECT_EQ(listen(ring.previous).find_first_not_of('a'), std::string::npos);
+    ring = {};
+  });
+  EXPECT_THAT(told.all(), testing::IsEmpty());
+}
+
+TEST(Heartbeat, AFailureThatIsToldElsewhereIsPassedOn) {
+  Told told;
+  beside_a_neighbour(told, [&](RingSockets& ring) {
+    say(ring.next, 'f');
+    EXPECT_EQ(listen(ring.previous, 'f').back(), 'f');
+    ring = {};
+  });
+  EXPECT_THAT(told.all(), testing::IsEmpty());
+}
+
+// Unread words of a neighbour would reset a connection that is closed, and cost it the goodbye.
+TEST(Heartbeat, SaysGoodbyeAndKeepsListeningUntilTheNeighbourHasEndedToo) {
+  Told told;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    if (world.rank() == 0) {
+      const Heartbeat heartbeat(world, told.teller());
+    } else {
+      RingSockets ring = connect_ring(world);
+      for (const Socket* socket : {&ring.next, &ring.previous}) {
+        EXPECT_EQ(listen(*socket).back(), 'g');
+        say(*socket, 'a');
+        say(*socket, 'a');  // fails once the first has been answered with a reset
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace fathom
