@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "data/prepared.h"
+#include "io/json_object.h"
 
 namespace fathom {
 
@@ -19,49 +20,51 @@ Json to_json(const ShardCounts& counts) {
           {"text_bytes", counts.text_bytes}};
 }
 
-ShardCounts counts_from(const Json& json) {
-  return {json.at("documents"), json.at("tokens"), json.at("text_bytes")};
+ShardCounts counts_from(const JsonObject& json) {
+  return {json.integer("documents"), json.integer("tokens"), json.integer("text_bytes")};
 }
 
 // A 64-bit number as 16 hexadecimal digits: JSON numbers lose bits elsewhere.
-std::uint64_t hash_from(const Json& json) {
-  const std::string text = json;
+std::uint64_t hash_from(const JsonObject& json, std::string_view key) {
+  const std::string text = json.text(key);
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw std::invalid_argument("'" + text + "' is no checksum");
+    fail_input("{}: '{}' is no checksum", json.source(), text);
   }
   return value;
 }
 
-SourceEntry source_from(const Json& json) {
-  SourceEntry source{json.at("name"), json.at("weight"), {}};
+SourceEntry source_from(const JsonObject& json) {
+  SourceEntry source{json.text("name"), json.number("weight"), {}};
   for (const Split split : all_splits) {
-    for (const Json& shard : json.at(std::string(name_of(split))).at("shards")) {
-      const std::string file = shard.at("file");
+    for (const JsonObject& shard : json.object(name_of(split)).objects("shards")) {
+      const std::string file = shard.text("file");
       if (file.empty() || file[0] == '/' || file.find("..") != std::string::npos) {
-        throw std::invalid_argument("'" + file + "' is no file of this directory");
+        fail_input("{}: '{}' is no file of this directory", json.source(), file);
       }
       source.shards[static_cast<int>(split)].push_back(
-          {file, counts_from(shard), hash_from(shard.at("checksum"))});
+          {file, counts_from(shard), hash_from(shard, "checksum")});
     }
   }
   return source;
 }
 
-Manifest manifest_from(const Json& json) {
-  if (json.at("format") != format_name) throw std::invalid_argument("another format");
-  if (json.at("version") != format_version) {
-    throw std::invalid_argument("version " + json.at("version").dump() + " is not known");
+Manifest manifest_from(const JsonObject& json) {
+  if (json.text("format") != format_name) fail_input("{}: another format", json.source());
+  if (json.integer("version") != format_version) {
+    fail_input("{}: version {} is not known", json.source(), json.integer("version"));
   }
   Manifest manifest;
-  const Json& tokenizer = json.at("tokenizer");
-  manifest.tokenizer_hash = hash_from(tokenizer.at("hash"));
-  manifest.vocab_size = tokenizer.at("vocab_size");
-  manifest.eos = tokenizer.at("eos");
-  manifest.seed = json.at("seed");
-  manifest.held_out_fraction = json.at("held_out_fraction");
-  for (const Json& source : json.at("sources")) manifest.sources.push_back(source_from(source));
+  const JsonObject tokenizer = json.object("tokenizer");
+  manifest.tokenizer_hash = hash_from(tokenizer, "hash");
+  manifest.vocab_size = tokenizer.integer("vocab_size");
+  manifest.eos = static_cast<std::int32_t>(tokenizer.integer("eos", 0, INT32_MAX));
+  manifest.seed = json.integer("seed");
+  manifest.held_out_fraction = json.number("held_out_fraction");
+  for (const JsonObject& source : json.objects("sources")) {
+    manifest.sources.push_back(source_from(source));
+  }
   return manifest;
 }
 
@@ -79,12 +82,11 @@ ShardCounts SourceEntry::counts(Split split) const {
 
 Manifest read_manifest(const std::string& directory) {
   const std::string path = directory + "/manifest.json";
-  const MappedFile file(path);
   try {
-    return manifest_from(Json::parse(file.text()));
-  } catch (const std::exception& error) {
-    fail_input("{}: not the manifest of prepared data ({}); run `fathom data prepare`", path,
-               error.what());
+    const std::string source = path + ": not the manifest of prepared data";
+    return manifest_from(JsonObject::parse(MappedFile(path).text(), source));
+  } catch (const Error& error) {
+    fail_input("{}; run `fathom data prepare`", error.what());
   }
 }
 

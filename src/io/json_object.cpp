@@ -1,134 +1,48 @@
 #include "io/json_object.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/error.h"
 #include "io/mapped_file.h"
 
 namespace fathom {
 
-// A node is a value of the parsed document; the type exists to keep the library
-// out of the header.
-struct JsonObject::Node : nlohmann::json {};
-
-namespace {
-
-using Json = nlohmann::json;
-
-std::string abbreviated(const Json& value) {
-  constexpr std::size_t longest = 60;
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > longest) text = text.substr(0, longest) + "...";
-  return text;
+JsonObject::JsonObject(JsonValue value) : value_(std::move(value)) {
+  value_.require_object();
 }
-
-[[noreturn]] void fail_type(const std::string& source, std::string_view key, const Json& value,
-                            std::string_view wanted) {
-  fail_input("{}: '{}' is {}, not {}", source, key, abbreviated(value), wanted);
-}
-
-std::int64_t read_integer(const Json& value, std::string_view key, const std::string& source) {
-  const bool fits = value.is_number_integer() &&
-                    (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
-  if (!fits) fail_type(source, key, value, "a whole number");
-  return value.get<std::int64_t>();
-}
-
-std::string read_text(const Json& value, std::string_view key, const std::string& source) {
-  if (!value.is_string()) fail_type(source, key, value, "a text");
-  return value.get<std::string>();
-}
-
-const Json& read_array(const Json& value, std::string_view key, const std::string& source) {
-  if (!value.is_array()) fail_type(source, key, value, "a list");
-  return value;
-}
-
-}  // namespace
 
 JsonObject JsonObject::parse(std::string_view text, const std::string& source) {
-  auto document = std::make_shared<Json>(Json::parse(text, nullptr, /*allow_exceptions=*/false));
-  if (document->is_discarded()) fail_input("{}: not valid JSON; is the file cut off?", source);
-  if (!document->is_object()) fail_input("{}: holds no JSON object", source);
-  const auto* node = static_cast<const Node*>(document.get());
-  return {std::shared_ptr<const Node>(std::move(document), node), source};
+  JsonValue document = JsonValue::parse(text, source);
+  if (!document.is_object()) fail_input("{}: holds no JSON object", source);
+  return JsonObject(std::move(document));
 }
 
 JsonObject JsonObject::load(const std::string& path) {
   return parse(MappedFile(path).text(), path);
 }
 
-bool JsonObject::has(std::string_view key) const {
-  const auto found = node_->find(key);
-  return found != node_->end() && !found->is_null();
-}
-
-std::vector<std::string> JsonObject::keys() const {
-  std::vector<std::string> keys;
-  for (const auto& item : node_->items()) keys.push_back(item.key());
-  return keys;
-}
-
-const JsonObject::Node& JsonObject::require_key(std::string_view key) const {
-  if (!has(key)) fail_input("{}: '{}' is missing", source_, key);
-  return static_cast<const Node&>(*node_->find(key));
-}
-
-std::int64_t JsonObject::integer(std::string_view key) const {
-  return read_integer(require_key(key), key, source_);
-}
-
-std::uint64_t JsonObject::unsigned_integer(std::string_view key) const {
-  const Json& value = require_key(key);
-  if (!value.is_number_unsigned()) fail_type(source_, key, value, "a whole number from 0");
-  return value.get<std::uint64_t>();
-}
-
-double JsonObject::number(std::string_view key) const {
-  const Json& value = require_key(key);
-  if (!value.is_number()) fail_type(source_, key, value, "a number");
-  return value.get<double>();
-}
-
-bool JsonObject::boolean(std::string_view key) const {
-  const Json& value = require_key(key);
-  if (!value.is_boolean()) fail_type(source_, key, value, "true or false");
-  return value.get<bool>();
-}
-
-std::string JsonObject::text(std::string_view key) const {
-  return read_text(require_key(key), key, source_);
-}
-
-JsonObject JsonObject::object(std::string_view key) const {
-  const Node& value = require_key(key);
-  if (!value.is_object()) fail_type(source_, key, value, "an object");
-  return {std::shared_ptr<const Node>(node_, &value), source_};
+JsonValue JsonObject::require_key(std::string_view key) const {
+  auto found = value_.find(key);
+  if (!found) value_.fail_missing(key);
+  return *std::move(found);
 }
 
 std::vector<std::int64_t> JsonObject::integers(std::string_view key) const {
   std::vector<std::int64_t> out;
-  for (const Json& value : read_array(require_key(key), key, source_)) {
-    out.push_back(read_integer(value, key, source_));
-  }
+  for (const JsonValue& value : require_key(key).items()) out.push_back(value.integer());
   return out;
 }
 
 std::vector<std::string> JsonObject::texts(std::string_view key) const {
   std::vector<std::string> out;
-  for (const Json& value : read_array(require_key(key), key, source_)) {
-    out.push_back(read_text(value, key, source_));
-  }
+  for (const JsonValue& value : require_key(key).items()) out.push_back(value.text());
   return out;
 }
 
 std::vector<JsonObject> JsonObject::objects(std::string_view key) const {
   std::vector<JsonObject> out;
-  for (const Json& value : read_array(require_key(key), key, source_)) {
-    if (!value.is_object()) fail_type(source_, key, value, "an object");
-    out.push_back(
-        JsonObject(std::shared_ptr<const Node>(node_, static_cast<const Node*>(&value)), source_));
-  }
+  for (JsonValue& value : require_key(key).items()) out.emplace_back(std::move(value));
   return out;
 }
 
@@ -153,17 +67,20 @@ std::optional<JsonObject> JsonObject::find_object(std::string_view key) const {
 }
 
 std::vector<std::int64_t> JsonObject::find_integers(std::string_view key) const {
-  if (!has(key)) return {};
-  if (node_->find(key)->is_array()) return integers(key);
-  return {integer(key)};
+  const auto found = value_.find(key);
+  if (!found) return {};
+  if (found->is_array()) return integers(key);
+  return {found->integer()};
 }
 
 std::string JsonObject::shown(std::string_view key) const {
-  const auto found = node_->find(key);
-  return found == node_->end() ? "nothing" : abbreviated(*found);
+  const auto found = value_.find(key);
+  if (found) return found->shown();
+  return value_.require_object().contains(key) ? "null" : "nothing";
 }
 
 std::string json_quoted(std::string_view text) {
+  using Json = nlohmann::json;
   return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

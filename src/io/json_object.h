@@ -1,18 +1,20 @@
-// A JSON object whose fields are checked as they are read: every mistake in a
-// file of somebody else's making becomes one line that names the file and the key.
+// The fields of a JSON object, checked as they are read (see io/json_value.h): every
+// mistake in a file of somebody else's making becomes one line that names the file
+// and the key.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "io/json_value.h"
+
 namespace fathom {
 
-// Cheap to copy. The readers throw an input Error when the key is absent or its
-// value has another type; those that begin with find_ return none when it is
+// Cheap to copy. The readers throw an input Error when the key is absent or null or
+// its value has another type; those that begin with find_ return none when it is
 // absent or null.
 class JsonObject {
  public:
@@ -20,17 +22,24 @@ class JsonObject {
   // object.
   static JsonObject parse(std::string_view text, const std::string& source);
   static JsonObject load(const std::string& path);  // `source` is the path
+  // Throws an input Error when the value is no object.
+  explicit JsonObject(JsonValue value);
 
-  bool has(std::string_view key) const;  // and not null
-  std::vector<std::string> keys() const;
-  const std::string& source() const { return source_; }
+  bool has(std::string_view key) const { return value_.has(key); }  // and not null
+  std::vector<std::string> keys() const { return value_.keys(); }
+  const std::string& source() const { return value_.source(); }
 
-  std::int64_t integer(std::string_view key) const;
-  std::uint64_t unsigned_integer(std::string_view key) const;
-  double number(std::string_view key) const;
-  bool boolean(std::string_view key) const;
-  std::string text(std::string_view key) const;
-  JsonObject object(std::string_view key) const;
+  std::int64_t integer(std::string_view key) const { return require_key(key).integer(); }
+  std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high) const {
+    return require_key(key).integer(low, high);
+  }
+  std::uint64_t unsigned_integer(std::string_view key) const {
+    return require_key(key).unsigned_integer();
+  }
+  double number(std::string_view key) const { return require_key(key).number(); }
+  bool boolean(std::string_view key) const { return require_key(key).boolean(); }
+  std::string text(std::string_view key) const { return require_key(key).text(); }
+  JsonObject object(std::string_view key) const { return JsonObject(require_key(key)); }
 
   std::vector<std::int64_t> integers(std::string_view key) const;
   std::vector<std::string> texts(std::string_view key) const;
@@ -48,13 +57,9 @@ class JsonObject {
   std::string shown(std::string_view key) const;
 
  private:
-  struct Node;
-  JsonObject(std::shared_ptr<const Node> node, std::string source)
-      : node_(std::move(node)), source_(std::move(source)) {}
-  const Node& require_key(std::string_view key) const;
+  JsonValue require_key(std::string_view key) const;  // not null
 
-  std::shared_ptr<const Node> node_;  // shares the ownership of the whole document
-  std::string source_;
+  JsonValue value_;
 };
 
 // `text` as a JSON string, with its quotes; bytes that are no UTF-8 are replaced.

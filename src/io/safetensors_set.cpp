@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/json_value.h"
 #include "io/safetensors.h"
 
 namespace fathom {
@@ -14,16 +14,16 @@ constexpr const char* index_file = "model.safetensors.index.json";
 
 // Tensor name -> shard file, as the index has it.
 std::map<std::string, std::string> read_weight_map(const std::string& path) {
-  const MappedFile file(path);
-  const auto json = nlohmann::json::parse(file.text(), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) fail_input("{}: not valid JSON", path);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+  const JsonValue json = JsonValue::load(path);
+  const auto weights = json.is_object() ? json.find("weight_map") : std::nullopt;
+  if (!weights || !weights->is_object()) {
     fail_input("{}: has no object 'weight_map', so it is no safetensors index", path);
   }
   std::map<std::string, std::string> map;
-  for (const auto& [name, shard] : json["weight_map"].items()) {
-    if (!shard.is_string()) fail_input("{}: the shard of tensor '{}' is no file name", path, name);
-    const std::string file_name = shard;
+  for (const std::string& name : weights->keys()) {
+    const JsonValue shard = weights->at(name);
+    if (!shard.is_text()) fail_input("{}: the shard of tensor '{}' is no file name", path, name);
+    const std::string& file_name = shard.text();
     if (file_name.empty() || file_name == ".." || file_name.find('/') != std::string::npos) {
       fail_input("{}: the shard of tensor '{}' is '{}', which is no file beside the index", path,
                  name, file_name);

@@ -4,46 +4,47 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "core/error.h"
 #include "tokenizer/json_steps.h"
+#include "tokenizer/pair_map.h"
 #include "tokenizer/spec.h"
 
 namespace fathom::tokenizer {
 namespace {
 
-void refuse_unsupported_model(const Value& model) {
-  if (model.has("type") && model.at("type").string() != "BPE") refuse_type(model, "BPE");
-  if (model.has("dropout")) {
-    const json& dropout = model.at("dropout").get();
-    if (!dropout.is_number() || dropout.get<double>() != 0) {
-      model.at("dropout").refuse("is not supported; set it to null");
-    }
+void refuse_unsupported_model(const JsonValue& model) {
+  if (model.has("type") && model.at("type").text() != "BPE") refuse_type(model, "BPE");
+  if (const auto dropout = model.find("dropout"); dropout && dropout->number() != 0) {
+    dropout->refuse("is not supported; set it to null");
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (model.has(key) && !model.at(key).string().empty()) {
+    if (model.has(key) && !model.at(key).text().empty()) {
       model.at(key).refuse("is not supported; only byte-level and byte-fallback BPE are");
     }
   }
 }
 
+std::int32_t read_id(const JsonValue& value) {
+  return static_cast<std::int32_t>(value.integer(0, PairMap::max_ids - 1));
+}
+
 // An id far beyond the number of tokens would make every table by id as large.
-void check_largest_id(const Value& value, std::int32_t id, std::size_t tokens) {
+void check_largest_id(const JsonValue& value, std::int32_t id, std::size_t tokens) {
   if (static_cast<std::size_t>(id) > 16 * tokens + 65536) {
-    value.refuse(fmt::format("the id {} is far beyond the {} tokens there are", id, tokens));
+    value.refuse(fmt::format("is {}, far beyond the {} tokens there are", id, tokens));
   }
 }
 
-void read_vocab(const Value& vocab, BpeSpec& spec) {
-  const json& object = vocab.object();
-  for (const auto& [token, id] : object.items()) {
-    const Value value(id, vocab.path() + "[" + token.substr(0, 60) + "]");
-    if (token.empty()) value.refuse("a token cannot be empty");
-    const std::int32_t number = value.id();
-    check_largest_id(value, number, object.size());
-    const auto index = static_cast<std::size_t>(number);
+void read_vocab(const JsonValue& vocab, BpeSpec& spec) {
+  const std::vector<std::string> tokens = vocab.keys();
+  for (const std::string& token : tokens) {
+    const JsonValue value = vocab.at(token);
+    if (token.empty()) value.refuse("belongs to an empty token");
+    const std::int32_t id = read_id(value);
+    check_largest_id(value, id, tokens.size());
+    const auto index = static_cast<std::size_t>(id);
     if (index >= spec.vocab.size()) spec.vocab.resize(index + 1);
     if (!spec.vocab[index].empty()) {
-      value.refuse(fmt::format("the id {} belongs to '{}' too", number, spec.vocab[index]));
+      value.refuse(fmt::format("is {}, the id of '{}' too", id, spec.vocab[index]));
     }
     spec.vocab[index] = token;
   }
@@ -61,36 +62,30 @@ TokenIds index_tokens(const std::vector<std::string>& vocab) {
 }
 
 // One merge, "left right" or ["left", "right"].
-std::pair<std::string, std::string> merge_parts(const json& merge, const Value& merges,
-                                                std::size_t rank) {
-  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
-  }
-  if (merge.is_string()) {
-    const std::string& text = merge.get_ref<const std::string&>();
+std::pair<std::string, std::string> merge_parts(const JsonValue& merge) {
+  if (merge.is_array()) {
+    const auto parts = merge.items();
+    if (parts.size() == 2) return {parts[0].text(), parts[1].text()};
+  } else if (merge.is_text()) {
+    const std::string& text = merge.text();
     const std::size_t space = text.find(' ');
     if (space != std::string::npos && text.find(' ', space + 1) == std::string::npos) {
       return {text.substr(0, space), text.substr(space + 1)};
     }
   }
-  fail_input("{}[{}]: wants \"left right\" or [\"left\", \"right\"]", merges.path(), rank);
+  merge.refuse(fmt::format("is {}, not \"left right\" or [\"left\", \"right\"]", merge.shown()));
 }
 
-void read_merges(const Value& merges, BpeSpec& spec) {
-  const json& list = merges.get();
-  if (!list.is_array()) merges.refuse("wants an array");
+void read_merges(const JsonValue& merges, BpeSpec& spec) {
   const TokenIds ids = index_tokens(spec.vocab);
-  for (std::size_t rank = 0; rank < list.size(); ++rank) {
-    if (list[rank].is_string() &&
-        list[rank].get_ref<const std::string&>().starts_with("#version")) {
-      continue;
-    }
-    const auto [left, right] = merge_parts(list[rank], merges, rank);
+  for (const JsonValue& merge : merges.items()) {
+    if (merge.is_text() && merge.text().starts_with("#version")) continue;
+    const auto [left, right] = merge_parts(merge);
     const auto id = [&](const std::string& token) {
       const auto found = ids.find(token);
       if (found == ids.end()) {
-        fail_input("{}[{}]: '{}' is not in the vocabulary", merges.path(), rank,
-                   token.substr(0, 60));
+        merge.refuse(fmt::format("makes or wants '{}', which is not in the vocabulary",
+                                 token.substr(0, 60)));
       }
       return found->second;
     };
@@ -98,14 +93,14 @@ void read_merges(const Value& merges, BpeSpec& spec) {
   }
 }
 
-void read_added_tokens(const Value& list, TokenizerSpec& spec) {
+void read_added_tokens(const JsonValue& list, TokenizerSpec& spec) {
   const TokenIds model_ids = index_tokens(spec.model.vocab);
   std::unordered_map<std::string, std::int32_t> by_content;
   const auto items = list.items();
   for (const auto& item : items) {
     AddedToken token;
-    token.id = item.at("id").id();
-    token.content = item.at("content").string();
+    token.id = read_id(item.at("id"));
+    token.content = item.at("content").text();
     if (token.content.empty()) item.at("content").refuse("is empty");
     token.single_word = item.boolean_or("single_word", false);
     token.lstrip = item.boolean_or("lstrip", false);
@@ -118,24 +113,25 @@ void read_added_tokens(const Value& list, TokenizerSpec& spec) {
     const bool taken = index < spec.model.vocab.size() && !spec.model.vocab[index].empty() &&
                        spec.model.vocab[index] != token.content;
     if (taken || (model_id != model_ids.end() && model_id->second != token.id)) {
-      item.at("id").refuse(fmt::format("the vocabulary says otherwise of {} or of '{}'", token.id,
-                                       token.content.substr(0, 60)));
+      item.at("id").refuse(fmt::format("is {}, but the vocabulary says otherwise of {} or of '{}'",
+                                       token.id, token.id, token.content.substr(0, 60)));
     }
     if (!by_content.emplace(token.content, token.id).second) {
-      item.at("content").refuse(fmt::format("'{}' is added twice", token.content.substr(0, 60)));
+      item.at("content").refuse(
+          fmt::format("is '{}', which is added twice", token.content.substr(0, 60)));
     }
     spec.added_tokens.push_back(std::move(token));
   }
   std::ranges::stable_sort(spec.added_tokens, {}, &AddedToken::id);
   const auto same = std::ranges::adjacent_find(spec.added_tokens, {}, &AddedToken::id);
   if (same != spec.added_tokens.end()) {
-    list.refuse(fmt::format("the id {} is used twice", same->id));
+    list.refuse(fmt::format("uses the id {} twice", same->id));
   }
 }
 
-void read_model(const Value& model, BpeSpec& spec) {
+void read_model(const JsonValue& model, BpeSpec& spec) {
   refuse_unsupported_model(model);
-  if (model.has("unk_token")) spec.unk_token = model.at("unk_token").string();
+  if (model.has("unk_token")) spec.unk_token = model.at("unk_token").text();
   spec.fuse_unk = model.boolean_or("fuse_unk", false);
   spec.byte_fallback = model.boolean_or("byte_fallback", false);
   spec.ignore_merges = model.boolean_or("ignore_merges", false);
@@ -143,33 +139,20 @@ void read_model(const Value& model, BpeSpec& spec) {
   read_merges(model.at("merges"), spec);
 }
 
-json parse(const std::string& text, const std::string& source_name) {
-  try {
-    return json::parse(text);
-  } catch (const json::exception& error) {
-    const std::string_view what = error.what();  // "[json.exception...] parse error at line ..."
-    fail_input("{}: not valid JSON: {}", source_name, what.substr(what.find("] ") + 2, 200));
-  }
-}
-
 }  // namespace
 
-TokenizerSpec read_spec(const std::string& text, const std::string& source_name) {
-  const json document = parse(text, source_name);
-  const Value root(document, source_name);
-  root.object();
-  const auto part = [&](const char* key) {
-    static const json null;
-    const auto found = document.find(key);
-    return Value(found == document.end() ? null : *found, source_name + ": " + key);
-  };
+TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
+  const JsonValue root = JsonValue::parse(text, source_name);
   TokenizerSpec spec;
-  read_model(part("model"), spec.model);
-  if (!part("added_tokens").is_null()) read_added_tokens(part("added_tokens"), spec);
-  read_steps(part("normalizer"), "normalizers", read_normalizer, spec.normalizers);
-  read_steps(part("pre_tokenizer"), "pretokenizers", read_pre_tokenizer, spec.pre_tokenizers);
-  read_steps(part("post_processor"), "processors", read_post_processor, spec.post_processors);
-  read_steps(part("decoder"), "decoders", read_decoder, spec.decoders);
+  read_model(root.at("model"), spec.model);
+  if (const auto tokens = root.find("added_tokens")) read_added_tokens(*tokens, spec);
+  const auto steps = [&](const char* part, const char* list_key, auto* read_step, auto& into) {
+    if (const auto value = root.find(part)) read_steps(*value, list_key, read_step, into);
+  };
+  steps("normalizer", "normalizers", read_normalizer, spec.normalizers);
+  steps("pre_tokenizer", "pretokenizers", read_pre_tokenizer, spec.pre_tokenizers);
+  steps("post_processor", "processors", read_post_processor, spec.post_processors);
+  steps("decoder", "decoders", read_decoder, spec.decoders);
   return spec;
 }
 

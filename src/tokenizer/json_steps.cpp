@@ -1,36 +1,41 @@
 #include "tokenizer/json_steps.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "tokenizer/pair_map.h"
+
 namespace fathom::tokenizer {
 namespace {
 
-PatternSpec read_pattern(const Value& value) {
-  if (value.has("Regex")) return {PatternSpec::Kind::regex, value.at("Regex").string()};
-  return {PatternSpec::Kind::string, value.at("String").string()};
+PatternSpec read_pattern(const JsonValue& value) {
+  if (value.has("Regex")) return {PatternSpec::Kind::regex, value.at("Regex").text()};
+  return {PatternSpec::Kind::string, value.at("String").text()};
 }
 
-SplitBehavior read_behavior(const Value& value) {
+SplitBehavior read_behavior(const JsonValue& value) {
   constexpr std::array<std::string_view, 5> names = {"Removed", "Isolated", "MergedWithPrevious",
                                                      "MergedWithNext", "Contiguous"};
-  const auto found = std::ranges::find(names, std::string_view(value.string()));
+  const auto found = std::ranges::find(names, std::string_view(value.text()));
   if (found == names.end()) {
-    value.refuse(fmt::format("'{}' is not one of {}", value.string(), fmt::join(names, ", ")));
+    value.refuse(
+        fmt::format("is '{}', not one of {}", value.text().substr(0, 60), fmt::join(names, ", ")));
   }
   return static_cast<SplitBehavior>(found - names.begin());
 }
 
-std::vector<TemplateItem> read_template(const Value& value) {
+std::vector<TemplateItem> read_template(const JsonValue& value) {
   std::vector<TemplateItem> items;
   for (const auto& item : value.items()) {
     TemplateItem read;
     const bool special = item.has("SpecialToken");
-    const Value body = item.at(special ? "SpecialToken" : "Sequence");
-    (special ? read.special_token : read.sequence) = body.at("id").string();
+    const JsonValue body = item.at(special ? "SpecialToken" : "Sequence");
+    (special ? read.special_token : read.sequence) = body.at("id").text();
     if (!special && read.sequence != "A" && read.sequence != "B") {
-      body.at("id").refuse("wants \"A\" or \"B\"");
+      body.at("id").refuse("is neither \"A\" nor \"B\"");
     }
     if (special && read.special_token.empty()) body.at("id").refuse("is empty");
     read.type_id = body.has("type_id") ? body.at("type_id").integer(0, 1 << 30) : 0;
@@ -41,9 +46,15 @@ std::vector<TemplateItem> read_template(const Value& value) {
 
 }  // namespace
 
-NormalizerStep read_normalizer(const Value& value) {
+void refuse_type(const JsonValue& value, const char* known) {
+  const JsonValue type = value.at("type");
+  type.refuse(fmt::format("is '{}', which is not supported; known are {}",
+                          type.text().substr(0, 60), known));
+}
+
+NormalizerStep read_normalizer(const JsonValue& value) {
   using Kind = NormalizerStep::Kind;
-  const std::string& type = value.at("type").string();
+  const std::string& type = value.at("type").text();
   NormalizerStep step;
   if (type == "NFC") {
     step.kind = Kind::nfc;
@@ -55,20 +66,20 @@ NormalizerStep read_normalizer(const Value& value) {
     step.kind = Kind::nfkd;
   } else if (type == "Prepend") {
     step.kind = Kind::prepend;
-    step.content = value.at("prepend").string();
+    step.content = value.at("prepend").text();
   } else if (type == "Replace") {
     step.kind = Kind::replace;
     step.pattern = read_pattern(value.at("pattern"));
-    step.content = value.at("content").string();
+    step.content = value.at("content").text();
   } else {
     refuse_type(value, "Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace");
   }
   return step;
 }
 
-PreTokenizerStep read_pre_tokenizer(const Value& value) {
+PreTokenizerStep read_pre_tokenizer(const JsonValue& value) {
   using Kind = PreTokenizerStep::Kind;
-  const std::string& type = value.at("type").string();
+  const std::string& type = value.at("type").text();
   PreTokenizerStep step;
   if (type == "Split") {
     step.kind = Kind::split;
@@ -89,9 +100,9 @@ PreTokenizerStep read_pre_tokenizer(const Value& value) {
   return step;
 }
 
-PostProcessorStep read_post_processor(const Value& value) {
+PostProcessorStep read_post_processor(const JsonValue& value) {
   using Kind = PostProcessorStep::Kind;
-  const std::string& type = value.at("type").string();
+  const std::string& type = value.at("type").text();
   PostProcessorStep step;
   if (type == "ByteLevel") {
     step.add_prefix_space = value.boolean_or("add_prefix_space", true);
@@ -101,12 +112,14 @@ PostProcessorStep read_post_processor(const Value& value) {
     step.kind = Kind::template_processing;
     step.single = read_template(value.at("single"));
     if (value.has("pair")) step.pair = read_template(value.at("pair"));
-    const Value tokens = value.at("special_tokens");
-    for (const auto& [name, body] : tokens.object().items()) {
-      const Value token(body, tokens.path() + "." + name);
+    const JsonValue tokens = value.at("special_tokens");
+    for (const std::string& name : tokens.keys()) {
+      const JsonValue token = tokens.at(name);
       TemplateToken read{name, {}, {}};
-      for (const auto& id : token.at("ids").items()) read.ids.push_back(id.id());
-      for (const auto& text : token.at("tokens").items()) read.tokens.push_back(text.string());
+      for (const auto& id : token.at("ids").items()) {
+        read.ids.push_back(static_cast<std::int32_t>(id.integer(0, PairMap::max_ids - 1)));
+      }
+      for (const auto& text : token.at("tokens").items()) read.tokens.push_back(text.text());
       step.special_tokens.push_back(std::move(read));
     }
   } else {
@@ -115,9 +128,9 @@ PostProcessorStep read_post_processor(const Value& value) {
   return step;
 }
 
-DecoderStep read_decoder(const Value& value) {
+DecoderStep read_decoder(const JsonValue& value) {
   using Kind = DecoderStep::Kind;
-  const std::string& type = value.at("type").string();
+  const std::string& type = value.at("type").text();
   DecoderStep step;
   if (type == "ByteLevel") {
     step.add_prefix_space = value.boolean_or("add_prefix_space", true);
@@ -126,14 +139,14 @@ DecoderStep read_decoder(const Value& value) {
   } else if (type == "Replace") {
     step.kind = Kind::replace;
     step.pattern = read_pattern(value.at("pattern"));
-    step.content = value.at("content").string();
+    step.content = value.at("content").text();
   } else if (type == "ByteFallback") {
     step.kind = Kind::byte_fallback;
   } else if (type == "Fuse") {
     step.kind = Kind::fuse;
   } else if (type == "Strip") {
     step.kind = Kind::strip;
-    step.content = value.at("content").string();
+    step.content = value.at("content").text();
     step.start = value.at("start").integer(0, 1000);
     step.stop = value.at("stop").integer(0, 1000);
   } else {

@@ -1,32 +1,44 @@
 // The parts of tokenizer.json around its model: what each type's object holds.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <cstddef>
 #include <vector>
 
-#include "tokenizer/json_value.h"
+#include "io/json_value.h"
 #include "tokenizer/spec.h"
 
 namespace fathom::tokenizer {
 
 // Each throws an input Error that names the key when the step's type is not supported
 // or a key has the wrong type.
-NormalizerStep read_normalizer(const Value& value);
-PreTokenizerStep read_pre_tokenizer(const Value& value);
-PostProcessorStep read_post_processor(const Value& value);
-DecoderStep read_decoder(const Value& value);
+NormalizerStep read_normalizer(const JsonValue& value);
+PreTokenizerStep read_pre_tokenizer(const JsonValue& value);
+PostProcessorStep read_post_processor(const JsonValue& value);
+DecoderStep read_decoder(const JsonValue& value);
 
-// The steps of a part that is null, one step, or a Sequence of parts.
+// Refuses the value's "type"; `known` lists what is supported.
+[[noreturn]] void refuse_type(const JsonValue& value, const char* known);
+
+// The steps of a part: nothing for null, one step, or a Sequence of parts. Each step is
+// run by one level of recursion, so their number is bounded.
 template <class Step>
-void read_steps(const Value& value, const char* list_key, Step (*read_step)(const Value&),
+void read_steps(const JsonValue& value, const char* list_key, Step (*read_step)(const JsonValue&),
                 std::vector<Step>& steps, int depth = 0) {
   constexpr int max_depth = 16;  // of Sequences inside Sequences
-  if (depth > max_depth) value.refuse("Sequences are nested too deeply");
-  if (value.is_null()) return;
-  if (value.at("type").string() != "Sequence") return steps.push_back(read_step(value));
-  for (const auto& item : value.at(list_key).items()) {
-    if (item.is_null()) item.refuse("wants an object");
-    read_steps(item, list_key, read_step, steps, depth + 1);
+  constexpr std::size_t max_steps = 64;
+  if (depth > max_depth) value.refuse("is a Sequence nested too deeply");
+  if (value.at("type").text() == "Sequence") {
+    for (const JsonValue& item : value.at(list_key).items()) {
+      read_steps(item, list_key, read_step, steps, depth + 1);
+    }
+    return;
   }
+  if (steps.size() == max_steps) {
+    value.refuse(fmt::format("is one step too many: at most {} are supported", max_steps));
+  }
+  steps.push_back(read_step(value));
 }
 
 }  // namespace fathom::tokenizer

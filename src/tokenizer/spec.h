@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,7 +109,7 @@ struct TokenizerSpec {
 };
 
 // Throws an input Error that starts with `source_name` and names the key.
-TokenizerSpec read_spec(const std::string& text, const std::string& source_name);
+TokenizerSpec read_spec(std::string_view text, const std::string& source_name);
 std::string write_spec(const TokenizerSpec& spec);
 
 }  // namespace fathom::tokenizer

@@ -42,7 +42,7 @@ Tokenizer Tokenizer::load(const std::string& path) {
 }
 
 Tokenizer Tokenizer::from_json(std::string_view text, const std::string& source_name) {
-  TokenizerSpec spec = tokenizer::read_spec(std::string(text), source_name);
+  TokenizerSpec spec = tokenizer::read_spec(text, source_name);
   return Tokenizer(std::make_shared<const Impl>(std::move(spec), source_name));
 }
 

@@ -43,23 +43,23 @@ TEST(TokenizerJson, WrittenFileReadsBackTheSame) {
 TEST(TokenizerJson, RefusesWhatIsCorrupt) {
   using testing::HasSubstr;
   EXPECT_THAT(error_of("{"), HasSubstr("t.json: not valid JSON"));
-  EXPECT_THAT(error_of("[]"), HasSubstr("t.json: wants an object"));
-  EXPECT_THAT(error_of("{}"), HasSubstr("t.json: model: wants an object"));
-  EXPECT_THAT(error_of(with(R"("merges":[])")), HasSubstr("model: the key 'vocab' is missing"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":-1},"merges":[])")), HasSubstr("-1 is outside 0 to"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":1e3},"merges":[])")),
-              HasSubstr("wants a whole number"));
+  EXPECT_THAT(error_of("[]"), HasSubstr("t.json: is [], not an object"));
+  EXPECT_THAT(error_of("{}"), HasSubstr("t.json: 'model' is missing"));
+  EXPECT_THAT(error_of(with(R"("merges":[])")), HasSubstr("'model.vocab' is missing"));
+  EXPECT_THAT(error_of(with(R"("vocab":{"a":-1},"merges":[])")),
+              HasSubstr("'model.vocab.a' is -1, not a whole number from 0 to"));
+  EXPECT_THAT(error_of(with(R"("vocab":{"a":1e3},"merges":[])")), HasSubstr("not a whole number"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":99999999999999999999},"merges":[])")),
-              HasSubstr("vocab[a]"));
+              HasSubstr("vocab.a"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":2000000},"merges":[])")), HasSubstr("far beyond"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":0,"b":0},"merges":[])")),
-              HasSubstr("the id 0 belongs to 'a' too"));
+              HasSubstr("is 0, the id of 'a' too"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":["a b"])")),
-              HasSubstr("model.merges[0]: 'b' is not in the vocabulary"));
+              HasSubstr("'model.merges[0]' makes or wants 'b', which is not in the vocabulary"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":["a b c"])")),
-              HasSubstr("merges[0]: wants"));
+              HasSubstr("merges[0]' is \"a b c\", not \"left right\" or"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":[],"dropout":0.5)")),
-              HasSubstr("model.dropout: is not supported"));
+              HasSubstr("'model.dropout' is not supported"));
   EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":[],"unk_token":"?")")),
               HasSubstr("model.unk_token: '?' is not in the vocabulary"));
 }
@@ -67,13 +67,32 @@ TEST(TokenizerJson, RefusesWhatIsCorrupt) {
 TEST(TokenizerJson, RefusesWhatIsNotSupported) {
   using testing::HasSubstr;
   EXPECT_THAT(error_of(with(ok_model, R"(,"normalizer":{"type":"BertNormalizer"})")),
-              HasSubstr("t.json: normalizer.type: 'BertNormalizer' is not supported"));
+              HasSubstr("t.json: 'normalizer.type' is 'BertNormalizer', which is not supported"));
   EXPECT_THAT(error_of(with(ok_model, R"(,"pre_tokenizer":{"type":"Split","pattern":)"
                                       R"({"Regex":"("},"behavior":"Isolated"})")),
               HasSubstr("t.json: pre_tokenizer: the regular expression '(' is not usable"));
   std::string deep = R"({"type":"NFC"})";
   for (int i = 0; i < 20; ++i) deep = R"({"type":"Sequence","normalizers":[)" + deep + "]}";
   EXPECT_THAT(error_of(with(ok_model, ",\"normalizer\":" + deep)), HasSubstr("nested too deeply"));
+  const std::string brackets(60000, '[');
+  EXPECT_THAT(error_of(with(ok_model, ",\"truncation\":" + brackets)),
+              HasSubstr("arrays and objects are nested more than 128 deep"));
+}
+
+// Each step is run by one level of recursion: too many would overflow the stack.
+TEST(TokenizerJson, BoundsTheNumberOfSteps) {
+  const auto with_steps = [](int count) {
+    std::string steps;
+    for (int i = 0; i < count; ++i) {
+      steps += std::string(i > 0 ? "," : "") + R"({"type":"Digits","individual_digits":true})";
+    }
+    return with(ok_model,
+                R"(,"pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + steps + "]}");
+  };
+  EXPECT_THAT(Tokenizer::from_json(with_steps(64)).encode("ab"), testing::ElementsAre(2));
+  EXPECT_THAT(error_of(with_steps(60000)),
+              testing::HasSubstr("'pre_tokenizer.pretokenizers[64]' is one step too many: at most "
+                                 "64 are supported"));
 }
 
 TEST(TokenizerJson, RefusesWrongAddedTokens) {
@@ -84,7 +103,8 @@ TEST(TokenizerJson, RefusesWrongAddedTokens) {
   EXPECT_THAT(added(R"({"id":0,"content":"<s>"})"), HasSubstr("the vocabulary says otherwise"));
   EXPECT_THAT(added(R"({"id":7,"content":"a"})"), HasSubstr("the vocabulary says otherwise"));
   EXPECT_THAT(added(R"({"id":7,"content":"x"},{"id":8,"content":"x"})"), HasSubstr("added twice"));
-  EXPECT_THAT(added(R"({"id":7,"content":"x"},{"id":7,"content":"y"})"), HasSubstr("used twice"));
+  EXPECT_THAT(added(R"({"id":7,"content":"x"},{"id":7,"content":"y"})"),
+              HasSubstr("uses the id 7 twice"));
   EXPECT_THAT(added(R"({"id":7,"content":""})"), HasSubstr("is empty"));
 }
 

@@ -1,0 +1,130 @@
+// The checked JSON reader: values, fields, and the message of each mistake.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/json_object.h"
+#include "io/json_value.h"
+#include "io/temp_dir.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using testing::ElementsAre;
+
+const std::string document =
+    R"({"a": 1, "b": [2, "x", null, {"c": -3}], "d": {"e": 1.5, "f": true, "g": null},)"
+    R"( "big": 18446744073709551615, "list": [4, 5], "names": ["p", "q"], "objects": [{"h": 6}]})";
+
+TEST(JsonValue, ReadsEachType) {
+  const JsonValue root = JsonValue::parse(document, "f");
+  EXPECT_EQ(root.at("a").integer(), 1);
+  EXPECT_EQ(root.at("a").integer(1, 1), 1);
+  EXPECT_EQ(root.at("b").items()[0].integer(), 2);
+  EXPECT_EQ(root.at("b").items()[1].text(), "x");
+  EXPECT_TRUE(root.at("b").items()[2].is_null());
+  EXPECT_EQ(root.at("d").at("e").number(), 1.5);
+  EXPECT_TRUE(root.at("d").at("f").boolean());
+  EXPECT_TRUE(root.at("d").boolean_or("f", false));
+  EXPECT_TRUE(root.at("d").boolean_or("g", true));
+  EXPECT_FALSE(root.at("d").has("g"));
+  EXPECT_FALSE(root.at("d").find("g"));
+  EXPECT_TRUE(root.at("d").at("g").is_null());
+  EXPECT_EQ(root.at("big").unsigned_integer(), UINT64_MAX);
+  EXPECT_THAT(root.at("d").keys(), ElementsAre("e", "f", "g"));
+}
+
+TEST(JsonValue, OutlivesItsRoot) {
+  const JsonValue inner = JsonValue::parse(document, "f").at("b").items()[3].at("c");
+  EXPECT_EQ(inner.integer(), -3);
+  EXPECT_EQ(inner.path(), "b[3].c");
+  EXPECT_EQ(inner.source(), "f");
+}
+
+TEST(JsonValue, NamesSourceAndPathOfEachMistake) {
+  const JsonValue root = JsonValue::parse(document, "f");
+  const auto error = [](auto&& read) { return input_error_of(read); };
+  EXPECT_EQ(error([&] { root.at("b").items()[1].integer(); }),
+            "f: 'b[1]' is \"x\", not a whole number");
+  EXPECT_EQ(error([&] { root.at("d").at("e").integer(); }), "f: 'd.e' is 1.5, not a whole number");
+  EXPECT_EQ(error([&] { root.at("a").integer(2, 9); }),
+            "f: 'a' is 1, not a whole number from 2 to 9");
+  EXPECT_EQ(error([&] { root.at("a").integer(-9, 0); }),
+            "f: 'a' is 1, not a whole number from -9 to 0");
+  EXPECT_EQ(error([&] { root.at("big").integer(); }),
+            "f: 'big' is 18446744073709551615, not a whole number");
+  EXPECT_EQ(error([&] { root.at("b").items()[3].at("c").unsigned_integer(); }),
+            "f: 'b[3].c' is -3, not a whole number from 0");
+  EXPECT_EQ(error([&] { root.at("a").text(); }), "f: 'a' is 1, not a text");
+  EXPECT_EQ(error([&] { root.at("a").boolean(); }), "f: 'a' is 1, not true or false");
+  EXPECT_EQ(error([&] { root.at("d").at("f").number(); }), "f: 'd.f' is true, not a number");
+  EXPECT_EQ(error([&] { root.at("a").items(); }), "f: 'a' is 1, not a list");
+  EXPECT_EQ(error([&] { root.at("a").keys(); }), "f: 'a' is 1, not an object");
+  EXPECT_EQ(error([&] { root.at("a").has("b"); }), "f: 'a' is 1, not an object");
+  EXPECT_EQ(error([&] { root.at("d").at("z"); }), "f: 'd.z' is missing");
+  EXPECT_EQ(error([&] { root.at("z"); }), "f: 'z' is missing");
+  EXPECT_EQ(error([&] { root.refuse("is odd"); }), "f: is odd");
+}
+
+TEST(JsonValue, RefusesWhatIsNoJson) {
+  EXPECT_THAT(input_error_of([] { JsonValue::parse("{\"a\": ", "f"); }),
+              testing::StartsWith("f: not valid JSON: parse error at line 1"));
+  EXPECT_THAT(input_error_of([] { JsonValue::parse("{\"a\": \"\xff\"}", "f"); }),
+              testing::StartsWith("f: not valid JSON"));
+  EXPECT_THAT(input_error_of([] { JsonValue::load("/nonexistent.json"); }),
+              testing::StartsWith("/nonexistent.json: "));
+}
+
+TEST(JsonValue, BoundsTheDepth) {
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  EXPECT_TRUE(JsonValue::parse(nested(JsonValue::max_depth), "f").is_array());
+  EXPECT_EQ(input_error_of([&] { JsonValue::parse(nested(1'000'000), "f"); }),
+            "f: arrays and objects are nested more than 128 deep (at byte 129)");
+  // Brackets inside strings do not nest.
+  const std::string text = "\"\\\"" + std::string(500, '[') + "\"";
+  EXPECT_EQ(JsonValue::parse(text, "f").text().size(), 501u);
+  EXPECT_EQ(
+      JsonValue::parse("[" + nested(1) + std::string(300, ' ') + ",{},[],{}]", "f").items().size(),
+      4u);
+  std::string many = "[0";
+  for (int i = 0; i < 300; ++i) many += ",[]";
+  EXPECT_EQ(JsonValue::parse(many + "]", "f").items().size(), 301u);
+}
+
+TEST(JsonObject, ReadsFields) {
+  const JsonObject root = JsonObject::parse(document, "f");
+  EXPECT_EQ(root.integer("a"), 1);
+  EXPECT_EQ(root.unsigned_integer("big"), UINT64_MAX);
+  EXPECT_EQ(root.object("d").number("e"), 1.5);
+  EXPECT_TRUE(root.object("d").boolean("f"));
+  EXPECT_THAT(root.integers("list"), ElementsAre(4, 5));
+  EXPECT_THAT(root.find_integers("a"), ElementsAre(1));
+  EXPECT_THAT(root.find_integers("list"), ElementsAre(4, 5));
+  EXPECT_TRUE(root.find_integers("z").empty());
+  EXPECT_THAT(root.texts("names"), ElementsAre("p", "q"));
+  EXPECT_EQ(root.objects("objects").at(0).integer("h"), 6);
+  EXPECT_EQ(root.find_object("z").has_value(), false);
+  EXPECT_EQ(root.find_number("z"), std::nullopt);
+  EXPECT_EQ(root.object("d").find_boolean("f"), true);
+  EXPECT_EQ(root.object("d").find_text("g"), std::nullopt);
+  EXPECT_EQ(root.shown("z"), "nothing");
+  EXPECT_EQ(root.object("d").shown("g"), "null");
+  EXPECT_EQ(root.shown("list"), "[4,5]");
+  EXPECT_EQ(root.shown("b"), R"([2,"x",null,{"c":-3}])");
+}
+
+TEST(JsonObject, NamesEachMistake) {
+  const JsonObject root = JsonObject::parse(document, "f");
+  EXPECT_EQ(input_error_of([&] { root.integers("b"); }), "f: 'b[1]' is \"x\", not a whole number");
+  EXPECT_EQ(input_error_of([&] { root.objects("list"); }), "f: 'list[0]' is 4, not an object");
+  EXPECT_EQ(input_error_of([&] { root.object("d").text("g"); }), "f: 'd.g' is missing");
+  EXPECT_EQ(input_error_of([&] { root.object("a"); }), "f: 'a' is 1, not an object");
+  EXPECT_EQ(input_error_of([&] { root.integer("a", 5, 6); }),
+            "f: 'a' is 1, not a whole number from 5 to 6");
+  EXPECT_EQ(input_error_of([] { JsonObject::parse("[]", "f"); }), "f: holds no JSON object");
+}
+
+}  // namespace
+}  // namespace fathom
