@@ -46,9 +46,8 @@ struct Context {
   // GPU's multiprocessors to.
   TraceLane lane{};
 
-  // Workspace for the largest scratch of any operation but attention on a GPU, for
-  // which ops::attention_workspace says: per-thread tiles on the CPU, cuBLASLt's
-  // on a GPU.
+  // Workspace for the largest scratch of any operation but attention, for which
+  // ops::attention_workspace says: panels of converted operands on the CPU, cuBLASLt's on a GPU.
   static constexpr std::size_t default_workspace = std::size_t{64} << 20;
 
   explicit Context(Device device_, std::size_t workspace_bytes = default_workspace)

@@ -32,10 +32,13 @@ std::size_t result_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
 }
 
-// Attention on a GPU may need more than any other operation.
+// Attention on a GPU, or over long segments, may need more than any other operation.
 std::size_t workspace_bytes(const LearnerOptions& o) {
   const int tp = o.ranks ? o.ranks->plan().layout.tp : 1;
-  const ops::HeadShape heads{o.model.num_heads / tp, o.model.num_kv_heads / tp, o.model.head_dim};
+  // Ranks that are more than the key heads have copies of one.
+  const ops::HeadShape heads{o.model.num_heads / tp,
+                             std::max<std::int64_t>(1, o.model.num_kv_heads / tp),
+                             o.model.head_dim};
   const std::int64_t length = o.sequence_length > 0 ? o.sequence_length : o.micro_tokens;
   return std::max(
       Context::default_workspace,

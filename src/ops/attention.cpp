@@ -114,8 +114,15 @@ Segments describe_segments(Tensor offsets, std::span<const std::int32_t> values)
 
 std::size_t attention_workspace(Device device, DType dtype, const HeadShape& heads,
                                 const AttentionBounds& bounds, Determinism determinism) {
-  if (device.type != DeviceType::cuda) return 0;
-  return cuda::attention_workspace(dtype, heads, bounds, determinism);
+  switch (device.type) {
+    case DeviceType::cpu:
+      return cpu::attention_workspace(dtype, heads, bounds);
+    case DeviceType::cuda:
+      return cuda::attention_workspace(dtype, heads, bounds, determinism);
+    case DeviceType::meta:
+      return 0;
+  }
+  return 0;
 }
 
 std::string attention_backend(Device device) {

@@ -56,8 +56,9 @@ struct AttentionBounds {
   std::int64_t max_length = 0;  // of a segment
   bool uniform = true;          // whether all segments are `max_length` long
 };
-// Bytes of workspace that attention and its backward take on `device` at most,
-// operands lying in a fused QKV matrix.
+// Bytes of workspace that attention and its backward take on a GPU at most, operands lying in a
+// fused QKV matrix, and at least on a CPU: those of one thread. More threads share the work when
+// the workspace has room for more.
 std::size_t attention_workspace(Device device, DType dtype, const HeadShape& heads,
                                 const AttentionBounds& bounds, Determinism determinism);
 

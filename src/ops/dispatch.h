@@ -22,7 +22,8 @@
 // One implementation a device, with the signature of the operation itself.
 namespace fathom::ops::cpu {
 #include "ops/kernels.inc"
-}
+std::size_t attention_workspace(DType, const HeadShape&, const AttentionBounds&);
+}  // namespace fathom::ops::cpu
 namespace fathom::ops::cuda {
 #include "ops/kernels.inc"
 std::size_t attention_workspace(DType, const HeadShape&, const AttentionBounds&, Determinism);

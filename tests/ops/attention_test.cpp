@@ -213,7 +213,72 @@ TEST_P(Attention, WorkspaceFollowsFromTheShapes) {
       EXPECT_LE(bytes(512, 512, uniform, determinism), bytes(4096, 512, uniform, determinism));
     }
   }
-  EXPECT_EQ(bytes(4096, 512, true, Determinism::fastest) == 0, on_cpu());
+  EXPECT_GT(bytes(4096, 512, true, Determinism::fastest), 0u);
+}
+
+TEST(AttentionWorkspace, OfACpuHoldsTheSumsOfALongSegment) {
+  const auto bytes = [](DType dtype, std::int64_t length) {
+    return attention_workspace(cpu_device, dtype, {8, 8, 128}, {length, length, true},
+                               Determinism::fastest);
+  };
+  const std::size_t sums = std::size_t{2} * 65000 * 128 * sizeof(float);
+  EXPECT_GT(bytes(DType::bf16, 65000), sums);
+  EXPECT_LT(bytes(DType::bf16, 65000), sums + (1 << 20));
+  EXPECT_LT(bytes(DType::f32, 65000), std::size_t{1} << 20);  // summed where they lie
+  EXPECT_EQ(attention_workspace(meta_device, DType::bf16, {8, 8, 128}, {64, 64, true},
+                                Determinism::fastest),
+            0u);
+}
+
+// So many threads, for the time of the scope.
+class Threads {
+ public:
+  explicit Threads(int threads) : before_(num_threads()) { set_num_threads(threads); }
+  ~Threads() { set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+// Gradients and outputs, computed in so many bytes of workspace on so many threads.
+std::vector<Doubles> results_of(const AttentionCase& c, std::size_t workspace, int threads) {
+  const Threads scope(threads);
+  AttentionRun run(cpu_device, DType::bf16, c);
+  run.context = Context(cpu_device, workspace);
+  run.forward();
+  run.backward();
+  return {run.out.get(), run.log_sums(), run.dqkv.get()};
+}
+
+TEST(AttentionWorkspace, OfACpuIsEnoughForAnyNumberOfThreads) {
+  const AttentionCase many{{8, 8, 128}, std::vector<std::int32_t>(40, 2)};
+  const auto expected = results_of(many, Context::default_workspace, 1);
+  EXPECT_EQ(results_of(many, Context::default_workspace, 300), expected);
+
+  const AttentionCase longer{{4, 2, 64}, {700, 3, 100}};
+  const std::size_t least = attention_workspace(cpu_device, DType::bf16, longer.heads,
+                                                {803, 700, false}, Determinism::fastest);
+  const auto alone = results_of(longer, Context::default_workspace, 1);
+  EXPECT_EQ(results_of(longer, least, 3), alone);
+  EXPECT_EQ(results_of(longer, 2 * least, 300), alone);
+}
+
+TEST(AttentionWorkspace, ThatIsTooSmallIsTold) {
+  const AttentionCase c{{2, 1, 64}, {600}};
+  const std::size_t least =
+      attention_workspace(cpu_device, DType::bf16, c.heads, {600, 600, true}, Determinism::fastest);
+  try {
+    results_of(c, least - 1, 4);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::runtime);
+    EXPECT_EQ(std::string(error.what()),
+              fmt::format("attention needs {} bytes of workspace for a thread, and {} are left: "
+                          "the Context was made for less",
+                          least, least - 1));
+  }
 }
 
 INSTANTIATE_ON_DEVICES(Attention);

@@ -182,6 +182,26 @@ TEST_P(PagedAttention, HasTheSameBitsForAnyNumberOfThreads) {
   set_num_threads(2);
 }
 
+// Of scratch a thread takes up to 257 KiB here.
+TEST_P(PagedAttention, UsesAsManyThreadsAsTheWorkspaceHasRoomFor) {
+  if (!on_cpu()) GTEST_SKIP() << "threads compute on the CPU only";
+  const Case many{{8, 8, 128}, 16, std::vector<std::int32_t>(40, 2), std::vector(40, 1)};
+  const Case split{{4, 2, 64}, 16, {700, 41}, {1, 1}};
+  for (const auto& [c, workspace] :
+       {std::pair(many, Context::default_workspace), std::pair(split, std::size_t{1} << 20)}) {
+    std::vector<Doubles> outputs;
+    for (const int threads : {1, 300}) {
+      set_num_threads(threads);
+      PagedRun run(cpu_device, dtype(), c);
+      run.context = Context(cpu_device, workspace);
+      run.attend();
+      outputs.push_back(run.out.get());
+    }
+    EXPECT_EQ(outputs[0], outputs[1]);
+  }
+  set_num_threads(2);
+}
+
 TEST_P(PagedAttention, StoreSkipsMinusOneAndTouchesNothingElse) {
   const Context& context = context_;
   GuardedMatrix k(context, dtype(), 3, 8), v(context, dtype(), 3, 8);

@@ -26,42 +26,27 @@ struct Problem {
 
 // In f32 keys and values are read, and dk and dv summed, where they lie. In bf16
 // keys and values are converted a tile at a time, and dk and dv are summed in
-// scratch for a whole segment, so that they are rounded once.
+// scratch for a whole segment, so that they are rounded once: megabytes a thread when segments
+// are long.
 struct Scratch {
   PerThread q, dout, dq, p, ds, lse, d, k, v, dk, dv;
 
-  // As many of `threads` as the workspace has room for: sums of long segments in
-  // bf16 take megabytes a thread.
-  static int threads_that_fit(const Context& context, int threads, const Problem& problem,
-                              std::int64_t max_length) {
-    const std::int64_t head_dim = problem.tiling.head_dim;
-    const std::int64_t rows = problem.k.dtype == DType::f32 ? 0 : tile_keys + max_length;
-    const std::int64_t floats =
-        tile_rows * (3 * head_dim + 2 * tile_keys + 2) + 2 * rows * head_dim;
-    constexpr std::int64_t alignment = 11 * 256;  // of each piece
-    const auto room =
-        static_cast<std::int64_t>(context.workspace.capacity() - context.workspace.mark());
-    const std::int64_t fit = (room - alignment) / (floats * std::int64_t{sizeof(float)});
-    return static_cast<int>(std::clamp(fit, std::int64_t{1}, std::int64_t{threads}));
-  }
-
-  Scratch(Context& context, int threads, const Problem& problem, std::int64_t max_length)
-      : Scratch(context, threads, problem.tiling.head_dim,
-                problem.k.dtype == DType::f32 ? 0 : tile_keys,
-                problem.k.dtype == DType::f32 ? 0 : max_length) {}
-  Scratch(Context& context, int threads, std::int64_t head_dim, std::int64_t converted_rows,
+  Scratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim, std::int64_t max_length)
+      : Scratch(arena, threads, head_dim, dtype == DType::f32 ? 0 : tile_keys,
+                dtype == DType::f32 ? 0 : max_length) {}
+  Scratch(Arena& arena, int threads, std::int64_t head_dim, std::int64_t converted_rows,
           std::int64_t summed_rows)
-      : q(context, threads, tile_rows, head_dim),
-        dout(context, threads, tile_rows, head_dim),
-        dq(context, threads, tile_rows, head_dim),
-        p(context, threads, tile_rows, tile_keys),
-        ds(context, threads, tile_rows, tile_keys),
-        lse(context, threads, 1, tile_rows),
-        d(context, threads, 1, tile_rows),
-        k(context, threads, converted_rows, head_dim),
-        v(context, threads, converted_rows, head_dim),
-        dk(context, threads, summed_rows, head_dim),
-        dv(context, threads, summed_rows, head_dim) {}
+      : q(arena, threads, tile_rows, head_dim),
+        dout(arena, threads, tile_rows, head_dim),
+        dq(arena, threads, tile_rows, head_dim),
+        p(arena, threads, tile_rows, tile_keys),
+        ds(arena, threads, tile_rows, tile_keys),
+        lse(arena, threads, 1, tile_rows),
+        d(arena, threads, 1, tile_rows),
+        k(arena, threads, converted_rows, head_dim),
+        v(arena, threads, converted_rows, head_dim),
+        dk(arena, threads, summed_rows, head_dim),
+        dv(arena, threads, summed_rows, head_dim) {}
 };
 
 // A key head of a segment: what one thread owns.
@@ -168,6 +153,12 @@ void backward_tile(const Problem& problem, const Owned& owned, const QueryTile& 
 
 }  // namespace
 
+std::size_t cpu::backward_workspace(DType dtype, const HeadShape& heads, std::int64_t max_length) {
+  return scratch_bytes(1, [&](Arena& arena, int threads) {
+    return Scratch(arena, threads, dtype, heads.head_dim, max_length);
+  });
+}
+
 void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v,
                              Tensor out, Tensor lse, const Segments& segments,
                              const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv) {
@@ -180,9 +171,11 @@ void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, 
   };
 
   const ArenaScope scope(context.workspace);
-  const int threads = Scratch::threads_that_fit(context, threads_for(count, units_of), problem,
-                                                segments.max_length);
-  const Scratch scratch(context, threads, problem, segments.max_length);
+  const auto take = [&](Arena& arena, int n) {
+    return Scratch(arena, n, k.dtype, heads.head_dim, segments.max_length);
+  };
+  const int threads = threads_that_fit(context, threads_for(count, units_of), take);
+  const Scratch scratch = take(context.workspace, threads);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t kv_head) {
     Owned owned{offsets[i], offsets[i + 1] - offsets[i], kv_head, {}, {}};
     owned.dk = cleared_sum(dk, owned, tiling.head_dim, scratch.dk.data(thread));

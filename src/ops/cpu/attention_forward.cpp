@@ -26,14 +26,13 @@ struct Problem {
 struct Scratch {
   PerThread q, output, scores, max, sum, converted;
 
-  Scratch(Context& context, int threads, const Problem& problem)
-      : q(context, threads, tile_rows, problem.tiling.head_dim),
-        output(context, threads, tile_rows, problem.tiling.head_dim),
-        scores(context, threads, tile_rows, tile_keys),
-        max(context, threads, 1, tile_rows),
-        sum(context, threads, 1, tile_rows),
-        converted(context, threads, problem.k.dtype == DType::f32 ? 0 : tile_keys,
-                  problem.tiling.head_dim) {}
+  Scratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim)
+      : q(arena, threads, tile_rows, head_dim),
+        output(arena, threads, tile_rows, head_dim),
+        scores(arena, threads, tile_rows, tile_keys),
+        max(arena, threads, 1, tile_rows),
+        sum(arena, threads, 1, tile_rows),
+        converted(arena, threads, dtype == DType::f32 ? 0 : tile_keys, head_dim) {}
 };
 
 void store_output(const Problem& problem, const QueryTile& tile, const SoftmaxState& state) {
@@ -74,6 +73,11 @@ void forward_tile(const Problem& problem, const QueryTile& tile, std::int64_t be
 
 }  // namespace
 
+std::size_t cpu::forward_workspace(DType dtype, const HeadShape& heads) {
+  return scratch_bytes(
+      1, [&](Arena& arena, int threads) { return Scratch(arena, threads, dtype, heads.head_dim); });
+}
+
 void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                     const HeadShape& heads, Tensor out, Tensor lse) {
   const Problem problem{q, k, v, out, lse, HeadTiling(heads), heads.scale()};
@@ -86,8 +90,9 @@ void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segmen
   };
 
   const ArenaScope scope(context.workspace);
-  const int threads = threads_for(count, units_of);
-  const Scratch scratch(context, threads, problem);
+  const auto take = [&](Arena& arena, int n) { return Scratch(arena, n, k.dtype, heads.head_dim); };
+  const int threads = threads_that_fit(context, threads_for(count, units_of), take);
+  const Scratch scratch = take(context.workspace, threads);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t unit) {
     const std::int64_t begin = offsets[i], length = offsets[i + 1] - begin;
     // The last block sees the most keys and comes first.

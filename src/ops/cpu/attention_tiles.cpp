@@ -41,6 +41,19 @@ float exp_minus(float* x, std::int64_t n, float shift) {
 
 }  // namespace
 
+void fail_small_workspace(std::size_t bytes, std::size_t room) {
+  fail_runtime(
+      "attention needs {} bytes of workspace for a thread, and {} are left: the Context was made "
+      "for less",
+      bytes, room);
+}
+
+std::size_t attention_workspace(DType dtype, const HeadShape& heads,
+                                const AttentionBounds& bounds) {
+  return std::max(forward_workspace(dtype, heads),
+                  backward_workspace(dtype, heads, bounds.max_length));
+}
+
 void multiply_transposed(Tile a, Tile b, Tile c) {
   sgemm(as_stored, transposed, a.cols, a, b, 0, c);
 }

@@ -103,11 +103,17 @@ void reset(SoftmaxState& state);
 // maximum. The caller then adds scores · v to the output.
 void softmax_step(const QueryTile& tile, std::int64_t first_key, Tile scores, SoftmaxState& state);
 
+[[noreturn]] void fail_small_workspace(std::size_t bytes, std::size_t room);
+
+// What one thread of the forward and of the backward takes, of segments up to `max_length`.
+std::size_t forward_workspace(DType dtype, const HeadShape& heads);
+std::size_t backward_workspace(DType dtype, const HeadShape& heads, std::int64_t max_length);
+
 // Scratch that each thread has for itself.
 class PerThread {
  public:
-  PerThread(Context& context, int threads, std::int64_t rows, std::int64_t cols)
-      : memory_(context.workspace.take(DType::f32, {threads, rows, cols}).as<float>()),
+  PerThread(Arena& arena, int threads, std::int64_t rows, std::int64_t cols)
+      : memory_(arena.take(DType::f32, {threads, rows, cols}).as<float>()),
         each_(rows * cols),
         cols_(cols) {}
   float* data(int thread) const { return memory_ + thread * each_; }
@@ -117,6 +123,29 @@ class PerThread {
   float* memory_;
   std::int64_t each_, cols_;
 };
+
+// Bytes that take(arena, threads) takes.
+template <class Take>
+std::size_t scratch_bytes(int threads, Take&& take) {
+  Arena arena = Arena::measuring();
+  take(arena, threads);
+  return arena.peak();
+}
+
+// Up to `threads`, as many as the workspace has room for: take(arena, n) takes the scratch of n.
+// Throws a runtime Error when it has none for one.
+template <class Take>
+int threads_that_fit(const Context& context, int threads, Take&& take) {
+  const std::size_t room = context.workspace.capacity() - context.workspace.mark();
+  std::size_t bytes = scratch_bytes(threads, take);
+  while (threads > 1 && bytes > room) {
+    const auto next = static_cast<int>(static_cast<std::size_t>(threads) * room / bytes);
+    threads = std::clamp(next, 1, threads - 1);
+    bytes = scratch_bytes(threads, take);
+  }
+  if (bytes > room) fail_small_workspace(bytes, room);
+  return threads;
+}
 
 // visit(thread, i, unit) for the units [0, units_of(i)) of every i in [0, count).
 // A unit goes to the next thread that is free, so those of one i should come in

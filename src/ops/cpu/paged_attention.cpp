@@ -37,14 +37,20 @@ struct Problem {
 struct Scratch {
   PerThread q, output, scores, max, sum, gathered;
 
-  Scratch(Context& context, int threads, std::int64_t head_dim)
-      : q(context, threads, tile_rows, head_dim),
-        output(context, threads, tile_rows, head_dim),
-        scores(context, threads, tile_rows, tile_keys),
-        max(context, threads, 1, tile_rows),
-        sum(context, threads, 1, tile_rows),
-        gathered(context, threads, tile_keys, head_dim) {}
+  Scratch(Arena& arena, int threads, std::int64_t head_dim)
+      : q(arena, threads, tile_rows, head_dim),
+        output(arena, threads, tile_rows, head_dim),
+        scores(arena, threads, tile_rows, tile_keys),
+        max(arena, threads, 1, tile_rows),
+        sum(arena, threads, 1, tile_rows),
+        gathered(arena, threads, tile_keys, head_dim) {}
 };
+
+// Up to `threads` that the workspace has room for.
+int threads_that_fit(const Context& context, int threads, std::int64_t head_dim) {
+  return cpu::threads_that_fit(context, threads,
+                               [&](Arena& arena, int n) { Scratch(arena, n, head_dim); });
+}
 
 // The states that the splits of a context end in, to be combined: of sequence s,
 // key head and part u, split i in row (s · across + u) · splits + i.
@@ -195,8 +201,9 @@ void attend_whole(Context& context, const Problem& problem) {
   const auto units_of = [&](std::int64_t s) {
     return problem.tiling.blocks(problem.queries(s)) * problem.across();
   };
-  const int threads = threads_for(sequences, units_of);
-  const Scratch scratch(context, threads, problem.tiling.head_dim);
+  const std::int64_t head_dim = problem.tiling.head_dim;
+  const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
+  const Scratch scratch(context.workspace, threads, head_dim);
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const std::int64_t last = problem.tiling.blocks(problem.queries(s)) - 1;
     const QueryTile tile =
@@ -217,9 +224,9 @@ void attend_split(Context& context, const Problem& problem) {
     return problem.queries(s) > 0 ? problem.across() : 0;
   };
   const auto units_of = [&](std::int64_t s) { return tiles_of(s) * splits; };
-  const int threads = threads_for(sequences, units_of);
-  const Scratch scratch(context, threads, head_dim);
   const Partial partial(context, problem, problem.paged.max_queries * problem.tiling.heads);
+  const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
+  const Scratch scratch(context.workspace, threads, head_dim);
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const QueryTile tile = tile_of(problem, s, 0, unit / splits);
     const std::int64_t piece = (tile.keys() + splits - 1) / splits;
