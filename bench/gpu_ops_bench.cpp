@@ -167,7 +167,7 @@ void cross_entropy_in_place(benchmark::State& state) {
   }
   const Tensor targets = memory.integers(ids), losses = memory.empty(DType::f32, {rows});
   measure(state, memory.context, of(2 * bytes), [&](std::size_t) {
-    cross_entropy(memory.context, logits, targets, LogitsGradient::overwrite, 1e-4f, losses);
+    cross_entropy(memory.context, logits, targets, LogitsGradient::overwrite, {1e-4f, {}}, losses);
   });
 }
 BENCHMARK(cross_entropy_in_place)

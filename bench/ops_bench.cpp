@@ -135,7 +135,7 @@ void loss(benchmark::State& state, LogitsGradient gradient) {
   Bench b(state);
   const Tensor logits = b.take({n, vocabulary}), losses = b.take(DType::f32, {n});
   const Tensor targets = b.take_ids(vocabulary);
-  measure(state, b, [&] { cross_entropy(b.context, logits, targets, gradient, 1, losses); });
+  measure(state, b, [&] { cross_entropy(b.context, logits, targets, gradient, {}, losses); });
 }
 void cross_entropy_forward(benchmark::State& state) {
   loss(state, LogitsGradient::none);

@@ -20,6 +20,7 @@ struct Batch {
 
   std::vector<std::int32_t> inputs;      // [B * T] token ids
   std::vector<std::int32_t> targets;     // [B * T] next ids; -1 where there is none (padding)
+  std::vector<float> loss_weights;       // [B * T] of each target's loss; empty: all 1
   std::vector<std::int32_t> positions;   // [B * T] distance from the segment's start
   std::vector<std::int32_t> cu_seqlens;  // [segments + 1] their offsets: 0, ..., B * T
   std::vector<std::int32_t> sources;     // [B] index of the source; -1 for a padding sequence

@@ -7,9 +7,10 @@
 namespace fathom {
 namespace {
 
-// Ids, targets, positions; as many segments as tokens, and one offset more.
+// Ids, targets, loss weights, positions; as many segments as tokens, and one offset more.
 std::size_t place_bytes(std::int64_t tokens) {
-  return static_cast<std::size_t>(4 * tokens + 1) * sizeof(std::int32_t);
+  static_assert(sizeof(float) == sizeof(std::int32_t));
+  return static_cast<std::size_t>(5 * tokens + 1) * sizeof(std::int32_t);
 }
 
 std::size_t num_places(Device device) {
@@ -45,8 +46,8 @@ MicroBatch DeviceBatch::upload(Context& context, const Batch& batch) {
   auto* const begin =
       static_cast<std::byte*>(place.host.data() ? place.host.data() : place.memory.data());
   std::size_t at = 0;
-  const auto put = [&](const std::vector<std::int32_t>& values) {
-    const Tensor tensor = place.memory.tensor(DType::i32, {std::ssize(values)}, at);
+  const auto put = [&]<class T>(const std::vector<T>& values) {
+    const Tensor tensor = place.memory.tensor(dtype_of<T>, {std::ssize(values)}, at);
     if (!values.empty()) std::memcpy(begin + at, values.data(), tensor.bytes());
     at += tensor.bytes();
     return tensor;
@@ -54,6 +55,7 @@ MicroBatch DeviceBatch::upload(Context& context, const Batch& batch) {
   MicroBatch result;
   result.ids = put(batch.inputs);
   result.targets = put(batch.targets);
+  if (!batch.loss_weights.empty()) result.loss_weights = put(batch.loss_weights);
   result.tokens.positions = put(batch.positions);
   result.tokens.segments = ops::describe_segments(put(batch.cu_seqlens), batch.cu_seqlens);
   if (!place.host.data()) return result;

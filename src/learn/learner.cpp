@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/trace.h"
 #include "ops/attention.h"
+#include "ops/elementwise.h"
 
 namespace fathom {
 namespace {
@@ -29,7 +30,7 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
 constexpr int max_outstanding = 2;
 
 std::size_t result_bytes(const LearnerOptions& options) {
-  return static_cast<std::size_t>(options.tokens_per_step + 1) * sizeof(float);
+  return static_cast<std::size_t>(2 * options.tokens_per_step + 1) * sizeof(float);
 }
 
 // Attention on a GPU, or over long segments, may need more than any other operation.
@@ -151,47 +152,67 @@ void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
 }
 
 void Learner::read_back(Readback& into, Tensor values) {
-  into.count = values.elements();
   copy_bytes(into.memory.data(), cpu_device, values.data, values.device, values.bytes(),
              context_.stream);
   into.arrived.record(context_.stream);
 }
 
-void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
+void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser) {
   require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
   const std::int64_t tokens = std::accumulate(
       micro_batches.begin(), micro_batches.end(), std::int64_t{0},
       [](std::int64_t sum, const MicroBatch& batch) { return sum + batch.ids.elements(); });
   require(tokens <= options_.tokens_per_step, "a step of {} tokens, planned for {}", tokens,
           options_.tokens_per_step);
-  const Tensor results = results_.tensor(DType::f32, {tokens + 1});
-  if (options_.ranks) {
-    const std::vector<std::int64_t> all = gather_values(options_.ranks->data(), targets);
-    targets = std::accumulate(all.begin(), all.end(), std::int64_t{0});
-  }
-  const float grad_scale = targets > 0 ? 1.0f / static_cast<float>(targets) : 0.0f;
-  parameters_.begin_gradients(context_);
-  pipeline_.run(context_, micro_batches, grad_scale, results.slice(0, tokens));
-  if (sync_) sync_->reduce(context_);
-  optimizer_.measure_gradients(context_, results.slice(tokens, 1),
-                               options_.ranks ? &options_.ranks->world() : nullptr);
   Readback& readback =
       readbacks_[static_cast<std::size_t>((next_ + outstanding_++) % max_outstanding)];
-  readback.targets = targets;
+  readback.tokens = tokens;
+  readback.weighted = std::ranges::any_of(
+      micro_batches, [](const MicroBatch& batch) { return bool(batch.loss_weights); });
+  readback.normaliser = normaliser;
+  if (options_.ranks) {
+    const std::vector<double> all = gather_values(options_.ranks->data(), normaliser);
+    readback.normaliser = std::accumulate(all.begin(), all.end(), 0.0);
+  }
+  const auto scale =
+      readback.normaliser > 0 ? 1.0f / static_cast<float>(readback.normaliser) : 0.0f;
+  const std::int64_t before_norm = readback.weighted ? 2 * tokens : tokens;
+  const Tensor results = results_.tensor(DType::f32, {before_norm + 1});
+  if (readback.weighted) collect_weights(micro_batches, results.slice(tokens, tokens));
+  parameters_.begin_gradients(context_);
+  pipeline_.run(context_, micro_batches, scale, results.slice(0, tokens));
+  if (sync_) sync_->reduce(context_);
+  optimizer_.measure_gradients(context_, results.slice(before_norm, 1),
+                               options_.ranks ? &options_.ranks->world() : nullptr);
   read_back(readback, results);
 }
 
+// The weights of the step's tokens [tokens], 1 where a micro-batch has none.
+void Learner::collect_weights(std::span<const MicroBatch> micro_batches, Tensor weights) {
+  std::int64_t first = 0;
+  for (const MicroBatch& batch : micro_batches) {
+    const Tensor part = weights.slice(first, batch.ids.elements());
+    if (batch.loss_weights) {
+      ops::convert(context_, batch.loss_weights, part);
+    } else {
+      ops::fill(context_, part, 1.0f);
+    }
+    first += batch.ids.elements();
+  }
+}
+
 Learner::Result Learner::next_result() {
-  require(outstanding_ > 0, "no step's result stands out");
+  require(outstanding_ > 0, "next_result() was called without an outstanding step");
   const Readback& readback = readbacks_[static_cast<std::size_t>(next_)];
   next_ = (next_ + 1) % max_outstanding;
   --outstanding_;
   readback.arrived.wait();
-  const std::span<const float> values = readback.values();
-  double sum = std::accumulate(values.begin(), values.end() - 1, 0.0);
+  const std::span<const float> losses = readback.losses(), weights = readback.weights();
+  double sum = readback.weighted
+                   ? std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0)
+                   : std::accumulate(losses.begin(), losses.end(), 0.0);
   if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
-  const std::int64_t targets = readback.targets;
-  return {targets > 0 ? sum / static_cast<double>(targets) : 0.0, double{values.back()}};
+  return {readback.normaliser > 0 ? sum / readback.normaliser : 0.0, double{readback.norm()}};
 }
 
 void Learner::update(double learning_rate, std::int64_t step) {
@@ -209,9 +230,10 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   const Tensor losses = results_.tensor(DType::f32, {tokens});
   pipeline_.evaluate(context_, batch, losses);
   Readback& readback = readbacks_.back();
+  readback.tokens = tokens;
   read_back(readback, losses);
   readback.arrived.wait();
-  return readback.values();
+  return readback.losses();
 }
 
 const ParameterStore& Learner::parameters() {

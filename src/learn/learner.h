@@ -64,20 +64,22 @@ class Learner {
   void warm_up(std::span<const MicroBatch> micro_batches);
 
   struct Result {
-    double loss = 0;           // mean over the step's targets
+    double loss = 0;           // Σ weight · loss over the step's targets, over its normaliser
     double gradient_norm = 0;  // before clipping
   };
-  // Queues forward and backward of one step: the gradients become those of the mean
-  // loss over the `targets` targets that count in all micro-batches together, here and
-  // on the other ranks. The weights stay.
-  void queue_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets);
+  // Queues forward and backward of one step. The gradients become those of the step's loss:
+  //   Σ_i loss_weights[i] · losses[i] / normaliser
+  // over the targets of all micro-batches of all replicas. `normaliser` is this replica's
+  // part of it (say, its number of targets: then the loss is their mean); the replicas'
+  // parts are summed. Where the sum is 0 the gradients are 0. The weights stay.
+  void queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser);
   // The result of the oldest queue_gradients() whose result was not fetched yet, the
   // same on every rank; waits for it. At most two may stand out, so that the device
   // goes on with the next step while this one's figures travel.
   Result next_result();
   // Both in one.
-  Result compute_gradients(std::span<const MicroBatch> micro_batches, std::int64_t targets) {
-    queue_gradients(micro_batches, targets);
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, double normaliser) {
+    queue_gradients(micro_batches, normaliser);
     return next_result();
   }
   // Clips, and updates weights and moments. `step` as in Optimizer::update.
@@ -104,14 +106,21 @@ class Learner {
   struct Readback {
     HostBuffer memory;
     Event arrived;
-    std::int64_t count = 0;    // values, the norm included
-    std::int64_t targets = 0;  // of all ranks
+    std::int64_t tokens = 0;  // each has a loss
+    bool weighted = false;    // each has a weight too
+    double normaliser = 0;    // of all replicas
 
-    std::span<const float> values() const {
-      return {static_cast<const float*>(memory.data()), static_cast<std::size_t>(count)};
+    // Losses [tokens], their weights [tokens] if there are any, the norm [1].
+    std::span<const float> values(std::int64_t first, std::int64_t count) const {
+      return std::span(static_cast<const float*>(memory.data()) + first,
+                       static_cast<std::size_t>(count));
     }
+    std::span<const float> losses() const { return values(0, tokens); }
+    std::span<const float> weights() const { return values(tokens, weighted ? tokens : 0); }
+    float norm() const { return values(weighted ? 2 * tokens : tokens, 1).front(); }
   };
 
+  void collect_weights(std::span<const MicroBatch> micro_batches, Tensor weights);
   void read_back(Readback& into, Tensor values);
 
   LearnerOptions options_;
@@ -123,7 +132,7 @@ class Learner {
   Pipeline pipeline_;
   std::unique_ptr<GradientSync> sync_;  // null on one rank
   Optimizer optimizer_;
-  Buffer results_;                   // the losses of a step's tokens, and the norm
+  Buffer results_;                   // what a Readback fetches
   std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's
   int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
 };

@@ -59,8 +59,9 @@ class Boundary {
   // As ops::cross_entropy, on this rank's columns of the logits. Every rank gets the
   // losses.
   virtual void cross_entropy(Context& context, Arena&, Tensor logits, Tensor targets,
-                             ops::LogitsGradient gradient, float grad_scale, Tensor losses) {
-    ops::cross_entropy(context, logits, targets, gradient, grad_scale, losses);
+                             ops::LogitsGradient gradient, const ops::LossWeights& weights,
+                             Tensor losses) {
+    ops::cross_entropy(context, logits, targets, gradient, weights, losses);
   }
 };
 

@@ -31,7 +31,8 @@ Head::Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boun
       chunk_tokens_(chunk_tokens) {}
 
 Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta,
-                               Tensor targets, float grad_scale, Tensor losses) const {
+                               Tensor targets, const ops::LossWeights& weights,
+                               Tensor losses) const {
   Saved saved;
   saved.norm.h = arena.take(residual.dtype, residual.shape);
   saved.norm.rstd = arena.take(DType::f32, {residual.rows()});
@@ -46,7 +47,8 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
     const Tensor logits = memory.slice(0, count), part = x.slice(first, count);
     ops::linear(context, part, weight_->weight, logits);
     boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
-                            ops::LogitsGradient::overwrite, grad_scale, losses.slice(first, count));
+                            ops::LogitsGradient::overwrite, weights.slice(first, count),
+                            losses.slice(first, count));
     ops::linear_backward_weight(context, logits, part, weight_->gradient, weight_->accumulate());
     ops::linear_backward_input(context, logits, weight_->weight, saved.dy.slice(first, count));
   });
@@ -71,7 +73,7 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
     const Tensor logits = memory.slice(0, count);
     ops::linear(context, x.slice(first, count), weight_->weight, logits);
     boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
-                            ops::LogitsGradient::none, 1, losses.slice(first, count));
+                            ops::LogitsGradient::none, {}, losses.slice(first, count));
   });
 }
 

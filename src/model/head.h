@@ -21,10 +21,10 @@ class Head {
        std::int64_t chunk_tokens);
 
   // Adds the losses of a micro-batch to `losses` [n] f32, and computes the
-  // gradient of grad_scale · sum(losses) up to the norm's output; adds to the
-  // output embedding's gradient. `stream` has residual and delta.
+  // gradient of their weighted sum up to the norm's output; adds to the output embedding's
+  // gradient. `stream` has residual and delta.
   Saved forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta, Tensor targets,
-                     float grad_scale, Tensor losses) const;
+                     const ops::LossWeights& weights, Tensor losses) const;
   // dh [n, d]: overwritten with the gradient of the stream.
   void backward(Context& context, const Saved& saved, Tensor dh) const;
 

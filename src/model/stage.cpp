@@ -113,7 +113,7 @@ void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
   if (!head_) return ops::add(context, stream.residual, stream.delta, output);
   before_head(context, batch);
   activations.head = head_->forward_loss(context, arena, stream.residual, stream.delta,
-                                         batch.targets, grad_scale, losses);
+                                         batch.targets, {grad_scale, batch.loss_weights}, losses);
 }
 
 void Stage::backward(Context& context, const MicroBatch& batch, Activations& activations,

@@ -33,6 +33,9 @@ struct StageOptions {
 struct MicroBatch {
   Tensor ids;      // [n] i32; read by the stage with the embedding
   Tensor targets;  // [n] i32, −1: not counted; read by the stage with the head
+  // [n] f32: how much each target's loss counts in the gradient and in the step's loss;
+  // absent: 1. Read by the stage with the head.
+  Tensor loss_weights;
   TokenLayout tokens;
   LayerObserver* observer = nullptr;  // of this pass; null: nobody
 };
@@ -58,7 +61,7 @@ class Stage {
   // the backward. Under sequence parallelism n is what the rank holds.
   // output: [n, d] for the next stage; absent on the last, which computes
   // `losses` [n] f32 instead, and starts on the gradient of
-  // grad_scale · sum(losses).
+  // grad_scale · Σ_i weight_i · losses[i].
   void forward(Context& context, const MicroBatch& batch, Tensor input, Activations& activations,
                Tensor output, float grad_scale, Tensor losses) const;
   // Adds to the parameters' gradients. d_output: [n, d], absent on the last

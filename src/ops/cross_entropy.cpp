@@ -4,16 +4,27 @@
 #include "ops/dispatch.h"
 
 namespace fathom::ops {
+namespace {
+
+void check_weights(Context& context, const LossWeights& weights, std::int64_t n) {
+  if (!weights.per_token) return;
+  const Argument per_token{"weights", weights.per_token};
+  const Check check("cross_entropy", {per_token});
+  check.on(context).shaped(per_token, {n}).is(per_token, DType::f32).contiguous(per_token);
+}
+
+}  // namespace
 
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
-                   float grad_scale, Tensor losses) {
+                   const LossWeights& weights, Tensor losses) {
   const Argument arg_logits{"logits", logits}, arg_targets{"targets", targets},
       arg_losses{"losses", losses};
   const Check check("cross_entropy", {arg_logits, arg_targets, arg_losses});
   check.on(context).rank(arg_logits, 2).floating(arg_logits);
   check.shaped(arg_targets, {logits.shape[0]}).is(arg_targets, DType::i32);
   check.shaped(arg_losses, {logits.shape[0]}).is(arg_losses, DType::f32);
-  on_device(context, cpu::cross_entropy, cuda::cross_entropy, logits, targets, gradient, grad_scale,
+  check_weights(context, weights, logits.shape[0]);
+  on_device(context, cpu::cross_entropy, cuda::cross_entropy, logits, targets, gradient, weights,
             losses);
 }
 
@@ -30,8 +41,8 @@ void cross_entropy_part(Context& context, Tensor logits, Tensor targets, std::in
 }
 
 void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Tensor targets,
-                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
-                              Tensor losses) {
+                              std::int64_t first_id, LogitsGradient gradient,
+                              const LossWeights& weights, Tensor losses) {
   const Argument arg_parts{"parts", parts}, arg_logits{"logits", logits},
       arg_targets{"targets", targets}, arg_losses{"losses", losses};
   const Check check("cross_entropy_from_parts", {arg_parts, arg_logits, arg_targets, arg_losses});
@@ -40,8 +51,9 @@ void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Ten
   check.is(arg_parts, DType::f32).contiguous(arg_parts);
   check.shaped(arg_targets, {logits.shape[0]}).is(arg_targets, DType::i32);
   check.shaped(arg_losses, {logits.shape[0]}).is(arg_losses, DType::f32);
+  check_weights(context, weights, logits.shape[0]);
   on_device(context, cpu::cross_entropy_from_parts, cuda::cross_entropy_from_parts, parts, logits,
-            targets, first_id, gradient, grad_scale, losses);
+            targets, first_id, gradient, weights, losses);
 }
 
 }  // namespace fathom::ops

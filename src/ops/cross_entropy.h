@@ -11,14 +11,25 @@ namespace fathom::ops {
 
 enum class LogitsGradient {
   none,       // the logits stay as they are (evaluation)
-  overwrite,  // the logits become grad_scale · d(sum of losses)/d(logits)
+  overwrite,  // the logits become d(Σ_i scale · weight_i · losses[i])/d(logits)
+};
+
+// How much each token's loss counts in the gradient. The losses themselves stay unweighted.
+struct LossWeights {
+  float scale = 1;
+  Tensor per_token;  // [n] f32; absent: all 1
+
+  // Of tokens first, first + 1, ..., first + count − 1.
+  LossWeights slice(std::int64_t first, std::int64_t count) const {
+    return {scale, per_token ? per_token.slice(first, count) : Tensor{}};
+  }
 };
 
 // losses[i] = log Σ_j exp(logits[i, j]) − logits[i, targets[i]], or 0 where
 // targets[i] is −1, whose row of gradients is 0 as well. logits: [n, V] f32 or
 // bf16; targets: [n] i32; losses: [n] f32.
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
-                   float grad_scale, Tensor losses);
+                   const LossWeights& weights, Tensor losses);
 
 // The same over a vocabulary of which each rank of a group has some columns, those of
 // the tokens from `first_id` on. First each rank works out its part of the softmax,
@@ -29,7 +40,7 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
 void cross_entropy_part(Context& context, Tensor logits, Tensor targets, std::int64_t first_id,
                         Tensor part);
 void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Tensor targets,
-                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
-                              Tensor losses);
+                              std::int64_t first_id, LogitsGradient gradient,
+                              const LossWeights& weights, Tensor losses);
 
 }  // namespace fathom::ops

@@ -36,7 +36,8 @@ class Pipeline {
   // their gradients are complete. Outlives this; null: nobody.
   void observe(LayerObserver* observer) { observer_ = observer; }
 
-  // Forward and backward of a step: adds to the gradients of grad_scale · sum(losses).
+  // Forward and backward of a step: adds to the gradients of
+  // grad_scale · Σ_i loss_weights[i] · losses[i].
   // The last stage writes `losses` [all tokens] f32; elsewhere it stays as it is.
   void run(Context& context, std::span<const MicroBatch> micro_batches, float grad_scale,
            Tensor losses);

@@ -8,7 +8,8 @@ Tensor TensorBoundary::leave(Context& context, Tensor x) {
 }
 
 void TensorBoundary::cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
-                                   ops::LogitsGradient gradient, float grad_scale, Tensor losses) {
+                                   ops::LogitsGradient gradient, const ops::LossWeights& weights,
+                                   Tensor losses) {
   const ArenaScope scope(arena);
   const std::int64_t ranks = group_.size(), rows_each = (vocab_size_ + ranks - 1) / ranks;
   const std::int64_t first_id = group_.rank() * rows_each;
@@ -16,7 +17,7 @@ void TensorBoundary::cross_entropy(Context& context, Arena& arena, Tensor logits
   const Tensor parts = arena.take(DType::f32, {ranks, 3, logits.rows()});
   ops::cross_entropy_part(context, logits, targets, first_id, part);
   group_.all_gather(context, part, parts);
-  ops::cross_entropy_from_parts(context, parts, logits, targets, first_id, gradient, grad_scale,
+  ops::cross_entropy_from_parts(context, parts, logits, targets, first_id, gradient, weights,
                                 losses);
 }
 

@@ -23,7 +23,8 @@ class TensorBoundary : public Boundary {
   Tensor leave(Context& context, Tensor x) override;
   Tensor enter_backward(Context& context, Tensor dx) override { return leave(context, dx); }
   void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
-                     ops::LogitsGradient gradient, float grad_scale, Tensor losses) override;
+                     ops::LogitsGradient gradient, const ops::LossWeights& weights,
+                     Tensor losses) override;
   // After its communicators were cancelled: ends what runs beside the computing, which would
   // go on with memory that is about to be freed.
   virtual void cancel() {}

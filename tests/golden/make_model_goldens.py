@@ -8,6 +8,7 @@ For an MHA and a GQA model, with and without attention kept inside documents, a
 file holds the weights under Fathom's names, three batches, and for the first
 batch the logits, the mean loss and the gradient of every parameter; and the
 parameters after three AdamW steps (one a batch, gradients clipped to norm 1).
+One more file weighs each target's loss by a number between 0 and 2, some by 0.
 The model is written out here from the formulas, not taken from a library.
 """
 import json
@@ -90,9 +91,17 @@ def make_batches(documents, generator):
     return ids[:, :, :-1], targets, document
 
 
-def loss_of(logits, targets):
-    return torch.nn.functional.cross_entropy(
-        logits.reshape(-1, VOCAB), targets.reshape(-1), ignore_index=-1)
+def make_loss_weights(generator):
+    weights = 2 * torch.rand(3, BATCH, T, generator=generator)
+    weights[torch.rand(3, BATCH, T, generator=generator) < 0.3] = 0
+    return weights.float().double()  # as the file holds them
+
+
+def loss_of(logits, targets, weights):
+    """Sum of the weighted losses over the number of targets."""
+    losses = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, VOCAB), targets.reshape(-1), ignore_index=-1, reduction="none")
+    return (losses * weights.reshape(-1)).sum() / (targets >= 0).sum()
 
 
 def adamw(weights, moments, step):
@@ -123,17 +132,18 @@ def write_safetensors(path, tensors, metadata):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def make(name, kv_heads, documents, seed):
+def make(name, kv_heads, documents, seed, weighted=False):
     generator = torch.Generator().manual_seed(seed)
     weights = make_weights(kv_heads, generator)
     ids, targets, document = make_batches(documents, generator)
+    loss_weights = make_loss_weights(generator) if weighted else torch.ones(3, BATCH, T)
     causal = torch.ones(T, T, dtype=torch.bool).tril()
     out = {"weight." + n: w.detach().clone() for n, w in weights.items()}
     moments = {n: (torch.zeros_like(w), torch.zeros_like(w)) for n, w in weights.items()}
     for step in range(3):
         allowed = causal & (document[step][:, :, None] == document[step][:, None, :])
         logits = logits_of(weights, ids[step], allowed, kv_heads)
-        loss = loss_of(logits, targets[step])
+        loss = loss_of(logits, targets[step], loss_weights[step])
         loss.backward()
         out[f"loss.{step}"] = loss.detach().reshape(1)
         if step == 0:
@@ -144,6 +154,8 @@ def make(name, kv_heads, documents, seed):
     tensors = {n: t.numpy().astype(np.float32) for n, t in out.items()}
     for key, value in (("ids", ids), ("targets", targets), ("document", document)):
         tensors[key] = value.numpy().astype(np.int32)
+    if weighted:
+        tensors["loss_weights"] = loss_weights.numpy().astype(np.float32)
     metadata = {k: str(v) for k, v in dict(
         layers=LAYERS, hidden_size=D, heads=HEADS, kv_heads=kv_heads, mlp=MLP, vocab=VOCAB,
         lr=LR, beta1=BETA1, beta2=BETA2, epsilon=ADAM_EPS, decay=DECAY, max_norm=MAX_NORM,
@@ -157,3 +169,4 @@ if __name__ == "__main__":
     for i, (kind, kv) in enumerate((("mha", HEADS), ("gqa", 2))):
         make(kind, kv, False, 2 * i + 1)
         make(kind + "_documents", kv, True, 2 * i + 2)
+    make("gqa_weighted", 2, True, 5, weighted=True)

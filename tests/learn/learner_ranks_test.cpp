@@ -58,6 +58,10 @@ void expect_same(const Case& c, const Result& one) {
 // Every factorisation of 8, with options that walk through their combinations.
 TEST(LearnerOnRanks, EveryLayoutOfEightRanksEqualsOneRank) {
   const Result one = train({}, nullptr);
+  Case weighted;
+  weighted.weighted = true;
+  const Result one_weighted = train(weighted, nullptr);
+  EXPECT_GT(relative_error(one.losses, one_weighted.losses), 1e-2);
   int number = 0;
   for (const int pp : {1, 2, 4, 8}) {
     for (const int tp : {1, 2, 4, 8}) {
@@ -72,6 +76,9 @@ TEST(LearnerOnRanks, EveryLayoutOfEightRanksEqualsOneRank) {
               number % 2 == 0 ? PipelineSchedule::one_f_one_b : PipelineSchedule::gpipe;
           c.recompute = Recompute(number++ % 3);
           expect_same(c, one);
+          if (sequence || zero) continue;
+          c.weighted = true;
+          expect_same(c, one_weighted);
         }
       }
     }

@@ -18,6 +18,7 @@ struct Case {
   ParallelConfig parallel;
   Recompute recompute = Recompute::selective;
   bool tied = false;
+  bool weighted = false;  // the losses of every other micro-batch have weights
 
   std::string name() const {
     return fmt::format("pp {} dp {} tp {}, sequence {}, zero {}, {} × {}, recompute {}, tied {}",
@@ -69,7 +70,9 @@ inline Result train(const Case& c, const RankGroups* ranks) {
   Result result;
   for (int step = 0; step < steps; ++step) {
     std::vector<SampleBatch> samples;
-    for (int m = mine; m < micro_batches; m += dp) samples.emplace_back(step * micro_batches + m);
+    for (int m = mine; m < micro_batches; m += dp) {
+      samples.emplace_back(step * micro_batches + m, c.weighted && m % 2 == 0);
+    }
     std::vector<MicroBatch> batches;
     std::int64_t targets = 0;
     for (const SampleBatch& sample : samples) {

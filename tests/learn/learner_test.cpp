@@ -143,7 +143,7 @@ TEST(Learner, AWarmUpChangesNothing) {
 INSTANTIATE_TEST_SUITE_P(
     All, GoldenLearner, testing::ValuesIn([] {
       std::vector<Case> cases;
-      for (const char* name : {"mha", "mha_documents", "gqa", "gqa_documents"}) {
+      for (const char* name : {"mha", "mha_documents", "gqa", "gqa_documents", "gqa_weighted"}) {
         for (const DType dtype : {DType::f32, DType::bf16}) cases.push_back({name, dtype});
       }
       return cases;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,7 @@ inline void upload(Context& context, const std::vector<float>& host, Tensor tens
 // the sequence or the document.
 struct Step {
   Uploaded ids, targets, positions, offsets;
+  std::optional<Uploaded> weights;  // of the losses, where the fixture has them
   MicroBatch batch;
   std::int64_t counted = 0;  // targets that are not −1
 
@@ -97,7 +99,13 @@ struct Step {
         targets(context, part(golden, "targets", step), {golden.batch * golden.length}),
         positions(context, place(golden), {golden.batch * golden.length}),
         offsets(context, segments(golden, step), count(segments(golden, step))) {
-    batch = {ids.tensor, targets.tensor, {}};
+    batch.ids = ids.tensor;
+    batch.targets = targets.tensor;
+    if (golden.file.find("loss_weights")) {
+      weights.emplace(context, part<float>(golden, "loss_weights", step),
+                      Shape{golden.batch * golden.length});
+      batch.loss_weights = weights->tensor;
+    }
     batch.tokens.positions = positions.tensor;
     batch.tokens.segments = ops::describe_segments(offsets.tensor, segments(golden, step));
     for (const std::int32_t target : part(golden, "targets", step)) counted += target >= 0;
@@ -107,8 +115,9 @@ struct Step {
   static Shape count(const std::vector<std::int32_t>& v) {
     return {static_cast<std::int64_t>(v.size())};
   }
-  static std::vector<std::int32_t> part(const Golden& golden, const char* name, int step) {
-    const auto all = golden.values<std::int32_t>(name);
+  template <class T = std::int32_t>
+  static std::vector<T> part(const Golden& golden, const char* name, int step) {
+    const auto all = golden.values<T>(name);
     const auto n = golden.batch * golden.length;
     return {all.begin() + step * n, all.begin() + (step + 1) * n};
   }

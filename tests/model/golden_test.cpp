@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 namespace fathom {
 namespace {
 
@@ -56,8 +58,10 @@ TEST_P(GoldenModel, MatchesPyTorch) {
   const Tensor losses = losses_memory.tensor(DType::f32, {n});
   stage.forward(context, step.batch, {}, activations, {}, 1.0f / step.counted, losses);
   stage.backward(context, step.batch, activations, {}, {});
-  double sum = 0;
-  for (const float loss : golden::download(context, losses)) sum += loss;
+  const std::vector<float> each = golden::download(context, losses);
+  const std::vector<float> weights = step.weights ? golden::download(context, step.weights->tensor)
+                                                  : std::vector<float>(each.size(), 1.0f);
+  const double sum = std::inner_product(each.begin(), each.end(), weights.begin(), 0.0);
   const double expected = golden.values<float>("loss.0")[0];
   EXPECT_NEAR(sum / step.counted, expected, bound() * expected);
   for (Parameter& parameter : parameters.all()) {
@@ -74,7 +78,7 @@ std::vector<Case> all_cases() {
   if (cuda::device_count() > 0) devices.push_back({DeviceType::cuda, 0});
   std::vector<Case> cases;
   for (const Device device : devices) {
-    for (const char* name : {"mha", "mha_documents", "gqa", "gqa_documents"}) {
+    for (const char* name : {"mha", "mha_documents", "gqa", "gqa_documents", "gqa_weighted"}) {
       for (const DType dtype : {DType::f32, DType::bf16}) {
         cases.push_back({device, name, dtype, Recompute::none, 1024});
         cases.push_back({device, name, dtype, Recompute::selective, 7});

@@ -36,7 +36,8 @@ struct Tokens {
         targets(context, make([](int i) { return i % 5 == 4 ? -1 : i * 3 % 50; }), {n}),
         positions(context, make([](int i) { return i % 11; }), {n}),
         offsets(context, std::vector<std::int32_t>{0, 11, 11, 21}, {4}) {
-    batch = {ids.tensor, targets.tensor, {}};
+    batch.ids = ids.tensor;
+    batch.targets = targets.tensor;
     batch.tokens.positions = positions.tensor;
     batch.tokens.segments = {offsets.tensor, 11};
   }

@@ -34,16 +34,50 @@ TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
       const DeviceTensor t(context_, DType::i32, {std::int64_t(n)}, targets);
       const DeviceTensor x(context_, dtype(), matrix(n, vocabulary), logits, layout);
       DeviceTensor losses(context_, DType::f32, {std::int64_t(n)}, layout);
-      cross_entropy(context_, x, t, LogitsGradient::none, 0.25f, losses);
+      cross_entropy(context_, x, t, LogitsGradient::none, {0.25f, {}}, losses);
       EXPECT_EQ(x.download(), logits);
       EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
       losses.poison();
-      cross_entropy(context_, x, t, LogitsGradient::overwrite, 0.25f, losses);
+      cross_entropy(context_, x, t, LogitsGradient::overwrite, {0.25f, {}}, losses);
       EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
       EXPECT_LT(relative_error(x.download(), expected.gradient), tolerance())
           << n << " x " << vocabulary;
     }
   }
+}
+
+// Weights, some of them 0, scale the rows of the gradient and leave the losses alone.
+TEST_P(CrossEntropyTest, WeightsScaleTheGradientOfEachToken) {
+  for (const auto& [n, vocabulary] : {std::pair<Size, Size>{5, 7}, {5, 301}, {5, 12000}}) {
+    const Values logits = values(n * vocabulary, 1, 6), targets{3, -1, 0, 6, 2};
+    const Values weights{0.5, 2, 0, 1.75, 1};
+    auto expected = reference_cross_entropy(n, vocabulary, logits, targets, 0.25);
+    for (Size i = 0; i < n * vocabulary; ++i) expected.gradient[i] *= weights[i / vocabulary];
+    const DeviceTensor t(context_, DType::i32, {std::int64_t(n)}, targets);
+    const DeviceTensor w(context_, DType::f32, {std::int64_t(n)}, weights);
+    const DeviceTensor whole(context_, dtype(), matrix(n, vocabulary), logits);
+    const DeviceTensor split(context_, dtype(), matrix(n, vocabulary), logits);
+    const DeviceTensor losses(context_, DType::f32, {std::int64_t(n)});
+    const DeviceTensor parts(context_, DType::f32, {1, 3, std::int64_t(n)});
+    cross_entropy(context_, whole, t, LogitsGradient::overwrite, {0.25f, w}, losses);
+    EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
+    EXPECT_LT(relative_error(whole.download(), expected.gradient), tolerance()) << vocabulary;
+    cross_entropy_part(context_, split, t, 0, Tensor(parts).view({3, std::int64_t(n)}));
+    cross_entropy_from_parts(context_, parts, split, t, 0, LogitsGradient::overwrite, {0.25f, w},
+                             losses);
+    EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
+    EXPECT_LT(relative_error(split.download(), expected.gradient), tolerance()) << vocabulary;
+  }
+}
+
+TEST_P(CrossEntropyTest, RefusesWeightsOfAnotherShape) {
+  const DeviceTensor x(context_, dtype(), {2, 4}, Values(8, 1.0)),
+      targets(context_, DType::i32, {2}, Values{0, 1}), losses(context_, DType::f32, {2}),
+      weights(context_, DType::f32, {3}, Values{1, 1, 1});
+  EXPECT_NE(message_of([&] {
+              cross_entropy(context_, x, targets, LogitsGradient::overwrite, {1, weights}, losses);
+            }).find("weights"),
+            std::string::npos);
 }
 
 // On a GPU blocks take rows in turns, the next of which arrives while one is written: one,
@@ -59,7 +93,7 @@ TEST_P(CrossEntropyTest, TakesManyRows) {
     const DeviceTensor t(context_, DType::i32, {std::int64_t(n)}, targets);
     const DeviceTensor x(context_, dtype(), matrix(n, vocabulary), logits);
     const DeviceTensor losses(context_, DType::f32, {std::int64_t(n)});
-    cross_entropy(context_, x, t, LogitsGradient::overwrite, 0.25f, losses);
+    cross_entropy(context_, x, t, LogitsGradient::overwrite, {0.25f, {}}, losses);
     EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6) << vocabulary;
     EXPECT_LT(relative_error(x.download(), expected.gradient), tolerance()) << vocabulary;
   }
@@ -83,7 +117,7 @@ TEST_P(CrossEntropyTest, ASplitVocabularyGivesTheSame) {
         if (pass == 0)
           cross_entropy_part(context_, mine, t, first, part);
         else
-          cross_entropy_from_parts(context_, parts, mine, t, first, gradient, 0.25f, losses);
+          cross_entropy_from_parts(context_, parts, mine, t, first, gradient, {0.25f, {}}, losses);
       }
     }
     EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
@@ -101,7 +135,7 @@ TEST_P(CrossEntropyTest, IsExactEnoughForALargeVocabulary) {
   const auto expected = reference_cross_entropy(1, vocabulary, logits, targets, 1);
   const DeviceTensor x(context_, dtype(), matrix(1, vocabulary), logits);
   const DeviceTensor t(context_, DType::i32, {1}, targets), losses(context_, DType::f32, {1});
-  cross_entropy(context_, x, t, LogitsGradient::overwrite, 1, losses);
+  cross_entropy(context_, x, t, LogitsGradient::overwrite, {}, losses);
   EXPECT_LT(relative_error(losses.download(), expected.losses), 3e-7);
   Values gradient = x.download();
   EXPECT_NEAR(gradient[77777], expected.gradient[77777], is_f32() ? 1e-6 : 4e-3);
@@ -120,7 +154,7 @@ TEST_P(CrossEntropyTest, IsStableForHugeAndInfiniteLogits) {
     const Values where = transposed ? Values{3, 1} : targets;
     const DeviceTensor x(context_, dtype(), {2, 4}, logits), losses(context_, DType::f32, {2});
     cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {2}, where),
-                  LogitsGradient::overwrite, 1, losses);
+                  LogitsGradient::overwrite, {}, losses);
     const auto expected = reference_cross_entropy(2, 4, logits, where, 1);
     EXPECT_LT(relative_error(losses.download(), expected.losses), 1e-6);
     EXPECT_LT(relative_error(x.download(), expected.gradient), tolerance());
@@ -133,7 +167,7 @@ TEST_P(CrossEntropyTest, BlocksOfMinusInfinityBeforeTheMaximumCountAsNothing) {
   logits[5995] = 3;
   const DeviceTensor x(context_, dtype(), {1, 6000}, logits), losses(context_, DType::f32, {1});
   cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5995}),
-                LogitsGradient::none, 1, losses);
+                LogitsGradient::none, {}, losses);
   EXPECT_NEAR(losses.download()[0], std::log(2.0), 1e-6);
 }
 
@@ -142,7 +176,7 @@ TEST_P(CrossEntropyTest, ANaNReachesTheLoss) {
   logits[2500] = std::nan("");
   const DeviceTensor x(context_, dtype(), {1, 3000}, logits), losses(context_, DType::f32, {1});
   cross_entropy(context_, x, DeviceTensor(context_, DType::i32, {1}, Values{5}),
-                LogitsGradient::none, 1, losses);
+                LogitsGradient::none, {}, losses);
   EXPECT_TRUE(std::isnan(losses.download()[0]));
 }
 
@@ -154,7 +188,7 @@ TEST_P(CrossEntropyTest, RefusesATargetOutsideTheVocabulary) {
     const DeviceTensor targets(context_, DType::i32, {2}, Values{0, bad});
     EXPECT_EQ(
         message_of(
-            [&] { cross_entropy(context_, x, targets, LogitsGradient::overwrite, 1, losses); }),
+            [&] { cross_entropy(context_, x, targets, LogitsGradient::overwrite, {}, losses); }),
         fmt::format("cross_entropy: targets[1] is {}, the vocabulary has 4 entries", int(bad)));
     EXPECT_EQ(x.download(), Values(8, 1.0));
   }

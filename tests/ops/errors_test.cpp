@@ -39,7 +39,7 @@ TEST_F(ErrorsTest, MetaDeviceChecksAndReturns) {
   swiglu_backward(context_, bf16({4, 8}), bf16({4, 16}), bf16({4, 16}));
   embedding(context_, i32({4}), bf16({50, 8}), 0, bf16({4, 8}));
   embedding_backward(context_, i32({4}), bf16({4, 8}), 0, f32({50, 8}));
-  cross_entropy(context_, bf16({4, 50}), i32({4}), LogitsGradient::overwrite, 1, f32({4}));
+  cross_entropy(context_, bf16({4, 50}), i32({4}), LogitsGradient::overwrite, {}, f32({4}));
   add_sum_of_squares(context_, f32({4, 5}), f32({1}));
   clip_scale(context_, f32({1}), 1, f32({1}), f32({1}));
   adamw(context_, f32({9}), f32({1}), {}, f32({9}), f32({9}), f32({9}), Tensor{});
@@ -142,7 +142,7 @@ TEST_F(ErrorsTest, EmbeddingAndLossNameWhatDoesNotFit) {
               }),
               testing::EndsWith(": dtable must be f32"));
   EXPECT_THAT(message_of([&] {
-                cross_entropy(context_, f32({4, 8}), f32({4}), LogitsGradient::none, 1, f32({4}));
+                cross_entropy(context_, f32({4, 8}), f32({4}), LogitsGradient::none, {}, f32({4}));
               }),
               testing::EndsWith(": targets must be i32"));
 }

@@ -30,11 +30,13 @@ class SampleBatch {
  public:
   static constexpr std::int64_t n = 24, length = 12;
 
-  explicit SampleBatch(int seed = 0) {
+  // `weighted`: each target's loss has a weight between 0 and 2, some have 0.
+  explicit SampleBatch(int seed = 0, bool weighted = false) {
     for (int i = 0; i < n; ++i) {
       ids_.push_back((i * 7 + seed * 11) % 48);
       targets_.push_back(i % 5 == 4 ? -1 : (i * 3 + seed * 5) % 48);
       positions_.push_back(i % int(length));
+      if (weighted) weights_.push_back(float((i * 5 + seed * 3) % 9) / 4);
     }
   }
 
@@ -42,6 +44,7 @@ class SampleBatch {
     MicroBatch batch;
     batch.ids = view(ids_);
     batch.targets = view(targets_);
+    if (!weights_.empty()) batch.loss_weights = view(weights_);
     batch.tokens.positions = view(positions_);
     batch.tokens.segments = {view(offsets_), length};
     return batch;
@@ -52,11 +55,13 @@ class SampleBatch {
   }
 
  private:
-  static Tensor view(const std::vector<std::int32_t>& v) {
-    return Tensor(const_cast<std::int32_t*>(v.data()), DType::i32, {std::ssize(v)});
+  template <class T>
+  static Tensor view(const std::vector<T>& v) {
+    return Tensor(const_cast<T*>(v.data()), dtype_of<T>, {std::ssize(v)});
   }
 
   std::vector<std::int32_t> ids_, targets_, positions_, offsets_{0, 12, 24};
+  std::vector<float> weights_;
 };
 
 // ‖a − b‖ / ‖b‖; infinite when a is not finite.

@@ -55,6 +55,11 @@ void overwrite_with_gradient(T* row, std::int64_t vocabulary, const Softmax& sof
   if (target >= 0) store(row[target], exp_of(logit - maximum) * factor - scale);
 }
 
+// The factor of token i's loss in what is differentiated.
+float scale_of(const LossWeights& weights, std::int64_t i) {
+  return weights.per_token ? weights.scale * weights.per_token.as<float>()[i] : weights.scale;
+}
+
 void check_targets(const std::int32_t* targets, std::int64_t n, std::int64_t vocabulary) {
   for (std::int64_t i = 0; i < n; ++i) {
     require(targets[i] >= -1 && targets[i] < vocabulary,
@@ -66,7 +71,7 @@ void check_targets(const std::int32_t* targets, std::int64_t n, std::int64_t voc
 }  // namespace
 
 void cross_entropy(Context&, Tensor logits, Tensor targets, LogitsGradient gradient,
-                   float grad_scale, Tensor losses) {
+                   const LossWeights& weights, Tensor losses) {
   const std::int64_t vocabulary = logits.cols();
   const std::int32_t* target = targets.as<std::int32_t>();
   float* const loss = losses.as<float>();
@@ -83,7 +88,7 @@ void cross_entropy(Context&, Tensor logits, Tensor targets, LogitsGradient gradi
         const Softmax softmax = softmax_of(row, vocabulary);
         loss[i] = static_cast<float>(softmax.log_sum() - load(row[target[i]]));
         if (gradient == LogitsGradient::overwrite) {
-          overwrite_with_gradient(row, vocabulary, softmax, target[i], grad_scale);
+          overwrite_with_gradient(row, vocabulary, softmax, target[i], scale_of(weights, i));
         }
       }
     });
@@ -111,8 +116,8 @@ void cross_entropy_part(Context&, Tensor logits, Tensor targets, std::int64_t fi
 }
 
 void cross_entropy_from_parts(Context&, Tensor parts, Tensor logits, Tensor targets,
-                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
-                              Tensor losses) {
+                              std::int64_t first_id, LogitsGradient gradient,
+                              const LossWeights& weights, Tensor losses) {
   const std::int64_t n = logits.shape[0], columns = logits.cols(), ranks = parts.shape[0];
   const std::int32_t* target = targets.as<std::int32_t>();
   const float* const in = parts.as<float>();
@@ -138,11 +143,9 @@ void cross_entropy_from_parts(Context&, Tensor parts, Tensor logits, Tensor targ
         loss[i] = static_cast<float>(all.log_sum() - logit);
         if (gradient != LogitsGradient::overwrite) continue;
         const std::int64_t column = target[i] - first_id;
-        if (column >= 0 && column < columns) {
-          overwrite_with_gradient(row, columns, all, static_cast<std::int32_t>(column), grad_scale);
-        } else {
-          overwrite_with_gradient(row, columns, all, -1, grad_scale);
-        }
+        const bool here = column >= 0 && column < columns;
+        overwrite_with_gradient(row, columns, all, here ? static_cast<std::int32_t>(column) : -1,
+                                scale_of(weights, i));
       }
     });
   });

@@ -14,7 +14,7 @@ constexpr int threads = 1024;
 
 template <class T, int W>
 __global__ void __launch_bounds__(threads)
-    cross_entropy_kernel(Rows<T> logits, const std::int32_t* targets, bool gradient, float scale,
+    cross_entropy_kernel(Rows<T> logits, const std::int32_t* targets, bool gradient, RowScale scale,
                          float* losses, int cols) {
   const std::int64_t row = blockIdx.x;
   const int target = targets[row];
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) losses[row] = loss_of(total, to_float(x[target]));
   if (!gradient) return;
   __syncthreads();  // x[target] is read before it is overwritten
-  write_gradient<W>(x, cols, threads * W, Gradient(total, scale, target));
+  write_gradient<W>(x, cols, threads * W, Gradient(total, scale[row], target));
 }
 
 template <class T>
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(threads)
 template <class T>
 __global__ void __launch_bounds__(threads)
     from_parts_kernel(Rows<T> logits, const std::int32_t* targets, std::int64_t first_id,
-                      const float* parts, int ranks, bool gradient, float scale, float* losses,
+                      const float* parts, int ranks, bool gradient, RowScale scale, float* losses,
                       int cols, std::int64_t n) {
   const std::int64_t row = blockIdx.x;
   T* const x = logits[row];
@@ -65,10 +65,11 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) losses[row] = counts ? loss_of(total, logit) : 0.0f;
   if (!gradient) return;
   const std::int64_t column = targets[row] - first_id;
-  const float factor = counts ? scale / total.sum : 0.0f, shift = shift_of(total.maximum);
+  const float row_scale = scale[row];
+  const float factor = counts ? row_scale / total.sum : 0.0f, shift = shift_of(total.maximum);
   for (int col = threadIdx.x; col < cols; col += threads) {
     const float softmax = counts ? exponential(to_float(x[col]), shift) * factor : 0.0f;
-    x[col] = from_float<T>(softmax - (counts && col == column ? scale : 0.0f));
+    x[col] = from_float<T>(softmax - (counts && col == column ? row_scale : 0.0f));
   }
 }
 
@@ -87,26 +88,26 @@ void cross_entropy_part(Context& context, Tensor logits, Tensor targets, std::in
 }
 
 void cross_entropy_from_parts(Context& context, Tensor parts, Tensor logits, Tensor targets,
-                              std::int64_t first_id, LogitsGradient gradient, float grad_scale,
-                              Tensor losses) {
+                              std::int64_t first_id, LogitsGradient gradient,
+                              const LossWeights& weights, Tensor losses) {
   if (logits.elements() == 0) return;
   dispatch_native(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     from_parts_kernel<T><<<static_cast<unsigned>(logits.rows()), threads, 0, stream_of(context)>>>(
         rows_of<T>(logits), data_of<const std::int32_t>(targets), first_id,
         data_of<const float>(parts), static_cast<int>(parts.shape[0]),
-        gradient == LogitsGradient::overwrite, grad_scale, data_of<float>(losses),
+        gradient == LogitsGradient::overwrite, RowScale(weights), data_of<float>(losses),
         static_cast<int>(logits.cols()), logits.rows());
   });
   check_launch("cross_entropy_from_parts");
 }
 
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
-                   float grad_scale, Tensor losses) {
+                   const LossWeights& weights, Tensor losses) {
   if (logits.elements() == 0) return;
   const cudaStream_t stream = stream_of(context);
   if (gradient == LogitsGradient::overwrite &&
-      cross_entropy_by_rows(context, logits, targets, grad_scale, losses)) {
+      cross_entropy_by_rows(context, logits, targets, weights, losses)) {
     return;
   }
   dispatch_native(logits.dtype, [&](auto zero) {
@@ -116,7 +117,7 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
           cross_entropy_kernel<T, decltype(width)::value>
               <<<static_cast<unsigned>(logits.rows()), threads, 0, stream>>>(
                   rows_of<T>(logits), data_of<const std::int32_t>(targets),
-                  gradient == LogitsGradient::overwrite, grad_scale, data_of<float>(losses),
+                  gradient == LogitsGradient::overwrite, RowScale(weights), data_of<float>(losses),
                   static_cast<int>(logits.cols()));
         },
         logits);

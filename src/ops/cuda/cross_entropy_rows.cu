@@ -25,7 +25,7 @@ template <class T>
 struct Call {
   Rows<T> logits;
   const std::int32_t* targets;
-  float scale;
+  RowScale scale;
   float* losses;
   std::int64_t rows;
   int cols;
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(max_threads, 1) row_kernel(const __grid_consta
     const SoftmaxSum total = block_combine(own);
     const int target = call.targets[row];
     if (threadIdx.x == 0) call.losses[row] = target < 0 ? 0.0f : loss_of(total, shared[target]);
-    const Gradient gradient(total, call.scale, target);
+    const Gradient gradient(total, call.scale[row], target);
     const bool more = row + gridDim.x < call.rows;
     own = {};
     parity ^= 1;
@@ -195,8 +195,8 @@ bool run(cudaStream_t stream, const Call<T>& call) {
 
 }  // namespace
 
-bool cross_entropy_by_rows(Context& context, Tensor logits, Tensor targets, float grad_scale,
-                           Tensor losses) {
+bool cross_entropy_by_rows(Context& context, Tensor logits, Tensor targets,
+                           const LossWeights& weights, Tensor losses) {
   const std::int64_t row_bytes = logits.cols() * static_cast<std::int64_t>(size_of(logits.dtype));
   if (row_bytes < least_row_bytes) return false;
   const cudaStream_t stream = stream_of(context);
@@ -205,7 +205,7 @@ bool cross_entropy_by_rows(Context& context, Tensor logits, Tensor targets, floa
     using T = decltype(zero);
     if (!vectorizable<T>(logits)) return;
     done = run(stream,
-               Call<T>{rows_of<T>(logits), data_of<const std::int32_t>(targets), grad_scale,
+               Call<T>{rows_of<T>(logits), data_of<const std::int32_t>(targets), RowScale(weights),
                        data_of<float>(losses), logits.rows(), static_cast<int>(logits.cols())});
   });
   return done;

@@ -117,6 +117,19 @@ __device__ SoftmaxSum sum_of_thread(const T* logits, int count, int stride) {
   return total;
 }
 
+// The factor of each row's loss in the gradient: a LossWeights that kernels can take.
+struct RowScale {
+  float scale;
+  const float* per_row;  // null: all 1
+
+  explicit RowScale(const LossWeights& weights)
+      : scale(weights.scale),
+        per_row(weights.per_token ? data_of<const float>(weights.per_token) : nullptr) {}
+  __device__ float operator[](std::int64_t row) const {
+    return per_row ? scale * per_row[row] : scale;
+  }
+};
+
 // What turns a row's logits into their gradients: scale · (softmax − 1 at the target).
 struct Gradient {
   float shift, factor, scale;

@@ -68,14 +68,14 @@ void store_kv(Context&, Tensor, Tensor, Tensor, Tensor, Tensor) {
   fail();
 }
 
-void cross_entropy(Context&, Tensor, Tensor, LogitsGradient, float, Tensor) {
+void cross_entropy(Context&, Tensor, Tensor, LogitsGradient, const LossWeights&, Tensor) {
   fail();
 }
 void cross_entropy_part(Context&, Tensor, Tensor, std::int64_t, Tensor) {
   fail();
 }
-void cross_entropy_from_parts(Context&, Tensor, Tensor, Tensor, std::int64_t, LogitsGradient, float,
-                              Tensor) {
+void cross_entropy_from_parts(Context&, Tensor, Tensor, Tensor, std::int64_t, LogitsGradient,
+                              const LossWeights&, Tensor) {
   fail();
 }
 
