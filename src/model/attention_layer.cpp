@@ -26,8 +26,8 @@ AttentionLayer::AttentionLayer(const ModelConfig& config, ParameterStore& parame
                                const std::string& prefix, Tensor rope_table, Boundary& boundary)
     : boundary_(boundary),
       heads_{config.num_heads, config.num_kv_heads, config.head_dim},
-      qkv_(&parameters.at(prefix + "attention.qkv.weight")),
-      output_(&parameters.at(prefix + "attention.output.weight")),
+      qkv_(parameters.at(prefix + "attention.qkv.weight")),
+      output_(parameters.at(prefix + "attention.output.weight")),
       rope_table_(rope_table) {}
 
 AttentionLayer::Saved AttentionLayer::allocate(Arena& arena, std::int64_t tokens,
@@ -41,7 +41,7 @@ AttentionLayer::Saved AttentionLayer::allocate(Arena& arena, std::int64_t tokens
 
 void AttentionLayer::forward(Context& context, const TokenLayout& tokens, const KvCacheLayer* cache,
                              Tensor x, const Saved& saved, Tensor y) const {
-  boundary_.column_linear(context, x, *qkv_, saved.qkv);
+  boundary_.column_linear(context, x, qkv_, saved.qkv);
   const Qkv qkv(saved.qkv, heads_);
   ops::rope(context, qkv.rotated, tokens.positions, rope_table_, ops::RopeDirection::forward);
   if (cache) {
@@ -50,14 +50,14 @@ void AttentionLayer::forward(Context& context, const TokenLayout& tokens, const 
   } else {
     ops::attention(context, qkv.q, qkv.k, qkv.v, tokens.segments, heads_, saved.out, saved.lse);
   }
-  boundary_.row_linear(context, saved.out, *output_, y);
+  boundary_.row_linear(context, saved.out, output_, y);
 }
 
 void AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout& tokens, Tensor dy,
                               Tensor x, const Saved& saved, Tensor dx) const {
   const ArenaScope scope(arena);
   const Tensor dout = arena.take(dy.dtype, saved.out.shape);
-  boundary_.row_linear_backward(context, dy, saved.out, *output_, dout);
+  boundary_.row_linear_backward(context, dy, saved.out, output_, dout);
 
   const Tensor dqkv = arena.take(dy.dtype, saved.qkv.shape);
   const Qkv qkv(saved.qkv, heads_), d(dqkv, heads_);
@@ -65,7 +65,7 @@ void AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout&
                           heads_, d.q, d.k, d.v);
   ops::rope(context, d.rotated, tokens.positions, rope_table_, ops::RopeDirection::backward);
 
-  boundary_.column_linear_backward(context, dqkv, x, *qkv_, dx);
+  boundary_.column_linear_backward(context, dqkv, x, qkv_, dx);
 }
 
 }  // namespace fathom

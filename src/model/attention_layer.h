@@ -35,8 +35,7 @@ class AttentionLayer {
  private:
   Boundary& boundary_;
   ops::HeadShape heads_;
-  Parameter* qkv_;
-  Parameter* output_;
+  Linear qkv_, output_;
   Tensor rope_table_;
 };
 

@@ -1,26 +1,25 @@
 #include "model/boundary.h"
 
-#include "ops/matmul.h"
-
 namespace fathom {
 
-void Boundary::column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) {
-  ops::linear(context, x, w.weight, y);
+void Boundary::column_linear(Context& context, Tensor x, const Linear& linear, Tensor y) {
+  linear.forward(context, x, y);
 }
 
-void Boundary::column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
+void Boundary::column_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
                                       Tensor dx) {
-  ops::linear_backward_input(context, dy, w.weight, dx);
-  ops::linear_backward_weight(context, dy, x, w.gradient, w.accumulate());
+  linear.backward_input(context, dy, dx);
+  linear.backward_weight(context, dy, x);
 }
 
-void Boundary::row_linear(Context& context, Tensor x, const Parameter& w, Tensor y) {
-  ops::linear(context, x, w.weight, y);
+void Boundary::row_linear(Context& context, Tensor x, const Linear& linear, Tensor y) {
+  linear.forward(context, x, y);
 }
 
-void Boundary::row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx) {
-  ops::linear_backward_input(context, dy, w.weight, dx);
-  ops::linear_backward_weight(context, dy, x, w.gradient, w.accumulate());
+void Boundary::row_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
+                                   Tensor dx) {
+  linear.backward_input(context, dy, dx);
+  linear.backward_weight(context, dy, x);
 }
 
 }  // namespace fathom

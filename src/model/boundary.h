@@ -16,7 +16,7 @@
 #pragma once
 
 #include "core/context.h"
-#include "model/parameters.h"
+#include "model/linear.h"
 #include "ops/cross_entropy.h"
 
 namespace fathom {
@@ -47,14 +47,15 @@ class Boundary {
     return leave_backward(context, arena, dx);
   }
   // y = x wᵀ, x from begin_enter().
-  virtual void column_linear(Context& context, Tensor x, const Parameter& w, Tensor y);
+  virtual void column_linear(Context& context, Tensor x, const Linear& linear, Tensor y);
   // dx = dy w, for end_enter_backward(); dw += dyᵀ x, x from begin_enter().
-  virtual void column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
+  virtual void column_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
                                       Tensor dx);
   // y = x wᵀ, for end_leave().
-  virtual void row_linear(Context& context, Tensor x, const Parameter& w, Tensor y);
+  virtual void row_linear(Context& context, Tensor x, const Linear& linear, Tensor y);
   // dx = dy w, dw += dyᵀ x, dy from begin_leave_backward().
-  virtual void row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx);
+  virtual void row_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
+                                   Tensor dx);
 
   // As ops::cross_entropy, on this rank's columns of the logits. Every rank gets the
   // losses.

@@ -4,13 +4,12 @@
 
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
-#include "ops/matmul.h"
 
 namespace fathom {
 namespace {
 
-Parameter* output_embedding(const ModelConfig& config, ParameterStore& parameters) {
-  return &parameters.at(config.tie_embeddings ? "embedding.weight" : "head.weight");
+Parameter& output_embedding(const ModelConfig& config, ParameterStore& parameters) {
+  return parameters.at(config.tie_embeddings ? "embedding.weight" : "head.weight");
 }
 
 // f(first, count) over the tokens in chunks.
@@ -26,7 +25,7 @@ void for_each_chunk(std::int64_t tokens, std::int64_t chunk, F&& f) {
 Head::Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boundary,
            std::int64_t chunk_tokens)
     : norm_(config, parameters, "final_norm.weight"),
-      weight_(output_embedding(config, parameters)),
+      output_(output_embedding(config, parameters)),
       boundary_(boundary),
       chunk_tokens_(chunk_tokens) {}
 
@@ -42,15 +41,15 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
   norm_.forward(context, residual, delta, saved.norm, y);
   const Tensor x = boundary_.enter(context, arena, y);
   const Tensor memory =
-      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), weight_->weight.shape[0]});
+      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), output_.out_features()});
   for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
     const Tensor logits = memory.slice(0, count), part = x.slice(first, count);
-    ops::linear(context, part, weight_->weight, logits);
+    output_.forward(context, part, logits);
     boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
                             ops::LogitsGradient::overwrite, weights.slice(first, count),
                             losses.slice(first, count));
-    ops::linear_backward_weight(context, logits, part, weight_->gradient, weight_->accumulate());
-    ops::linear_backward_input(context, logits, weight_->weight, saved.dy.slice(first, count));
+    output_.backward_weight(context, logits, part);
+    output_.backward_input(context, logits, saved.dy.slice(first, count));
   });
   saved.dy = boundary_.enter_backward(context, saved.dy);
   return saved;
@@ -68,10 +67,10 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
   norm_.forward(context, residual, delta, norm, y);
   const Tensor x = boundary_.enter(context, arena, y);
   const Tensor memory =
-      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), weight_->weight.shape[0]});
+      arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), output_.out_features()});
   for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
     const Tensor logits = memory.slice(0, count);
-    ops::linear(context, x.slice(first, count), weight_->weight, logits);
+    output_.forward(context, x.slice(first, count), logits);
     boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
                             ops::LogitsGradient::none, {}, losses.slice(first, count));
   });
@@ -83,13 +82,13 @@ void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
   const Norm::Saved norm{residual, arena.take(DType::f32, {residual.rows()})};
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, norm, y);
-  if (rows.empty()) return ops::linear(context, y, weight_->weight, logits);
+  if (rows.empty()) return output_.forward(context, y, logits);
   const Tensor chosen =
       arena.take(residual.dtype, {static_cast<std::int64_t>(rows.size()), y.cols()});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     ops::convert(context, y.slice(rows[i], 1), chosen.slice(static_cast<std::int64_t>(i), 1));
   }
-  ops::linear(context, chosen, weight_->weight, logits);
+  output_.forward(context, chosen, logits);
 }
 
 }  // namespace fathom

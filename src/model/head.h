@@ -38,7 +38,7 @@ class Head {
 
  private:
   Norm norm_;
-  Parameter* weight_;
+  Linear output_;
   Boundary& boundary_;
   std::int64_t chunk_tokens_;
 };

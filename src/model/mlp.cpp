@@ -8,8 +8,8 @@ Mlp::Mlp(const ModelConfig& config, ParameterStore& parameters, const std::strin
          Boundary& boundary)
     : boundary_(boundary),
       width_(config.intermediate_size),
-      gate_up_(&parameters.at(prefix + "mlp.gate_up.weight")),
-      down_(&parameters.at(prefix + "mlp.down.weight")) {}
+      gate_up_(parameters.at(prefix + "mlp.gate_up.weight")),
+      down_(parameters.at(prefix + "mlp.down.weight")) {}
 
 Mlp::Saved Mlp::allocate(Arena& arena, std::int64_t tokens, DType dtype, KeepActivated keep) const {
   Saved saved;
@@ -24,11 +24,11 @@ Tensor Mlp::take_activated(Arena& arena, Tensor gate_up) const {
 
 void Mlp::forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const {
   const ArenaScope scope(arena);
-  boundary_.column_linear(context, x, *gate_up_, saved.gate_up);
+  boundary_.column_linear(context, x, gate_up_, saved.gate_up);
   if (!y && !saved.activated) return;
   const Tensor activated = saved.activated ? saved.activated : take_activated(arena, saved.gate_up);
   ops::swiglu(context, saved.gate_up, activated);
-  if (y) boundary_.row_linear(context, activated, *down_, y);
+  if (y) boundary_.row_linear(context, activated, down_, y);
 }
 
 void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
@@ -40,11 +40,11 @@ void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Sa
     ops::swiglu(context, saved.gate_up, activated);
   }
   const Tensor dactivated = take_activated(arena, saved.gate_up);
-  boundary_.row_linear_backward(context, dy, activated, *down_, dactivated);
+  boundary_.row_linear_backward(context, dy, activated, down_, dactivated);
 
   const Tensor dgate_up = saved.gate_up;
   ops::swiglu_backward(context, dactivated, saved.gate_up, dgate_up);
-  boundary_.column_linear_backward(context, dgate_up, x, *gate_up_, dx);
+  boundary_.column_linear_backward(context, dgate_up, x, gate_up_, dx);
 }
 
 }  // namespace fathom

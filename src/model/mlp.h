@@ -35,8 +35,7 @@ class Mlp {
 
   Boundary& boundary_;
   std::int64_t width_;
-  Parameter* gate_up_;
-  Parameter* down_;
+  Linear gate_up_, down_;
 };
 
 }  // namespace fathom

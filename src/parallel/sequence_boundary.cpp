@@ -6,7 +6,6 @@
 
 #include "core/error.h"
 #include "core/trace.h"
-#include "ops/matmul.h"
 
 namespace fathom {
 namespace {
@@ -124,51 +123,52 @@ Tensor SequenceBoundary::end_leave(Context& context, Tensor all) {
   return place_of_sum(all);
 }
 
-void SequenceBoundary::column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) {
-  if (context.device.type == DeviceType::meta) return Boundary::column_linear(context, x, w, y);
+void SequenceBoundary::column_linear(Context& context, Tensor x, const Linear& linear, Tensor y) {
+  if (context.device.type == DeviceType::meta)
+    return Boundary::column_linear(context, x, linear, y);
   const std::vector<CommQueue::Ticket> pieces = arrival_of(x);
   const std::int64_t n = std::ssize(pieces);
   for (std::int64_t i = 0; i < n; ++i) {
     queue(context).wait(context, pieces[static_cast<std::size_t>(i)], "wait for tokens");
-    ops::linear(context, piece_of(x, i, n), w.weight, piece_of(y, i, n));
+    linear.forward(context, piece_of(x, i, n), piece_of(y, i, n));
   }
 }
 
-void SequenceBoundary::column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
-                                              Tensor dx) {
+void SequenceBoundary::column_linear_backward(Context& context, Tensor dy, Tensor x,
+                                              const Linear& linear, Tensor dx) {
   if (context.device.type == DeviceType::meta) {
-    return Boundary::column_linear_backward(context, dy, x, w, dx);
+    return Boundary::column_linear_backward(context, dy, x, linear, dx);
   }
   const std::int64_t n = pieces_of(dx);
   for (std::int64_t i = 0; i < n; ++i) {
-    ops::linear_backward_input(context, piece_of(dy, i, n), w.weight, piece_of(dx, i, n));
+    linear.backward_input(context, piece_of(dy, i, n), piece_of(dx, i, n));
     begin_sum(context, dx, i);
   }
   queue(context).wait(context, arrival_of(x).back(), "wait for tokens");
-  ops::linear_backward_weight(context, dy, x, w.gradient, w.accumulate());
+  linear.backward_weight(context, dy, x);
 }
 
-void SequenceBoundary::row_linear(Context& context, Tensor x, const Parameter& w, Tensor y) {
-  if (context.device.type == DeviceType::meta) return Boundary::row_linear(context, x, w, y);
+void SequenceBoundary::row_linear(Context& context, Tensor x, const Linear& linear, Tensor y) {
+  if (context.device.type == DeviceType::meta) return Boundary::row_linear(context, x, linear, y);
   const std::int64_t n = pieces_of(y);
   for (std::int64_t i = 0; i < n; ++i) {
-    ops::linear(context, piece_of(x, i, n), w.weight, piece_of(y, i, n));
+    linear.forward(context, piece_of(x, i, n), piece_of(y, i, n));
     begin_sum(context, y, i);
   }
 }
 
-void SequenceBoundary::row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
-                                           Tensor dx) {
+void SequenceBoundary::row_linear_backward(Context& context, Tensor dy, Tensor x,
+                                           const Linear& linear, Tensor dx) {
   if (context.device.type == DeviceType::meta) {
-    return Boundary::row_linear_backward(context, dy, x, w, dx);
+    return Boundary::row_linear_backward(context, dy, x, linear, dx);
   }
   const std::vector<CommQueue::Ticket> pieces = arrival_of(dy);
   const std::int64_t n = std::ssize(pieces);
   for (std::int64_t i = 0; i < n; ++i) {
     queue(context).wait(context, pieces[static_cast<std::size_t>(i)], "wait for gradients");
-    ops::linear_backward_input(context, piece_of(dy, i, n), w.weight, piece_of(dx, i, n));
+    linear.backward_input(context, piece_of(dy, i, n), piece_of(dx, i, n));
   }
-  ops::linear_backward_weight(context, dy, x, w.gradient, w.accumulate());
+  linear.backward_weight(context, dy, x);
 }
 
 }  // namespace fathom

@@ -43,11 +43,12 @@ class SequenceBoundary final : public TensorBoundary {
   Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) override {
     return begin_enter(context, arena, dx);
   }
-  void column_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
-  void column_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w,
+  void column_linear(Context& context, Tensor x, const Linear& linear, Tensor y) override;
+  void column_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
                               Tensor dx) override;
-  void row_linear(Context& context, Tensor x, const Parameter& w, Tensor y) override;
-  void row_linear_backward(Context& context, Tensor dy, Tensor x, Parameter& w, Tensor dx) override;
+  void row_linear(Context& context, Tensor x, const Linear& linear, Tensor y) override;
+  void row_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
+                           Tensor dx) override;
   void cancel() override { queue_.reset(); }
 
  private:
