@@ -2,165 +2,163 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "core/error.h"
+#include "report/html.h"
+#include "report/thinning.h"
 
 namespace fathom {
 namespace {
 
-constexpr double width = 640, height = 260;
-constexpr double left = 62, right = 24, top = 14, bottom = 28;  // margins
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr int x_digits = 10;  // steps and token counts stay exact
+constexpr int y_digits = 6;
 
-struct Span {
-  double low = infinity, high = -infinity;
-  void add(double value) {
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  double share(double value) const { return (value - low) / (high - low); }
-  // A chart needs some width, and a little room around the values.
-  void widen(double room) {
-    if (high <= low) high = low + std::max(1e-9, std::abs(low) * 0.1), low = 2 * low - high;
-    const double more = (high - low) * room;
-    low -= more, high += more;
-  }
-};
+using Column = std::vector<double>;
 
-// About five round values inside the span.
-std::vector<double> ticks(const Span& span) {
-  const double rough = (span.high - span.low) / 5;
-  const double power = std::pow(10.0, std::floor(std::log10(rough)));
-  double step = power;
-  for (const double factor : {2.0, 5.0, 10.0}) {
-    if (step < rough) step = factor * power;
-  }
-  std::vector<double> values;
-  for (double at = std::ceil(span.low / step); at * step <= span.high; ++at) {
-    values.push_back(at * step);
-  }
-  return values;
-}
-
-std::string figure(double value) {
-  const double size = std::abs(value);
-  if (size >= 1e6) return fmt::format("{:.3g}M", value / 1e6);
-  if (size >= 1e4) return fmt::format("{:.3g}k", value / 1e3);
-  return fmt::format("{:.4g}", size < 1e-12 ? 0.0 : value);
-}
-
-struct Frame {
-  Span x, y;
-  Axis y_axis;
-  double scaled(double value) const {
-    return y_axis == Axis::logarithmic ? std::log10(value) : value;
-  }
-  bool usable(double value) const {
-    return std::isfinite(value) && (y_axis == Axis::linear || value > 0);
-  }
-  double px(double value) const { return left + x.share(value) * (width - left - right); }
-  double py(double value) const {
-    return height - bottom - y.share(value) * (height - top - bottom);
-  }
-};
-
-// The curve's path, with each pixel column's lowest and highest value.
-std::string path_of(const Curve& curve, const Frame& frame) {
-  std::string path;
-  bool pen_down = false;
-  for (std::size_t i = 0; i < curve.points.size();) {
-    const double column = std::floor(frame.px(curve.points[i].first));
-    Span values;
-    const double at = frame.px(curve.points[i].first);
-    bool gap = false;
-    for (; i < curve.points.size() && std::floor(frame.px(curve.points[i].first)) == column; ++i) {
-      const double value = curve.points[i].second;
-      if (frame.usable(value)) {
-        values.add(frame.scaled(value));
-      } else {
-        gap = true;
-      }
-    }
-    if (values.low <= values.high) {
-      path += fmt::format("{}{:.1f},{:.1f}", pen_down ? "L" : "M", at, frame.py(values.low));
-      if (values.high > values.low)
-        path += fmt::format("L{:.1f},{:.1f}", at, frame.py(values.high));
-      if (!pen_down) path += "h0.1";  // a lone point shows as a dot
-    }
-    pen_down = values.low <= values.high && !gap;
-  }
-  return path;
-}
-
-std::string grid(const Frame& frame) {
-  std::string out;
-  for (const double value : ticks(frame.y)) {
-    const double shown = frame.y_axis == Axis::logarithmic ? std::pow(10.0, value) : value;
-    out += fmt::format(
-        "<path class=\"grid\" d=\"M{:.1f},{:.1f}H{:.1f}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
-        "text-anchor=\"end\">{}</text>\n",
-        left, frame.py(value), width - right, left - 6, frame.py(value) + 4, figure(shown));
-  }
-  for (const double value : ticks(frame.x)) {
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n",
-                       frame.px(value), height - bottom + 18, figure(value));
-  }
+Column selected(const Column& values, const std::vector<std::size_t>& indices) {
+  Column out;
+  for (const std::size_t i : indices) out.push_back(values[i]);
   return out;
+}
+
+Series selected(const Series& series, const std::vector<std::size_t>& indices) {
+  Series out{series.name, series.mark, selected(series.x, indices), selected(series.y, indices),
+             {},          {}};
+  if (series.low.empty()) return out;
+  out.low = selected(series.low, indices);
+  out.high = selected(series.high, indices);
+  return out;
+}
+
+void require_even_columns(const Chart& chart, const Series& series) {
+  const std::size_t size = series.x.size();
+  const bool band = !series.low.empty() || !series.high.empty();
+  if (series.y.size() == size &&
+      (!band || (series.low.size() == size && series.high.size() == size))) {
+    return;
+  }
+  fail_runtime("chart '{}': series '{}' has {} values of x, {} of y, {} of low and {} of high",
+               chart.title, series.name, size, series.y.size(), series.low.size(),
+               series.high.size());
+}
+
+// Without the points that have no x.
+Series with_finite_x(const Series& series) {
+  std::vector<std::size_t> finite;
+  for (std::size_t i = 0; i < series.x.size(); ++i) {
+    if (std::isfinite(series.x[i])) finite.push_back(i);
+  }
+  return selected(series, finite);
+}
+
+bool has_values(const Series& series) {
+  for (const double y : series.y) {
+    if (std::isfinite(y)) return true;
+  }
+  return false;
+}
+
+std::string json_column(const char* key, const Column& values, int digits) {
+  std::string out = fmt::format(",\"{}\":[", key);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out += ',';
+    out += json_number(values[i], digits);
+  }
+  return out + "]";
+}
+
+std::string json_of(const Series& whole) {
+  const bool line = whole.mark == Series::Mark::line;
+  const Series series = line ? selected(whole, thinned(whole.x, whole.y)) : whole;
+  std::string out = fmt::format("{{\"name\":{},\"mark\":\"{}\"", script_json_string(series.name),
+                                line ? "line" : "points");
+  out += json_column("x", series.x, x_digits) + json_column("y", series.y, y_digits);
+  if (!series.low.empty()) {
+    out += json_column("low", series.low, y_digits) + json_column("high", series.high, y_digits);
+  }
+  return out + "}\n";
+}
+
+std::string json_of(const Axis& axis) {
+  return fmt::format("{{\"name\":{},\"log\":{}}}", script_json_string(axis.name),
+                     axis.scale == Axis::Scale::logarithmic);
+}
+
+std::string data_json(const Chart& chart, const std::vector<Series>& all) {
+  std::string series;
+  for (const Series& one : all) series += (series.empty() ? "" : ",") + json_of(one);
+  return fmt::format("{{\"x\":{},\"y\":{},\"series\":[{}]}}", json_of(chart.x), json_of(chart.y),
+                     series);
+}
+
+std::string label(const Axis& axis) {
+  return html_escaped(axis.unit.empty() ? axis.name : axis.name + " (" + axis.unit + ")");
+}
+
+std::string value_row(const Series& series, const std::string& x_name) {
+  std::size_t last = 0, low = series.y.size(), high = low;
+  for (std::size_t i = 0; i < series.y.size(); ++i) {
+    const double y = series.y[i];
+    if (!std::isfinite(y)) continue;
+    last = i;
+    if (low == series.y.size() || y < series.y[low]) low = i;
+    if (high == series.y.size() || y > series.y[high]) high = i;
+  }
+  std::string row = "<tr><th>" + html_escaped(series.name) + "</th>";
+  for (const std::size_t i : {last, low, high}) {
+    row += fmt::format("<td>{} <small>at {} {}</small></td>", chart_figure(series.y[i]),
+                       html_escaped(x_name), chart_figure(series.x[i]));
+  }
+  return row + "</tr>\n";
+}
+
+// Open where no script runs; chart.js closes it.
+std::string value_table(const Chart& chart, const std::vector<Series>& all) {
+  std::string rows;
+  for (const Series& series : all) rows += value_row(series, chart.x.name);
+  return "<details class=\"values\" open><summary>Values</summary><div class=\"wide\"><table>\n"
+         "<tr><th>" +
+         label(chart.y) + "</th><th>last</th><th>lowest</th><th>highest</th></tr>\n" + rows +
+         "</table></div></details>\n";
 }
 
 }  // namespace
 
-std::string html_escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
+std::string chart_figure(double value) {
+  const double size = std::abs(value);
+  if (size < 1e7 && value == std::floor(value)) return fmt::format("{:.0f}", value);
+  if (size >= 1e15) {
+    std::string text = fmt::format("{:.5g}", value);
+    if (const std::size_t plus = text.find('+'); plus != std::string::npos) text.erase(plus, 1);
+    return text;
   }
-  return out;
+  if (size < 1e6) return fmt::format("{:.5g}", value);
+  double scaled = value / 1e6;
+  const char* suffix = "M";
+  for (const char* larger : {"G", "T"}) {
+    if (std::abs(scaled) < 1000) break;
+    scaled /= 1000;
+    suffix = larger;
+  }
+  return fmt::format("{:.5g}{}", scaled, suffix);
 }
 
-std::string chart_svg(const std::string& title, const std::vector<Curve>& curves, Axis y_axis) {
-  Frame frame{{}, {}, y_axis};
-  for (const Curve& curve : curves) {
-    for (const auto& [x, y] : curve.points) {
-      if (!frame.usable(y)) continue;
-      frame.x.add(x);
-      frame.y.add(frame.scaled(y));
-    }
+std::string chart_html(const Chart& chart, const std::string& id) {
+  std::vector<Series> drawn;
+  for (const Series& series : chart.series) {
+    require_even_columns(chart, series);
+    Series usable = with_finite_x(series);
+    if (has_values(usable)) drawn.push_back(std::move(usable));
   }
-  if (frame.y.low > frame.y.high) return "";
-  frame.x.widen(0);
-  frame.y.widen(0.04);
-  std::string out = fmt::format(
-      "<figure><figcaption>{}</figcaption>\n<svg viewBox=\"0 0 {} {}\" role=\"img\" "
-      "aria-label=\"{}\">\n{}",
-      html_escaped(title), width, height, html_escaped(title), grid(frame));
-  constexpr int num_colours = 6;  // classes c0 to c5 of the page
-  std::string legend;
-  for (std::size_t i = 0; i < curves.size(); ++i) {
-    out += fmt::format("<path class=\"curve c{}\" d=\"{}\"/>\n", i % num_colours,
-                       path_of(curves[i], frame));
-    legend += fmt::format("<span class=\"c{}\">{}</span> ", i % num_colours,
-                          html_escaped(curves[i].label));
-  }
-  out += "</svg>\n";
-  if (curves.size() > 1) out += "<p class=\"legend\">" + legend + "</p>\n";
-  return out + "</figure>\n";
+  if (drawn.empty()) return "";
+  return fmt::format(
+      "<figure class=\"chart\"><figcaption>{}</figcaption>\n"
+      "<div class=\"drawing\" hidden><p class=\"axis\"><span>{}</span></p>\n"
+      "<div class=\"plot\" role=\"img\" aria-label=\"{}\"></div><p class=\"axis x\">{}</p></div>\n"
+      "{}<script type=\"application/json\" id=\"{}\">{}</script></figure>\n",
+      html_escaped(chart.title), label(chart.y), html_escaped(chart.title), label(chart.x),
+      value_table(chart, drawn), html_escaped(id), data_json(chart, drawn));
 }
 
 }  // namespace fathom

@@ -1,5 +1,5 @@
 // metrics.jsonl: one JSON object a step, the record that plots and reports are
-// made from. Names are free; those below have a meaning to report.h.
+// made from. Names are the writer's.
 #pragma once
 
 #include <cstdint>
@@ -9,22 +9,6 @@
 #include <vector>
 
 namespace fathom {
-
-namespace metric {
-inline constexpr std::string_view loss = "loss";
-inline constexpr std::string_view gradient_norm = "gradient_norm";
-inline constexpr std::string_view learning_rate = "learning_rate";
-inline constexpr std::string_view tokens = "tokens";  // seen so far
-inline constexpr std::string_view tokens_per_second = "tokens_per_second";
-inline constexpr std::string_view share_of_peak = "share_of_peak";  // of the measured GEMM peak
-inline constexpr std::string_view seconds = "seconds";              // of the run so far
-inline constexpr std::string_view validation_loss = "validation_loss";
-inline constexpr std::string_view bits_per_byte = "bits_per_byte";
-// A source's own: "bits_per_byte/wikipedia".
-inline std::string of_source(std::string_view name, std::string_view source) {
-  return std::string(name) + "/" + std::string(source);
-}
-}  // namespace metric
 
 // What was measured at a step, in the order in which it is written.
 struct MetricsRecord {

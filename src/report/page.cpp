@@ -1,122 +1,118 @@
 #include "report/page.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "io/atomic_file.h"
-#include "report/chart.h"
+#include "report/embedded.h"
+#include "report/html.h"
 
 namespace fathom {
 namespace {
 
-constexpr std::string_view style = R"(
-:root { color-scheme: light dark; --ink: #1d2530; --soft: #66707d; --line: #e2e6ea;
-  --paper: #ffffff; --panel: #f6f8fa; --c0: #1f6feb; --c1: #d9480f; --c2: #2b8a3e;
-  --c3: #862e9c; --c4: #0b7285; --c5: #a61e4d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ec; --soft: #98a2ad; --line: #30363d;
-  --paper: #12161b; --panel: #1a2027; --c0: #6cb0ff; --c1: #ff9d66; --c2: #69db7c;
-  --c3: #d0a2f7; --c4: #66d9e8; --c5: #faa2c1; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 1rem; }
-figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: 8px; }
-figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--soft); }
-.grid { stroke: var(--line); fill: none; }
-.curve { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round;
-  stroke-linecap: round; }
-.legend { margin: .2rem 0 0; font-size: .85rem; } .legend span { margin-right: .8rem; }
-.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
-.c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: .8rem; }
-dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-weight: 600; }
-pre { background: var(--panel); padding: .8rem; border-radius: 8px; overflow-x: auto;
-  font-size: .85rem; }
-blockquote { margin: 0 0 1rem; padding: .8rem; background: var(--panel); border-radius: 8px;
-  white-space: pre-wrap; overflow-wrap: anywhere; } blockquote b { color: var(--c0); }
-)";
+// Nothing is fetched, whatever a text in the page says.
+constexpr std::string_view policy =
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
-Curve curve_of(const std::vector<MetricsRecord>& records, const std::string& name,
-               std::string label) {
-  Curve curve{std::move(label), {}};
-  for (const MetricsRecord& record : records) {
-    const double* value = record.find(name);
-    if (value) curve.points.emplace_back(static_cast<double>(record.step), *value);
+class Renderer {
+ public:
+  std::string operator()(const Paragraph& paragraph) const {
+    return paragraph.text.empty() ? "" : "<p>" + html_escaped(paragraph.text) + "</p>\n";
   }
-  return curve;
-}
 
-// The curve of `name` and those of its sources ("name/wikipedia").
-std::vector<Curve> curves_by_source(const std::vector<MetricsRecord>& records,
-                                    std::string_view name) {
-  std::vector<std::string> names;
-  const std::string prefix = std::string(name) + "/";
-  for (const MetricsRecord& record : records) {
-    for (const auto& [key, value] : record.values) {
-      const bool wanted = key == name || key.starts_with(prefix);
-      if (wanted && std::find(names.begin(), names.end(), key) == names.end()) {
-        names.push_back(key);
-      }
+  std::string operator()(const Figures& figures) const {
+    std::string out;
+    for (const auto& [name, value] : figures.values) {
+      out += "<div><dt>" + html_escaped(name) + "</dt><dd>" + html_escaped(value) + "</dd></div>\n";
     }
+    return out.empty() ? "" : "<dl>\n" + out + "</dl>\n";
   }
-  std::vector<Curve> curves;
-  for (const std::string& key : names) {
-    curves.push_back(curve_of(records, key, key == name ? "all" : key.substr(prefix.size())));
+
+  std::string operator()(const Table& table) const {
+    if (table.rows.empty()) return "";
+    std::string out = "<div class=\"wide\"><table>\n" + row(table.header, "th");
+    for (const auto& cells : table.rows) out += row(cells, "td");
+    return out + "</table></div>\n";
   }
-  return curves;
+
+  std::string operator()(const Chart& chart) {
+    const std::string html = chart_html(chart, fmt::format("chart-{}", charts_ + 1));
+    if (!html.empty()) ++charts_;
+    return html;
+  }
+
+  std::string operator()(const Preformatted& text) const {
+    if (text.text.empty()) return "";
+    return "<details><summary>" + html_escaped(text.title) + "</summary><pre>" +
+           html_escaped(text.text) + "</pre></details>\n";
+  }
+
+  std::string operator()(const Sample& sample) const {
+    return "<figure class=\"sample\"><figcaption>" + html_escaped(sample.label) +
+           "</figcaption><blockquote><b>" + html_escaped(sample.prompt) + "</b>" +
+           html_escaped(sample.continuation) + "</blockquote></figure>\n";
+  }
+
+  std::string section(const Section& section) {
+    std::string body;
+    bool among_charts = false;
+    for (const SectionPart& part : section.parts) {
+      const std::string rendered = std::visit(*this, part);
+      if (rendered.empty()) continue;
+      const bool chart = std::holds_alternative<Chart>(part);
+      if (chart != among_charts) body += chart ? "<div class=\"charts\">\n" : "</div>\n";
+      among_charts = chart;
+      body += rendered;
+    }
+    if (body.empty()) return "";
+    if (among_charts) body += "</div>\n";
+    const std::string title =
+        section.title.empty() ? "" : "<h2>" + html_escaped(section.title) + "</h2>\n";
+    return "<section>\n" + title + body + "</section>\n";
+  }
+
+  bool has_charts() const { return charts_ > 0; }
+
+ private:
+  static std::string row(const std::vector<std::string>& cells, const char* tag) {
+    std::string out;
+    for (const std::string& cell : cells) {
+      out += fmt::format("<{0}>{1}</{0}>", tag, html_escaped(cell));
+    }
+    return "<tr>" + out + "</tr>\n";
+  }
+
+  int charts_ = 0;
+};
+
+std::string head(const Page& page, bool charts) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n<title>{}</title>\n"
+      "<style>\n{}{}</style>\n</head><body>\n<h1>{}</h1>\n",
+      policy, html_escaped(page.title), charts ? embedded::dygraphs_style : "",
+      embedded::page_style, html_escaped(page.title));
 }
 
-std::string charts(const std::vector<MetricsRecord>& records) {
-  const auto one = [&](std::string_view name) {
-    return std::vector{curve_of(records, std::string(name), std::string(name))};
-  };
-  std::vector<Curve> losses{curve_of(records, std::string(metric::loss), "training")};
-  Curve validation = curve_of(records, std::string(metric::validation_loss), "validation");
-  if (!validation.points.empty()) losses.push_back(std::move(validation));
-  return chart_svg("Loss by step", losses) +
-         chart_svg("Held-out bits per byte", curves_by_source(records, metric::bits_per_byte)) +
-         chart_svg("Gradient norm (logarithmic)", one(metric::gradient_norm), Axis::logarithmic) +
-         chart_svg("Learning rate", one(metric::learning_rate)) +
-         chart_svg("Tokens a second", one(metric::tokens_per_second));
-}
-
-std::string section(const std::string& title, const std::string& body) {
-  return body.empty() ? "" : "<h2>" + title + "</h2>\n" + body;
-}
-
-std::string preformatted(const std::string& text) {
-  return text.empty() ? "" : "<pre>" + html_escaped(text) + "</pre>\n";
+std::string scripts() {
+  return fmt::format(
+      "<!-- The charts are drawn by dygraphs:\n\n{}-->\n<script>\n{}\n</script>\n"
+      "<script>\n{}</script>\n",
+      embedded::dygraphs_licence, embedded::dygraphs_script, embedded::chart_script);
 }
 
 }  // namespace
 
-std::string report_html(const ReportContent& content, const std::vector<MetricsRecord>& records) {
-  std::string page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n";
-  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
-  page += html_escaped(content.title) + "</title><style>" + std::string(style);
-  page += "</style></head><body>\n<h1>" + html_escaped(content.title) + "</h1>\n";
-  std::string figures, samples;
-  for (const auto& [name, value] : content.figures) {
-    figures +=
-        "<div><dt>" + html_escaped(name) + "</dt><dd>" + html_escaped(value) + "</dd></div>\n";
-  }
-  if (!figures.empty()) page += "<dl>\n" + figures + "</dl>\n";
-  const std::string drawn = charts(records);
-  page += drawn.empty() ? "<p>No step has been recorded yet.</p>\n"
-                        : "<h2>Curves</h2>\n<div class=\"charts\">\n" + drawn + "</div>\n";
-  for (const ReportContent::Sample& sample : content.samples) {
-    samples += "<blockquote><b>" + html_escaped(sample.prompt) + "</b>" +
-               html_escaped(sample.continuation) + "</blockquote>\n";
-  }
-  page += section("What it writes", samples);
-  page += section("Memory", preformatted(content.memory_table));
-  page += section("Configuration", preformatted(content.config_toml));
-  return page + "</body></html>\n";
+std::string page_html(const Page& page) {
+  Renderer render;
+  std::string body;
+  for (const Section& section : page.sections) body += render.section(section);
+  return head(page, render.has_charts()) + body + (render.has_charts() ? scripts() : "") +
+         "</body></html>\n";
 }
 
-void write_report(const std::string& path, const std::string& metrics_path,
-                  const ReportContent& content) {
-  write_file_atomically(path, report_html(content, read_metrics(metrics_path)));
+void write_page(const std::string& path, const Page& page) {
+  write_file_atomically(path, page_html(page));
 }
 
 }  // namespace fathom

@@ -1,34 +1,60 @@
-// report.html: one self-contained page about a run, with its curves drawn as
-// inline SVG; no script and nothing loaded from elsewhere.
+// A report page: one self-contained HTML file of titled sections, which loads nothing
+// from elsewhere and can be read without JavaScript, in light, dark and on paper. Who
+// measures something lists sections; this folder knows nothing of what they show.
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
-#include "report/metrics.h"
+#include "report/chart.h"
 
 namespace fathom {
 
-struct ReportContent {
-  struct Sample {
-    std::string prompt, continuation;
-  };
-
-  std::string title;                                         // the run's name
-  std::vector<std::pair<std::string, std::string>> figures;  // "parameters" -> "25.1M"
-  std::string config_toml;
-  std::string memory_table;  // as printed at start
-  std::vector<Sample> samples;
+struct Paragraph {
+  std::string text;
 };
 
-// The page as text: curves of loss, bits per byte (all and by source), gradient
-// norm, learning rate and tokens a second, as far as the records have them.
-std::string report_html(const ReportContent& content, const std::vector<MetricsRecord>& records);
+// Single figures that a reader looks for first: "parameters" and "25.1M".
+struct Figures {
+  std::vector<std::pair<std::string, std::string>> values;
+};
 
-// Reads the run's metrics.jsonl and writes the page, atomically.
-void write_report(const std::string& path, const std::string& metrics_path,
-                  const ReportContent& content);
+struct Table {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;
+};
+
+// Text with its line breaks: a config, a printed table. Folded until it is opened.
+struct Preformatted {
+  std::string title;
+  std::string text;
+};
+
+// What a model wrote after a prompt.
+struct Sample {
+  std::string label;  // "step 500"
+  std::string prompt, continuation;
+};
+
+using SectionPart = std::variant<Paragraph, Figures, Table, Chart, Preformatted, Sample>;
+
+struct Section {
+  std::string title;  // may be empty
+  std::vector<SectionPart> parts;
+};
+
+struct Page {
+  std::string title;
+  std::vector<Section> sections;
+};
+
+// Charts that stand next to each other share rows of a wide screen. A section whose
+// parts are all empty (charts without values, empty texts) is left out.
+std::string page_html(const Page& page);
+
+// Writes the page, atomically.
+void write_page(const std::string& path, const Page& page);
 
 }  // namespace fathom

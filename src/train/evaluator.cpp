@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "train/metric_names.h"
+
 namespace fathom {
 namespace {
 

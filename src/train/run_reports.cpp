@@ -4,7 +4,8 @@
 
 #include "core/log.h"
 #include "core/progress.h"
-#include "report/page.h"
+#include "train/metric_names.h"
+#include "train/run_page.h"
 
 namespace fathom {
 
@@ -26,6 +27,7 @@ void RunReports::step(const RunPosition& now, const Learner::Result& result,
   const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / facts.seconds;
   record.add(metric::tokens_per_second, tokens_per_second);
   record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
+  record.add(metric::step_seconds, facts.seconds);
   record.add(metric::seconds, now.seconds);
   metrics_.write(record);
   tensorboard_.write(record);
@@ -50,14 +52,14 @@ void RunReports::validation(const MetricsRecord& record, const Evaluator::Score&
 }
 
 void RunReports::write_page(const RunPosition& end, const std::string& config_toml) const {
-  ReportContent content;
-  content.title = std::filesystem::path(plan_.config.output).filename().string();
-  content.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
-                     {"tokens", human_count(double(end.tokens))},
-                     {"time", human_seconds(end.seconds)}};
-  content.config_toml = config_toml;
-  content.memory_table = machine_.memory_table;
-  write_report(path("report.html"), path("metrics.jsonl"), content);
+  RunSummary run;
+  run.name = std::filesystem::path(plan_.config.output).filename().string();
+  run.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
+                 {"tokens", human_count(double(end.tokens))},
+                 {"time", human_seconds(end.seconds)}};
+  run.config_toml = config_toml;
+  run.memory_table = machine_.memory_table;
+  fathom::write_page(path("report.html"), run_page(run, read_metrics(path("metrics.jsonl"))));
 }
 
 }  // namespace fathom

@@ -3,58 +3,204 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "report/embedded.h"
+#include "report/html.h"
 
 namespace fathom {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-std::vector<MetricsRecord> some_records() {
-  std::vector<MetricsRecord> records;
-  for (int step = 1; step <= 3000; ++step) {
-    MetricsRecord& record = records.emplace_back();
-    record.step = step;
-    record.add(metric::loss, 10 / std::sqrt(step) + 2 + 0.2 * std::sin(step * 1.7));
-    record.add(metric::gradient_norm, step == 100 ? std::nan("") : 1 + 100.0 / step);
-    record.add(metric::learning_rate, 3e-4 * std::min(1.0, step / 200.0));
-    record.add(metric::tokens_per_second, 12000 + 300 * std::sin(step));
-    if (step % 250 == 0) {
-      record.add(metric::validation_loss, 10 / std::sqrt(step) + 2.1);
-      record.add(metric::of_source(metric::bits_per_byte, "en"), 3 / std::sqrt(step) + 1);
-      record.add(metric::of_source(metric::bits_per_byte, "zh<"), 4 / std::sqrt(step) + 1);
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+const std::string hostile = "</script><b title=\"'x'\">&\u2028\u2029";
+const std::string hostile_as_html =
+    "&lt;/script&gt;&lt;b title=&quot;&#39;x&#39;&quot;&gt;&amp;\u2028\u2029";
+
+Chart small_chart(std::string name = "training") {
+  return {"Loss",
+          {"step", "", Axis::Scale::linear},
+          {"loss", "nats per token", Axis::Scale::logarithmic},
+          {{std::move(name), Series::Mark::line, {1, 2, 3}, {4.5, nan, 2.25}, {}, {}}}};
+}
+
+Page page_of(std::vector<SectionPart> parts) {
+  return {"a page", {{"Part one", std::move(parts)}}};
+}
+
+// What chart.js parses: the text between the script tags, as a browser ends it.
+nlohmann::json data_of(const std::string& page, int chart = 1) {
+  const std::string open =
+      "<script type=\"application/json\" id=\"chart-" + std::to_string(chart) + "\">";
+  const std::size_t begin = page.find(open);
+  if (begin == std::string::npos) return {};
+  const std::size_t text = begin + open.size();
+  return nlohmann::json::parse(page.substr(text, page.find("</script", text) - text));
+}
+
+// Pages are long: a matcher would print them whole.
+bool contains(const std::string& html, std::string_view text) {
+  return html.find(text) != std::string::npos;
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+TEST(Html, EscapesForContentAttributesAndScripts) {
+  EXPECT_EQ(html_escaped(hostile), hostile_as_html);
+  const std::string json = script_json_string(hostile);
+  for (const char* text : {"<", "\u2028", "\u2029"}) EXPECT_THAT(json, Not(HasSubstr(text)));
+  EXPECT_EQ(nlohmann::json::parse(json), hostile);
+  EXPECT_EQ(nlohmann::json::parse(script_json_string("a\xff\n\"\\")), "a\ufffd\n\"\\");
+  EXPECT_EQ(json_number(nan, 6) + json_number(-INFINITY, 6), "nullnull");
+  EXPECT_EQ(json_number(123456789, 10), "123456789");
+}
+
+// Each place of the page that takes a text.
+TEST(Page, EscapesEveryText) {
+  Chart chart = small_chart(hostile);
+  chart.title = chart.x.name = chart.y.name = chart.y.unit = hostile;
+  const Page page{
+      hostile,
+      {{hostile,
+        {Paragraph{hostile}, Figures{{{hostile, hostile}}}, Table{{hostile}, {{hostile}}}, chart,
+         Preformatted{hostile, hostile}, Sample{hostile, hostile, hostile}}}}};
+  const std::string html = page_html(page);
+  EXPECT_EQ(count(html, hostile), 0u);
+  EXPECT_EQ(count(html, "</script><b"), 0u);
+  // Title twice, section, paragraph, figure's 2, table's 2, chart's title twice, y twice
+  // of name and unit each, x once and beside each of 3 values, series' row, text's 2,
+  // sample's 3.
+  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2 + 3);
+  const nlohmann::json data = data_of(html);
+  EXPECT_EQ(data["series"][0]["name"], hostile);
+  EXPECT_EQ(data["x"]["name"], hostile);
+}
+
+TEST(Page, HoldsWhatItsSectionsList) {
+  const std::string html = page_html(page_of(
+      {Paragraph{"Some text."}, Figures{{{"parameters", "25.1M"}}},
+       Table{{"task", "score"}, {{"copying", "0.75"}}}, Preformatted{"Configuration", "x = 1\n"},
+       Sample{"step 500", "Once", " upon a time"}}));
+  for (const char* text :
+       {"<title>a page</title>", "<h1>a page</h1>", "<h2>Part one</h2>", "<p>Some text.</p>",
+        "<dt>parameters</dt><dd>25.1M</dd>", "<tr><th>task</th><th>score</th></tr>",
+        "<tr><td>copying</td><td>0.75</td></tr>",
+        "<summary>Configuration</summary><pre>x = 1\n</pre>",
+        "<figcaption>step 500</figcaption><blockquote><b>Once</b> upon a time</blockquote>"}) {
+    EXPECT_TRUE(contains(html, text));
+  }
+  EXPECT_FALSE(contains(html, "<script")) << "<script";  // no chart
+}
+
+TEST(Page, LeavesOutWhatIsEmpty) {
+  Chart nothing = small_chart();
+  nothing.series[0].y = {nan, nan, nan};
+  const std::string html = page_html(
+      page_of({Paragraph{}, Figures{}, Table{{"a"}, {}}, Preformatted{"b", ""}, nothing}));
+  for (const char* text : {"Part one", "<section", "<script", "class=\"charts\""}) {
+    EXPECT_FALSE(contains(html, text)) << text;
+  }
+}
+
+TEST(Page, ChartsNextToEachOtherShareAGrid) {
+  const std::string html =
+      page_html(page_of({small_chart(), small_chart(), Paragraph{"between"}, small_chart()}));
+  // Only the tags and texts that show the order.
+  std::string order;
+  const std::string_view parts[] = {"<div class=\"charts\">", "<figure class=\"chart\">",
+                                    "</figure>\n</div>", "<p>between</p>", "</section>"};
+  for (std::size_t at = html.find("<section>"); at <= html.find("</section>"); ++at) {
+    for (std::size_t i = 0; i < std::size(parts); ++i) {
+      if (std::string_view(html).substr(at).starts_with(parts[i])) order += "[f]b."[i];
     }
   }
-  return records;
+  EXPECT_EQ(order, "[ff]b[f].");
+  EXPECT_EQ(data_of(html, 3)["series"][0]["name"], "training");
 }
 
-TEST(Report, IsSelfContainedEscapedAndSmall) {
-  ReportContent content;
-  content.title = "a <b> & c";
-  content.figures = {{"parameters", "25.1M"}};
-  content.config_toml = "x = \"<y>\"";
-  content.samples = {{"Once", " upon <a> time"}};
-  const std::string page = report_html(content, some_records());
-  for (const char* text : {"a &lt;b&gt; &amp; c", "25.1M", "x = &quot;&lt;y&gt;&quot;", "zh&lt;",
-                           "upon &lt;a&gt; time", "Loss by step", "Held-out bits per byte",
-                           "Gradient norm", "Learning rate", "Tokens a second"}) {
-    EXPECT_THAT(page, HasSubstr(text));
-  }
-  for (const char* text : {"http", "<script", "src=", "nan", "inf,"}) {
-    EXPECT_THAT(page, Not(HasSubstr(text)));
-  }
-  EXPECT_LT(page.size(), 150'000u);
-  std::ofstream(testing::TempDir() + "fathom_report_test.html") << page;
+TEST(Chart, DataIsJson) {
+  Chart chart = small_chart();
+  chart.series.push_back({"fit", Series::Mark::points, {1e21, nan}, {3, 4}, {2.5, 4}, {3.5, 4}});
+  chart.series.push_back({"empty", Series::Mark::line, {}, {}, {}, {}});
+  const nlohmann::json data = data_of(page_html(page_of({chart})));
+  EXPECT_EQ(data["x"], nlohmann::json::parse(R"({"name": "step", "log": false})"));
+  EXPECT_EQ(data["y"], nlohmann::json::parse(R"({"name": "loss", "log": true})"));
+  EXPECT_EQ(data["series"], nlohmann::json::parse(R"([
+    {"name": "training", "mark": "line", "x": [1, 2, 3], "y": [4.5, null, 2.25]},
+    {"name": "fit", "mark": "points", "x": [1e21], "y": [3], "low": [2.5], "high": [3.5]}])"));
 }
 
-TEST(Report, OddRunsDraw) {
-  EXPECT_THAT(report_html({}, {}), HasSubstr("No step has been recorded yet"));
-  MetricsRecord one;
-  one.step = 1;
-  one.add(metric::loss, 0);
-  EXPECT_THAT(report_html({}, {one}), HasSubstr("<path class=\"curve c0\" d=\"M"));
+// Without a script the names, units and last values can be read.
+TEST(Chart, HasATableOfValues) {
+  Chart chart = small_chart();
+  chart.series[0].x = {100, 200, 300, 400};
+  chart.series[0].y = {4.5, 2, 3, nan};
+  EXPECT_THAT(
+      chart_html(chart, "id"),
+      HasSubstr("<details class=\"values\" open><summary>Values</summary><div class=\"wide\">"
+                "<table>\n<tr><th>loss (nats per token)</th><th>last</th><th>lowest</th>"
+                "<th>highest</th></tr>\n<tr><th>training</th><td>3 <small>at step 300</small></td>"
+                "<td>2 <small>at step 200</small></td><td>4.5 <small>at step 100</small></td>"
+                "</tr>\n</table>"));
+}
+
+TEST(Chart, RefusesUnevenColumns) {
+  Chart chart = small_chart();
+  chart.series[0].low = {1, 2, 3};
+  try {
+    chart_html(chart, "id");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "chart 'Loss': series 'training' has 3 values of x, 3 of y, 3 of low and 0 of "
+                 "high");
+  }
+}
+
+TEST(Chart, FiguresAreShort) {
+  std::vector<std::string> shown;
+  for (const double value : {0.0, 2.345678, 3e-4, 1234567.0, 12345678.0, 2.5e9, -4.5e13, 1.25e21}) {
+    shown.push_back(chart_figure(value));
+  }
+  EXPECT_THAT(
+      shown, ElementsAre("0", "2.3457", "0.0003", "1234567", "12.346M", "2.5G", "-45T", "1.25e21"));
+}
+
+// The page's own files end no element early and ask for nothing from elsewhere.
+TEST(Page, IsSelfContained) {
+  for (const std::string_view script : {embedded::dygraphs_script, embedded::chart_script}) {
+    for (const char* text : {"</script", "<!--"}) {
+      EXPECT_EQ(script.find(text), std::string_view::npos) << text;
+    }
+  }
+  EXPECT_EQ(embedded::dygraphs_licence.find("--"), std::string_view::npos);
+  EXPECT_GT(embedded::dygraphs_script.size(), 100'000u);
+  const std::string html = page_html(page_of({small_chart()}));
+  EXPECT_TRUE(contains(html, "Permission is hereby granted, free of charge"));
+  EXPECT_THAT(html, HasSubstr("content=\"default-src 'none';"));
+  for (const char* text : {" src=", " href=", "url(", "@import", "sourceMappingURL"}) {
+    EXPECT_FALSE(contains(html, text)) << text;
+  }
+}
+
+TEST(Page, IsWritten) {
+  const std::string path = testing::TempDir() + "fathom_page_test.html";
+  write_page(path, page_of({small_chart()}));
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, page_html(page_of({small_chart()})));
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+#include "train/run_page.h"
+
+#include <algorithm>
+
+#include "train/metric_names.h"
+
+namespace fathom {
+namespace {
+
+using Records = std::vector<MetricsRecord>;
+
+Series series_of(const Records& records, std::string_view metric_name, std::string name) {
+  Series series;
+  series.name = std::move(name);
+  for (const MetricsRecord& record : records) {
+    const double* value = record.find(metric_name);
+    if (!value) continue;
+    series.x.push_back(static_cast<double>(record.step));
+    series.y.push_back(*value);
+  }
+  return series;
+}
+
+// The series of `metric_name`, and of its sources ("bits_per_byte/wikipedia").
+std::vector<Series> series_by_source(const Records& records, std::string_view metric_name) {
+  std::vector<std::string> names;
+  const std::string prefix = metric::of_source(metric_name, "");
+  for (const MetricsRecord& record : records) {
+    for (const auto& [key, value] : record.values) {
+      const bool wanted = key == metric_name || key.starts_with(prefix);
+      if (wanted && std::find(names.begin(), names.end(), key) == names.end()) names.push_back(key);
+    }
+  }
+  std::vector<Series> all;
+  for (const std::string& name : names) {
+    all.push_back(
+        series_of(records, name, name == metric_name ? "all" : name.substr(prefix.size())));
+  }
+  return all;
+}
+
+Chart chart_by_step(std::string title, Axis y, std::vector<Series> series) {
+  return {std::move(title), {"step", "", Axis::Scale::linear}, std::move(y), std::move(series)};
+}
+
+Section curves(const Records& records) {
+  const auto one = [&](std::string_view metric_name, const char* name) {
+    return std::vector{series_of(records, metric_name, name)};
+  };
+  constexpr auto linear = Axis::Scale::linear, logarithmic = Axis::Scale::logarithmic;
+  Section section{"Curves", {}};
+  section.parts = {
+      chart_by_step("Loss", {"loss", "nats per token", linear},
+                    {series_of(records, metric::loss, "training"),
+                     series_of(records, metric::validation_loss, "validation")}),
+      chart_by_step("Held-out text", {"compression", "bits per byte", linear},
+                    series_by_source(records, metric::bits_per_byte)),
+      chart_by_step("Learning rate", {"learning rate", "", linear},
+                    one(metric::learning_rate, "learning rate")),
+      chart_by_step("Gradient norm", {"norm before clipping", "", logarithmic},
+                    one(metric::gradient_norm, "gradient norm")),
+      chart_by_step("Throughput", {"throughput", "tokens/s", linear},
+                    one(metric::tokens_per_second, "tokens/s")),
+      chart_by_step("Step time", {"step time", "s", linear},
+                    one(metric::step_seconds, "step time")),
+  };
+  return section;
+}
+
+}  // namespace
+
+Page run_page(const RunSummary& run, const Records& records) {
+  Page page{run.name, {{"", {Figures{run.figures}}}}};
+  if (records.empty()) {
+    page.sections.push_back({"", {Paragraph{"No step has been recorded yet."}}});
+  }
+  page.sections.push_back(curves(records));
+  page.sections.push_back({"Settings",
+                           {Preformatted{"Memory, as planned", run.memory_table},
+                            Preformatted{"Configuration", run.config_toml}}});
+  return page;
+}
+
+}  // namespace fathom

@@ -1,0 +1,24 @@
+// The report page of a training run: which charts it has and what their axes are.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/metrics.h"
+#include "report/page.h"
+
+namespace fathom {
+
+struct RunSummary {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> figures;  // "parameters" and "25.1M"
+  std::string config_toml;
+  std::string memory_table;  // as printed at start
+};
+
+// Loss and validation loss in one chart, bits per byte (all and by source), gradient
+// norm, learning rate, tokens/s and step time, as far as the records have them.
+Page run_page(const RunSummary& run, const std::vector<MetricsRecord>& records);
+
+}  // namespace fathom

@@ -1,0 +1,83 @@
+#include "train/run_page.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "train/metric_names.h"
+
+namespace fathom {
+namespace {
+
+using testing::ElementsAre;
+
+const Chart* chart_named(const Page& page, const std::string& title) {
+  for (const Section& section : page.sections) {
+    for (const SectionPart& part : section.parts) {
+      const Chart* chart = std::get_if<Chart>(&part);
+      if (chart && chart->title == title) return chart;
+    }
+  }
+  return nullptr;
+}
+
+MetricsRecord step_record(std::int64_t step) {
+  MetricsRecord record;
+  record.step = step;
+  record.add(metric::loss, 4.0 + double(step));
+  record.add(metric::gradient_norm, 2);
+  record.add(metric::learning_rate, 3e-4);
+  record.add(metric::tokens_per_second, 12000);
+  record.add(metric::step_seconds, 0.5);
+  return record;
+}
+
+TEST(RunPage, ChartsWhatARunRecords) {
+  std::vector<MetricsRecord> records{step_record(1), step_record(2)};
+  MetricsRecord& validation = records.emplace_back();
+  validation.step = 2;
+  validation.add(metric::validation_loss, 7);
+  validation.add(metric::of_source(metric::bits_per_byte, "en"), 1.5);
+  validation.add(metric::bits_per_byte, 1.25);
+  const Page page = run_page({"run", {{"tokens", "1k"}}, "seed = 1", "table"}, records);
+  EXPECT_EQ(page.title, "run");
+
+  const Chart* loss = chart_named(page, "Loss");
+  ASSERT_NE(loss, nullptr);
+  EXPECT_EQ(loss->y.unit, "nats per token");
+  ASSERT_EQ(loss->series.size(), 2u);
+  EXPECT_EQ(loss->series[0].name, "training");
+  EXPECT_THAT(loss->series[0].x, ElementsAre(1, 2));
+  EXPECT_THAT(loss->series[0].y, ElementsAre(5, 6));
+  EXPECT_EQ(loss->series[1].name, "validation");
+  EXPECT_THAT(loss->series[1].x, ElementsAre(2));
+  EXPECT_THAT(loss->series[1].y, ElementsAre(7));
+
+  const Chart* bits = chart_named(page, "Held-out text");
+  ASSERT_NE(bits, nullptr);
+  ASSERT_EQ(bits->series.size(), 2u);
+  EXPECT_EQ(bits->series[0].name, "en");
+  EXPECT_EQ(bits->series[1].name, "all");
+
+  const auto values = [&](const char* title) { return chart_named(page, title)->series[0].y; };
+  EXPECT_THAT(values("Gradient norm"), ElementsAre(2, 2));
+  EXPECT_EQ(chart_named(page, "Gradient norm")->y.scale, Axis::Scale::logarithmic);
+  EXPECT_THAT(values("Learning rate"), ElementsAre(3e-4, 3e-4));
+  EXPECT_THAT(values("Throughput"), ElementsAre(12000, 12000));
+  EXPECT_THAT(values("Step time"), ElementsAre(0.5, 0.5));
+
+  const std::string html = page_html(page);
+  for (const char* text :
+       {"<dt>tokens</dt><dd>1k</dd>", "<pre>seed = 1</pre>", "<pre>table</pre>"}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+  }
+}
+
+TEST(RunPage, SaysThatThereIsNothingYet) {
+  const std::string html = page_html(run_page({"run", {}, "", ""}, {}));
+  EXPECT_NE(html.find("<p>No step has been recorded yet.</p>"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fathom
