@@ -85,6 +85,11 @@ ManifestFile write_text(const std::string& directory, const std::string& name,
 
 }  // namespace
 
+OwnFiles checkpoint_files() {
+  return {CheckpointManifest::file_name, CheckpointManifest::state_file_name, "tokenizer.json",
+          "*.safetensors"};
+}
+
 void WriteRate::wrote(std::uint64_t bytes) {
   if (limit_ <= 0) return;
   bytes_ += bytes;

@@ -10,8 +10,12 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/manifest.h"
+#include "io/output_path.h"
 
 namespace fathom {
+
+// Names of all files of a checkpoint.
+OwnFiles checkpoint_files();
 
 // Keeps a writer from going faster than so many bytes a second, by sleeping.
 class WriteRate {

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/stream.h"
-#include "io/atomic_file.h"
+#include "io/atomic_directory.h"
 
 namespace fathom {
 namespace {
@@ -229,8 +229,7 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
 
 std::uint64_t CheckpointWriter::write_alone(const TrainingState& state) const {
   // A damaged checkpoint of this step may stand there from before a resume.
-  AtomicDirectory target(directory_ + "/" + checkpoint_name(state.step),
-                         AtomicDirectory::IfExists::replace);
+  AtomicDirectory target(directory_ + "/" + checkpoint_name(state.step), checkpoint_files());
   WriteRate rate(config_.max_write_megabytes * 1e6);
   const std::uint64_t bytes =
       write_checkpoint_files(target.temporary(), snapshot_->copies, state, rate, {});
@@ -244,8 +243,7 @@ std::uint64_t CheckpointWriter::write_together(const TrainingState& state) const
   std::optional<AtomicDirectory> target;
   const std::vector<std::string> places = all_or_none(*ranks_, [&]() -> std::string {
     if (!first()) return {};
-    target.emplace(directory_ + "/" + checkpoint_name(state.step),
-                   AtomicDirectory::IfExists::replace);
+    target.emplace(directory_ + "/" + checkpoint_name(state.step), checkpoint_files());
     return target->temporary();
   });
   const std::vector<std::string> texts = all_or_none(*ranks_, [&] {

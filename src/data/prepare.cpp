@@ -12,6 +12,7 @@
 #include "data/ordered_pipeline.h"
 #include "data/prepare_split.h"
 #include "data/reader.h"
+#include "io/atomic_directory.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -183,6 +184,10 @@ DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path
           }};
 }
 
+OwnFiles prepared_files() {
+  return {"manifest.json", "tokenizer.json", "train/*.tokens", "held_out/*.tokens"};
+}
+
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite) {
   check_config(config, overwrite);
@@ -195,9 +200,9 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
   PrepareReport report{
       {encoder.hash, encoder.vocab_size, encoder.eos, config.seed, config.held_out_fraction, {}},
       std::vector<SourceReport>(config.sources.size())};
-  AtomicDirectory output(config.output, overwrite == Overwrite::yes
-                                            ? AtomicDirectory::IfExists::replace
-                                            : AtomicDirectory::IfExists::refuse);
+  AtomicDirectory output = overwrite == Overwrite::yes
+                               ? AtomicDirectory(config.output, prepared_files())
+                               : AtomicDirectory(config.output);
   for (const Split split : all_splits) fs::create_directory(output.file(name_of(split)));
   Progress progress("preparing", bytes, Progress::Unit::bytes);
   for (std::size_t i = 0; i < config.sources.size(); ++i) {

@@ -9,6 +9,7 @@
 
 #include "data/config.h"
 #include "data/prepared.h"
+#include "io/output_path.h"
 
 namespace fathom {
 
@@ -37,6 +38,9 @@ struct PrepareReport {
 // A table for people: documents, bytes, tokens and bytes a token of each source
 // and split.
 std::string summary(const PrepareReport& report);
+
+// Names of all files of a prepared directory.
+OwnFiles prepared_files();
 
 enum class Overwrite { no, yes };
 

@@ -1,11 +1,9 @@
 #include "io/atomic_file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +11,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/output_path.h"
+#include "io/temporary_name.h"
 
 namespace fathom {
 
@@ -20,59 +20,56 @@ namespace {
 
 constexpr std::size_t buffer_bytes = 1 << 20;
 
-// A name beside `path` that no other writer of this or another process uses.
-std::string temporary_name(const std::string& path) {
-  static std::atomic<unsigned> counter{0};
-  return fmt::format("{}.tmp-{}-{}", path, getpid(), counter++);
-}
-
-// Whether temporary_name() gave it, of whatever process.
-bool is_temporary(const std::string& name) {
-  const auto mark = name.rfind(".tmp-");
-  return mark != std::string::npos && mark + 5 < name.size() &&
-         name.find_first_not_of("0123456789-", mark + 5) == std::string::npos;
-}
-
 void rename_or_fail(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) {
     fail_runtime("{}: cannot give the finished file this name: {}", to, std::strerror(errno));
   }
 }
 
-// "runs/a/" and "runs/a" are the same directory; the temporary stands beside it.
-std::string without_trailing_slashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
+// Where AtomicFile writes: a temporary that is renamed, except where the output cannot
+// be replaced by a file of its own.
+struct Place {
+  std::string path, written_to;
+  int flags;  // of open()
+};
 
-std::string parent_of(const std::string& path) {
-  const auto parent = std::filesystem::path(path).parent_path();
-  return parent.empty() ? "." : parent.string();
-}
-
-void fsync_tree(const std::string& directory) {
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (entry.is_directory()) {
-      fsync_directory(entry.path());
-    } else if (entry.is_regular_file()) {
-      const int file = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
-      const bool flushed = file >= 0 && fsync(file) == 0;
-      const int problem = errno;
-      if (file >= 0) close(file);
-      if (!flushed) {
-        fail_runtime("{}: cannot flush to the disk: {}", entry.path().string(),
-                     std::strerror(problem));
-      }
-    }
+Place place_of(const std::string& path) {
+  const std::string place = through_links(path);
+  struct stat status {};
+  const bool found = stat(place.c_str(), &status) == 0;
+  if (found && S_ISDIR(status.st_mode)) {
+    fail_input("{}: is a directory, and a file is to be written; choose another path", path);
   }
-  fsync_directory(directory);
+  std::error_code error;
+  if (found && S_ISREG(status.st_mode) && std::filesystem::is_symlink(place, error)) {
+    return {place, place, O_WRONLY | O_APPEND};  // a redirected /dev/stdout
+  }
+  if (found && !S_ISREG(status.st_mode)) return {place, place, O_WRONLY};
+  if (found && faccessat(AT_FDCWD, place.c_str(), W_OK, AT_EACCESS) != 0) {
+    fail_runtime("{}: cannot write this file: {}", path, std::strerror(errno));
+  }
+  return {place, name_beside(place, temporary_mark), O_WRONLY | O_CREAT | O_TRUNC};
+}
+
+// Gives a temporary the owner and the mode of the file that it replaces. Only root can
+// give files away; others keep what is theirs.
+void copy_owner_and_mode(const std::string& from, const std::string& to) {
+  struct stat status {};
+  if (stat(from.c_str(), &status) != 0) return;
+  const bool given = chown(to.c_str(), status.st_uid, status.st_gid) == 0;
+  chmod(to.c_str(), status.st_mode & (given ? 07777 : 0777));
 }
 
 }  // namespace
 
-FileWriter::FileWriter(std::string path) : path_(std::move(path)) {
-  file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+FileWriter::FileWriter(std::string path)
+    : FileWriter(std::move(path), O_WRONLY | O_CREAT | O_TRUNC) {}
+
+FileWriter::FileWriter(std::string path, int flags) : path_(std::move(path)) {
+  file_ = open(path_.c_str(), flags | O_CLOEXEC, 0666);
   if (file_ < 0) fail_runtime("{}: cannot write this file: {}", path_, std::strerror(errno));
+  struct stat status {};
+  sequential_ = (flags & O_APPEND) != 0 || fstat(file_, &status) != 0 || !S_ISREG(status.st_mode);
   buffer_.reserve(buffer_bytes);
 }
 
@@ -81,6 +78,7 @@ FileWriter::FileWriter(FileWriter&& other) noexcept
       file_(std::exchange(other.file_, -1)),
       size_(other.size_),
       flushed_(other.flushed_),
+      sequential_(other.sequential_),
       buffer_(std::move(other.buffer_)) {}
 
 FileWriter::~FileWriter() {
@@ -89,7 +87,9 @@ FileWriter::~FileWriter() {
 
 void FileWriter::write_fully(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t written =
+        sequential_ ? ::write(file_, bytes.data(), bytes.size())
+                    : pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       fail_runtime("{}: writing failed after {} bytes: {}", path_, offset,
@@ -119,6 +119,9 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 
 void FileWriter::overwrite(std::uint64_t offset, std::span<const std::byte> bytes) {
   require(offset + bytes.size() <= size_, "{}: overwriting bytes that were not written yet", path_);
+  if (sequential_) {
+    fail_input("{}: is no regular file, and its beginning is written last; write to a file", path_);
+  }
   flush();
   write_fully(offset, bytes);
 }
@@ -135,7 +138,13 @@ void FileWriter::close() {
   }
 }
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), writer_(temporary_name(path_)) {}
+AtomicFile::AtomicFile(const std::string& path) {
+  Place place = place_of(path);
+  path_ = std::move(place.path);
+  writer_.emplace(std::move(place.written_to), place.flags);
+  committed_ = writer_->path() == path_;
+  if (!committed_) copy_owner_and_mode(path_, writer_->path());
+}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
@@ -143,12 +152,13 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
       committed_(std::exchange(other.committed_, true)) {}
 
 AtomicFile::~AtomicFile() {
-  if (!committed_) unlink(writer_.path().c_str());
+  if (!committed_) unlink(writer_->path().c_str());
 }
 
 void AtomicFile::commit() {
-  writer_.close();
-  rename_or_fail(writer_.path(), path_);
+  writer_->close();
+  if (committed_) return;  // written in place
+  rename_or_fail(writer_->path(), path_);
   committed_ = true;
   fsync_directory(parent_of(path_));
 }
@@ -157,90 +167,6 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
-}
-
-namespace {
-
-// A lock on `directory` while the returned file is open; -1 when another process has
-// it, or its file system knows no locks.
-int try_lock(const std::string& directory) {
-  const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0 || flock(file, LOCK_EX | LOCK_NB) == 0) return file;
-  close(file);
-  return -1;
-}
-
-// Those of `path` that nobody writes into any more.
-void remove_abandoned(const std::string& path) {
-  const std::string prefix = std::filesystem::path(path).filename().string() + ".tmp-";
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(parent_of(path), error)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(prefix) || !is_temporary(name)) continue;
-    const int lock = try_lock(entry.path());
-    if (lock < 0) continue;
-    std::error_code ignored;
-    std::filesystem::remove_all(entry.path(), ignored);
-    close(lock);
-  }
-}
-
-}  // namespace
-
-AtomicDirectory::AtomicDirectory(std::string path, IfExists if_exists)
-    : path_(without_trailing_slashes(std::move(path))),
-      temporary_(temporary_name(path_)),
-      if_exists_(if_exists) {
-  std::error_code error;
-  if (if_exists == IfExists::refuse && std::filesystem::exists(path_, error)) {
-    fail_input("{}: this directory exists already; choose another one or remove it", path_);
-  }
-  remove_abandoned(path_);
-  std::filesystem::create_directories(temporary_, error);
-  if (error) fail_runtime("{}: cannot create this directory: {}", temporary_, error.message());
-  lock_ = try_lock(temporary_);
-}
-
-AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_(std::move(other.temporary_)),
-      if_exists_(other.if_exists_),
-      lock_(std::exchange(other.lock_, -1)),
-      committed_(std::exchange(other.committed_, true)) {}
-
-AtomicDirectory::~AtomicDirectory() {
-  std::error_code ignored;
-  if (!committed_) std::filesystem::remove_all(temporary_, ignored);
-  if (lock_ >= 0) close(lock_);
-}
-
-void AtomicDirectory::commit() {
-  fsync_tree(temporary_);
-  std::error_code error;
-  const bool swap = if_exists_ == IfExists::replace && std::filesystem::exists(path_, error);
-  const int failed =
-      swap ? renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE)
-           : std::rename(temporary_.c_str(), path_.c_str());
-  if (failed != 0) {
-    fail_runtime("{}: cannot give the finished directory this name: {}", path_,
-                 std::strerror(errno));
-  }
-  committed_ = true;
-  fsync_directory(parent_of(path_));
-  if (swap) std::filesystem::remove_all(temporary_, error);  // now the old one
-}
-
-int remove_stale_temporaries(const std::string& directory) {
-  int removed = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename();
-    if (!is_temporary(name)) continue;
-    std::error_code remove_error;
-    std::filesystem::remove_all(entry.path(), remove_error);
-    if (!remove_error) ++removed;
-  }
-  return removed;
 }
 
 std::uint64_t free_disk_bytes(const std::string& path) {

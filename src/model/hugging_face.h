@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/context.h"
+#include "io/output_path.h"
 #include "model/config.h"
 #include "model/parameters.h"
 
@@ -48,13 +49,16 @@ WeightReader weights_of(const ParameterStore& parameters, Context& context);
 // True when `directory` has a config.json: a Hugging Face model directory.
 bool is_model_directory(const std::string& directory);
 
+// Names of all files that save_model() writes.
+OwnFiles model_files();
+
 struct SaveModelOptions {
   DType dtype = DType::bf16;  // or f32
   std::uint64_t max_shard_bytes = 5'000'000'000;
   std::string tokenizer_path;  // tokenizer.json to copy; empty: none
   std::optional<std::int64_t> bos_token;
   std::vector<std::int64_t> eos_tokens;
-  bool replace = false;  // an existing directory; otherwise it is refused
+  bool replace = false;  // an existing directory of model_files(); otherwise it is refused
 };
 
 // Writes the whole directory, atomically: it is complete or not there. Throws an

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/json_object.h"
 #include "io/mapped_file.h"
@@ -149,6 +150,16 @@ void write_weights(const std::string& directory, const std::vector<ParameterSpec
 
 }  // namespace
 
+OwnFiles model_files() {
+  return {"config.json",
+          "generation_config.json",
+          "tokenizer.json",
+          "tokenizer_config.json",
+          "model.safetensors",
+          "model-*-of-*.safetensors",
+          "model.safetensors.index.json"};
+}
+
 void save_model(const std::string& directory, const ModelConfig& config,
                 const WeightReader& weights, const SaveModelOptions& options) {
   if (options.dtype != DType::f32 && options.dtype != DType::bf16) {
@@ -158,8 +169,8 @@ void save_model(const std::string& directory, const ModelConfig& config,
   if (!options.tokenizer_path.empty()) {
     tokenizer_config = tokenizer_config_json(options.tokenizer_path, config, options);
   }
-  AtomicDirectory target(directory, options.replace ? AtomicDirectory::IfExists::replace
-                                                    : AtomicDirectory::IfExists::refuse);
+  AtomicDirectory target =
+      options.replace ? AtomicDirectory(directory, model_files()) : AtomicDirectory(directory);
   write_file_atomically(target.file("config.json"), config_json(config, options));
   write_file_atomically(target.file("generation_config.json"), generation_json(options));
   if (!options.tokenizer_path.empty()) {

@@ -1,13 +1,19 @@
 #include "io/atomic_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
+#include <thread>
 
 #include "io/checksum.h"
+#include "io/output_path.h"
+#include "io/recorded_calls.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -15,9 +21,11 @@ namespace {
 
 using test::input_error_of;
 using test::read_file;
+using test::RecordedCalls;
 using test::runtime_error_of;
 using test::TempDir;
 using test::write_file;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -109,68 +117,121 @@ TEST(AtomicFile, UnwritableDirectoryIsReported) {
   EXPECT_THAT(error, HasSubstr("cannot write this file: No such file or directory"));
 }
 
-TEST(AtomicDirectory, AppearsWholeByOneRename) {
+TEST(AtomicFile, IsFlushedBeforeItsRename) {
   const TempDir dir;
+  RecordedCalls recorded(dir.path());
+  write_file_atomically(dir / "a", "new");
+  EXPECT_THAT(recorded.calls(), ElementsAre("fsync a.tmp", "rename a.tmp a", "fsync ."));
+}
+
+TEST(AtomicFile, ThatCannotBeFlushedKeepsTheOldFile) {
+  const TempDir dir;
+  write_file(dir / "a", "old");
+  RecordedCalls recorded(dir.path());
+  recorded.on_call = [](const std::string&) { return EIO; };
+  EXPECT_THAT(runtime_error_of([&] { write_file_atomically(dir / "a", "new"); }),
+              HasSubstr("cannot flush to the disk: Input/output error"));
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  EXPECT_EQ(dir.count(), 1);
+}
+
+TEST(AtomicFile, IsWrittenThroughLinks) {
+  const TempDir dir;
+  write_file(dir / "disk/target", "old");
+  std::filesystem::create_symlink("disk/target", dir / "link");
+  std::filesystem::create_symlink(dir / "link", dir / "second");
+  write_file_atomically(dir / "second", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "second"));
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+  EXPECT_EQ(read_file(dir / "disk/target"), "new");
+
+  std::filesystem::create_symlink("disk/later", dir / "dangling");
+  write_file_atomically(dir / "dangling", "made");
+  EXPECT_EQ(read_file(dir / "disk/later"), "made");
+
+  std::filesystem::create_symlink("round", dir / "about");
+  std::filesystem::create_symlink("about", dir / "round");
+  EXPECT_THAT(input_error_of([&] { write_file_atomically(dir / "round", "x"); }),
+              HasSubstr("round: its symbolic links lead round in a circle"));
+}
+
+TEST(AtomicFile, IsWrittenIntoFifosAndDevices) {
+  const TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  const std::string text(300'000, 'x');
+  std::string arrived;
+  std::thread reader([&] { arrived = read_file(dir / "pipe"); });
   {
-    AtomicDirectory out(dir / "out/");
-    write_file(out.file("sub/a"), "1");
-    EXPECT_FALSE(std::filesystem::exists(dir / "out"));
-    out.commit();
+    AtomicFile file(dir / "pipe");
+    file.write(text.substr(0, 7));
+    file.write(text.substr(7));
+    file.commit();
   }
-  EXPECT_EQ(read_file(dir / "out/sub/a"), "1");
+  reader.join();
+  EXPECT_TRUE(arrived == text);
+  EXPECT_TRUE(std::filesystem::is_fifo(dir / "pipe"));
+  EXPECT_EQ(dir.count(), 1);
+  write_file_atomically("/dev/null", "x");
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_THAT(runtime_error_of([] { write_file_atomically("/dev/full", "x"); }),
+              HasSubstr("/dev/full: writing failed after 0 bytes: No space left on device"));
+}
+
+TEST(AtomicFile, OfAnOpenFileIsAppendedToIt) {
+  const TempDir dir;
+  const int file = open((dir / "a").c_str(), O_RDWR | O_CREAT, 0600);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(write(file, "one ", 4), 4);
+  write_file_atomically("/dev/fd/" + std::to_string(file), "two");
+  close(file);
+  EXPECT_EQ(read_file(dir / "a"), "one two");
   EXPECT_EQ(dir.count(), 1);
 }
 
-TEST(AtomicDirectory, GivenUpLeavesNothing) {
+TEST(AtomicFile, BeginningOfAFifoCannotBeWrittenLast) {
   const TempDir dir;
-  { write_file(AtomicDirectory(dir / "out").file("a"), "1"); }
-  EXPECT_EQ(dir.count(), 0);
+  AtomicFile file("/dev/null");
+  file.write("abc");
+  EXPECT_THAT(input_error_of([&] { file.overwrite(0, std::as_bytes(std::span("X", 1))); }),
+              HasSubstr("/dev/null: is no regular file"));
 }
 
-TEST(AtomicDirectory, RefusesOrReplacesWhatIsThere) {
+TEST(AtomicFile, KeepsOwnerAndModeOfTheFileItReplaces) {
   const TempDir dir;
-  write_file(dir / "out/old", "1");
-  EXPECT_EQ(input_error_of([&] { AtomicDirectory(dir / "out"); }),
-            (dir / "out") + ": this directory exists already; choose another one or remove it");
-  {
-    AtomicDirectory given_up(dir / "out", AtomicDirectory::IfExists::replace);
-    write_file(given_up.file("new"), "2");
-  }
-  EXPECT_EQ(read_file(dir / "out/old"), "1");
-  AtomicDirectory out(dir / "out", AtomicDirectory::IfExists::replace);
-  write_file(out.file("new"), "2");
-  out.commit();
-  EXPECT_EQ(read_file(dir / "out/new"), "2");
-  EXPECT_FALSE(std::filesystem::exists(dir / "out/old"));
+  write_file(dir / "a", "old");
+  std::filesystem::permissions(dir / "a", std::filesystem::perms(0640));
+  const bool root = geteuid() == 0;
+  EXPECT_EQ(root ? chown((dir / "a").c_str(), 1234, 2345) : 0, 0);
+  struct stat before {
+  }, after{};
+  ASSERT_EQ(stat((dir / "a").c_str(), &before), 0);
+  write_file_atomically(dir / "a", "new");
+  ASSERT_EQ(stat((dir / "a").c_str(), &after), 0);
+  EXPECT_EQ(after.st_mode, before.st_mode);
+  EXPECT_EQ(after.st_uid, before.st_uid);
+  EXPECT_EQ(after.st_gid, before.st_gid);
+}
+
+TEST(AtomicFile, DirectoryIsRefusedBeforeAnythingIsWritten) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "a");
+  EXPECT_THAT(input_error_of([&] { AtomicFile(dir / "a"); }), HasSubstr("a: is a directory"));
   EXPECT_EQ(dir.count(), 1);
 }
 
-TEST(AtomicDirectory, RemovesWhatAKilledProcessLeftButNoLivingOnes) {
+TEST(AtomicFile, CanBeAskedForBeforeLongWork) {
   const TempDir dir;
-  const pid_t child = fork();
-  if (child == 0) {
-    write_file((new AtomicDirectory(dir / "out"))->file("a"), "1");
-    kill(getpid(), SIGKILL);
-  }
-  waitpid(child, nullptr, 0);
-  EXPECT_EQ(dir.count(), 1);
-  write_file(dir / "other.tmp-1-0/a", "1");
-  const AtomicDirectory living(dir / "out");
-  EXPECT_EQ(dir.count(), 2) << "the killed one's is gone, the other output's stays";
-  AtomicDirectory second(dir / "out");
-  EXPECT_EQ(dir.count(), 3);
-  second.commit();
-  EXPECT_TRUE(std::filesystem::exists(living.temporary()));
-}
-
-TEST(AtomicDirectory, StaleTemporariesAreFoundByName) {
-  const TempDir dir;
-  write_file(dir / "step-10.tmp-123-4/a", "1");
-  write_file(dir / "b.tmp-99-0", "1");
-  write_file(dir / "notes.tmp-keep", "1");
-  write_file(dir / "step-9/a", "1");
-  EXPECT_EQ(remove_stale_temporaries(dir.path()), 2);
+  write_file(dir / "a", "old");
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  require_writable_file(dir / "a");
+  require_writable_file(dir / "new");
+  require_writable_file(dir / "pipe");  // without waiting for its reader
   EXPECT_EQ(dir.count(), 2);
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  EXPECT_THAT(input_error_of([&] { require_writable_file(dir.path()); }),
+              HasSubstr("is a directory"));
+  EXPECT_THAT(runtime_error_of([&] { require_writable_file(dir / "absent/a"); }),
+              HasSubstr("cannot write this file: No such file or directory"));
 }
 
 TEST(DirectoryLock, SecondHolderLearnsWhoTheFirstIs) {
