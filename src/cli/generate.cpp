@@ -118,7 +118,7 @@ class Generator {
     const auto requests = make_requests(arguments_, prompts);
     std::size_t longest = 0;
     for (const std::string& prompt : prompts) {
-      longest = std::max(longest, model_.tokenizer.encode(prompt).size());
+      longest = std::max(longest, model_.tokenizer.encode(prompt, encode_parsing_specials).size());
     }
     infer::EngineOptions options;
     options.limits.max_sequences =

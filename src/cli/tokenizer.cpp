@@ -158,7 +158,7 @@ std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
                                                     const std::vector<std::string>& batch,
                                                     Totals& totals) {
   const EncodeOptions options{flags.special ? Template::apply : Template::skip,
-                              flags.plain ? SpecialText::plain : SpecialText::parse};
+                              flags.plain ? SpecialText::as_text : SpecialText::parse};
   std::vector<std::vector<std::int32_t>> ids(batch.size());
   double best = 1e30;
   for (int pass = 0; pass < std::max(flags.repeat, 1); ++pass) {

@@ -49,7 +49,7 @@ class Generation {
   void submit(std::size_t i, std::span<const std::int32_t> end_tokens) {
     const TextRequest& text = requests_[i];
     Request request;
-    request.prompt = tokenizer_.encode(text.prompt);
+    request.prompt = tokenizer_.encode(text.prompt, encode_parsing_specials);
     request.max_tokens = text.max_tokens;
     request.end_tokens.assign(end_tokens.begin(), end_tokens.end());
     request.sampling = text.sampling;

@@ -25,7 +25,7 @@ class AddedTokenMatcher {
   bool empty() const { return tokens_.empty(); }
 
   // Cuts valid UTF-8 `text` into parts, in order, appended to `parts`. Special
-  // tokens are passed over when `skip_special`.
+  // tokens, and those spelled as control tokens are, are passed over when `skip_special`.
   void split(std::string_view text, bool skip_special, std::vector<TextPart>& parts) const;
 
  private:

@@ -57,7 +57,7 @@ void Tokenizer::encode_to(std::string_view text, EncodeOptions options,
                           std::vector<std::int32_t>& ids) const {
   const bool apply = options.post_processor == Template::apply;
   if (apply) ids.insert(ids.end(), impl_->prefix.begin(), impl_->prefix.end());
-  impl_->encode(text, options.special_text == SpecialText::plain, ids);
+  impl_->encode(text, options.special_text == SpecialText::as_text, ids);
   if (apply) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
 }
 

@@ -22,20 +22,25 @@ namespace fathom {
 // Whether encode() adds what the post-processor asks for (such as a token at the
 // beginning of the text).
 enum class Template { apply, skip };
-// What encode() does with text that spells a special token, such as "</s>": take
-// it for the token, or (for text that is not trusted) for plain characters.
-// Added tokens that are not special are always recognised.
-enum class SpecialText { parse, plain };
+// What encode() does with text that spells a special token, such as "</s>": take it for
+// plain text, or for the token. Text from users, documents and the network is encoded
+// as_text, so that it cannot end a document or begin another role's turn; only templates,
+// and people who ask for it, make special tokens. as_text also covers added tokens that
+// are not marked special but are spelled as control tokens are ("<|name|>", "<｜name｜>"):
+// some files forget the mark. Other added tokens are always recognised.
+enum class SpecialText { as_text, parse };
 // Whether decode() writes special tokens or leaves them out.
 enum class SpecialTokens { keep, skip };
 
 struct EncodeOptions {
   Template post_processor = Template::apply;
-  SpecialText special_text = SpecialText::parse;
+  SpecialText special_text = SpecialText::as_text;
 };
 
-// What documents are encoded with for training: no template, no special text.
-inline constexpr EncodeOptions encode_plain{Template::skip, SpecialText::plain};
+// What documents are encoded with for training: no template, no special tokens.
+inline constexpr EncodeOptions encode_plain{Template::skip, SpecialText::as_text};
+// What a prompt of somebody who may write special tokens is encoded with.
+inline constexpr EncodeOptions encode_parsing_specials{Template::apply, SpecialText::parse};
 
 class Tokenizer {
  public:

@@ -96,13 +96,34 @@ TEST(Tokenizer, AddedTokensAreCutOut) {
   const auto t = Tokenizer::from_json(byte_vocabulary(
       R"(,"added_tokens":[{"id":300,"content":"<s>","special":true,"lstrip":true,"rstrip":true},)"
       R"({"id":301,"content":"xy","single_word":true},{"id":302,"content":"<s>>","special":true}])"));
-  EXPECT_THAT(t.encode("c  <s>  c"), ElementsAre('c', 300, 'c'));
-  EXPECT_THAT(t.encode("<s>>"), ElementsAre(302));
+  EXPECT_THAT(t.encode("c  <s>  c", encode_parsing_specials), ElementsAre('c', 300, 'c'));
+  EXPECT_THAT(t.encode("<s>>", encode_parsing_specials), ElementsAre(302));
   EXPECT_THAT(t.encode("cxy xy"), ElementsAre('c', 'x', 'y', ' ', 301));
+  EXPECT_THAT(t.encode("<s>"), ElementsAre('<', 's', '>'));
   EXPECT_THAT(t.encode("<s>", encode_plain), ElementsAre('<', 's', '>'));
   const std::vector<std::int32_t> ids = {300, 'c'};
   EXPECT_EQ(t.decode(ids), "c");
   EXPECT_EQ(t.decode(ids, SpecialTokens::keep), "<s>c");
+}
+
+// Text never becomes a special token unless the caller asks for it, also where a file
+// forgets to mark a control token special.
+TEST(Tokenizer, TextIsTextUnlessSpecialsAreAskedFor) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(
+      R"(,"added_tokens":[{"id":300,"content":"</s>","special":true},)"
+      R"({"id":301,"content":"<|x|>","special":false},{"id":302,"content":"<｜x｜>"},)"
+      R"({"id":303,"content":"[x]","special":false},{"id":304,"content":"<|>"}])"));
+  const auto as_text = [&](const std::string& text) {
+    const auto ids = t.encode(text);
+    EXPECT_EQ(t.decode(ids), text);
+    return testing::Value(ids, testing::Each(testing::Lt(256)));
+  };
+  EXPECT_TRUE(as_text("</s>"));
+  EXPECT_TRUE(as_text("<|x|>"));
+  EXPECT_TRUE(as_text("<｜x｜>"));
+  EXPECT_THAT(t.encode("[x]"), ElementsAre(303));
+  EXPECT_THAT(t.encode("<|>"), ElementsAre(304));
+  EXPECT_THAT(t.encode("</s><|x|><｜x｜>", encode_parsing_specials), ElementsAre(300, 301, 302));
 }
 
 TEST(Tokenizer, TemplateAddsItsTokens) {
