@@ -48,7 +48,7 @@ void append(std::string& out, char32_t c);
 
 // White_Space of Unicode: what stripping added tokens removes.
 bool is_space(char32_t c);
-// Letters, marks, decimal digits and connectors: what "single word" looks at.
+// Alphabetic characters, marks, decimal digits, connectors and joiners: Unicode's \w.
 bool is_word(char32_t c);
 // Any of the categories Nd, Nl and No: what the Digits step splits off.
 bool is_number(char32_t c);

@@ -37,9 +37,13 @@ void Bpe::index_symbols(const BpeSpec& spec, const std::string& where) {
   fallback_.fill(-1);
   std::array<std::int64_t, 256> byte_ids;
   byte_ids.fill(-1);
+  prefix_ = spec.continuing_subword_prefix;
+  suffix_ = spec.end_of_word_suffix;
+  const bool has_affixes = !prefix_.empty() || !suffix_.empty();
   for (std::size_t id = 0; id < spec.vocab.size(); ++id) {
     const std::string& token = spec.vocab[id];
     if (token.empty()) continue;
+    if (has_affixes) affixed_.emplace(token, id);
     const auto symbol = static_cast<std::uint32_t>(id);
     const char* p = token.data();
     const char32_t c = utf8::next(p);
@@ -56,13 +60,16 @@ void Bpe::index_symbols(const BpeSpec& spec, const std::string& where) {
       whole_.emplace(std::move(*bytes), symbol);
     }
   }
-  if (spec.unk_token && unk_ < 0) {
-    fail_input("{}: model.unk_token: '{}' is not in the vocabulary", where, *spec.unk_token);
-  }
-  all_bytes_ = bytes_ && std::ranges::all_of(byte_ids, [](auto id) { return id >= 0; });
+  all_bytes_ =
+      bytes_ && !has_affixes && std::ranges::all_of(byte_ids, [](auto id) { return id >= 0; });
   if (all_bytes_) {
     std::ranges::transform(byte_ids, byte_symbol_.begin(),
                            [](auto id) { return static_cast<std::uint32_t>(id); });
+  }
+  // Where every byte is a token nothing is unknown, so that the name does not matter.
+  if (spec.unk_token && unk_ < 0 && !all_bytes_) {
+    fail_input("{}: 'model.unk_token' is '{}', which is not in the vocabulary", where,
+               *spec.unk_token);
   }
 }
 
@@ -107,30 +114,52 @@ void Bpe::encode_new(std::string_view piece, Scratch& scratch,
   ids.insert(ids.end(), symbols.begin(), symbols.end());
 }
 
-// Characters outside the vocabulary become their bytes, if the model falls back
-// to bytes, else the unknown token, else nothing.
 void Bpe::symbols_of_chars(std::string_view text, std::vector<std::uint32_t>& symbols) const {
+  if (!affixed_.empty()) return symbols_of_affixed(text, symbols);
   bool pending_unk = false;
-  const auto flush_unk = [&] {
-    if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
-    pending_unk = false;
-  };
   const char* p = text.data();
   const char* const end = p + text.size();
   while (p < end) {
     const char* const start = p;
     const auto found = char_symbol_.find(utf8::next(p));
-    if (found != char_symbol_.end()) {
-      flush_unk();
-      symbols.push_back(found->second);
-    } else if (!byte_fallback_ ||
-               !add_fallback({start, static_cast<std::size_t>(p - start)}, symbols)) {
-      if (unk_ < 0) continue;
-      if (!fuse_unk_) flush_unk();
-      pending_unk = true;
-    }
+    add_symbol(found == char_symbol_.end() ? -1 : std::int64_t{found->second},
+               {start, static_cast<std::size_t>(p - start)}, pending_unk, symbols);
   }
-  flush_unk();
+  if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
+}
+
+// The same where the vocabulary spells characters by their place in the piece.
+void Bpe::symbols_of_affixed(std::string_view text, std::vector<std::uint32_t>& symbols) const {
+  bool pending_unk = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8::length(text[at]);
+    std::string spelled = at > 0 ? prefix_ : "";
+    spelled += text.substr(at, length);
+    at += length;
+    if (at == text.size()) spelled += suffix_;
+    const auto found = affixed_.find(spelled);
+    add_symbol(found == affixed_.end() ? -1 : found->second, spelled, pending_unk, symbols);
+  }
+  if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
+}
+
+// Characters outside the vocabulary (a symbol of -1) become their bytes, if the model
+// falls back to bytes, else the unknown token, else nothing. The unknown token waits for
+// the next known character, as Hugging Face's does: bytes go before it.
+void Bpe::add_symbol(std::int64_t symbol, std::string_view spelled, bool& pending_unk,
+                     std::vector<std::uint32_t>& symbols) const {
+  const auto flush_unk = [&] {
+    if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
+    pending_unk = false;
+  };
+  if (symbol >= 0) {
+    flush_unk();
+    symbols.push_back(static_cast<std::uint32_t>(symbol));
+  } else if (!byte_fallback_ || !add_fallback(spelled, symbols)) {
+    if (unk_ < 0) return;
+    if (!fuse_unk_) flush_unk();
+    pending_unk = true;
+  }
 }
 
 bool Bpe::add_fallback(std::string_view character, std::vector<std::uint32_t>& symbols) const {

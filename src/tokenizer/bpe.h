@@ -40,6 +40,9 @@ class Bpe {
   void index_symbols(const BpeSpec& spec, const std::string& where);
   void encode_new(std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const;
   void symbols_of_chars(std::string_view text, std::vector<std::uint32_t>& symbols) const;
+  void symbols_of_affixed(std::string_view text, std::vector<std::uint32_t>& symbols) const;
+  void add_symbol(std::int64_t symbol, std::string_view spelled, bool& pending_unk,
+                  std::vector<std::uint32_t>& symbols) const;
   bool add_fallback(std::string_view character, std::vector<std::uint32_t>& symbols) const;
   void merge(Scratch& scratch) const;
   void merge_long(Scratch& scratch) const;
@@ -52,6 +55,8 @@ class Bpe {
   std::array<std::int64_t, 256> fallback_{};  // "<0x41>": -1 where missing
   std::unordered_map<char32_t, std::uint32_t> char_symbol_;
   std::unordered_map<std::string, std::int32_t> whole_;  // pieces that are tokens, if ignore_merges
+  std::string prefix_, suffix_;                          // of symbols behind the first, of the last
+  std::unordered_map<std::string, std::int64_t> affixed_;  // all tokens, if there are such
   std::int64_t unk_ = -1;
   bool fuse_unk_ = false, byte_fallback_ = false;
 };

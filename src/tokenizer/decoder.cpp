@@ -1,10 +1,10 @@
 #include "tokenizer/decoder.h"
 
-#include <optional>
+#include <utility>
 
 #include "core/error.h"
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/normalizer.h"
 
 namespace fathom::tokenizer {
 namespace {
@@ -19,57 +19,109 @@ void strip(std::string& text, const std::string& content, std::int64_t count, bo
   }
 }
 
+std::string replaced(const std::string& text, const std::string& what, std::string_view by) {
+  std::string out;
+  std::size_t done = 0;
+  for (std::size_t at; (at = text.find(what, done)) != std::string::npos;) {
+    out.append(text, done, at - done).append(by);
+    done = at + what.size();
+  }
+  return out.append(text, done);
+}
+
 }  // namespace
 
-Decoder::Decoder(const std::vector<DecoderStep>& steps, const std::vector<std::string>& tokens,
-                 const std::string& where) {
+Decoder::Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string> tokens,
+                 const std::string& where)
+    : steps_(steps), replacers_(steps.size()) {
   if (steps.empty()) separator_.push_back(' ');
-  std::vector<std::optional<Replacer>> replacers(steps.size());
-  std::vector<bool> on_token(steps.size(), true);
-  bool fused = false;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto& step = steps[i];
-    if (step.kind == Kind::replace) replacers[i].emplace(step.pattern, step.content, where);
-    if (step.kind == Kind::fuse || step.kind == Kind::byte_level) {
-      fused = true;
-    } else if (fused && step.kind == Kind::strip) {
+    if (steps[i].kind == Kind::replace) {
+      replacers_[i].emplace(steps[i].pattern, steps[i].content, where + ": decoder");
+    }
+  }
+  find_places(where);
+  offsets_.push_back(0);
+  for (const auto& token : tokens) {
+    text_ += decode(token, {});
+    offsets_.push_back(text_.size());
+  }
+  if (first_differs_ || last_differs_) tokens_ = std::move(tokens);
+}
+
+// Which steps look at a token's place, and what is left for the whole text.
+void Decoder::find_places(const std::string& where) {
+  bool fused = false;
+  std::size_t on_tokens = 0;  // the steps before a Strip of the whole text
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const auto& step = steps_[i];
+    if (fused && step.kind == Kind::strip) {
       if (step.stop > 0 || strip_count_ > 0) {
         fail_input("{}: decoder: a Strip of the end after Fuse is not supported", where);
       }
       strip_content_ = step.content;
       strip_count_ = step.start;
-      on_token[i] = false;
-    } else if (fused) {
+    } else if (fused && step.kind != Kind::fuse) {
       fail_input("{}: decoder: a step other than Strip after Fuse or ByteLevel is not supported",
                  where);
     }
+    if (step.kind == Kind::fuse || step.kind == Kind::byte_level) fused = true;
+    if (!fused || step.kind != Kind::strip) on_tokens = i + 1;
+    if (step.kind == Kind::metaspace) first_differs_ = step.prepend != PrependScheme::never;
+    if (step.kind == Kind::bpe) last_differs_ = true;
   }
-  offsets_.push_back(0);
-  for (const auto& token : tokens) {
-    std::string text = token;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const auto& step = steps[i];
-      if (step.kind == Kind::byte_level) {
-        if (auto bytes = from_byte_level(text)) text = std::move(*bytes);
-      } else if (step.kind == Kind::replace) {
-        replacers[i]->apply(text);
-      } else if (step.kind == Kind::byte_fallback) {
-        if (const auto byte = byte_of_fallback(text)) {
-          text.clear();
-          text.push_back(static_cast<char>(*byte));
-        }
-      } else if (step.kind == Kind::strip && on_token[i]) {
-        strip(text, step.content, step.start, true);
-        strip(text, step.content, step.stop, false);
-      }
-    }
-    text_ += text;
-    offsets_.push_back(text_.size());
+  steps_.resize(on_tokens);
+}
+
+std::string Decoder::decode(const std::string& token, Place place) const {
+  std::string text = token;
+  for (std::size_t i = 0; i < steps_.size(); ++i) run(i, text, place);
+  return text;
+}
+
+void Decoder::run(std::size_t index, std::string& text, Place place) const {
+  const DecoderStep& step = steps_[index];
+  // A byte of ByteFallback may be a part of a character: nothing to look into.
+  if (utf8::valid_prefix(text) != text.size()) return;
+  switch (step.kind) {
+    case Kind::byte_level:
+      if (auto bytes = from_byte_level(text)) text = std::move(*bytes);
+      return;
+    case Kind::replace:
+      return replacers_[index]->apply(text);
+    case Kind::byte_fallback:
+      if (const auto byte = byte_of_fallback(text)) text.assign(1, static_cast<char>(*byte));
+      return;
+    case Kind::fuse:
+      return;
+    case Kind::strip:
+      strip(text, step.content, step.start, true);
+      return strip(text, step.content, step.stop, false);
+    case Kind::metaspace:
+      // The character that the pre-tokenizer put before the text goes with it.
+      text = replaced(text, step.content,
+                      place.first && step.prepend != PrependScheme::never ? "" : " ");
+      return;
+    case Kind::bpe:
+      text = replaced(text, step.content, place.last ? "" : " ");
+      return;
   }
 }
 
-void Decoder::strip_start(std::string& text) const {
-  strip(text, strip_content_, strip_count_, true);
+void Decoder::append(std::string& text, std::int32_t id, Place place) const {
+  if (!place.first) text += separator_;
+  if ((place.first && first_differs_) || (place.last && last_differs_)) {
+    text += decode(tokens_[static_cast<std::size_t>(id)], place);
+  } else {
+    text += bytes(id);
+  }
+}
+
+void Decoder::strip_start(std::string& text, std::int64_t& count) const {
+  for (; count > 0 && text.starts_with(strip_content_); --count) {
+    text.erase(0, strip_content_.size());
+  }
+  if (!text.empty()) count = 0;
 }
 
 }  // namespace fathom::tokenizer

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "text/utf8.h"
+#include "tokenizer/byte_level.h"
 
 namespace fathom {
 namespace tokenizer {
@@ -92,10 +93,25 @@ Tokenizer::Impl::Impl(TokenizerSpec parsed, const std::string& where)
     }
   }
   for (const auto& step : spec.post_processors) {
-    if (step.kind == PostProcessorStep::Kind::template_processing) {
-      add_template(step, where + ": post_processor");
+    using Kind = PostProcessorStep::Kind;
+    if (step.kind == Kind::template_processing) add_template(step, where + ": post_processor");
+    if (step.kind == Kind::bert || step.kind == Kind::roberta) {
+      wrap({step.begin.id}, {step.end.id}, where + ": post_processor");
     }
   }
+}
+
+void Tokenizer::Impl::wrap(const std::vector<std::int32_t>& before,
+                           const std::vector<std::int32_t>& after, const std::string& where) {
+  for (const auto* part : {&before, &after}) {
+    for (const std::int32_t id : *part) {
+      if (static_cast<std::size_t>(id) >= tokens.size()) {
+        fail_input("{}: the id {} is beyond the vocabulary", where, id);
+      }
+    }
+  }
+  prefix.insert(prefix.begin(), before.begin(), before.end());
+  suffix.insert(suffix.end(), after.begin(), after.end());
 }
 
 void Tokenizer::Impl::add_template(const PostProcessorStep& step, const std::string& where) {
@@ -114,34 +130,29 @@ void Tokenizer::Impl::add_template(const PostProcessorStep& step, const std::str
     if (token == step.special_tokens.end()) {
       fail_input("{}.single: '{}' is missing in special_tokens", where, item.special_token);
     }
-    for (const std::int32_t id : token->ids) {
-      if (static_cast<std::size_t>(id) >= tokens.size()) {
-        fail_input("{}.special_tokens: the id {} is beyond the vocabulary", where, id);
-      }
-      (seen ? after : before).push_back(id);
-    }
+    auto& side = seen ? after : before;
+    side.insert(side.end(), token->ids.begin(), token->ids.end());
   }
   if (!seen) fail_input("{}.single: wants the sequence A exactly once", where);
-  prefix.insert(prefix.begin(), before.begin(), before.end());
-  suffix.insert(suffix.end(), after.begin(), after.end());
+  wrap(before, after, where + ".special_tokens");
 }
 
 void Tokenizer::Impl::encode(std::string_view text, bool skip_special,
                              std::vector<std::int32_t>& out) const {
   auto workspace = pool.take(pre_tokenizer);
-  while (!text.empty()) {
+  for (bool at_start = true; !text.empty(); at_start = false) {
     const std::size_t valid = utf8::valid_prefix(text);
-    if (valid > 0) encode_valid(text.substr(0, valid), skip_special, *workspace, out);
+    if (valid > 0) encode_valid(text.substr(0, valid), at_start, skip_special, *workspace, out);
     text.remove_prefix(valid);
     const std::size_t invalid = utf8::invalid_prefix(text);
-    if (invalid > 0) bpe.encode_invalid(text.substr(0, invalid), workspace->bpe, out);
+    if (invalid > 0) encode_invalid(text.substr(0, invalid), *workspace, out);
     text.remove_prefix(invalid);
   }
   pool.put(std::move(workspace));
 }
 
-void Tokenizer::Impl::encode_valid(std::string_view text, bool skip_special, Workspace& workspace,
-                                   std::vector<std::int32_t>& out) const {
+void Tokenizer::Impl::encode_valid(std::string_view text, bool at_start, bool skip_special,
+                                   Workspace& workspace, std::vector<std::int32_t>& out) const {
   Encoding sink(bpe, workspace.bpe, out);
   auto& raw = workspace.raw_parts;
   raw.clear();
@@ -151,12 +162,8 @@ void Tokenizer::Impl::encode_valid(std::string_view text, bool skip_special, Wor
       out.push_back(raw_part.id);
       continue;
     }
-    std::string_view plain = raw_part.text;
-    if (!normalizer.empty()) {
-      workspace.normalized = plain;
-      normalizer.apply(workspace.normalized);
-      plain = workspace.normalized;
-    }
+    const std::string_view plain = normalized(raw_part.text, workspace);
+    const bool first = at_start && raw_part.text.data() == text.data();
     auto& parts = workspace.parts;
     parts.clear();
     normalized_matcher.split(plain, skip_special, parts);
@@ -164,24 +171,35 @@ void Tokenizer::Impl::encode_valid(std::string_view text, bool skip_special, Wor
       if (part.id >= 0) {
         out.push_back(part.id);
       } else {
-        pre_tokenizer.split(part.text, workspace.split, sink);
+        pre_tokenizer.split(part.text, first && part.text.data() == plain.data(), workspace.split,
+                            sink);
       }
     }
   }
 }
 
+void Tokenizer::Impl::encode_invalid(std::string_view bytes, Workspace& workspace,
+                                     std::vector<std::int32_t>& out) const {
+  if (!pre_tokenizer.spells_bytes()) return bpe.encode_invalid(bytes, workspace.bpe, out);
+  std::string spelled;
+  append_byte_level(spelled, bytes);
+  bpe.encode(spelled, workspace.bpe, out);
+}
+
+std::string_view Tokenizer::Impl::normalized(std::string_view text, Workspace& workspace) const {
+  if (normalizer.empty()) return text;
+  workspace.normalized = text;
+  normalizer.apply(workspace.normalized);
+  return workspace.normalized;
+}
+
 void Tokenizer::Impl::pieces(std::string_view text, Workspace& workspace,
                              PreTokenizer::Sink& sink) const {
-  while (!text.empty()) {
+  for (bool at_start = true; !text.empty(); at_start = false) {
     const std::size_t valid = utf8::valid_prefix(text);
     if (valid > 0) {
-      std::string_view plain = text.substr(0, valid);
-      if (!normalizer.empty()) {
-        workspace.normalized = plain;
-        normalizer.apply(workspace.normalized);
-        plain = workspace.normalized;
-      }
-      pre_tokenizer.split(plain, workspace.split, sink);
+      pre_tokenizer.split(normalized(text.substr(0, valid), workspace), at_start, workspace.split,
+                          sink);
     }
     text.remove_prefix(valid);
     const std::size_t invalid = utf8::invalid_prefix(text);

@@ -65,9 +65,16 @@ struct Tokenizer::Impl {
   tokenizer::WorkspacePool pool;
 
  private:
-  void encode_valid(std::string_view text, bool skip_special, tokenizer::Workspace& workspace,
-                    std::vector<std::int32_t>& out) const;
+  void encode_valid(std::string_view text, bool at_start, bool skip_special,
+                    tokenizer::Workspace& workspace, std::vector<std::int32_t>& out) const;
+  void encode_invalid(std::string_view bytes, tokenizer::Workspace& workspace,
+                      std::vector<std::int32_t>& out) const;
+  // `text`, or its normal form in the workspace.
+  std::string_view normalized(std::string_view text, tokenizer::Workspace& workspace) const;
   void add_template(const tokenizer::PostProcessorStep& step, const std::string& where);
+  // Puts ids around what the template adds already.
+  void wrap(const std::vector<std::int32_t>& before, const std::vector<std::int32_t>& after,
+            const std::string& where);
 };
 
 }  // namespace fathom

@@ -12,14 +12,14 @@ namespace fathom::tokenizer {
 namespace {
 
 void refuse_unsupported_model(const JsonValue& model) {
-  if (model.has("type") && model.at("type").text() != "BPE") refuse_type(model, "BPE");
+  if (const auto type = model.find("type"); type && type->text() != "BPE") {
+    type->refuse(fmt::format(
+        "is '{}': only BPE is supported; use a model whose tokenizer is BPE, or train one with "
+        "`fathom tokenizer train`",
+        type->text().substr(0, 60)));
+  }
   if (const auto dropout = model.find("dropout"); dropout && dropout->number() != 0) {
     dropout->refuse("is not supported; set it to null");
-  }
-  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (model.has(key) && !model.at(key).text().empty()) {
-      model.at(key).refuse("is not supported; only byte-level and byte-fallback BPE are");
-    }
   }
 }
 
@@ -78,6 +78,7 @@ std::pair<std::string, std::string> merge_parts(const JsonValue& merge) {
 
 void read_merges(const JsonValue& merges, BpeSpec& spec) {
   const TokenIds ids = index_tokens(spec.vocab);
+  const std::string& prefix = spec.continuing_subword_prefix;
   for (const JsonValue& merge : merges.items()) {
     if (merge.is_text() && merge.text().starts_with("#version")) continue;
     const auto [left, right] = merge_parts(merge);
@@ -89,7 +90,11 @@ void read_merges(const JsonValue& merges, BpeSpec& spec) {
       }
       return found->second;
     };
-    spec.merges.push_back({id(left), id(right), id(left + right)});
+    if (!right.starts_with(prefix)) {
+      merge.refuse(fmt::format("joins '{}', which lacks the prefix '{}'", right.substr(0, 60),
+                               prefix.substr(0, 60)));
+    }
+    spec.merges.push_back({id(left), id(right), id(left + right.substr(prefix.size()))});
   }
 }
 
@@ -132,6 +137,12 @@ void read_added_tokens(const JsonValue& list, TokenizerSpec& spec) {
 void read_model(const JsonValue& model, BpeSpec& spec) {
   refuse_unsupported_model(model);
   if (model.has("unk_token")) spec.unk_token = model.at("unk_token").text();
+  if (const auto prefix = model.find("continuing_subword_prefix")) {
+    spec.continuing_subword_prefix = prefix->text();
+  }
+  if (const auto suffix = model.find("end_of_word_suffix")) {
+    spec.end_of_word_suffix = suffix->text();
+  }
   spec.fuse_unk = model.boolean_or("fuse_unk", false);
   spec.byte_fallback = model.boolean_or("byte_fallback", false);
   spec.ignore_merges = model.boolean_or("ignore_merges", false);
@@ -149,6 +160,10 @@ TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
   const auto steps = [&](const char* part, const char* list_key, auto* read_step, auto& into) {
     if (const auto value = root.find(part)) read_steps(*value, list_key, read_step, into);
   };
+  // How transformers cuts and fills batches, unless it is told otherwise: callers do that.
+  for (const char* part : {"truncation", "padding"}) {
+    if (const auto settings = root.find(part)) settings->keys();
+  }
   steps("normalizer", "normalizers", read_normalizer, spec.normalizers);
   steps("pre_tokenizer", "pretokenizers", read_pre_tokenizer, spec.pre_tokenizers);
   steps("post_processor", "processors", read_post_processor, spec.post_processors);

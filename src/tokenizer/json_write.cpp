@@ -27,9 +27,27 @@ ordered_json step_json(const NormalizerStep& step) {
     case Kind::prepend:
       return {{"type", "Prepend"}, {"prepend", step.content}};
     case Kind::replace:
+      return {
+          {"type", "Replace"}, {"pattern", pattern_json(step.pattern)}, {"content", step.content}};
+    case Kind::lowercase:
+      return {{"type", "Lowercase"}};
+    case Kind::strip:
+      return {
+          {"type", "Strip"}, {"strip_left", step.strip_left}, {"strip_right", step.strip_right}};
+    case Kind::strip_accents:
+      return {{"type", "StripAccents"}};
+    case Kind::nmt:
+      return {{"type", "Nmt"}};
+    case Kind::bert:
       break;
   }
-  return {{"type", "Replace"}, {"pattern", pattern_json(step.pattern)}, {"content", step.content}};
+  ordered_json json = {{"type", "BertNormalizer"},
+                       {"clean_text", step.clean_text},
+                       {"handle_chinese_chars", step.handle_chinese_chars},
+                       {"strip_accents", nullptr},
+                       {"lowercase", step.lowercase}};
+  if (step.strip_accents) json["strip_accents"] = *step.strip_accents;
+  return json;
 }
 
 template <class Step>
@@ -40,17 +58,42 @@ ordered_json byte_level_json(const Step& step) {
           {"use_regex", step.use_regex}};
 }
 
+ordered_json metaspace_json(const std::string& character, PrependScheme prepend, bool split) {
+  constexpr const char* schemes[] = {"always", "first", "never"};
+  return {{"type", "Metaspace"},
+          {"replacement", character},
+          {"prepend_scheme", schemes[static_cast<std::size_t>(prepend)]},
+          {"split", split}};
+}
+
 ordered_json step_json(const PreTokenizerStep& step) {
   using Kind = PreTokenizerStep::Kind;
   constexpr const char* behaviors[] = {"Removed", "Isolated", "MergedWithPrevious",
                                        "MergedWithNext", "Contiguous"};
-  if (step.kind == Kind::byte_level) return byte_level_json(step);
-  if (step.kind == Kind::digits) {
-    return {{"type", "Digits"}, {"individual_digits", step.individual_digits}};
+  const char* const behavior = behaviors[static_cast<std::size_t>(step.behavior)];
+  switch (step.kind) {
+    case Kind::byte_level:
+      return byte_level_json(step);
+    case Kind::digits:
+      return {{"type", "Digits"}, {"individual_digits", step.individual_digits}};
+    case Kind::metaspace:
+      return metaspace_json(step.character, step.prepend, step.split_words);
+    case Kind::whitespace:
+      return {{"type", "Whitespace"}};
+    case Kind::whitespace_split:
+      return {{"type", "WhitespaceSplit"}};
+    case Kind::punctuation:
+      return {{"type", "Punctuation"}, {"behavior", behavior}};
+    case Kind::bert:
+      return {{"type", "BertPreTokenizer"}};
+    case Kind::char_delimiter:
+      return {{"type", "CharDelimiterSplit"}, {"delimiter", step.character}};
+    case Kind::split:
+      break;
   }
   return {{"type", "Split"},
           {"pattern", pattern_json(step.pattern)},
-          {"behavior", behaviors[static_cast<std::size_t>(step.behavior)]},
+          {"behavior", behavior},
           {"invert", step.invert}};
 }
 
@@ -66,7 +109,18 @@ ordered_json template_json(const std::vector<TemplateItem>& items) {
 }
 
 ordered_json step_json(const PostProcessorStep& step) {
-  if (step.kind == PostProcessorStep::Kind::byte_level) return byte_level_json(step);
+  using Kind = PostProcessorStep::Kind;
+  if (step.kind == Kind::byte_level) return byte_level_json(step);
+  if (step.kind == Kind::bert || step.kind == Kind::roberta) {
+    const auto token = [](const auto& t) { return ordered_json::array({t.content, t.id}); };
+    ordered_json json = {{"type", step.kind == Kind::bert ? "BertProcessing" : "RobertaProcessing"},
+                         {"sep", token(step.end)},
+                         {"cls", token(step.begin)}};
+    if (step.kind == Kind::bert) return json;
+    json["trim_offsets"] = step.trim_offsets;
+    json["add_prefix_space"] = step.add_prefix_space;
+    return json;
+  }
   auto tokens = ordered_json::object();
   for (const auto& token : step.special_tokens) {
     tokens[token.name] = {{"id", token.name}, {"ids", token.ids}, {"tokens", token.tokens}};
@@ -89,6 +143,10 @@ ordered_json step_json(const DecoderStep& step) {
       return {{"type", "ByteFallback"}};
     case Kind::fuse:
       return {{"type", "Fuse"}};
+    case Kind::metaspace:
+      return metaspace_json(step.content, step.prepend, step.split_words);
+    case Kind::bpe:
+      return {{"type", "BPEDecoder"}, {"suffix", step.content}};
     case Kind::strip:
       break;
   }
@@ -121,7 +179,9 @@ std::string model_json(const BpeSpec& model) {
   const auto flag = [](bool value) { return value ? "true" : "false"; };
   std::string out = "{\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": ";
   out += model.unk_token ? quoted(*model.unk_token) : "null";
-  out += ",\n    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null";
+  const auto affix = [](const std::string& text) { return text.empty() ? "null" : quoted(text); };
+  out += ",\n    \"continuing_subword_prefix\": " + affix(model.continuing_subword_prefix);
+  out += ",\n    \"end_of_word_suffix\": " + affix(model.end_of_word_suffix);
   out += std::string(",\n    \"fuse_unk\": ") + flag(model.fuse_unk);
   out += std::string(",\n    \"byte_fallback\": ") + flag(model.byte_fallback);
   out += std::string(",\n    \"ignore_merges\": ") + flag(model.ignore_merges);

@@ -1,88 +1,26 @@
 #include "tokenizer/normalizer.h"
 
-#include <utf8proc.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <memory>
 #include <utility>
 
 #include "core/error.h"
-#include "text/utf8.h"
+#include "tokenizer/clean_text.h"
+#include "tokenizer/unicode_forms.h"
 
 namespace fathom::tokenizer {
 namespace {
 
 using Kind = NormalizerStep::Kind;
 
-// Whether no Unicode normal form of this kind changes `text`: true only for
-// characters that neither decompose, compose nor reorder. Most text passes.
-bool is_inert(std::string_view text, Kind kind) {
-  const char32_t limit = kind == Kind::nfc ? 0x300 : kind == Kind::nfkc ? 0xa0 : 0x80;
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  while (p < end) {
-    const char32_t c = utf8::next(p);
-    if (c >= limit && !(c >= 0x4e00 && c <= 0x9fff)) return false;
-  }
-  return true;
-}
+// A Replace can multiply a text, and a Sequence of them do so again and again: a text may
+// grow to this many times its size and so many bytes more.
+constexpr std::size_t max_growth = 64, max_growth_bytes = 1 << 20;
 
-// Characters that Unicode gave a decomposition or a combining class after the
-// version that Hugging Face's normalizers know (found by comparing each code
-// point with `tokenizers` 0.23). They are left as they are, so that ids agree.
-constexpr std::array<std::pair<char32_t, char32_t>, 48> unknown_to_peers = {
-    {{0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},
-     {0xc3c, 0xc3c},     {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},
-     {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},   {0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},
-     {0xa82c, 0xa82c},   {0xab69, 0xab69},   {0x10781, 0x10785}, {0x10787, 0x107b0},
-     {0x107b2, 0x107ba}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff},
-     {0x10f46, 0x10f50}, {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b},
-     {0x1145e, 0x1145e}, {0x11839, 0x1183a}, {0x11930, 0x11930}, {0x11935, 0x11935},
-     {0x11938, 0x11938}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0},
-     {0x11a34, 0x11a34}, {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d42},
-     {0x11d44, 0x11d45}, {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1},
-     {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae},
-     {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}, {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}}};
-
-bool is_unknown(char32_t c) {
-  if (c < unknown_to_peers[0].first) return false;
-  const auto range = std::ranges::lower_bound(unknown_to_peers, c, {},
-                                              [](const auto& entry) { return entry.second; });
-  return range != unknown_to_peers.end() && c >= range->first;
-}
-
-void append_form(std::string& out, std::string_view text, utf8proc_option_t options) {
-  if (text.empty()) return;
-  utf8proc_uint8_t* result = nullptr;
-  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                 static_cast<utf8proc_ssize_t>(text.size()), &result, options);
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, &std::free);
-  if (size < 0) fail_runtime("cannot normalize a text: {}", utf8proc_errmsg(size));
-  out.append(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
-}
-
-void unicode_form(std::string& text, Kind kind) {
-  if (is_inert(text, kind)) return;
-  int options = UTF8PROC_STABLE;
-  options |= kind == Kind::nfc || kind == Kind::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
-  if (kind == Kind::nfkc || kind == Kind::nfkd) options |= UTF8PROC_COMPAT;
-  std::string result;
-  std::size_t done = 0;
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  while (p < end) {
-    const auto start = static_cast<std::size_t>(p - text.data());
-    if (!is_unknown(utf8::next(p))) continue;
-    const auto after = static_cast<std::size_t>(p - text.data());
-    append_form(result, std::string_view(text).substr(done, start - done),
-                static_cast<utf8proc_option_t>(options));
-    result.append(text, start, after - start);
-    done = after;
-  }
-  append_form(result, std::string_view(text).substr(done), static_cast<utf8proc_option_t>(options));
-  text = std::move(result);
+void check_growth(std::size_t size, std::size_t limit) {
+  if (size <= limit) return;
+  fail_input(
+      "the tokenizer's normalizer makes more than {} times its size of a text; shorten the "
+      "content of its Replace or Prepend steps",
+      max_growth);
 }
 
 }  // namespace
@@ -96,19 +34,21 @@ Replacer::Replacer(const PatternSpec& pattern, std::string content, const std::s
   }
 }
 
-void Replacer::apply(std::string& text) const {
+void Replacer::apply(std::string& text, std::size_t limit) const {
   std::string result;
   std::size_t done = 0;
+  const auto replace = [&](std::size_t begin, std::size_t end) {
+    result.append(text, done, begin - done).append(content_);
+    check_growth(result.size(), limit);
+    done = end;
+  };
   if (regex_) {
     const auto scratch = regex_->make_scratch();
     RegexMatches matches(*regex_, text, *scratch);
-    for (TextRange match{}; matches.next(match); done = match.end) {
-      result.append(text, done, match.begin - done).append(content_);
-    }
+    for (TextRange match{}; matches.next(match);) replace(match.begin, match.end);
   } else {
     for (std::size_t at; (at = text.find(literal_, done)) != std::string::npos;) {
-      result.append(text, done, at - done).append(content_);
-      done = at + literal_.size();
+      replace(at, at + literal_.size());
     }
     if (done == 0) return;
   }
@@ -118,21 +58,45 @@ void Replacer::apply(std::string& text) const {
 
 Normalizer::Normalizer(const std::vector<NormalizerStep>& steps, const std::string& where) {
   for (const auto& step : steps) {
-    Step built{step.kind, step.content, std::nullopt};
+    Step built{step, std::nullopt};
     if (step.kind == Kind::replace) built.replacer.emplace(step.pattern, step.content, where);
     steps_.push_back(std::move(built));
   }
 }
 
 void Normalizer::apply(std::string& text) const {
+  const std::size_t limit = max_growth * text.size() + max_growth_bytes;
   for (const auto& step : steps_) {
-    if (step.kind == Kind::prepend) {
-      if (!text.empty()) text.insert(0, step.content);
-    } else if (step.kind == Kind::replace) {
-      step.replacer->apply(text);
-    } else {
-      unicode_form(text, step.kind);
-    }
+    run(step, text, limit);
+    check_growth(text.size(), limit);
+  }
+}
+
+void Normalizer::run(const Step& step, std::string& text, std::size_t limit) {
+  switch (step.spec.kind) {
+    case Kind::nfc:
+      return to_unicode_form(text, UnicodeForm::nfc);
+    case Kind::nfd:
+      return to_unicode_form(text, UnicodeForm::nfd);
+    case Kind::nfkc:
+      return to_unicode_form(text, UnicodeForm::nfkc);
+    case Kind::nfkd:
+      return to_unicode_form(text, UnicodeForm::nfkd);
+    case Kind::prepend:
+      if (!text.empty()) text.insert(0, step.spec.content);
+      return;
+    case Kind::replace:
+      return step.replacer->apply(text, limit);
+    case Kind::lowercase:
+      return to_lower_case(text);
+    case Kind::strip:
+      return strip_space(text, step.spec.strip_left, step.spec.strip_right);
+    case Kind::strip_accents:
+      return strip_accents(text);
+    case Kind::nmt:
+      return clean_nmt(text);
+    case Kind::bert:
+      return clean_bert(text, step.spec);
   }
 }
 

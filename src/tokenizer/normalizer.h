@@ -1,6 +1,7 @@
 // Normalizers: the steps that rewrite a text before it is split.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ namespace fathom::tokenizer {
 class Replacer {
  public:
   Replacer(const PatternSpec& pattern, std::string content, const std::string& where);
-  void apply(std::string& text) const;
+  // Throws an input Error when the text would grow beyond `limit` bytes.
+  void apply(std::string& text, std::size_t limit = static_cast<std::size_t>(-1)) const;
 
  private:
   std::optional<Regex> regex_;  // for patterns that are no plain string
@@ -27,15 +29,17 @@ class Normalizer {
  public:
   Normalizer(const std::vector<NormalizerStep>& steps, const std::string& where);
   bool empty() const { return steps_.empty(); }
-  // Rewrites valid UTF-8 `text`, which stays valid.
+  // Rewrites valid UTF-8 `text`, which stays valid. Throws an input Error when it grows
+  // beyond all reason.
   void apply(std::string& text) const;
 
  private:
   struct Step {
-    NormalizerStep::Kind kind;
-    std::string content;
+    NormalizerStep spec;
     std::optional<Replacer> replacer;
   };
+  static void run(const Step& step, std::string& text, std::size_t limit);
+
   std::vector<Step> steps_;
 };
 

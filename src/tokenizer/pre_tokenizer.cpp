@@ -2,14 +2,16 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "text/utf8.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/unicode_classes.h"
 
 namespace fathom::tokenizer {
 namespace {
 
 using Kind = PreTokenizerStep::Kind;
-using Part = std::pair<TextRange, bool>;  // where, and whether it matched
+using Part = PreTokenizer::Part;
 
 // Joins parts as `behavior` asks; what is to be removed keeps its `true`.
 // A part joins the one before it (or, going backwards, the one after it).
@@ -39,18 +41,40 @@ void join_parts(std::vector<Part>& parts, SplitBehavior behavior) {
 
 PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std::string& where) {
   for (const auto& spec : steps) {
-    Step step{spec, std::nullopt, false};
-    if (spec.kind == Kind::split) {
-      step.regex = spec.pattern.kind == PatternSpec::Kind::regex
-                       ? Regex(spec.pattern.text, where)
-                       : Regex::literal(spec.pattern.text, where);
-    } else if (spec.kind == Kind::byte_level && spec.use_regex) {
-      step.regex = Regex(gpt2_pattern, where);
+    if (spec.kind != Kind::bert) {
+      add_step(spec, where);
+      continue;
     }
-    step.spell = spec.kind == Kind::byte_level && steps_.size() + 1 < steps.size();
-    steps_.push_back(std::move(step));
+    PreTokenizerStep part;
+    part.kind = Kind::whitespace_split;
+    add_step(part, where);
+    part.kind = Kind::punctuation;
+    add_step(part, where);
   }
-  ends_byte_level_ = !steps.empty() && steps.back().kind == Kind::byte_level;
+  ends_byte_level_ = !steps_.empty() && steps_.back().spec.kind == Kind::byte_level;
+  if (ends_byte_level_) steps_.back().spell = false;
+  const auto spelling = std::ranges::count_if(steps_, &Step::spell);
+  spells_bytes_ = !ends_byte_level_ && spelling > 0;
+  constexpr int max_spelling = 4;
+  if (spelling > max_spelling) {
+    fail_input("{}: {} ByteLevel steps spell a text over and over; at most {} are supported", where,
+               spelling, max_spelling);
+  }
+}
+
+void PreTokenizer::add_step(const PreTokenizerStep& spec, const std::string& where) {
+  Step step{spec, std::nullopt, spec.kind == Kind::byte_level, 0};
+  if (spec.kind == Kind::split) {
+    step.regex = spec.pattern.kind == PatternSpec::Kind::regex
+                     ? Regex(spec.pattern.text, where)
+                     : Regex::literal(spec.pattern.text, where);
+  } else if (spec.kind == Kind::byte_level && spec.use_regex) {
+    step.regex = Regex(gpt2_pattern, where);
+  } else if (spec.kind == Kind::char_delimiter) {
+    const char* p = spec.character.data();
+    step.delimiter = utf8::next(p);
+  }
+  steps_.push_back(std::move(step));
 }
 
 PreTokenizer::Scratch PreTokenizer::make_scratch() const {
@@ -62,77 +86,180 @@ PreTokenizer::Scratch PreTokenizer::make_scratch() const {
   return scratch;
 }
 
-void PreTokenizer::split(std::string_view text, Scratch& scratch, Sink& sink) const {
-  run(0, text, scratch, sink);
+void PreTokenizer::split(std::string_view text, bool at_start, Scratch& scratch, Sink& sink) const {
+  run(0, {text, at_start}, scratch, sink);
 }
 
-void PreTokenizer::run(std::size_t index, std::string_view text, Scratch& scratch,
-                       Sink& sink) const {
-  if (text.empty()) return;
-  if (index == steps_.size()) return sink.piece(text);
+void PreTokenizer::run(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
+  if (piece.text.empty()) return;
+  if (index == steps_.size()) return sink.piece(piece.text);
   const Step& step = steps_[index];
-  if (step.spec.kind == Kind::digits) return run_digits(index, text, scratch, sink);
-  std::string with_space;
-  if (step.spec.kind == Kind::byte_level && step.spec.add_prefix_space && text[0] != ' ') {
-    with_space.append(1, ' ').append(text);
-    text = with_space;
+  switch (step.spec.kind) {
+    case Kind::split:
+      return run_regex(index, piece, scratch, sink);
+    case Kind::byte_level:
+      return run_byte_level(index, piece, scratch, sink);
+    case Kind::digits:
+      return run_digits(index, piece, scratch, sink);
+    case Kind::metaspace:
+      return run_metaspace(index, piece, scratch, sink);
+    case Kind::whitespace:
+      return run_whitespace(index, piece, scratch, sink);
+    case Kind::whitespace_split:
+      return run_characters(index, piece, SplitBehavior::removed, utf8::is_space, scratch, sink);
+    case Kind::punctuation:
+      return run_characters(index, piece, step.spec.behavior, is_punctuation, scratch, sink);
+    case Kind::char_delimiter:
+      return run_characters(
+          index, piece, SplitBehavior::removed, [&](char32_t c) { return c == step.delimiter; },
+          scratch, sink);
+    case Kind::bert:  // two steps since the constructor
+      return;
   }
-  const bool plain =
-      step.spec.kind == Kind::byte_level || (step.spec.behavior == SplitBehavior::isolated);
-  if (!plain) return run_parts(index, text, scratch, sink);
-  // The common case: matches, and what lies between them, each go on alone.
-  const auto pass_on = [&](std::string_view part) {
-    if (part.empty()) return;
+}
+
+void PreTokenizer::run_byte_level(std::size_t index, Piece piece, Scratch& scratch,
+                                  Sink& sink) const {
+  const Step& step = steps_[index];
+  std::string with_space;
+  if (step.spec.add_prefix_space && piece.text[0] != ' ') {
+    with_space.append(1, ' ').append(piece.text);
+    piece.text = with_space;
+  }
+  const auto pass_on = [&](TextRange range) {
+    const Piece part = piece.part(range);
+    if (part.text.empty()) return;
     if (!step.spell) return run(index + 1, part, scratch, sink);
     std::string spelled;
-    append_byte_level(spelled, part);
-    run(index + 1, spelled, scratch, sink);
+    append_byte_level(spelled, part.text);
+    run(index + 1, {spelled, part.at_start}, scratch, sink);
   };
-  if (!step.regex) return pass_on(text);
-  RegexMatches matches(*step.regex, text, *scratch.steps[index].regex);
   std::size_t done = 0;
-  for (TextRange match{}; matches.next(match); done = match.end) {
-    pass_on(text.substr(done, match.begin - done));
-    pass_on(text.substr(match.begin, match.end - match.begin));
-  }
-  pass_on(text.substr(done));
-}
-
-void PreTokenizer::run_digits(std::size_t index, std::string_view text, Scratch& scratch,
-                              Sink& sink) const {
-  const bool individual = steps_[index].spec.individual_digits;
-  std::size_t done = 0;
-  bool in_number = false;
-  const char* const begin = text.data();
-  const char* const end = begin + text.size();
-  for (const char* p = begin; p < end;) {
-    const auto start = static_cast<std::size_t>(p - begin);
-    const bool number = utf8::is_number(utf8::next(p));
-    if (number != in_number || (number && individual)) {
-      run(index + 1, text.substr(done, start - done), scratch, sink);
-      done = start;
+  if (step.regex) {
+    RegexMatches matches(*step.regex, piece.text, *scratch.steps[index].regex);
+    for (TextRange match{}; matches.next(match); done = match.end) {
+      pass_on({done, match.begin});
+      pass_on(match);
     }
-    in_number = number;
   }
-  run(index + 1, text.substr(done), scratch, sink);
+  pass_on({done, piece.text.size()});
 }
 
-void PreTokenizer::run_parts(std::size_t index, std::string_view text, Scratch& scratch,
-                             Sink& sink) const {
+void PreTokenizer::run_regex(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
   const Step& step = steps_[index];
+  RegexMatches matches(*step.regex, piece.text, *scratch.steps[index].regex);
+  std::size_t done = 0;
+  if (step.spec.behavior == SplitBehavior::isolated) {
+    // The common case: matches, and what lies between them, each go on alone.
+    for (TextRange match{}; matches.next(match); done = match.end) {
+      run(index + 1, piece.part({done, match.begin}), scratch, sink);
+      run(index + 1, piece.part(match), scratch, sink);
+    }
+    return run(index + 1, piece.part({done, piece.text.size()}), scratch, sink);
+  }
   auto& parts = scratch.steps[index].parts;
   parts.clear();
-  RegexMatches matches(*step.regex, text, *scratch.steps[index].regex);
-  std::size_t done = 0;
   const bool hit = !step.spec.invert;
   for (TextRange match{}; matches.next(match); done = match.end) {
     if (match.begin > done) parts.push_back({{done, match.begin}, !hit});
     parts.push_back({match, hit});
   }
-  if (done < text.size()) parts.push_back({{done, text.size()}, !hit});
-  if (step.spec.behavior != SplitBehavior::removed) join_parts(parts, step.spec.behavior);
+  if (done < piece.text.size()) parts.push_back({{done, piece.text.size()}, !hit});
+  run_parts(index, piece, step.spec.behavior, scratch, sink);
+}
+
+void PreTokenizer::run_digits(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
+  const bool individual = steps_[index].spec.individual_digits;
+  std::size_t done = 0;
+  bool in_number = false;
+  const char* const begin = piece.text.data();
+  const char* const end = begin + piece.text.size();
+  for (const char* p = begin; p < end;) {
+    const auto start = static_cast<std::size_t>(p - begin);
+    const bool number = utf8::is_number(utf8::next(p));
+    if (number != in_number || (number && individual)) {
+      run(index + 1, piece.part({done, start}), scratch, sink);
+      done = start;
+    }
+    in_number = number;
+  }
+  run(index + 1, piece.part({done, piece.text.size()}), scratch, sink);
+}
+
+void PreTokenizer::run_metaspace(std::size_t index, Piece piece, Scratch& scratch,
+                                 Sink& sink) const {
+  const PreTokenizerStep& spec = steps_[index].spec;
+  const std::string& mark = spec.character;
+  std::string& text = scratch.steps[index].text;
+  text.clear();
+  for (const char c : piece.text) c == ' ' ? text.append(mark) : text.append(1, c);
+  const bool prepend = spec.prepend == PrependScheme::always ||
+                       (spec.prepend == PrependScheme::first && piece.at_start);
+  if (prepend && !text.starts_with(mark)) text.insert(0, mark);
+  piece.text = text;
+  std::size_t done = 0;
+  if (spec.split_words) {
+    for (std::size_t at = text.find(mark, 1); at != std::string::npos;
+         at = text.find(mark, at + 1)) {
+      run(index + 1, piece.part({done, at}), scratch, sink);
+      done = at;
+    }
+  }
+  run(index + 1, piece.part({done, text.size()}), scratch, sink);
+}
+
+void PreTokenizer::run_whitespace(std::size_t index, Piece piece, Scratch& scratch,
+                                  Sink& sink) const {
+  auto& parts = scratch.steps[index].parts;
+  parts.clear();
+  const char* const begin = piece.text.data();
+  const char* const end = begin + piece.text.size();
+  bool in_word = false;
+  for (const char* p = begin; p < end;) {
+    const auto start = static_cast<std::size_t>(p - begin);
+    const char32_t c = utf8::next(p);
+    const auto after = static_cast<std::size_t>(p - begin);
+    const bool space = utf8::is_space(c), word = !space && utf8::is_word(c);
+    const bool goes_on = !parts.empty() && parts.back().second == space && in_word == word;
+    if (goes_on) {
+      parts.back().first.end = after;
+    } else {
+      parts.push_back({{start, after}, space});
+    }
+    in_word = word;
+  }
+  run_parts(index, piece, SplitBehavior::removed, scratch, sink);
+}
+
+template <class Matches>
+void PreTokenizer::run_characters(std::size_t index, Piece piece, SplitBehavior behavior,
+                                  Matches&& matches, Scratch& scratch, Sink& sink) const {
+  auto& parts = scratch.steps[index].parts;
+  parts.clear();
+  const char* const begin = piece.text.data();
+  const char* const end = begin + piece.text.size();
+  std::size_t done = 0;
+  for (const char* p = begin; p < end;) {
+    const auto start = static_cast<std::size_t>(p - begin);
+    if (!matches(utf8::next(p))) continue;
+    if (start > done) parts.push_back({{done, start}, false});
+    done = static_cast<std::size_t>(p - begin);
+    parts.push_back({{start, done}, true});
+  }
+  if (done < piece.text.size()) parts.push_back({{done, piece.text.size()}, false});
+  run_parts(index, piece, behavior, scratch, sink);
+}
+
+void PreTokenizer::run_parts(std::size_t index, Piece piece, SplitBehavior behavior,
+                             Scratch& scratch, Sink& sink) const {
+  auto& parts = scratch.steps[index].parts;
+  if (behavior == SplitBehavior::isolated) {
+    for (const auto& [range, matched] : parts) run(index + 1, piece.part(range), scratch, sink);
+    return;
+  }
+  if (behavior != SplitBehavior::removed) join_parts(parts, behavior);
   for (const auto& [range, removed] : parts) {
-    if (!removed) run(index + 1, text.substr(range.begin, range.end - range.begin), scratch, sink);
+    if (!removed) run(index + 1, piece.part(range), scratch, sink);
   }
 }
 

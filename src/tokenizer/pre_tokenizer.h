@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tokenizer/regex.h"
@@ -16,11 +17,13 @@ namespace fathom::tokenizer {
 
 class PreTokenizer {
  public:
+  using Part = std::pair<TextRange, bool>;  // where, and whether it matched
+
   // Working memory of one text at a time.
   struct Scratch {
     struct Step {
       Regex::ScratchPtr regex;
-      std::vector<std::pair<TextRange, bool>> parts;
+      std::vector<Part> parts;
       std::string text;
     };
     std::vector<Step> steps;
@@ -40,24 +43,48 @@ class PreTokenizer {
   Scratch make_scratch() const;
   // Cuts valid UTF-8 `text`. When ends_byte_level(), pieces are the bytes to be
   // spelled byte-level; otherwise their text is what the vocabulary spells.
-  void split(std::string_view text, Scratch& scratch, Sink& sink) const;
+  // `at_start`: whether `text` is the beginning of what is encoded.
+  void split(std::string_view text, bool at_start, Scratch& scratch, Sink& sink) const;
 
   // Whether the last step is ByteLevel: its spelling is left to the model, which
   // then works on bytes.
   bool ends_byte_level() const { return ends_byte_level_; }
+  // Whether pieces come spelled byte-level, by a ByteLevel that is not the last step.
+  bool spells_bytes() const { return spells_bytes_; }
 
  private:
   struct Step {
     PreTokenizerStep spec;
     std::optional<Regex> regex;
     bool spell = false;  // a ByteLevel that is not the last step
+    char32_t delimiter = 0;
   };
-  void run(std::size_t step, std::string_view text, Scratch& scratch, Sink& sink) const;
-  void run_digits(std::size_t step, std::string_view text, Scratch& scratch, Sink& sink) const;
-  void run_parts(std::size_t step, std::string_view text, Scratch& scratch, Sink& sink) const;
+  struct Piece {
+    std::string_view text;
+    bool at_start;  // at the beginning of what is encoded
+    Piece part(TextRange range) const {
+      return {text.substr(range.begin, range.end - range.begin), at_start && range.begin == 0};
+    }
+  };
+
+  void add_step(const PreTokenizerStep& spec, const std::string& where);
+  void run(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  // One kind of step each; they run the steps behind it on every part.
+  void run_regex(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  void run_byte_level(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  void run_digits(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  void run_metaspace(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  void run_whitespace(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  // Splits at the characters that `matches` picks, each of which is a match.
+  template <class Matches>
+  void run_characters(std::size_t step, Piece piece, SplitBehavior behavior, Matches&& matches,
+                      Scratch& scratch, Sink& sink) const;
+  // Joins or drops the parts in the step's scratch as `behavior` asks and passes them on.
+  void run_parts(std::size_t step, Piece piece, SplitBehavior behavior, Scratch& scratch,
+                 Sink& sink) const;
 
   std::vector<Step> steps_;
-  bool ends_byte_level_ = false;
+  bool ends_byte_level_ = false, spells_bytes_ = false;
 };
 
 }  // namespace fathom::tokenizer

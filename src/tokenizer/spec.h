@@ -19,10 +19,27 @@ struct PatternSpec {
 };
 
 struct NormalizerStep {
-  enum class Kind { nfc, nfd, nfkc, nfkd, prepend, replace };
+  enum class Kind {
+    nfc,
+    nfd,
+    nfkc,
+    nfkd,
+    prepend,
+    replace,
+    lowercase,
+    strip,
+    strip_accents,
+    nmt,
+    bert,
+  };
   Kind kind = Kind::nfc;
-  PatternSpec pattern;  // replace
-  std::string content;  // prepend, replace
+  PatternSpec pattern;                         // replace
+  std::string content;                         // prepend, replace
+  bool strip_left = true, strip_right = true;  // strip
+  bool clean_text = true;                      // bert
+  bool handle_chinese_chars = true;            // bert
+  bool lowercase = true;                       // bert
+  std::optional<bool> strip_accents;           // bert; absent: as lowercase
 };
 
 // What becomes of the parts that a pattern matches.
@@ -34,16 +51,33 @@ enum class SplitBehavior {
   contiguous,
 };
 
+// Which pieces Metaspace begins with its character when they do not begin with it: all,
+// the one at the beginning of the text, or none.
+enum class PrependScheme { always, first, never };
+
 struct PreTokenizerStep {
-  enum class Kind { split, digits, byte_level };
+  enum class Kind {
+    split,
+    digits,
+    byte_level,
+    metaspace,
+    whitespace,        // runs of word characters, runs of others; no white space
+    whitespace_split,  // runs of anything but white space
+    punctuation,
+    bert,  // whitespace_split, then punctuation isolated
+    char_delimiter,
+  };
   Kind kind = Kind::split;
   PatternSpec pattern;                               // split
-  SplitBehavior behavior = SplitBehavior::isolated;  // split
+  SplitBehavior behavior = SplitBehavior::isolated;  // split, punctuation
   bool invert = false;                               // split: cut out what does not match
   bool individual_digits = false;                    // digits
   bool add_prefix_space = false;                     // byte_level
   bool trim_offsets = true;                          // byte_level: kept, changes no id
   bool use_regex = true;                             // byte_level: split as GPT-2 does
+  std::string character;                             // metaspace, char_delimiter: one in UTF-8
+  PrependScheme prepend = PrependScheme::always;     // metaspace
+  bool split_words = true;                           // metaspace: cut before each character
 };
 
 struct AddedToken {
@@ -68,20 +102,28 @@ struct TemplateToken {
 };
 
 struct PostProcessorStep {
-  enum class Kind { byte_level, template_processing };
+  enum class Kind { byte_level, template_processing, bert, roberta };
+  struct Token {
+    std::string content;
+    std::int32_t id = 0;
+  };
   Kind kind = Kind::byte_level;
-  bool add_prefix_space = false, trim_offsets = true, use_regex = true;  // byte_level
-  std::vector<TemplateItem> single, pair;                                // template_processing
-  std::vector<TemplateToken> special_tokens;                             // template_processing
+  // byte_level, and the first two roberta: kept, they change no id.
+  bool add_prefix_space = false, trim_offsets = true, use_regex = true;
+  Token begin, end;                           // bert, roberta
+  std::vector<TemplateItem> single, pair;     // template_processing
+  std::vector<TemplateToken> special_tokens;  // template_processing
 };
 
 struct DecoderStep {
-  enum class Kind { byte_level, replace, byte_fallback, fuse, strip };
+  enum class Kind { byte_level, replace, byte_fallback, fuse, strip, metaspace, bpe };
   Kind kind = Kind::byte_level;
   bool add_prefix_space = false, trim_offsets = true, use_regex = true;  // byte_level
   PatternSpec pattern;                                                   // replace
-  std::string content;                                                   // replace, strip
-  std::int64_t start = 0, stop = 0;                                      // strip
+  std::string content;               // replace, strip; metaspace: its character; bpe: the suffix
+  std::int64_t start = 0, stop = 0;  // strip
+  PrependScheme prepend = PrependScheme::always;  // metaspace
+  bool split_words = true;                        // metaspace: kept, changes no text
 };
 
 struct BpeSpec {
@@ -97,6 +139,9 @@ struct BpeSpec {
   bool fuse_unk = false;
   bool byte_fallback = false;
   bool ignore_merges = false;
+  // Of every symbol of a piece but the first, and of the last: how the vocabulary spells
+  // them. A merge joins "a" and "##b" to "ab".
+  std::string continuing_subword_prefix, end_of_word_suffix;
 };
 
 struct TokenizerSpec {

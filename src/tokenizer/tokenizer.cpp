@@ -62,17 +62,23 @@ void Tokenizer::encode_to(std::string_view text, EncodeOptions options,
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {
+  const auto is_shown = [&](std::int32_t id) {
+    const std::size_t index = check_id(*impl_, id);
+    return !impl_->tokens[index].empty() &&
+           (special == SpecialTokens::keep || !impl_->special[index]);
+  };
   std::string text;
+  std::optional<std::int32_t> held;  // until it is known whether it is the last one
   bool first = true;
   for (const std::int32_t id : ids) {
-    const std::size_t index = check_id(*impl_, id);
-    if (impl_->tokens[index].empty()) continue;
-    if (special == SpecialTokens::skip && impl_->special[index]) continue;
-    if (!first) text += impl_->decoder.separator();
-    first = false;
-    text += impl_->decoder.bytes(id);
+    if (!is_shown(id)) continue;
+    if (held) impl_->decoder.append(text, *held, {.first = first});
+    first = first && !held;
+    held = id;
   }
-  impl_->decoder.strip_start(text);
+  if (held) impl_->decoder.append(text, *held, {.first = first, .last = true});
+  std::int64_t strips = impl_->decoder.strip_count();
+  impl_->decoder.strip_start(text, strips);
   return text;
 }
 
@@ -139,24 +145,36 @@ void Tokenizer::save(const std::string& path) const {
 }
 
 StreamDecoder::StreamDecoder(Tokenizer tokenizer, SpecialTokens special)
-    : tokenizer_(std::move(tokenizer)), special_(special) {}
+    : tokenizer_(std::move(tokenizer)),
+      special_(special),
+      strips_(tokenizer_.impl_->decoder.strip_count()) {}
 
 std::string StreamDecoder::push(std::int32_t id) {
-  const std::string_view bytes = tokenizer_.id_to_bytes(id);
-  if (special_ == SpecialTokens::skip && tokenizer_.is_special(id)) return "";
-  if (tokenizer_.id_to_token(id).empty()) return "";
-  const auto& decoder = tokenizer_.impl_->decoder;
-  if (started_) held_ += decoder.separator();
-  held_ += bytes;
-  if (!started_) decoder.strip_start(held_);
-  started_ = true;
+  const auto& impl = *tokenizer_.impl_;
+  const std::size_t index = check_id(impl, id);
+  if (special_ == SpecialTokens::skip && impl.special[index]) return "";
+  if (impl.tokens[index].empty()) return "";
+  if (!impl.decoder.last_differs()) {
+    append(id, false);
+  } else {
+    if (last_) append(*last_, false);
+    last_ = id;
+  }
   const std::size_t ready = held_.size() - utf8::incomplete_suffix(held_);
   std::string text = held_.substr(0, ready);
   held_.erase(0, ready);
   return text;
 }
 
+void StreamDecoder::append(std::int32_t id, bool last) {
+  const auto& decoder = tokenizer_.impl_->decoder;
+  decoder.append(held_, id, {.first = !started_, .last = last});
+  decoder.strip_start(held_, strips_);
+  started_ = true;
+}
+
 std::string StreamDecoder::finish() {
+  if (last_) append(*std::exchange(last_, std::nullopt), true);
   return std::exchange(held_, {});
 }
 

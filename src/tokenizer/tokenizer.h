@@ -108,13 +108,17 @@ class StreamDecoder {
 
   // The text that `id` completes; often empty in the middle of a character.
   std::string push(std::int32_t id);
-  // What is still held back (an incomplete character), as it is.
+  // What is still held back (an incomplete character, a last token), as it is.
   std::string finish();
 
  private:
+  void append(std::int32_t id, bool last);
+
   Tokenizer tokenizer_;
   SpecialTokens special_;
   std::string held_;
+  std::optional<std::int32_t> last_;  // held back where the last token decodes differently
+  std::int64_t strips_ = 0;           // that the beginning of the text may still lose
   bool started_ = false;
 };
 
