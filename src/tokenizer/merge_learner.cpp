@@ -54,9 +54,11 @@ class PairIndex {
 
 class Learner {
  public:
-  Learner(const PieceCounter& pieces, const LearnOptions& options) : options_(options) {
+  Learner(std::span<const PieceCounter> parts, const LearnOptions& options) : options_(options) {
     start_vocabulary();
-    load_words(pieces);
+    for (const PieceCounter& pieces : parts) load_words(pieces);
+    touched_.clear();
+    for (Pair& pair : pairs_) pair.touched = false;
     for (std::uint32_t number = 0; number < pairs_.size(); ++number) offer(number);
   }
 
@@ -126,8 +128,6 @@ class Learner {
         change(make_key(symbols_[i], symbols_[i + 1]), word.count, number);
       }
     });
-    touched_.clear();
-    for (Pair& pair : pairs_) pair.touched = false;
   }
 
   // Adds to a pair's count; an increase notes the word that caused it.
@@ -217,8 +217,8 @@ class Learner {
 
 }  // namespace
 
-BpeSpec learn_merges(const PieceCounter& pieces, const LearnOptions& options) {
-  return Learner(pieces, options).run();
+BpeSpec learn_merges(std::span<const PieceCounter> parts, const LearnOptions& options) {
+  return Learner(parts, options).run();
 }
 
 }  // namespace fathom::tokenizer

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct LearnOptions {
 // The vocabulary (the 256 bytes in the order of their characters, then one token
 // a merge) and the merges. Of pairs that are equally frequent, the one with the
 // smaller ids comes first, so the result depends on the counts alone.
-BpeSpec learn_merges(const PieceCounter& pieces, const LearnOptions& options);
+// `parts` hold the pieces, each in one part only.
+BpeSpec learn_merges(std::span<const PieceCounter> parts, const LearnOptions& options);
 
 }  // namespace fathom::tokenizer

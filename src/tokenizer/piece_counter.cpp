@@ -2,7 +2,10 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "core/parallel.h"
 
 namespace fathom::tokenizer {
 
@@ -39,6 +42,33 @@ void PieceCounter::prune(std::uint64_t least) {
     if (count >= least) kept.add(piece, count);
   });
   *this = std::move(kept);
+}
+
+void PieceTable::add(std::span<const PieceCounter> counters) {
+  const auto for_each_part = [&](auto&& work) {
+    parallel_for(static_cast<std::int64_t>(num_parts), 1, [&](auto begin, auto end) {
+      for (auto part = begin; part < end; ++part) work(static_cast<std::size_t>(part));
+    });
+  };
+  for_each_part([&](std::size_t part) {
+    for (const PieceCounter& counter : counters) {
+      counter.for_each(
+          [&](std::string_view piece, std::uint64_t count) { parts_[part].add(piece, count); },
+          part, num_parts);
+    }
+  });
+  if (memory() <= max_memory_) return;
+  // A quarter below the bound, so that not every round has to prune.
+  for (std::uint64_t least = 2; memory() > max_memory_ / 4 * 3; ++least) {
+    for_each_part([&](std::size_t part) { parts_[part].prune(least); });
+    pruned_below_ = std::max(pruned_below_, least);
+  }
+}
+
+std::size_t PieceTable::memory() const {
+  std::size_t bytes = 0;
+  for (const PieceCounter& part : parts_) bytes += part.memory();
+  return bytes;
 }
 
 }  // namespace fathom::tokenizer

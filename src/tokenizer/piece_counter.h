@@ -1,7 +1,9 @@
 // Counts how often each piece occurs: what training sees of its text.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +16,9 @@ class PieceCounter {
 
   void add(std::string_view piece, std::uint64_t count = 1);
   std::size_t size() const { return used_; }
-  // Bytes of memory in use.
-  std::size_t memory() const { return slots_.size() * sizeof(Slot) + text_.capacity(); }
+  // Bytes of memory in use, without what the text may grow into: depends on the pieces
+  // alone, not on the order they came in.
+  std::size_t memory() const { return slots_.size() * sizeof(Slot) + text_.size(); }
 
   // f(piece, count) for each piece whose hash falls into `part` of `parts`.
   template <class F>
@@ -40,6 +43,31 @@ class PieceCounter {
   std::vector<Slot> slots_;  // open addressing; a count of 0 is free
   std::string text_;
   std::size_t used_ = 0;
+};
+
+// Counts in bounded memory. Counters are added in rounds; when the table has outgrown its
+// bound after a round, the pieces seen once so far are forgotten, then those seen twice,
+// and so on. The result depends on what each round held, not on how its counters or this
+// table's work were shared among threads.
+class PieceTable {
+ public:
+  explicit PieceTable(std::size_t max_memory) : max_memory_(max_memory), parts_(num_parts) {}
+
+  // Adds a round's counters, on all threads.
+  void add(std::span<const PieceCounter> counters);
+
+  // Disjoint parts of the pieces.
+  std::span<const PieceCounter> parts() const { return parts_; }
+  std::size_t memory() const;
+  // Pieces seen fewer times than this have been forgotten at least once; 0 when none.
+  std::uint64_t pruned_below() const { return pruned_below_; }
+
+ private:
+  static constexpr std::size_t num_parts = 16;  // whatever the number of threads
+
+  std::size_t max_memory_;
+  std::vector<PieceCounter> parts_;  // by hash
+  std::uint64_t pruned_below_ = 0;
 };
 
 }  // namespace fathom::tokenizer

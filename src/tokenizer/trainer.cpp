@@ -1,7 +1,6 @@
 #include "tokenizer/trainer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <mutex>
 
@@ -88,57 +87,52 @@ class Counting final : public PreTokenizer::Sink {
   PieceCounter& counter_;
 };
 
-// Counts the pieces of all files: each thread on its own, then each a part of
-// the hash space over all of them. Sums do not depend on who counted what.
-std::vector<PieceCounter> count_pieces(const TokenizerTrainConfig& config,
-                                       const Tokenizer::Impl& splitter) {
+std::size_t size_of(const TextBlock& block) {
+  std::size_t bytes = 0;
+  for (const auto& text : block.texts) bytes += text.size();
+  return bytes;
+}
+
+// Counts the pieces of all files in rounds: each thread on its own, then all into the
+// table. A round ends after so many bytes that its counters take no more memory than the
+// table even when hardly a piece repeats, and where it ends depends on the text alone.
+PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Impl& splitter) {
+  const auto max_memory = static_cast<std::size_t>(config.memory_mb) << 20;
+  const std::size_t round_bytes = max_memory / 64;
   const std::vector<std::string> files = expand_paths(config.files, "files");
   TextBlocks blocks(files, config.text_field);
   Progress progress("reading text", TextBlocks::total_size(files), Progress::Unit::bytes);
-  std::vector<PieceCounter> counters(static_cast<std::size_t>(num_threads()));
-  std::mutex progress_mutex;
+  PieceTable table(max_memory);
   std::uint64_t shown = 0;
-  on_each_thread([&](int thread, int) {
-    PieceCounter& counter = counters[static_cast<std::size_t>(thread)];
-    Counting sink(counter);
-    Workspace workspace(splitter.pre_tokenizer);
-    for (TextBlock block; blocks.next(block);) {
-      for (const auto& text : block.texts) splitter.pieces(text, workspace, sink);
-      const std::lock_guard lock(progress_mutex);
+  for (bool more = true; more;) {
+    std::vector<PieceCounter> counters(static_cast<std::size_t>(num_threads()));
+    std::mutex mutex;
+    std::size_t taken = 0;
+    const auto take = [&](TextBlock& block) {
+      const std::lock_guard lock(mutex);
       const std::uint64_t now = blocks.position();
       if (now > shown) progress.advance(now - shown);
       shown = std::max(shown, now);
-    }
-  });
+      if (taken >= round_bytes || !more) return false;
+      more = blocks.next(block);
+      if (more) taken += size_of(block);
+      return more;
+    };
+    on_each_thread([&](int thread, int) {
+      Counting sink(counters[static_cast<std::size_t>(thread)]);
+      Workspace workspace(splitter.pre_tokenizer);
+      for (TextBlock block; take(block);) {
+        for (const auto& text : block.texts) splitter.pieces(text, workspace, sink);
+      }
+    });
+    table.add(counters);
+  }
   progress.finish();
-  return counters;
-}
-
-PieceCounter add_up(const std::vector<PieceCounter>& counters, std::int64_t memory_mb) {
-  if (counters.size() == 1) return counters[0];
-  std::vector<PieceCounter> parts(counters.size());
-  on_each_thread(
-      [&](int thread, int threads) {
-        for (const auto& counter : counters) {
-          counter.for_each(
-              [&](std::string_view piece, std::uint64_t count) {
-                parts[static_cast<std::size_t>(thread)].add(piece, count);
-              },
-              static_cast<std::size_t>(thread), static_cast<std::size_t>(threads));
-        }
-      },
-      static_cast<int>(counters.size()));
-  PieceCounter all;
-  for (const auto& part : parts) {
-    part.for_each([&](std::string_view piece, std::uint64_t count) { all.add(piece, count); });
+  if (table.pruned_below() > 0) {
+    log::warning("tokenizer train: pieces seen fewer than {} times were left out (memory_mb)",
+                 table.pruned_below());
   }
-  const auto bound = static_cast<std::size_t>(memory_mb) << 20;
-  for (std::uint64_t least = 2; all.memory() > bound; ++least) {
-    all.prune(least);
-    log::warning("tokenizer train: pieces seen fewer than {} times are left out (memory_mb)",
-                 least);
-  }
-  return all;
+  return table;
 }
 
 // Special tokens behind the ordinary ones, then reserved ones up to a multiple.
@@ -178,15 +172,11 @@ TokenizerTrainResult train_tokenizer(const TokenizerTrainConfig& config) {
   check(config);
   const auto start = std::chrono::steady_clock::now();
   TokenizerSpec spec = empty_spec(config);
-  PieceCounter pieces;
-  {
-    const Tokenizer::Impl splitter(spec, "tokenizer train");
-    pieces = add_up(count_pieces(config, splitter), config.memory_mb);
-  }
+  const PieceTable pieces = count_pieces(config, Tokenizer::Impl(spec, "tokenizer train"));
   Progress progress("learning merges", static_cast<std::uint64_t>(config.vocab_size) - 256);
-  spec.model = learn_merges(
-      pieces, {static_cast<std::size_t>(config.vocab_size),
-               static_cast<std::uint64_t>(config.min_frequency), [&] { progress.advance(1); }});
+  spec.model = learn_merges(pieces.parts(), {static_cast<std::size_t>(config.vocab_size),
+                                             static_cast<std::uint64_t>(config.min_frequency),
+                                             [&] { progress.advance(1); }});
   progress.finish();
   if (spec.model.vocab.size() < static_cast<std::size_t>(config.vocab_size)) {
     log::warning("tokenizer train: the text gives {} ordinary tokens, not {}",

@@ -34,7 +34,8 @@ void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
   field("special_tokens", c.special_tokens, "names of the special tokens");
   field("min_frequency", c.min_frequency, "pairs seen less often do not merge");
   field("memory_mb", c.memory_mb,
-        "bound on the table of pieces; beyond it the rarest pieces are left out");
+        "bound on the table of pieces, and on a round's counters beside it; beyond it the "
+        "rarest pieces are left out");
   field("like", c.like, "a tokenizer.json whose normalizer and splitting are used");
   field("report_mb", c.report_mb, "text of each entry of files read again for the report");
 }

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "tokenizer/piece_counter.h"
 
 namespace fathom {
 namespace {
@@ -36,6 +37,71 @@ TEST(Trainer, ResultDoesNotDependOnThreads) {
   const auto three = train_tokenizer(config);
   EXPECT_EQ(one.tokenizer.to_json(), three.tokenizer.to_json());
   EXPECT_THAT(one.report, testing::HasSubstr("Latin"));
+}
+
+// Words that occur once each, more of them than 16 MB hold, around some that repeat.
+std::string many_words(const std::string& name) {
+  const std::string path = testing::TempDir() + name;
+  std::ofstream file(path);
+  for (int i = 0; i < 300000; ++i) {
+    std::string word = "qx";
+    for (int rest = i * 7 + 11; rest > 0; rest /= 21) word += static_cast<char>('a' + rest % 21);
+    file << word << (i % 3 == 0 ? " common words\n" : "\n");
+  }
+  return path;
+}
+
+TEST(Trainer, MemoryBoundDoesNotDependOnThreads) {
+  auto config = config_for(many_words("many.txt"));
+  config.report_mb = 0;
+  const auto train = [&](int threads, std::int64_t memory_mb) {
+    set_num_threads(threads);
+    config.memory_mb = memory_mb;
+    return train_tokenizer(config).tokenizer.to_json();
+  };
+  const std::string bounded = train(1, 16);
+  EXPECT_EQ(train(3, 16), bounded);
+  EXPECT_NE(train(2, 4096), bounded);  // the bound did leave pieces out
+}
+
+TEST(PieceTable, StaysWithinItsBoundAndKeepsWhatIsFrequent) {
+  using tokenizer::PieceCounter;
+  constexpr std::size_t bound = 4 << 20;
+  tokenizer::PieceTable table(bound);
+  std::uint64_t number = 0;
+  for (int round = 0; round < 10; ++round) {
+    std::vector<PieceCounter> counters(2);
+    for (int i = 0; i < 20000; ++i) {
+      counters[0].add("rare piece " + std::to_string(++number));
+      if (i % 1000 == 0) counters[static_cast<std::size_t>(i / 1000 % 2)].add("frequent", 3);
+    }
+    table.add(counters);
+    EXPECT_LE(table.memory(), bound);
+  }
+  EXPECT_EQ(table.pruned_below(), 2u);
+  std::uint64_t frequent = 0, kinds = 0;
+  for (const PieceCounter& part : table.parts()) {
+    part.for_each([&](std::string_view piece, std::uint64_t count) {
+      ++kinds;
+      if (piece == "frequent") frequent += count;
+    });
+  }
+  EXPECT_EQ(frequent, 10u * 20 * 3);
+  EXPECT_LT(kinds, 60000u);
+}
+
+TEST(PieceTable, PrunesHarderWhereItMust) {
+  tokenizer::PieceTable table(4 << 20);
+  std::vector<tokenizer::PieceCounter> counters(1);
+  for (int i = 0; i < 100000; ++i) counters[0].add("seen twice " + std::to_string(i), 2);
+  counters[0].add("seen thrice", 3);
+  table.add(counters);
+  EXPECT_EQ(table.pruned_below(), 3u);
+  std::vector<std::string> left;
+  for (const auto& part : table.parts()) {
+    part.for_each([&](std::string_view piece, std::uint64_t) { left.emplace_back(piece); });
+  }
+  EXPECT_THAT(left, testing::ElementsAre("seen thrice"));
 }
 
 TEST(Trainer, SplitsAsTheReportDoes) {
