@@ -113,7 +113,7 @@ StepShape shape_of(const Arguments& a) {
   StepShape shape;
   shape.device = parse_device(a.device);
   shape.model = model_of(a);
-  shape.dtype = choose_dtype(choice<Precision>("--dtype", a.dtype), shape.device);
+  shape.dtype = choose_dtype(choice<DTypeChoice>("--dtype", a.dtype), shape.device);
   shape.sequences = a.tokens_per_step / a.sequence_length;
   shape.sequence_length = a.sequence_length;
   shape.logits_chunk = a.logits_chunk;

@@ -21,12 +21,12 @@
 
 namespace fathom {
 
-enum class Precision {
+enum class DTypeChoice {
   automatic,  // bf16 where the processor computes in it, else f32
   f32,
   bf16,
 };
-inline std::span<const std::string_view> enum_names(Precision) {
+inline std::span<const std::string_view> enum_names(DTypeChoice) {
   static constexpr std::string_view names[] = {"auto", "f32", "bf16"};
   return names;
 }
@@ -94,7 +94,7 @@ struct TrainConfig {
   std::string init_from;
   std::string device = "cpu";
   std::int64_t threads = 0;
-  Precision dtype = Precision::automatic;
+  DTypeChoice dtype = DTypeChoice::automatic;
   std::int64_t seed = 1;
   bool deterministic = false;
   ModelConfig model;

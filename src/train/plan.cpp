@@ -102,11 +102,11 @@ bool computes_bf16(Device device) {
 #endif
 }
 
-DType choose_dtype(Precision precision, Device device) {
-  if (precision == Precision::automatic) {
+DType choose_dtype(DTypeChoice precision, Device device) {
+  if (precision == DTypeChoice::automatic) {
     return computes_bf16(device) ? DType::bf16 : DType::f32;
   }
-  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
+  return precision == DTypeChoice::bf16 ? DType::bf16 : DType::f32;
 }
 
 DataFacts facts_of(const PreparedData& data) {
@@ -142,7 +142,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();
-  config.dtype = plan.dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
+  config.dtype = plan.dtype == DType::bf16 ? DTypeChoice::bf16 : DTypeChoice::f32;
   plan.threads = static_cast<int>(config.threads);
   plan.micro_batches = loop.global_batch / (loop.micro_batch * layout.dp);
   plan.micro_tokens = loop.micro_batch * loop.sequence_length;

@@ -47,6 +47,6 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
 // What a precision of the config stands for there.
-DType choose_dtype(Precision precision, Device device);
+DType choose_dtype(DTypeChoice precision, Device device);
 
 }  // namespace fathom
