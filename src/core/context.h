@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "core/buffer.h"
 #include "core/device.h"
@@ -45,6 +46,9 @@ struct Context {
   // As what it is noted; and whether it runs beside the computing, which it should leave the
   // GPU's multiprocessors to.
   TraceLane lane{};
+  // Handles and plans of the libraries that compute on a GPU, this context's alone. Operations
+  // take them from a pool at first use (ops/cuda/libraries.h).
+  std::shared_ptr<void> libraries;
 
   // Workspace for the largest scratch of any operation but attention, for which
   // ops::attention_workspace says: panels of converted operands on the CPU, cuBLASLt's on a GPU.

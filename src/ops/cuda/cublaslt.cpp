@@ -13,6 +13,7 @@ CublasLt open_library() {
   library.find("cublasLtGetVersion", lt.version);
   library.find("cublasLtMatmul", lt.matmul);
   library.find("cublasLtMatmulAlgoGetHeuristic", lt.heuristic);
+  library.find("cublasLtMatmulAlgoCheck", lt.algo_check);
   library.find("cublasLtMatmulDescCreate", lt.desc_create);
   library.find("cublasLtMatmulDescDestroy", lt.desc_destroy);
   library.find("cublasLtMatmulDescSetAttribute", lt.desc_set);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "ops/cuda/cudnn_graph.h"
 #include "ops/cuda/cudnn_library.h"
+#include "ops/cuda/libraries.h"
 #include "ops/cuda/ragged_offsets.h"
 
 namespace fathom::ops::cuda {
@@ -87,12 +88,24 @@ AttentionShape shape_of(const AttentionCall& call, Determinism determinism) {
   return shape;
 }
 
-const AttentionGraph& graph_for(const Context& context, const AttentionShape& shape) {
-  // What a thread keeps for a device. Never freed: CUDA may be gone before it is.
-  using Graphs = std::map<AttentionShape, std::unique_ptr<AttentionGraph>>;
-  thread_local auto& devices = *new std::map<int, Graphs>;
-  std::unique_ptr<AttentionGraph>& graph = devices[context.device.index][shape];
-  if (!graph) graph = std::make_unique<AttentionGraph>(context.device, shape);
+}  // namespace
+
+struct AttentionState {
+  cudnnHandle_t handle = nullptr;
+  std::map<AttentionShape, std::unique_ptr<AttentionGraph>> graphs;
+};
+
+namespace {
+
+const AttentionGraph& graph_for(Context& context, const AttentionShape& shape) {
+  std::shared_ptr<AttentionState>& state = libraries_of(context).attention;
+  if (!state) {
+    auto opened = std::make_shared<AttentionState>();
+    opened->handle = open_cudnn_handle(context.device.index);
+    state = std::move(opened);
+  }
+  std::unique_ptr<AttentionGraph>& graph = state->graphs[shape];
+  if (!graph) graph = std::make_unique<AttentionGraph>(context.device, state->handle, shape);
   return *graph;
 }
 

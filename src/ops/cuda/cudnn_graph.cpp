@@ -182,10 +182,10 @@ struct AttentionGraph::Impl {
   std::shared_ptr<fe::graph::Graph> graph;
 };
 
-AttentionGraph::AttentionGraph(Device device, const AttentionShape& shape)
-    : impl_(std::make_unique<Impl>()) {
+AttentionGraph::AttentionGraph(Device device, cudnnContext* handle, const AttentionShape& shape)
+    : impl_(std::make_unique<Impl>()), handle_(handle) {
   [[maybe_unused]] static const void* const opened = fe::cudnn_dlhandle = cudnn_library().library;
-  const cudnnHandle_t handle = cudnn_handle(device.index, nullptr);
+  set_cudnn_stream(handle, device.index, nullptr);
   try {
     impl_->graph = Builder(shape, compute_capability(device.index)).build();
     fe::graph::Graph& graph = *impl_->graph;
@@ -208,12 +208,12 @@ AttentionGraph::~AttentionGraph() = default;
 
 void AttentionGraph::run(const Context& context, const Addresses& addresses,
                          void* workspace) const {
-  const cudnnHandle_t handle = cudnn_handle(context.device.index, context.stream);
+  set_cudnn_stream(handle_, context.device.index, context.stream);
   std::unordered_map<std::int64_t, void*> pack;
   for (std::size_t i = 0; i < operand_count; ++i) {
     if (addresses[i]) pack.emplace(static_cast<std::int64_t>(i) + 1, addresses[i]);
   }
-  check_graph(impl_->graph->execute(handle, pack, workspace), "running it");
+  check_graph(impl_->graph->execute(handle_, pack, workspace), "running it");
 }
 
 }  // namespace fathom::ops::cuda

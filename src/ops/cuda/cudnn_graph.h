@@ -9,6 +9,8 @@
 
 #include "core/context.h"
 
+struct cudnnContext;
+
 namespace fathom::ops::cuda {
 
 enum class Pass : std::uint8_t { forward, backward };
@@ -54,12 +56,12 @@ struct AttentionShape {
   auto operator<=>(const AttentionShape&) const = default;
 };
 
-// The plan that cuDNN makes of a graph, for one device and the thread that built it.
+// The plan that cuDNN makes of a graph, for one device and one handle.
 class AttentionGraph {
  public:
   // Takes from some milliseconds to seconds. Throws a run-time Error with cuDNN's words
   // when it has no way to compute this.
-  AttentionGraph(Device device, const AttentionShape& shape);
+  AttentionGraph(Device device, cudnnContext* handle, const AttentionShape& shape);
   ~AttentionGraph();
 
   std::size_t workspace_bytes() const { return workspace_bytes_; }
@@ -69,6 +71,7 @@ class AttentionGraph {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  cudnnContext* handle_;  // as cudnnHandle_t
   std::size_t workspace_bytes_ = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "ops/cuda/cudnn_library.h"
 
 #include <cstdlib>
-#include <map>
 #include <string_view>
 
 #include "core/cuda/check.h"
@@ -57,15 +56,17 @@ const CudnnLibrary& cudnn_library() {
   return cudnn;
 }
 
-cudnnHandle_t cudnn_handle(int device, Stream stream) {
-  // Never freed: CUDA may be gone before it is.
-  thread_local auto& handles = *new std::map<int, cudnnHandle_t>;
-  cudnnHandle_t& handle = handles[device];
+cudnnHandle_t open_cudnn_handle(int device) {
+  cudnnHandle_t handle = nullptr;
   fathom::cuda::check(cudaSetDevice(device), "choosing the device");
-  if (!handle) check_cudnn(cudnn_library().create(&handle), "opening the library");
+  check_cudnn(cudnn_library().create(&handle), "opening the library");
+  return handle;
+}
+
+void set_cudnn_stream(cudnnHandle_t handle, int device, Stream stream) {
+  fathom::cuda::check(cudaSetDevice(device), "choosing the device");
   check_cudnn(cudnn_library().set_stream(handle, static_cast<cudaStream_t>(stream)),
               "choosing the stream");
-  return handle;
 }
 
 int compute_capability(int device) {

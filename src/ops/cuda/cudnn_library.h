@@ -1,4 +1,4 @@
-// cuDNN, opened at first use: whether it is there, and the handle of a thread.
+// cuDNN, opened at first use: whether it is there, and its handles.
 #pragma once
 
 #include <cudnn.h>
@@ -24,9 +24,11 @@ struct CudnnLibrary {
 // not find.
 const CudnnLibrary& cudnn_library();
 
-// This thread's handle for the device, its work queued on `stream`. To be called only
-// where the library has no problem.
-cudnnHandle_t cudnn_handle(int device, Stream stream);
+// A handle for the device, which one thread uses at a time; for who keeps it for good. To be
+// called only where the library has no problem.
+cudnnHandle_t open_cudnn_handle(int device);
+// What the handle runs from now on is queued on `stream`.
+void set_cudnn_stream(cudnnHandle_t handle, int device, Stream stream);
 
 // 90 on Hopper.
 int compute_capability(int device);

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "ops/cuda/cublaslt.h"
 #include "ops/cuda/gemm_cache.h"
+#include "ops/cuda/libraries.h"
 
 namespace fathom::ops::cuda {
 namespace {
@@ -239,11 +240,30 @@ cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call
   return scratch.data() ? fastest(plan, call, scratch.data(), candidates) : candidates[0].algo;
 }
 
+enum class Kept { fits, absent, needs_more_workspace };
+
+// The algorithm of an earlier run. One that the library refuses for the shape is forgotten: the
+// file may have been made by another build of it.
+Kept find_kept(const GemmShape& shape, Plan& plan, const Call& call, GemmCache& cache) {
+  if (!cache.find(shape, plan.algorithm)) return Kept::absent;
+  cublasLtMatmulHeuristicResult_t checked{};
+  const cublasStatus_t status =
+      cublaslt().algo_check(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
+                            plan.d.get(), &plan.algorithm, &checked);
+  if (status != CUBLAS_STATUS_SUCCESS) {
+    cache.refuse(shape, plan.algorithm);
+    return Kept::absent;
+  }
+  return checked.workspaceSize <= call.workspace_bytes ? Kept::fits : Kept::needs_more_workspace;
+}
+
 std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device,
                                 AlgorithmSearch search) {
   auto plan = std::make_unique<Plan>(shape);
+  GemmCache& cache = GemmCache::of(device);
   const bool usual = search == AlgorithmSearch::usual;
-  if (usual && GemmCache::of(device).find(shape, plan->algorithm)) return plan;
+  const Kept kept = usual ? find_kept(shape, *plan, call, cache) : Kept::absent;
+  if (kept == Kept::fits) return plan;
   const Candidates candidates = propose(shape, *plan, call, candidates_of(search));
   const double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                        static_cast<double>(shape.k);
@@ -252,26 +272,33 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
     return plan;
   }
   plan->algorithm = choose(shape, *plan, call, candidates);
-  if (usual) plan->algorithm = GemmCache::of(device).remember(shape, plan->algorithm);
+  // A context of less workspace than others does not choose for them.
+  if (usual && kept == Kept::absent) plan->algorithm = cache.remember(shape, plan->algorithm);
   return plan;
-}
-
-// What a thread keeps for a device. Never freed: CUDA may be gone before it is.
-struct State {
-  cublasLtHandle_t handle = nullptr;
-  std::map<std::pair<AlgorithmSearch, GemmShape>, std::unique_ptr<Plan>> plans;
-};
-
-State& state_of(int device) {
-  thread_local auto& states = *new std::map<int, State>;
-  State& state = states[device];
-  if (!state.handle) check_cublas(cublaslt().create(&state.handle), "opening the library");
-  return state;
 }
 
 int alignment_of(const void* address) {
   const auto bits = reinterpret_cast<std::uintptr_t>(address) | 256;
   return static_cast<int>(bits & (~bits + 1));
+}
+
+}  // namespace
+
+struct GemmState {
+  cublasLtHandle_t handle = nullptr;
+  std::map<std::pair<AlgorithmSearch, GemmShape>, std::unique_ptr<Plan>> plans;
+};
+
+namespace {
+
+GemmState& state_of(Context& context) {
+  std::shared_ptr<GemmState>& state = libraries_of(context).gemm;
+  if (!state) {
+    auto opened = std::make_shared<GemmState>();
+    check_cublas(cublaslt().create(&opened->handle), "opening the library");
+    state = std::move(opened);
+  }
+  return *state;
 }
 
 }  // namespace
@@ -296,7 +323,7 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
       std::min(max_workspace, context.workspace.capacity() - context.workspace.mark());
   const Tensor workspace =
       context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes / 256 * 256)});
-  State& state = state_of(context.device.index);
+  GemmState& state = state_of(context);
   const Call call{
       state.handle,      stream,         a, b, d, static_cast<float>(shape.beta), workspace.data,
       workspace.bytes(), context.outputs};

@@ -1,16 +1,12 @@
 #include "ops/cuda/gemm_cache.h"
 
 #include <cuda_runtime_api.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "core/cuda/check.h"
@@ -69,24 +65,6 @@ bool from_hex(const std::string& text, cublasLtMatmulAlgo_t& algorithm) {
   return true;
 }
 
-// Keeps other processes from the file while it is read and added to. On a disk without locks
-// they are not kept.
-class FileLock {
- public:
-  explicit FileLock(const std::string& path)
-      : file_(path.empty() ? -1 : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (file_ >= 0) flock(file_, LOCK_EX);
-  }
-  ~FileLock() {
-    if (file_ >= 0) close(file_);
-  }
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int file_;
-};
-
 }  // namespace
 
 GemmCache& GemmCache::of(int device) {
@@ -106,38 +84,19 @@ GemmCache& GemmCache::of(int device) {
   return *cache;
 }
 
-GemmCache::GemmCache(const std::string& path) : path_(path) {
-  read();
-}
-
-// A shape's first line counts.
-void GemmCache::read() {
-  std::ifstream file(path_);
-  cublasLtMatmulAlgo_t understood{};
-  for (std::string shape, algorithm; file >> shape >> algorithm;) {
-    if (from_hex(algorithm, understood)) algorithms_.try_emplace(shape, algorithm);
-  }
-}
-
 bool GemmCache::find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm) {
-  const std::lock_guard lock(mutex_);
-  const auto found = algorithms_.find(text_of(shape));
-  return found != algorithms_.end() && from_hex(found->second, algorithm);
+  const std::optional<std::string> kept = file_.find(text_of(shape));
+  return kept && from_hex(*kept, algorithm);
 }
 
 cublasLtMatmulAlgo_t GemmCache::remember(const GemmShape& shape,
                                          const cublasLtMatmulAlgo_t& algorithm) {
-  const std::lock_guard lock(mutex_);
-  const std::string key = text_of(shape);
-  if (const FileLock file(path_); !algorithms_.contains(key)) {
-    read();  // what other processes have chosen meanwhile
-    const bool first = algorithms_.try_emplace(key, to_hex(algorithm)).second;
-    if (first && !path_.empty()) {
-      std::ofstream(path_, std::ios::app) << fmt::format("{} {}\n", key, algorithms_[key]);
-    }
-  }
   cublasLtMatmulAlgo_t chosen{};
-  return from_hex(algorithms_[key], chosen) ? chosen : algorithm;
+  return from_hex(file_.remember(text_of(shape), to_hex(algorithm)), chosen) ? chosen : algorithm;
+}
+
+void GemmCache::refuse(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+  file_.refuse(text_of(shape), to_hex(algorithm));
 }
 
 }  // namespace fathom::ops::cuda

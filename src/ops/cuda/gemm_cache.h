@@ -6,33 +6,29 @@
 
 #include <cublasLt.h>
 
-#include <map>
-#include <mutex>
 #include <string>
 
+#include "ops/algorithm_file.h"
 #include "ops/cuda/gemm.h"
 
 namespace fathom::ops::cuda {
 
-// A text file in $FATHOM_CACHE, else $XDG_CACHE_HOME/fathom, else
-// ~/.cache/fathom; a line a shape. A file that cannot be read or written, or a
-// line that is not understood, counts as absent. Safe to use from any thread.
+// A text file in $FATHOM_CACHE, else $XDG_CACHE_HOME/fathom, else ~/.cache/fathom; a line a shape
+// (ops/algorithm_file.h). Safe to use from any thread.
 class GemmCache {
  public:
   static GemmCache& of(int device);  // one for all GPUs of a kind
-  explicit GemmCache(const std::string& path);
+  explicit GemmCache(const std::string& path) : file_(path) {}
 
   bool find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm);
   // `algorithm` was chosen; returns what to take, which is another's choice when that was
   // first.
   cublasLtMatmulAlgo_t remember(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm);
+  // cuBLASLt does not take `algorithm` for the shape: another is to be remembered.
+  void refuse(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm);
 
  private:
-  void read();
-
-  std::string path_;  // empty: memory only
-  std::mutex mutex_;
-  std::map<std::string, std::string> algorithms_;  // hexadecimal, by the shape's text
+  AlgorithmFile file_;  // hexadecimal, by the shape's text
 };
 
 }  // namespace fathom::ops::cuda
