@@ -86,10 +86,57 @@ TEST(RankLayout, RefusesWhatCannotBeWithItsReason) {
   EXPECT_EQ(error_of(c, 2),
             "parallel.virtual_stages is 2: that wants parallel.schedule=\"interleaved\" and "
             "parallel.pp of 2 or more");
+  c.schedule = PipelineSchedule::interleaved;
+  EXPECT_EQ(error_of(c, 2, model(), {9, 1, 16}),
+            "parallel.schedule is interleaved, and the 9 micro-batches of a step are not a "
+            "multiple of parallel.pp (2): change train.micro_batch or train.global_batch");
+  c.schedule = PipelineSchedule::one_f_one_b;
   c.virtual_stages = 1;
   c.stage_layers = {2, 2};
   EXPECT_EQ(error_of(c, 2),
             "parallel.stage_layers is [2, 2]: give 2 numbers from 1 that make 5 blocks together");
+}
+
+TEST(RankLayout, RefusesNumbersThatAreNone) {
+  EXPECT_EQ(error_of(layout(0, 1, 1), 1), "parallel.pp is 0: use 1 or more");
+  EXPECT_EQ(error_of(layout(1, -1, 1), 1), "parallel.dp is -1: use 0 or more");
+  EXPECT_EQ(error_of(layout(1, 1, 0), 1), "parallel.tp is 0: use 1 or more");
+  ParallelConfig c = layout(2, 1, 1);
+  c.virtual_stages = 0;
+  EXPECT_EQ(error_of(c, 2), "parallel.virtual_stages is 0: use 1 or more");
+  c = layout(1, 1, 1);
+  c.timeout_seconds = 0;
+  EXPECT_EQ(error_of(c, 1), "parallel.timeout_seconds is 0: use a positive number");
+  ModelConfig m = model();
+  m.vocab_size = 9;
+  EXPECT_EQ(error_of(layout(1, 1, 8), 8, m), "parallel.tp (8) is too large for a vocabulary of 9");
+}
+
+// Each number of a micro-batch's layout alone, at the edge of what is taken.
+TEST(RankLayout, TakesWhatJustFits) {
+  ParallelConfig c = layout(2, 1, 1);
+  c.schedule = PipelineSchedule::interleaved;
+  c.virtual_stages = 2;
+  const ParallelPlan interleaved = resolve(c, 2, model(), {6, 1, 16});
+  EXPECT_EQ(interleaved.virtual_stages, 2);
+  EXPECT_EQ(interleaved.stages.size(), 4u);
+  c = layout(2, 2, 2);
+  c.sequence_parallel = true;
+  c.sequence_pieces = 4;
+  c.stage_layers = {1, 4};
+  const ParallelPlan plan = resolve(c, 8, model(), {4, 2, 8});
+  EXPECT_TRUE(plan.sequence_parallel && plan.zero && plan.overlap);
+  EXPECT_EQ(plan.sequence_pieces, 4);
+  EXPECT_EQ(plan.stages[0].last_layer, 1);
+  EXPECT_EQ(plan.stages[1].first_layer, 1);
+  EXPECT_EQ(plan.stages[1].last_layer, 5);
+  // Of one rank there is nothing to share.
+  c = layout(1, 1, 1);
+  c.sequence_parallel = true;
+  c.sequence_pieces = 4;
+  const ParallelPlan alone = resolve(c, 1, model(), facts);
+  EXPECT_FALSE(alone.sequence_parallel || alone.zero);
+  EXPECT_EQ(alone.sequence_pieces, 1);
 }
 
 std::vector<std::int64_t> counts(const std::vector<StageRange>& stages) {
