@@ -14,8 +14,9 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "io/atomic_file.h"
-#include "io/compression.h"
-#include "tokenizer/text_blocks.h"
+#include "io/json_object.h"
+#include "io/line_reader.h"
+#include "text/document.h"
 #include "tokenizer/trainer.h"
 
 namespace fathom::cli {
@@ -59,7 +60,7 @@ void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* app = parent.add_subcommand("train", "Learn a tokenizer from text files");
   app->add_option("inputs", flags->inputs,
-                  "text or .jsonl files (.gz and .zst too), directories; or CONFIG.toml first");
+                  "text or JSON lines, packed or not; directories; or CONFIG.toml first");
   app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
   app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
   app->add_option("--pad-to-multiple", flags->pad_to_multiple,
@@ -103,48 +104,42 @@ class Output {
   std::optional<AtomicFile> file_;
 };
 
+DocumentOptions document_options(const CodecFlags& flags) {
+  DocumentOptions options;
+  options.format = flags.jsonl ? TextFormat::jsonl : TextFormat::automatic;
+  options.otherwise = flags.whole ? TextFormat::text : TextFormat::lines;
+  options.fields = {flags.field};
+  options.keep_empty_lines = true;  // a line of ids for each line of text
+  options.invalid_utf8 = InvalidUtf8::keep;
+  return options;
+}
+
 // Documents of the files in turn: lines, JSONL records, or whole files.
 class Documents {
  public:
-  explicit Documents(const CodecFlags& flags) : flags_(flags) {
-    if (flags.files.empty()) files_.push_back("/dev/stdin");
-    files_.insert(files_.end(), flags.files.begin(), flags.files.end());
-  }
+  explicit Documents(const CodecFlags& flags)
+      : options_(document_options(flags)), reader_(files_of(flags), options_) {}
   // Up to about 16 MB of them; empty at the end.
   std::vector<std::string> next_batch() {
     std::vector<std::string> batch;
     std::size_t bytes = 0;
-    while (bytes < (16u << 20)) {
-      std::string document;
-      if (!next(document)) break;
-      bytes += document.size() + 16;
-      batch.push_back(std::move(document));
+    for (RawDocument raw; bytes < (16u << 20) && reader_.next(raw); raw = {}) {
+      DocumentCounts counts;  // stays zero: nothing is skipped, nothing repaired
+      auto document = read_document(std::move(raw), options_, counts);
+      bytes += document->text.size() + 16;
+      batch.push_back(std::move(document->text));
     }
     return batch;
   }
 
  private:
-  bool next(std::string& document) {
-    for (; at_ < files_.size(); ++at_, lines_.reset()) {
-      if (flags_.whole && !tokenizer::is_jsonl(files_[at_])) {
-        document = read_text(files_[at_++]);
-        return true;
-      }
-      if (!lines_) lines_ = std::make_unique<LineReader>(files_[at_]);
-      if (!lines_->next(document)) continue;
-      if (flags_.jsonl || tokenizer::is_jsonl(files_[at_])) {
-        document = tokenizer::text_of_record(
-            document, flags_.field, fmt::format("{}:{}", files_[at_], lines_->line_number()));
-      }
-      return true;
-    }
-    return false;
+  static std::vector<std::string> files_of(const CodecFlags& flags) {
+    if (flags.files.empty()) return {"/dev/stdin"};
+    return flags.files;
   }
 
-  const CodecFlags& flags_;
-  std::vector<std::string> files_;
-  std::size_t at_ = 0;
-  std::unique_ptr<LineReader> lines_;
+  DocumentOptions options_;
+  DocumentReader reader_;
 };
 
 struct Totals {
@@ -245,7 +240,7 @@ void decode(const CodecFlags& flags) {
       const auto ids = parse_ids(line, fmt::format("{}:{}", file, lines.line_number()));
       std::string text =
           tokenizer.decode(ids, flags.special ? SpecialTokens::keep : SpecialTokens::skip);
-      if (flags.jsonl) text = tokenizer::json_string(text);
+      if (flags.jsonl) text = json_quoted(text);
       if (!flags.whole) text += '\n';
       output.write(text);
     }

@@ -3,25 +3,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-namespace fathom {
+#include "text/text_format.h"
 
-// How a file is cut into documents.
-enum class TextFormat {
-  automatic,  // jsonl when the name ends so (before .gz or .zst), else text
-  text,       // the whole file is one document
-  lines,      // each line is one
-  separated,  // lines that equal `separator` stand between documents
-  jsonl,      // one JSON object a line, the document in one of its fields
-};
-inline std::span<const std::string_view> enum_names(TextFormat) {
-  static constexpr std::string_view names[] = {"auto", "text", "lines", "separated", "jsonl"};
-  return names;
-}
+namespace fathom {
 
 struct SourceConfig {
   std::string name;
@@ -36,7 +23,7 @@ template <class Visitor>
 void visit_fields(SourceConfig& c, Visitor&& field) {
   field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
   field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
-  field("format", c.format, "how files are cut into documents; .gz and .zst are unpacked");
+  field("format", c.format, "how files are cut into documents; packed ones are unpacked");
   field("field", c.field, "jsonl: the key of the document's text");
   field("separator", c.separator, "separated: the line between documents; empty: a blank line");
   field("weight", c.weight, "share of this source in training, relative to the others'");

@@ -6,13 +6,14 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/parallel.h"
 #include "core/philox.h"
 #include "core/progress.h"
-#include "data/ordered_pipeline.h"
+#include "data/document_chunks.h"
 #include "data/prepare_split.h"
-#include "data/reader.h"
 #include "io/atomic_directory.h"
+#include "io/input_files.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -21,10 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t chunk_bytes = 1 << 20;  // of text, the unit of work
-
-using RawChunk = std::vector<RawDocument>;
-
 struct EncodedDocument {
   std::vector<std::int32_t> ids;
   std::int64_t text_bytes = 0;
@@ -32,7 +29,7 @@ struct EncodedDocument {
 };
 struct EncodedChunk {
   std::vector<EncodedDocument> documents;
-  SourceReport report;
+  DocumentCounts counts;
 };
 
 void check_config(const PrepareConfig& config, Overwrite overwrite) {
@@ -70,23 +67,17 @@ void check_config(const PrepareConfig& config, Overwrite overwrite) {
   }
 }
 
-EncodedChunk encode_chunk(RawChunk&& raw, const SourceConfig& source,
-                          const DocumentEncoder& encoder, std::uint64_t seed, double fraction) {
-  EncodedChunk chunk;
-  for (RawDocument& document : raw) {
-    const auto text = document_text(std::move(document), source);
-    if (!text) {
-      ++chunk.report.broken_lines;
-    } else if (text->empty()) {
-      ++chunk.report.empty_documents;
-    } else {
-      EncodedDocument& encoded = chunk.documents.emplace_back();
-      encoder.encode(*text, encoded.ids);
-      encoded.text_bytes = static_cast<std::int64_t>(text->size());
-      encoded.held_out = is_held_out(*text, seed, fraction);
-    }
+EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& encoder,
+                          std::uint64_t seed, double fraction) {
+  EncodedChunk out{{}, chunk.counts};
+  out.documents.reserve(chunk.documents.size());
+  for (const Document& document : chunk.documents) {
+    EncodedDocument& encoded = out.documents.emplace_back();
+    encoder.encode(document.text, encoded.ids);
+    encoded.text_bytes = static_cast<std::int64_t>(document.text.size());
+    encoded.held_out = is_held_out(document.text, seed, fraction);
   }
-  return chunk;
+  return out;
 }
 
 std::uint64_t total_bytes(const std::vector<std::string>& files) {
@@ -116,28 +107,18 @@ class SourcePreparation {
     }
   }
 
-  SourceEntry run(const std::string& directory, Progress& progress, SourceReport& report) {
+  SourceEntry run(const std::string& directory, Progress& progress, DocumentCounts& report) {
     const ShardInfo info{source_.name, encoder_.hash, encoder_.vocab_size, encoder_.eos};
     SplitWriter train(directory, Split::train, info, config_.shard_tokens);
     SplitWriter held_out(directory, Split::held_out, info, config_.shard_tokens);
-    DocumentReader reader(source_, files_);
-    std::uint64_t reported = 0;
     const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
-    run_ordered<RawChunk, EncodedChunk>(
-        threads,
-        [&](RawChunk& chunk) {
-          const bool more = read_chunk(reader, chunk);
-          progress.advance(reader.file_bytes_read() - reported);
-          reported = reader.file_bytes_read();
-          return more;
-        },
-        [&](RawChunk&& chunk) {
-          return encode_chunk(std::move(chunk), source_, encoder_,
-                              static_cast<std::uint64_t>(config_.seed), fraction_);
+    for_each_chunk<EncodedChunk>(
+        source_, files_, threads, progress,
+        [&](DocumentChunk&& chunk) {
+          return encode_chunk(chunk, encoder_, static_cast<std::uint64_t>(config_.seed), fraction_);
         },
         [&](EncodedChunk&& chunk) {
-          report.broken_lines += chunk.report.broken_lines;
-          report.empty_documents += chunk.report.empty_documents;
+          report.add(chunk.counts);
           for (const EncodedDocument& document : chunk.documents) {
             (document.held_out ? held_out : train).add_document(document.ids, document.text_bytes);
           }
@@ -146,17 +127,6 @@ class SourcePreparation {
   }
 
  private:
-  static bool read_chunk(DocumentReader& reader, RawChunk& chunk) {
-    std::size_t bytes = 0;
-    RawDocument document;
-    while (bytes < chunk_bytes && reader.next(document)) {
-      bytes += document.content.size();
-      chunk.push_back(std::move(document));
-      document = {};
-    }
-    return !chunk.empty();
-  }
-
   const PrepareConfig& config_;
   const SourceConfig& source_;
   const DocumentEncoder& encoder_;
@@ -194,12 +164,14 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
   std::vector<std::vector<std::string>> files;
   std::uint64_t bytes = 0;
   for (const SourceConfig& source : config.sources) {
-    files.push_back(files_of(source));
+    InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");
+    for (const std::string& note : found.notes) log::warning("{}", note);
+    files.push_back(std::move(found.paths));
     bytes += total_bytes(files.back());
   }
   PrepareReport report{
       {encoder.hash, encoder.vocab_size, encoder.eos, config.seed, config.held_out_fraction, {}},
-      std::vector<SourceReport>(config.sources.size())};
+      std::vector<DocumentCounts>(config.sources.size())};
   AtomicDirectory output = overwrite == Overwrite::yes
                                ? AtomicDirectory(config.output, prepared_files())
                                : AtomicDirectory(config.output);
@@ -243,7 +215,7 @@ std::string summary(const PrepareReport& report) {
       row(source.name, split, source.counts(split));
       totals[static_cast<int>(split)] += source.counts(split);
     }
-    const SourceReport& left_out = report.sources[i];
+    const DocumentCounts& left_out = report.sources[i];
     if (left_out.broken_lines + left_out.empty_documents > 0) {
       text += fmt::format("{:<20} left out: {} broken lines, {} empty documents\n", source.name,
                           left_out.broken_lines, left_out.empty_documents);

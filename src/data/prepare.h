@@ -10,6 +10,7 @@
 #include "data/config.h"
 #include "data/prepared.h"
 #include "io/output_path.h"
+#include "text/document.h"
 
 namespace fathom {
 
@@ -27,12 +28,9 @@ struct DocumentEncoder {
 // Throws an input Error when the tokenizer has no end-of-document token.
 DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path);
 
-struct SourceReport {
-  std::int64_t broken_lines = 0, empty_documents = 0;  // left out
-};
 struct PrepareReport {
   Manifest manifest;
-  std::vector<SourceReport> sources;
+  std::vector<DocumentCounts> sources;  // what was left out or repaired
 };
 
 // A table for people: documents, bytes, tokens and bytes a token of each source

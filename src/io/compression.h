@@ -1,48 +1,21 @@
-// Reading text files a piece or a line at a time, plain or compressed with gzip
-// or zstd, told apart by their first bytes. Memory use does not grow with the
-// file. A damaged or truncated stream is an input Error that names the file.
+// Files unpacked while they are read, plain or packed with gzip, zstd, xz or bzip2,
+// told apart by their first bytes and never by their names. Memory use does not grow
+// with the file. A damaged or truncated stream is an input Error that names the file.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
+
+#include "io/byte_reader.h"
 
 namespace fathom {
 
-class ByteReader {
- public:
-  virtual ~ByteReader() = default;
-  // Fills the front of `out` and returns how many bytes; 0 only at the end.
-  virtual std::size_t read(std::span<char> out) = 0;
-  // Bytes of the file on disk used so far, for progress.
-  virtual std::uint64_t file_position() const = 0;
-};
-
-// Throws an input Error when the file cannot be read.
-std::unique_ptr<ByteReader> open_bytes(const std::string& path);
-
-class LineReader {
- public:
-  explicit LineReader(const std::string& path);
-
-  // The next line without its "\n" (and "\r" before it); false at the end. A last
-  // line without "\n" counts.
-  bool next(std::string& line);
-  std::uint64_t line_number() const { return line_number_; }  // of the last line, from 1
-  std::uint64_t file_position() const { return bytes_->file_position(); }
-
- private:
-  bool fill();
-
-  std::unique_ptr<ByteReader> bytes_;
-  std::unique_ptr<char[]> buffer_;
-  std::size_t begin_ = 0, end_ = 0;  // unread part of the buffer
-  std::uint64_t line_number_ = 0;
-};
-
-// The whole content as one string.
-std::string read_text(const std::string& path);
+// The unpacked bytes of a file. A file packed twice is unpacked twice. Several packed
+// parts one after another (as cat, pigz and pzstd make) are read as one, and zero bytes
+// behind a part are padding; other bytes there are an Error, as are a file that cannot
+// be read and damage, which reading finds.
+std::unique_ptr<PeekReader> open_bytes(const std::string& path);
+// The same for bytes from elsewhere; `name` begins messages.
+std::unique_ptr<PeekReader> unpack(std::unique_ptr<ByteReader> bytes, const std::string& name);
 
 }  // namespace fathom

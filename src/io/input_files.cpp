@@ -1,68 +1,156 @@
 #include "io/input_files.h"
 
-#include <glob.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <unordered_set>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "core/error.h"
+#include "io/glob.h"
 
 namespace fathom {
 
 namespace {
 
 namespace fs = std::filesystem;
+using Inode = std::pair<dev_t, ino_t>;
 
-// All files under `directory` but hidden ones, by name.
-std::vector<std::string> files_under(const std::string& directory) {
-  std::vector<std::string> files;
-  fs::recursive_directory_iterator it(directory), end;
-  for (; it != end; ++it) {
-    const bool hidden = it->path().filename().string().starts_with(".");
-    if (hidden && it->is_directory()) it.disable_recursion_pending();
-    if (!hidden && it->is_regular_file()) files.push_back(it->path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
+const char* special_name(mode_t mode) {
+  return S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
-std::vector<std::string> files_matching(const std::string& pattern) {
-  std::vector<std::string> files;
-  glob_t matches{};
-  if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches) == 0) {
-    for (std::size_t i = 0; i < matches.gl_pathc; ++i) {
-      if (fs::is_regular_file(matches.gl_pathv[i])) files.emplace_back(matches.gl_pathv[i]);
+class Finder {
+ public:
+  explicit Finder(std::string_view owner) : owner_(owner) {}
+
+  void add(const std::string& entry) {
+    found_.clear();
+    hidden_ = 0;
+    struct stat status {};
+    const bool there = stat(entry.c_str(), &status) == 0;
+    if (there && S_ISDIR(status.st_mode)) {
+      add_directory(entry, status);
+    } else if (there) {
+      found_.push_back({entry, status});
+    } else if (is_pattern(entry)) {
+      for (const std::string& path : match(entry)) add_path(path);
+    } else if (fs::is_symlink(entry)) {
+      fail_dangling(entry);
+    }
+    const std::string left_out =
+        hidden_ > 0 ? fmt::format("{} hidden files or directories are left out", hidden_) : "";
+    if (found_.empty() && !repeated_directory_) {
+      fail_input("{}: '{}' stands for no file{}; check the path", owner_, entry,
+                 left_out.empty() ? "" : " (" + left_out + ")");
+    }
+    if (!left_out.empty()) {
+      files_.notes.push_back(fmt::format("{}: '{}': {}", owner_, entry, left_out));
+    }
+    repeated_directory_ = false;
+    keep_new_ones();
+  }
+
+  InputFiles finish() {
+    if (repeated_ > 0) {
+      files_.notes.push_back(fmt::format("{}: {} files are named more than once and are read once",
+                                         owner_, repeated_));
+    }
+    return std::move(files_);
+  }
+
+ private:
+  struct Found {
+    std::string path;
+    struct stat status;
+  };
+
+  std::vector<std::string> match(const std::string& pattern) const {
+    try {
+      return match_pattern(pattern);
+    } catch (const Error& error) {
+      fail_input("{}: {}", owner_, error.what());
     }
   }
-  globfree(&matches);
-  std::sort(files.begin(), files.end());
-  return files;
-}
+
+  void add_path(const std::string& path) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) {
+      if (fs::is_symlink(path)) fail_dangling(path);
+      fail_input("{}: {}: cannot be read: {}", owner_, path, std::strerror(errno));
+    }
+    if (S_ISDIR(status.st_mode)) return add_directory(path, status);
+    if (!S_ISREG(status.st_mode)) {
+      fail_input("{}: {} is {}; name it itself to read it, or move it away", owner_, path,
+                 special_name(status.st_mode));
+    }
+    found_.push_back({path, status});
+  }
+
+  void add_directory(const std::string& directory, const struct stat& status) {
+    const auto [first, fresh] = entered_.insert({{status.st_dev, status.st_ino}, directory});
+    if (!fresh) {
+      repeated_directory_ = true;
+      files_.notes.push_back(fmt::format("{}: {} is the directory {} again; it is read once",
+                                         owner_, directory, first->second));
+      return;
+    }
+    files_.directories.push_back(directory);
+    for (const std::string& name : names_in(directory)) {
+      if (name[0] == '.') {
+        ++hidden_;
+      } else {
+        add_path(join_path(directory, name));
+      }
+    }
+  }
+
+  std::vector<std::string> names_in(const std::string& directory) const {
+    try {
+      return sorted_names(directory);
+    } catch (const Error& error) {
+      fail_input("{}: {}", owner_, error.what());
+    }
+  }
+
+  [[noreturn]] void fail_dangling(const std::string& path) const {
+    std::error_code error;
+    fail_input("{}: {} is a link to {}, which is not there; mend or remove the link", owner_, path,
+               fs::read_symlink(path, error).string());
+  }
+
+  void keep_new_ones() {
+    std::sort(found_.begin(), found_.end(),
+              [](const Found& a, const Found& b) { return a.path < b.path; });
+    for (Found& file : found_) {
+      if (read_.insert({file.status.st_dev, file.status.st_ino}).second) {
+        files_.paths.push_back(std::move(file.path));
+      } else {
+        ++repeated_;
+      }
+    }
+  }
+
+  std::string owner_;
+  InputFiles files_;
+  std::vector<Found> found_;  // of the current entry
+  std::map<Inode, std::string> entered_;
+  std::set<Inode> read_;
+  int hidden_ = 0, repeated_ = 0;
+  bool repeated_directory_ = false;  // in the current entry
+};
 
 }  // namespace
 
-std::vector<std::string> expand_paths(std::span<const std::string> entries,
-                                      std::string_view owner) {
+InputFiles find_input_files(std::span<const std::string> entries, std::string_view owner) {
   if (entries.empty()) fail_input("{}: no files; name at least one file or directory", owner);
-  std::vector<std::string> files;
-  std::unordered_set<std::string> seen;
-  for (const std::string& path : entries) {
-    std::vector<std::string> found;
-    std::error_code error;
-    if (fs::is_directory(path, error)) {
-      found = files_under(path);
-    } else if (fs::exists(path, error)) {
-      found = {path};
-    } else {
-      found = files_matching(path);
-    }
-    if (found.empty()) fail_input("{}: '{}' stands for no file; check the path", owner, path);
-    for (const std::string& file : found) {
-      if (seen.insert(fs::weakly_canonical(file).string()).second) files.push_back(file);
-    }
-  }
-  return files;
+  Finder finder(owner);
+  for (const std::string& entry : entries) finder.add(entry);
+  return finder.finish();
 }
 
 }  // namespace fathom

@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -71,6 +72,26 @@ std::size_t incomplete_suffix(std::string_view text) {
     return back;
   }
   return 0;
+}
+
+std::size_t replace_invalid(std::string& text) {
+  std::size_t valid = valid_prefix(text);
+  if (valid == text.size()) return 0;
+  std::string out;
+  std::size_t replaced = 0;
+  std::string_view rest = text;
+  for (;; valid = valid_prefix(rest)) {
+    out.append(rest.substr(0, valid));
+    rest.remove_prefix(valid);
+    if (rest.empty()) break;
+    std::size_t broken = std::min<std::size_t>(3, rest.size());
+    while (broken > 1 && incomplete_suffix(rest.substr(0, broken)) != broken) --broken;
+    out += "\xef\xbf\xbd";
+    rest.remove_prefix(broken);
+    replaced += broken;
+  }
+  text = std::move(out);
+  return replaced;
 }
 
 void append(std::string& out, char32_t c) {

@@ -18,6 +18,10 @@ std::size_t invalid_prefix(std::string_view text);
 // Bytes at the end of `text` that begin a character without ending it (0 to 3).
 std::size_t incomplete_suffix(std::string_view text);
 
+// Puts U+FFFD in place of each broken character: of a byte that begins none, or of a
+// character cut short. Returns how many bytes were replaced.
+std::size_t replace_invalid(std::string& text);
+
 // Length of the character that starts with `lead`; the text must be valid.
 inline std::size_t length(char lead) {
   const auto byte = static_cast<unsigned char>(lead);

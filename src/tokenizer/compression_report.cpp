@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 
 #include "io/input_files.h"
+#include "text/text_blocks.h"
 #include "text/utf8.h"
-#include "tokenizer/text_blocks.h"
 
 namespace fathom::tokenizer {
 namespace {
@@ -69,10 +70,14 @@ std::string compression_report(const Tokenizer& tokenizer, const TokenizerTrainC
   std::string report = "compression by file or directory:\n";
   for (const auto& path : config.files) {
     Tally total;
-    TextBlocks blocks(expand_paths({&path, 1}, "files"), config.text_field);
+    std::vector<std::string> files = find_input_files({&path, 1}, "files").paths;
+    // What a FIFO held was read in training and is gone.
+    std::erase_if(files, [](const auto& file) { return !std::filesystem::is_regular_file(file); });
+    TextBlocks blocks(std::move(files), config.text_field);
     const auto bound = static_cast<std::uint64_t>(config.report_mb) << 20;
-    for (TextBlock block; total.bytes < bound && blocks.next(block);) {
-      for (const auto& text : block.texts) count_lines(tokenizer, text, total, languages);
+    for (TextBlock block; total.bytes < bound && blocks.cut(block);) {
+      for (const auto& text : blocks.read(std::move(block)))
+        count_lines(tokenizer, text, total, languages);
     }
     report += row(path, total);
   }

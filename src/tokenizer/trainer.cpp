@@ -9,11 +9,12 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "io/input_files.h"
+#include "io/line_reader.h"
+#include "text/text_blocks.h"
 #include "tokenizer/compression_report.h"
 #include "tokenizer/impl.h"
 #include "tokenizer/merge_learner.h"
 #include "tokenizer/piece_counter.h"
-#include "tokenizer/text_blocks.h"
 
 namespace fathom {
 namespace {
@@ -87,21 +88,16 @@ class Counting final : public PreTokenizer::Sink {
   PieceCounter& counter_;
 };
 
-std::size_t size_of(const TextBlock& block) {
-  std::size_t bytes = 0;
-  for (const auto& text : block.texts) bytes += text.size();
-  return bytes;
-}
-
 // Counts the pieces of all files in rounds: each thread on its own, then all into the
 // table. A round ends after so many bytes that its counters take no more memory than the
 // table even when hardly a piece repeats, and where it ends depends on the text alone.
 PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Impl& splitter) {
   const auto max_memory = static_cast<std::size_t>(config.memory_mb) << 20;
   const std::size_t round_bytes = max_memory / 64;
-  const std::vector<std::string> files = expand_paths(config.files, "files");
-  TextBlocks blocks(files, config.text_field);
-  Progress progress("reading text", TextBlocks::total_size(files), Progress::Unit::bytes);
+  const InputFiles files = find_input_files(config.files, "files");
+  for (const std::string& note : files.notes) log::warning("{}", note);
+  TextBlocks blocks(files.paths, config.text_field);
+  Progress progress("reading text", TextBlocks::total_size(files.paths), Progress::Unit::bytes);
   PieceTable table(max_memory);
   std::uint64_t shown = 0;
   for (bool more = true; more;) {
@@ -114,20 +110,22 @@ PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Imp
       if (now > shown) progress.advance(now - shown);
       shown = std::max(shown, now);
       if (taken >= round_bytes || !more) return false;
-      more = blocks.next(block);
-      if (more) taken += size_of(block);
+      more = blocks.cut(block);
+      if (more) taken += block.bytes;
       return more;
     };
     on_each_thread([&](int thread, int) {
       Counting sink(counters[static_cast<std::size_t>(thread)]);
       Workspace workspace(splitter.pre_tokenizer);
       for (TextBlock block; take(block);) {
-        for (const auto& text : block.texts) splitter.pieces(text, workspace, sink);
+        for (const auto& text : blocks.read(std::move(block)))
+          splitter.pieces(text, workspace, sink);
       }
     });
     table.add(counters);
   }
   progress.finish();
+  for (const std::string& line : lines_about(blocks.counts())) log::warning("files: {}", line);
   if (table.pruned_below() > 0) {
     log::warning("tokenizer train: pieces seen fewer than {} times were left out (memory_mb)",
                  table.pruned_below());

@@ -26,7 +26,7 @@ struct TokenizerTrainConfig {
 };
 template <class Visitor>
 void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
-  field("files", c.files, "text and .jsonl files, plain or .gz or .zst; directories, patterns");
+  field("files", c.files, "text and JSON lines, packed or not; directories, patterns");
   field("text_field", c.text_field, "the key of a JSONL record that holds its text");
   field("vocab_size", c.vocab_size, "ordinary tokens: 256 bytes and one a merge");
   field("pad_to_multiple", c.pad_to_multiple,

@@ -2,42 +2,24 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
 
+#include "io/line_reader.h"
+#include "io/packed.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
 namespace {
 
+using test::bzip2;
+using test::gzip;
 using test::input_error_of;
+using test::pzstd;
 using test::TempDir;
 using test::write_file;
+using test::xz;
+using test::zstd;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::string gzip(const std::string& text) {
-  z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string zstd(const std::string& text) {
-  std::string out(ZSTD_compressBound(text.size()), '\0');
-  ZSTD_CCtx* context = ZSTD_createCCtx();
-  ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);  // as the zstd tool does
-  out.resize(ZSTD_compress2(context, out.data(), out.size(), text.data(), text.size()));
-  ZSTD_freeCCtx(context);
-  return out;
-}
 
 // Lines of many lengths, some longer than every buffer, that compress badly.
 std::string sample_text() {
@@ -80,7 +62,9 @@ TEST_P(EveryFormat, TakesPartsOneAfterAnother) {
 INSTANTIATE_TEST_SUITE_P(
     Compression, EveryFormat,
     testing::Values(std::pair("plain", Encode([](const std::string& text) { return text; })),
-                    std::pair("gzip", Encode(gzip)), std::pair("zstd", Encode(zstd))),
+                    std::pair("gzip", Encode(gzip)), std::pair("zstd", Encode(zstd)),
+                    std::pair("pzstd", Encode(pzstd)), std::pair("xz", Encode(xz)),
+                    std::pair("bzip2", Encode(bzip2))),
     [](const auto& format) { return format.param.first; });
 
 TEST(Compression, LastLineNeedsNoNewlineAndCarriageReturnsGo) {
@@ -96,8 +80,8 @@ TEST(Compression, LastLineNeedsNoNewlineAndCarriageReturnsGo) {
 TEST(Compression, TruncationIsAnErrorWhereverItHappens) {
   const TempDir dir;
   const std::string text = sample_text();
-  for (const std::string& whole : {gzip(text), zstd(text)}) {
-    for (const std::size_t size : {4ul, 12ul, whole.size() / 2, whole.size() - 1}) {
+  for (const std::string& whole : {gzip(text), zstd(text), xz(text), bzip2(text)}) {
+    for (const std::size_t size : {12ul, whole.size() / 3, whole.size() / 2, whole.size() - 1}) {
       write_file(dir / "a", whole.substr(0, size));
       EXPECT_EQ(input_error_of([&] { read_text(dir / "a"); }),
                 fmt::format("{}: the compressed data end too early (after {} bytes); is the file "
@@ -110,12 +94,83 @@ TEST(Compression, TruncationIsAnErrorWhereverItHappens) {
 TEST(Compression, DamageIsAnError) {
   const TempDir dir;
   const std::string text = sample_text();
-  for (std::string bytes : {gzip(text), zstd(text)}) {
+  for (std::string bytes : {gzip(text), zstd(text), xz(text), bzip2(text)}) {
     for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 64; ++i) bytes[i] ^= 0x55;
     write_file(dir / "a", bytes);
     EXPECT_THAT(input_error_of([&] { read_text(dir / "a"); }),
                 StartsWith((dir / "a") + ": the compressed data are damaged near byte "));
   }
+}
+
+// gzip, Python and tape archives pad with zeros, even between members.
+TEST(Compression, ZerosBehindAPartArePaddingAndOtherBytesAnError) {
+  const TempDir dir;
+  for (const auto encode : {gzip, zstd, xz, bzip2}) {
+    const std::string zeros(700'000, '\0');  // more than any buffer
+    write_file(dir / "a", encode("one\n") + zeros + encode("two\n") + zeros);
+    EXPECT_EQ(read_text(dir / "a"), "one\ntwo\n");
+    const std::string good = encode("one\n");
+    write_file(dir / "a", good + std::string(4, '\0') + "garbage, long enough for a header");
+    EXPECT_EQ(input_error_of([&] { read_text(dir / "a"); }),
+              fmt::format("{}: bytes that are not compressed follow the compressed data (near byte "
+                          "{}); remove them, or pack the file again",
+                          dir / "a", good.size() + 37));
+  }
+}
+
+TEST(Compression, ZerosBeforeTheFirstPartAreNotPadding) {
+  const TempDir dir;
+  write_file(dir / "a", std::string(4, '\0') + gzip("one"));
+  EXPECT_EQ(read_text(dir / "a"), std::string(4, '\0') + gzip("one"));
+}
+
+TEST(Compression, LayersAreUnpackedUpToABound) {
+  const TempDir dir;
+  write_file(dir / "a", gzip(xz(zstd(bzip2("one")))));
+  EXPECT_EQ(read_text(dir / "a"), "one");
+  write_file(dir / "a", gzip(gzip(gzip(gzip(gzip("one"))))));
+  EXPECT_EQ(input_error_of([&] { read_text(dir / "a"); }),
+            (dir / "a") + ": packed more than 4 times over; unpack it first");
+}
+
+TEST(Compression, TextThatOnlyBeginsLikeAPackedFileIsText) {
+  const TempDir dir;
+  for (const std::string text : {"BZh9 is how bzip2 begins", "P*M", "\x1f", ""}) {
+    write_file(dir / "a", text);
+    EXPECT_EQ(read_text(dir / "a"), text);
+  }
+}
+
+TEST(Compression, FrameThatWantsTooMuchMemoryIsAnError) {
+  const TempDir dir;
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 28);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
+  ZSTD_inBuffer in{"text", 4, 0};
+  std::string out(1000, '\0');
+  ZSTD_outBuffer packed{out.data(), out.size(), 0};
+  ZSTD_compressStream2(context, &packed, &in, ZSTD_e_flush);
+  ZSTD_compressStream2(context, &packed, &in, ZSTD_e_end);
+  ZSTD_freeCCtx(context);
+  out.resize(packed.pos);
+  write_file(dir / "a", out);
+  EXPECT_THAT(input_error_of([&] { read_text(dir / "a"); }), HasSubstr("too much memory"));
+}
+
+TEST(PeekReader, WhatWasPeekedIsReadOnce) {
+  const TempDir dir;
+  write_file(dir / "a", "0123456789");
+  PeekReader reader(open_file_bytes(dir / "a"));
+  EXPECT_EQ(reader.peek(3), "012");
+  EXPECT_EQ(reader.peek(5), "01234");
+  char bytes[4];
+  ASSERT_EQ(reader.read(bytes), 4u);
+  EXPECT_EQ(std::string_view(bytes, 4), "0123");
+  EXPECT_EQ(reader.peek(2), "45");
+  EXPECT_EQ(reader.peek(100), "456789");
+  EXPECT_EQ(read_all(reader), "456789");
+  EXPECT_EQ(reader.peek(1), "");
+  EXPECT_EQ(reader.file_position(), 10u);
 }
 
 TEST(Compression, MissingFileIsAnError) {

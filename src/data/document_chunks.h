@@ -1,0 +1,56 @@
+// The first step of every data command: the documents of a source in chunks, worked on
+// by many threads and handed over in order. What is done with them is the caller's.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/progress.h"
+#include "data/config.h"
+#include "data/ordered_pipeline.h"
+#include "text/document.h"
+
+namespace fathom {
+
+struct DocumentChunk {
+  std::vector<Document> documents;
+  DocumentCounts counts;
+};
+
+// How the source's files are read.
+DocumentOptions document_options(const SourceConfig& source);
+
+namespace detail {
+
+// About a megabyte of documents; false at the end.
+bool read_chunk(DocumentReader& reader, std::vector<RawDocument>& chunk);
+DocumentChunk read_documents_of(std::vector<RawDocument>&& raw, const DocumentOptions& options);
+
+}  // namespace detail
+
+// Calls work(DocumentChunk) -> Result on `threads` threads and consume(Result) on the
+// calling thread, in the order of the files: the outcome does not depend on timing.
+// Progress advances by the bytes read on disk. Errors are those of the reader, of work
+// and of consume.
+template <class Result, class Work, class Consume>
+void for_each_chunk(const SourceConfig& source, std::vector<std::string> files, int threads,
+                    Progress& progress, Work work, Consume consume) {
+  const DocumentOptions options = document_options(source);
+  DocumentReader reader(std::move(files), options);
+  std::uint64_t reported = 0;
+  run_ordered<std::vector<RawDocument>, Result>(
+      threads,
+      [&](std::vector<RawDocument>& chunk) {
+        const bool more = detail::read_chunk(reader, chunk);
+        progress.advance(reader.file_bytes_read() - reported);
+        reported = reader.file_bytes_read();
+        return more;
+      },
+      [&](std::vector<RawDocument>&& chunk) {
+        return work(detail::read_documents_of(std::move(chunk), options));
+      },
+      consume);
+}
+
+}  // namespace fathom

@@ -1,0 +1,232 @@
+#include "text/document.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "io/line_reader.h"
+#include "text/json_field.h"
+#include "text/utf8.h"
+
+namespace fathom {
+
+namespace {
+
+// The whole file is one document.
+class WholeFile : public DocumentSource {
+ public:
+  WholeFile(std::string file, std::unique_ptr<ByteReader> bytes)
+      : file_(std::move(file)), bytes_(std::move(bytes)) {}
+  bool next(RawDocument& document) override {
+    if (read_) return false;
+    read_ = true;
+    document = {read_all(*bytes_), file_, 1, false};
+    return !document.content.empty();
+  }
+  std::uint64_t file_position() const override { return bytes_->file_position(); }
+
+ private:
+  std::string file_;
+  std::unique_ptr<ByteReader> bytes_;
+  bool read_ = false;
+};
+
+// Each line is a document, of text or of JSON.
+class Lines : public DocumentSource {
+ public:
+  Lines(std::string file, std::unique_ptr<ByteReader> bytes, bool json, bool keep_empty)
+      : file_(std::move(file)), lines_(std::move(bytes)), json_(json), keep_empty_(keep_empty) {}
+  bool next(RawDocument& document) override {
+    while (lines_.next(document.content)) {
+      if (is_blank(document.content)) continue;
+      document.file = file_;
+      document.line = lines_.line_number();
+      document.json = json_;
+      return true;
+    }
+    return false;
+  }
+  std::uint64_t file_position() const override { return lines_.file_position(); }
+
+ private:
+  bool is_blank(const std::string& line) const {
+    if (json_) return line.find_first_not_of(" \t\r") == std::string::npos;
+    return line.empty() && !keep_empty_;
+  }
+
+  std::string file_;
+  LineReader lines_;
+  bool json_, keep_empty_;
+};
+
+// Documents stand between lines that equal the separator.
+class Separated : public DocumentSource {
+ public:
+  Separated(std::string file, std::unique_ptr<ByteReader> bytes, std::string separator)
+      : file_(std::move(file)), lines_(std::move(bytes)), separator_(std::move(separator)) {}
+  bool next(RawDocument& document) override {
+    document = {"", file_, 0, false};
+    while (lines_.next(line_)) {
+      if (line_ == separator_) {
+        if (!document.content.empty()) return true;
+        continue;
+      }
+      if (document.content.empty()) document.line = lines_.line_number();
+      document.content.append(line_).append("\n");
+    }
+    return !document.content.empty();
+  }
+  std::uint64_t file_position() const override { return lines_.file_position(); }
+
+ private:
+  std::string file_;
+  LineReader lines_;
+  std::string separator_, line_;
+};
+
+std::string complaint_about(const JsonField& field, const DocumentOptions& options) {
+  using Found = JsonField::Found;
+  std::string names = "'" + options.fields.at(0) + "'";
+  for (std::size_t i = 1; i < options.fields.size(); ++i)
+    names += " or '" + options.fields[i] + "'";
+  switch (field.found) {
+    case Found::bad_syntax:
+      return fmt::format("not valid JSON at column {}", field.column);
+    case Found::bare_text:
+    case Found::not_an_object:
+      return "not a JSON object";
+    case Found::other_type:
+      return fmt::format("the field {} is no string", names);
+    case Found::absent:
+    case Found::text:
+      break;
+  }
+  return fmt::format("has no field {}", names);
+}
+
+std::optional<std::string> text_of_json(const RawDocument& raw, const DocumentOptions& options,
+                                        DocumentCounts& counts) {
+  using Found = JsonField::Found;
+  JsonField field = find_json_text(raw.content, options.fields);
+  const bool bare = field.found == Found::bare_text && options.bare_strings;
+  if (field.found == Found::text || bare) return std::move(field.text);
+  if (!options.skip_broken_lines) {
+    fail_input("{}: {}; {}", raw.where(), complaint_about(field, options), options.remedy);
+  }
+  ++counts.broken_lines;
+  if (counts.first_broken.empty()) counts.first_broken = raw.where();
+  return std::nullopt;
+}
+
+// `raw` says where the text begins.
+void repair(std::string& text, const RawDocument& raw, DocumentCounts& counts) {
+  const std::size_t valid = utf8::valid_prefix(text);
+  if (valid == text.size()) return;
+  if (counts.first_repaired.empty()) {
+    // In JSON a line holds all of the text.
+    const auto lines =
+        raw.json
+            ? 0
+            : std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(valid), '\n');
+    counts.first_repaired =
+        fmt::format("{}:{}", raw.file, raw.line + static_cast<std::uint64_t>(lines));
+  }
+  ++counts.repaired_documents;
+  counts.replaced_bytes += static_cast<std::int64_t>(utf8::replace_invalid(text));
+}
+
+}  // namespace
+
+void DocumentCounts::add(const DocumentCounts& later) {
+  broken_lines += later.broken_lines;
+  empty_documents += later.empty_documents;
+  repaired_documents += later.repaired_documents;
+  replaced_bytes += later.replaced_bytes;
+  if (first_broken.empty()) first_broken = later.first_broken;
+  if (first_repaired.empty()) first_repaired = later.first_repaired;
+}
+
+std::vector<std::string> lines_about(const DocumentCounts& counts) {
+  std::vector<std::string> lines;
+  if (counts.broken_lines > 0) {
+    lines.push_back(fmt::format("{} broken lines are left out (the first: {})", counts.broken_lines,
+                                counts.first_broken));
+  }
+  if (counts.repaired_documents > 0) {
+    lines.push_back(fmt::format(
+        "{} bytes in {} texts are not UTF-8 (the first: {}); U+FFFD takes the place of each "
+        "broken character",
+        counts.replaced_bytes, counts.repaired_documents, counts.first_repaired));
+  }
+  return lines;
+}
+
+std::unique_ptr<DocumentSource> open_documents(const std::string& path,
+                                               const DocumentOptions& options) {
+  return open_documents(path, open_text(path, options), options);
+}
+
+std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedText opened,
+                                               const DocumentOptions& options) {
+  switch (opened.format) {
+    case TextFormat::lines:
+    case TextFormat::jsonl:
+      return std::make_unique<Lines>(path, std::move(opened.bytes),
+                                     opened.format == TextFormat::jsonl, options.keep_empty_lines);
+    case TextFormat::separated:
+      return std::make_unique<Separated>(path, std::move(opened.bytes), options.separator);
+    case TextFormat::text:
+    case TextFormat::automatic:
+      break;
+  }
+  return std::make_unique<WholeFile>(path, std::move(opened.bytes));
+}
+
+bool DocumentReader::next(RawDocument& document) {
+  for (;;) {
+    if (source_) {
+      if (source_->next(document)) return true;
+      finished_bytes_ += source_->file_position();
+      source_.reset();
+    }
+    if (file_ == files_.size()) return false;
+    source_ = open_documents(files_[file_++], options_);
+  }
+}
+
+std::uint64_t DocumentReader::file_bytes_read() const {
+  return finished_bytes_ + (source_ ? source_->file_position() : 0);
+}
+
+std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,
+                                      DocumentCounts& counts) {
+  Document document;
+  document.source = raw.where();
+  if (raw.json) {
+    auto text = text_of_json(raw, options, counts);
+    if (!text) return std::nullopt;
+    document.text = std::move(*text);
+    document.metadata = std::move(raw.content);
+  } else {
+    document.text = std::move(raw.content);
+  }
+  if (document.text.empty() && !options.keep_empty_lines) {
+    ++counts.empty_documents;
+    return std::nullopt;
+  }
+  if (options.invalid_utf8 == InvalidUtf8::replace) repair(document.text, raw, counts);
+  return document;
+}
+
+std::vector<Document> read_documents(const std::string& path, const DocumentOptions& options,
+                                     DocumentCounts& counts) {
+  DocumentReader reader({path}, options);
+  std::vector<Document> documents;
+  for (RawDocument raw; reader.next(raw); raw = {}) {
+    if (auto document = read_document(std::move(raw), options, counts)) {
+      documents.push_back(std::move(*document));
+    }
+  }
+  return documents;
+}
+
+}  // namespace fathom

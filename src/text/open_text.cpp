@@ -1,0 +1,62 @@
+#include "text/open_text.h"
+
+#include <initializer_list>
+#include <string_view>
+
+#include "core/error.h"
+#include "io/compression.h"
+#include "text/content.h"
+
+namespace fathom {
+
+namespace {
+
+bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> endings) {
+  for (const std::string_view ending : endings) {
+    if (name.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+bool named_json(std::string_view name) {
+  if (ends_with_any(name, {".gz", ".zst", ".xz", ".bz2"})) name = name.substr(0, name.rfind('.'));
+  return ends_with_any(name, {".jsonl", ".ndjson", ".json"});
+}
+
+[[noreturn]] void refuse(const std::string& path, const ForeignContent& content) {
+  fail_input("{}: holds {}; {}", path, content.name, content.remedy);
+}
+
+TextFormat format_of(const std::string& path, std::string_view sample,
+                     const DocumentOptions& options) {
+  if (options.format != TextFormat::automatic) return options.format;
+  const JsonLayout layout = json_layout(sample, sample.size() < content_sample_bytes);
+  if (layout == JsonLayout::spread) {
+    fail_input(
+        "{}: holds JSON, but not a line an object; make it JSON lines (`jq -c .`, for an array "
+        "`jq -c '.[]'`), or ask for the format text",
+        path);
+  }
+  if (layout == JsonLayout::lines) return TextFormat::jsonl;
+  return named_json(path) ? TextFormat::jsonl : options.otherwise;
+}
+
+}  // namespace
+
+OpenedText open_text(const std::string& path, const DocumentOptions& options) {
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+  auto bytes = open_bytes(path);
+  if (bytes->peek(byte_order_mark.size()) == byte_order_mark) {
+    char mark[byte_order_mark.size()];
+    bytes->read(mark);
+  }
+  const std::string_view sample = bytes->peek(content_sample_bytes);
+  if (const auto content = foreign_content(sample)) refuse(path, *content);
+  if (options.invalid_utf8 == InvalidUtf8::replace) {
+    if (const auto content = foreign_encoding(sample)) refuse(path, *content);
+  }
+  const TextFormat format = format_of(path, sample, options);
+  return {std::move(bytes), format};
+}
+
+}  // namespace fathom

@@ -1,0 +1,188 @@
+#include "io/input_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "io/glob.h"
+#include "io/temp_dir.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Paths relative to the directory, which keeps the tests readable.
+class Tree {
+ public:
+  explicit Tree(std::initializer_list<const char*> files) {
+    for (const char* file : files) write_file(dir / file, file);
+  }
+  void link(const std::string& to, const std::string& name) {
+    fs::create_directories(fs::path(dir / name).parent_path());
+    fs::create_symlink(to, dir / name);
+  }
+  std::vector<std::string> find(std::vector<std::string> entries) {
+    for (std::string& entry : entries) entry = dir / entry;
+    found = find_input_files(entries, "source 's'");
+    notes.clear();
+    for (std::string note : found.notes) notes.push_back(shortened(std::move(note)));
+    return relative(found.paths);
+  }
+  std::vector<std::string> match(const std::string& pattern) {
+    return relative(match_pattern(dir / pattern));
+  }
+  std::string error(const std::string& entry) {
+    return shortened(input_error_of([&] { find({entry}); }));
+  }
+  std::vector<std::string> relative(std::vector<std::string> paths) const {
+    for (std::string& path : paths) path = shortened(std::move(path));
+    return paths;
+  }
+
+  TempDir dir;
+  InputFiles found;
+  std::vector<std::string> notes;
+
+ private:
+  std::string shortened(std::string text) const {
+    const std::string prefix = dir.path() + "/";
+    for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix)) {
+      text.erase(at, prefix.size());
+    }
+    return text;
+  }
+};
+
+TEST(Glob, NamesOfOneDirectory) {
+  Tree tree{"a1.txt", "a2.txt", "b1.txt", "c[1].txt", ".a3.txt", "d/a4.txt"};
+  EXPECT_THAT(tree.match("a?.txt"), ElementsAre("a1.txt", "a2.txt"));
+  EXPECT_THAT(tree.match("*1*"), ElementsAre("a1.txt", "b1.txt", "c[1].txt"));
+  EXPECT_THAT(tree.match("[a-b]1.txt"), ElementsAre("a1.txt", "b1.txt"));
+  EXPECT_THAT(tree.match("[!a]1.txt"), ElementsAre("b1.txt"));
+  EXPECT_THAT(tree.match("c[[]1].txt"), ElementsAre("c[1].txt"));
+  EXPECT_THAT(tree.match("*"), ElementsAre("a1.txt", "a2.txt", "b1.txt", "c[1].txt", "d"));
+  EXPECT_THAT(tree.match(".*.txt"), ElementsAre(".a3.txt"));
+  EXPECT_THAT(tree.match("*/*.txt"), ElementsAre("d/a4.txt"));
+  EXPECT_THAT(tree.match("*.md"), IsEmpty());
+}
+
+TEST(Glob, TwoStarsAreAnyNumberOfDirectories) {
+  Tree tree{"top.txt", "a/x.txt", "a/b/y.txt", "a/b/z.md", ".h/n.txt", "a/.i/n.txt"};
+  EXPECT_THAT(tree.match("**/*.txt"), ElementsAre("a/b/y.txt", "a/x.txt", "top.txt"));
+  EXPECT_THAT(tree.match("a/**/y.txt"), ElementsAre("a/b/y.txt"));
+  EXPECT_THAT(tree.match("**/b/**/*.md"), ElementsAre("a/b/z.md"));
+  EXPECT_THAT(tree.match("a/**"), ElementsAre("a"));
+  EXPECT_THAT(tree.match("top.txt/**"), IsEmpty());
+  tree.link("..", "a/loop");
+  tree.link("../../a", "a/b/loop");
+  EXPECT_THAT(tree.match("**/b/**/*.md"), ElementsAre("a/b/z.md"));
+}
+
+TEST(Glob, BracesGiveEachChoice) {
+  EXPECT_THAT(expand_braces("x"), ElementsAre("x"));
+  EXPECT_THAT(expand_braces("a{b,c}d{,e}"), ElementsAre("abd", "abde", "acd", "acde"));
+  EXPECT_THAT(expand_braces("{a,b{c,d}}"), ElementsAre("a", "bc", "bd"));
+  EXPECT_THAT(expand_braces("{a}{b"), ElementsAre("{a}{b"));
+  EXPECT_THAT(expand_braces("{a}{b,c}"), ElementsAre("{a}b", "{a}c"));
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += "{a,b}";
+  EXPECT_THAT(input_error_of([&] { expand_braces(many); }), testing::HasSubstr("more than 10000"));
+  Tree tree{"en/a.txt", "zh/b.txt", "fr/c.txt"};
+  EXPECT_THAT(tree.match("{zh,en}/*.txt"), ElementsAre("en/a.txt", "zh/b.txt"));
+}
+
+TEST(InputFiles, ComeInOrderAndOnce) {
+  Tree tree{"b/2.txt", "b/1.txt", "a/z.txt"};
+  EXPECT_THAT(tree.find({"b/2.txt", "", "b/*"}), ElementsAre("b/2.txt", "a/z.txt", "b/1.txt"));
+  EXPECT_THAT(tree.notes,
+              ElementsAre("source 's': 3 files are named more than once and are read once"));
+  EXPECT_THAT(tree.find({"*/[12].txt"}), ElementsAre("b/1.txt", "b/2.txt"));
+  EXPECT_THAT(tree.notes, IsEmpty());
+  EXPECT_EQ(tree.error("*.md"), "source 's': '*.md' stands for no file; check the path");
+  EXPECT_EQ(tree.error("none"), "source 's': 'none' stands for no file; check the path");
+  EXPECT_EQ(input_error_of([] { find_input_files({}, "source 's'"); }),
+            "source 's': no files; name at least one file or directory");
+}
+
+TEST(InputFiles, NamesThatLookLikePatternsAreFiles) {
+  Tree tree{"a[1].txt", "b{1,2}.txt"};
+  EXPECT_THAT(tree.find({"a[1].txt", "b{1,2}.txt"}), ElementsAre("a[1].txt", "b{1,2}.txt"));
+}
+
+TEST(InputFiles, DirectoriesThatAPatternMatchesAreReadWhole) {
+  Tree tree{"corpus/top.txt", "corpus/zh/b.txt", "corpus/deep/x/c.txt", "elsewhere/a.txt"};
+  tree.link("../elsewhere", "corpus/en");
+  for (const char* entry : {"corpus", "corpus/*", "corpus/**"}) {
+    EXPECT_THAT(tree.find({entry}), ElementsAre("corpus/deep/x/c.txt", "corpus/en/a.txt",
+                                                "corpus/top.txt", "corpus/zh/b.txt"));
+    EXPECT_THAT(tree.notes, IsEmpty());
+  }
+  EXPECT_THAT(tree.relative(tree.found.directories),
+              ElementsAre("corpus", "corpus/deep", "corpus/deep/x", "corpus/en", "corpus/zh"));
+}
+
+TEST(InputFiles, DirectoriesAreEnteredOnceAndLoopsAreSaid) {
+  Tree tree{"a/b/x.txt"};
+  tree.link("..", "a/b/up");
+  tree.link("b", "a/c");
+  EXPECT_THAT(tree.find({"a"}), ElementsAre("a/b/x.txt"));
+  EXPECT_THAT(tree.notes,
+              ElementsAre("source 's': a/b/up is the directory a again; it is read once",
+                          "source 's': a/c is the directory a/b again; it is read once"));
+  EXPECT_THAT(tree.find({"a/b/x.txt", "a", "a"}), ElementsAre("a/b/x.txt"));
+}
+
+TEST(InputFiles, HiddenOnesAreCountedAndReadWhenNamed) {
+  Tree tree{"a/x.txt", "a/.y.txt", "a/.git/z", "a/b/.w", ".only/.v"};
+  EXPECT_THAT(tree.find({"a"}), ElementsAre("a/x.txt"));
+  EXPECT_THAT(tree.notes,
+              ElementsAre("source 's': 'a': 3 hidden files or directories are left out"));
+  EXPECT_THAT(tree.find({"a/.y.txt", "a/.git"}), ElementsAre("a/.y.txt", "a/.git/z"));
+  EXPECT_EQ(tree.error(".only"),
+            "source 's': '.only' stands for no file (1 hidden files or directories are left out); "
+            "check the path");
+}
+
+TEST(InputFiles, DanglingLinksAreErrors) {
+  Tree tree{"a/x.txt"};
+  tree.link("gone", "a/link");
+  const std::string error =
+      "source 's': a/link is a link to gone, which is not there; mend or remove the link";
+  for (const char* entry : {"a", "a/*", "a/link", "**/link"}) EXPECT_EQ(tree.error(entry), error);
+}
+
+TEST(InputFiles, SpecialFilesAreReadOnlyWhenNamedThemselves) {
+  Tree tree{"a/x.txt"};
+  ASSERT_EQ(mkfifo((tree.dir / "a/pipe").c_str(), 0600), 0);
+  for (const char* entry : {"a", "a/*"}) {
+    EXPECT_EQ(tree.error(entry),
+              "source 's': a/pipe is a FIFO; name it itself to read it, or move it away");
+  }
+  EXPECT_THAT(tree.find({"a/pipe"}), ElementsAre("a/pipe"));
+}
+
+TEST(InputFiles, UnreadableDirectoriesAreErrors) {
+  Tree tree{"a/x.txt", "a/locked/y.txt"};
+  fs::permissions(tree.dir / "a/locked", fs::perms::none);
+  fs::permissions(tree.dir.path(), fs::perms::all);
+  // Root reads everything: who runs this as root becomes nobody for a while.
+  const bool root = geteuid() == 0;
+  ASSERT_EQ(root ? seteuid(65534) : 0, 0);
+  const std::string whole = tree.error("a"), pattern = tree.error("a/*/*.txt");
+  ASSERT_EQ(root ? seteuid(0) : 0, 0);
+  fs::permissions(tree.dir / "a/locked", fs::perms::all);
+  const std::string error = "source 's': a/locked: cannot read this directory: Permission denied";
+  EXPECT_EQ(whole, error);
+  EXPECT_EQ(pattern, error);
+}
+
+}  // namespace
+}  // namespace fathom
