@@ -90,26 +90,82 @@ O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}
 P = pre_tokenizers
 
 
+BLOOM = " ?[^(\\s|[.,!?…。，、।۔،])]+"
+
+
 def configurations():
-    """name: (normalizer, pre-tokenizer, added tokens)"""
+    """name: (normalizer, pre-tokenizer, added tokens), all byte-level"""
     bytes_only = P.ByteLevel(add_prefix_space=False, use_regex=False)
     special = [AddedToken("<s>", special=True), AddedToken("</s>", special=True)]
     odd = special + [AddedToken("[x]", lstrip=True, rstrip=True, normalized=False),
                      AddedToken("don't", single_word=True), AddedToken("<|a|>", lstrip=True)]
+    runs = special + [AddedToken(" " * n, normalized=True) for n in (4, 3, 2)]
     return {
         "gpt2": (None, P.ByteLevel(add_prefix_space=False), special),
+        "phi": (None, P.ByteLevel(add_prefix_space=False), runs),
+        "gpt-neox": (normalizers.NFC(), P.ByteLevel(add_prefix_space=False), runs),
         "gpt2-prefix-added": (None, P.ByteLevel(add_prefix_space=True), odd),
         "deepseek": (None, P.Sequence([P.Split(Regex(p), "isolated") for p in DEEPSEEK]
                                       + [P.Digits(individual_digits=True), bytes_only]), special),
-        "cl100k-nfc": (normalizers.NFC(), P.Sequence(
-            [P.Split(Regex(CL100K), "isolated"), bytes_only]), special),
+        "llama3": (None, P.Sequence([P.Split(Regex(CL100K), "isolated"), bytes_only]), special),
+        "qwen2": (normalizers.NFC(), P.Sequence(
+            [P.Split(Regex(CL100K.replace("{1,3}", "")), "isolated"), bytes_only]), special),
         "o200k": (None, P.Sequence([P.Split(Regex(O200K), "removed", invert=True), bytes_only]), odd),
+        "starcoder": (None, P.Sequence([P.Digits(True), P.ByteLevel(add_prefix_space=False)]), odd),
+        "bloom": (None, P.Sequence([P.Split(Regex(BLOOM), "isolated"), bytes_only]), special),
+        "falcon": (None, P.Sequence(
+            [P.Punctuation("contiguous"), P.ByteLevel(add_prefix_space=False), P.Digits(False),
+             P.Split(Regex("[0-9][0-9][0-9]"), "isolated")]), special),
+        "bert-bytes": (normalizers.BertNormalizer(), P.Sequence([P.BertPreTokenizer(), bytes_only]), odd),
+        "words": (normalizers.Sequence([normalizers.Nmt(), normalizers.NFKD(), normalizers.StripAccents(),
+                                        normalizers.Strip(), normalizers.Lowercase()]),
+                  P.Sequence([P.Whitespace(), P.Punctuation("merged_with_next"), bytes_only]), odd),
         "nfkc-merged-next": (normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("\t", "    ")]),
                              P.Sequence([P.Split(" ", "merged_with_next"),
                                          P.Split(Regex(r"\p{P}+"), "contiguous"), bytes_only]), special),
         "merged-previous": (normalizers.Prepend("_"), P.Sequence(
-            [P.Split(Regex(r"\s"), "merged_with_previous"), P.Digits(False), bytes_only]), odd),
+            [P.Split(Regex(r"\s"), "merged_with_previous"), P.CharDelimiterSplit("-"), P.Digits(False),
+             bytes_only]), odd),
     }
+
+
+def fallback_configurations():
+    """name: (normalizer, pre-tokenizer, that of training, decoder, added tokens), which spell
+    characters and fall back to bytes as SentencePiece's BPE does"""
+    spaces = normalizers.Replace(" ", "▁")
+    text = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    words = P.Metaspace(prepend_scheme="never")
+    x = [AddedToken("[x]", normalized=False)]
+    return {
+        "llama2": (normalizers.Sequence([normalizers.Prepend("▁"), spaces]), None, words,
+                   decoders.Sequence(text + [decoders.Strip(" ", 1, 0)]), []),
+        "mistral": (None, P.Metaspace(prepend_scheme="first", split=False), words,
+                    decoders.Sequence(text + [decoders.Strip(" ", 1, 0)]), x),
+        "gemma": (spaces, P.Split(" ", "merged_with_previous"), words, decoders.Sequence(text), x),
+        "tinyllama": (None, P.Metaspace(prepend_scheme="always"), words,
+                      decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()]), x),
+    }
+
+
+def build_fallback(config, lines, vocab_size):
+    normalizer, pre_tokenizer, training, decoder, added = config
+    hf = Tokenizer(models.BPE(unk_token="<unk>"))
+    hf.pre_tokenizer = training
+    hf.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False))
+    spec = json.loads(hf.to_str())
+    tokens = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % b for b in range(256)]
+    tokens += sorted(spec["model"]["vocab"], key=spec["model"]["vocab"].get)
+    spec["model"].update(vocab={t: i for i, t in enumerate(tokens)}, byte_fallback=True, fuse_unk=True)
+    spec["pre_tokenizer"] = None
+    hf = Tokenizer.from_str(json.dumps(spec))
+    if normalizer:
+        hf.normalizer = normalizer
+    if pre_tokenizer:
+        hf.pre_tokenizer = pre_tokenizer
+    hf.decoder = decoder
+    hf.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
+    hf.add_tokens(added)
+    return hf
 
 
 def build_hf(config, lines, vocab_size):
@@ -210,6 +266,7 @@ def main():
     parser.add_argument("--vocab-size", type=int, default=16000)
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--skip-training", action="store_true")
+    parser.add_argument("--only", nargs="*", help="compare these kinds alone")
     args = parser.parse_args()
     args.work = os.path.abspath(args.work)
     text = corpus(args.work)
@@ -220,11 +277,17 @@ def main():
     print(f"{len(lines)} lines, {sum(len(l.encode()) for l in lines) / 1e6:.1f} MB; "
           f"training on {len(text)} lines, {sum(len(l.encode()) for l in text) / 1e6:.1f} MB", flush=True)
     ok, slowest = True, 1e9
-    for name, config in configurations().items():
-        hf, _ = build_hf(config, text[::10], args.vocab_size)
-        same, ratio = compare(args, name, hf, lines, path_lines)
+    builders = {name: (lambda c=config: build_hf(c, text[::10], args.vocab_size)[0])
+                for name, config in configurations().items()}
+    builders |= {name: (lambda c=config: build_fallback(c, text[::10], args.vocab_size))
+                 for name, config in fallback_configurations().items()}
+    for name, build in builders.items():
+        if args.only and name not in args.only:
+            continue
+        same, ratio = compare(args, name, build(), lines, path_lines)
         ok, slowest = ok and same, min(slowest, ratio)
-    ok = round_trip(args, f"{args.work}/gpt2.json") and ok
+    if not args.only:
+        ok = round_trip(args, f"{args.work}/gpt2.json") and ok
     if not args.skip_training:
         ok = compare_training(args, text) and ok
     print(f"encoding at least {slowest:.1f} times as fast; {'all claims hold' if ok and slowest >= 3 else 'FAILED'}")

@@ -30,7 +30,7 @@ TokenizerTrainConfig config_for(const std::string& path) {
 }
 
 TEST(Trainer, ResultDoesNotDependOnThreads) {
-  const auto config = config_for(sample("threads.txt", 40000));
+  const auto config = config_for(sample("threads.txt", 20000));
   set_num_threads(1);
   const auto one = train_tokenizer(config);
   set_num_threads(3);
@@ -43,7 +43,7 @@ TEST(Trainer, ResultDoesNotDependOnThreads) {
 std::string many_words(const std::string& name) {
   const std::string path = testing::TempDir() + name;
   std::ofstream file(path);
-  for (int i = 0; i < 300000; ++i) {
+  for (int i = 0; i < 150000; ++i) {
     std::string word = "qx";
     for (int rest = i * 7 + 11; rest > 0; rest /= 21) word += static_cast<char>('a' + rest % 21);
     file << word << (i % 3 == 0 ? " common words\n" : "\n");

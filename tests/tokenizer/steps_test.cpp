@@ -1,0 +1,358 @@
+// Single steps by small specs: what the goldens' whole tokenizers do not single out.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "text/utf8.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Ids = std::vector<std::int32_t>;
+
+// Tokens "a" to "e", "▁", " ", "_" and what `more` adds from id 8 on; no merges unless given.
+std::string small_model(const std::string& more = "", const std::string& merges = "",
+                        const std::string& keys = "") {
+  return R"("model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"d":3,"e":4,"▁":5," ":6,"_":7)" +
+         more + R"(},"merges":[)" + merges + "]" + keys + "}";
+}
+
+Tokenizer make(const std::string& parts, const std::string& model = small_model()) {
+  return Tokenizer::from_json("{" + parts + (parts.empty() ? "" : ",") + model + "}", "t.json");
+}
+
+std::string error_of(const std::string& parts, const std::string& model = small_model()) {
+  try {
+    make(parts, model);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string streamed(const Tokenizer& tokenizer, const Ids& ids) {
+  StreamDecoder stream(tokenizer);
+  std::string text;
+  for (const auto id : ids) text += stream.push(id);
+  return text.append(stream.finish());
+}
+
+// --- the model ---
+
+TEST(BpeModel, IgnoreMergesTakesWholePieces) {
+  const std::string tokens = R"(,"ab":8,"abc":9)";
+  EXPECT_THAT(make("", small_model(tokens, R"("a b")")).encode("abc"), ElementsAre(8, 2));
+  EXPECT_THAT(make("", small_model(tokens, R"("a b")", R"(,"ignore_merges":true)")).encode("abc"),
+              ElementsAre(9));
+}
+
+TEST(BpeModel, UnknownCharactersFuseOnlyIfAsked) {
+  const std::string tokens = R"(,"?":8)", unk = R"(,"unk_token":"?")";
+  EXPECT_THAT(make("", small_model(tokens, "", unk)).encode("axyb"), ElementsAre(0, 8, 8, 1));
+  EXPECT_THAT(make("", small_model(tokens, "", unk + R"(,"fuse_unk":true)")).encode("axyb"),
+              ElementsAre(0, 8, 1));
+  EXPECT_THAT(make("").encode("axyb"), ElementsAre(0, 1));
+}
+
+TEST(BpeModel, FallsBackToBytes) {
+  const std::string tokens = R"(,"?":8,"<0xC3>":9,"<0xA9>":10,"<0xFF>":11)";
+  const std::string keys = R"(,"unk_token":"?","byte_fallback":true)";
+  const auto t = make("", small_model(tokens, "", keys));
+  EXPECT_THAT(t.encode("aéb"), ElementsAre(0, 9, 10, 1));
+  EXPECT_THAT(t.encode("aèb"), ElementsAre(0, 8, 1));  // not all of its bytes are tokens
+}
+
+TEST(BpeModel, InvalidBytesDoNotVanish) {
+  const std::string tokens = R"(,"?":8,"<0xFF>":9)";
+  const std::string unk = R"(,"unk_token":"?")";
+  EXPECT_THAT(make("", small_model(tokens, "", unk + R"(,"byte_fallback":true)"))
+                  .encode("a\xff\xfe"
+                          "b"),
+              ElementsAre(0, 9, 8, 1));
+  EXPECT_THAT(make("", small_model(tokens, "", unk)).encode("a\xff"), ElementsAre(0, 8));
+  // A ByteLevel that is not the last step: the vocabulary spells bytes.
+  const std::string steps =
+      R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel",)"
+      R"("add_prefix_space":false,"use_regex":false},{"type":"Digits","individual_digits":true}]})";
+  EXPECT_THAT(make(steps, small_model(R"(,"ÿ":8)")).encode("a\xff"), ElementsAre(0, 8));
+}
+
+TEST(BpeModel, SpellsByPlaceInThePiece) {
+  const std::string tokens = R"(,"##b":8,"##c":9,"ab":10,"c/":11,"##c/":12,"a/":13)";
+  EXPECT_THAT(make("", small_model(tokens, R"("a ##b")", R"(,"continuing_subword_prefix":"##")"))
+                  .encode("abcab"),
+              ElementsAre(10, 9, 8));
+  EXPECT_THAT(make("", small_model(tokens, "", R"(,"end_of_word_suffix":"/")")).encode("bac"),
+              ElementsAre(1, 0, 11));
+  EXPECT_THAT(error_of("", small_model(tokens, R"("a b")", R"(,"continuing_subword_prefix":"##")")),
+              HasSubstr("'model.merges[0]' joins 'b', which lacks the prefix '##'"));
+}
+
+// --- the pre-tokenizers; "a" and "b" merge only inside a piece ---
+
+Ids pieces(const std::string& step, const std::string& text) {
+  return make(R"("pre_tokenizer":)" + step,
+              small_model(R"(,"▁a":8,"▁▁":9,"ab":10,"1":11,"2":12,"12":13,"-":14,"!":15,"!!":16,)"
+                          R"("a!":17)",
+                          R"("▁ a","▁ ▁","a b","1 2","! !","a !")"))
+      .encode(text);
+}
+
+TEST(PreTokenizer, MetaspacePrependsAsItsSchemeSays) {
+  const auto metaspace = [](const std::string& keys) {
+    return R"({"type":"Metaspace","replacement":"▁")" + keys + "}";
+  };
+  const std::string always = metaspace(""), first = metaspace(R"(,"prepend_scheme":"first")");
+  const std::string never = metaspace(R"(,"prepend_scheme":"never")");
+  EXPECT_THAT(pieces(always, "a a"), ElementsAre(8, 8));
+  EXPECT_THAT(pieces(always, " a"), ElementsAre(8));
+  EXPECT_THAT(pieces(never, "a a"), ElementsAre(0, 8));
+  EXPECT_THAT(pieces(metaspace(R"(,"add_prefix_space":false)"), "a a"), ElementsAre(0, 8));
+  EXPECT_THAT(pieces(metaspace(R"(,"add_prefix_space":true)"), "a a"), ElementsAre(8, 8));
+  EXPECT_THAT(pieces(first, "a a"), ElementsAre(8, 8));
+  EXPECT_THAT(pieces(always, "a  a"), ElementsAre(8, 5, 8));
+  EXPECT_THAT(pieces(metaspace(R"(,"split":false)"), "  "), ElementsAre(9));
+  EXPECT_THAT(pieces(always, "  "), ElementsAre(5, 5));
+}
+
+TEST(PreTokenizer, MetaspaceFirstIsTheBeginningOfTheText) {
+  const std::string parts =
+      R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits",)"
+      R"("individual_digits":true},{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]},)"
+      R"("added_tokens":[{"id":20,"content":"<s>","special":true}])";
+  const auto t = make(parts, small_model(R"(,"1":8)"));
+  const auto encode = [&](const std::string& text) {
+    return t.encode(text, encode_parsing_specials);
+  };
+  EXPECT_THAT(encode("a1a"), ElementsAre(5, 0, 8, 0));
+  EXPECT_THAT(encode("<s>a"), ElementsAre(20, 0));
+  EXPECT_THAT(encode("a<s>a"), ElementsAre(5, 0, 20, 0));
+  EXPECT_THAT(encode("\xff"
+                     "a"),
+              ElementsAre(0));
+  EXPECT_THAT(encode("a\xff"
+                     "a"),
+              ElementsAre(5, 0, 0));
+}
+
+TEST(PreTokenizer, DigitsSinglyOrTogether) {
+  EXPECT_THAT(pieces(R"({"type":"Digits","individual_digits":true})", "a12"),
+              ElementsAre(0, 11, 12));
+  EXPECT_THAT(pieces(R"({"type":"Digits","individual_digits":false})", "a12"), ElementsAre(0, 13));
+}
+
+TEST(PreTokenizer, SplitsAtCharacters) {
+  EXPECT_THAT(pieces(R"({"type":"CharDelimiterSplit","delimiter":"-"})", "a-ab--b"),
+              ElementsAre(0, 10, 1));
+  EXPECT_THAT(pieces(R"({"type":"WhitespaceSplit"})", " a!\u3000b "), ElementsAre(17, 1));
+  EXPECT_THAT(pieces(R"({"type":"Whitespace"})", "ab!!b a"), ElementsAre(10, 16, 1, 0));
+  EXPECT_THAT(pieces(R"({"type":"BertPreTokenizer"})", "a!! a"), ElementsAre(0, 15, 15, 0));
+  const auto punctuation = [](const std::string& behavior) {
+    return R"({"type":"Punctuation","behavior":")" + behavior + "\"}";
+  };
+  EXPECT_THAT(pieces(R"({"type":"Punctuation"})", "a!!b"), ElementsAre(0, 15, 15, 1));
+  EXPECT_THAT(pieces(punctuation("Contiguous"), "a!!b"), ElementsAre(0, 16, 1));
+  EXPECT_THAT(pieces(punctuation("Removed"), "a!!b"), ElementsAre(0, 1));
+  EXPECT_THAT(pieces(punctuation("MergedWithPrevious"), "a!!b"), ElementsAre(17, 15, 1));
+  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"CharDelimiterSplit","delimiter":"ab"})"),
+              HasSubstr("'pre_tokenizer.delimiter' is \"ab\", not one character"));
+}
+
+TEST(PreTokenizer, BoundsRepeatedSpelling) {
+  std::string steps;
+  for (int i = 0; i < 6; ++i) {
+    steps += std::string(i > 0 ? "," : "") +
+             R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})";
+  }
+  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + steps + "]}"),
+              HasSubstr("at most 4 are supported"));
+}
+
+// --- normalizers: shown by an added token, which decoding writes normalised ---
+
+std::string normal(const std::string& step, const std::string& text) {
+  const auto t = make(R"("normalizer":)" + step + R"(,"added_tokens":[{"id":20,"content":")" +
+                      text + R"(","normalized":true}])");
+  return std::string(t.id_to_bytes(20));
+}
+
+TEST(NormalizerStep, RewritesText) {
+  EXPECT_EQ(normal(R"({"type":"Prepend","prepend":"_"})", "ab"), "_ab");
+  EXPECT_EQ(normal(R"({"type":"Lowercase"})", "ÀBİ"), "àbi\u0307");
+  EXPECT_EQ(normal(R"({"type":"NFC"})", "e\u0301ﬁ"), "éﬁ");
+  EXPECT_EQ(normal(R"({"type":"NFD"})", "éﬁ"), "e\u0301ﬁ");
+  EXPECT_EQ(normal(R"({"type":"NFKC"})", "e\u0301ﬁ"), "éfi");
+  EXPECT_EQ(normal(R"({"type":"NFKD"})", "éﬁ"), "e\u0301fi");
+  EXPECT_EQ(normal(R"({"type":"StripAccents"})", "e\u0301\u0903x"), "ex");
+  EXPECT_EQ(normal(R"({"type":"Nmt"})", "a\\u0001b\\tc\u200bd\ufeff\\u000be"), "ab c d e");
+  const std::string space = "\u3000 a b\u00a0";
+  EXPECT_EQ(normal(R"({"type":"Strip","strip_left":true,"strip_right":true})", space), "a b");
+  EXPECT_EQ(normal(R"({"type":"Strip","strip_left":true,"strip_right":false})", space),
+            "a b\u00a0");
+  EXPECT_EQ(normal(R"({"type":"Strip","strip_left":false,"strip_right":true})", space),
+            "\u3000 a b");
+  EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})", "baab"), "bxb");
+  EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"String":"aa"},"content":"x"})", "baaab"),
+            "bxab");
+}
+
+TEST(NormalizerStep, BertCleansAsAsked) {
+  const auto bert = [](const char* clean, const char* chinese, const char* accents,
+                       const char* lower) {
+    return std::string(R"({"type":"BertNormalizer","clean_text":)") + clean +
+           R"(,"handle_chinese_chars":)" + chinese + R"(,"strip_accents":)" + accents +
+           R"(,"lowercase":)" + lower + "}";
+  };
+  const std::string text = "É\\u0007\u00a0x中\ufaf5y\u200d";
+  EXPECT_EQ(normal(bert("false", "false", "false", "false"), text), "É\a\u00a0x中\ufaf5y\u200d");
+  EXPECT_EQ(normal(bert("true", "false", "false", "false"), text), "É x中\ufaf5y");
+  EXPECT_EQ(normal(bert("false", "true", "false", "false"), text), "É\a\u00a0x 中  \ufaf5 y\u200d");
+  EXPECT_EQ(normal(bert("false", "false", "true", "false"), "É"), "E");
+  EXPECT_EQ(normal(bert("false", "false", "null", "false"), "É"), "É");
+  EXPECT_EQ(normal(bert("false", "false", "null", "true"), "É"), "e");
+  EXPECT_EQ(normal(bert("false", "false", "false", "true"), "É"), "é");
+}
+
+TEST(NormalizerStep, CannotMultiplyATextWithoutBound) {
+  std::string steps;
+  for (int i = 0; i < 60; ++i) {
+    steps += std::string(i > 0 ? "," : "") +
+             R"({"type":"Replace","pattern":{"String":"a"},"content":"aa"})";
+  }
+  const auto t = make(R"("normalizer":{"type":"Sequence","normalizers":[)" + steps + "]}");
+  EXPECT_EQ(t.encode("b"), Ids{1});
+  EXPECT_THROW(t.encode("a"), Error);
+}
+
+// --- decoders ---
+
+TEST(DecoderStep, MetaspaceDropsTheFirstCharacterOnly) {
+  const auto t =
+      make(R"("decoder":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"})",
+           small_model(R"(,"▁a":8)"));
+  EXPECT_EQ(t.decode(Ids{8, 8, 5, 0}), "a a a");
+  EXPECT_EQ(streamed(t, {8, 8, 5, 0}), "a a a");
+  EXPECT_EQ(t.id_to_bytes(8), " a");
+  const auto never =
+      make(R"("decoder":{"type":"Metaspace","replacement":"▁","prepend_scheme":"never"})",
+           small_model(R"(,"▁a":8)"));
+  EXPECT_EQ(never.decode(Ids{8, 8}), " a a");
+  EXPECT_EQ(streamed(never, {8, 8}), " a a");
+}
+
+TEST(DecoderStep, BpeEndsWordsButTheLast) {
+  const auto t = make(R"("decoder":{"type":"BPEDecoder","suffix":"/"},)"
+                      R"("added_tokens":[{"id":20,"content":"<s>","special":true}])",
+                      small_model(R"(,"a/":8)"));
+  EXPECT_EQ(t.decode(Ids{8, 1, 8}), "a ba");
+  EXPECT_EQ(streamed(t, {8, 1, 8}), "a ba");
+  EXPECT_EQ(t.decode(Ids{8, 8, 20}), "a a");  // the special token is left out
+  EXPECT_EQ(streamed(t, {8, 8, 20}), "a a");
+  EXPECT_EQ(t.decode(Ids{}), "");
+  EXPECT_EQ(streamed(t, {}), "");
+}
+
+TEST(DecoderStep, StripsAsOftenAsAsked) {
+  const auto t = make(R"("decoder":{"type":"Strip","content":"a","start":1,"stop":2})",
+                      small_model(R"(,"aabaaa":8)"));
+  EXPECT_EQ(t.decode(Ids{8}), "aba");
+  const auto fused = make(R"("decoder":{"type":"Sequence","decoders":[{"type":"Fuse"},)"
+                          R"({"type":"Strip","content":"a","start":2,"stop":0}]})");
+  EXPECT_EQ(fused.decode(Ids{0, 0, 0, 1, 0}), "aba");
+  EXPECT_EQ(streamed(fused, {0, 0, 0, 1, 0}), "aba");
+  EXPECT_EQ(fused.decode(Ids{1, 0}), "ba");
+  EXPECT_EQ(streamed(fused, {1, 0}), "ba");
+  EXPECT_EQ(fused.decode(Ids{0, 1, 0}), "ba");
+  EXPECT_EQ(streamed(fused, {0, 1, 0}), "ba");
+}
+
+TEST(DecoderStep, FallbackBytesAreBytes) {
+  const auto t = make(R"("decoder":{"type":"ByteFallback"})",
+                      small_model(R"(,"<0xE4>":8,"<0xB8>":9,"<0xAD>":10,"<0x41>":11,"<0xg1>":12)"));
+  EXPECT_EQ(t.decode(Ids{8, 9, 10, 11}), "中A");
+  EXPECT_EQ(streamed(t, {8, 9, 10, 11}), "中A");
+  EXPECT_EQ(t.decode(Ids{12}), "<0xg1>");
+  // A byte that is half a character goes through the steps behind as it is.
+  const auto more = make(R"("decoder":{"type":"Sequence","decoders":[{"type":"ByteFallback"},)"
+                         R"({"type":"Replace","pattern":{"Regex":"."},"content":"x"},)"
+                         R"({"type":"ByteLevel"}]})",
+                         small_model(R"(,"<0xE4>":8)"));
+  EXPECT_EQ(more.decode(Ids{8}), "\xe4");
+}
+
+TEST(DecoderStep, NoDecoderPutsSpacesBetween) {
+  EXPECT_EQ(make("").decode(Ids{0, 1, 2}), "a b c");
+  EXPECT_EQ(streamed(make(""), {0, 1, 2}), "a b c");
+}
+
+// --- post-processors ---
+
+TEST(PostProcessor, WrapsFromTheInsideOut) {
+  const auto t = make(R"("post_processor":{"type":"Sequence","processors":[)"
+                      R"({"type":"BertProcessing","cls":["a",0],"sep":["b",1]},)"
+                      R"({"type":"RobertaProcessing","cls":["c",2],"sep":["d",3]}]})");
+  EXPECT_THAT(t.encode("e"), ElementsAre(2, 0, 4, 1, 3));
+  EXPECT_THAT(t.encode("e", encode_plain), ElementsAre(4));
+  EXPECT_THAT(
+      error_of(R"("post_processor":{"type":"BertProcessing","cls":["x",99],"sep":["b",1]})"),
+      HasSubstr("the id 99 is beyond the vocabulary"));
+}
+
+// --- added tokens ---
+
+TEST(AddedTokens, AreNormalizedUnlessSpecialOrToldOtherwise) {
+  const auto t = make(R"("normalizer":{"type":"Lowercase"},"added_tokens":[)"
+                      R"({"id":20,"content":"AB"},{"id":21,"content":"CD","special":true},)"
+                      R"({"id":22,"content":"EE","normalized":false}])");
+  EXPECT_THAT(t.encode("ab AB", encode_parsing_specials), ElementsAre(20, 6, 20));
+  EXPECT_THAT(t.encode("cdCD", encode_parsing_specials), ElementsAre(2, 3, 21));
+  EXPECT_THAT(t.encode("eeEE"), ElementsAre(4, 4, 22));
+}
+
+TEST(AddedTokens, StripEachSide) {
+  const auto added = [](const std::string& keys) {
+    return make(R"("added_tokens":[{"id":20,"content":"<s>","special":true)" + keys + "}]")
+        .encode("a  <s>  b", encode_parsing_specials);
+  };
+  EXPECT_THAT(added(R"(,"lstrip":true)"), ElementsAre(0, 20, 6, 6, 1));
+  EXPECT_THAT(added(R"(,"rstrip":true)"), ElementsAre(0, 6, 6, 20, 1));
+}
+
+TEST(AddedTokens, LongestWinsAndWordsStandAlone) {
+  const auto t = make(R"("added_tokens":[{"id":20,"content":"[a"},{"id":21,"content":"[ab]"},)"
+                      R"({"id":22,"content":"de","single_word":true}])");
+  EXPECT_THAT(t.encode("[ab][aa"), ElementsAre(21, 20, 0));
+  EXPECT_THAT(t.encode("de ade dea _de\U0001f130de"),
+              ElementsAre(22, 6, 0, 3, 4, 6, 3, 4, 0, 6, 7, 3, 4, 3, 4));
+}
+
+// --- refusals say what to do ---
+
+TEST(Refusals, NameWhatIsNotSupported) {
+  const auto model = [](const std::string& type) {
+    return error_of("", R"("model":{"type":")" + type + R"(","vocab":[]})");
+  };
+  EXPECT_EQ(model("Unigram"),
+            "t.json: 'model.type' is 'Unigram': only BPE is supported; use a model whose tokenizer "
+            "is BPE, or train one with `fathom tokenizer train`");
+  EXPECT_THAT(model("WordPiece"), HasSubstr("'WordPiece': only BPE is supported"));
+  EXPECT_THAT(error_of(R"("decoder":{"type":"CTC"})"), HasSubstr("'CTC', which is not supported"));
+  EXPECT_THAT(error_of(R"("decoder":{"type":"WordPiece"})"),
+              HasSubstr("'WordPiece', which is not"));
+  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"UnicodeScripts"})"),
+              HasSubstr("'UnicodeScripts', which is not supported"));
+  EXPECT_THAT(error_of(R"("truncation":7)"), HasSubstr("'truncation' is 7, not an object"));
+  EXPECT_EQ(error_of(R"("truncation":{"max_length":4},"padding":{"strategy":"BatchLongest"})"),
+            "no error");
+  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁",)"
+                       R"("add_prefix_space":false,"prepend_scheme":"first"})"),
+              HasSubstr("contradicts 'add_prefix_space'"));
+}
+
+}  // namespace
+}  // namespace fathom
