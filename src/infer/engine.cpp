@@ -35,16 +35,10 @@ std::int64_t plan_pages(const Stage& stage, const EngineOptions& options, std::i
   return std::min(affordable, per_sequence * options.limits.max_sequences);
 }
 
-// Memory of one forward pass. Stage's plan covers the blocks; the head needs the
-// rows it was asked for besides.
+// Memory of one forward pass.
 std::size_t plan_arena(const Stage& stage, const SchedulerLimits& limits) {
-  StageOptions options;
-  options.logits_chunk = 1;
-  const std::size_t blocks = Stage::forward_bytes(stage.config(), stage.range(), options,
-                                                  stage.dtype(), limits.max_tokens_per_step);
-  const auto rows = static_cast<std::size_t>(limits.max_sequences * stage.config().hidden_size);
-  constexpr std::size_t alignment = 256;
-  return blocks + rows * size_of(stage.dtype()) + alignment;
+  return Stage::logits_bytes(stage.config(), stage.dtype(), limits.max_tokens_per_step,
+                             limits.max_sequences);
 }
 
 }  // namespace
@@ -103,10 +97,7 @@ std::span<const GeneratedToken> Engine::step() {
   const std::vector<Chunk> chunks = scheduler_.schedule();
   if (chunks.empty()) return {};
   const MicroBatch batch = inputs_.build(context_, chunks, options_.page_size, cache_);
-  // The head reads "no rows" as all of them; a step that draws nothing asks for one.
-  static constexpr std::int32_t first_row[] = {0};
-  std::span<const std::int32_t> rows = inputs_.sampled_rows();
-  if (rows.empty()) rows = first_row;
+  const std::span<const std::int32_t> rows = inputs_.sampled_rows();
   const Tensor logits = logits_.tensor(
       DType::f32, {static_cast<std::int64_t>(rows.size()), stage_.config().vocab_size});
   stage_.logits(context_, batch, arena_, rows, logits);

@@ -22,4 +22,9 @@ void Boundary::row_linear_backward(Context& context, Tensor dy, Tensor x, const 
   linear.backward_weight(context, dy, x);
 }
 
+void Boundary::vocabulary_linear(Context& context, Arena&, Tensor x, const Linear& linear,
+                                 Tensor logits) {
+  linear.forward(context, x, logits);
+}
+
 }  // namespace fathom

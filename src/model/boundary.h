@@ -57,6 +57,11 @@ class Boundary {
   virtual void row_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
                                    Tensor dx);
 
+  // logits [rows, V] = x wᵀ, w this rank's rows of the output embedding. Every rank gets
+  // the logits of the whole vocabulary.
+  virtual void vocabulary_linear(Context& context, Arena& arena, Tensor x, const Linear& linear,
+                                 Tensor logits);
+
   // As ops::cross_entropy, on this rank's columns of the logits. Every rank gets the
   // losses.
   virtual void cross_entropy(Context& context, Arena&, Tensor logits, Tensor targets,

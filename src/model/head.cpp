@@ -78,17 +78,17 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
 
 void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
                   std::span<const std::int32_t> rows, Tensor logits) const {
+  if (rows.empty()) return;
   const ArenaScope scope(arena);
   const Norm::Saved norm{residual, arena.take(DType::f32, {residual.rows()})};
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, norm, y);
-  if (rows.empty()) return output_.forward(context, y, logits);
-  const Tensor chosen =
-      arena.take(residual.dtype, {static_cast<std::int64_t>(rows.size()), y.cols()});
+  const Tensor x = boundary_.enter(context, arena, y);
+  const Tensor chosen = arena.take(x.dtype, {static_cast<std::int64_t>(rows.size()), x.cols()});
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    ops::convert(context, y.slice(rows[i], 1), chosen.slice(static_cast<std::int64_t>(i), 1));
+    ops::convert(context, x.slice(rows[i], 1), chosen.slice(static_cast<std::int64_t>(i), 1));
   }
-  output_.forward(context, chosen, logits);
+  boundary_.vocabulary_linear(context, arena, chosen, output_, logits);
 }
 
 }  // namespace fathom

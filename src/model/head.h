@@ -31,8 +31,8 @@ class Head {
   // The losses alone.
   void evaluate(Context& context, Arena& arena, Tensor residual, Tensor delta, Tensor targets,
                 Tensor losses) const;
-  // The logits [rows, V] of the tokens whose numbers are in `rows` (host), or of
-  // all tokens when it is empty.
+  // The logits [rows, V] of the tokens whose numbers are in `rows` (host), on every
+  // rank of the tensor group. Without rows the head computes nothing.
   void logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
               std::span<const std::int32_t> rows, Tensor logits) const;
 

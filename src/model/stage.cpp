@@ -176,6 +176,8 @@ void Stage::logits(Context& context, const MicroBatch& batch, Arena& arena,
   require(head_ && range_.has_embedding(config_), "logits: this stage is not the whole model");
   const ArenaScope scope(arena);
   const ResidualStream stream = run_forward_only(context, batch, Tensor{}, arena);
+  if (rows.empty()) return;
+  before_head(context, batch);
   head_->logits(context, arena, stream.residual, stream.delta, rows, logits);
 }
 

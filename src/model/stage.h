@@ -74,8 +74,9 @@ class Stage {
                     Tensor output, Tensor losses) const;
   // The same for the whole model: the losses [n] f32 of the batch's targets.
   void evaluate(Context& context, const MicroBatch& batch, Arena& arena, Tensor losses) const;
-  // Forward only: logits [rows, V] of the tokens numbered in `rows` (host), or of
-  // all when it is empty. With batch.tokens.cache, keys and values are stored.
+  // Forward only: logits [rows, V] of the tokens numbered in `rows` (host), the same on
+  // every rank of the tensor group. Without rows only the blocks run. With
+  // batch.tokens.cache, keys and values are stored.
   void logits(Context& context, const MicroBatch& batch, Arena& arena,
               std::span<const std::int32_t> rows, Tensor logits) const;
 
@@ -85,13 +86,17 @@ class Stage {
   static std::size_t activation_bytes(const ModelConfig& config, StageRange range,
                                       const StageOptions& options, DType dtype, std::int64_t tokens,
                                       Boundary* boundary = nullptr);
-  // The same for forward_only, evaluate and logits.
+  // The same for forward_only and evaluate.
   static std::size_t forward_bytes(const ModelConfig& config, StageRange range,
                                    const StageOptions& options, DType dtype, std::int64_t tokens,
                                    Boundary* boundary = nullptr);
+  // The same for the logits of `rows` of the tokens, of the whole model.
+  static std::size_t logits_bytes(const ModelConfig& config, DType dtype, std::int64_t tokens,
+                                  std::int64_t rows, Boundary* boundary = nullptr);
 
   const ModelConfig& config() const { return config_; }
   StageRange range() const { return range_; }
+  const StageOptions& options() const { return options_; }
   DType dtype() const { return parameters_.dtype(); }
 
  private:
