@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,9 +20,8 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
-#include "infer/engine.h"
 #include "infer/model_loader.h"
-#include "infer/text_generator.h"
+#include "infer/text_engine.h"
 
 namespace fathom::cli {
 namespace {
@@ -33,7 +33,13 @@ struct Arguments {
   std::vector<std::string> prompts, stop;
   std::int64_t max_tokens = 128, batch = 16;
   int threads = 0;
+  bool parse_special = false;
   infer::SamplingOptions sampling;
+};
+
+// A prompt, and what a message calls it.
+struct Prompt {
+  std::string text, name;
 };
 
 std::string prompt_of_json(const std::string& line, const std::string& where) {
@@ -49,16 +55,17 @@ std::string prompt_of_json(const std::string& line, const std::string& where) {
 }
 
 // One prompt a line; JSON when the file's name says so. Empty lines are left out.
-std::vector<std::string> read_prompts(const std::string& path) {
+std::vector<Prompt> read_prompts(const std::string& path) {
   std::ifstream file(path);
   if (std::filesystem::is_directory(path)) fail_input("{}: is a directory; name a file", path);
   if (!file) fail_input("{}: cannot be read: {}", path, std::strerror(errno));
   const bool json = path.ends_with(".jsonl") || path.ends_with(".json");
-  std::vector<std::string> prompts;
+  std::vector<Prompt> prompts;
   std::string line;
   for (std::int64_t number = 1; std::getline(file, line); ++number) {
     if (line.empty()) continue;
-    prompts.push_back(json ? prompt_of_json(line, fmt::format("{}:{}", path, number)) : line);
+    const std::string where = fmt::format("{}:{}", path, number);
+    prompts.push_back({json ? prompt_of_json(line, where) : line, where});
   }
   if (prompts.empty()) fail_input("{}: there is no prompt in it", path);
   return prompts;
@@ -71,96 +78,163 @@ std::optional<DType> parse_dtype(const std::string& name) {
   fail_input("--dtype is {}: use auto, f32 or bf16", name);
 }
 
-std::vector<infer::TextRequest> make_requests(const Arguments& arguments,
-                                              const std::vector<std::string>& prompts) {
-  std::vector<infer::TextRequest> requests;
-  for (const std::string& prompt : prompts) {
-    infer::SamplingOptions sampling = arguments.sampling;
-    sampling.stream = requests.size();
-    requests.push_back({prompt, arguments.stop, arguments.max_tokens, sampling});
-  }
-  return requests;
-}
-
 class Generator {
  public:
-  Generator(const Arguments& arguments)
+  explicit Generator(const Arguments& arguments)
       : arguments_(arguments),
         context_(parse_device(arguments.device)),
         model_(infer::load_model(arguments.model,
                                  {arguments.tokenizer, parse_dtype(arguments.dtype)}, context_)) {}
 
-  // To the terminal, as it comes.
-  void stream(const std::string& prompt) {
-    run({prompt}, {[](std::size_t, std::string_view text) { std::cout << text << std::flush; },
-                   [](std::size_t, const infer::TextResult&) { std::cout << std::endl; }});
+  // To standard output, as it comes.
+  void stream(const Prompt& prompt) {
+    const std::vector<infer::TextRequest> requests = requests_of({prompt});
+    start_engine(requests);
+    write_text(prompt, requests);
   }
 
-  void write_json(const std::vector<std::string>& prompts) {
+  // The same for each line of standard input, on one engine for any length.
+  void run_interactive() {
+    infer::EngineOptions options;
+    options.limits.max_sequences = 1;
+    engine_.emplace(model_, context_, options);
+    const bool terminal = isatty(STDIN_FILENO) != 0;
+    std::string line;
+    for (std::int64_t number = 1; true; ++number) {
+      if (terminal) std::cerr << "> " << std::flush;
+      if (!std::getline(std::cin, line)) break;
+      if (line.ends_with('\r')) line.pop_back();
+      if (line.empty()) continue;
+      try {
+        const Prompt prompt{line, fmt::format("line {}", number)};
+        write_text(prompt, requests_of({prompt}));
+      } catch (const Error& error) {
+        // Who types may type again.
+        if (!terminal || error.kind() != ErrorKind::input) throw;
+        log::write(log::Level::error, error.what());
+      }
+    }
+  }
+
+  // A line of JSON each, in the order in which they finish.
+  void write_json(const std::vector<Prompt>& prompts) {
+    const std::vector<infer::TextRequest> requests = requests_of(prompts);
+    start_engine(requests);
     Progress progress("generate", prompts.size());
-    run(prompts, {nullptr, [&](std::size_t i, const infer::TextResult& result) {
-                    const Json line{{"index", i},
-                                    {"prompt", prompts[i]},
-                                    {"text", result.text},
-                                    {"prompt_tokens", result.prompt_tokens},
-                                    {"tokens", result.tokens},
-                                    {"finish_reason", infer::to_string(result.finish)}};
-                    // Text may end inside a character: shown as U+FFFD.
-                    std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
-                    progress.advance(1);
-                  }});
+    std::vector<std::string> texts(prompts.size());
+    run(prompts, requests, [&](std::size_t i, const infer::TextEvent& event, const Counts& counts) {
+      texts[i] += event.text;
+      if (event.finish == infer::FinishReason::none) return;
+      const Json line{{"index", i},
+                      {"prompt", prompts[i].text},
+                      {"text", texts[i]},
+                      {"prompt_tokens", counts.prompt},
+                      {"tokens", counts.generated},
+                      {"finish_reason", infer::to_string(event.finish)}};
+      // Text may end inside a character: shown as U+FFFD.
+      std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+      progress.advance(1);
+    });
     std::cout.flush();
   }
 
  private:
-  // The engine lasts for one run, sized for its longest prompt.
-  void run(const std::vector<std::string>& prompts, const infer::TextCallbacks& callbacks) {
-    const auto requests = make_requests(arguments_, prompts);
-    std::size_t longest = 0;
-    for (const std::string& prompt : prompts) {
-      longest = std::max(longest, model_.tokenizer.encode(prompt, encode_parsing_specials).size());
+  struct Counts {
+    std::int64_t prompt = 0, generated = 0;
+  };
+
+  // Of a request whose prompt is token ids.
+  static std::int64_t prompt_length(const infer::TextRequest& request) {
+    return std::ssize(std::get<std::vector<std::int32_t>>(request.prompt));
+  }
+
+  // The prompts as token ids, each with a stream of random numbers of its own.
+  std::vector<infer::TextRequest> requests_of(const std::vector<Prompt>& prompts) const {
+    std::vector<infer::TextRequest> requests;
+    for (const Prompt& prompt : prompts) {
+      infer::TextRequest request;
+      request.prompt = prompt.text;
+      if (arguments_.parse_special) request.special_text = SpecialText::parse;
+      request.prompt = infer::prompt_tokens(model_.tokenizer, request);
+      request.max_tokens = arguments_.max_tokens;
+      request.stop = arguments_.stop;
+      request.sampling = arguments_.sampling;
+      request.sampling.stream = requests.size();
+      requests.push_back(std::move(request));
+    }
+    return requests;
+  }
+
+  // An engine with a cache for the longest of the requests.
+  void start_engine(const std::vector<infer::TextRequest>& requests) {
+    std::int64_t longest = 0;
+    for (const infer::TextRequest& request : requests) {
+      longest = std::max(longest, prompt_length(request));
     }
     infer::EngineOptions options;
-    options.limits.max_sequences =
-        std::min(arguments_.batch, static_cast<std::int64_t>(prompts.size()));
+    options.limits.max_sequences = std::min(arguments_.batch, std::ssize(requests));
     options.limits.max_tokens_per_step = std::max<std::int64_t>(512, options.limits.max_sequences);
-    options.max_length =
-        std::max<std::int64_t>(2, static_cast<std::int64_t>(longest) + arguments_.max_tokens);
-    infer::Engine engine(*model_.stage, context_, options);
-    const auto start = std::chrono::steady_clock::now();
-    const auto results =
-        infer::generate_texts(engine, model_.tokenizer, model_.end_tokens, requests, callbacks);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    std::int64_t read = 0, tokens = 0;
-    for (const infer::TextResult& result : results) {
-      read += result.prompt_tokens;
-      tokens += result.tokens;
+    const std::int64_t context = model_.stage->config().max_position;
+    // Either part of the sum is at most the context, so that it does not overflow.
+    options.max_length = std::max<std::int64_t>(
+        2, std::min(longest, context) + std::min(arguments_.max_tokens, context));
+    engine_.emplace(model_, context_, options);
+  }
+
+  void write_text(const Prompt& prompt, const std::vector<infer::TextRequest>& requests) {
+    run({prompt}, requests, [](std::size_t, const infer::TextEvent& event, const Counts&) {
+      std::cout << event.text << std::flush;
+      if (event.finish != infer::FinishReason::none) std::cout << std::endl;
+    });
+  }
+
+  // Submits all prompts, or none when one is refused. The index of each by its request.
+  std::map<infer::RequestId, std::size_t> submit(const std::vector<Prompt>& prompts,
+                                                 const std::vector<infer::TextRequest>& requests) {
+    std::map<infer::RequestId, std::size_t> indices;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      try {
+        indices.emplace(engine_->submit(requests[i]), i);
+      } catch (const Error& error) {
+        for (const auto& [id, index] : indices) engine_->cancel(id);
+        fail_input("{}: {}", prompts[i].name, error.what());
+      }
     }
-    log::info("{} tokens of prompt, {} generated in {}: {:.1f} tokens/s", read, tokens,
-              human_seconds(took.count()), static_cast<double>(tokens) / took.count());
+    return indices;
+  }
+
+  // take(index of the prompt, event, tokens so far) for each event.
+  template <class Take>
+  void run(const std::vector<Prompt>& prompts, const std::vector<infer::TextRequest>& requests,
+           Take&& take) {
+    const auto indices = submit(prompts, requests);
+    std::vector<Counts> counts;
+    for (const infer::TextRequest& request : requests)
+      counts.push_back({prompt_length(request), 0});
+    const auto start = std::chrono::steady_clock::now();
+    while (!engine_->idle()) {
+      for (const infer::TextEvent& event : engine_->step()) {
+        const std::size_t i = indices.at(event.request);
+        counts[i].generated += std::ssize(event.tokens);
+        take(i, event, counts[i]);
+      }
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    Counts total;
+    for (const Counts& c : counts) {
+      total.prompt += c.prompt;
+      total.generated += c.generated;
+    }
+    log::info("{} tokens of prompt, {} generated in {}: {:.1f} tokens/s", total.prompt,
+              total.generated, human_seconds(took.count()),
+              static_cast<double>(total.generated) / took.count());
   }
 
   const Arguments& arguments_;
   Context context_;
   infer::LoadedModel model_;
+  std::optional<infer::TextEngine> engine_;
 };
-
-void run_interactive(Generator& generator) {
-  const bool terminal = isatty(STDIN_FILENO) != 0;
-  std::string line;
-  while (true) {
-    if (terminal) std::cerr << "> " << std::flush;
-    if (!std::getline(std::cin, line)) break;
-    if (line.empty()) continue;
-    try {
-      generator.stream(line);
-    } catch (const Error& error) {
-      // Who types may type again.
-      if (!terminal || error.kind() != ErrorKind::input) throw;
-      log::write(log::Level::error, error.what());
-    }
-  }
-}
 
 void generate(const Arguments& arguments) {
   check(arguments.sampling);
@@ -172,13 +246,16 @@ void generate(const Arguments& arguments) {
     if (stop.empty()) fail_input("--stop is empty: name the text to end before, or leave it out");
   }
   if (arguments.threads > 0) set_num_threads(arguments.threads);
-  std::vector<std::string> prompts = arguments.prompts;
+  std::vector<Prompt> prompts;
+  for (const std::string& text : arguments.prompts) {
+    prompts.push_back({text, fmt::format("prompt {}", prompts.size() + 1)});
+  }
   if (!arguments.prompts_file.empty()) {
     if (!prompts.empty()) fail_input("--prompt and --prompts cannot be used together");
     prompts = read_prompts(arguments.prompts_file);
   }
   Generator generator(arguments);
-  if (prompts.empty()) return run_interactive(generator);
+  if (prompts.empty()) return generator.run_interactive();
   if (prompts.size() == 1 && arguments.prompts_file.empty()) return generator.stream(prompts[0]);
   generator.write_json(prompts);
 }
@@ -206,6 +283,8 @@ void add_generate(CLI::App& app) {
                 "make tokens that occurred less likely; 1: no")
       ->capture_default_str();
   c->add_option("--stop", a.stop, "end the text before this string; may be repeated")->take_all();
+  c->add_flag("--parse-special", a.parse_special,
+              "take a prompt's text that spells a special token, such as \"</s>\", for the token");
   c->add_option("--seed", a.sampling.seed, "of the random choices")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -1,17 +1,39 @@
 #include "infer/engine.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/error.h"
-#include "core/parallel.h"
 #include "core/progress.h"
 
 namespace fathom::infer {
 namespace {
 
-std::int64_t resolve_max_length(const Stage& stage, const EngineOptions& options) {
-  const std::int64_t context = stage.config().max_position;
-  return options.max_length == 0 ? context : std::min(options.max_length, context);
+// Beyond these a step's inputs would not be addressable with 32-bit numbers.
+constexpr std::int64_t max_sequences = 1 << 20, max_tokens_per_step = 1 << 24;
+
+EngineOptions checked(EngineOptions options, const ModelConfig& config) {
+  const SchedulerLimits& limits = options.limits;
+  if (limits.max_sequences < 1 || limits.max_sequences > max_sequences) {
+    fail_input("an engine for {} sequences at once: use 1 to {}", limits.max_sequences,
+               max_sequences);
+  }
+  if (limits.max_tokens_per_step > max_tokens_per_step) {
+    fail_input("an engine for {} tokens a step: use at most {}", limits.max_tokens_per_step,
+               max_tokens_per_step);
+  }
+  require(options.page_size > 0, "KV cache pages of {} tokens", options.page_size);
+  if (options.max_length == 0) options.max_length = config.max_position;
+  options.max_length = std::min(options.max_length, config.max_position);
+  // Two tokens: a prompt's and its answer's.
+  if (options.max_length < 2) {
+    fail_input("an engine for sequences of {} tokens: use at least 2", options.max_length);
+  }
+  for (const std::int32_t id : options.masked_tokens) {
+    require(id >= 0 && id < config.vocab_size, "masked token {} is outside the vocabulary of {}",
+            id, config.vocab_size);
+  }
+  return options;
 }
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
@@ -19,52 +41,48 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 }
 
 // Pages of the cache: what all sequences at full length need, or what the memory
-// allows, but never less than one sequence needs.
-std::int64_t plan_pages(const Stage& stage, const EngineOptions& options, std::int64_t max_length) {
+// allows.
+std::int64_t plan_pages(const Stage& stage, const EngineOptions& options) {
   const std::size_t page_bytes =
       KvCache::page_bytes(stage.config(), stage.dtype(), options.page_size);
-  const std::int64_t per_sequence = ceil_div(max_length, options.page_size);
   const auto affordable = static_cast<std::int64_t>(options.cache_bytes / page_bytes);
-  if (affordable < per_sequence) {
-    fail_input(
-        "the KV cache may take {}, and one sequence of {} tokens needs {}: allow it more memory, "
-        "or shorter sequences",
-        human_bytes(static_cast<double>(options.cache_bytes)), max_length,
-        human_bytes(static_cast<double>(page_bytes) * static_cast<double>(per_sequence)));
+  if (affordable == 0) {
+    fail_input("the KV cache may take {}, and one page of {} tokens needs {}: allow it more memory",
+               human_bytes(static_cast<double>(options.cache_bytes)), options.page_size,
+               human_bytes(static_cast<double>(page_bytes)));
   }
-  return std::min(affordable, per_sequence * options.limits.max_sequences);
-}
-
-// Memory of one forward pass.
-std::size_t plan_arena(const Stage& stage, const SchedulerLimits& limits) {
-  return Stage::logits_bytes(stage.config(), stage.dtype(), limits.max_tokens_per_step,
-                             limits.max_sequences);
+  const std::int64_t per_sequence = ceil_div(options.max_length, options.page_size);
+  // Rows of the cache are numbered with 32 bits.
+  const std::int64_t addressable = std::numeric_limits<std::int32_t>::max() / options.page_size;
+  return std::min({affordable, addressable, per_sequence * options.limits.max_sequences});
 }
 
 }  // namespace
 
-Engine::Engine(const Stage& stage, Context& context, const EngineOptions& options)
+Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
     : stage_(stage),
       context_(context),
-      options_(options),
-      max_length_(resolve_max_length(stage, options)),
-      scheduler_(plan_pages(stage, options, max_length_), options.page_size, options.limits),
-      cache_(stage.config(), stage.dtype(), scheduler_.blocks().total_pages(), options.page_size,
+      options_(checked(std::move(options), stage.config())),
+      max_length_(options_.max_length),
+      scheduler_(plan_pages(stage, options_), options_.page_size, options_.limits),
+      cache_(stage.config(), stage.dtype(), scheduler_.blocks().total_pages(), options_.page_size,
              context.device),
-      inputs_(options.limits, ceil_div(max_length_, options.page_size), context.device),
-      arena_(context.device, plan_arena(stage, options.limits)) {
-  const auto logits = static_cast<std::size_t>(options.limits.max_sequences) *
-                      static_cast<std::size_t>(stage.config().vocab_size);
-  logits_ = Buffer(context.device, logits * sizeof(float));
-  if (context.device.type != DeviceType::cpu) host_logits_.resize(logits);
-  samplers_.resize(static_cast<std::size_t>(num_threads()));
-}
+      inputs_(options_.limits, ceil_div(max_length_, options_.page_size), context.device),
+      arena_(context.device,
+             Stage::logits_bytes(stage.config(), stage.dtype(), options_.limits.max_tokens_per_step,
+                                 options_.limits.max_sequences)),
+      logits_(context.device, static_cast<std::size_t>(options_.limits.max_sequences) *
+                                  static_cast<std::size_t>(stage.config().vocab_size) *
+                                  sizeof(float)),
+      sampler_(context.device, options_.limits.max_sequences, stage.config().vocab_size,
+               options_.masked_tokens) {}
 
 std::size_t Engine::bytes() const {
-  return cache_.bytes() + inputs_.bytes() + arena_.capacity() + logits_.bytes();
+  return cache_.bytes() + inputs_.bytes() + arena_.capacity() + logits_.bytes() +
+         sampler_.host_bytes();
 }
 
-SequenceId Engine::submit(Request request) {
+void Engine::check_request(const Request& request) const {
   check(request.sampling);
   const auto length = static_cast<std::int64_t>(request.prompt.size());
   if (length == 0) fail_input("the prompt is empty: the model needs at least one token");
@@ -74,6 +92,10 @@ SequenceId Engine::submit(Request request) {
         length, max_length_);
   }
   if (request.max_tokens < 1) fail_input("max_tokens is {}: use at least 1", request.max_tokens);
+  const std::int64_t wanted = request.log_probabilities.value_or(0);
+  if (wanted < 0 || wanted > options_.max_log_probabilities) {
+    fail_input("log_probabilities is {}: use 0 to {}", wanted, options_.max_log_probabilities);
+  }
   const std::int64_t vocabulary = stage_.config().vocab_size;
   for (const std::int32_t id : request.prompt) {
     if (id < 0 || id >= vocabulary) {
@@ -81,15 +103,36 @@ SequenceId Engine::submit(Request request) {
                  vocabulary);
     }
   }
+}
+
+std::int64_t Engine::final_length(const Request& request) const {
+  const auto length = static_cast<std::int64_t>(request.prompt.size());
+  const std::int64_t generated = std::min(request.max_tokens, max_length_ - length);
+  const BlockManager& blocks = scheduler_.blocks();
+  // The last token is never read, so it needs no place.
+  const std::int64_t needed = length + generated - 1;
+  const std::int64_t capacity = blocks.total_pages() * blocks.page_size();
+  if (needed > capacity) {
+    fail_input(
+        "the prompt's {} tokens and up to {} new ones need a KV cache of {} tokens, and it has "
+        "room for {}: lower max_tokens, or allow the cache more memory",
+        length, generated, needed, capacity);
+  }
+  return length + generated;
+}
+
+SequenceId Engine::submit(Request request) {
+  check_request(request);
   Sequence sequence;
-  sequence.id = next_id_++;
+  sequence.max_length = final_length(request);
+  sequence.id = next_id_;
+  sequence.prompt_length = static_cast<std::int64_t>(request.prompt.size());
   sequence.tokens = std::move(request.prompt);
-  sequence.prompt_length = length;
-  sequence.max_length = length + std::min(request.max_tokens, max_length_ - length);
   sequence.end_tokens = std::move(request.end_tokens);
   sequence.sampling = request.sampling;
+  sequence.log_probabilities = request.log_probabilities;
   scheduler_.add(std::move(sequence));
-  return next_id_ - 1;
+  return next_id_++;
 }
 
 std::span<const GeneratedToken> Engine::step() {
@@ -98,44 +141,28 @@ std::span<const GeneratedToken> Engine::step() {
   if (chunks.empty()) return {};
   const MicroBatch batch = inputs_.build(context_, chunks, options_.page_size, cache_);
   const std::span<const std::int32_t> rows = inputs_.sampled_rows();
-  const Tensor logits = logits_.tensor(
-      DType::f32, {static_cast<std::int64_t>(rows.size()), stage_.config().vocab_size});
+  const Tensor logits = logits_.tensor(DType::f32, {std::ssize(rows), stage_.config().vocab_size});
   stage_.logits(context_, batch, arena_, rows, logits);
-  if (!host_logits_.empty()) {
-    copy_bytes(host_logits_.data(), cpu_device, logits.data, context_.device, logits.bytes(),
-               context_.stream);
-  }
-  synchronize(context_.device, context_.stream);
-  sample(chunks);
+  sample(chunks, logits);
   scheduler_.remove_finished();
   return generated_;
 }
 
 // Draws the next token of every chunk that is complete.
-void Engine::sample(const std::vector<Chunk>& chunks) {
+void Engine::sample(const std::vector<Chunk>& chunks, Tensor logits) {
   std::vector<Sequence*> ready;
+  rows_.clear();
   for (const Chunk& chunk : chunks) {
-    if (chunk.samples()) ready.push_back(chunk.sequence);
+    if (!chunk.samples()) continue;
+    Sequence& sequence = *chunk.sequence;
+    ready.push_back(&sequence);
+    rows_.push_back({sequence.tokens, &sequence.sampling, sequence.log_probabilities});
   }
-  const float* logits =
-      host_logits_.empty() ? logits_.tensor(DType::f32, {1}).as<float>() : host_logits_.data();
-  const auto vocabulary = static_cast<std::size_t>(stage_.config().vocab_size);
-  generated_.resize(ready.size());
-  on_each_thread(
-      [&](int thread, int threads) {
-        const auto step = static_cast<std::size_t>(threads);
-        for (auto i = static_cast<std::size_t>(thread); i < ready.size(); i += step) {
-          const Sequence& sequence = *ready[i];
-          generated_[i].token = samplers_[static_cast<std::size_t>(thread)].sample(
-              {logits + i * vocabulary, vocabulary}, sequence.tokens, sequence.sampling);
-        }
-      },
-      std::min(static_cast<int>(samplers_.size()), std::max(1, static_cast<int>(ready.size()))));
+  const std::span<const DrawnToken> drawn = sampler_.sample(context_, logits, rows_);
   scheduler_.commit(chunks);
   for (std::size_t i = 0; i < ready.size(); ++i) {
-    ready[i]->append(generated_[i].token);
-    generated_[i].sequence = ready[i]->id;
-    generated_[i].finish = ready[i]->finish;
+    ready[i]->append(drawn[i].token);
+    generated_.push_back({ready[i]->id, drawn[i], ready[i]->finish});
   }
 }
 

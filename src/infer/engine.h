@@ -2,17 +2,21 @@
 //
 // One step() is one forward pass over whatever the scheduler chose: parts of
 // prompts and single tokens together. The engine knows tokens only; text is
-// TextStream's. Used by `generate`, evaluation and the server; one thread at a
-// time may call it.
+// TextEngine's. One thread at a time may call it.
+//
+// A sequence's tokens depend on its request alone, not on what runs beside it. A
+// request that submit() accepts is finished; one that the cache could never hold
+// is refused there.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/context.h"
+#include "infer/batch_sampler.h"
 #include "infer/kv_cache.h"
-#include "infer/sampler.h"
 #include "infer/scheduler.h"
 #include "infer/step_inputs.h"
 #include "model/stage.h"
@@ -27,6 +31,10 @@ struct EngineOptions {
   // Most memory for keys and values. The engine takes less when all sequences at
   // full length need less.
   std::size_t cache_bytes = std::size_t{4} << 30;
+  // Most of the likeliest tokens that a request may ask to see a step.
+  std::int64_t max_log_probabilities = 20;
+  // Rows of the model that are never drawn; TextEngine adds those without a token.
+  std::vector<std::int32_t> masked_tokens;
 };
 
 struct Request {
@@ -34,39 +42,47 @@ struct Request {
   std::int64_t max_tokens = 128;         // at most this many are generated
   std::vector<std::int32_t> end_tokens;  // ids that end the text; they are handed out too
   SamplingOptions sampling;
+  std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
 };
 
 // A token that was just drawn, and whether it is its sequence's last.
 struct GeneratedToken {
   SequenceId sequence;
-  std::int32_t token;
+  DrawnToken drawn;
   FinishReason finish;
 };
 
 class Engine {
  public:
   // `stage` holds the whole model and outlives the engine. Takes all memory the
-  // engine will need; throws an input Error when cache_bytes is too small for
-  // one sequence of max_length.
-  Engine(const Stage& stage, Context& context, const EngineOptions& options);
+  // engine will need; throws an input Error when cache_bytes does not hold a page,
+  // or when the options are out of range.
+  Engine(const Stage& stage, Context& context, EngineOptions options);
 
-  // Queues a prompt. Throws an input Error for one that is empty, too long, or
-  // has ids outside the vocabulary, and for sampling options out of range.
+  // Queues a prompt. Throws an input Error for one that is empty, too long, has ids
+  // outside the vocabulary or needs more cache than there is, and for options out of
+  // range. max_tokens beyond the longest sequence ends there (FinishReason::length).
   SequenceId submit(Request request);
   // Runs the model once; the tokens drawn are valid until the next call. A step
   // that only reads parts of long prompts draws none.
   std::span<const GeneratedToken> step();
-  // Ends a sequence early (a stop string, a client that left).
-  void cancel(SequenceId id) { scheduler_.cancel(id); }
+  // Ends a sequence early (a stop string, a client that left). False when it has
+  // ended already.
+  bool cancel(SequenceId id) { return scheduler_.cancel(id); }
   bool idle() const { return scheduler_.empty(); }
 
   const Scheduler& scheduler() const { return scheduler_; }
+  // Tokens of the longest sequence, prompt included.
   std::int64_t max_length() const { return max_length_; }
   // Bytes the engine holds besides the weights, cache included.
   std::size_t bytes() const;
 
  private:
-  void sample(const std::vector<Chunk>& chunks);
+  void check_request(const Request& request) const;
+  // Length of the sequence at its end, prompt included. Throws an input Error when the
+  // cache cannot hold it.
+  std::int64_t final_length(const Request& request) const;
+  void sample(const std::vector<Chunk>& chunks, Tensor logits);
 
   const Stage& stage_;
   Context& context_;
@@ -77,8 +93,8 @@ class Engine {
   StepInputs inputs_;
   Arena arena_;
   Buffer logits_;  // [max_sequences, V] f32 on the device
-  std::vector<float> host_logits_;
-  std::vector<TokenSampler> samplers_;
+  BatchSampler sampler_;
+  std::vector<SamplingRow> rows_;
   std::vector<GeneratedToken> generated_;
   SequenceId next_id_ = 0;
 };

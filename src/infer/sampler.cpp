@@ -35,15 +35,19 @@ void check(const SamplingOptions& o) {
 // A token that has occurred becomes less likely: its logit is divided by the
 // penalty when positive and multiplied by it when negative. Once, however often
 // it occurred: reading from `logits` makes repeats harmless.
-void TokenSampler::penalize(std::span<const float> logits, std::span<const std::int32_t> history,
-                            double penalty) {
+void TokenSampler::prepare(std::span<const float> logits, std::span<const std::int32_t> history,
+                           double penalty) {
   logits_.assign(logits.begin(), logits.end());
-  if (penalty == 1.0) return;
-  const auto factor = static_cast<float>(penalty);
-  for (const std::int32_t token : history) {
-    const auto i = static_cast<std::size_t>(token);
-    if (i >= logits.size()) continue;
-    logits_[i] = logits[i] < 0 ? logits[i] * factor : logits[i] / factor;
+  if (penalty != 1.0) {
+    const auto factor = static_cast<float>(penalty);
+    for (const std::int32_t token : history) {
+      const auto i = static_cast<std::size_t>(token);
+      if (i >= logits.size()) continue;
+      logits_[i] = logits[i] < 0 ? logits[i] * factor : logits[i] / factor;
+    }
+  }
+  for (const std::int32_t token : masked_tokens_) {
+    logits_.at(static_cast<std::size_t>(token)) = -std::numeric_limits<float>::infinity();
   }
 }
 
@@ -67,12 +71,16 @@ void TokenSampler::keep_top_k(std::int64_t k) {
   candidates_.resize(static_cast<std::size_t>(k));
 }
 
-// Softmax over the candidates, in their order.
-void TokenSampler::set_probabilities() {
+// Softmax over the candidates, in their order. Differences are divided by the temperature,
+// not logits, so that none overflows however low it is.
+void TokenSampler::set_probabilities(double temperature) {
   float highest = candidates_.front().logit;
   for (const Candidate& c : candidates_) highest = std::max(highest, c.logit);
+  require(std::isfinite(highest), "a logit is infinite: the model's weights are damaged");
   double sum = 0;
-  for (Candidate& c : candidates_) sum += c.probability = std::exp(c.logit - highest);
+  for (Candidate& c : candidates_) {
+    sum += c.probability = std::exp((double{c.logit} - highest) / temperature);
+  }
   for (Candidate& c : candidates_) c.probability /= sum;
 }
 
@@ -97,7 +105,7 @@ void TokenSampler::keep_top_p(double p) {
 std::span<const Candidate> TokenSampler::distribution(std::span<const float> logits,
                                                       std::span<const std::int32_t> history,
                                                       const SamplingOptions& options) {
-  penalize(logits, history, options.repetition_penalty);
+  prepare(logits, history, options.repetition_penalty);
   candidates_.clear();
   if (options.temperature == 0) {
     const std::int32_t token = argmax();
@@ -106,17 +114,16 @@ std::span<const Candidate> TokenSampler::distribution(std::span<const float> log
   }
   for (std::size_t i = 0; i < logits_.size(); ++i) {
     if (!(logits_[i] > -std::numeric_limits<float>::infinity())) continue;  // NaN is skipped too
-    const auto logit = static_cast<float>(logits_[i] / options.temperature);
-    candidates_.push_back({static_cast<std::int32_t>(i), logit, 0.0});
+    candidates_.push_back({static_cast<std::int32_t>(i), logits_[i], 0.0});
   }
   require(!candidates_.empty(), "no logit is a finite number: the model's weights are damaged");
   keep_top_k(options.top_k);
-  set_probabilities();
+  set_probabilities(options.temperature);
   if (options.top_k == 0 && options.top_p >= 1 && options.min_p == 0) return candidates_;
   keep_top_p(options.top_p);
   const double least = options.min_p * candidates_.front().probability;
   std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < least; });
-  set_probabilities();
+  set_probabilities(options.temperature);
   return candidates_;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace fathom::infer {
@@ -28,12 +29,17 @@ void check(const SamplingOptions& options);
 // A token that may be drawn, with its probability.
 struct Candidate {
   std::int32_t token;
-  float logit;  // after penalty and temperature
+  float logit;  // after the penalty, before the temperature
   double probability;
 };
 
 class TokenSampler {
  public:
+  // `masked_tokens` are never drawn, however likely: rows of the model that the
+  // tokenizer has no token for. Each is inside every logits vector.
+  explicit TokenSampler(std::vector<std::int32_t> masked_tokens = {})
+      : masked_tokens_(std::move(masked_tokens)) {}
+
   // The distribution that sample() draws from: probabilities add up to 1. In
   // the order of the logits when nothing is filtered, else likeliest first, and
   // among equals the smaller id first. `history`: prompt and generated tokens.
@@ -43,18 +49,20 @@ class TokenSampler {
                                           const SamplingOptions& options);
 
   // The token for place `history.size()` of the sequence. Throws a run-time
-  // Error when no logit is finite.
+  // Error when no logit that may be drawn is finite.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history,
                       const SamplingOptions& options);
 
  private:
-  void penalize(std::span<const float> logits, std::span<const std::int32_t> history,
-                double penalty);
+  // Copies the logits, with penalties, and −infinity for masked tokens.
+  void prepare(std::span<const float> logits, std::span<const std::int32_t> history,
+               double penalty);
   std::int32_t argmax() const;
   void keep_top_k(std::int64_t k);
   void keep_top_p(double p);
-  void set_probabilities();
+  void set_probabilities(double temperature);
 
+  std::vector<std::int32_t> masked_tokens_;
   std::vector<float> logits_;  // after the penalty
   std::vector<Candidate> candidates_;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ struct Sequence {
   std::int64_t max_length = 0;           // of `tokens`
   std::vector<std::int32_t> end_tokens;  // ids that end it
   SamplingOptions sampling;
+  std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
 
   std::int64_t cached = 0;  // tokens whose keys and values are in the cache
   BlockTable pages;

@@ -41,7 +41,12 @@ class TextStream {
   // The text that `token` completes; often empty.
   std::string push(std::int32_t token) { return matcher_.push(decoder_.push(token)); }
   // The rest, after the last token.
-  std::string finish() { return matcher_.push(decoder_.finish()) + matcher_.finish(); }
+  std::string finish() {
+    // Two statements: the operands of + may be evaluated in either order.
+    std::string text = matcher_.push(decoder_.finish());
+    text += matcher_.finish();
+    return text;
+  }
   // Whether a stop string has appeared: the rest is not to be shown.
   bool stopped() const { return matcher_.stopped(); }
 

@@ -7,69 +7,14 @@
 #include <set>
 
 #include "core/error.h"
+#include "infer/tiny_model.h"
 
 namespace fathom::infer {
 namespace {
 
-using Tokens = std::vector<std::int32_t>;
-
-// A tiny model with random weights, large enough for its choices to differ.
-struct TinyModel {
-  ModelConfig config;
-  Context context{cpu_device};
-  ParameterStore parameters;
-  Stage stage;
-
-  explicit TinyModel(std::int64_t num_kv_heads = 2, DType dtype = DType::f32)
-      : config(make_config(num_kv_heads)),
-        parameters(stage_parameters(config, whole_model(config)), dtype, Gradients::none,
-                   cpu_device),
-        stage(config, whole_model(config), parameters, {}, cpu_device) {
-    for (Parameter& p : parameters.all()) {
-      initialize(context, p.spec, config.init_std, 5, p.weight);
-    }
-  }
-
-  static ModelConfig make_config(std::int64_t num_kv_heads) {
-    ModelConfig config;
-    config.num_layers = 2;
-    config.hidden_size = 32;
-    config.num_heads = 4;
-    config.num_kv_heads = num_kv_heads;
-    config.vocab_size = 97;
-    config.max_position = 64;
-    config.init_std = 0.3;
-    return resolve(config);
-  }
-
-  // Logits of the last token of `tokens`, all of them read without a cache.
-  std::vector<float> last_logits(Tokens tokens) {
-    const auto n = static_cast<std::int64_t>(tokens.size());
-    Tokens positions(tokens.size()), offsets{0, static_cast<std::int32_t>(n)};
-    for (std::size_t i = 0; i < tokens.size(); ++i) positions[i] = static_cast<std::int32_t>(i);
-    MicroBatch batch;
-    batch.ids = Tensor(tokens.data(), DType::i32, {n});
-    batch.tokens.positions = Tensor(positions.data(), DType::i32, {n});
-    batch.tokens.segments = {Tensor(offsets.data(), DType::i32, {2}), n};
-    Arena arena(cpu_device, std::size_t{4} << 20);
-    std::vector<float> logits(static_cast<std::size_t>(config.vocab_size));
-    const std::int32_t row[] = {static_cast<std::int32_t>(n - 1)};
-    stage.logits(context, batch, arena, row,
-                 Tensor(logits.data(), DType::f32, {1, config.vocab_size}));
-    return logits;
-  }
-
-  Tokens greedy(Tokens tokens, int count) {
-    Tokens generated;
-    for (int i = 0; i < count; ++i) {
-      const std::vector<float> logits = last_logits(tokens);
-      const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
-      generated.push_back(static_cast<std::int32_t>(best));
-      tokens.push_back(generated.back());
-    }
-    return generated;
-  }
-};
+using test::tiny_config;
+using test::TinyModel;
+using test::Tokens;
 
 Tokens prompt_of(int length, int salt) {
   Tokens prompt;
@@ -94,7 +39,7 @@ std::map<SequenceId, Output> run(Engine& engine) {
   std::map<SequenceId, Output> outputs;
   while (!engine.idle()) {
     for (const GeneratedToken& token : engine.step()) {
-      outputs[token.sequence].tokens.push_back(token.token);
+      outputs[token.sequence].tokens.push_back(token.drawn.token);
       outputs[token.sequence].finish = token.finish;
     }
   }
@@ -117,7 +62,7 @@ EngineOptions small_options(const TinyModel& model, std::int64_t pages, std::int
 class EngineMatchesRecompute : public testing::TestWithParam<int> {};
 
 TEST_P(EngineMatchesRecompute, GreedyTokens) {
-  TinyModel model(GetParam());
+  TinyModel model(tiny_config(97, GetParam()));
   const int lengths[] = {1, 3, 9, 16, 2, 20};
   std::vector<Tokens> expected;
   for (int i = 0; i < 6; ++i) expected.push_back(model.greedy(prompt_of(lengths[i], i), 12));
@@ -202,10 +147,10 @@ TEST(Engine, CancelledSequencesLeaveTheOthersAlone) {
 }
 
 TEST(Engine, GeneratesInBfloat16) {
-  TinyModel model(2, DType::bf16);
+  TinyModel model(tiny_config(), DType::bf16);
   Engine engine(model.stage, model.context, small_options(model, 20, 4, {4, 16}));
   engine.submit(request_of(prompt_of(9, 0), 6));
-  EXPECT_EQ(run(engine).at(0).tokens.size(), 6u);
+  EXPECT_EQ(run(engine).at(0).tokens, model.greedy(prompt_of(9, 0), 6));
 }
 
 TEST(Engine, SaysWhatIsWrongWithARequest) {
@@ -230,13 +175,35 @@ TEST(Engine, SaysWhatIsWrongWithARequest) {
   EXPECT_TRUE(engine.idle());
 }
 
-TEST(Engine, RefusesACacheTooSmallForOneSequence) {
+TEST(Engine, RefusesOptionsItCannotServe) {
   TinyModel model;
-  EXPECT_THAT(
-      [&] {
-        Engine(model.stage, model.context, small_options(model, 7, 4, {4, 16}));
-      },
-      testing::ThrowsMessage<Error>(testing::HasSubstr("one sequence of 32 tokens needs")));
+  const auto message = [&](std::int64_t pages, SchedulerLimits limits, std::int64_t max_length) {
+    EngineOptions options = small_options(model, pages, 4, limits);
+    options.max_length = max_length;
+    try {
+      Engine(model.stage, model.context, options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  constexpr std::int64_t huge = INT64_MAX;
+  EXPECT_THAT(message(0, {4, 16}, 32), testing::HasSubstr("one page of 4 tokens needs"));
+  EXPECT_THAT(message(9, {0, 16}, 32), testing::HasSubstr("an engine for 0 sequences at once"));
+  EXPECT_THAT(message(9, {huge, huge}, 32), testing::HasSubstr("sequences at once: use 1 to"));
+  EXPECT_THAT(message(9, {4, huge}, 32), testing::HasSubstr("tokens a step: use at most"));
+  EXPECT_THAT(message(9, {4, 16}, 1), testing::HasSubstr("an engine for sequences of 1 tokens"));
+  EXPECT_EQ(message(9, {4, 16}, huge), "accepted");  // the context is the longest
+}
+
+TEST(Engine, TakesAsMuchCacheAsAllSequencesNeed) {
+  TinyModel model;
+  EngineOptions options = small_options(model, 1000, 4, {3, 16});
+  options.max_length = 30;
+  const Engine engine(model.stage, model.context, options);
+  EXPECT_EQ(engine.scheduler().blocks().total_pages(), 3 * 8);
+  EXPECT_EQ(engine.max_length(), 30);
 }
 
 }  // namespace

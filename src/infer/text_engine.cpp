@@ -1,0 +1,81 @@
+#include "infer/text_engine.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace fathom::infer {
+namespace {
+
+// Rows of the model without a token: the vocabulary's padding, and ids that the
+// tokenizer leaves out.
+std::vector<std::int32_t> rows_without_token(const LoadedModel& model) {
+  std::vector<std::int32_t> rows;
+  const std::int64_t vocabulary = model.stage->config().vocab_size;
+  for (std::int64_t row = 0; row < vocabulary; ++row) {
+    const auto id = static_cast<std::int32_t>(row);
+    const bool has_token =
+        row < model.tokenizer.vocab_size() && !model.tokenizer.id_to_token(id).empty();
+    if (!has_token) rows.push_back(id);
+  }
+  return rows;
+}
+
+EngineOptions with_masked_rows(EngineOptions options, const LoadedModel& model) {
+  const std::vector<std::int32_t> rows = rows_without_token(model);
+  options.masked_tokens.insert(options.masked_tokens.end(), rows.begin(), rows.end());
+  return options;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const TextRequest& request) {
+  if (const auto* ids = std::get_if<std::vector<std::int32_t>>(&request.prompt)) return *ids;
+  return tokenizer.encode(std::get<std::string>(request.prompt),
+                          {Template::apply, request.special_text});
+}
+
+TextEngine::TextEngine(const LoadedModel& model, Context& context, EngineOptions options)
+    : model_(model), engine_(*model.stage, context, with_masked_rows(std::move(options), model)) {}
+
+RequestId TextEngine::submit(const TextRequest& request) {
+  for (const std::string& stop : request.stop) {
+    if (stop.empty()) fail_input("a stop string is empty: name the text to end before");
+  }
+  Request tokens;
+  tokens.prompt = prompt_tokens(model_.tokenizer, request);
+  tokens.max_tokens = request.max_tokens;
+  tokens.end_tokens = model_.end_tokens;
+  tokens.sampling = request.sampling;
+  tokens.log_probabilities = request.log_probabilities;
+  const RequestId id = engine_.submit(std::move(tokens));
+  requests_.emplace(id, TextStream(model_.tokenizer, request.stop));
+  return id;
+}
+
+std::span<const TextEvent> TextEngine::step() {
+  events_.clear();
+  for (const GeneratedToken& token : engine_.step()) {
+    events_.push_back(take(token));
+    if (events_.back().finish != FinishReason::none) requests_.erase(token.sequence);
+  }
+  return events_;
+}
+
+TextEvent TextEngine::take(const GeneratedToken& token) {
+  TextStream& stream = requests_.at(token.sequence);
+  TextEvent event{token.sequence, {}, {token.drawn}, token.finish};
+  if (token.finish != FinishReason::end_of_text) event.text = stream.push(token.drawn.token);
+  if (token.finish != FinishReason::none) event.text += stream.finish();
+  if (stream.stopped()) {
+    if (token.finish == FinishReason::none) engine_.cancel(token.sequence);
+    event.finish = FinishReason::stop;
+  }
+  return event;
+}
+
+bool TextEngine::cancel(RequestId id) {
+  return requests_.erase(id) > 0 && engine_.cancel(id);
+}
+
+}  // namespace fathom::infer
