@@ -1,6 +1,7 @@
 #include "checkpoint/model.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "core/config.h"
 #include "core/error.h"
@@ -50,6 +51,21 @@ void require_model(const Checkpoint& checkpoint, const ModelConfig& model) {
     fail_input("{}: holds '{}', which its model has not: is it damaged?", checkpoint.directory(),
                entry.name);
   }
+}
+
+std::optional<std::string> tokenizer_of(const Checkpoint& checkpoint) {
+  namespace fs = std::filesystem;
+  // The path as it was given, then without links: a checkpoint may be reached by a link
+  // from elsewhere, and checkpoints/ may itself be one to another disk.
+  const fs::path given = fs::absolute(checkpoint.directory() + "/").lexically_normal();
+  for (const fs::path& path : {given, fs::canonical(given) / ""}) {
+    const fs::path directory = path.parent_path(), checkpoints = directory.parent_path();
+    if (fs::exists(directory / "tokenizer.json")) return (directory / "tokenizer.json").string();
+    if (checkpoints.filename() != "checkpoints") continue;
+    const fs::path of_run = checkpoints.parent_path() / "tokenizer.json";
+    if (fs::exists(of_run)) return of_run.string();
+  }
+  return std::nullopt;
 }
 
 }  // namespace fathom

@@ -1,6 +1,9 @@
 // The model that a checkpoint holds: its shape, and whether it is the one wanted.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "checkpoint/checkpoint.h"
 #include "model/config.h"
 
@@ -14,5 +17,9 @@ ModelConfig model_of(const Checkpoint& checkpoint);
 // checkpoint's model is not `model`. Initialisation and the longest context may differ:
 // weights have the same meaning under any.
 void require_model(const Checkpoint& checkpoint, const ModelConfig& model);
+
+// The tokenizer.json in the checkpoint's directory or, for a checkpoint under checkpoints/
+// of a run, in the run's. None when neither has one.
+std::optional<std::string> tokenizer_of(const Checkpoint& checkpoint);
 
 }  // namespace fathom

@@ -22,15 +22,6 @@ struct ConvertOptions {
   std::optional<std::int64_t> bos, eos;
 };
 
-// The tokenizer.json of the checkpoint or of its run; empty when there is none.
-std::string tokenizer_of(const Checkpoint& checkpoint) {
-  const fs::path directory = fs::absolute(checkpoint.directory()).lexically_normal();
-  for (const fs::path& place : {directory, directory.parent_path().parent_path()}) {
-    if (fs::exists(place / "tokenizer.json")) return (place / "tokenizer.json").string();
-  }
-  return "";
-}
-
 void check_token(const char* option, std::optional<std::int64_t> id, const ModelConfig& config) {
   if (!id || (*id >= 0 && *id < config.vocab_size)) return;
   fail_input("{} is {}: the model's tokens are 0 to {}", option, *id, config.vocab_size - 1);
@@ -55,7 +46,8 @@ void to_hugging_face(const ConvertOptions& options) {
   SaveModelOptions save;
   save.dtype = options.dtype == "f32" ? DType::f32 : DType::bf16;
   save.max_shard_bytes = options.max_shard_bytes;
-  save.tokenizer_path = options.tokenizer.empty() ? tokenizer_of(checkpoint) : options.tokenizer;
+  save.tokenizer_path =
+      options.tokenizer.empty() ? tokenizer_of(checkpoint).value_or("") : options.tokenizer;
   save.bos_token = options.bos;
   if (options.eos) save.eos_tokens = {*options.eos};
   if (save.tokenizer_path.empty()) {
@@ -80,11 +72,22 @@ void to_checkpoint(const ConvertOptions& options) {
   std::vector<std::pair<std::string, std::string>> files;
   const std::string tokenizer =
       options.tokenizer.empty() ? options.from + "/tokenizer.json" : options.tokenizer;
-  if (fs::exists(tokenizer)) {
+  if (!options.tokenizer.empty() || fs::exists(tokenizer)) {
     files.emplace_back("tokenizer.json", std::string(MappedFile(tokenizer).text()));
   }
   write_checkpoint(options.to, tensors, state, files);
   log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
+}
+
+// A checkpoint keeps the weights in f32, in one file a kind, and knows no end token.
+void refuse_hugging_face_options(const CLI::App& command) {
+  for (const char* option : {"--dtype", "--max-shard-size", "--bos-token", "--eos-token"}) {
+    if (command.count(option) == 0) continue;
+    fail_input(
+        "{} says how to write a Hugging Face directory, and this makes a checkpoint: leave "
+        "it out",
+        option);
+  }
 }
 
 }  // namespace
@@ -113,8 +116,9 @@ void add_convert(CLI::App& app) {
   command->add_option("--bos-token", options->bos, "Id of the token that begins a text");
   command->add_option("--eos-token", options->eos, "Id of the token that ends a text");
   command->footer("Example: fathom convert runs/tiny my-model --dtype bf16");
-  command->callback([options] {
+  command->callback([options, command] {
     if (is_model_directory(options->from)) {
+      refuse_hugging_face_options(*command);
       to_checkpoint(*options);
     } else {
       to_hugging_face(*options);

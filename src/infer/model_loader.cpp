@@ -12,16 +12,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The tokenizer beside the model: in its directory, or for a checkpoint in the
-// run's, two levels up.
-std::string find_tokenizer(const std::string& path) {
-  fs::path directory = fs::absolute(path).lexically_normal();
-  if (!directory.has_filename()) directory = directory.parent_path();
-  for (int level = 0; level < 3; ++level, directory = directory.parent_path()) {
-    const fs::path candidate = directory / "tokenizer.json";
-    if (fs::exists(candidate)) return candidate.string();
+// The model's own tokenizer: of its Hugging Face directory, or of the checkpoint and its
+// run. One of another directory may be another model's.
+std::string find_tokenizer(const std::string& path, const std::optional<Checkpoint>& checkpoint) {
+  if (checkpoint) {
+    if (const auto own = tokenizer_of(*checkpoint)) return *own;
+  } else if (const std::string own = path + "/tokenizer.json"; fs::exists(own)) {
+    return own;
   }
-  fail_input("{}: there is no tokenizer.json here: name one with --tokenizer", path);
+  fail_input("{}: there is no tokenizer.json {}: name one with --tokenizer", path,
+             checkpoint ? "of this checkpoint or its run" : "in it");
 }
 
 std::vector<std::int32_t> end_tokens_of(const Tokenizer& tokenizer,
@@ -64,7 +64,7 @@ LoadedModel load_model(const std::string& path, const LoadOptions& options, Cont
     }
   }
   const std::string tokenizer_path =
-      options.tokenizer.empty() ? find_tokenizer(path) : options.tokenizer;
+      options.tokenizer.empty() ? find_tokenizer(path, checkpoint) : options.tokenizer;
   LoadedModel model{Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
   check_vocabulary(model.tokenizer, description.config, tokenizer_path);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);

@@ -1,0 +1,146 @@
+#include "infer/model_loader.h"
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "checkpoint/writer.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "infer/tiny_model.h"
+#include "io/temp_dir.h"
+#include "model/hugging_face.h"
+
+namespace fathom::infer {
+namespace {
+
+namespace fs = std::filesystem;
+using test::byte_tokenizer;
+using test::TempDir;
+using test::TinyModel;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class LoadModel : public testing::Test {
+ protected:
+  // A Hugging Face directory without a tokenizer.
+  void save_hugging_face(const std::string& path, std::vector<std::int64_t> eos_tokens = {}) {
+    SaveModelOptions options;
+    options.dtype = DType::f32;
+    options.eos_tokens = std::move(eos_tokens);
+    save_model(path, model_.config, weights_of(model_.parameters, model_.context), options);
+  }
+  void save_checkpoint(const std::string& path) {
+    std::vector<CheckpointTensor> tensors;
+    for (const Parameter& p : model_.parameters.all()) {
+      tensors.push_back(CheckpointTensor::whole(StateKind::weight, p.spec.name, p.weight));
+    }
+    TrainingState state;
+    state.config_toml = "[model]\n" + config_to_toml(model_.config);
+    fs::create_directories(fs::path(path).parent_path());
+    write_checkpoint(path, tensors, state, {});
+  }
+  void write_tokenizer(const std::string& directory, const std::string& special) {
+    test::write_file(directory + "/tokenizer.json", byte_tokenizer({special}));
+  }
+  // The special token of the tokenizer that is found, or what is wrong.
+  std::string found(const std::string& path) {
+    try {
+      const LoadedModel loaded = load_model(path, {}, model_.context);
+      return std::string(loaded.tokenizer.id_to_token(256));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      return error.what();
+    }
+  }
+
+  TempDir dir_;
+  TinyModel model_{test::tiny_config(258)};
+};
+
+TEST_F(LoadModel, TakesAHuggingFaceDirectorysOwnTokenizerOnly) {
+  save_hugging_face(dir_ / "models/llama");
+  write_tokenizer(dir_ / "models", "<parent>");
+  write_tokenizer(dir_ / ".", "<grandparent>");
+  const std::string none = "models/llama: there is no tokenizer.json in it";
+  EXPECT_THAT(found(dir_ / "models/llama"), HasSubstr(none));
+  // A link does not make the link's neighbours the model's.
+  fs::create_directory(dir_ / "links");
+  write_tokenizer(dir_ / "links", "<beside the link>");
+  fs::create_directory_symlink(dir_ / "models/llama", dir_ / "links/llama");
+  EXPECT_THAT(found(dir_ / "links/llama"), HasSubstr("there is no tokenizer.json in it"));
+  write_tokenizer(dir_ / "models/llama", "<own>");
+  EXPECT_EQ(found(dir_ / "models/llama"), "<own>");
+  EXPECT_EQ(found(dir_ / "models/llama/"), "<own>");
+}
+
+TEST_F(LoadModel, TakesACheckpointsTokenizerFromItOrItsRun) {
+  save_checkpoint(dir_ / "run/checkpoints/step-00000000");
+  write_tokenizer(dir_ / ".", "<parent of the run>");
+  write_tokenizer(dir_ / "run/checkpoints", "<beside the checkpoint>");
+  for (const char* path : {"run", "run/checkpoints", "run/checkpoints/step-00000000"}) {
+    EXPECT_THAT(found(dir_ / path), HasSubstr("there is no tokenizer.json of this checkpoint"));
+  }
+  write_tokenizer(dir_ / "run", "<run>");
+  fs::create_directory_symlink(dir_ / "run/checkpoints/step-00000000", dir_ / "link");
+  for (const char* path : {"run", "run/checkpoints/", "run/checkpoints/step-00000000", "link"}) {
+    EXPECT_EQ(found(dir_ / path), "<run>") << path;
+  }
+  write_tokenizer(dir_ / "run/checkpoints/step-00000000", "<checkpoint>");
+  EXPECT_EQ(found(dir_ / "run"), "<checkpoint>");
+}
+
+// A checkpoint outside a run has no run two levels up.
+TEST_F(LoadModel, TakesNoTokenizerForAMovedCheckpoint) {
+  save_checkpoint(dir_ / "models/mine");
+  write_tokenizer(dir_ / ".", "<grandparent>");
+  write_tokenizer(dir_ / "models", "<parent>");
+  EXPECT_THAT(found(dir_ / "models/mine"), HasSubstr("there is no tokenizer.json of this"));
+}
+
+TEST_F(LoadModel, TakesTheTokenizerThatIsNamed) {
+  save_hugging_face(dir_ / "model");
+  write_tokenizer(dir_ / "model", "<own>");
+  test::write_file(dir_ / "other.json", byte_tokenizer({"<other>"}));
+  const LoadedModel loaded = load_model(dir_ / "model", {dir_ / "other.json", {}}, model_.context);
+  EXPECT_EQ(loaded.tokenizer.id_to_token(256), "<other>");
+}
+
+TEST_F(LoadModel, EndsAtTheTokensOfModelAndTokenizer) {
+  save_hugging_face(dir_ / "none");
+  write_tokenizer(dir_ / "none", "<user>");
+  EXPECT_TRUE(load_model(dir_ / "none", {}, model_.context).end_tokens.empty());
+  save_hugging_face(dir_ / "model", {7, 9});
+  write_tokenizer(dir_ / "model", "</s>");
+  EXPECT_THAT(load_model(dir_ / "model", {}, model_.context).end_tokens, ElementsAre(7, 9, 256));
+  save_hugging_face(dir_ / "same", {256});
+  write_tokenizer(dir_ / "same", "</s>");
+  EXPECT_THAT(load_model(dir_ / "same", {}, model_.context).end_tokens, ElementsAre(256));
+}
+
+TEST_F(LoadModel, ReadsTheWeightsInTheTypeAskedFor) {
+  save_hugging_face(dir_ / "model");
+  save_checkpoint(dir_ / "checkpoint");
+  for (const char* name : {"model", "checkpoint"}) {
+    write_tokenizer(dir_ / name, "</s>");
+    const LoadedModel stored = load_model(dir_ / name, {}, model_.context);
+    EXPECT_EQ(stored.stage->dtype(), DType::f32);
+    for (const Parameter& p : model_.parameters.all()) {
+      const Tensor loaded = stored.parameters->at(p.spec.name).weight;
+      EXPECT_EQ(std::memcmp(loaded.data, p.weight.data, p.weight.bytes()), 0) << p.spec.name;
+    }
+    const LoadedModel converted = load_model(dir_ / name, {"", DType::bf16}, model_.context);
+    EXPECT_EQ(converted.stage->dtype(), DType::bf16);
+  }
+}
+
+TEST_F(LoadModel, RefusesATokenizerWithMoreTokensThanTheModel) {
+  save_hugging_face(dir_ / "model");
+  test::write_file(dir_ / "model/tokenizer.json", byte_tokenizer({"<a>", "<b>", "<c>"}));
+  EXPECT_THAT(found(dir_ / "model"), HasSubstr("the tokenizer has 259 tokens and the model 258"));
+  EXPECT_THAT(found(dir_ / "nothing"), HasSubstr("there is no such file or directory"));
+}
+
+}  // namespace
+}  // namespace fathom::infer
