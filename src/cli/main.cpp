@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 
 #include "cli/commands.h"
+#include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -33,6 +35,29 @@ void hold_standard_streams() {
     // The lowest free number is this one.
     if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::abort();
   }
+}
+
+// Why the command line names no command: "fathom data has no command 'prepar': did you mean
+// 'prepare'? ..."; empty when it names one, or names nothing where a command belongs.
+std::string unknown_command(const CLI::App& top, int argc, char** argv) {
+  const CLI::App* app = &top;
+  std::string names = "fathom";
+  for (int i = 1; i < argc; ++i) {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app->get_subcommands(nullptr)) {
+      commands.push_back(command->get_name());
+    }
+    const std::string word = argv[i];
+    if (commands.empty() || word.starts_with('-')) return "";
+    if (std::ranges::find(commands, word) == commands.end()) {
+      const std::string guess = fathom::nearest(word, commands);
+      return fmt::format("{} has no command '{}': {}{} --help lists its commands", names, word,
+                         guess.empty() ? "" : fmt::format("did you mean '{}'? ", guess), names);
+    }
+    app = app->get_subcommand(word);
+    names += " " + word;
+  }
+  return "";
 }
 
 }  // namespace
@@ -62,6 +87,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& stop) {
     return stop.get_exit_code();
   } catch (const CLI::ParseError& error) {
+    if (const std::string problem = unknown_command(app, argc, argv); !problem.empty()) {
+      log::write(log::Level::error, problem);
+      return 2;
+    }
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     log::write(log::Level::error, error.what());

@@ -6,14 +6,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
 #include "core/context.h"
+#include "infer/tiny_model.h"
 #include "model/hugging_face.h"
 #include "model/parameters.h"
 #include "model/stage.h"
-#include "tokenizer/byte_level.h"
 
 namespace fathom {
 namespace {
@@ -48,33 +49,12 @@ Outcome run(const std::string& arguments) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out), read_file(err)};
 }
 
-// A tokenizer of the 256 bytes alone.
-std::string byte_tokenizer() {
-  std::string vocab;
-  for (int byte = 0; byte < 256; ++byte) {
-    std::string token;
-    const char c = static_cast<char>(byte);
-    tokenizer::append_byte_level(token, std::string_view(&c, 1));
-    vocab += byte ? ",\"" : "\"";
-    if (token == "\"" || token == "\\") vocab += '\\';
-    vocab += token;
-    vocab += fmt::format("\":{}", byte);
-  }
-  return R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],)"
-         R"("normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,)"
-         R"("trim_offsets":true,"use_regex":false},"post_processor":null,)"
-         R"("decoder":{"type":"ByteLevel"},"model":{"type":"BPE","dropout":null,)"
-         R"("unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,)"
-         R"("fuse_unk":false,"byte_fallback":false,"vocab":{)" +
-         vocab + R"(},"merges":[]}})";
-}
-
 // A model directory with tiny random weights; made once.
 std::string model_directory() {
   static const std::string directory = [] {
     const std::string path = temporary("model"), tokenizer = temporary("tokenizer.json");
     fs::remove_all(path);
-    std::ofstream(tokenizer) << byte_tokenizer();
+    std::ofstream(tokenizer) << test::byte_tokenizer();
     ModelConfig config;
     config.num_layers = 2;
     config.hidden_size = 32;
@@ -113,11 +93,29 @@ TEST(CommandLine, EveryCommandHasAnExample) {
 TEST(CommandLine, BadUsageIsExitCode2) {
   EXPECT_EQ(run("").code, 2);
   EXPECT_EQ(run("no-such-command").code, 2);
+  EXPECT_EQ(run("--no-such-option").code, 2);
   EXPECT_EQ(run("generate").code, 2);
   EXPECT_EQ(run("generate x --no-such-option").code, 2);
   EXPECT_EQ(run("generate x --threads -3").code, 2);
   EXPECT_EQ(run("generate x --seed -1").code, 2);
   EXPECT_EQ(run("generate x --threads 100000").code, 2);
+}
+
+TEST(CommandLine, SuggestsTheNearestCommand) {
+  const auto message = [](const std::string& arguments) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(message("trian run.toml"),
+              HasSubstr("fathom has no command 'trian': did you mean 'train'? fathom --help"));
+  EXPECT_THAT(
+      message("data prepar x.toml --overwrite"),
+      HasSubstr("fathom data has no command 'prepar': did you mean 'prepare'? fathom data"));
+  EXPECT_THAT(message("xyzxyzxyz"),
+              HasSubstr("fathom has no command 'xyzxyzxyz': fathom --help lists its commands"));
 }
 
 TEST(CommandLine, TellsItsVersion) {
@@ -193,6 +191,47 @@ TEST(Generate, TheSameTextForTheSameSeedAndAnyBatch) {
   EXPECT_NE(run(command + " --prompts " + file + " --seed 5").out, one.out);
 }
 
+// Equal prompts are samples of their own, and greedy ones are equal.
+TEST(Generate, DrawsEachSampleByItself) {
+  const std::string command = "generate " + model_directory() +
+                              " --prompt abc --prompt abc --max-tokens 8 --batch 2 --temperature ";
+  const auto texts = [](const std::string& out) {
+    std::vector<std::string> found;
+    std::istringstream in(out);
+    for (std::string line; std::getline(in, line);) {
+      found.push_back(nlohmann::json::parse(line).at("text"));
+    }
+    return found;
+  };
+  const auto sampled = texts(run(command + "1").out), greedy = texts(run(command + "0").out);
+  ASSERT_EQ(sampled.size(), 2u);
+  ASSERT_EQ(greedy.size(), 2u);
+  EXPECT_NE(sampled[0], sampled[1]);
+  EXPECT_EQ(greedy[0], greedy[1]);
+}
+
+TEST(Generate, ReadsPromptsFromStandardInputLineByLine) {
+  const std::string common = " --temperature 0 --max-tokens 6";
+  const auto text = [&](const std::string& prompt) {
+    return run("generate " + model_directory() + common + " --prompt '" + prompt + "'").out;
+  };
+  const std::string lines = temporary("lines"), out = temporary("lines_out");
+  std::ofstream(lines) << "one\n\nlonger than the first\r\nabc";
+  const std::string command = fmt::format("{} generate '{}' {} < '{}' > '{}' 2> /dev/null",
+                                          FATHOM_BINARY, model_directory(), common, lines, out);
+  ASSERT_EQ(WEXITSTATUS(std::system(command.c_str())), 0);
+  EXPECT_EQ(read_file(out), text("one") + text("longer than the first") + text("abc"));
+}
+
+TEST(Generate, TakesAnyMaxTokens) {
+  for (const char* max_tokens : {"61", "9223372036854775807"}) {
+    const Outcome outcome = run("generate " + model_directory() + " --prompt abc --max-tokens " +
+                                max_tokens + " --top-k 9223372036854775807");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("3 tokens of prompt, 61 generated"));
+  }
+}
+
 TEST(Generate, StreamsOnePromptAsText) {
   const Outcome outcome =
       run("generate " + model_directory() + " --prompt abc --temperature 0 --max-tokens 5");
@@ -229,8 +268,13 @@ TEST(Generate, SaysWhatIsWrongInOneLine) {
   fs::create_directory(bare);
   fs::copy(model, bare);
   fs::remove(bare + "/tokenizer.json");
+  std::ofstream(testing::TempDir() + "tokenizer.json") << test::byte_tokenizer();
+  refused(bare + " --prompt x", "there is no tokenizer.json in it: name one with --tokenizer");
   fs::remove(testing::TempDir() + "tokenizer.json");
-  refused(bare + " --prompt x", "there is no tokenizer.json here: name one with --tokenizer");
+  EXPECT_EQ(run("generate " + bare + " --prompt x --max-tokens 1 --tokenizer " + model +
+                "/tokenizer.json")
+                .code,
+            0);
 }
 
 }  // namespace
