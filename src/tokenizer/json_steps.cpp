@@ -96,7 +96,7 @@ void refuse_type(const JsonValue& value, const char* known) {
 
 NormalizerStep read_normalizer(const JsonValue& value) {
   using Kind = NormalizerStep::Kind;
-  const std::string& type = value.at("type").text();
+  const std::string type = value.at("type").text();
   NormalizerStep step;
   if (type == "NFC") {
     step.kind = Kind::nfc;
@@ -139,7 +139,7 @@ NormalizerStep read_normalizer(const JsonValue& value) {
 
 PreTokenizerStep read_pre_tokenizer(const JsonValue& value) {
   using Kind = PreTokenizerStep::Kind;
-  const std::string& type = value.at("type").text();
+  const std::string type = value.at("type").text();
   PreTokenizerStep step;
   if (type == "Split") {
     step.kind = Kind::split;
@@ -180,7 +180,7 @@ PreTokenizerStep read_pre_tokenizer(const JsonValue& value) {
 
 PostProcessorStep read_post_processor(const JsonValue& value) {
   using Kind = PostProcessorStep::Kind;
-  const std::string& type = value.at("type").text();
+  const std::string type = value.at("type").text();
   PostProcessorStep step;
   if (type == "ByteLevel") {
     read_byte_level(value, step);
@@ -213,7 +213,7 @@ PostProcessorStep read_post_processor(const JsonValue& value) {
 
 DecoderStep read_decoder(const JsonValue& value) {
   using Kind = DecoderStep::Kind;
-  const std::string& type = value.at("type").text();
+  const std::string type = value.at("type").text();
   DecoderStep step;
   if (type == "ByteLevel") {
     read_byte_level(value, step);

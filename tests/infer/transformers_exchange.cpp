@@ -66,7 +66,7 @@ struct Model {
     engine.submit(request);
     Tokens tokens;
     while (!engine.idle()) {
-      for (const infer::GeneratedToken& token : engine.step()) tokens.push_back(token.token);
+      for (const infer::GeneratedToken& token : engine.step()) tokens.push_back(token.drawn.token);
     }
     return tokens;
   }

@@ -29,7 +29,7 @@ TrainConfig small() {
 TEST(Plan, DerivesEveryNumber) {
   TrainConfig config = small();
   config.train.micro_batch = 2;
-  config.dtype = Precision::f32;
+  config.dtype = DTypeChoice::f32;
   const TrainPlan plan = resolve(config, {300, 10000});
   EXPECT_EQ(plan.dtype, DType::f32);
   EXPECT_EQ(plan.micro_batches, 3);

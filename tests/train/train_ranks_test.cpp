@@ -27,7 +27,7 @@ TrainConfig config_of(const TempDir& dir, const std::string& output, const Layou
                       int steps) {
   TrainConfig c;
   c.output = dir / output;
-  c.dtype = Precision::f32;
+  c.dtype = DTypeChoice::f32;
   c.threads = 1;
   c.model.num_layers = 4;
   c.model.hidden_size = 32;

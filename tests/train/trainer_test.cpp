@@ -110,11 +110,11 @@ TEST_P(Resume, EndsWithTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(
     All, Resume,
     testing::Values(Case{"f32", [](TrainConfig&) {}},
-                    Case{"bf16", [](TrainConfig& c) { c.dtype = Precision::bf16; }},
+                    Case{"bf16", [](TrainConfig& c) { c.dtype = DTypeChoice::bf16; }},
                     Case{"accumulated", [](TrainConfig& c) { c.train.micro_batch = 1; }},
                     Case{"bf16_accumulated_in_documents",
                          [](TrainConfig& c) {
-                           c.dtype = Precision::bf16;
+                           c.dtype = DTypeChoice::bf16;
                            c.train.micro_batch = 2;
                            c.data.attention_within_documents = true;
                          }},

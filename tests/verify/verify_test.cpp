@@ -18,7 +18,7 @@ using test::TempDir;
 TrainConfig config_of(const TempDir& dir, std::int64_t layers) {
   TrainConfig c;
   c.output = dir / "run";
-  c.dtype = Precision::f32;
+  c.dtype = DTypeChoice::f32;
   c.threads = 1;
   c.model.num_layers = layers;
   c.model.hidden_size = 32;
