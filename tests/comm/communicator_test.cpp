@@ -109,6 +109,49 @@ TEST(Communicator, TensorsOfDifferentSizesAreRefused) {
   EXPECT_NE(message.find("bytes where rank"), std::string::npos) << message;
 }
 
+TEST(Communicator, PartsOfAnotherTypeOrSizeAreRefused) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    std::vector<float> values(4);
+    const auto with = [&](DType type, std::int64_t count) {
+      return Tensor(values.data(), type, {count});
+    };
+    const Tensor x = with(DType::f32, 4);
+    for (const Tensor& part : {with(DType::i32, 2), with(DType::f32, 1)}) {
+      EXPECT_THAT([&] { world.reduce_scatter(context, x, part); },
+                  testing::ThrowsMessage<Error>(testing::HasSubstr("reduce_scatter of")));
+      EXPECT_THAT([&] { world.all_gather(context, part, x); },
+                  testing::ThrowsMessage<Error>(testing::HasSubstr("all_gather of")));
+    }
+    EXPECT_THAT([&] { world.name_ranks({"one"}); },
+                testing::ThrowsMessage<Error>("1 names for the 2 ranks of 'world'"));
+  });
+}
+
+TEST(Communicator, ACancelledRankThrowsOutOfWhatItWaitsFor) {
+  run_thread_ranks(2, {60}, [](Communicator& world) {
+    const auto group = world.split(0, "group");
+    if (world.rank() == 0) {
+      group->cancel();
+      EXPECT_THAT([&] { group->barrier(); }, testing::ThrowsMessage<Error>("this rank has failed"));
+    }
+    world.barrier();
+  });
+}
+
+TEST(Communicator, TheFirstFailureIsTheJobs) {
+  EXPECT_EQ(failure_of(2, 60,
+                       [](Communicator& world) {
+                         if (world.rank() == 0) fail_input("no such file");
+                         try {
+                           world.barrier();
+                         } catch (const Error&) {
+                           fail_runtime("what came of it");
+                         }
+                       }),
+            "rank 0: no such file");
+}
+
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
   for (const Route& route : {Route{0, 2, 0}, Route{-1, 1, 0}, Route{1, 1, 1}}) {
     const std::string message = failure_of(2, 5, [&](Communicator& world) {
