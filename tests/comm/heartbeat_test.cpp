@@ -114,6 +114,22 @@ TEST(Heartbeat, ARankThatWasStoppedKnowsNothingOfTheOthers) {
   }
 }
 
+TEST(Heartbeat, RanksThatSayThatTheyLiveAreNeverTold) {
+  Told told;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    TestClock clock;
+    const Heartbeat heartbeat(world, told.teller(), {silence, round_milliseconds, clock.reader()});
+    for (double passed = 0; passed < 2 * silence; ++passed) {
+      clock.advance(1);
+      clock.await_rounds(2);  // has said so
+      world.barrier();
+      clock.await_rounds(2);  // has heard the other
+    }
+    world.barrier();
+  });
+  EXPECT_THAT(told.all(), testing::IsEmpty());
+}
+
 TEST(Heartbeat, ASilentRankIsToldAfterItsTimeAndNotBefore) {
   Told told;
   run_thread_ranks(2, {60}, [&](Communicator& world) {
@@ -150,8 +166,8 @@ void beside_a_neighbour(Told& told, const std::function<void(RingSockets&)>& nei
   });
 }
 
-void say(const Socket& socket, char word) {
-  EXPECT_EQ(send(socket.get(), &word, 1, MSG_NOSIGNAL), 1);
+void say(const Socket& socket, const std::string& words) {
+  EXPECT_EQ(send(socket.get(), words.data(), words.size(), MSG_NOSIGNAL), std::ssize(words));
 }
 
 // Words up to the end of the other's direction, or the first `last`.
@@ -180,8 +196,8 @@ TEST(Heartbeat, AnEndWithoutAWordIsADeathAndOthersNeedNotTellIt) {
 TEST(Heartbeat, AGoodbyeIsAnsweredAtOnceSoThatNobodyWaits) {
   Told told;
   beside_a_neighbour(told, [&](RingSockets& ring) {
-    say(ring.next, 'g');
-    say(ring.previous, 'g');
+    say(ring.next, "ag");  // in one piece, as after a stop
+    say(ring.previous, "ag");
     EXPECT_EQ(listen(ring.next).find_first_not_of('a'), std::string::npos);
     EXPECT_EQ(listen(ring.previous).find_first_not_of('a'), std::string::npos);
     ring = {};
@@ -192,7 +208,7 @@ TEST(Heartbeat, AGoodbyeIsAnsweredAtOnceSoThatNobodyWaits) {
 TEST(Heartbeat, AFailureThatIsToldElsewhereIsPassedOn) {
   Told told;
   beside_a_neighbour(told, [&](RingSockets& ring) {
-    say(ring.next, 'f');
+    say(ring.next, "f");
     EXPECT_EQ(listen(ring.previous, 'f').back(), 'f');
     ring = {};
   });
@@ -209,8 +225,8 @@ TEST(Heartbeat, SaysGoodbyeAndKeepsListeningUntilTheNeighbourHasEndedToo) {
       RingSockets ring = connect_ring(world);
       for (const Socket* socket : {&ring.next, &ring.previous}) {
         EXPECT_EQ(listen(*socket).back(), 'g');
-        say(*socket, 'a');
-        say(*socket, 'a');  // fails once the first has been answered with a reset
+        say(*socket, "a");
+        say(*socket, "a");  // fails once the first has been answered with a reset
       }
     }
   });
