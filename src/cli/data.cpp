@@ -32,8 +32,9 @@ void prepare(const PrepareArguments& arguments) {
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
   if (config.tokenizer.empty()) fail_input("{}: tokenizer: missing", arguments.config);
   const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
-  const PrepareReport report = prepare_data(config, make_encoder(tokenizer, config.tokenizer),
-                                            arguments.overwrite ? Overwrite::yes : Overwrite::no);
+  const PrepareReport report =
+      prepare_data(config, make_encoder(tokenizer, config.tokenizer, config.end_of_document),
+                   arguments.overwrite ? Overwrite::yes : Overwrite::no);
   fmt::print("{}", summary(report));
   for (const SourceEntry& source : report.manifest.sources) {
     if (config.held_out_fraction > 0 && source.counts(Split::held_out).documents == 0) {

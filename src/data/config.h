@@ -33,6 +33,7 @@ void visit_fields(SourceConfig& c, Visitor&& field) {
 struct PrepareConfig {
   std::string tokenizer;
   std::string output;
+  std::string end_of_document;
   double held_out_fraction = 0.005;
   std::optional<std::int64_t> held_out_bytes;
   std::int64_t shard_tokens = 100'000'000;
@@ -44,6 +45,8 @@ template <class Visitor>
 void visit_fields(PrepareConfig& c, Visitor&& field) {
   field("tokenizer", c.tokenizer, "path of tokenizer.json");
   field("output", c.output, "directory to make");
+  field("end_of_document", c.end_of_document,
+        "the token behind each document; empty: the tokenizer's own, such as </s>");
   field("held_out_fraction", c.held_out_fraction, "share of the documents kept for validation");
   field("held_out_bytes", c.held_out_bytes, "keep about this many bytes of each source at most");
   field("shard_tokens", c.shard_tokens, "a new shard begins after so many tokens");

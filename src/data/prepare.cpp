@@ -1,9 +1,7 @@
 #include "data/prepare.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <set>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -11,6 +9,7 @@
 #include "core/philox.h"
 #include "core/progress.h"
 #include "data/document_chunks.h"
+#include "data/prepare_check.h"
 #include "data/prepare_split.h"
 #include "io/atomic_directory.h"
 #include "io/input_files.h"
@@ -32,41 +31,6 @@ struct EncodedChunk {
   DocumentCounts counts;
 };
 
-void check_config(const PrepareConfig& config, Overwrite overwrite) {
-  if (config.output.empty()) fail_input("output: missing; name the directory to make");
-  if (config.sources.empty()) fail_input("sources: missing; add at least one [[sources]] table");
-  if (!(config.held_out_fraction >= 0 && config.held_out_fraction < 1)) {
-    fail_input("held_out_fraction: {} is not in [0, 1)", config.held_out_fraction);
-  }
-  if (config.held_out_bytes && *config.held_out_bytes < 0) {
-    fail_input("held_out_bytes: {} is negative", *config.held_out_bytes);
-  }
-  if (config.shard_tokens < 1) fail_input("shard_tokens: {} is below 1", config.shard_tokens);
-  if (config.threads < 0 || config.threads > 4096) {
-    fail_input("threads: {} is not in [0, 4096]", config.threads);
-  }
-  std::set<std::string> names;
-  for (const SourceConfig& source : config.sources) {
-    const bool plain = !source.name.empty() && source.name.size() <= 100 && source.name[0] != '.' &&
-                       std::all_of(source.name.begin(), source.name.end(), [](unsigned char c) {
-                         return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
-                       });
-    if (!plain) {
-      fail_input("sources: '{}' is no name for a source; use letters, digits, '-', '_' and '.'",
-                 source.name);
-    }
-    if (!names.insert(source.name).second) {
-      fail_input("sources: two are called '{}'; give each its own name", source.name);
-    }
-    if (!std::isfinite(source.weight) || source.weight < 0) {
-      fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
-    }
-  }
-  if (overwrite == Overwrite::no && fs::exists(config.output)) {
-    fail_input("{}: exists already; choose another output or give --overwrite", config.output);
-  }
-}
-
 EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& encoder,
                           std::uint64_t seed, double fraction) {
   EncodedChunk out{{}, chunk.counts};
@@ -80,10 +44,12 @@ EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& enc
   return out;
 }
 
+// As on the disk; FIFOs and devices, whose sizes nobody knows, count nothing.
 std::uint64_t total_bytes(const std::vector<std::string>& files) {
   std::uint64_t total = 0;
   for (const std::string& file : files) {
     std::error_code error;
+    if (fs::is_fifo(file, error) || fs::is_character_file(file, error)) continue;
     const auto size = fs::file_size(file, error);
     if (error) fail_input("{}: cannot read this file: {}", file, error.message());
     total += size;
@@ -134,21 +100,45 @@ class SourcePreparation {
   double fraction_;
 };
 
+std::string names_of(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+  std::string names;
+  for (const std::int32_t id : ids) {
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", tokenizer.id_to_token(id));
+  }
+  return names;
+}
+
+std::int32_t find_end_of_document(const Tokenizer& tokenizer, const std::string& path,
+                                  const std::string& name) {
+  const std::vector<std::int32_t> candidates = tokenizer.eos_candidates();
+  if (!name.empty()) {
+    if (const auto id = tokenizer.token_to_id(name)) return *id;
+    fail_input("end_of_document: {} has no token '{}'{}", path, name,
+               candidates.empty() ? "" : "; likely ones are " + names_of(tokenizer, candidates));
+  }
+  if (candidates.empty()) {
+    fail_input(
+        "{}: this tokenizer has no end-of-document token of a usual name (such as </s>), and the "
+        "data need one; name its token by end_of_document",
+        path);
+  }
+  if (candidates.size() > 1) {
+    fail_input("{}: several tokens may end a document: {}; name one by end_of_document", path,
+               names_of(tokenizer, candidates));
+  }
+  return candidates[0];
+}
+
 }  // namespace
 
 bool is_held_out(std::string_view text, std::uint64_t seed, double fraction) {
   return Philox{seed, stream_of("held-out", 8)}.uniform(checksum_of(text)) < fraction;
 }
 
-DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path) {
-  const auto eos = tokenizer.eos_id();
-  if (!eos) {
-    fail_input(
-        "{}: this tokenizer has no end-of-document token (such as </s>), and the data need "
-        "one",
-        path);
-  }
-  return {tokenizer.vocab_size(), *eos, tokenizer.hash(), tokenizer.to_json(),
+DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path,
+                             const std::string& end_of_document) {
+  const std::int32_t eos = find_end_of_document(tokenizer, path, end_of_document);
+  return {tokenizer.vocab_size(), eos, tokenizer.hash(), tokenizer.to_json(),
           [tokenizer](std::string_view text, std::vector<std::int32_t>& ids) {
             tokenizer.encode_to(text, encode_plain, ids);
           }};
@@ -160,12 +150,14 @@ OwnFiles prepared_files() {
 
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite) {
-  check_config(config, overwrite);
+  check_prepare_config(config);
+  check_output(config.output, overwrite);
   std::vector<std::vector<std::string>> files;
   std::uint64_t bytes = 0;
   for (const SourceConfig& source : config.sources) {
     InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");
     for (const std::string& note : found.notes) log::warning("{}", note);
+    check_apart(config.output, found, source.name);
     files.push_back(std::move(found.paths));
     bytes += total_bytes(files.back());
   }
@@ -215,10 +207,13 @@ std::string summary(const PrepareReport& report) {
       row(source.name, split, source.counts(split));
       totals[static_cast<int>(split)] += source.counts(split);
     }
-    const DocumentCounts& left_out = report.sources[i];
-    if (left_out.broken_lines + left_out.empty_documents > 0) {
-      text += fmt::format("{:<20} left out: {} broken lines, {} empty documents\n", source.name,
-                          left_out.broken_lines, left_out.empty_documents);
+    const DocumentCounts& counts = report.sources[i];
+    if (counts.empty_documents > 0) {
+      text += fmt::format("{:<20} {} empty documents are left out\n", source.name,
+                          counts.empty_documents);
+    }
+    for (const std::string& line : lines_about(counts)) {
+      text += fmt::format("{:<20} {}\n", source.name, line);
     }
   }
   for (const Split split : all_splits) row("all", split, totals[static_cast<int>(split)]);

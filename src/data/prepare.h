@@ -25,8 +25,10 @@ struct DocumentEncoder {
   // Appends the ids of a text. Called from many threads.
   std::function<void(std::string_view, std::vector<std::int32_t>&)> encode;
 };
-// Throws an input Error when the tokenizer has no end-of-document token.
-DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path);
+// `end_of_document`: the token's name; empty: the only one of a usual name. Throws an input
+// Error that lists the candidates when there is none or when there are several.
+DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path,
+                             const std::string& end_of_document = "");
 
 struct PrepareReport {
   Manifest manifest;
@@ -45,8 +47,9 @@ enum class Overwrite { no, yes };
 // Reads, encodes and writes everything, and commits the directory by one rename; it
 // is the same for any number of threads. A document is held out when a hash of its
 // text and the seed falls under the fraction: equal documents stay together. Throws
-// an input Error for a config that cannot be carried out, before any work, and when
-// the output exists and is not to be overwritten. After any error what stood there
+// an input Error for a config that cannot be carried out, before any work, when the
+// output exists and is not to be overwritten or was not made by prepare_data(), and when
+// output and sources overlap. After any error what stood there
 // before is untouched.
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite = Overwrite::no);

@@ -105,18 +105,19 @@ bool Tokenizer::is_special(std::int32_t id) const {
   return impl_->special[check_id(*impl_, id)] != 0;
 }
 
+std::vector<std::int32_t> Tokenizer::eos_candidates() const {
+  std::vector<std::int32_t> ids;
+  for (const std::string_view name :
+       {"<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "<|eot_id|>",
+        "<|im_end|>", "[EOS]", "[eos]", "<eod>"}) {
+    if (const auto id = find_first(*impl_, {&name, 1})) ids.push_back(*id);
+  }
+  return ids;
+}
+
 std::optional<std::int32_t> Tokenizer::eos_id() const {
-  static constexpr std::array<std::string_view, 10> names = {"<｜end▁of▁sentence｜>",
-                                                             "</s>",
-                                                             "<|endoftext|>",
-                                                             "<|end_of_text|>",
-                                                             "<eos>",
-                                                             "<|eot_id|>",
-                                                             "<|im_end|>",
-                                                             "[EOS]",
-                                                             "[eos]",
-                                                             "<eod>"};
-  return find_first(*impl_, names);
+  const auto ids = eos_candidates();
+  return ids.empty() ? std::nullopt : std::optional(ids[0]);
 }
 
 std::optional<std::int32_t> Tokenizer::bos_id() const {

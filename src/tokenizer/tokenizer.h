@@ -80,6 +80,8 @@ class Tokenizer {
   // End of document, beginning of document, padding: the special tokens of the
   // usual names ("<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", ...), if any.
   std::optional<std::int32_t> eos_id() const;
+  // All special tokens of a usual name for the end of a document; eos_id() is the first.
+  std::vector<std::int32_t> eos_candidates() const;
   std::optional<std::int32_t> bos_id() const;
   std::optional<std::int32_t> pad_id() const;
 

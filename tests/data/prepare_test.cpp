@@ -8,6 +8,7 @@
 #include <map>
 
 #include "data/sample_data.h"
+#include "tokenizer/trainer.h"
 
 namespace fathom {
 namespace {
@@ -122,7 +123,149 @@ TEST(Prepare, BrokenLinesAreCountedOnlyWhenAskedFor) {
   EXPECT_EQ(report.sources[0].broken_lines, 1);
   EXPECT_EQ(report.sources[0].empty_documents, 1);
   EXPECT_EQ(report.manifest.sources[0].counts(Split::train).documents, 2);
-  EXPECT_THAT(summary(report), HasSubstr("left out: 1 broken lines, 1 empty documents"));
+  EXPECT_THAT(summary(report), HasSubstr("1 empty documents are left out"));
+  EXPECT_THAT(summary(report),
+              HasSubstr("1 broken lines are left out (the first: " + (dir / "j.jsonl") + ":3)"));
+}
+
+// What `data prepare` prints: text of one source and split, by hand.
+TEST(Prepare, SummaryHasDocumentsBytesTokensAndTheirRatio) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  write_file(config.sources[0].paths[0], "four\n12345678\n");
+  const std::string text = summary(prepare_data(config, byte_encoder()));
+  // 12 bytes of text; as many tokens, and one behind each document.
+  EXPECT_THAT(text, testing::ContainsRegex("a +train +2 +12 +14 +0\\.857"));
+  EXPECT_THAT(text, testing::ContainsRegex("a +held_out +0 +0 +0 +0\\.000"));
+  EXPECT_THAT(text, testing::ContainsRegex("all +train +2 +12 +14 +0\\.857"));
+}
+
+TEST(Prepare, HeldOutBytesOnlyLowerTheShare) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  const auto held_out = [&](const char* output, std::optional<std::int64_t> bytes) {
+    config.output = dir / output;
+    config.held_out_bytes = bytes;
+    prepare_data(config, byte_encoder());
+    return open_prepared(config.output).sources[0].held_out.counts().documents;
+  };
+  const std::int64_t by_fraction = held_out("fraction", std::nullopt);
+  EXPECT_GT(by_fraction, 20);
+  EXPECT_EQ(held_out("none", 0), 0);
+  EXPECT_EQ(held_out("more", 1'000'000), by_fraction);
+  const auto size =
+      static_cast<std::int64_t>(std::filesystem::file_size(config.sources[0].paths[0]));
+  const std::int64_t tenth = held_out("tenth", size / 10);
+  EXPECT_LT(tenth, by_fraction);
+  EXPECT_GT(tenth, 0);
+}
+
+TEST(Prepare, WhatWasMendedOrFoundInAnyPackingIsSaid) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  config.sources[0].format = TextFormat::automatic;
+  config.sources[0].paths = {dir / "in"};
+  write_file(dir / "in/a.ndjson", "{\"x\": NaN, \"text\": \"one\"}\n{\"text\": \"t\xffwo\"}\n");
+  write_file(dir / "in/b", "three");
+  const PrepareReport report = prepare_data(config, byte_encoder());
+  EXPECT_EQ(report.manifest.sources[0].counts(Split::train), (ShardCounts{3, 3 + 6 + 5 + 3, 14}));
+  EXPECT_THAT(
+      summary(report),
+      HasSubstr("1 bytes in 1 texts are not UTF-8 (the first: " + (dir / "in/a.ndjson") + ":2)"));
+  write_file(dir / "in/c", "%PDF-1.7");
+  EXPECT_EQ(input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); }),
+            (dir / "in/c") + ": holds a PDF document; convert it to text");
+}
+
+TEST(Prepare, OnlyWhatItMadeIsOverwritten) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  const auto error = [&] {
+    return input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); });
+  };
+  write_file(dir / "out/tokenizer.json", "{}");
+  EXPECT_EQ(error(), config.output +
+                         ": not made by `fathom data prepare` (it has no manifest.json), so it is "
+                         "not overwritten; choose another output or remove it yourself");
+  EXPECT_EQ(read_file(dir / "out/tokenizer.json"), "{}");
+  std::filesystem::remove(dir / "out/tokenizer.json");
+  prepare_data(config, byte_encoder(), Overwrite::yes);  // an empty directory
+  write_file(dir / "out/notes.txt", "mine");
+  EXPECT_THAT(error(), HasSubstr("notes.txt"));
+  EXPECT_EQ(read_file(dir / "out/notes.txt"), "mine");
+}
+
+TEST(Prepare, OutputAndSourcesStandApart) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.sources.resize(1);
+  write_file(dir / "corpus/raw.txt", "one\ntwo\n");
+  write_file(dir / "corpus/deep/raw.txt", "three\n");
+  std::filesystem::create_directory_symlink("corpus", dir / "link");
+  const auto error = [&](const std::string& path, const std::string& output) {
+    config.sources[0].paths = {dir / path};
+    config.output = dir / output;
+    return input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); });
+  };
+  EXPECT_EQ(error("corpus", "corpus/new"),
+            "output: " + (dir / "corpus/new") + " lies in " + (dir / "corpus") +
+                ", which source 'a' reads with all below it; choose another output");
+  EXPECT_THAT(error("corpus", "link/deep/new"), HasSubstr("link/deep/new lies in"));
+  EXPECT_THAT(error("link", "corpus/new"), HasSubstr("corpus/new lies in"));
+  EXPECT_THAT(error("corpus", "corpus"), HasSubstr("not made by `fathom data prepare`"));
+  // Prepared before, then used for text.
+  write_file(dir / "corpus/manifest.json", "{}");
+  EXPECT_EQ(error("corpus/deep/raw.txt", "corpus"),
+            "output: " + (dir / "corpus") + " holds " + (dir / "corpus/deep/raw.txt") +
+                ", which source 'a' reads; choose another output");
+  EXPECT_THAT(error("link/raw.txt", "corpus"), HasSubstr("corpus holds"));
+  EXPECT_EQ(read_file(dir / "corpus/raw.txt"), "one\ntwo\n");
+  // A file may be read beside the output, and a name that only begins the same is apart.
+  EXPECT_EQ(error("corpus/raw.txt", "corpus/new"), "no error");
+  EXPECT_EQ(error("corpus/deep", "corpus/deeper"), "no error");
+}
+
+TEST(Prepare, LinkedOutputIsWrittenThrough) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  std::filesystem::create_symlink("real", dir / "out");
+  prepare_data(config, byte_encoder());
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "out"));
+  EXPECT_TRUE(std::filesystem::exists(dir / "real/manifest.json"));
+  prepare_data(config, byte_encoder(), Overwrite::yes);
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "out"));
+}
+
+// A tokenizer of bytes with these special tokens.
+Tokenizer tokenizer_with(const std::vector<std::string>& special) {
+  TokenizerTrainConfig config;
+  const TempDir dir;
+  write_file(dir / "a.txt", "text");
+  config.files = {dir / "a.txt"};
+  config.vocab_size = 256;
+  config.pad_to_multiple = 1;
+  config.special_tokens = special;
+  return train_tokenizer(config).tokenizer;
+}
+
+TEST(Prepare, EndOfDocumentIsTheUsualTokenOrTheOneNamed) {
+  const Tokenizer one = tokenizer_with({"<pad>", "</s>", "<end>"});
+  EXPECT_EQ(make_encoder(one, "t.json").eos, 257);
+  EXPECT_EQ(make_encoder(one, "t.json", "<end>").eos, 258);
+  EXPECT_EQ(input_error_of([&] { make_encoder(one, "t.json", "</S>"); }),
+            "end_of_document: t.json has no token '</S>'; likely ones are '</s>'");
+  const Tokenizer two = tokenizer_with({"<|im_end|>", "<|endoftext|>"});
+  EXPECT_EQ(input_error_of([&] { make_encoder(two, "t.json"); }),
+            "t.json: several tokens may end a document: '<|endoftext|>', '<|im_end|>'; name one by "
+            "end_of_document");
+  EXPECT_EQ(make_encoder(two, "t.json", "<|im_end|>").eos, 256);
+  const Tokenizer none = tokenizer_with({"<pad>"});
+  EXPECT_THAT(input_error_of([&] { make_encoder(none, "t.json"); }),
+              HasSubstr("no end-of-document token of a usual name"));
 }
 
 TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {

@@ -1,0 +1,95 @@
+#include "data/prepare_check.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "core/error.h"
+
+namespace fathom {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_sources(const std::vector<SourceConfig>& sources) {
+  std::set<std::string> names;
+  for (const SourceConfig& source : sources) {
+    const bool plain = !source.name.empty() && source.name.size() <= 100 && source.name[0] != '.' &&
+                       std::all_of(source.name.begin(), source.name.end(), [](unsigned char c) {
+                         return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
+                       });
+    if (!plain) {
+      fail_input("sources: '{}' is no name for a source; use letters, digits, '-', '_' and '.'",
+                 source.name);
+    }
+    if (!names.insert(source.name).second) {
+      fail_input("sources: two are called '{}'; give each its own name", source.name);
+    }
+    if (!std::isfinite(source.weight) || source.weight < 0) {
+      fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
+    }
+  }
+}
+
+// Where a path really is, whether it exists or not.
+fs::path real_path(const std::string& path) {
+  return fs::weakly_canonical(fs::absolute(through_links(path)));
+}
+
+bool lies_in(const fs::path& inner, const fs::path& outer) {
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+}  // namespace
+
+void check_prepare_config(const PrepareConfig& config) {
+  if (config.output.empty()) fail_input("output: missing; name the directory to make");
+  if (config.sources.empty()) fail_input("sources: missing; add at least one [[sources]] table");
+  if (!(config.held_out_fraction >= 0 && config.held_out_fraction < 1)) {
+    fail_input("held_out_fraction: {} is not in [0, 1)", config.held_out_fraction);
+  }
+  if (config.held_out_bytes && *config.held_out_bytes < 0) {
+    fail_input("held_out_bytes: {} is negative", *config.held_out_bytes);
+  }
+  if (config.shard_tokens < 1) fail_input("shard_tokens: {} is below 1", config.shard_tokens);
+  if (config.threads < 0 || config.threads > 4096) {
+    fail_input("threads: {} is not in [0, 4096]", config.threads);
+  }
+  check_sources(config.sources);
+}
+
+void check_output(const std::string& output, Overwrite overwrite) {
+  if (!fs::exists(output)) return;
+  if (overwrite == Overwrite::no) {
+    fail_input("{}: exists already; choose another output or give --overwrite", output);
+  }
+  if (fs::is_directory(output) && !fs::is_empty(output) && !fs::exists(output + "/manifest.json")) {
+    fail_input(
+        "{}: not made by `fathom data prepare` (it has no manifest.json), so it is not "
+        "overwritten; choose another output or remove it yourself",
+        output);
+  }
+}
+
+void check_apart(const std::string& output, const InputFiles& files, const std::string& source) {
+  const fs::path place = real_path(output);
+  for (const std::string& file : files.paths) {
+    if (lies_in(real_path(file), place)) {
+      fail_input("output: {} holds {}, which source '{}' reads; choose another output", output,
+                 file, source);
+    }
+  }
+  for (const std::string& directory : files.directories) {
+    if (lies_in(place, real_path(directory))) {
+      fail_input(
+          "output: {} lies in {}, which source '{}' reads with all below it; choose another "
+          "output",
+          output, directory, source);
+    }
+  }
+}
+
+}  // namespace fathom

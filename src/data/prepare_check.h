@@ -1,0 +1,23 @@
+// What `data prepare` refuses before any work. Internal to data.
+#pragma once
+
+#include <string>
+
+#include "data/config.h"
+#include "data/prepare.h"
+#include "io/input_files.h"
+
+namespace fathom {
+
+// Throws an input Error that names the key for a value out of range.
+void check_prepare_config(const PrepareConfig& config);
+
+// Throws an input Error when `output` exists and is not to be overwritten, or is no
+// directory that `data prepare` made: it holds files, but no manifest.json.
+void check_output(const std::string& output, Overwrite overwrite);
+
+// Throws an input Error when a file of the source lies in `output`, or `output` lies in a
+// directory that the source reads whole. Links are followed.
+void check_apart(const std::string& output, const InputFiles& files, const std::string& source);
+
+}  // namespace fathom
