@@ -46,12 +46,6 @@ class Renderer {
            html_escaped(text.text) + "</pre></details>\n";
   }
 
-  std::string operator()(const Sample& sample) const {
-    return "<figure class=\"sample\"><figcaption>" + html_escaped(sample.label) +
-           "</figcaption><blockquote><b>" + html_escaped(sample.prompt) + "</b>" +
-           html_escaped(sample.continuation) + "</blockquote></figure>\n";
-  }
-
   std::string section(const Section& section) {
     std::string body;
     bool among_charts = false;

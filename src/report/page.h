@@ -32,13 +32,7 @@ struct Preformatted {
   std::string text;
 };
 
-// What a model wrote after a prompt.
-struct Sample {
-  std::string label;  // "step 500"
-  std::string prompt, continuation;
-};
-
-using SectionPart = std::variant<Paragraph, Figures, Table, Chart, Preformatted, Sample>;
+using SectionPart = std::variant<Paragraph, Figures, Table, Chart, Preformatted>;
 
 struct Section {
   std::string title;  // may be empty

@@ -56,7 +56,6 @@ std::vector<std::size_t> thinned(const std::vector<double>& x, const std::vector
     keep_bucket(y, begin, end, kept);
     begin = end;
   }
-  if (kept.back() != x.size() - 1) kept.push_back(x.size() - 1);
   return kept;
 }
 

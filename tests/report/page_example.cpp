@@ -65,9 +65,6 @@ Page example() {
            {"Tasks",
             {Paragraph{"Shares of right answers, 0-shot."},
              Table{{"task", "metric", "score"}, {{"copying", "exact", "0.75"}}}}},
-           {"Samples",
-            {Sample{"step 500", "In the beginning", " was the wo<b>rd\nand it was"},
-             Sample{"step 1000", "如果", "要安装一个软件包"}}},
            {"Settings", {Preformatted{"Configuration", "seed = 1\n[train]\nsteps = 20000\n"}}}}};
 }
 

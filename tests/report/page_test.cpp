@@ -71,18 +71,16 @@ TEST(Html, EscapesForContentAttributesAndScripts) {
 TEST(Page, EscapesEveryText) {
   Chart chart = small_chart(hostile);
   chart.title = chart.x.name = chart.y.name = chart.y.unit = hostile;
-  const Page page{
-      hostile,
-      {{hostile,
-        {Paragraph{hostile}, Figures{{{hostile, hostile}}}, Table{{hostile}, {{hostile}}}, chart,
-         Preformatted{hostile, hostile}, Sample{hostile, hostile, hostile}}}}};
+  const Page page{hostile,
+                  {{hostile,
+                    {Paragraph{hostile}, Figures{{{hostile, hostile}}},
+                     Table{{hostile}, {{hostile}}}, chart, Preformatted{hostile, hostile}}}}};
   const std::string html = page_html(page);
   EXPECT_EQ(count(html, hostile), 0u);
   EXPECT_EQ(count(html, "</script><b"), 0u);
   // Title twice, section, paragraph, figure's 2, table's 2, chart's title twice, y twice
-  // of name and unit each, x once and beside each of 3 values, series' row, text's 2,
-  // sample's 3.
-  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2 + 3);
+  // of name and unit each, x once and beside each of 3 values, series' row, text's 2.
+  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2);
   const nlohmann::json data = data_of(html);
   EXPECT_EQ(data["series"][0]["name"], hostile);
   EXPECT_EQ(data["x"]["name"], hostile);
@@ -91,14 +89,12 @@ TEST(Page, EscapesEveryText) {
 TEST(Page, HoldsWhatItsSectionsList) {
   const std::string html = page_html(page_of(
       {Paragraph{"Some text."}, Figures{{{"parameters", "25.1M"}}},
-       Table{{"task", "score"}, {{"copying", "0.75"}}}, Preformatted{"Configuration", "x = 1\n"},
-       Sample{"step 500", "Once", " upon a time"}}));
+       Table{{"task", "score"}, {{"copying", "0.75"}}}, Preformatted{"Configuration", "x = 1\n"}}));
   for (const char* text :
        {"<title>a page</title>", "<h1>a page</h1>", "<h2>Part one</h2>", "<p>Some text.</p>",
         "<dt>parameters</dt><dd>25.1M</dd>", "<tr><th>task</th><th>score</th></tr>",
         "<tr><td>copying</td><td>0.75</td></tr>",
-        "<summary>Configuration</summary><pre>x = 1\n</pre>",
-        "<figcaption>step 500</figcaption><blockquote><b>Once</b> upon a time</blockquote>"}) {
+        "<summary>Configuration</summary><pre>x = 1\n</pre>"}) {
     EXPECT_TRUE(contains(html, text));
   }
   EXPECT_FALSE(contains(html, "<script")) << "<script";  // no chart
