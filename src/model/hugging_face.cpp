@@ -1,6 +1,7 @@
 // Weights of Hugging Face directories, in.
 #include "model/hugging_face.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/error.h"
@@ -29,6 +30,19 @@ void refuse_unknown_tensors(const SafetensorsSet& files, const ModelConfig& conf
   }
 }
 
+// A tied model has one matrix. Files may hold it under both names; which of two different
+// ones is meant, the config does not say.
+void check_tied_head(const SafetensorsSet& files, const ModelConfig& config) {
+  const StoredTensor* const embedding = files.find("model.embed_tokens.weight");
+  const StoredTensor* const head = files.find("lm_head.weight");
+  if (!config.tie_embeddings || !embedding || !head) return;
+  if (head->type == embedding->type && std::ranges::equal(head->data, embedding->data)) return;
+  fail_input(
+      "{}: 'lm_head.weight' is not equal to 'model.embed_tokens.weight', but config.json ties "
+      "them; set 'tie_word_embeddings' to false there to use both, or remove 'lm_head.weight'",
+      files.path());
+}
+
 const StoredTensor& checked_part(const SafetensorsSet& files, const ParameterSpec& spec,
                                  const ParameterSpec::HuggingFacePart& part) {
   const StoredTensor* tensor = files.find(part.name);
@@ -53,7 +67,9 @@ const StoredTensor& checked_part(const SafetensorsSet& files, const ParameterSpe
 
 void load_weights(const std::string& directory, ParameterStore& parameters, Context& context) {
   const SafetensorsSet files(directory);
-  refuse_unknown_tensors(files, load_model_config(directory));
+  const ModelConfig config = load_model_config(directory);
+  refuse_unknown_tensors(files, config);
+  check_tied_head(files, config);
   // All claims are checked before the first weight changes.
   for (const Parameter& parameter : parameters.all()) {
     for (const auto& part : parameter.spec.parts) checked_part(files, parameter.spec, part);

@@ -28,7 +28,7 @@ struct ModelDescription {
 // Reads config.json (as transformers 4 and 5 write it) and, when it is there,
 // generation_config.json. Throws an input Error that names the file and the key
 // when a key is missing, has the wrong type, or asks for what this model cannot
-// do: biases, other activations, scaled rotary embeddings, another architecture.
+// do (hugging_face_support.h).
 ModelDescription load_model_description(const std::string& directory);
 ModelConfig load_model_config(const std::string& directory);
 

@@ -1,44 +1,13 @@
 // config.json and generation_config.json, in.
-#include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
 #include "io/json_object.h"
 #include "model/hugging_face.h"
+#include "model/hugging_face_support.h"
 
 namespace fathom {
 namespace {
-
-// Refuses a switch that is on and that this model does not have.
-void refuse_if_true(const JsonObject& json, const char* key) {
-  if (json.find_boolean(key).value_or(false)) {
-    fail_input("{}: '{}' is true, but Fathom's model has none", json.source(), key);
-  }
-}
-
-void check_architecture(const JsonObject& json) {
-  const std::string type = json.text("model_type");
-  const auto architectures =
-      json.has("architectures") ? json.texts("architectures") : std::vector<std::string>();
-  const bool llama = std::find(architectures.begin(), architectures.end(), "LlamaForCausalLM") !=
-                     architectures.end();
-  if (type != "llama" || (!architectures.empty() && !llama)) {
-    fail_input("{}: 'model_type' is {} and 'architectures' {}: only llama (LlamaForCausalLM) opens",
-               json.source(), json.shown("model_type"), json.shown("architectures"));
-  }
-  const std::string activation = json.find_text("hidden_act").value_or("silu");
-  if (activation != "silu" && activation != "swish") {
-    fail_input("{}: 'hidden_act' is '{}', but Fathom's model has silu", json.source(), activation);
-  }
-  refuse_if_true(json, "attention_bias");
-  refuse_if_true(json, "mlp_bias");
-  for (const char* key : {"quantization_config", "sliding_window"}) {
-    if (json.has(key)) {
-      fail_input("{}: '{}' is {}, which Fathom's model cannot do", json.source(), key,
-                 json.shown(key));
-    }
-  }
-}
 
 // Base of the rotary frequencies: `rope_theta` beside `rope_scaling` up to
 // transformers 4, inside `rope_parameters` from 5 on.
@@ -46,18 +15,7 @@ double read_rope_theta(const JsonObject& json) {
   double theta = json.find_number("rope_theta").value_or(10000.0);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     const auto rope = json.find_object(key);
-    if (!rope) continue;
-    const auto type =
-        rope->find_text("rope_type").value_or(rope->find_text("type").value_or("default"));
-    if (type != "default") {
-      fail_input("{}: '{}' asks for rope type '{}', but Fathom's model has only 'default'",
-                 json.source(), key, type);
-    }
-    theta = rope->find_number("rope_theta").value_or(theta);
-    if (rope->find_number("partial_rotary_factor").value_or(1) != 1) {
-      fail_input("{}: 'partial_rotary_factor' is not 1: Fathom's model rotates whole heads",
-                 json.source());
-    }
+    if (rope) theta = rope->find_number("rope_theta").value_or(theta);
   }
   return theta;
 }
@@ -108,7 +66,7 @@ ModelDescription load_model_description(const std::string& directory) {
     fail_input("{}: has no config.json, so it is no Hugging Face model directory", directory);
   }
   const JsonObject json = JsonObject::load(directory + "/config.json");
-  check_architecture(json);
+  require_supported(json);
   ModelDescription model;
   model.config = read_model_config(json);
   model.dtype = read_dtype(json);

@@ -194,6 +194,32 @@ TEST(HuggingFace, MissingExtraAndMisshapenTensorsAreNamed) {
             "");
 }
 
+TEST(HuggingFace, HeadStoredBesideATiedEmbeddingMustBeTheSame) {
+  Saved saved("tied_head", true, DType::f32, 1 << 30);
+  const SafetensorsFile file(saved.directory + "/model.safetensors");
+  std::vector<TensorSpec> specs(file.tensors().begin(), file.tensors().end());
+  const StoredTensor& embedding = *std::ranges::find(
+      file.tensors(), "model.embed_tokens.weight", [](const auto& tensor) { return tensor.name; });
+  specs.push_back({"lm_head.weight", StoredType::f32, embedding.shape});
+  const auto load_with_head = [&](std::byte change) {
+    SafetensorsWriter writer(saved.directory + "/model.safetensors", specs);
+    for (const TensorSpec& spec : std::vector(writer.tensors())) {
+      const bool head = spec.name == "lm_head.weight";
+      for (const StoredTensor& tensor : file.tensors()) {
+        if (tensor.name != (head ? embedding.name : spec.name)) continue;
+        std::vector<std::byte> bytes(tensor.data.begin(), tensor.data.end());
+        if (head) bytes.back() ^= change;
+        writer.append(spec.name, bytes);
+      }
+    }
+    writer.finish();
+    return saved.load();
+  };
+  EXPECT_EQ(load_with_head(std::byte{0}), "");
+  EXPECT_THAT(load_with_head(std::byte{1}),
+              HasSubstr("'lm_head.weight' is not equal to 'model.embed_tokens.weight'"));
+}
+
 TEST(HuggingFace, TokenizerMustFit) {
   Saved saved("tokenizer", false, DType::f32, 1 << 30);
   const std::string tokenizer = fresh_path("tokenizer.json");
