@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "core/config.h"
+#include "core/enum_names.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
@@ -68,10 +69,9 @@ ModelConfig model_of(const Arguments& a) {
 
 template <class E>
 E choice(const char* option, const std::string& text) {
-  const auto names = enum_names(E{});
-  const auto found = std::ranges::find(names, text);
-  if (found == names.end()) fail_input("{} is {}: use {}", option, text, fmt::join(names, ", "));
-  return static_cast<E>(found - names.begin());
+  const std::optional<E> named = enum_of<E>(text);
+  if (!named) fail_input("{} is {}: use {}", option, text, fmt::join(enum_names(E{}), ", "));
+  return *named;
 }
 
 // Fills the device as training does; of a CPU, whose free memory is not asked for, all that

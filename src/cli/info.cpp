@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,7 @@
 #include "core/error.h"
 #include "core/gpu_report.h"
 #include "core/parallel.h"
+#include "core/proc.h"
 #include "core/progress.h"
 #include "ops/attention.h"
 #include "train/plan.h"
@@ -23,21 +23,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The value of the first line of `path` that starts with `key`, after the colon.
-std::string proc_value(const char* path, std::string_view key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (!line.starts_with(key) || colon == std::string::npos) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
-
 // The kernel's names of the instruction sets that change what we run.
 std::vector<std::string> instruction_sets() {
-  std::istringstream flags(proc_value("/proc/cpuinfo", "flags"));
+  std::istringstream flags(proc_text("/proc/cpuinfo", "flags"));
   std::vector<std::string> present;
   for (std::string flag; flags >> flag;) present.push_back(flag);
   std::vector<std::string> known;
@@ -69,14 +57,6 @@ std::string isa_name(dnnl_cpu_isa_t isa) {
     default:
       return "other";
   }
-}
-
-// "24064308 kB" to bytes.
-std::size_t memory_bytes(std::string_view key) {
-  std::istringstream text(proc_value("/proc/meminfo", key));
-  std::size_t kilobytes = 0;
-  text >> kilobytes;
-  return kilobytes * 1024;
 }
 
 Json describe_cuda() {
@@ -111,11 +91,11 @@ Json describe() {
   json["version"] = FATHOM_VERSION;
   json["compiler"] = FATHOM_COMPILER;
   json["build_type"] = FATHOM_BUILD_TYPE;
-  json["cpu"] = {{"model", proc_value("/proc/cpuinfo", "model name")},
+  json["cpu"] = {{"model", proc_text("/proc/cpuinfo", "model name")},
                  {"threads", num_threads()},
                  {"instruction_sets", instruction_sets()}};
-  json["memory"] = {{"total_bytes", memory_bytes("MemTotal")},
-                    {"available_bytes", memory_bytes("MemAvailable")}};
+  json["memory"] = {{"total_bytes", proc_bytes("/proc/meminfo", "MemTotal")},
+                    {"available_bytes", proc_bytes("/proc/meminfo", "MemAvailable")}};
   json["onednn"] = {
       {"version", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
       {"code", isa_name(isa)},

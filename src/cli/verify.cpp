@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "core/enum_names.h"
 
 namespace fathom::cli {
 namespace {
@@ -17,11 +18,6 @@ struct VerifyFlags {
   std::vector<std::string> overrides;
   VerifyOptions options;
 };
-
-Transfers transfers_of(const std::string& name) {
-  const auto names = enum_names(Transfers{});
-  return static_cast<Transfers>(std::ranges::find(names, name) - names.begin());
-}
 
 void print(const LayoutVerdict& v) {
   const std::string what = v.from.empty() ? v.layout : v.from + " -> " + v.layout;
@@ -33,7 +29,7 @@ void print(const LayoutVerdict& v) {
 
 void run_verify(VerifyFlags flags) {
   const TrainConfig config = load_train_config(flags.config, flags.overrides);
-  flags.options.transfers = transfers_of(flags.transfers);
+  flags.options.transfers = enum_of<Transfers>(flags.transfers).value();
   flags.options.directory = flags.directory.empty() ? config.output + ".verify" : flags.directory;
   int count = 0;
   const auto tell = [&](const LayoutVerdict& verdict) {

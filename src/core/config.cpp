@@ -117,10 +117,6 @@ ConfigTable ConfigTable::parse(std::string_view text, const std::string& source_
   return ConfigTable(std::make_shared<const Node>(Node{shared, shared.get(), source_name, ""}));
 }
 
-bool ConfigTable::has(std::string_view key) const {
-  return node_->table->contains(key);
-}
-
 bool ConfigTable::get(std::string_view key, bool& out) const {
   return get_as(*this, *node_->table, key, out, "true or false");
 }

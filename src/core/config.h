@@ -18,9 +18,8 @@
 //
 // Field types: bool, std::int64_t, double, std::string, std::vector of
 // std::int64_t, double or std::string, another config struct (a [table]), a
-// std::vector of config structs (an [[array of tables]]), an enum for which
-// `enum_names(E)` returns its names in order as a span of std::string_view, and
-// std::optional of the scalars (absent when not given).
+// std::vector of config structs (an [[array of tables]]), an enum with names
+// (core/enum_names.h), and std::optional of the scalars (absent when not given).
 #pragma once
 
 #include <cstdint>
@@ -32,6 +31,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/enum_names.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -45,8 +45,6 @@ class ConfigTable {
   static ConfigTable load(const std::string& path, std::span<const std::string> overrides = {});
   static ConfigTable parse(std::string_view text, const std::string& source_name,
                            std::span<const std::string> overrides = {});
-
-  bool has(std::string_view key) const;
 
   // Each returns false when the key is absent, and throws an input Error with
   // file and line when it has another type.
@@ -122,11 +120,9 @@ void read_config(const ConfigTable& table, Config& config) {
     } else if constexpr (std::is_enum_v<T>) {
       std::string name;
       if (!table.get(key, name)) return;
-      const auto names = enum_names(T{});
-      for (std::size_t i = 0; i < names.size(); ++i) {
-        if (name == names[i]) return void(value = static_cast<T>(i));
-      }
-      detail::fail_enum(table, key, name, names);
+      const std::optional<T> named = enum_of<T>(name);
+      if (!named) detail::fail_enum(table, key, name, enum_names(T{}));
+      value = *named;
     } else if constexpr (detail::IsOptional<T>::value) {
       typename detail::IsOptional<T>::Element element{};
       if (table.get(key, element)) value = element;
@@ -152,8 +148,7 @@ std::string config_to_toml(Config& config, const std::string& path = {}) {
     if constexpr (detail::ConfigScalar<T>) {
       detail::append_toml(scalars, key, value);
     } else if constexpr (std::is_enum_v<T>) {
-      detail::append_toml(scalars, key,
-                          std::string(enum_names(T{})[static_cast<std::size_t>(value)]));
+      detail::append_toml(scalars, key, std::string(enum_name(value)));
     } else if constexpr (detail::IsOptional<T>::value) {
       if (value) detail::append_toml(scalars, key, *value);
     } else if constexpr (detail::IsVector<T>::value) {

@@ -12,7 +12,7 @@ namespace {
 // The terminal is one for the process, and so is this state.
 struct Terminal {
   std::mutex mutex;
-  std::string prefix, status;
+  std::string status;
 };
 
 Terminal& terminal() {
@@ -39,17 +39,12 @@ bool stderr_is_terminal() {
   return is;
 }
 
-void set_prefix(const std::string& prefix) {
-  const std::lock_guard lock(terminal().mutex);
-  terminal().prefix = prefix;
-}
-
 void write(Level level, const std::string& line) {
   const char* mark = level == Level::warning ? "warning: " : level == Level::error ? "error: " : "";
   Terminal& t = terminal();
   const std::lock_guard lock(t.mutex);
   if (!t.status.empty()) std::fputs("\r\x1b[K", stderr);
-  std::fprintf(stderr, "%s%s%s\n", t.prefix.c_str(), mark, line.c_str());
+  std::fprintf(stderr, "%s%s\n", mark, line.c_str());
   if (!t.status.empty()) std::fprintf(stderr, "\r\x1b[K%s", t.status.c_str());
   std::fflush(stderr);
 }

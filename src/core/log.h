@@ -14,9 +14,6 @@ enum class Level { info, warning, error };
 // Safe to call from any thread.
 void write(Level level, const std::string& line);
 
-// Prefix of every line, for example "[rank 3] "; empty by default.
-void set_prefix(const std::string& prefix);
-
 template <class... Args>
 void info(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::info, fmt::format(format, std::forward<Args>(args)...));

@@ -72,12 +72,6 @@ void check(const OptimizerConfig& c) {
   if (!(c.clip >= 0)) fail_input("optimizer.clip is {}: use 1.0, or 0 for none", c.clip);
 }
 
-Optimizer::Bytes Optimizer::bytes(const std::vector<ParameterSpec>& specs, DType weights) {
-  std::size_t elements = 0;
-  for (const ParameterSpec& spec : specs) elements += padded_elements(spec.shape);
-  return {weights == DType::f32 ? 0 : elements * size_of(DType::u16), 2 * elements * sizeof(float)};
-}
-
 Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device)
     : Optimizer(parameters, whole_parameters(parameters), config, device) {}
 

@@ -54,7 +54,6 @@ class Optimizer {
   struct Bytes {
     std::size_t remainders = 0, moments = 0;
   };
-  static Bytes bytes(const std::vector<ParameterSpec>& specs, DType weights);
 
   // `parameters` outlives the optimizer. Takes remainders and moments, all zero.
   Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device);

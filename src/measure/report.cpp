@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/enum_names.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 
@@ -72,8 +73,8 @@ std::string head_text(const BenchResult& r) {
       "{}: {:.1f}M parameters, {}, {} tokens a step in {} micro-batches of {} x {}, "
       "recompute {}, {} threads\n",
       device_name(s.device), static_cast<double>(count_parameters(s.model)) / 1e6, name_of(s.dtype),
-      s.tokens(), s.micro_batches(), s.micro_batch, s.sequence_length,
-      enum_names(s.recompute)[static_cast<std::size_t>(s.recompute)], num_threads());
+      s.tokens(), s.micro_batches(), s.micro_batch, s.sequence_length, enum_name(s.recompute),
+      num_threads());
   const double step = step_seconds(r), flops = step_flops(r) / step;
   text += fmt::format("step {:.4f} s, {:.0f} tokens/s, {}", step,
                       static_cast<double>(s.tokens()) / step, rate(flops, "FLOP"));
@@ -138,7 +139,7 @@ Json to_json(const BenchResult& r) {
   json["sequences"] = s.sequences;
   json["sequence_length"] = s.sequence_length;
   json["micro_batch"] = s.micro_batch;
-  json["recompute"] = enum_names(s.recompute)[static_cast<std::size_t>(s.recompute)];
+  json["recompute"] = enum_name(s.recompute);
   json["parameters"] = count_parameters(s.model);
   json["tokens"] = s.tokens();
   json["heat_seconds"] = r.effort.heat_seconds;

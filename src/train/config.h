@@ -11,6 +11,7 @@
 
 #include "checkpoint/writer.h"
 #include "core/config.h"
+#include "core/enum_names.h"
 #include "data/config.h"
 #include "learn/guard.h"
 #include "learn/optimizer.h"
@@ -44,11 +45,10 @@ inline std::span<const std::string_view> enum_names(RecomputeChoice) {
 }
 // Absent: to be chosen.
 inline std::optional<Recompute> policy_of(RecomputeChoice choice) {
-  if (choice == RecomputeChoice::automatic) return std::nullopt;
-  return static_cast<Recompute>(static_cast<int>(choice) - 1);
+  return enum_of<Recompute>(enum_name(choice));
 }
 inline RecomputeChoice choice_of(Recompute policy) {
-  return static_cast<RecomputeChoice>(static_cast<int>(policy) + 1);
+  return enum_of<RecomputeChoice>(enum_name(policy)).value();
 }
 
 // Length and size of the steps. The run ends at the first limit it reaches.

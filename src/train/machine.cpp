@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/enum_names.h"
 #include "core/log.h"
 #include "learn/device_batch.h"
 #include "train/peak.h"
@@ -89,8 +90,7 @@ Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int shar
   machine.memory_table = table.text();
   if (first) {
     log::info("{} micro-batches of {} sequences a step and rank, recompute {}", plan.micro_batches,
-              plan.config.train.micro_batch,
-              enum_names(Recompute{})[static_cast<std::size_t>(plan.stage_options().recompute)]);
+              plan.config.train.micro_batch, enum_name(plan.stage_options().recompute));
     log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
   }
   table.require_fits(device_free, available_host_memory() / static_cast<std::size_t>(sharing));

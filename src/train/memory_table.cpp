@@ -1,26 +1,11 @@
 #include "train/memory_table.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "core/error.h"
+#include "core/proc.h"
 #include "core/progress.h"
 
 namespace fathom {
 namespace {
-
-// The value of "Key:   123 kB" in a file of /proc, in bytes.
-std::size_t proc_value(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  std::string line;
-  while (std::getline(file, line)) {
-    if (!line.starts_with(key + ":")) continue;
-    std::size_t kilobytes = 0;
-    std::istringstream(line.substr(key.size() + 1)) >> kilobytes;
-    return kilobytes * 1024;
-  }
-  return 0;
-}
 
 void append_rows(std::string& text, const char* title, const std::vector<MemoryRow>& rows,
                  std::size_t total) {
@@ -78,11 +63,11 @@ void MemoryTable::require_fits(std::size_t device_free, std::size_t host_free) c
 
 ProcessMemory ProcessMemory::now() {
   const char* status = "/proc/self/status";
-  return {proc_value(status, "VmRSS"), proc_value(status, "VmHWM"), proc_value(status, "RssFile")};
+  return {proc_bytes(status, "VmRSS"), proc_bytes(status, "VmHWM"), proc_bytes(status, "RssFile")};
 }
 
 std::size_t available_host_memory() {
-  return proc_value("/proc/meminfo", "MemAvailable");
+  return proc_bytes("/proc/meminfo", "MemAvailable");
 }
 
 }  // namespace fathom

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace fathom {
 namespace {
 
@@ -75,6 +77,93 @@ TEST(Config, OverridesWinAndMayBeBareStrings) {
   EXPECT_EQ(c.steps, 5);
   EXPECT_EQ(c.inner.rate, 2.5);
   EXPECT_EQ(c.name, "plain text");
+}
+
+TEST(Config, OverridesAreSplitAtTheFirstEqualsSign) {
+  EXPECT_EQ(read("", {"name=a=b"}).name, "a=b");
+  EXPECT_EQ(read("", {"name=\"x = y\""}).name, "x = y");
+  EXPECT_EQ(read("", {"name="}).name, "");
+  EXPECT_THAT(error_of("", {"=5"}), testing::HasSubstr("write it as key=value"));
+}
+
+TEST(Config, TheLastOverrideOfAKeyWins) {
+  EXPECT_EQ(read("steps = 1", {"steps=2", "steps=3"}).steps, 3);
+  EXPECT_EQ(read("[inner]\nrate = 1.0\n", {"inner.sizes=[4, 5]"}).inner.rate, 1.0);
+  EXPECT_THAT(error_of("steps = 1", {"steps.more=2"}),
+              testing::HasSubstr("--set steps.more=2: 'steps' is not a table"));
+}
+
+TEST(Config, FieldsWithoutAKeyKeepTheirValue) {
+  const Outer c = read("[inner]\nsizes = [3]\n");
+  EXPECT_EQ(c.steps, 10);
+  EXPECT_EQ(c.color, Color::red);
+  EXPECT_EQ(c.limit, std::nullopt);
+  EXPECT_EQ(c.inner.rate, 0.5);
+}
+
+TEST(Config, AListReplacesTheOneBefore) {
+  Outer c = read("[[list]]\nrate = 1\n[[list]]\nrate = 2\n");
+  read_config(ConfigTable::parse("[[list]]\nrate = 3\n", "more.toml"), c);
+  ASSERT_EQ(c.list.size(), 1u);
+  EXPECT_EQ(c.list[0].rate, 3.0);
+}
+
+TEST(Config, WholeNumbersAreNotRoundedFromFractions) {
+  EXPECT_EQ(error_of("steps = 1.0\n"),
+            "run.toml:1: steps: wants a whole number, but holds a value of type floating-point");
+  EXPECT_THAT(error_of("[inner]\nsizes = [1, 2.5]\n"),
+              testing::HasSubstr("run.toml:2: inner.sizes: wants a list of whole numbers"));
+  EXPECT_THAT(error_of("list = [1]\n"), testing::HasSubstr("wants a list of tables"));
+  EXPECT_THAT(error_of("inner = 1\n"), testing::HasSubstr("inner: wants a table"));
+  EXPECT_EQ(error_of("[[list]]\nrate = 1\n[[list]]\nrate = true\n"),
+            "run.toml:4: list[1].rate: wants a number, but holds a value of type boolean");
+}
+
+TEST(Config, TextOfAnyKindReadsBack) {
+  Outer c;
+  c.name = "quote \" backslash \\ tab \t newline \n delete \x7f umlaut \xc3\xa4";
+  c.inner.rate = -std::numeric_limits<double>::infinity();
+  c.limit = 100;
+  const std::string text = config_to_toml(c);
+  const Outer again = read(text.c_str());
+  EXPECT_EQ(again.name, c.name);
+  EXPECT_EQ(again.inner.rate, c.inner.rate);
+  EXPECT_THAT(text, testing::HasSubstr("limit = 100.0\n"));
+  EXPECT_THAT(text, testing::HasSubstr("color = \"red\"\n"));
+}
+
+TEST(Config, HelpListsEveryKeyWithItsDefault) {
+  const std::string help = config_help<Outer>();
+  for (const char* line : {"  steps                              10               steps\n",
+                           "  name                               \"x\\\"y\"           name\n",
+                           "  color                              red|green        color\n",
+                           "  limit                              unset            limit\n",
+                           "  inner.rate                         0.5              a rate\n",
+                           "  inner.sizes                        [1, 2]           some sizes\n",
+                           "  list                               [[...]]          \n",
+                           "  list[].rate                        0.5              a rate\n"}) {
+    EXPECT_THAT(help, testing::HasSubstr(line));
+  }
+}
+
+TEST(Config, NearestKeyIsNearEnough) {
+  const std::vector<std::string> keys = {"steps", "tokens", "max_minutes"};
+  EXPECT_EQ(nearest("step", keys), "steps");
+  EXPECT_EQ(nearest("setps", keys), "steps");
+  EXPECT_EQ(nearest("max_minute", keys), "max_minutes");
+  EXPECT_EQ(nearest("maximum_minutes", keys), "max_minutes");
+  EXPECT_EQ(nearest("seed", keys), "");
+  EXPECT_EQ(error_of("entirely_other = 1\n"),
+            "run.toml:1: entirely_other: this key is not known; known here: steps, name, color, "
+            "limit, inner, list");
+}
+
+TEST(EnumNames, NameAndValueBelongTogether) {
+  EXPECT_EQ(enum_name(Color::red), "red");
+  EXPECT_EQ(enum_name(Color::green), "green");
+  EXPECT_EQ(enum_of<Color>("red"), Color::red);
+  EXPECT_EQ(enum_of<Color>("green"), Color::green);
+  EXPECT_EQ(enum_of<Color>("blue"), std::nullopt);
 }
 
 TEST(Config, WrittenTomlReadsBack) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace fathom {
@@ -20,6 +23,40 @@ TEST(Parallel, EveryIndexIsVisitedOnceInWholeGrains) {
       for (const int v : visits) EXPECT_EQ(v, 1);
     }
   }
+  set_num_threads(2);
+}
+
+TEST(Parallel, RangesAreFixedByTheirArguments) {
+  const auto range = [](std::int64_t count, int thread, int threads, std::int64_t grain) {
+    const Range r = split_range(count, thread, threads, grain);
+    return std::pair(r.begin, r.end);
+  };
+  EXPECT_EQ(range(10, 0, 3, 1), std::pair(0l, 3l));
+  EXPECT_EQ(range(10, 1, 3, 1), std::pair(3l, 6l));
+  EXPECT_EQ(range(10, 2, 3, 1), std::pair(6l, 10l));
+  EXPECT_EQ(range(100, 0, 2, 64), std::pair(0l, 64l));
+  EXPECT_EQ(range(100, 1, 2, 64), std::pair(64l, 100l));
+  EXPECT_EQ(range(1, 0, 2, 1), std::pair(0l, 0l));
+}
+
+TEST(Parallel, NestedLoopsAndShortOnesStayOnTheirThread) {
+  set_num_threads(3);
+  EXPECT_EQ(num_threads(), 3);
+  std::atomic<int> shares = 0;
+  on_each_thread([&](int, int threads) {
+    EXPECT_EQ(threads, 3);
+    EXPECT_EQ(num_threads(), 1);
+    ++shares;
+  });
+  EXPECT_EQ(shares, 3);
+  const auto caller = std::this_thread::get_id();
+  parallel_for(8, 8, [&](std::int64_t begin, std::int64_t end) {
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+    EXPECT_EQ(begin, 0);
+    EXPECT_EQ(end, 8);
+  });
+  set_num_threads(0);
+  EXPECT_EQ(num_threads(), 1);
   set_num_threads(2);
 }
 

@@ -38,6 +38,41 @@ TEST(Tensor, ColumnsAndSlicesAddressTheSameMemory) {
   EXPECT_THROW(t.as<bfloat16>(), Error);
 }
 
+TEST(Tensor, OneDimensionAndRowsThatAreApart) {
+  Buffer buffer(cpu_device, 10 * sizeof(float));
+  Tensor t = buffer.tensor(DType::f32, {10});
+  for (int i = 0; i < 10; ++i) t.as<float>()[i] = static_cast<float>(i);
+  const Tensor part = t.slice(3, 4);
+  EXPECT_EQ(part.as<float>()[0], 3.0f);
+  EXPECT_EQ(part.row_stride, 4);
+  EXPECT_TRUE(part.contiguous());
+  const Tensor rows = t.view({5, 2});
+  EXPECT_EQ(rows.rows(), 5);
+  EXPECT_EQ(rows.cols(), 2);
+  EXPECT_EQ(rows.slice(4, 1).as<float>()[1], 9.0f);
+  EXPECT_FALSE(rows.columns(1, 1).contiguous());
+  EXPECT_TRUE(rows.columns(1, 1).slice(0, 1).contiguous()) << "one row is";
+  EXPECT_EQ(rows.columns(0, 2).bytes(), 40u);
+  EXPECT_THROW(t.slice(-1, 1), Error);
+  EXPECT_THROW(t.slice(0, -1), Error);
+  EXPECT_THROW(t.view({3, 3}), Error);
+  EXPECT_FALSE(Tensor());
+  EXPECT_EQ(Tensor().elements(), 1);
+}
+
+TEST(Shape, CountsAndNames) {
+  EXPECT_EQ((Shape{2, 3, 4}).elements(), 24);
+  EXPECT_EQ((Shape{2, 3, 4})[-1], 4);
+  EXPECT_EQ((Shape{2, 3, 4})[-3], 2);
+  EXPECT_EQ((Shape{1 << 20, 1 << 20}).elements(), std::int64_t{1} << 40);
+  EXPECT_EQ(to_string(Shape{2, 3}), "[2, 3]");
+  EXPECT_NE((Shape{2, 3}), (Shape{3, 2}));
+  EXPECT_THROW((Shape{1, 1, 1, 1, 1}), Error);
+  EXPECT_THROW((Shape{-1}), Error);
+  EXPECT_EQ(to_string(Tensor(nullptr, DType::bf16, {2, 3}, meta_device)), "bf16[2, 3] on meta");
+  EXPECT_EQ(to_string(Tensor()), "no tensor");
+}
+
 TEST(Buffer, RefusesATensorThatDoesNotFit) {
   Buffer buffer(cpu_device, 16);
   EXPECT_NO_THROW(buffer.tensor(DType::f32, {4}));

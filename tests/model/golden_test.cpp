@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "core/enum_names.h"
+
 namespace fathom {
 namespace {
 
@@ -21,8 +23,7 @@ struct Case {
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const Case& c = info.param;
   return std::string(c.device == cpu_device ? "cpu_" : "cuda_") + c.name + "_" +
-         std::string(name_of(c.dtype)) + "_" +
-         std::string(enum_names(c.recompute)[static_cast<std::size_t>(c.recompute)]);
+         std::string(name_of(c.dtype)) + "_" + std::string(enum_name(c.recompute));
 }
 
 class GoldenModel : public testing::TestWithParam<Case> {

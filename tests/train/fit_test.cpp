@@ -106,8 +106,7 @@ TEST(Fit, TheCpuIsLeftToThePlan) {
 TEST(Fit, ChoicesAndPoliciesAgree) {
   for (const Recompute policy : {Recompute::none, Recompute::selective, Recompute::full}) {
     EXPECT_EQ(policy_of(choice_of(policy)), policy);
-    EXPECT_EQ(enum_names(choice_of(policy))[static_cast<std::size_t>(choice_of(policy))],
-              enum_names(policy)[static_cast<std::size_t>(policy)]);
+    EXPECT_EQ(enum_name(choice_of(policy)), enum_name(policy));
   }
   EXPECT_FALSE(policy_of(RecomputeChoice::automatic));
 }

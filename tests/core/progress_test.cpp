@@ -1,0 +1,76 @@
+// Figures as people read them, and the lines of long work.
+#include "core/progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/log.h"
+
+namespace fathom {
+namespace {
+
+using testing::MatchesRegex;
+
+TEST(Figures, BytesCountInThousands) {
+  EXPECT_EQ(human_bytes(0), "0 B");
+  EXPECT_EQ(human_bytes(999), "999 B");
+  EXPECT_EQ(human_bytes(1000), "1.00 kB");
+  EXPECT_EQ(human_bytes(1024), "1.02 kB");
+  EXPECT_EQ(human_bytes(12'345), "12.3 kB");
+  EXPECT_EQ(human_bytes(99'960), "100 kB");
+  EXPECT_EQ(human_bytes(999'499), "999 kB");
+  EXPECT_EQ(human_bytes(999'500), "1.00 MB");
+  EXPECT_EQ(human_bytes(134e9), "134 GB");
+  EXPECT_EQ(human_bytes(5e12), "5.00 TB");
+  EXPECT_EQ(human_bytes(7e18), "7000 PB");
+}
+
+TEST(Figures, Counts) {
+  EXPECT_EQ(human_count(7), "7");
+  EXPECT_EQ(human_count(1500), "1.50k");
+  EXPECT_EQ(human_count(12.3e6), "12.3M");
+  EXPECT_EQ(human_count(67e9), "67.0B");
+  EXPECT_EQ(human_count(2e12), "2.00T");
+}
+
+TEST(Figures, Seconds) {
+  EXPECT_EQ(human_seconds(0), "0.0 s");
+  EXPECT_EQ(human_seconds(9.94), "9.9 s");
+  EXPECT_EQ(human_seconds(9.96), "10 s");
+  EXPECT_EQ(human_seconds(59.4), "59 s");
+  EXPECT_EQ(human_seconds(59.6), "1 min 0 s");
+  EXPECT_EQ(human_seconds(200), "3 min 20 s");
+  EXPECT_EQ(human_seconds(3599.6), "1 h 0 min");
+  EXPECT_EQ(human_seconds(2 * 3600 + 61), "2 h 1 min");
+  EXPECT_EQ(human_seconds(3 * 86400 + 5 * 3600), "3 d 5 h");
+}
+
+TEST(Progress, TellsItsTotalOnce) {
+  if (log::stderr_is_terminal()) GTEST_SKIP() << "a terminal gets a bar";
+  testing::internal::CaptureStderr();
+  {
+    Progress bytes("reading", 10, Progress::Unit::bytes);
+    bytes.advance(1000);
+    bytes.advance(500);
+    bytes.finish();
+    bytes.finish();
+    Progress count("writing", 0);
+    count.advance(2000);
+    count.finish();
+    const Progress given_up("given up", 1);
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              MatchesRegex("reading: 1.50 kB in [0-9.]+ s \\([0-9.]+ ?[kMGTP]?B/s\\)\n"
+                           "writing: 2.00k in [0-9.]+ s \\([0-9.]+[kMBT]?/s\\)\n"));
+}
+
+TEST(Log, MarksWarningsAndErrors) {
+  testing::internal::CaptureStderr();
+  log::info("{} of {}", 1, 2);
+  log::warning("careful");
+  log::write(log::Level::error, "wrong {}");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "1 of 2\nwarning: careful\nerror: wrong {}\n");
+}
+
+}  // namespace
+}  // namespace fathom
