@@ -31,7 +31,7 @@ endfunction()
 function(fathom_test folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
   set(target ${folder}_test)
-  add_executable(${target} ${ARG_SOURCES})
+  add_executable(${target} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fatal_failures.cpp)
   list(TRANSFORM ARG_DEPENDS PREPEND fathom_)
   target_link_libraries(${target} PRIVATE
     fathom_options fathom_${folder} ${ARG_DEPENDS} ${ARG_LINK} GTest::gtest_main GTest::gmock)

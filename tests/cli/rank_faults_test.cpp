@@ -7,6 +7,7 @@
 #include <chrono>
 #include <fstream>
 #include <random>
+#include <stdexcept>
 #include <thread>
 
 #include "cli/tiny_run.h"
@@ -66,6 +67,12 @@ std::vector<std::string> checkpoints_of(const std::string& run) {
   }
   std::ranges::sort(names);
   return names;
+}
+
+std::string newest_checkpoint(const std::string& run) {
+  const std::vector<std::string> all = checkpoints_of(run);
+  if (all.empty()) throw std::runtime_error(run + ": no checkpoint was saved");
+  return all.back();
 }
 
 class RankFaults : public testing::Test {
@@ -155,12 +162,13 @@ class RankFaults : public testing::Test {
 
   void cut_a_slice(const std::string& run, std::int64_t steps, int rank) {
     send_signal(run, steps, rank, SIGKILL);
-    const std::string newest = checkpoints_of(run).back();
+    const std::string newest = newest_checkpoint(run);
     std::vector<std::string> slices;
     for (const auto& entry : fs::directory_iterator(newest)) {
       if (entry.path().extension() == ".safetensors") slices.push_back(entry.path());
     }
     std::ranges::sort(slices);
+    ASSERT_FALSE(slices.empty()) << newest;
     const std::string& slice =
         slices[std::uniform_int_distribution<std::size_t>(0, slices.size() - 1)(random_)];
     fs::resize_file(slice, fs::file_size(slice) / 2);
@@ -196,7 +204,7 @@ TEST_F(RankFaults, EachIsToldAndTheResumedRunEndsWithTheSameWeights) {
     if (fault == Fault::layer) fail_in_a_layer(run, steps, rank);
   }
   // Where the run has come to, and a little more: the undisturbed one need not be longer.
-  const std::string newest = fs::path(checkpoints_of(run).back()).filename().string();
+  const std::string newest = fs::path(newest_checkpoint(run)).filename().string();
   const std::int64_t last = std::stoll(newest.substr(5)) + 20;
   ASSERT_LT(last, steps);
   for (const std::string& output : {run, whole}) {

@@ -64,12 +64,11 @@ TEST(Meeting, EndsWhenItIsToldTo) {
     Context context(cpu_device, 0);
     std::byte place{};
     if (world.rank() == 0) {
-      std::thread other([&] {
+      const std::jthread other([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         ended = true;
       });
       EXPECT_THROW(meeting.meet(context, "test", &place), Error);
-      other.join();
     }
     world.barrier();
   });

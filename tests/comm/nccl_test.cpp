@@ -33,12 +33,11 @@ TEST(Nccl, DoesNotWaitForEverForARankThatDoesNotConnect) {
 TEST(Nccl, AFailureElsewhereEndsTheConnecting) {
   if (cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
   comm_cuda::NcclAborts aborts;
-  std::thread other([&] {
+  const std::jthread other([&] {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     aborts.abort_all();
   });
   EXPECT_EQ(end_of_connecting(aborts, 100), "another rank has failed, or this one");
-  other.join();
 }
 
 TEST(Nccl, RunsOnOneGpu) {
