@@ -14,6 +14,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "io/atomic_file.h"
+#include "io/output_path.h"
 #include "measure/report.h"
 #include "measure/save.h"
 #include "train/fit.h"
@@ -128,6 +129,7 @@ StepShape shape_of(const Arguments& a) {
 
 void run(const Arguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
+  if (!a.json.empty() && a.json != "-") require_writable_file(a.json);
   BenchResult result;
   result.shape = shape_of(a);
   result.effort = {a.steps, a.heat, !a.brief};

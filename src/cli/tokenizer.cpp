@@ -16,6 +16,7 @@
 #include "io/atomic_file.h"
 #include "io/json_object.h"
 #include "io/line_reader.h"
+#include "io/output_path.h"
 #include "text/document.h"
 #include "tokenizer/trainer.h"
 
@@ -49,6 +50,7 @@ TokenizerTrainConfig train_config(const TrainFlags& flags) {
 
 void train(const TrainFlags& flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
+  require_writable_file(flags.out);
   const TokenizerTrainResult result = train_tokenizer(train_config(flags));
   result.tokenizer.save(flags.out);
   std::fputs(result.report.c_str(), stderr);

@@ -1,6 +1,7 @@
 // A library to be preloaded into fathom that makes one call fail, on one rank, when its
 // turn comes: FATHOM_FAULT="layer 2 500" fails rank 2's 500th matrix product, "disk 2 500"
-// every write from rank 2's 500th on, as a full disk does. Fathom itself knows nothing of it.
+// every write from rank 2's 500th on, as a full disk does. "exchange -1 0" refuses to
+// exchange two names, in any process, as NFS does. Fathom itself knows nothing of it.
 #include <dlfcn.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ struct Fault {
     const char* const mine = std::getenv("OMPI_COMM_WORLD_RANK");
     std::istringstream stream(wanted ? wanted : "");
     stream >> kind >> rank >> call;
-    if (!mine || std::atol(mine) != rank) kind.clear();
+    if (rank >= 0 && (!mine || std::atol(mine) != rank)) kind.clear();
   }
   // How many calls of this kind there have been; 0: others are meant.
   long count(const char* of) { return kind == of ? ++calls : 0; }
@@ -57,4 +58,14 @@ extern "C" ssize_t pwrite(int file, const void* bytes, size_t size, off_t offset
   }
   static auto* const real = next<ssize_t(int, const void*, size_t, off_t)>("pwrite");
   return real(file, bytes, size, offset);
+}
+
+extern "C" int renameat2(int from_directory, const char* from, int to_directory, const char* to,
+                         unsigned flags) noexcept {
+  if (fault().kind == "exchange" && flags != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  static auto* const real = next<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  return real(from_directory, from, to_directory, to, flags);
 }
