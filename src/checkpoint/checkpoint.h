@@ -2,7 +2,7 @@
 //
 //   checkpoints/step-00001200/
 //     manifest.json              what is stored where, and every file's checksum
-//     state.json                 step, tokens, data position, seed, config (TrainingState)
+//     state.json                 step, tokens, data position, seed, config (training_state.h)
 //     weight.safetensors         one file a kind: slices of the global tensors under
 //     remainder.safetensors      their global names; behind bf16 weights the rest of the
 //                                f32 masters (ops/master_weight.h)
@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/training_state.h"
 #include "core/context.h"
 #include "core/tensor.h"
 
@@ -32,19 +33,6 @@ namespace fathom {
 enum class StateKind : std::uint8_t { weight, remainder, first_moment, second_moment };
 inline constexpr int num_state_kinds = 4;
 std::string_view name_of(StateKind kind);  // also the name of its file
-
-// All of a run besides tensors. Numbers survive exactly, infinities and NaN too.
-struct TrainingState {
-  std::int64_t step = 0;                    // steps done, skipped ones too
-  std::int64_t tokens = 0;                  // tokens seen
-  std::vector<std::int64_t> data_position;  // the loader's, in its own order
-  std::uint64_t seed = 0;
-  std::vector<double> guard;   // the spike guard's figures, in its own order
-  double elapsed_seconds = 0;  // trained so far, over all processes
-  std::string config_toml;     // the run's resolved config; has a [model] table
-  std::string tokenizer_hash;  // of the tokenizer that the shards were made with
-  bool operator==(const TrainingState&) const = default;
-};
 
 // The part of a global tensor that lies in `values`: entries
 // [offset[i], offset[i] + values.shape[i]) of each dimension i. A rank whose

@@ -3,38 +3,110 @@
 
 #include "checkpoint/manifest.h"
 #include "core/error.h"
+#include "io/checksum.h"
 #include "io/json_object.h"
 
 namespace fathom {
 namespace {
 
-// Shortest text that reads back to the same value; JSON numbers cannot be
-// infinite or NaN, so guard figures stand as texts.
+// Shortest text that reads back to the same value. JSON numbers cannot be infinite or NaN,
+// so figures are written as texts.
 std::string exact(double value) {
   return json_quoted(fmt::format("{}", value));
 }
 
-double parse_double(const std::string& text, const JsonObject& json, const char* key) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+template <class Number, class... Base>
+Number parse_number(const std::string& text, const JsonObject& json, const char* key,
+                    Base... base) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base...);
   if (error != std::errc() || end != text.data() + text.size()) {
     fail_input("{}: '{}' holds '{}', which is no number", json.source(), key, text);
   }
   return value;
 }
 
+double exact_number(const JsonObject& json, const char* key) {
+  return parse_number<double>(json.text(key), json, key);
+}
+
+std::uint64_t checksum_in(const JsonObject& json, const char* key) {
+  return parse_number<std::uint64_t>(json.text(key), json, key, 16);
+}
+
+std::string source_text(const SourceState& source) {
+  return fmt::format(
+      R"({{"name": {}, "weight": {}, "tokens": {}, "documents": {}, "content": "{}"}})",
+      json_quoted(source.name), exact(source.weight), source.tokens, source.documents,
+      checksum_text(source.content));
+}
+
+std::string data_text(const DataState& data) {
+  std::vector<std::string> sources;
+  for (const SourceState& source : data.sources) sources.push_back(source_text(source));
+  return fmt::format(
+      "\"data\": {{\"next_sample\": {}, \"sample_order\": \"{}\", \"sequence_length\": {}, "
+      "\"attention_within_documents\": {},\n  \"sources\": [{}]}},\n",
+      data.next_sample, checksum_text(data.sample_order), data.sequence_length,
+      data.attention_within_documents, fmt::join(sources, ",\n    "));
+}
+
+std::string guard_text(const GuardState& guard) {
+  return fmt::format(
+      "\"spike_guard\": {{\"mean\": {}, \"variance\": {}, \"seen\": {}, \"skipped\": {}, "
+      "\"consecutive\": {}}},\n",
+      exact(guard.mean), exact(guard.variance), guard.seen, guard.skipped, guard.consecutive);
+}
+
+SourceState parse_source(const JsonObject& json) {
+  return {json.text("name"), exact_number(json, "weight"), json.integer("tokens"),
+          json.integer("documents"), checksum_in(json, "content")};
+}
+
+DataState parse_data(const JsonObject& json) {
+  DataState data;
+  data.next_sample = json.integer("next_sample");
+  data.sample_order = checksum_in(json, "sample_order");
+  data.sequence_length = json.integer("sequence_length");
+  data.attention_within_documents = json.boolean("attention_within_documents");
+  for (const JsonObject& source : json.objects("sources")) {
+    data.sources.push_back(parse_source(source));
+  }
+  return data;
+}
+
+GuardState parse_guard(const JsonObject& json) {
+  return {exact_number(json, "mean"), exact_number(json, "variance"), json.integer("seen"),
+          json.integer("skipped"), json.integer("consecutive")};
+}
+
+// Older checkpoints list both without names: [next sample, sample order] and
+// [mean, variance, seen, skipped, consecutive]. The lists are empty for weights alone.
+void parse_unnamed(const JsonObject& json, TrainingState& state) {
+  const std::vector<std::int64_t> position = json.integers("data_position");
+  const std::vector<std::string> guard = json.texts("guard");
+  if (position.empty() && guard.empty()) return;
+  if (position.size() != 2 || guard.size() != 5) {
+    fail_input("{}: 'data_position' has {} entries and 'guard' {}, but 2 and 5 belong there",
+               json.source(), position.size(), guard.size());
+  }
+  state.data.emplace();
+  state.data->next_sample = position[0];
+  state.data->sample_order = static_cast<std::uint64_t>(position[1]);
+  const auto figure = [&](std::size_t i) { return parse_number<double>(guard[i], json, "guard"); };
+  const auto count = [&](std::size_t i) { return static_cast<std::int64_t>(figure(i)); };
+  state.guard = {figure(0), figure(1), count(2), count(3), count(4)};
+}
+
 }  // namespace
 
 std::string state_text(const TrainingState& state) {
-  std::vector<std::string> guard;
-  for (const double value : state.guard) guard.push_back(exact(value));
   return fmt::format(
-      "{{\n\"step\": {},\n\"tokens\": {},\n\"data_position\": [{}],\n"
-      "\"seed\": {},\n\"guard\": [{}],\n\"elapsed_seconds\": {},\n\"tokenizer_hash\": {},\n"
-      "\"config_toml\": {}\n}}\n",
-      state.step, state.tokens, fmt::join(state.data_position, ", "), state.seed,
-      fmt::join(guard, ", "), exact(state.elapsed_seconds), json_quoted(state.tokenizer_hash),
-      json_quoted(state.config_toml));
+      "{{\n\"step\": {},\n\"tokens\": {},\n{}{}\"seed\": {},\n\"elapsed_seconds\": {},\n"
+      "\"tokenizer_hash\": {},\n\"config_toml\": {}\n}}\n",
+      state.step, state.tokens, state.data ? data_text(*state.data) : "",
+      state.guard ? guard_text(*state.guard) : "", state.seed, exact(state.elapsed_seconds),
+      json_quoted(state.tokenizer_hash), json_quoted(state.config_toml));
 }
 
 TrainingState parse_state(std::string_view text, const std::string& source) {
@@ -42,14 +114,16 @@ TrainingState parse_state(std::string_view text, const std::string& source) {
   TrainingState state;
   state.step = json.integer("step");
   state.tokens = json.integer("tokens");
-  state.data_position = json.integers("data_position");
   state.seed = json.unsigned_integer("seed");
-  for (const std::string& value : json.texts("guard")) {
-    state.guard.push_back(parse_double(value, json, "guard"));
-  }
-  state.elapsed_seconds = parse_double(json.text("elapsed_seconds"), json, "elapsed_seconds");
+  state.elapsed_seconds = exact_number(json, "elapsed_seconds");
   state.tokenizer_hash = json.text("tokenizer_hash");
   state.config_toml = json.text("config_toml");
+  if (json.has("data_position")) {
+    parse_unnamed(json, state);
+  } else {
+    if (const auto data = json.find_object("data")) state.data = parse_data(*data);
+    if (const auto guard = json.find_object("spike_guard")) state.guard = parse_guard(*guard);
+  }
   if (state.step < 0) fail_input("{}: 'step' is {}, less than 0", source, state.step);
   return state;
 }

@@ -19,6 +19,12 @@ TokenStream::TokenStream(std::vector<Shard> shards) : shards_(std::move(shards))
   }
 }
 
+std::uint64_t TokenStream::checksum() const {
+  std::string text;
+  for (const Shard& shard : shards_) text += checksum_text(shard.checksum());
+  return checksum_of(text);
+}
+
 std::size_t TokenStream::shard_at(std::int64_t position) const {
   const auto after = std::upper_bound(begins_.begin(), begins_.end(), position);
   return static_cast<std::size_t>(after - begins_.begin()) - 1;

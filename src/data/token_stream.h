@@ -19,6 +19,9 @@ class TokenStream {
 
   const ShardCounts& counts() const { return counts_; }
   std::int64_t tokens() const { return counts_.tokens; }
+  // Of all tokens and document boundaries, from the checksums that the shards' headers hold:
+  // reads no tokens.
+  std::uint64_t checksum() const;
 
   // Tokens [begin, begin + out.size()), which must exist.
   void read(std::int64_t begin, std::span<std::int32_t> out) const;

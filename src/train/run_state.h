@@ -7,11 +7,10 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
-#include "data/prepared.h"
-#include "data/sampler.h"
 #include "learn/guard.h"
 #include "parallel/rank_groups.h"
 #include "train/plan.h"
+#include "train/run_identity.h"
 
 namespace fathom {
 
@@ -22,21 +21,10 @@ struct RunPosition {
   double seconds = 0;            // trained so far, over all processes
 };
 
-// What a run cannot change and still go on from a checkpoint.
-struct RunIdentity {
-  std::int64_t sample_order = 0;  // the sampler's fingerprint
-  std::string tokenizer_hash;
-};
-RunIdentity identity_of(const PreparedData& data, const Sampler& sampler);
-
 TrainingState state_of(const RunPosition& position, const SpikeGuard::State& guard,
                        const RunIdentity& run, const TrainPlan& plan);
 
-// Throws an input Error that names the checkpoint when the run with this identity and
-// model did not make it.
-void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
-                      const ModelConfig& model);
-// The way back from state_of, for a checkpoint of this run.
+// The way back from state_of, for a checkpoint that require_same_run() let pass.
 RunPosition position_in(const TrainingState& state);
 SpikeGuard::State guard_in(const TrainingState& state);
 

@@ -30,7 +30,7 @@ TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> dat
       sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
                                                static_cast<std::uint64_t>(plan_.config.seed),
                                                span_of(plan_.config))),
-      identity_(identity_of(*data_, *sampler_)),
+      identity_(identity_of(plan_.config, *data_, *sampler_)),
       validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
                   plan_.config.data.validation_tokens, span_of(plan_.config)),
       evaluator_(data_, validation_),
@@ -58,6 +58,12 @@ void TrainingRun::restore(const Checkpoint& checkpoint) {
   learner_.load(checkpoint);
   guard_.restore(guard_in(saved));
   position_ = position_in(saved);
+  if (first() && !knows_content(checkpoint)) {
+    log::warning(
+        "{}: an older checkpoint, without checksums of its data: only the counts of tokens and "
+        "documents could be compared",
+        checkpoint.directory());
+  }
   if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
 }
 

@@ -68,7 +68,7 @@ class TrialRun {
                                                  plan.config.data.attention_within_documents
                                                      ? AttentionSpan::document
                                                      : AttentionSpan::sequence)),
-        identity_(identity_of(*data, *sampler_)),
+        identity_(identity_of(plan.config, *data, *sampler_)),
         learner_(learner_options(plan, ranks)),
         uploads_(plan.device) {
     for (std::int64_t i = 0; i < plan.micro_batches; ++i) {

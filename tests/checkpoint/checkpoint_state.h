@@ -58,9 +58,9 @@ struct State {
     TrainingState state;
     state.step = step;
     state.tokens = step * 4096;
-    state.data_position = {step, -3, 1LL << 60};
     state.seed = ~0ULL;
-    state.guard = {0.1, std::numeric_limits<double>::infinity(), -1e-300};
+    state.data = {1LL << 60, ~0ULL - 2, 4096, true, {{"中", 0.1, 7, 3, 1}, {"b", 3, 1, 1, ~0ULL}}};
+    state.guard = {0.1, std::numeric_limits<double>::infinity(), step, 2, 1};
     state.elapsed_seconds = 12.345678901234567;
     state.config_toml = "[model]\nname = \"中 \\\"x\\\"\"\n";
     state.tokenizer_hash = "abc";

@@ -29,6 +29,28 @@ TEST(Checkpoint, ComesBackExactly) {
   state.expect_loads(checkpoint);
 }
 
+// The form in which state.json kept position and guard before they had names.
+TEST(Checkpoint, AnOlderStateWithoutNamesIsRead) {
+  const auto text = [](const char* position, const char* guard) {
+    return fmt::format(
+        R"({{"step": 7, "tokens": 28672, "data_position": {}, "seed": 3, "guard": {},
+            "elapsed_seconds": "1.5", "tokenizer_hash": "abc", "config_toml": "x"}})",
+        position, guard);
+  };
+  const TrainingState state =
+      parse_state(text("[448, -3]", R"(["2.5", "inf", "6", "2", "1"])"), "state.json");
+  DataState data;
+  data.next_sample = 448;
+  data.sample_order = ~0ULL - 2;
+  EXPECT_EQ(state.data, data);
+  EXPECT_EQ(state.guard, (GuardState{2.5, std::numeric_limits<double>::infinity(), 6, 2, 1}));
+  EXPECT_EQ(state.tokens, 28672);
+  const TrainingState weights = parse_state(text("[]", "[]"), "state.json");
+  EXPECT_FALSE(weights.data || weights.guard);
+  EXPECT_THAT(message_of([&] { parse_state(text("[448]", "[]"), "state.json"); }),
+              HasSubstr("state.json: 'data_position' has 1 entries and 'guard' 0"));
+}
+
 TEST(Checkpoint, AnySliceFromAnySlices) {
   const std::string directory = fresh_directory("slices");
   constexpr std::int64_t rows = 9, columns = 6;

@@ -1,0 +1,123 @@
+#include "train/run_identity.h"
+
+#include <algorithm>
+
+#include "checkpoint/model.h"
+#include "core/error.h"
+#include "io/checksum.h"
+
+namespace fathom {
+namespace {
+
+// What differs between a source of the checkpoint and the one of the same name now; empty when
+// nothing does. Weights count by their ratios, which the sample order covers.
+std::string difference(const SourceState& saved, const SourceState& now) {
+  if (saved.tokens != now.tokens || saved.documents != now.documents) {
+    return fmt::format(
+        "source '{}' has {} tokens in {} documents for training, and had {} tokens in {} documents",
+        now.name, now.tokens, now.documents, saved.tokens, saved.documents);
+  }
+  if (saved.content != now.content) {
+    return fmt::format(
+        "source '{}' has as many documents and tokens as before, but other text or another order "
+        "(checksum {}, before {})",
+        now.name, checksum_text(now.content), checksum_text(saved.content));
+  }
+  return "";
+}
+
+std::string difference(const std::vector<SourceState>& saved, const std::vector<SourceState>& now) {
+  for (const SourceState& source : saved) {
+    const auto same = std::ranges::find(now, source.name, &SourceState::name);
+    if (same == now.end()) return fmt::format("source '{}' is missing", source.name);
+    if (std::string text = difference(source, *same); !text.empty()) return text;
+  }
+  for (const SourceState& source : now) {
+    if (std::ranges::find(saved, source.name, &SourceState::name) == saved.end()) {
+      return fmt::format("source '{}' is new", source.name);
+    }
+  }
+  return "";
+}
+
+// Text for people of why the order of the samples is another one.
+std::string reason(const DataState& saved, const DataState& now) {
+  if (saved.sources.empty()) {
+    return "the data, the weights of its sources, train.sequence_length or "
+           "data.attention_within_documents differ";
+  }
+  if (saved.sequence_length != now.sequence_length) {
+    return fmt::format("train.sequence_length is {}, and was {}", now.sequence_length,
+                       saved.sequence_length);
+  }
+  if (saved.attention_within_documents != now.attention_within_documents) {
+    return fmt::format("data.attention_within_documents is {}, and was {}",
+                       now.attention_within_documents, saved.attention_within_documents);
+  }
+  std::string text = difference(saved.sources, now.sources);
+  return text.empty() ? "the order or the weights of the data's sources differ" : text;
+}
+
+[[noreturn]] void refuse(const Checkpoint& checkpoint, const std::string& why) {
+  fail_input(
+      "{0}: this run would not see the data that the checkpoint was trained on: {1}. Restore it, "
+      "or take the weights into a run of its own: --set init_from={0} with another output",
+      checkpoint.directory(), why);
+}
+
+}  // namespace
+
+RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
+                        const Sampler& sampler) {
+  RunIdentity run;
+  run.seed = static_cast<std::uint64_t>(config.seed);
+  run.tokenizer_hash = checksum_text(data.tokenizer_hash);
+  run.data.sample_order = sampler.fingerprint();
+  run.data.sequence_length = sampler.sequence_length();
+  run.data.attention_within_documents = config.data.attention_within_documents;
+  for (const PreparedSource& source : data.sources) {
+    if (source.weight == 0) continue;
+    const ShardCounts& counts = source.train.counts();
+    run.data.sources.push_back(
+        {source.name, source.weight, counts.tokens, counts.documents, source.train.checksum()});
+  }
+  return run;
+}
+
+void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
+                      const ModelConfig& model) {
+  const TrainingState& saved = checkpoint.state();
+  if (!saved.data || !saved.guard) {
+    fail_input(
+        "{0}: holds weights, but no state of a run to resume: start from it with "
+        "--set init_from={0}",
+        checkpoint.directory());
+  }
+  if (saved.tokenizer_hash != run.tokenizer_hash) {
+    fail_input(
+        "{}: made with tokenizer {}, but the data with {}: use the data it began with, or "
+        "--resume none with another output",
+        checkpoint.directory(), saved.tokenizer_hash, run.tokenizer_hash);
+  }
+  if (saved.seed != run.seed) {
+    refuse(checkpoint, fmt::format("the seed is {}, and was {}", run.seed, saved.seed));
+  }
+  const auto content = [](const std::vector<SourceState>& sources) {
+    std::vector<std::uint64_t> checksums;
+    for (const SourceState& source : sources) checksums.push_back(source.content);
+    return checksums;
+  };
+  const bool other_content =
+      knows_content(checkpoint) && content(saved.data->sources) != content(run.data.sources);
+  if (saved.data->sample_order != run.data.sample_order || other_content) {
+    refuse(checkpoint, reason(*saved.data, run.data));
+  }
+  require_model(checkpoint, model);
+}
+
+bool knows_content(const Checkpoint& checkpoint) {
+  const TrainingState& state = checkpoint.state();
+  return state.data && !state.data->sources.empty();
+}
+
+}  // namespace fathom

@@ -1,0 +1,31 @@
+// What a run cannot change and still resume its checkpoints: data, seed, tokenizer, model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+#include "data/prepared.h"
+#include "data/sampler.h"
+#include "train/config.h"
+
+namespace fathom {
+
+struct RunIdentity {
+  std::uint64_t seed = 0;
+  DataState data;  // without a position
+  std::string tokenizer_hash;
+};
+RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
+                        const Sampler& sampler);
+
+// Throws an input Error that names the checkpoint, the first difference, and what to do, when
+// a run with this identity and model did not make it.
+void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
+                      const ModelConfig& model);
+
+// Whether the checkpoint says which text its run was trained on. Older ones keep the counts of
+// tokens and documents alone, inside DataState::sample_order.
+bool knows_content(const Checkpoint& checkpoint);
+
+}  // namespace fathom
