@@ -51,7 +51,8 @@ inline RecomputeChoice choice_of(Recompute policy) {
   return enum_of<RecomputeChoice>(enum_name(policy)).value();
 }
 
-// Length and size of the steps. The run ends at the first limit it reaches.
+// Length and size of the steps. The run ends at the first limit it reaches; each counts in its
+// own unit from the run's beginning, so that a resumed run may have another global_batch.
 struct LoopConfig {
   std::int64_t sequence_length = 512;
   std::int64_t global_batch = 32;
@@ -70,8 +71,8 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
   field("sequence_length", c.sequence_length, "tokens of a sequence");
   field("global_batch", c.global_batch, "sequences of a step");
   field("micro_batch", c.micro_batch, "sequences of one forward and backward; 0: chosen");
-  field("steps", c.steps, "the run ends after so many steps");
-  field("tokens", c.tokens, "... so many tokens");
+  field("steps", c.steps, "the run ends after so many steps, whatever their size");
+  field("tokens", c.tokens, "... so many tokens, rounded up to a whole step");
   field("epochs", c.epochs, "... so many passes over the data");
   field("max_minutes", c.max_minutes, "... so many minutes of training; shapes the schedule too");
   field("recompute", c.recompute, "what backward computes again instead of keeping; auto: chosen");

@@ -77,18 +77,19 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
   }
 }
 
-// The smallest of the limits, in steps; 0 when there is none but time.
-std::int64_t count_steps(const LoopConfig& c, std::int64_t tokens_per_step,
-                         std::int64_t train_tokens) {
-  std::int64_t steps = c.steps.value_or(0);
-  const auto limit = [&](double tokens) {
-    const double wanted = std::ceil(tokens / static_cast<double>(tokens_per_step));
+// The smaller of train.tokens and train.epochs; 0 when neither is given.
+std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
+  std::int64_t tokens = c.tokens.value_or(0);
+  if (c.epochs) {
+    const double wanted = std::ceil(*c.epochs * static_cast<double>(train_tokens));
     const auto whole = std::max<std::int64_t>(1, static_cast<std::int64_t>(wanted));
-    steps = steps == 0 ? whole : std::min(steps, whole);
-  };
-  if (c.tokens) limit(static_cast<double>(*c.tokens));
-  if (c.epochs) limit(*c.epochs * static_cast<double>(train_tokens));
-  return steps;
+    tokens = tokens == 0 ? whole : std::min(tokens, whole);
+  }
+  return tokens;
+}
+
+double share(double done, double limit) {
+  return limit > 0 ? done / limit : 0;
 }
 
 }  // namespace
@@ -147,27 +148,38 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   plan.micro_batches = loop.global_batch / (loop.micro_batch * layout.dp);
   plan.micro_tokens = loop.micro_batch * loop.sequence_length;
   plan.tokens_per_step = loop.global_batch * loop.sequence_length;
-  plan.total_steps = count_steps(loop, plan.tokens_per_step, data.train_tokens);
+  plan.max_steps = loop.steps.value_or(0);
+  plan.max_tokens = count_tokens(loop, data.train_tokens);
   plan.max_seconds = 60 * loop.max_minutes.value_or(0);
   plan.flops_per_token = train_flops_per_token(config.model, loop.sequence_length);
   plan.config = std::move(config);
   return plan;
 }
 
-double TrainPlan::progress(std::int64_t steps, double elapsed_seconds) const {
-  double done = 0;
-  if (total_steps > 0) done = static_cast<double>(steps) / static_cast<double>(total_steps);
-  if (max_seconds > 0) done = std::max(done, elapsed_seconds / max_seconds);
-  return std::min(done, 1.0);
+double TrainPlan::progress(const RunPosition& now) const {
+  const double steps = share(static_cast<double>(now.steps), static_cast<double>(max_steps));
+  const double tokens = share(static_cast<double>(now.tokens), static_cast<double>(max_tokens));
+  return std::min(1.0, std::max({steps, tokens, share(now.seconds, max_seconds)}));
 }
 
-double TrainPlan::learning_rate(std::int64_t steps, double elapsed_seconds) const {
-  return ::fathom::learning_rate(config.schedule, steps, progress(steps, elapsed_seconds));
+double TrainPlan::learning_rate(const RunPosition& now) const {
+  return ::fathom::learning_rate(config.schedule, now.steps, progress(now));
 }
 
-bool TrainPlan::finished(std::int64_t steps, double elapsed_seconds) const {
-  return (total_steps > 0 && steps >= total_steps) ||
-         (max_seconds > 0 && elapsed_seconds >= max_seconds);
+bool TrainPlan::finished(const RunPosition& now) const {
+  return (max_steps > 0 && now.steps >= max_steps) ||
+         (max_tokens > 0 && now.tokens >= max_tokens) ||
+         (max_seconds > 0 && now.seconds >= max_seconds);
+}
+
+std::int64_t TrainPlan::last_step(const RunPosition& from) const {
+  std::int64_t last = max_steps;
+  if (max_tokens > 0) {
+    const std::int64_t left = std::max<std::int64_t>(0, max_tokens - from.tokens);
+    const std::int64_t by_tokens = from.steps + (left + tokens_per_step - 1) / tokens_per_step;
+    last = last == 0 ? by_tokens : std::min(last, by_tokens);
+  }
+  return last;
 }
 
 }  // namespace fathom

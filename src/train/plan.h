@@ -18,6 +18,14 @@ struct DataFacts {
 };
 DataFacts facts_of(const PreparedData& data);
 
+// How far a run has come.
+struct RunPosition {
+  std::int64_t steps = 0;        // done, skipped ones included
+  std::int64_t tokens = 0;       // seen
+  std::int64_t next_sample = 0;  // of the sampler's order
+  double seconds = 0;            // trained so far, over all processes
+};
+
 struct TrainPlan {
   TrainConfig config;  // nothing in it stands for something else any more
   Device device;
@@ -28,17 +36,23 @@ struct TrainPlan {
   std::int64_t micro_batches = 1;    // of a step on one rank
   std::int64_t micro_tokens = 0;     // of a micro-batch
   std::int64_t tokens_per_step = 0;  // global_batch · sequence_length
-  std::int64_t total_steps = 0;      // 0: limited by time alone
-  double max_seconds = 0;            // 0: not limited by time
+  // The limits, each in its own unit, 0 for none. A run may resume with another global_batch:
+  // steps are then of another size, but tokens seen and steps done still count as they are.
+  std::int64_t max_steps = 0, max_tokens = 0;
+  double max_seconds = 0;
   double flops_per_token = 0;
 
   StageOptions stage_options() const {
     return {policy_of(config.train.recompute).value(), config.train.logits_chunk};
   }
-  // Share of the run that is done, [0, 1], for the schedule and the display.
-  double progress(std::int64_t steps, double elapsed_seconds) const;
-  double learning_rate(std::int64_t steps, double elapsed_seconds) const;
-  bool finished(std::int64_t steps, double elapsed_seconds) const;
+  // Share of the run that is done, [0, 1], for the schedule and the display: of the limit that
+  // is nearest to being reached.
+  double progress(const RunPosition& now) const;
+  double learning_rate(const RunPosition& now) const;
+  bool finished(const RunPosition& now) const;
+  // The last step of a run that goes on from there by steps of this plan's size; 0 when only
+  // time limits it.
+  std::int64_t last_step(const RunPosition& from) const;
 };
 
 // Throws an input Error that names the key of an impossible size.

@@ -9,12 +9,12 @@
 
 namespace fathom {
 
-RunReports::RunReports(const TrainPlan& plan, const Machine& machine, std::int64_t resumed_step)
+RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from)
     : plan_(plan),
       machine_(machine),
-      metrics_(path("metrics.jsonl"), resumed_step),
-      tensorboard_(path("tensorboard"), resumed_step),
-      display_(plan.total_steps, plan.flops_per_token, machine.gemm_peak,
+      metrics_(path("metrics.jsonl"), from.steps),
+      tensorboard_(path("tensorboard"), from.steps),
+      display_(plan.last_step(from), plan.flops_per_token, machine.gemm_peak,
                plan.config.train.log_seconds) {}
 
 void RunReports::step(const RunPosition& now, const Learner::Result& result,
@@ -38,7 +38,7 @@ void RunReports::step(const RunPosition& now, const Learner::Result& result,
   report.learning_rate = facts.learning_rate;
   report.tokens = plan_.tokens_per_step;
   report.seconds = facts.seconds;
-  report.progress = plan_.progress(now.steps, now.seconds);
+  report.progress = plan_.progress(now);
   report.skipped = facts.skipped;
   if (report.progress > 0) report.seconds_left = now.seconds * (1 / report.progress - 1);
   display_.show(report);

@@ -25,8 +25,9 @@ struct StepFacts {
 
 class RunReports {
  public:
-  // `plan` and `machine` must outlive it. Records after `resumed_step` are cut off.
-  RunReports(const TrainPlan& plan, const Machine& machine, std::int64_t resumed_step);
+  // `plan` and `machine` must outlive it. Records after the step of `from`, where the run goes
+  // on, are cut off.
+  RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from);
 
   // After each step; `now` is where the run then is.
   void step(const RunPosition& now, const Learner::Result& result, const StepFacts& facts);

@@ -14,13 +14,6 @@
 
 namespace fathom {
 
-struct RunPosition {
-  std::int64_t steps = 0;        // done, skipped ones included
-  std::int64_t tokens = 0;       // seen
-  std::int64_t next_sample = 0;  // of the sampler's order
-  double seconds = 0;            // trained so far, over all processes
-};
-
 TrainingState state_of(const RunPosition& position, const SpikeGuard::State& guard,
                        const RunIdentity& run, const TrainPlan& plan);
 

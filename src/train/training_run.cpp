@@ -46,9 +46,9 @@ double TrainingRun::elapsed() const {
   return position_.seconds + seconds_since(start_);
 }
 
-RunPosition TrainingRun::now() const {
+RunPosition TrainingRun::at(double elapsed_seconds) const {
   RunPosition position = position_;
-  position.seconds = elapsed();
+  position.seconds = elapsed_seconds;
   return position;
 }
 
@@ -95,7 +95,7 @@ void TrainingRun::start(const TrainOptions& options) {
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
   loader_ =
       std::make_unique<Loader>(sampler_, loader_options(plan_, ranks_), position_.next_sample);
-  if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_.steps);
+  if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   start_ = Clock::now();
 }
@@ -123,7 +123,7 @@ TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
     targets += batch.num_targets;
     micro_batches.push_back(memory.upload(learner_.context(), batch));
   }
-  step.learning_rate = plan_.learning_rate(position_.steps, elapsed_seconds);
+  step.learning_rate = plan_.learning_rate(at(elapsed_seconds));
   learner_.queue_gradients(micro_batches, targets);
   position_.next_sample = loader_->state().next_sample;
   ++position_.steps;
@@ -245,12 +245,12 @@ int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
   start(options);
   const std::int64_t every = plan_.config.validation.every_steps;
   Agreement now = agree(signals);
-  if (first() && position_.steps > 0 && plan_.finished(position_.steps, now.elapsed)) {
+  if (first() && position_.steps > 0 && plan_.finished(at(now.elapsed))) {
     log::info(
         "the run was at its end already; with a larger train.steps (tokens, epochs, "
         "max_minutes) it goes on");
   }
-  while (!plan_.finished(position_.steps, now.elapsed)) {
+  while (!plan_.finished(at(now.elapsed))) {
     step(now.elapsed);
     if (every > 0 && position_.steps % every == 0) evaluate();
     if (trace_ && trace_->complete()) finish_trace();

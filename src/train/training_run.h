@@ -69,7 +69,9 @@ class TrainingRun {
   void finish();
   bool first() const { return !ranks_ || ranks_->first(); }
   double elapsed() const;
-  RunPosition now() const;
+  // Position of the steps queued so far, when so many seconds were trained.
+  RunPosition at(double elapsed_seconds) const;
+  RunPosition now() const { return at(elapsed()); }
   TrainingState state() const { return state_of(now(), guard_.state(), identity_, plan_); }
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
 

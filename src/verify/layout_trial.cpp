@@ -118,12 +118,13 @@ class TrialRun {
       append_checksums(batch, samples);
       micro_batches.push_back(memory.upload(learner_.context(), batch));
     }
+    const RunPosition before = position_;
     position_.next_sample = loader_->state().next_sample;
     position_.tokens += plan_.tokens_per_step;
     record.samples.push_back(ranks_ ? in_global_order(*ranks_, samples, batches_.size()) : samples);
     record.losses.push_back(learner_.compute_gradients(micro_batches, targets).loss);
-    const double rate = plan_.learning_rate(position_.steps++, 0);
-    learner_.update(rate, position_.steps);
+    const double rate = plan_.learning_rate(before);
+    learner_.update(rate, ++position_.steps);
   }
 
   void save() {

@@ -35,24 +35,82 @@ TEST(Plan, DerivesEveryNumber) {
   EXPECT_EQ(plan.micro_batches, 3);
   EXPECT_EQ(plan.micro_tokens, 64);
   EXPECT_EQ(plan.tokens_per_step, 192);
-  EXPECT_EQ(plan.total_steps, 10);
+  EXPECT_EQ(plan.last_step({}), 10);
   EXPECT_EQ(plan.config.model.vocab_size, 320) << "padded to 64";
   EXPECT_EQ(plan.config.model.num_kv_heads, 4);
+}
+
+RunPosition position(std::int64_t steps, std::int64_t tokens, double seconds = 0) {
+  return {steps, tokens, 0, seconds};
 }
 
 TEST(Plan, EndsAtTheFirstLimit) {
   TrainConfig config = small();
   config.train.tokens = 193;  // of 192 a step: two steps
-  EXPECT_EQ(resolve(config, {300, 10000}).total_steps, 2);
+  EXPECT_EQ(resolve(config, {300, 10000}).last_step({}), 2);
+  config.train.steps = 1;
+  EXPECT_EQ(resolve(config, {300, 10000}).last_step({}), 1);
+  config.train.steps = 10;
   config.train.tokens.reset();
   config.train.epochs = 0.05;  // 500 tokens
-  EXPECT_EQ(resolve(config, {300, 10000}).total_steps, 3);
+  EXPECT_EQ(resolve(config, {300, 10000}).last_step({}), 3);
   config.train.max_minutes = 1;
   const TrainPlan plan = resolve(config, {300, 10000});
-  EXPECT_FALSE(plan.finished(2, 59.9));
-  EXPECT_TRUE(plan.finished(3, 0));
-  EXPECT_TRUE(plan.finished(1, 60));
-  EXPECT_DOUBLE_EQ(plan.progress(1, 54), 0.9) << "whichever limit is nearer";
+  EXPECT_FALSE(plan.finished(position(2, 499, 59.9)));
+  EXPECT_TRUE(plan.finished(position(2, 500)));
+  EXPECT_TRUE(plan.finished(position(10, 0)));
+  EXPECT_FALSE(plan.finished(position(9, 0)));
+  EXPECT_TRUE(plan.finished(position(1, 0, 60)));
+  EXPECT_DOUBLE_EQ(plan.progress(position(1, 100, 54)), 0.9) << "whichever limit is nearer";
+  EXPECT_DOUBLE_EQ(plan.progress(position(1, 400, 54)), 0.9);
+  EXPECT_DOUBLE_EQ(plan.progress(position(1, 475, 54)), 0.95);
+  EXPECT_DOUBLE_EQ(plan.progress(position(9, 100)), 0.9);
+  EXPECT_DOUBLE_EQ(plan.progress(position(11, 600)), 1);
+}
+
+TEST(Plan, TheSmallerOfTokensAndEpochsCounts) {
+  TrainConfig config = small();
+  config.train.steps.reset();
+  config.train.tokens = 700;
+  config.train.epochs = 0.05;
+  EXPECT_EQ(resolve(config, {300, 10000}).max_tokens, 500);
+  config.train.tokens = 300;
+  EXPECT_EQ(resolve(config, {300, 10000}).max_tokens, 300);
+}
+
+// A run that goes on with steps of twice the size: what it has seen and what it has left are
+// tokens, so neither its end nor its schedule moves.
+TEST(Plan, AnotherBatchMovesNeitherEndNorSchedule) {
+  TrainConfig config = small();
+  config.train.steps.reset();
+  config.train.tokens = 1000;
+  const TrainPlan before = resolve(config, {300, 10000});
+  config.train.global_batch = 12;
+  const TrainPlan after = resolve(config, {300, 10000});
+  EXPECT_EQ(before.last_step({}), 6);
+  const RunPosition middle = position(3, 3 * 192);
+  EXPECT_EQ(before.last_step(middle), 6);
+  EXPECT_EQ(after.last_step(middle), 5) << "3 and the 424 tokens left in steps of 384";
+  EXPECT_EQ(after.last_step(position(6, 1000)), 6);
+  for (const std::int64_t tokens : {0, 576, 799, 800, 900, 999, 1000}) {
+    const RunPosition now = position(3, tokens);
+    EXPECT_EQ(before.progress(now), double(tokens) / 1000);
+    EXPECT_EQ(before.progress(now), after.progress(now));
+    EXPECT_EQ(before.learning_rate(now), after.learning_rate(now));
+    EXPECT_EQ(after.finished(now), tokens == 1000);
+  }
+  EXPECT_LT(after.learning_rate(position(3, 800)), after.learning_rate(position(3, 799)));
+}
+
+TEST(Plan, TimeAloneHasNoLastStep) {
+  TrainConfig config = small();
+  config.train.steps.reset();
+  config.train.max_minutes = 2;
+  const TrainPlan plan = resolve(config, {300, 10000});
+  EXPECT_EQ(plan.last_step({}), 0);
+  EXPECT_EQ(plan.max_seconds, 120);
+  EXPECT_FALSE(plan.finished(position(1 << 30, 1LL << 60, 119)));
+  EXPECT_DOUBLE_EQ(plan.progress(position(5, 500, 30)), 0.25);
 }
 
 TEST(Plan, ImpossibleSizesNameTheirKey) {
@@ -107,26 +165,6 @@ TEST(MemoryTable, ListsRowsAndTheirTotal) {
   EXPECT_THAT(table.text(), HasSubstr("75.0 %"));
   EXPECT_THAT(table.text(), HasSubstr("snapshot"));
   EXPECT_EQ(table.text().find("nothing"), std::string::npos);
-}
-
-TEST(MemoryTable, RefusesWhatDoesNotFit) {
-  MemoryTable table(cpu_device);
-  table.add("weights", std::size_t{3} << 30);
-  table.require_fits(0, std::size_t{3} << 30);
-  table.require_fits(0, 0);  // not known
-  EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{2} << 30); }),
-              testing::AllOf(HasSubstr("host memory"), HasSubstr("train.micro_batch")));
-}
-
-TEST(MemoryTable, AGpuAndTheHostHaveRoomOfTheirOwn) {
-  MemoryTable table({DeviceType::cuda, 0});
-  table.add("weights", std::size_t{3} << 30);
-  table.add_host("checkpoint snapshot", std::size_t{2} << 30);
-  table.require_fits(std::size_t{3} << 30, std::size_t{2} << 30);
-  EXPECT_THAT(input_error_of([&] { table.require_fits((std::size_t{3} << 30) - 1, 0); }),
-              testing::AllOf(HasSubstr("of cuda:0 memory"), HasSubstr("train.recompute=\"full\"")));
-  EXPECT_THAT(input_error_of([&] { table.require_fits(0, std::size_t{1} << 30); }),
-              HasSubstr("of host memory"));
 }
 
 }  // namespace
