@@ -86,7 +86,8 @@ class Learner {
   void update(double learning_rate, std::int64_t step);
 
   // Losses of the targets of one micro-batch, without learning from them. Valid
-  // until the next call. All ranks are given the same batch.
+  // until the next call. All ranks of a replica are given the same batch, and get its losses;
+  // replicas need not evaluate alike.
   std::span<const float> evaluate(const MicroBatch& batch);
 
   // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints

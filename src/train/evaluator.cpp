@@ -1,5 +1,6 @@
 #include "train/evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "train/metric_names.h"
@@ -14,11 +15,12 @@ Evaluator::Score score_of(double nats, const ShardCounts& counts) {
 
 }  // namespace
 
-Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
-                                MetricsRecord& record) const {
+std::vector<double> Evaluator::own_sums(Learner& learner, DeviceBatch& memory) const {
+  const std::int64_t first = ranks_ ? ranks_->place().dp : 0;
+  const std::int64_t replicas = ranks_ ? ranks_->plan().layout.dp : 1;
   std::vector<double> nats(data_->sources.size());
   Batch batch;
-  for (std::int64_t b = 0; b < validation_.num_batches(); ++b) {
+  for (std::int64_t b = first; b < validation_.num_batches(); b += replicas) {
     validation_.fill(b, batch);
     const auto losses = learner.evaluate(memory.upload(learner.context(), batch));
     for (std::size_t i = 0; i < losses.size(); ++i) {
@@ -27,6 +29,27 @@ Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
       if (source >= 0) nats[static_cast<std::size_t>(source)] += double{losses[i]};
     }
   }
+  return nats;
+}
+
+// All ranks of a replica have the same losses, so one of each replica counts.
+std::vector<double> Evaluator::sums_of_all(const std::vector<double>& own) const {
+  const std::vector<std::byte> bytes = gather_bytes(ranks_->world(), std::as_bytes(std::span(own)));
+  std::vector<double> all(bytes.size() / sizeof(double));
+  std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
+  const RankLayout& layout = ranks_->plan().layout;
+  std::vector<double> sums(own.size());
+  for (int replica = 0; replica < layout.dp; ++replica) {
+    const auto rank = static_cast<std::size_t>(layout.rank_of({0, replica, 0}));
+    for (std::size_t s = 0; s < sums.size(); ++s) sums[s] += all[rank * sums.size() + s];
+  }
+  return sums;
+}
+
+Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
+                                MetricsRecord& record) const {
+  std::vector<double> nats = own_sums(learner, memory);
+  if (ranks_) nats = sums_of_all(nats);
   double total = 0;
   for (std::size_t s = 0; s < nats.size(); ++s) {
     const ShardCounts& counts = validation_.counts(static_cast<int>(s));

@@ -33,7 +33,7 @@ TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> dat
       identity_(identity_of(plan_.config, *data_, *sampler_)),
       validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
                   plan_.config.data.validation_tokens, span_of(plan_.config)),
-      evaluator_(data_, validation_),
+      evaluator_(data_, validation_, ranks),
       learner_(learner_options(plan_, ranks)),
       guard_(plan_.config.guard),
       uploads_(plan_.device) {
