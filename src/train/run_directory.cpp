@@ -2,20 +2,19 @@
 
 #include <filesystem>
 
+#include "io/atomic_file.h"
+#include "io/mapped_file.h"
 #include "model/hugging_face.h"
 
 namespace fathom {
 
-DirectoryLock prepare_directory(const TrainPlan& plan, const PreparedData& data) {
+void write_run_files(const TrainPlan& plan, const PreparedData& data) {
   TrainConfig config = plan.config;
-  DirectoryLock lock(config.output);
   write_file_atomically(config.output + "/config.toml", config_to_toml(config));
   const std::string tokenizer = data.directory + "/tokenizer.json";
   if (std::filesystem::exists(tokenizer)) {
-    std::filesystem::copy_file(tokenizer, config.output + "/tokenizer.json",
-                               std::filesystem::copy_options::overwrite_existing);
+    write_file_atomically(config.output + "/tokenizer.json", MappedFile(tokenizer).text());
   }
-  return lock;
 }
 
 void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,

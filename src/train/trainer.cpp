@@ -8,8 +8,8 @@
 #include "comm/thread_ranks.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "io/atomic_file.h"
 #include "train/fit.h"
-#include "train/run_directory.h"
 #include "train/training_run.h"
 
 namespace fathom {
@@ -31,7 +31,7 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
   const bool first = !world || world->rank() == 0;
   Machine machine = examine_machine(plan, groups, options.ranks);
   std::optional<DirectoryLock> lock;
-  if (first) lock.emplace(prepare_directory(plan, *data));
+  if (first) lock.emplace(plan.config.output);
   if (world) world->barrier();
   const int signal = TrainingRun(std::move(plan), std::move(data), std::move(machine), groups)
                          .run(options, signals);

@@ -90,11 +90,14 @@ void TrainingRun::start(const TrainOptions& options) {
     Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
     warm_up(learner_, loader, batches_, ranks_);
   }
+  // Nothing of the directory changes before every rank has found the run possible.
+  if (ranks_) ranks_->world().barrier();
   checkpoints_ = std::make_unique<CheckpointWriter>(
       path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
       ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
   loader_ =
       std::make_unique<Loader>(sampler_, loader_options(plan_, ranks_), position_.next_sample);
+  if (first()) write_run_files(plan_, *data_);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   start_ = Clock::now();
