@@ -133,6 +133,7 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
     : directory_(std::move(directory)),
       config_(config),
       ranks_(std::move(ranks)),
+      resumed_step_(resumed_step),
       background_(std::make_unique<Background>()),
       last_start_(Clock::now()) {
   check(config_);
@@ -171,10 +172,10 @@ bool CheckpointWriter::busy() const {
 }
 
 bool CheckpointWriter::due(std::int64_t step) {
-  if (!config_.enabled) return false;
+  if (!config_.enabled || step <= resumed_step_) return false;
   const bool by_time =
       config_.interval_seconds > 0 && seconds_since(last_start_) >= config_.interval_seconds;
-  const bool by_steps = config_.every_steps > 0 && step > 0 && step % config_.every_steps == 0;
+  const bool by_steps = config_.every_steps > 0 && step % config_.every_steps == 0;
   postponed_ = postponed_ || by_time || by_steps;
   return postponed_ && !busy();
 }

@@ -79,7 +79,8 @@ class CheckpointWriter {
   static std::size_t host_bytes(const std::vector<CheckpointTensor>& tensors);
 
   // Whether a save should start after `step`: by time or by steps, and none runs.
-  // One that comes due while another runs is postponed until that has ended.
+  // One that comes due while another runs is postponed until that has ended. None is due before
+  // the first step after `resumed_step`.
   bool due(std::int64_t step);
 
   // Starts copying the tensors as they are after what is queued in `context`, and then
@@ -117,6 +118,7 @@ class CheckpointWriter {
   std::unique_ptr<Snapshot> snapshot_;
   std::unique_ptr<Communicator> ranks_;
   Sink sink_;  // empty: the directory
+  std::int64_t resumed_step_;
 
   std::unique_ptr<Background> background_;
   std::chrono::steady_clock::time_point last_start_;
