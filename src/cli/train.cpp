@@ -15,7 +15,7 @@ struct TrainFlags {
 };
 
 void run_train(const TrainFlags& flags) {
-  const TrainConfig config = load_train_config(flags.config, flags.overrides);
+  const TrainConfig config = load_train_config(flags.config, flags.overrides, flags.options.resume);
   // As the shell reports a process that a signal ended.
   if (const int signal = train(config, flags.options)) throw CLI::RuntimeError(128 + signal);
 }

@@ -23,9 +23,30 @@ std::string find_beside(const std::string& file, const std::string& config_path)
   return fs::exists(beside) ? beside.string() : file;
 }
 
+// The model that a run with `init_from` begins or goes on with.
+ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
+                           const std::string& resume) {
+  constexpr auto verify = Checkpoint::Verify::sizes;
+  if (resume == "auto") {
+    std::string output = config.output;
+    table.get("output", output);
+    if (const auto own = latest_checkpoint(output + "/checkpoints", verify)) return model_of(*own);
+  } else if (resume != "none") {
+    return model_of(open_checkpoint(resume, verify));
+  }
+  if (is_model_directory(config.init_from)) {
+    fail_input(
+        "init_from: {0} is a Hugging Face directory: make a checkpoint of it with "
+        "fathom convert {0} DIRECTORY",
+        config.init_from);
+  }
+  return model_of(open_checkpoint(config.init_from, verify));
+}
+
 }  // namespace
 
-TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides) {
+TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides,
+                              const std::string& resume) {
   const ConfigTable table = ConfigTable::load(path, overrides);
   TrainConfig config;
   if (table.get("model_file", config.model_file) && !config.model_file.empty()) {
@@ -34,13 +55,7 @@ TrainConfig load_train_config(const std::string& path, std::span<const std::stri
     config.model = file.model;
   }
   if (table.get("init_from", config.init_from) && !config.init_from.empty()) {
-    if (is_model_directory(config.init_from)) {
-      fail_input(
-          "init_from: {0} is a Hugging Face directory: make a checkpoint of it with "
-          "fathom convert {0} DIRECTORY",
-          config.init_from);
-    }
-    config.model = model_of(open_checkpoint(config.init_from, Checkpoint::Verify::sizes));
+    config.model = model_to_start(table, config, resume);
   }
   read_config(table, config);
   config.model_file.clear();

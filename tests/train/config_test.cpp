@@ -1,0 +1,50 @@
+// The config of a run from its file: where a model comes from, and which key wins.
+#include "train/config.h"
+
+#include <gmock/gmock.h>
+
+#include "io/temp_dir.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::HasSubstr;
+
+TEST(TrainConfigFile, TheRunsOwnModelKeysStandOverTheModelFiles) {
+  const TempDir dir;
+  write_file(dir / "models/m.toml", "[model]\nnum_layers = 3\nhidden_size = 48\n");
+  write_file(dir / "run.toml",
+             "model_file = \"models/m.toml\"\n[model]\nhidden_size = 96\n"
+             "[train]\nsteps = 5\n[data]\ndirectory = \"d=e\"\n");
+  const TrainConfig config = load_train_config(
+      dir / "run.toml", std::vector<std::string>{"train.steps=7", "model.num_heads=2"});
+  EXPECT_EQ(config.model.num_layers, 3);
+  EXPECT_EQ(config.model.hidden_size, 96);
+  EXPECT_EQ(config.model.num_heads, 2);
+  EXPECT_EQ(config.train.steps, 7);
+  EXPECT_EQ(config.data.directory, "d=e");
+  EXPECT_EQ(config.model_file, "") << "merged";
+}
+
+TEST(TrainConfigFile, UnknownKeysAndFilesAreNamed) {
+  const TempDir dir;
+  write_file(dir / "run.toml", "[train]\nstep = 5\n");
+  EXPECT_THAT(input_error_of([&] { load_train_config(dir / "run.toml"); }), HasSubstr("steps"));
+  write_file(dir / "run.toml", "model_file = \"nowhere.toml\"\n");
+  EXPECT_THAT(input_error_of([&] { load_train_config(dir / "run.toml"); }),
+              HasSubstr("nowhere.toml"));
+}
+
+TEST(TrainConfigFile, AHuggingFaceDirectoryIsNoInitialCheckpoint) {
+  const TempDir dir;
+  write_file(dir / "hf/config.json", "{}");
+  write_file(dir / "run.toml", "init_from = \"" + (dir / "hf") + "\"\n");
+  EXPECT_THAT(input_error_of([&] { load_train_config(dir / "run.toml"); }),
+              HasSubstr("fathom convert"));
+}
+
+}  // namespace
+}  // namespace fathom
