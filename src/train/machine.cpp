@@ -5,6 +5,7 @@
 #include "core/enum_names.h"
 #include "core/log.h"
 #include "learn/device_batch.h"
+#include "train/memory_check.h"
 #include "train/peak.h"
 
 namespace fathom {
@@ -72,18 +73,19 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   // What oneDNN generates and caches for the model's shapes, as measured on small and
   // middling models in f32 and bf16.
   constexpr std::size_t kernels = std::size_t{8} << 20;
-  table.add_host("program and libraries", ProcessMemory::now().resident + kernels);
+  table.add_process("program and libraries", ProcessMemory::now().resident + kernels);
   return table;
 }
 
-Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing) {
+Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, double gemm_peak) {
   Machine machine;
   const bool first = !ranks || ranks->first();
   // Before the libraries take their part of it, for which the table has a row.
-  const std::size_t device_free = free_memory(plan.device);
+  const FreeMemory free{free_memory(plan.device), available_host_memory()};
   if (first) {
     Context context(plan.device);
-    machine.gemm_peak = measure_gemm_peak(context, plan.dtype) * plan.parallel.layout.world();
+    if (gemm_peak == 0) gemm_peak = measure_gemm_peak(context, plan.dtype);
+    machine.gemm_peak = gemm_peak * plan.parallel.layout.world();
   }
   if (ranks) ranks->world().barrier();
   const MemoryTable table = plan_memory(plan, ranks);
@@ -93,7 +95,7 @@ Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int shar
               plan.config.train.micro_batch, enum_name(plan.stage_options().recompute));
     log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
   }
-  table.require_fits(device_free, available_host_memory() / static_cast<std::size_t>(sharing));
+  require_memory(plan, ranks, table, free);
   if (first) {
     log::info("GEMM peak of this machine in {}: {:.1f} GFLOP/s", name_of(plan.dtype),
               machine.gemm_peak / 1e9);

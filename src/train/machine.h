@@ -30,8 +30,8 @@ struct Machine {
 // Measures the peak, prints the memory table and throws an input Error when the run
 // does not fit. The peak comes first: what the libraries then hold (oneDNN's code
 // alone is tens of megabytes) so stands in the table. Of several ranks the first
-// measures, taking the others to be as fast, and tells; `sharing` of them share this
-// machine's memory.
-Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, int sharing);
+// measures, taking the others to be as fast, and tells. `gemm_peak`: FLOP/s of one rank when
+// they are known already, else 0. Collective.
+Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, double gemm_peak);
 
 }  // namespace fathom

@@ -19,14 +19,6 @@ void append_rows(std::string& text, const char* title, const std::vector<MemoryR
   text += fmt::format("  {:<42} {:>10}\n", "total", human_bytes(static_cast<double>(total)));
 }
 
-void require_room(const char* where, std::size_t wanted, std::size_t available) {
-  if (available == 0 || wanted <= available) return;
-  fail_input(
-      "this run needs {} of {} memory, and {} are free: use a smaller model, train.micro_batch or "
-      "train.logits_chunk, or train.recompute=\"full\"; or end what else takes that memory",
-      human_bytes(static_cast<double>(wanted)), where, human_bytes(static_cast<double>(available)));
-}
-
 }  // namespace
 
 void MemoryTable::add(std::string what, std::size_t bytes) {
@@ -36,6 +28,11 @@ void MemoryTable::add(std::string what, std::size_t bytes) {
 void MemoryTable::add_host(std::string what, std::size_t bytes) {
   auto& rows = device_.type == DeviceType::cpu ? device_rows_ : host_rows_;
   if (bytes > 0) rows.push_back({std::move(what), bytes});
+}
+
+void MemoryTable::add_process(std::string what, std::size_t bytes) {
+  process_bytes_ += bytes;
+  add_host(std::move(what), bytes);
 }
 
 std::size_t MemoryTable::total(const std::vector<MemoryRow>& rows) {
@@ -50,15 +47,6 @@ std::string MemoryTable::text() const {
               device_total());
   if (!host_rows_.empty()) append_rows(text, "memory of the host", host_rows_, host_total());
   return text;
-}
-
-void MemoryTable::require_fits(std::size_t device_free, std::size_t host_free) const {
-  if (device_.type == DeviceType::cpu) {
-    require_room("host", device_total(), host_free);
-  } else {
-    require_room(to_string(device_).c_str(), device_total(), device_free);
-    require_room("host", host_total(), host_free);
-  }
 }
 
 ProcessMemory ProcessMemory::now() {

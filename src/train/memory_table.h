@@ -23,21 +23,22 @@ class MemoryTable {
   // on the CPU both are one.
   void add(std::string what, std::size_t bytes);
   void add_host(std::string what, std::size_t bytes);
+  // Host memory that the process takes once, however many of its threads are ranks.
+  void add_process(std::string what, std::size_t bytes);
 
+  std::size_t process_total() const { return process_bytes_; }
   std::size_t device_total() const { return total(device_rows_); }
   std::size_t host_total() const { return total(host_rows_); }
+  Device device() const { return device_; }
   // Lines of text: a row each, with its share, and the totals.
   std::string text() const;
-
-  // Throws an input Error when a total exceeds what is free, with what to change;
-  // 0: not known, not checked. The caller prints the table first.
-  void require_fits(std::size_t device_free, std::size_t host_free) const;
 
  private:
   static std::size_t total(const std::vector<MemoryRow>& rows);
 
   Device device_;
   std::vector<MemoryRow> device_rows_, host_rows_;
+  std::size_t process_bytes_ = 0;  // also in a row
 };
 
 // Figures of this process and machine, from /proc; 0 where it does not say.

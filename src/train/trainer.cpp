@@ -29,7 +29,7 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
   if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
   const RankGroups* groups = ranks ? &*ranks : nullptr;
   const bool first = !world || world->rank() == 0;
-  Machine machine = examine_machine(plan, groups, options.ranks);
+  Machine machine = examine_machine(plan, groups, options.gemm_peak);
   std::optional<DirectoryLock> lock;
   if (first) lock.emplace(plan.config.output);
   if (world) world->barrier();

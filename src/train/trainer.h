@@ -21,6 +21,8 @@ struct TrainOptions {
   std::string resume = "auto";
   // Ranks as threads of this process; 1 under mpirun or srun, which say how many.
   int ranks = 1;
+  // FLOP/s of this machine's matrix products on one rank; 0: measured, for a third of a second.
+  double gemm_peak = 0;
   bool trace = false;  // some steps, into output/trace (train/run_trace.h)
 };
 

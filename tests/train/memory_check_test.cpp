@@ -1,0 +1,176 @@
+// Runs that do not fit: who counts together, and advice that only names what would help.
+#include "train/memory_check.h"
+
+#include <gmock/gmock.h>
+
+#include "comm/rank_device.h"
+#include "comm/thread_ranks.h"
+#include "core/progress.h"
+#include "io/temp_dir.h"
+#include "train/machine.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::size_t gib = std::size_t{1} << 30;
+
+TrainConfig config_of(std::int64_t micro_batch, RecomputeChoice recompute) {
+  TrainConfig config;
+  config.dtype = Precision::f32;
+  config.model.num_layers = 4;
+  config.model.hidden_size = 64;
+  config.model.num_heads = 4;
+  config.train.sequence_length = 256;
+  config.train.global_batch = 8;
+  config.train.micro_batch = micro_batch;
+  config.train.recompute = recompute;
+  config.train.logits_chunk = 256;
+  config.train.steps = 1;
+  config.threads = 1;
+  return config;
+}
+
+TrainPlan plan_of(std::int64_t micro_batch, RecomputeChoice recompute) {
+  return resolve(config_of(micro_batch, recompute), {300, 10000});
+}
+
+// Of the host, without the process's own part, which grows while tests run.
+std::size_t planned(const TrainPlan& plan) {
+  const MemoryTable table = plan_memory(plan, nullptr);
+  return table.device_total() - table.process_total();
+}
+
+std::string saves(const char* setting, const TrainPlan& from, const TrainPlan& to) {
+  return fmt::format("{} saves {}", setting, human_bytes(double(planned(from) - planned(to))));
+}
+
+std::string advice(const TrainPlan& plan, std::size_t missing) {
+  return memory_advice(plan, nullptr, MemoryPlace::host, missing + 1000, 1000);
+}
+
+TEST(MemoryAdvice, NamesWhatHelpsWithItsBytes) {
+  const TrainPlan plan = plan_of(4, RecomputeChoice::none);
+  const TrainPlan smaller = plan_of(1, RecomputeChoice::none);
+  const TrainPlan selective = plan_of(4, RecomputeChoice::selective);
+  const TrainPlan full = plan_of(4, RecomputeChoice::full);
+  ASSERT_LT(planned(full), planned(selective));
+  EXPECT_THAT(advice(plan, 1000 * gib),
+              AllOf(HasSubstr(saves("train.micro_batch=1", plan, smaller)),
+                    HasSubstr(saves("train.recompute=\"selective\"", plan, selective)),
+                    HasSubstr(saves("train.recompute=\"full\"", plan, full)),
+                    HasSubstr("more are missing then: use a smaller model")));
+}
+
+TEST(MemoryAdvice, DoesNotNameWhatTheRunHas) {
+  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::full), gib), Not(HasSubstr("recompute")));
+  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::selective), gib), Not(HasSubstr("selective")));
+  EXPECT_THAT(advice(plan_of(1, RecomputeChoice::none), gib), Not(HasSubstr("micro_batch")));
+  TrainPlan least = plan_of(1, RecomputeChoice::full);
+  EXPECT_THAT(advice(least, gib),
+              AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));
+  least.config.checkpoint.enabled = false;
+  EXPECT_THAT(advice(least, gib),
+              testing::StartsWith("no setting of [train] lowers that: use a smaller model"));
+  EXPECT_THAT(memory_advice(plan_of(1, RecomputeChoice::full), nullptr, MemoryPlace::host, gib, 1),
+              Not(HasSubstr("train.")));
+}
+
+// Logits of a larger vocabulary, 1024 of them at once, beside activations that are kept.
+TEST(MemoryAdvice, TellsWhetherASettingIsEnough) {
+  TrainConfig config = config_of(1, RecomputeChoice::none);
+  config.train.sequence_length = 1024;
+  config.train.logits_chunk = 1024;
+  config.model.vocab_size = 2048;
+  config.checkpoint.enabled = false;
+  const auto with = [&](RecomputeChoice recompute, std::int64_t chunk) {
+    config.train.recompute = recompute;
+    config.train.logits_chunk = chunk;
+    return resolve(config, {300, 10000});
+  };
+  const TrainPlan plan = with(RecomputeChoice::none, 1024);
+  const TrainPlan chunked = with(RecomputeChoice::none, 256);
+  const TrainPlan full = with(RecomputeChoice::full, 1024);
+  const auto saved = [&](const TrainPlan& to) { return planned(plan) - planned(to); };
+  const std::size_t by_both = saved(with(RecomputeChoice::full, 256));
+  ASSERT_GT(saved(full), saved(chunked));
+  ASSERT_GT(saved(chunked), 0u);
+  ASSERT_GT(by_both, saved(full) + 1);
+  EXPECT_THAT(advice(plan, saved(chunked)),
+              HasSubstr(saves("train.logits_chunk=256", plan, chunked) + ", which is enough"));
+  EXPECT_THAT(advice(plan, saved(chunked) + 1),
+              Not(HasSubstr(saves("train.logits_chunk=256", plan, chunked) + ", which")));
+  EXPECT_THAT(advice(plan, saved(full)),
+              HasSubstr(saves("train.recompute=\"full\"", plan, full) + ", which is enough"));
+  EXPECT_THAT(advice(plan, by_both), AllOf(testing::EndsWith("together they are enough"),
+                                           Not(HasSubstr("which is enough"))));
+  EXPECT_THAT(advice(plan, by_both + 5000), HasSubstr("5.00 kB more are missing then"));
+}
+
+TEST(MemoryCheck, RefusesTheLastByteTooMany) {
+  const TrainPlan plan = plan_of(4, RecomputeChoice::full);
+  const MemoryTable table = plan_memory(plan, nullptr);
+  const std::size_t needed = table.device_total();
+  require_memory(plan, nullptr, table, {0, needed});
+  require_memory(plan, nullptr, table, {1, 0});  // not known
+  EXPECT_THAT(input_error_of([&] {
+                require_memory(plan, nullptr, table, {0, needed - 1});
+              }),
+              AllOf(HasSubstr("this run needs"), HasSubstr("of host memory"),
+                    HasSubstr("train.micro_batch=1 saves")));
+}
+
+TEST(MemoryCheck, AGpuAndTheHostHaveRoomOfTheirOwn) {
+  TrainPlan plan = plan_of(4, RecomputeChoice::full);
+  plan.device = {DeviceType::cuda, 0};
+  MemoryTable table(plan.device);
+  table.add("weights", 3 * gib);
+  table.add_host("checkpoint snapshot", 2 * gib);
+  require_memory(plan, nullptr, table, {3 * gib, 2 * gib});
+  EXPECT_THAT(input_error_of([&] {
+                require_memory(plan, nullptr, table, {3 * gib - 1, 0});
+              }),
+              HasSubstr("of cuda:0 memory"));
+  EXPECT_THAT(input_error_of([&] {
+                require_memory(plan, nullptr, table, {0, 2 * gib - 1});
+              }),
+              HasSubstr("of host memory"));
+}
+
+// Ranks find out who shares their machine; it does not matter what started them.
+TEST(MemoryCheck, RanksOfAHostCountTogether) {
+  const TrainConfig config = config_of(1, RecomputeChoice::full);
+  constexpr int ranks = 4;
+  const auto check = [&](std::size_t free, bool gpu) {
+    run_thread_ranks(ranks, {60}, [&](Communicator& world) {
+      TrainPlan plan = resolve(config, {300, 10000}, ranks);
+      const RankGroups groups(world, plan.parallel, plan.config.model);
+      if (gpu) plan.device = {DeviceType::cuda, std::int16_t(world.rank() % 2)};
+      MemoryTable table(plan.device);
+      table.add("weights", gib);
+      table.add_process("program", gib / 2);  // once for all threads
+      require_memory(plan, &groups, table, gpu ? FreeMemory{free, 0} : FreeMemory{0, free});
+    });
+  };
+  check(4 * gib + gib / 2, false);
+  EXPECT_THAT(input_error_of([&] { check(4 * gib + gib / 2 - 1, false); }),
+              HasSubstr("the 4 ranks that share it need"));
+  check(2 * gib, true);
+  EXPECT_THAT(input_error_of([&] { check(2 * gib - 1, true); }),
+              HasSubstr("the 2 ranks that share it need"));
+}
+
+TEST(MemoryCheck, RanksOfAProcessAreOnOneHost) {
+  run_thread_ranks(3, {60}, [](Communicator& world) {
+    const std::vector<std::string> hosts = host_names(world);
+    require(hosts.size() == 3 && hosts[0] == hosts[1] && hosts[0] == hosts[2] && hosts[0] != "",
+            "hosts {}", fmt::join(hosts, ", "));
+  });
+}
+
+}  // namespace
+}  // namespace fathom
