@@ -13,7 +13,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 std::string refusal(const TrainConfig& config) {
-  return input_error_of([&] { train(config, {}); });
+  return input_error_of([&] { run(config); });
 }
 
 // Replaces the text of source "a" by what `change` makes of its lines, and prepares it again.
@@ -36,7 +36,7 @@ class RunIdentityOf : public testing::Test {
     prepare(dir_);
     config_ = tiny(dir_, "run");
     config_.train.steps = 2;
-    ASSERT_EQ(train(config_, {}), 0);
+    ASSERT_EQ(run(config_), 0);
     config_.train.steps = 3;
   }
 
@@ -82,14 +82,14 @@ TEST_F(RunIdentityOf, EverySettingOfTheOrderIsNamed) {
 TEST_F(RunIdentityOf, ANewSourceIsNamed) {
   config_.output = dir_ / "other";
   config_.data.sources = {{"a", "", 3.0}};
-  ASSERT_EQ(train(config_, {}), 0);
+  ASSERT_EQ(run(config_), 0);
   config_.data.sources.clear();
   EXPECT_THAT(refusal(config_), HasSubstr("source 'b' is new"));
 }
 
 TEST_F(RunIdentityOf, WeightsCountByTheirRatio) {
   config_.data.sources = {{"a", "", 6.0}, {"b", "", 2.0}};
-  EXPECT_EQ(train(config_, {}), 0);
+  EXPECT_EQ(run(config_), 0);
 }
 
 // Position and guard without names, and no checksums of the data: as older checkpoints are.
@@ -97,14 +97,14 @@ TEST_F(RunIdentityOf, AnOlderCheckpointIsResumedByItsCounts) {
   TrainConfig newer = tiny(dir_, "newer"), older = tiny(dir_, "older");
   newer.train.steps = older.train.steps = 4;
   newer.checkpoint.every_steps = 2;
-  ASSERT_EQ(train(newer, {}), 0);
+  ASSERT_EQ(run(newer), 0);
   std::filesystem::create_directories(older.output + "/checkpoints");
   std::filesystem::copy(checkpoint_of(newer, 2), checkpoint_of(older, 2),
                         std::filesystem::copy_options::recursive);
   replace_state(checkpoint_of(older, 2),
                 unnamed_state_text(Checkpoint(checkpoint_of(newer, 2)).state()));
   testing::internal::CaptureStderr();
-  ASSERT_EQ(train(older, {}), 0);
+  ASSERT_EQ(run(older), 0);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               AllOf(HasSubstr("an older checkpoint, without checksums of its data"),
                     HasSubstr("at step 2")));

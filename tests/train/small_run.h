@@ -20,7 +20,7 @@ inline constexpr std::int64_t total_steps = 12, save_every = 5;
 inline TrainConfig tiny(const TempDir& dir, const std::string& run) {
   TrainConfig config;
   config.output = dir / run;
-  config.threads = 2;
+  config.threads = 1;
   config.dtype = Precision::f32;
   config.model.num_layers = 2;
   config.model.hidden_size = 32;
@@ -39,6 +39,17 @@ inline TrainConfig tiny(const TempDir& dir, const std::string& run) {
   config.checkpoint.every_steps = save_every;
   config.checkpoint.keep_every = save_every;
   return config;
+}
+
+// The same for every run of a test: measuring takes longer than the run.
+inline constexpr double gemm_peak = 1e10;
+
+inline int run(const TrainConfig& config, const std::string& resume = "auto", int ranks = 1) {
+  TrainOptions options;
+  options.resume = resume;
+  options.ranks = ranks;
+  options.gemm_peak = gemm_peak;
+  return train(config, options);
 }
 
 inline void prepare(const TempDir& dir) {

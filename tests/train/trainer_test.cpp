@@ -41,8 +41,11 @@ TEST_P(Resume, EndsWithTheSameBits) {
   const TempDir dir;
   prepare(dir);
   TrainConfig whole = tiny(dir, "whole"), cut = tiny(dir, "cut"), named = tiny(dir, "named");
-  for (TrainConfig* config : {&whole, &cut, &named}) GetParam().change(*config);
-  ASSERT_EQ(train(whole, {}), 0);
+  for (TrainConfig* config : {&whole, &cut, &named}) {
+    config->threads = 2;
+    GetParam().change(*config);
+  }
+  ASSERT_EQ(run(whole), 0);
   const TrainingState middle = Checkpoint(checkpoint_of(whole, save_every)).state();
   if (whole.guard.on_spike == GuardAction::skip) {
     const std::int64_t skipped = middle.guard.value().skipped;
@@ -52,9 +55,9 @@ TEST_P(Resume, EndsWithTheSameBits) {
   fs::create_directories(cut.output + "/checkpoints");
   fs::copy(checkpoint_of(whole, save_every), checkpoint_of(cut, save_every),
            fs::copy_options::recursive);
-  ASSERT_EQ(train(cut, {}), 0);
+  ASSERT_EQ(run(cut), 0);
   expect_same_end(whole, cut);
-  ASSERT_EQ(train(named, {checkpoint_of(whole, save_every)}), 0);
+  ASSERT_EQ(run(named, checkpoint_of(whole, save_every)), 0);
   expect_same_end(whole, named);
 }
 
@@ -80,14 +83,14 @@ TEST(Trainer, WritesWhatARunIsMadeOf) {
   const TempDir dir;
   prepare(dir);
   const TrainConfig config = tiny(dir, "run");
-  ASSERT_EQ(train(config, {}), 0);
+  ASSERT_EQ(run(config), 0);
   for (const char* name : {"config.toml", "metrics.jsonl", "report.html", "tensorboard",
                            "model/config.json", "model/model.safetensors"}) {
     EXPECT_TRUE(fs::exists(config.output + "/" + name)) << name;
   }
   // The resolved config can be trained from again, and a finished run is finished.
   const auto before = tensors_of(checkpoint_of(config, total_steps));
-  ASSERT_EQ(train(load_train_config(config.output + "/config.toml"), {}), 0);
+  ASSERT_EQ(run(load_train_config(config.output + "/config.toml")), 0);
   EXPECT_EQ(tensors_of(checkpoint_of(config, total_steps)), before);
 }
 
@@ -96,7 +99,7 @@ TEST(Trainer, SavesNothingWhereNothingIsToBeSaved) {
   prepare(dir);
   TrainConfig config = tiny(dir, "run");
   config.checkpoint.enabled = false;
-  ASSERT_EQ(train(config, {}), 0);
+  ASSERT_EQ(run(config), 0);
   EXPECT_TRUE(fs::exists(config.output + "/report.html"));
   EXPECT_FALSE(fs::exists(config.output + "/model"));
   EXPECT_TRUE(fs::is_empty(config.output + "/checkpoints"));
@@ -106,11 +109,11 @@ TEST(Trainer, ResumeNoneBeginsAgain) {
   const TempDir dir;
   prepare(dir);
   TrainConfig config = tiny(dir, "run");
-  ASSERT_EQ(train(config, {}), 0);
+  ASSERT_EQ(run(config), 0);
   const auto before = tensors_of(checkpoint_of(config, total_steps));
   config.seed = 2;
-  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("the seed"));
-  ASSERT_EQ(train(config, {"none"}), 0);
+  EXPECT_THAT(input_error_of([&] { run(config); }), HasSubstr("the seed"));
+  ASSERT_EQ(run(config, "none"), 0);
   EXPECT_NE(tensors_of(checkpoint_of(config, total_steps)), before);
 }
 
@@ -119,38 +122,38 @@ TEST(Trainer, RefusesASecondRunOnItsOutput) {
   prepare(dir);
   const TrainConfig config = tiny(dir, "run");
   const DirectoryLock lock(config.output);
-  EXPECT_THAT(input_error_of([&] { train(config, {}); }), HasSubstr("is in use by process"));
+  EXPECT_THAT(input_error_of([&] { run(config); }), HasSubstr("is in use by process"));
 }
 
 TEST(Trainer, RefusesOtherDataAndTokenizersOnResume) {
   const TempDir dir;
   prepare(dir);
   TrainConfig config = tiny(dir, "run");
-  ASSERT_EQ(train(config, {}), 0);
+  ASSERT_EQ(run(config), 0);
   TrainConfig longer = config;
   longer.train.sequence_length = 25;
-  EXPECT_THAT(input_error_of([&] { train(longer, {}); }), HasSubstr("train.sequence_length"));
+  EXPECT_THAT(input_error_of([&] { run(longer); }), HasSubstr("train.sequence_length"));
 
   auto encoder = test::byte_encoder();
   encoder.hash = 0x77;
   prepare_data(test::sample_config(dir), encoder, Overwrite::yes);
-  const std::string message = input_error_of([&] { train(config, {}); });
+  const std::string message = input_error_of([&] { run(config); });
   EXPECT_THAT(message, HasSubstr("made with tokenizer 0000000000001234, but the data with "
                                  "0000000000000077"));
-  EXPECT_THAT(input_error_of([&] { train(config, {dir / "nowhere"}); }), HasSubstr("nowhere"));
+  EXPECT_THAT(input_error_of([&] { run(config, dir / "nowhere"); }), HasSubstr("nowhere"));
 }
 
 TEST(Trainer, RefusesAnotherModelsCheckpoint) {
   const TempDir dir;
   prepare(dir);
   TrainConfig config = tiny(dir, "run");
-  ASSERT_EQ(train(config, {}), 0);
+  ASSERT_EQ(run(config), 0);
   config.model.hidden_size = 64;
-  EXPECT_THAT(input_error_of([&] { train(config, {}); }),
+  EXPECT_THAT(input_error_of([&] { run(config); }),
               HasSubstr("its model.hidden_size is 32, the config's 64"));
   config.model.hidden_size = 32;
   config.model.num_layers = 1;
-  EXPECT_THAT(input_error_of([&] { train(config, {}); }),
+  EXPECT_THAT(input_error_of([&] { run(config); }),
               HasSubstr("its model.num_layers is 2, the config's 1"));
 }
 
@@ -159,7 +162,7 @@ TEST(Trainer, StepsBackOverADamagedCheckpoint) {
   const TempDir dir;
   prepare(dir);
   const TrainConfig whole = tiny(dir, "whole");
-  ASSERT_EQ(train(whole, {}), 0);
+  ASSERT_EQ(run(whole), 0);
   TrainConfig cut = tiny(dir, "cut");
   fs::create_directories(cut.output);
   fs::copy(whole.output + "/checkpoints", cut.output + "/checkpoints", fs::copy_options::recursive);
@@ -167,7 +170,7 @@ TEST(Trainer, StepsBackOverADamagedCheckpoint) {
     if (file.path().extension() == ".safetensors") fs::resize_file(file.path(), 999);
   }
   testing::internal::CaptureStderr();
-  ASSERT_EQ(train(cut, {}), 0);
+  ASSERT_EQ(run(cut), 0);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("damaged"));
   expect_same_end(whole, cut);
 }
