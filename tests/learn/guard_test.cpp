@@ -79,6 +79,72 @@ TEST(SpikeGuard, ARestoredOneJudgesAlike) {
   }
 }
 
+// The plain mean of the first `window` losses, then an exponential one, both by hand.
+TEST(SpikeGuard, StatisticsAreThoseOfTheLastLosses) {
+  GuardConfig config;
+  config.window = 2;
+  SpikeGuard guard(config);
+  guard.judge(1, 4, 1, "");
+  EXPECT_EQ(guard.state().mean, 4);
+  EXPECT_EQ(guard.state().variance, 0);
+  guard.judge(2, 6, 1, "");
+  EXPECT_EQ(guard.state().mean, 5);
+  EXPECT_EQ(guard.state().variance, 1);
+  guard.judge(3, 9, 1, "");
+  EXPECT_EQ(guard.state().mean, 7);
+  EXPECT_EQ(guard.state().variance, 0.5 * (1 + 0.5 * 16));
+  EXPECT_EQ(guard.state().seen, 3);
+}
+
+TEST(SpikeGuard, ASpikeLiesSigmaDeviationsAboveTheMean) {
+  GuardConfig config = skipping();
+  config.sigma = 3;
+  SpikeGuard guard(config);
+  guard.restore({2, 0.25, 10, 0, 0});
+  EXPECT_EQ(guard.judge(1, 3.5, 1, "").finding, Finding::fine) << "not more than 3 · 0.5 above";
+  guard.restore({2, 0.25, 10, 0, 0});
+  EXPECT_EQ(guard.judge(1, 3.51, 1, "").finding, Finding::spike);
+  EXPECT_EQ(guard.judge(1, -9, 1, "").finding, Finding::fine) << "a fall is none";
+  guard.restore({2, 0.25, 9, 0, 0});
+  EXPECT_EQ(guard.judge(1, 99, 1, "").finding, Finding::fine) << "still warming up";
+  guard.restore({2, 0, 10, 0, 0});
+  EXPECT_EQ(guard.judge(1, 2.005, 1, "").finding, Finding::fine) << "the floor under deviations";
+  guard.restore({2, 0, 10, 0, 0});
+  EXPECT_EQ(guard.judge(1, 2.007, 1, "").finding, Finding::spike);
+}
+
+TEST(SpikeGuard, ActionsAreTheConfigs) {
+  GuardConfig config = skipping();
+  config.on_spike = GuardAction::stop;
+  config.on_nan = GuardAction::ignore;
+  const SpikeGuard::State settled{2, 0.25, 10, 0, 2};
+  SpikeGuard guard(config);
+  guard.restore(settled);
+  EXPECT_EQ(guard.judge(1, 99, 1, "").action, GuardAction::stop);
+  EXPECT_EQ(guard.state().mean, 2) << "not learned from";
+  EXPECT_EQ(guard.state().skipped, 0) << "stopped, not skipped";
+  guard.restore(settled);
+  EXPECT_EQ(guard.judge(1, 2, NAN, "").action, GuardAction::ignore);
+  EXPECT_EQ(guard.state().seen, 11) << "a finite loss beside a gradient that is not";
+  EXPECT_EQ(guard.state().consecutive, 0);
+  guard.judge(1, NAN, 1, "");
+  EXPECT_EQ(guard.state().seen, 11);
+}
+
+TEST(SpikeGuard, DecidesUpdatesWhereAFiniteGradientMayBeHeldBack) {
+  const auto decides = [](GuardAction on_spike, GuardAction on_nan) {
+    GuardConfig config;
+    config.on_spike = on_spike;
+    config.on_nan = on_nan;
+    return SpikeGuard(config).decides_updates();
+  };
+  EXPECT_FALSE(decides(GuardAction::ignore, GuardAction::skip));
+  EXPECT_FALSE(decides(GuardAction::ignore, GuardAction::ignore));
+  EXPECT_TRUE(decides(GuardAction::ignore, GuardAction::stop));
+  EXPECT_TRUE(decides(GuardAction::skip, GuardAction::skip));
+  EXPECT_TRUE(decides(GuardAction::stop, GuardAction::skip));
+}
+
 TEST(SpikeGuard, ErrorsNameTheKey) {
   const auto message = [](auto&& change) {
     GuardConfig config;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 
 #include "core/error.h"
 #include "model/golden.h"
@@ -117,6 +118,60 @@ TEST(Learner, TwoResultsMayStandOut) {
   late.queue_gradients({&step.batch, 1}, step.counted);
   late.queue_gradients({&step.batch, 1}, step.counted);
   EXPECT_THROW(late.queue_gradients({&step.batch, 1}, step.counted), Error);
+}
+
+// Sizes that were planned for are limits, and a step without targets has no loss.
+TEST(Learner, TakesWhatWasPlannedFor) {
+  const Golden golden("gqa");
+  LearnerOptions options = options_of(golden, DType::f32);
+  Learner learner(options);
+  learner.initialize_weights(5);
+  const golden::Step step(golden, learner.context(), 0);
+  EXPECT_EQ(learner.compute_gradients({&step.batch, 1}, 0).loss, 0);
+  EXPECT_EQ(learner.evaluate(step.batch).size(), std::size_t(options.micro_tokens));
+  options.micro_tokens = options.tokens_per_step = golden.batch * golden.length - 1;
+  Learner smaller(options);
+  EXPECT_THROW(smaller.queue_gradients({&step.batch, 1}, 1), Error);
+  EXPECT_THROW(smaller.evaluate(step.batch), Error);
+}
+
+// The step's loss is the mean over the targets of all its micro-batches, from the same losses
+// as an evaluation's.
+TEST(Learner, TheLossIsTheMeanOverTheTargetsThatCount) {
+  const Golden golden("gqa");
+  LearnerOptions options = options_of(golden, DType::f32);
+  options.tokens_per_step *= 2;
+  Learner learner(options);
+  learner.initialize_weights(5);
+  const golden::Step one(golden, learner.context(), 0), two(golden, learner.context(), 1);
+  double sum = 0;
+  for (const golden::Step* step : {&one, &two}) {
+    for (const float loss : learner.evaluate(step->batch)) sum += double{loss};
+  }
+  const MicroBatch both[] = {one.batch, two.batch};
+  const std::int64_t targets = one.counted + two.counted;
+  EXPECT_NEAR(learner.compute_gradients(both, targets).loss, sum / double(targets), 1e-6);
+}
+
+TEST(Optimizer, ErrorsNameTheKey) {
+  const auto message = [](auto&& change) -> std::string {
+    OptimizerConfig config;
+    change(config);
+    try {
+      check(config);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(message([](auto& c) { c.beta1 = c.clip = c.weight_decay = 0; }), "no error");
+  EXPECT_TRUE(message([](auto& c) { c.beta1 = -0.1; }).starts_with("optimizer.beta1 is -0.1"));
+  EXPECT_TRUE(message([](auto& c) { c.beta1 = 1; }).starts_with("optimizer.beta1 is 1"));
+  EXPECT_TRUE(message([](auto& c) { c.beta2 = NAN; }).starts_with("optimizer.beta2 is nan"));
+  EXPECT_TRUE(message([](auto& c) { c.epsilon = 0; }).starts_with("optimizer.epsilon is 0"));
+  EXPECT_TRUE(message([](auto& c) { c.clip = -1; }).starts_with("optimizer.clip is -1"));
+  EXPECT_TRUE(
+      message([](auto& c) { c.weight_decay = -1; }).starts_with("optimizer.weight_decay is -1"));
 }
 
 TEST(Learner, AWarmUpChangesNothing) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -30,6 +32,41 @@ TEST(Schedule, TheReportsMultiStep) {
   EXPECT_NEAR(rate_7b(steps_7b * 9 / 10 - 1), 0.316 * 4.2e-4, 0.001 * 4.2e-4);
   EXPECT_DOUBLE_EQ(rate_7b(steps_7b * 9 / 10 + 1), 0.1 * 4.2e-4);
   EXPECT_DOUBLE_EQ(rate_7b(steps_7b), 0.1 * 4.2e-4);
+}
+
+TEST(Schedule, FallsExactlyAtItsMilestones) {
+  ScheduleConfig config;
+  config.peak = 2;
+  config.warmup_steps = 0;
+  const auto rate = [&](double progress) { return learning_rate(config, 7, progress); };
+  EXPECT_EQ(rate(std::nextafter(0.8, 0)), 2);
+  EXPECT_EQ(rate(0.8), 2 * config.factors[0]);
+  EXPECT_EQ(rate(std::nextafter(0.9, 0)), 2 * config.factors[0]);
+  EXPECT_EQ(rate(0.9), 2 * config.factors[1]);
+  EXPECT_DOUBLE_EQ(config.factors[0] * config.factors[0], config.factors[1]) << "1/√10 and 1/10";
+}
+
+// Each limit of the warm-up alone, and the one that is passed first.
+TEST(Schedule, WarmsUpByStepsOrByTheRun) {
+  ScheduleConfig config;
+  config.peak = 1;
+  config.warmup_steps = 10;
+  config.max_warmup = 0.5;
+  config.milestones = {};
+  config.factors = {};
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0, 0), 0.1);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 8, 0), 0.9);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 9, 0), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0, 0.25), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 7, 0.25), 0.8);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0, 0.5), 1);
+  config.max_warmup = 0;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0, 0), 1) << "none";
+  config.kind = ScheduleKind::cosine;
+  config.max_warmup = 1;
+  config.final_factor = 0;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 4, 0.5), 0.25) << "half warmed up, half fallen";
+  EXPECT_NEAR(learning_rate(config, 20, 2), 0, 1e-15) << "beyond the end";
 }
 
 TEST(Schedule, CosineEndsWhereMultiStepDoes) {

@@ -41,5 +41,35 @@ TEST(RunDisplay, OneLineNowAndThen) {
   EXPECT_DOUBLE_EQ(display.seconds_per_step(), 0.5);
 }
 
+// Two steps of which the second is three times as fast: the older one counts 0.95 times.
+TEST(RunDisplay, SpeedsFade) {
+  RunDisplay display(0, 2e6, 1e10, 0);
+  EXPECT_EQ(display.tokens_per_second(), 0);
+  EXPECT_EQ(display.share_of_peak(), 0);
+  StepReport report = step(1, 0.1);
+  EXPECT_THAT(shown(display, report), HasSubstr("step 1  loss")) << "of an unknown number";
+  report.tokens = 3000;
+  report.seconds = 0.25;
+  const std::string line = shown(display, report);
+  const double rate = (0.95 * 1000 + 3000) / (0.95 * 0.5 + 0.25);
+  EXPECT_DOUBLE_EQ(display.tokens_per_second(), rate);
+  EXPECT_DOUBLE_EQ(display.share_of_peak(), rate * 2e6 / 1e10);
+  EXPECT_DOUBLE_EQ(display.seconds_per_step(), (0.95 * 0.5 + 0.25) / 1.95);
+  EXPECT_THAT(line, HasSubstr("5.45k tok/s  109 % of peak  1 min 30 s left"));
+  EXPECT_THAT(line, testing::Not(HasSubstr("skipped")));
+}
+
+TEST(RunDisplay, WithoutAPeakThereIsNoShare) {
+  RunDisplay display(10, 1e6, 0, 0);
+  EXPECT_THAT(shown(display, step(1, 0.1)), testing::Not(HasSubstr("peak")));
+}
+
+TEST(RunDisplay, TheLastStepIsAlwaysShown) {
+  RunDisplay display(3, 1e6, 4e9, 3600);
+  shown(display, step(1, 0.3));
+  EXPECT_EQ(shown(display, step(2, 0.99)), "");
+  EXPECT_THAT(shown(display, step(3, 1)), HasSubstr("step 3/3"));
+}
+
 }  // namespace
 }  // namespace fathom

@@ -64,6 +64,32 @@ TEST(Metrics, ResumingCutsLaterStepsAndHalfLines) {
   EXPECT_EQ(read_file(path), "");
 }
 
+// A run that went back twice: what follows a later step belongs to a past that is done again.
+TEST(Metrics, ResumingCutsFromTheFirstLaterStep) {
+  const std::string path = fresh_file("back_twice");
+  {
+    MetricsLog log(path);
+    for (const int step : {1, 2, 2, 5, 3}) log.write(record_of(step));
+  }
+  { MetricsLog log(path, 3); }
+  std::vector<std::int64_t> steps;
+  for (const MetricsRecord& record : read_metrics(path)) steps.push_back(record.step);
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{1, 2, 2})) << "with both records of step 2";
+}
+
+TEST(Metrics, WritesEveryDigitAndNullForWhatIsNoNumber) {
+  const std::string path = fresh_file("digits");
+  MetricsRecord record;
+  record.step = 1234567890123;
+  record.add("a", 0.1 + 0.2);
+  record.add("b", HUGE_VAL);
+  record.add(metric::of_source("bits_per_byte", "en\"x"), 1e-300);
+  MetricsLog(path).write(record);
+  EXPECT_EQ(read_file(path),
+            "{\"step\": 1234567890123, \"a\": 0.30000000000000004, \"b\": null, "
+            "\"bits_per_byte/en\\\"x\": 1e-300}\n");
+}
+
 std::uint32_t crc_of(std::string_view text) {
   return crc32c(std::as_bytes(std::span(text)));
 }
@@ -73,6 +99,24 @@ TEST(TensorBoard, ChecksumIsCastagnoli) {
   EXPECT_EQ(crc_of(std::string(32, '\0')), 0x8a9136aau);
   EXPECT_EQ(crc_of(std::string(32, '\xff')), 0x62a8ab43u);
   EXPECT_EQ(crc_of("123456789"), 0xe3069283u);
+}
+
+// The mask of TFRecord (a rotation by 15 bits, and a constant) on RFC 3720's last vector:
+// 0xe3069283 turns to 0x2507c60d, and 0xc78ab0e5 with the constant.
+TEST(TensorBoard, MaskedChecksumOfAKnownRecord) {
+  const std::string_view text = "123456789";
+  EXPECT_EQ(masked_crc32c(std::as_bytes(std::span(text))), 0xc78ab0e5u);
+  const std::string record = framed_record(text);
+  ASSERT_EQ(record.size(), 8u + 4 + 9 + 4);
+  EXPECT_EQ(record.substr(0, 8), std::string("\x09\0\0\0\0\0\0\0", 8));
+  EXPECT_EQ(record.substr(12, 9), text);
+  EXPECT_EQ(record.substr(21), "\xe5\xb0\x8a\xc7");
+  const std::string length = record.substr(0, 8);
+  const std::uint32_t crc = crc_of(length);
+  const std::uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+  std::uint32_t stored = 0;
+  std::memcpy(&stored, record.data() + 8, 4);
+  EXPECT_EQ(stored, masked);
 }
 
 TEST(TensorBoard, RecordsAreFramed) {
@@ -97,8 +141,19 @@ TEST(TensorBoard, RecordsAreFramed) {
     if (records == 0) {
       EXPECT_THAT(std::string(message), testing::HasSubstr("brain.Event:2"));
     }
+    // The message's fields in protobuf's encoding: step is field 2, a varint; the session log's
+    // status (1: started) field 1 of field 7; a value has its tag as field 1, its float as field 2.
+    if (records == 1) {
+      EXPECT_THAT(std::string(message), testing::HasSubstr("\x10\x08"));
+      EXPECT_THAT(std::string(message), testing::HasSubstr("\x3a\x02\x08\x01"));
+    }
     if (records == 2) {
-      EXPECT_THAT(std::string(message), testing::HasSubstr("loss"));
+      EXPECT_THAT(std::string(message), testing::HasSubstr("\x10\x08"));
+      const float loss = 0.125f;
+      std::string value(4, 0);
+      std::memcpy(value.data(), &loss, 4);
+      EXPECT_THAT(std::string(message), testing::HasSubstr("\x0a\x04loss\x15" + value));
+      EXPECT_THAT(std::string(message), testing::HasSubstr("gradient_norm"));
     }
     at += 16 + length;
     ++records;

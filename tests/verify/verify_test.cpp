@@ -42,12 +42,13 @@ struct Verified {
 };
 
 Verified verify(const TempDir& dir, const std::string& layouts, Transfers transfers,
-                std::int64_t layers = 4, double loss_tolerance = 0) {
+                std::int64_t layers = 4, double loss_tolerance = 0, double weight_tolerance = 0) {
   if (!std::filesystem::exists(dir / "out")) test::sample_data(dir);
   VerifyOptions options;
   options.transfers = transfers;
   options.directory = dir / "verify";
   options.loss_tolerance = loss_tolerance;
+  options.weight_tolerance = weight_tolerance;
   Verified result;
   result.passed = verify_layouts(parse_layouts(layouts, config_of(dir, layers)), options,
                                  [&](const LayoutVerdict& v) { result.verdicts.push_back(v); });
@@ -73,6 +74,34 @@ TEST(VerifyLayouts, EveryLayoutOfEightRanks) {
                      "pp8 tp8+sp dp8 pp2xdp2xtp2+sp pp4+v2 dp4+nozero tp2xdp4+full pp4xtp2+gpipe",
                      Transfers::all, 16)
                   .passed);
+}
+
+// A layout's own checkpoint has to give the very bits; one rank alone is its own reference.
+TEST(VerifyLayouts, ARingGoesFromEachToItselfAndTheNext) {
+  TempDir dir;
+  const Verified result = verify(dir, "1 dp2 tp2", Transfers::ring, 2);
+  EXPECT_TRUE(result.passed);
+  std::vector<std::string> transfers;
+  for (const LayoutVerdict& v : result.verdicts) {
+    transfers.push_back(v.from + ">" + v.layout);
+    EXPECT_EQ(v.must_be_bits, v.from == v.layout);
+    EXPECT_TRUE(v.same_samples);
+    if (v.must_be_bits || v.layout == "1") {
+      EXPECT_EQ(v.same_bits, v.from.empty() || v.must_be_bits) << transfers.back();
+    }
+  }
+  EXPECT_EQ(transfers, (std::vector<std::string>{">1", ">dp2", ">tp2", "1>1", "1>dp2", "dp2>dp2",
+                                                 "dp2>tp2", "tp2>1", "tp2>tp2"}));
+}
+
+TEST(VerifyLayouts, WeightsHaveATolerance) {
+  TempDir dir;
+  const Verified result = verify(dir, "tp2", Transfers::none, 2, 1, 1e-15);
+  EXPECT_FALSE(result.passed);
+  ASSERT_EQ(result.verdicts.size(), 1u);
+  EXPECT_GT(result.verdicts[0].weight, 1e-15);
+  EXPECT_LT(result.verdicts[0].weight, 1e-4);
+  EXPECT_FALSE(result.verdicts[0].same_bits);
 }
 
 TEST(VerifyLayouts, ADifferenceIsTold) {
@@ -120,12 +149,47 @@ TEST(LayoutChoice, ReadsAxesAndOptions) {
   EXPECT_EQ(parse_layouts("all8", base).size(), 76u);
 }
 
+// Every option in both directions, over a base that says the opposite.
+TEST(LayoutChoice, EachOptionSetsItsKey) {
+  TrainConfig base;
+  const auto with = [&](const std::string& option) {
+    const auto choices = parse_layouts("dp2+" + option, base);
+    EXPECT_EQ(choices.size(), 1u);
+    EXPECT_EQ(choices[0].name, "dp2+" + option);
+    EXPECT_EQ(choices[0].config.parallel.dp, 2);
+    return choices[0].config;
+  };
+  for (const bool on : {false, true}) {
+    base.parallel.sequence_parallel = base.parallel.zero = base.parallel.overlap =
+        base.parallel.peer_memory = !on;
+    const std::string no = on ? "" : "no";
+    EXPECT_EQ(with(no + "sp").parallel.sequence_parallel, on);
+    EXPECT_EQ(with(no + "zero").parallel.zero, on);
+    EXPECT_EQ(with(no + "overlap").parallel.overlap, on);
+    EXPECT_EQ(with(no + "peer").parallel.peer_memory, on);
+    EXPECT_EQ(with("full").parallel.zero, !on) << "what is not said is as in the base";
+  }
+  EXPECT_EQ(with("gpipe").parallel.schedule, PipelineSchedule::gpipe);
+  base.parallel.schedule = PipelineSchedule::gpipe;
+  EXPECT_EQ(with("1f1b").parallel.schedule, PipelineSchedule::one_f_one_b);
+  EXPECT_EQ(with("v3").parallel.virtual_stages, 3);
+  EXPECT_EQ(with("v3").parallel.schedule, PipelineSchedule::interleaved);
+  EXPECT_EQ(with("pieces4").parallel.sequence_pieces, 4);
+  EXPECT_EQ(with("none").train.recompute, RecomputeChoice::none);
+  EXPECT_EQ(with("selective").train.recompute, RecomputeChoice::selective);
+  EXPECT_EQ(with("full").train.recompute, RecomputeChoice::full);
+}
+
 TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
   EXPECT_EQ(error_of("tp2xq3"),
             "layout 'tp2xq3': 'q3' is no axis: write for example pp2xdp2xtp2, tp4, 1 or all8");
   EXPECT_NE(error_of("tp2+fast").find("layout 'tp2+fast': 'fast' is not known: use sp"),
             std::string::npos);
   EXPECT_NE(error_of("").find("no layout is given"), std::string::npos);
+  EXPECT_NE(error_of("tp0").find("'tp0' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("tp65537").find("'tp65537' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("tp2+v").find("'v' is not known"), std::string::npos);
+  EXPECT_NE(error_of("+sp").find("'sp' is no axis"), std::string::npos);
 }
 
 }  // namespace
