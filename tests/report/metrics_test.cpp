@@ -83,7 +83,7 @@ TEST(Metrics, WritesEveryDigitAndNullForWhatIsNoNumber) {
   record.step = 1234567890123;
   record.add("a", 0.1 + 0.2);
   record.add("b", HUGE_VAL);
-  record.add(metric::of_source("bits_per_byte", "en\"x"), 1e-300);
+  record.add("bits_per_byte/en\"x", 1e-300);
   MetricsLog(path).write(record);
   EXPECT_EQ(read_file(path),
             "{\"step\": 1234567890123, \"a\": 0.30000000000000004, \"b\": null, "

@@ -21,7 +21,7 @@ constexpr std::size_t gib = std::size_t{1} << 30;
 
 TrainConfig config_of(std::int64_t micro_batch, RecomputeChoice recompute) {
   TrainConfig config;
-  config.dtype = Precision::f32;
+  config.dtype = DTypeChoice::f32;
   config.model.num_layers = 4;
   config.model.hidden_size = 64;
   config.model.num_heads = 4;

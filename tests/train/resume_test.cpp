@@ -44,7 +44,7 @@ void remove_moments(const std::string& checkpoint) {
   write_file(path, checkpoint_manifest_text(manifest));
 }
 
-constexpr const char* first_tokenizer = "{\"the first\": 1}";
+constexpr const char* first_tokenizer = R"({"model": {"vocab": {"a": 0}}, "added_tokens": []})";
 
 class Refused : public testing::TestWithParam<int> {};
 

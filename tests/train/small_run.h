@@ -11,6 +11,7 @@
 #include "data/sample_data.h"
 #include "io/checksum.h"
 #include "report/metrics.h"
+#include "train/metric_names.h"
 #include "train/trainer.h"
 
 namespace fathom::test {
@@ -21,7 +22,7 @@ inline TrainConfig tiny(const TempDir& dir, const std::string& run) {
   TrainConfig config;
   config.output = dir / run;
   config.threads = 1;
-  config.dtype = Precision::f32;
+  config.dtype = DTypeChoice::f32;
   config.model.num_layers = 2;
   config.model.hidden_size = 32;
   config.model.num_heads = 4;
