@@ -4,6 +4,11 @@
 
 namespace fathom {
 
+void wait_for_disks(Communicator& group) {
+  const PatientWaits patient(group);
+  group.barrier();
+}
+
 std::vector<std::byte> gather_bytes(Communicator& communicator, std::span<const std::byte> bytes) {
   Context context(cpu_device, 0);
   const auto count = static_cast<std::int64_t>(bytes.size());

@@ -93,14 +93,41 @@ class Communicator {
   // that has failed, so that its other threads end.
   virtual void cancel() = 0;
 
+  // Throws a runtime Error when a rank of the job has failed: for long work between collectives.
+  virtual void throw_if_failed() = 0;
+
   // Another timeout for this group than for the one it was split off.
   virtual void set_timeout(double seconds) = 0;
+  virtual double timeout() const = 0;
 
   // What errors call each rank of the group and of the groups split off it; at first
   // "rank 3" in the world.
   virtual void name_ranks(std::vector<std::string> names) = 0;
   virtual std::string name_of(int rank) const = 0;  // any thread
 };
+
+// While it lives, the ranks of a group wait for each other for up to a day: for collectives that
+// wait for other ranks' disks, whose speed no timeout can know. A rank that fails or dies still
+// ends every wait within seconds; only one that hangs alive is noticed late. Not for collectives
+// of the tensors of GPUs.
+class PatientWaits {
+ public:
+  explicit PatientWaits(Communicator& group) : group_(group), seconds_(group.timeout()) {
+    group_.set_timeout(patience_seconds);
+  }
+  ~PatientWaits() { group_.set_timeout(seconds_); }
+  PatientWaits(const PatientWaits&) = delete;
+  PatientWaits& operator=(const PatientWaits&) = delete;
+
+  static constexpr double patience_seconds = 86400;
+
+ private:
+  Communicator& group_;
+  double seconds_;
+};
+
+// A barrier behind ranks' work on disk.
+void wait_for_disks(Communicator& group);
 
 // Every rank's bytes, in the order of the ranks; all of the same count.
 std::vector<std::byte> gather_bytes(Communicator& communicator, std::span<const std::byte> bytes);

@@ -33,7 +33,9 @@ class PeerCommunicator final : public Communicator {
   void barrier() override;
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
   void cancel() override;
+  void throw_if_failed() override { transport_->throw_if_failed(); }
   void set_timeout(double seconds) override { options_.timeout_seconds = seconds; }
+  double timeout() const override { return options_.timeout_seconds; }
   void name_ranks(std::vector<std::string> names) override;
   std::string name_of(int rank) const override;
 

@@ -109,8 +109,7 @@ class ThreadTransport final : public Transport {
     while (queue.empty()) {
       // The job's lock is taken before a mailbox's, never after it.
       lock.unlock();
-      if (const auto failure = group_->job->failure()) fail_runtime("{}", failure->what());
-      if (cancelled_) fail_runtime("this rank has failed");
+      throw_if_failed();
       lock.lock();
       // Woken by a failure between the two: looked at again within a moment.
       const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
@@ -129,6 +128,10 @@ class ThreadTransport final : public Transport {
   }
   void fail_job(const std::string& message) override {
     group_->job->fail(Error(ErrorKind::runtime, message));
+  }
+  void throw_if_failed() override {
+    if (const auto failure = group_->job->failure()) fail_runtime("{}", failure->what());
+    if (cancelled_) fail_runtime("this rank has failed");
   }
   void cancel() override { cancelled_ = true; }
 

@@ -38,6 +38,8 @@ class Transport {
   // Ends the job on all ranks with this message, for a rank whose own thread cannot; any
   // thread.
   virtual void fail_job(const std::string& message) = 0;
+  // Throws a runtime Error when a rank of the job has failed.
+  virtual void throw_if_failed() = 0;
   // take() throws from now on, also in a thread that waits in it.
   virtual void cancel() = 0;
 

@@ -94,7 +94,9 @@ class LateSums final : public Communicator {
     return group_.split(color, name);
   }
   void cancel() override { group_.cancel(); }
+  void throw_if_failed() override { group_.throw_if_failed(); }
   void set_timeout(double seconds) override { group_.set_timeout(seconds); }
+  double timeout() const override { return group_.timeout(); }
   void name_ranks(std::vector<std::string> names) override { group_.name_ranks(std::move(names)); }
   std::string name_of(int rank) const override { return group_.name_of(rank); }
 

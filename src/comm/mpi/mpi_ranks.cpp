@@ -85,6 +85,10 @@ class MpiTransport final : public Transport {
 
   void on_failure(std::function<void()>) override {}  // which ends the process
   void fail_job(const std::string& message) override { end_job(message, 1); }
+  // A failure elsewhere ends the process.
+  void throw_if_failed() override {
+    if (cancelled_) fail_runtime("this rank has failed");
+  }
   void cancel() override { cancelled_ = true; }
 
   std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) override {
@@ -149,7 +153,7 @@ class MpiTransport final : public Transport {
     const auto start = Clock::now();
     for (int polls = 0;; ++polls) {
       if (arrived()) return true;
-      if (cancelled_) fail_runtime("this rank has failed");
+      throw_if_failed();
       forget_sent();
       if (Clock::now() - start >= timeout) return false;
       if (polls < 100) {
