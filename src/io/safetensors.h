@@ -136,36 +136,23 @@ class SafetensorsWriter {
   std::unique_ptr<State> state_;
 };
 
-// Writes a Hugging Face model's weights into `directory`: model.safetensors when
-// they fit into `max_shard_bytes`, else model-00001-of-0000N.safetensors and so
-// on with model.safetensors.index.json, which is written last. Tensors are dealt
-// to shards in the given order; a tensor is never cut.
-class ShardedSafetensorsWriter {
- public:
-  static constexpr std::uint64_t default_shard_bytes = 5'000'000'000;
-
-  ShardedSafetensorsWriter(std::string directory, const std::vector<TensorSpec>& tensors,
-                           std::uint64_t max_shard_bytes = default_shard_bytes,
-                           SafetensorsMetadata metadata = {{"format", "pt"}});
-
-  const std::vector<TensorSpec>& tensors() const { return order_; }  // the order of append()
-  void append(std::string_view name, std::span<const std::byte> bytes);
-  void finish();
-
- private:
-  struct Shard {
-    std::string file;
-    std::vector<TensorSpec> tensors;
-  };
-  void open_next_shard();
-
-  std::string directory_;
-  SafetensorsMetadata metadata_;
-  std::vector<Shard> shards_;
-  std::vector<TensorSpec> order_;
-  std::unordered_map<std::string, std::size_t> shard_of_;
-  std::size_t open_shard_ = 0;  // 1 + index of the shard that `writer_` writes
-  std::optional<SafetensorsWriter> writer_;
+// One file of a Hugging Face model's weights.
+struct SafetensorsShard {
+  std::string file;                 // its name in the directory
+  std::vector<TensorSpec> tensors;  // in the order in which SafetensorsWriter takes them
+  std::uint64_t bytes = 0;          // of the tensors
 };
+
+// The metadata that Hugging Face's libraries expect in each shard.
+inline const SafetensorsMetadata hugging_face_metadata{{"format", "pt"}};
+
+// Deals a model's tensors to files: model.safetensors when all fit into `max_shard_bytes`, else
+// model-00001-of-0000N.safetensors and so on. Tensors are dealt in the given order; none is cut.
+// Throws a runtime Error when a name comes twice.
+std::vector<SafetensorsShard> plan_shards(const std::vector<TensorSpec>& tensors,
+                                          std::uint64_t max_shard_bytes);
+// Writes model.safetensors.index.json into `directory`, once the shards are there; nothing for a
+// single file.
+void write_shard_index(const std::string& directory, const std::vector<SafetensorsShard>& shards);
 
 }  // namespace fathom

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error.h"
@@ -91,66 +92,39 @@ std::uint64_t SafetensorsWriter::finish() {
   return s.checksum.value();
 }
 
-ShardedSafetensorsWriter::ShardedSafetensorsWriter(std::string directory,
-                                                   const std::vector<TensorSpec>& tensors,
-                                                   std::uint64_t max_shard_bytes,
-                                                   SafetensorsMetadata metadata)
-    : directory_(std::move(directory)), metadata_(std::move(metadata)), shards_(1) {
-  std::uint64_t bytes = 0;
+std::vector<SafetensorsShard> plan_shards(const std::vector<TensorSpec>& tensors,
+                                          std::uint64_t max_shard_bytes) {
+  std::vector<SafetensorsShard> shards(1);
+  std::unordered_set<std::string> names;
   for (const TensorSpec& tensor : tensors) {
-    if (!shards_.back().tensors.empty() && bytes + tensor.bytes() > max_shard_bytes) {
-      shards_.emplace_back();
-      bytes = 0;
+    require(names.insert(tensor.name).second, "a model's tensor '{}' is declared twice",
+            tensor.name);
+    if (!shards.back().tensors.empty() && shards.back().bytes + tensor.bytes() > max_shard_bytes) {
+      shards.emplace_back();
     }
-    bytes += tensor.bytes();
-    shards_.back().tensors.push_back(tensor);
+    shards.back().bytes += tensor.bytes();
+    shards.back().tensors.push_back(tensor);
   }
-  for (std::size_t i = 0; i < shards_.size(); ++i) {
-    Shard& shard = shards_[i];
-    shard.file = shards_.size() == 1
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    SafetensorsShard& shard = shards[i];
+    shard.file = shards.size() == 1
                      ? "model.safetensors"
-                     : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards_.size());
-    shard.tensors = in_library_order(std::move(shard.tensors), directory_);
-    for (const TensorSpec& tensor : shard.tensors) {
-      order_.push_back(tensor);
-      const bool fresh = shard_of_.emplace(tensor.name, i).second;
-      require(fresh, "{}: tensor '{}' is declared twice", directory_, tensor.name);
-    }
+                     : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    shard.tensors = in_library_order(std::move(shard.tensors), shard.file);
   }
+  return shards;
 }
 
-// Finishes the open shard, if any, and opens the one after it.
-void ShardedSafetensorsWriter::open_next_shard() {
-  if (writer_) writer_->finish();
-  writer_.reset();
-  const Shard& shard = shards_[open_shard_++];
-  writer_.emplace(directory_ + "/" + shard.file, shard.tensors, metadata_);
-}
-
-void ShardedSafetensorsWriter::append(std::string_view name, std::span<const std::byte> bytes) {
-  const auto shard = shard_of_.find(std::string(name));
-  require(shard != shard_of_.end(), "{}: tensor '{}' was not declared", directory_, name);
-  while (open_shard_ < shard->second + 1) open_next_shard();
-  require(open_shard_ == shard->second + 1, "{}: tensor '{}' comes after its shard was closed",
-          directory_, name);
-  writer_->append(name, bytes);
-}
-
-void ShardedSafetensorsWriter::finish() {
-  while (open_shard_ < shards_.size()) open_next_shard();
-  writer_->finish();
-  writer_.reset();
-  if (shards_.size() == 1) return;
+void write_shard_index(const std::string& directory, const std::vector<SafetensorsShard>& shards) {
+  if (shards.size() == 1) return;
   nlohmann::json index;
   std::uint64_t total = 0;
-  for (const Shard& shard : shards_) {
-    for (const TensorSpec& tensor : shard.tensors) {
-      total += tensor.bytes();
-      index["weight_map"][tensor.name] = shard.file;
-    }
+  for (const SafetensorsShard& shard : shards) {
+    total += shard.bytes;
+    for (const TensorSpec& tensor : shard.tensors) index["weight_map"][tensor.name] = shard.file;
   }
   index["metadata"]["total_size"] = total;
-  write_file_atomically(directory_ + "/model.safetensors.index.json", index.dump(2) + "\n");
+  write_file_atomically(directory + "/model.safetensors.index.json", index.dump(2) + "\n");
 }
 
 }  // namespace fathom

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/context.h"
 #include "io/output_path.h"
+#include "io/safetensors.h"
 #include "model/config.h"
 #include "model/parameters.h"
 
@@ -38,7 +40,7 @@ ModelConfig load_model_config(const std::string& directory);
 // shape or type, or is none of this model's.
 void load_weights(const std::string& directory, ParameterStore& parameters, Context& context);
 
-// Gives `rows` (f32 on the CPU, [count, columns] or [count]) the values of rows
+// Gives `rows` (f32 or bf16 on the CPU, [count, columns] or [count]) the values of rows
 // [first_row, first_row + count) of a parameter.
 using WeightReader =
     std::function<void(const ParameterSpec& spec, std::int64_t first_row, Tensor rows)>;
@@ -59,6 +61,34 @@ struct SaveModelOptions {
   std::optional<std::int64_t> bos_token;
   std::vector<std::int64_t> eos_tokens;
   bool replace = false;  // an existing directory of model_files(); otherwise it is refused
+};
+
+// The files of a model's directory. Those of its weights may be written by several writers, in
+// any order, beside each other; the others follow.
+class ModelFiles {
+ public:
+  // Throws an input Error when the type is no f32 or bf16, or the tokenizer has more tokens than
+  // the model.
+  ModelFiles(const ModelConfig& config, const SaveModelOptions& options);
+
+  const std::vector<SafetensorsShard>& shards() const { return shards_; }
+  void write_shard(const std::string& directory, std::size_t shard,
+                   const WeightReader& weights) const;
+  void write_others(const std::string& directory) const;
+
+ private:
+  // Where the rows of a stored tensor are in a parameter.
+  struct Source {
+    std::size_t parameter;
+    std::int64_t first_row, rows, columns;
+  };
+
+  ModelConfig config_;
+  SaveModelOptions options_;
+  std::vector<ParameterSpec> table_;
+  std::map<std::string, Source> sources_;  // by the stored tensor's name
+  std::vector<SafetensorsShard> shards_;
+  std::string tokenizer_config_;
 };
 
 // Writes the whole directory, atomically: it is complete or not there. Throws an

@@ -7,7 +7,6 @@
 #include "io/atomic_file.h"
 #include "io/json_object.h"
 #include "io/mapped_file.h"
-#include "io/safetensors.h"
 #include "io/stored_values.h"
 #include "model/hugging_face.h"
 
@@ -106,49 +105,64 @@ std::string tokenizer_config_json(const std::string& path, const ModelConfig& co
                    config.max_position);
 }
 
-// Where the rows of a stored tensor stand in our table.
-struct Source {
-  const ParameterSpec* spec;
-  std::int64_t first_row, rows, columns;
-};
+}  // namespace
 
-void write_weights(const std::string& directory, const std::vector<ParameterSpec>& table,
-                   const WeightReader& weights, const SaveModelOptions& options) {
-  std::vector<TensorSpec> specs;
-  std::map<std::string, Source> sources;
-  for (const ParameterSpec& spec : table) {
+ModelFiles::ModelFiles(const ModelConfig& config, const SaveModelOptions& options)
+    : config_(config), options_(options), table_(parameter_table(config)) {
+  if (options.dtype != DType::f32 && options.dtype != DType::bf16) {
+    fail_input("a model is stored as f32 or bf16, not {}", name_of(options.dtype));
+  }
+  if (!options.tokenizer_path.empty()) {
+    tokenizer_config_ = tokenizer_config_json(options.tokenizer_path, config, options);
+  }
+  std::vector<TensorSpec> tensors;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    const ParameterSpec& spec = table_[i];
     std::int64_t row = 0;
     for (const auto& part : spec.parts) {
       std::vector<std::int64_t> shape(spec.shape.dims().begin(), spec.shape.dims().end());
       shape[0] = part.rows;
-      specs.push_back({part.name, stored_type_of(options.dtype), shape});
-      sources[part.name] = {&spec, row, part.rows, spec.shape.elements() / spec.shape[0]};
+      tensors.push_back({part.name, stored_type_of(options.dtype), shape});
+      sources_[part.name] = {i, row, part.rows, spec.shape.elements() / spec.shape[0]};
       row += part.rows;
     }
   }
-  constexpr std::int64_t chunk_values = std::int64_t{4} << 20;
-  ShardedSafetensorsWriter writer(directory, specs, options.max_shard_bytes);
-  std::vector<float> values;
-  std::vector<std::byte> converted;
-  for (const TensorSpec& tensor : writer.tensors()) {
-    const Source& source = sources.at(tensor.name);
+  shards_ = plan_shards(tensors, options.max_shard_bytes);
+}
+
+void ModelFiles::write_shard(const std::string& directory, std::size_t shard,
+                             const WeightReader& weights) const {
+  constexpr std::int64_t chunk_values = std::int64_t{8} << 20;
+  const SafetensorsShard& file = shards_.at(shard);
+  SafetensorsWriter writer(directory + "/" + file.file, file.tensors, hugging_face_metadata);
+  std::vector<std::byte> values;
+  for (const TensorSpec& tensor : file.tensors) {
+    const Source& source = sources_.at(tensor.name);
+    const ParameterSpec& parameter = table_[source.parameter];
     const std::int64_t step = std::max<std::int64_t>(1, chunk_values / source.columns);
     for (std::int64_t row = 0; row < source.rows; row += step) {
       const std::int64_t count = std::min(step, source.rows - row);
-      const bool vector = source.spec->shape.rank() == 1;
-      const Shape shape = vector ? Shape{count} : Shape{count, source.columns};
-      values.resize(static_cast<std::size_t>(shape.elements()));
-      weights(*source.spec, source.first_row + row, Tensor(values.data(), DType::f32, shape));
-      converted.resize(values.size() * size_of(options.dtype));
-      convert_stored(std::as_bytes(std::span(values)), StoredType::f32, converted.data(),
-                     options.dtype);
-      writer.append(tensor.name, converted);
+      const Shape shape = parameter.shape.rank() == 1 ? Shape{count} : Shape{count, source.columns};
+      values.resize(static_cast<std::size_t>(shape.elements()) * size_of(options_.dtype));
+      weights(parameter, source.first_row + row, Tensor(values.data(), options_.dtype, shape));
+      writer.append(tensor.name, values);
     }
   }
   writer.finish();
 }
 
-}  // namespace
+void ModelFiles::write_others(const std::string& directory) const {
+  const auto write = [&](const char* name, std::string_view text) {
+    write_file_atomically(directory + "/" + name, text);
+  };
+  write("config.json", config_json(config_, options_));
+  write("generation_config.json", generation_json(options_));
+  if (!options_.tokenizer_path.empty()) {
+    write("tokenizer.json", MappedFile(options_.tokenizer_path).text());
+    write("tokenizer_config.json", tokenizer_config_);
+  }
+  write_shard_index(directory, shards_);
+}
 
 OwnFiles model_files() {
   return {"config.json",
@@ -162,22 +176,13 @@ OwnFiles model_files() {
 
 void save_model(const std::string& directory, const ModelConfig& config,
                 const WeightReader& weights, const SaveModelOptions& options) {
-  if (options.dtype != DType::f32 && options.dtype != DType::bf16) {
-    fail_input("a model is stored as f32 or bf16, not {}", name_of(options.dtype));
-  }
-  std::string tokenizer_config;
-  if (!options.tokenizer_path.empty()) {
-    tokenizer_config = tokenizer_config_json(options.tokenizer_path, config, options);
-  }
+  const ModelFiles files(config, options);
   AtomicDirectory target =
       options.replace ? AtomicDirectory(directory, model_files()) : AtomicDirectory(directory);
-  write_file_atomically(target.file("config.json"), config_json(config, options));
-  write_file_atomically(target.file("generation_config.json"), generation_json(options));
-  if (!options.tokenizer_path.empty()) {
-    write_file_atomically(target.file("tokenizer.json"), MappedFile(options.tokenizer_path).text());
-    write_file_atomically(target.file("tokenizer_config.json"), tokenizer_config);
+  for (std::size_t i = 0; i < files.shards().size(); ++i) {
+    files.write_shard(target.temporary(), i, weights);
   }
-  write_weights(target.temporary(), parameter_table(config), weights, options);
+  files.write_others(target.temporary());
   target.commit();
 }
 

@@ -126,14 +126,17 @@ TEST(Safetensors, TypesMapBothWays) {
 
 // Writes a, b, c of 8 bytes each as a model directory.
 void write_model(const std::string& directory, std::uint64_t max_shard_bytes) {
-  ShardedSafetensorsWriter writer(
-      directory,
+  const std::vector<SafetensorsShard> shards = plan_shards(
       {{"c", StoredType::u8, {8}}, {"a", StoredType::f32, {2}}, {"b", StoredType::u8, {2, 4}}},
       max_shard_bytes);
-  for (const TensorSpec& spec : writer.tensors()) {
-    writer.append(spec.name, bytes_of(std::string(8, spec.name[0])));
+  for (const SafetensorsShard& shard : shards) {
+    SafetensorsWriter writer(directory + "/" + shard.file, shard.tensors, hugging_face_metadata);
+    for (const TensorSpec& spec : shard.tensors) {
+      writer.append(spec.name, bytes_of(std::string(8, spec.name[0])));
+    }
+    writer.finish();
   }
-  writer.finish();
+  write_shard_index(directory, shards);
 }
 
 TEST(SafetensorsSet, ShardsAreNamedAndIndexedAsHuggingFaceDoes) {
@@ -184,14 +187,15 @@ TEST(SafetensorsSet, BrokenDirectoriesAreRefused) {
   EXPECT_EQ(error(), index + ": tensor 'a' should be in " + (dir / "x") + ", but is not");
 }
 
-TEST(SafetensorsSet, ShardedWriterRefusesUndeclaredAndLateTensors) {
-  const TempDir dir;
-  ShardedSafetensorsWriter writer(dir.path(),
-                                  {{"a", StoredType::u8, {1}}, {"b", StoredType::u8, {1}}}, 1);
-  EXPECT_EQ(runtime_error_of([&] { writer.append("x", bytes_of("1")); }),
-            dir.path() + ": tensor 'x' was not declared");
-  EXPECT_THAT(runtime_error_of([&] { writer.append("b", bytes_of("1")); }),
-              HasSubstr("tensor 'a' is not complete"));
+TEST(SafetensorsSet, ShardsNeverCutATensorAndRefuseNamesTwice) {
+  const std::vector<TensorSpec> tensors{{"a", StoredType::u8, {9}}, {"b", StoredType::u8, {1}}};
+  const std::vector<SafetensorsShard> shards = plan_shards(tensors, 4);
+  ASSERT_EQ(shards.size(), 2u);
+  EXPECT_EQ(shards[0].bytes, 9u);
+  EXPECT_EQ(runtime_error_of([&] {
+              plan_shards({tensors[0], tensors[0]}, 100);
+            }),
+            "a model's tensor 'a' is declared twice");
 }
 
 }  // namespace
