@@ -5,16 +5,43 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace fathom {
 
 namespace {
 
+// Deals the shards to the processes that share their verification.
+class Verifier {
+ public:
+  Verifier(Verify verify, const VerifyShare& share) : verify_(verify), share_(share) {}
+
+  // Compares the content of this process's share, on all threads.
+  void verify(const std::vector<Shard>& shards) {
+    if (verify_ == Verify::structure) return;
+    std::vector<const Shard*> mine;
+    for (const Shard& shard : shards) {
+      if (seen_++ % share_.shares == share_.index) mine.push_back(&shard);
+    }
+    parallel_for(std::ssize(mine), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (share_.between) share_.between();
+        mine[static_cast<std::size_t>(i)]->verify_content();
+      }
+    });
+  }
+
+ private:
+  Verify verify_;
+  const VerifyShare& share_;
+  int seen_ = 0;
+};
+
 TokenStream open_stream(const std::string& directory, const Manifest& manifest,
-                        const SourceEntry& source, Split split, Verify verify) {
+                        const SourceEntry& source, Split split, Verifier& verifier) {
   std::vector<Shard> shards;
   for (const ShardEntry& entry : source.shards[static_cast<int>(split)]) {
-    Shard shard(directory + "/" + entry.file, verify);
+    Shard shard(directory + "/" + entry.file);
     const ShardInfo expected{source.name, manifest.tokenizer_hash, manifest.vocab_size,
                              manifest.eos};
     if (shard.info() != expected || shard.counts() != entry.counts ||
@@ -24,6 +51,7 @@ TokenStream open_stream(const std::string& directory, const Manifest& manifest,
     }
     shards.push_back(std::move(shard));
   }
+  verifier.verify(shards);
   return TokenStream(std::move(shards));
 }
 
@@ -52,26 +80,27 @@ PreparedSource take_source(PreparedData& from, const DataSourceConfig& wanted) {
 
 }  // namespace
 
-PreparedData open_prepared(const std::string& directory, Verify verify) {
+PreparedData open_prepared(const std::string& directory, Verify verify, const VerifyShare& share) {
+  Verifier verifier(verify, share);
   const Manifest manifest = read_manifest(directory);
   PreparedData data{manifest.tokenizer_hash, manifest.vocab_size, manifest.eos, {}, directory};
   for (const SourceEntry& entry : manifest.sources) {
     data.sources.push_back({entry.name, entry.weight,
-                            open_stream(directory, manifest, entry, Split::train, verify),
-                            open_stream(directory, manifest, entry, Split::held_out, verify)});
+                            open_stream(directory, manifest, entry, Split::train, verifier),
+                            open_stream(directory, manifest, entry, Split::held_out, verifier)});
   }
   if (data.sources.empty()) fail_input("{}: holds no sources; prepare the data again", directory);
   return data;
 }
 
-PreparedData open_prepared(const DataConfig& config) {
+PreparedData open_prepared(const DataConfig& config, const VerifyShare& share) {
   const Verify verify = config.verify ? Verify::content : Verify::structure;
   PreparedData data;
   if (config.sources.empty()) {
     if (config.directory.empty()) {
       fail_input("data.directory: missing; name the directory that `fathom data prepare` made");
     }
-    data = open_prepared(config.directory, verify);
+    data = open_prepared(config.directory, verify, share);
   } else {
     std::map<std::string, PreparedData> directories;
     for (const DataSourceConfig& wanted : config.sources) {
@@ -82,7 +111,7 @@ PreparedData open_prepared(const DataConfig& config) {
       }
       auto opened = directories.find(directory);
       if (opened == directories.end()) {
-        opened = directories.emplace(directory, open_prepared(directory, verify)).first;
+        opened = directories.emplace(directory, open_prepared(directory, verify, share)).first;
       }
       const PreparedData& from = opened->second;
       if (data.sources.empty()) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,14 +39,23 @@ struct PreparedData {
   std::string directory;  // the first one, for messages
 };
 
+// Which of the shards' content this process compares with the checksums, when that is asked
+// for: of several that open the same data each takes a share. `between` is called between
+// shards, and may throw to end the work.
+struct VerifyShare {
+  int index = 0, shares = 1;
+  std::function<void()> between;
+};
+
 // One directory with all its sources. Throws an input Error when a shard is
 // missing, damaged, or another than the manifest says.
-PreparedData open_prepared(const std::string& directory, Verify verify = Verify::structure);
+PreparedData open_prepared(const std::string& directory, Verify verify = Verify::structure,
+                           const VerifyShare& share = {});
 
 // What the config asks for: all sources of `directory` with the weights that they
 // were prepared with, or those listed. Sources of weight 0 are left out of
 // training but stay in validation. All must share one tokenizer.
-PreparedData open_prepared(const DataConfig& config);
+PreparedData open_prepared(const DataConfig& config, const VerifyShare& share = {});
 
 // What manifest.json says.
 struct ShardEntry {

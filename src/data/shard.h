@@ -82,6 +82,8 @@ class Shard {
   const ShardInfo& info() const { return info_; }
   const ShardCounts& counts() const { return counts_; }
   std::uint64_t checksum() const { return checksum_; }
+  // What Verify::content does at opening.
+  void verify_content() const;
 
   // Tokens [begin, begin + out.size()). Throws a runtime Error when they are not
   // all there, and an input Error on an id outside the vocabulary (damage that
@@ -96,7 +98,6 @@ class Shard {
 
  private:
   void open(std::span<const std::byte> bytes, Verify verify);
-  void verify_content() const;
   template <class Token>
   void read_as(std::int64_t begin, std::span<std::int32_t> out) const;
 
