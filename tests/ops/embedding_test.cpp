@@ -11,10 +11,10 @@ using namespace test;
 class EmbeddingTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(EmbeddingTest);
 
-// Ids of a table of 11 rows that starts at id 20, some outside it.
+// Ids of a table of 11 rows that starts at id 20: all of its rows, and some outside it.
 Values some_ids(Size n) {
   Values ids(n);
-  for (Size i = 0; i < n; ++i) ids[i] = static_cast<double>(18 + (i * i + 3 * i) % 15);
+  for (Size i = 0; i < n; ++i) ids[i] = static_cast<double>(18 + (i * 7 + 3) % 15);
   return ids;
 }
 constexpr Size table_rows = 11, first_id = 20;
