@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "cli/tiny_run.h"
 
@@ -59,7 +60,7 @@ TEST_F(Output, FilesAreWrittenThroughLinks) {
   EXPECT_TRUE(fs::is_regular_file(target));
 }
 
-TEST_F(Output, FifosAndDevicesAreWrittenInto) {
+TEST_F(Output, FifosAreWrittenInto) {
   const std::string pipe = dir_ / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
@@ -72,12 +73,18 @@ TEST_F(Output, FifosAndDevicesAreWrittenInto) {
   EXPECT_EQ(read(reader, arrived.data(), arrived.size()), 14);
   close(reader);
   EXPECT_TRUE(fs::is_fifo(pipe));
+}
 
-  fs::create_symlink("/dev/full", dir_ / "full");
-  const Outcome full = encode(dir_ / "full");
-  EXPECT_EQ(full.code, 1);
-  EXPECT_THAT(full.err, HasSubstr("No space left on device"));
-  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+// On a device of the test's own: a defect here would replace the machine's.
+TEST_F(Output, DevicesAreWrittenInto) {
+  const std::string full = dir_ / "full";
+  if (mknod(full.c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0) {
+    GTEST_SKIP() << "takes the right to make devices";
+  }
+  const Outcome outcome = encode(full);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(full));
+  EXPECT_TRUE(fs::is_character_file(full));
 }
 
 TEST_F(Output, StandardOutputHasAFileNameToo) {

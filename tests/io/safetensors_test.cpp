@@ -114,6 +114,18 @@ TEST(Safetensors, FileWithoutTensorsReadsBack) {
   EXPECT_TRUE(SafetensorsFile(dir / "x").tensors().empty());
 }
 
+// Readers map the values where they are.
+TEST(Safetensors, ValuesBeginAtAMultipleOfEightBytes) {
+  const TempDir dir;
+  for (std::size_t length = 1; length <= 8; ++length) {
+    const TensorSpec spec{std::string(length, 'n'), StoredType::u8, {1}};
+    SafetensorsWriter writer(dir / "a", {spec});
+    writer.append(spec.name, bytes_of("x"));
+    writer.finish();
+    EXPECT_EQ(std::filesystem::file_size(dir / "a") % 8, 1u) << length;
+  }
+}
+
 TEST(Safetensors, TypesMapBothWays) {
   for (const DType dtype :
        {DType::f32, DType::bf16, DType::i32, DType::u32, DType::u16, DType::u8}) {
@@ -181,6 +193,10 @@ TEST(SafetensorsSet, BrokenDirectoriesAreRefused) {
   EXPECT_EQ(error(), index +
                          ": the shard of tensor 'a' is '../x', which is no file beside the "
                          "index");
+  for (const char* outside : {"..", "", "/x"}) {
+    write_file(index, fmt::format(R"({{"weight_map": {{"a": "{}"}}}})", outside));
+    EXPECT_THAT(error(), HasSubstr("which is no file beside the index")) << outside;
+  }
   write_file(index, R"({"weight_map": {"a": "x"}})");
   EXPECT_EQ(error(), (dir / "x") + ": cannot read this file: No such file or directory");
   SafetensorsWriter(dir / "x", {}).finish();

@@ -4,14 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "core/error.h"
 #include "io/safetensors.h"
-#include "io/stored_values.h"
 
 namespace fathom {
 namespace {
@@ -242,16 +240,6 @@ TEST(HuggingFace, TokenizerMustFit) {
   std::ofstream(tokenizer) << R"({"model": {"vocab": {"a": 50}}})";
   EXPECT_THAT(save(), HasSubstr("has a token 50, but the model's vocabulary ends at 49"));
   EXPECT_EQ(load_model_config(saved.directory).vocab_size, 50);  // the old one still stands
-}
-
-TEST(StoredValues, HalfPrecisionIsExact) {
-  EXPECT_EQ(float_of_half(0x3c00), 1.0f);
-  EXPECT_EQ(float_of_half(0xc000), -2.0f);
-  EXPECT_EQ(float_of_half(0x7bff), 65504.0f);
-  EXPECT_EQ(float_of_half(0x0001), 0x1p-24f);
-  EXPECT_EQ(float_of_half(0x03ff), 0x3ffp-24f);
-  EXPECT_TRUE(std::isinf(float_of_half(0x7c00)));
-  EXPECT_TRUE(std::isnan(float_of_half(0x7e00)));
 }
 
 }  // namespace

@@ -1,0 +1,60 @@
+// Values of files as we compute with them.
+#include "io/stored_values.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+TEST(StoredValues, HalfPrecisionIsExact) {
+  EXPECT_EQ(float_of_half(0x3c00), 1.0f);
+  EXPECT_EQ(float_of_half(0xc000), -2.0f);
+  EXPECT_EQ(float_of_half(0x7bff), 65504.0f);
+  EXPECT_EQ(float_of_half(0x0400), 0x1p-14f);
+  EXPECT_EQ(float_of_half(0x0001), 0x1p-24f);
+  EXPECT_EQ(float_of_half(0x83ff), -0x3ffp-24f);
+  EXPECT_TRUE(std::signbit(float_of_half(0x8000)));
+  EXPECT_EQ(float_of_half(0xfc00), -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(float_of_half(0x7e00)));
+}
+
+// As `to`, from an address that is not aligned.
+template <class From, class To>
+std::vector<float> converted(const std::vector<From>& values, StoredType type) {
+  std::vector<std::byte> bytes(values.size() * sizeof(From) + 1);
+  std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(From));
+  std::vector<To> out(values.size());
+  convert_stored(std::span(bytes).subspan(1), type, out.data(), dtype_of<To>);
+  std::vector<float> floats;
+  for (const To value : out) floats.push_back(static_cast<float>(value));
+  return floats;
+}
+
+TEST(StoredValues, EachTypeBecomesEach) {
+  const std::vector<float> floats = {1, -2, 1.00390625f, 3e38f};
+  const std::vector<std::uint16_t> halves = {0x3c00, 0xc000, 0x3c04};
+  EXPECT_EQ((converted<float, float>(floats, StoredType::f32)), floats);
+  // A tie goes to the even neighbour.
+  EXPECT_EQ((converted<float, bfloat16>({1, 1.00390625f}, StoredType::f32)),
+            (std::vector<float>{1, 1}));
+  EXPECT_EQ((converted<std::uint16_t, float>(halves, StoredType::f16)),
+            (std::vector<float>{1, -2, 1.00390625f}));
+  EXPECT_EQ((converted<std::uint16_t, float>({0x3f80, 0xc000}, StoredType::bf16)),
+            (std::vector<float>{1, -2}));
+  EXPECT_TRUE(is_convertible(StoredType::f32));
+  EXPECT_TRUE(is_convertible(StoredType::bf16));
+  EXPECT_TRUE(is_convertible(StoredType::f16));
+  EXPECT_FALSE(is_convertible(StoredType::i32));
+  float out = 0;
+  EXPECT_THROW(convert_stored({}, StoredType::i32, &out, DType::f32), Error);
+}
+
+}  // namespace
+}  // namespace fathom
