@@ -38,7 +38,7 @@
 
   // Ticks of an axis. dygraphs' own on a logarithmic one are not at round numbers: here
   // they are at powers of ten, and at 2 and 5 times or all multiples of them where there
-  // is room. An axis of less than a decade may have too few of these.
+  // is room. A narrow axis has too few of these and takes the ticks of a linear one.
   function ticks(low, high, pixels, options, graph, values) {
     const most = pixels / options("pixelsPerLabel");
     const first = Math.floor(Math.log10(low));
@@ -54,7 +54,8 @@
       if (inside.length < 3) break;
       if (inside.length <= most) return inside.map((v) => ({ v, label: tick(v), has_tick: true }));
     }
-    return Dygraph.numericTicks(low, high, pixels, options, graph, values);
+    const linear = (name) => name !== "logscale" && options(name);
+    return Dygraph.numericTicks(low, high, pixels, linear, graph, values);
   }
 
   function element(tag, properties, ...children) {
