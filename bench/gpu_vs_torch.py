@@ -3,17 +3,13 @@
 
 Whole training steps (forward, backward, clipping, AdamW) of the same model on the same
 number of tokens a step: `fathom bench gpu`, always with f32 gradients, master weights and
-moments, and a PyTorch peer script with everything in bf16 and with f32 states. The peer is
-no part of this repository; it has to take
+moments, and bench/torch_train.py, which is PyTorch's torch.compile and
+scaled_dot_product_attention, with everything in bf16 and with f32 weights and states.
+Every measurement is a process of its own, in turns, on an otherwise idle card. A peer
+that runs out of memory is tried again with half the micro-batch, and at last with
+recomputation.
 
-    PEER train --shape NAME --mb N --T N --accum N --mode bf16|f32 --steps N [--ckpt]
-
-and to print a JSON object a line, with "what": "train", "tok_s", "tflops" and "mem_gib" in
-the one that counts. Every measurement is a process of its own, in turns, on an otherwise
-idle card. A peer that runs out of memory is tried again with half the micro-batch, and at
-last with recomputation.
-
-    bench/gpu_vs_torch.py --peer PEER [--shapes 7b,1b,gqa3b,350m] [--turns 1]
+    bench/gpu_vs_torch.py [--python torch/bin/python] [--shapes 7b,1b,gqa3b,350m] [--turns 1]
 
 A measurement takes 20 to 40 seconds, PyTorch's compilation included, longer where a peer
 has to be tried again; one shape with its three variants about 100 seconds a turn. What
@@ -30,6 +26,7 @@ import sys
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+PEER = REPOSITORY / "bench/torch_train.py"
 
 # The peer's micro-batch in sequences and its steps: some 12 seconds of them, so that the
 # card is as hot as it is for us.
@@ -39,14 +36,16 @@ SHAPES = {
     "gqa3b": {"model": "3b-gqa", "bf16": (4, False), "f32": (2, False), "steps": 13},
     "350m": {"model": "bench-350m", "bf16": (4, False), "f32": (4, False), "steps": 50},
 }
+PRECISIONS = {"bf16": "bf16", "f32": "autocast"}  # of the peer, by variant
+WARM_STEPS = 2  # the first compiles
 TITLES = {"ours": "Fathom, f32 states", "bf16": "PyTorch, all bf16", "f32": "PyTorch, f32 states"}
 
 
-def run(command, limit):
+def run(command, limit, text=None):
     """The process's output and whether it succeeded; its last lines go to stderr if not."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=limit)
+                              text=True, timeout=limit, input=text)
     except subprocess.TimeoutExpired:
         print(f"  no result within {limit} s: {' '.join(command)}", file=sys.stderr)
         return "", False
@@ -55,9 +54,12 @@ def run(command, limit):
     return done.stdout, done.returncode == 0
 
 
+def model_file(shape):
+    return str(REPOSITORY / "configs" / "models" / (SHAPES[shape]["model"] + ".toml"))
+
+
 def measure_ours(options, shape):
-    model = REPOSITORY / "configs" / "models" / (SHAPES[shape]["model"] + ".toml")
-    command = [options.fathom, "bench", "gpu", "--brief", "--json", "--model", str(model),
+    command = [options.fathom, "bench", "gpu", "--brief", "--json", "--model", model_file(shape),
                "--tokens-per-step", str(options.tokens), "--sequence-length", str(options.length),
                "--heat", "8"] + options.fathom_options.split()
     output, fine = run(command, options.limit)
@@ -84,23 +86,23 @@ def peer_attempts(options, shape, mode):
 def measure_peer(options, shape, mode):
     sequences = options.tokens // options.length
     for micro_batch, recompute in peer_attempts(options, shape, mode):
-        command = [options.python, options.peer, "train", "--shape", shape,
-                   "--mb", str(micro_batch), "--T", str(options.length),
-                   "--accum", str(sequences // micro_batch), "--mode", mode,
-                   "--steps", str(SHAPES[shape]["steps"])] + (["--ckpt"] if recompute else [])
-        output, fine = run(command, options.limit)
-        results = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-        results = [result for result in results if result.get("what") == "train"]
-        if fine and results:
-            return {"tokens": results[-1]["tok_s"], "tflops": results[-1]["tflops"],
+        command = [options.python, str(PEER), "--device", "cuda", "--model", model_file(shape),
+                   "--sequences", str(micro_batch), "--length", str(options.length),
+                   "--accumulate", str(sequences // micro_batch),
+                   "--precision", PRECISIONS[mode]] + (["--recompute"] if recompute else [])
+        output, fine = run(command, options.limit, f"{WARM_STEPS}\n{SHAPES[shape]['steps']}\n")
+        if fine:
+            result = json.loads(output.splitlines()[-1])
+            return {"tokens": result["tokens_per_second"],
+                    "tflops": result["flops_per_second"] / 1e12,
                     "how": f"{micro_batch} x {options.length}, "
-                           f"{'full' if recompute else 'none'}, {results[-1]['mem_gib']:.0f} GiB"}
+                           f"{'full' if recompute else 'none'}, {result['peak_gib']:.0f} GiB, "
+                           f"PyTorch {result['torch']}"}
     return None
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", required=True, help="the PyTorch script")
     parser.add_argument("--fathom", default=str(REPOSITORY / "build/cuda/fathom"))
     parser.add_argument("--python", default=sys.executable, help="the one that has PyTorch")
     parser.add_argument("--shapes", default=",".join(SHAPES))

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Training steps of a Llama in PyTorch, timed: the peer of train_vs_torch.py and gpu_vs_torch.py.
+
+Reads numbers from stdin, one a line. For each it takes so many steps (forward,
+backward, clipping by the global norm, AdamW) on random tokens and prints one JSON
+object: the median of the steps' rates and what the model is. The process stays warm
+between them, so that two programs can take turns on one machine. The first steps
+compile: ask for some before those that count.
+
+    echo 3 8 | tr ' ' '\\n' | bench/torch_train.py --model configs/models/ladder-1b.toml \\
+        --device cuda --sequences 4 --accumulate 2 --length 4096 --precision bf16
+
+What PyTorch offers is used: scaled_dot_product_attention, torch.compile of the whole
+model, fused AdamW, clipping over lists, one product for q, k and v and one for gate
+and up. --precision says where numbers are kept: f32, everything in f32; autocast, f32
+weights, gradients and states with products in bf16; bf16, everything in bf16.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+import tomllib
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
+
+# The fastest first; what a device or a dtype lacks is passed over.
+ATTENTION = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION,
+             SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+
+class Attention(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.heads, self.kv_heads = model["num_heads"], model["num_kv_heads"]
+        self.head_dim = model["head_dim"]
+        width = model["hidden_size"]
+        self.qkv = nn.Linear(width, (self.heads + 2 * self.kv_heads) * self.head_dim, bias=False)
+        self.output = nn.Linear(self.heads * self.head_dim, width, bias=False)
+
+    def forward(self, x, rotation):
+        batch, length, _ = x.shape
+        heads = self.qkv(x).view(batch, length, -1, self.head_dim).transpose(1, 2)
+        q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        attended = functional.scaled_dot_product_attention(
+            rotate(q, rotation), rotate(k, rotation), v, is_causal=True,
+            enable_gqa=self.heads != self.kv_heads)
+        return self.output(attended.transpose(1, 2).reshape(batch, length, -1))
+
+
+def rotate(x, rotation):
+    cosine, sine = rotation
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cosine - second * sine, second * cosine + first * sine),
+                     dim=-1).to(x.dtype)
+
+
+class Mlp(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        width, inner = model["hidden_size"], model["intermediate_size"]
+        self.gate_up = nn.Linear(width, 2 * inner, bias=False)
+        self.down = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x):
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(functional.silu(gate) * up)
+
+
+class Block(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        width, epsilon = model["hidden_size"], model["rms_norm_eps"]
+        self.attention_norm, self.mlp_norm = nn.RMSNorm(width, epsilon), nn.RMSNorm(width, epsilon)
+        self.attention, self.mlp = Attention(model), Mlp(model)
+
+    def forward(self, x, rotation):
+        x = x + self.attention(self.attention_norm(x), rotation)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class Llama(nn.Module):
+    def __init__(self, model, recompute):
+        super().__init__()
+        width = model["hidden_size"]
+        self.recompute = recompute
+        self.embedding = nn.Embedding(model["vocab_size"], width)
+        self.blocks = nn.ModuleList(Block(model) for _ in range(model["num_layers"]))
+        self.norm = nn.RMSNorm(width, model["rms_norm_eps"])
+        self.head = nn.Linear(width, model["vocab_size"], bias=False)
+
+    def forward(self, ids, targets, rotation):
+        x = self.embedding(ids)
+        for block in self.blocks:
+            x = checkpoint(block, x, rotation, use_reentrant=False) if self.recompute \
+                else block(x, rotation)
+        logits = self.head(self.norm(x))
+        return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+
+def read_model(text):
+    """A model's TOML file, or its keys as JSON, with the sizes that Fathom derives."""
+    if text.lstrip().startswith("{"):
+        model = json.loads(text)
+    else:
+        with open(text, "rb") as file:
+            model = tomllib.load(file)["model"]
+    width, heads = model["hidden_size"], model["num_heads"]
+    derived = {"num_kv_heads": heads, "head_dim": width // heads,
+               "intermediate_size": (width * 8 // 3 + 63) // 64 * 64,
+               "rope_theta": 10000.0, "rms_norm_eps": 1e-6}
+    return {**model, **{key: model.get(key) or value for key, value in derived.items()}}
+
+
+class Training:
+    def __init__(self, options, model):
+        torch.manual_seed(1)
+        self.options, self.model = options, model
+        dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+        with torch.device(options.device):
+            self.llama = Llama(model, options.recompute).to(dtype)
+            self.rotation = self.rotation_of(dtype)
+        for parameter in self.llama.parameters():
+            if parameter.dim() == 2:
+                nn.init.normal_(parameter, std=0.006)
+        self.loss_of = torch.compile(self.llama) if options.compile else self.llama
+        self.optimizer = torch.optim.AdamW(self.llama.parameters(), lr=1e-4, betas=(0.9, 0.95),
+                                           weight_decay=0.1, fused=True)
+
+    def rotation_of(self, dtype):
+        half = self.model["head_dim"] // 2
+        frequencies = self.model["rope_theta"] ** (-torch.arange(half) / half)
+        angles = torch.outer(torch.arange(self.options.length), frequencies)
+        return angles.cos().to(dtype), angles.sin().to(dtype)
+
+    def step(self):
+        options = self.options
+        for _ in range(options.accumulate):
+            ids = torch.randint(self.model["vocab_size"], (options.sequences, options.length + 1),
+                                device=options.device)
+            with torch.autocast(options.device, torch.bfloat16, options.precision == "autocast"):
+                loss = self.loss_of(ids[:, :-1], ids[:, 1:], self.rotation)
+            (loss / options.accumulate).backward()
+        nn.utils.clip_grad_norm_(self.llama.parameters(), 1.0, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.item()  # waits for the device
+
+    def tokens_per_second(self, steps):
+        seconds = []
+        for _ in range(steps):
+            start = time.perf_counter()
+            self.step()
+            if self.options.device == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+        options = self.options
+        return (options.accumulate * options.sequences * options.length /
+                statistics.median(seconds))
+
+    def flops_per_token(self):
+        """As Fathom counts: 6 a matrix weight, and causal attention."""
+        products = sum(p.numel() for p in self.llama.parameters() if p.dim() == 2)
+        products -= self.llama.embedding.weight.numel()
+        attention = self.model["num_layers"] * self.model["num_heads"] * self.model["head_dim"]
+        return 6 * products + 6 * attention * self.options.length
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="TOML file with [model], or JSON")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--sequences", type=int, default=8, help="of a micro-batch")
+    parser.add_argument("--accumulate", type=int, default=1, help="micro-batches of a step")
+    parser.add_argument("--length", type=int, default=512, help="tokens of a sequence")
+    parser.add_argument("--precision", choices=("f32", "autocast", "bf16"), default="autocast")
+    parser.add_argument("--recompute", action="store_true", help="activations, block by block")
+    parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: PyTorch's choice")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    training = Training(options, read_model(options.model))
+    facts = {"torch": torch.__version__, "precision": options.precision,
+             "compile": options.compile, "threads": torch.get_num_threads(),
+             "parameters": sum(p.numel() for p in training.llama.parameters())}
+    for line in sys.stdin:
+        with sdpa_kernel(ATTENTION, set_priority=True):
+            rate = training.tokens_per_second(int(line))
+        result = {**facts, "tokens_per_second": rate,
+                  "flops_per_second": rate * training.flops_per_token()}
+        if options.device == "cuda":
+            result["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
