@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto tokenizer =
         Tokenizer::from_json({reinterpret_cast<const char*>(data), size}, "fuzz");
-    const auto ids = tokenizer.encode("ab <s> \xe4\xb8\xad\xe6 12\n e\xcc\x81 \xff");
+    const auto ids =
+        tokenizer.encode("ab <s> \xe4\xb8\xad\xe6 12\n e\xcc\x81 \xff", encode_parsing_specials);
     tokenizer.decode(ids, SpecialTokens::keep);
     StreamDecoder stream(tokenizer);
     for (const auto id : ids) stream.push(id);

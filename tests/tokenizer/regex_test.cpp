@@ -26,6 +26,11 @@ TEST(Regex, SyntaxOfRubyKeepsItsMeaning) {
   EXPECT_THAT(matches(R"(\h+)", "g1fx"), ElementsAre("1f"));
   EXPECT_THAT(matches(R"(a{1,2}+)", "aaaaa"), ElementsAre("aaaaa"));
   EXPECT_THAT(matches("a{,2}b", "aaab"), ElementsAre("aab"));
+  EXPECT_THAT(matches("xa{,2}b", "xb xaab xaaab"), ElementsAre("xb", "xaab"));
+  EXPECT_THAT(matches(R"(\p{Word}+)", "a_1\u0301-b"), ElementsAre("a_1\u0301", "b"));
+  EXPECT_THAT(matches(R"([[:alnum:]]+)", "a_1-b"), ElementsAre("a", "1", "b"));
+  EXPECT_THAT(matches(R"([[:punct:]]+)", "a-$b"), ElementsAre("-$"));
+  EXPECT_THAT(matches(R"([[:xdigit:]]+)", "ag1F"), ElementsAre("a", "1F"));
   EXPECT_THAT(matches("(?m).+", "a\nb"), ElementsAre("a\nb"));
   EXPECT_THAT(matches("x(?i)a|b", "xA B b xB"), ElementsAre("xA", "xB"));
   EXPECT_THAT(matches(R"([[a-c]x]+)", "abxy"), ElementsAre("abx"));
@@ -38,7 +43,8 @@ TEST(Regex, SyntaxOfRubyKeepsItsMeaning) {
 }
 
 TEST(Regex, WhiteSpaceIsUnicodes) {
-  EXPECT_THAT(matches(R"(\s+)", "a\u3000\u00a0b\u180ec"), ElementsAre("\u3000\u00a0"));
+  EXPECT_THAT(matches(R"(\s+)", "a\u3000\u00a0b\u180ec\u2028\u2029d"),
+              ElementsAre("\u3000\u00a0", "\u2028\u2029"));
 }
 
 TEST(Regex, EmptyMatchesDoNotRepeat) {

@@ -3,9 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "text/utf8.h"
-#include "tokenizer/byte_level.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/unicode_classes.h"
 
 namespace fathom {
 namespace {
@@ -150,7 +149,7 @@ TEST(PreTokenizer, SplitsAtCharacters) {
   EXPECT_THAT(pieces(R"({"type":"CharDelimiterSplit","delimiter":"-"})", "a-ab--b"),
               ElementsAre(0, 10, 1));
   EXPECT_THAT(pieces(R"({"type":"WhitespaceSplit"})", " a!\u3000b "), ElementsAre(17, 1));
-  EXPECT_THAT(pieces(R"({"type":"Whitespace"})", "ab!!b a"), ElementsAre(10, 16, 1, 0));
+  EXPECT_THAT(pieces(R"({"type":"Whitespace"})", "ab!!b a! b"), ElementsAre(10, 16, 1, 0, 15, 1));
   EXPECT_THAT(pieces(R"({"type":"BertPreTokenizer"})", "a!! a"), ElementsAre(0, 15, 15, 0));
   const auto punctuation = [](const std::string& behavior) {
     return R"({"type":"Punctuation","behavior":")" + behavior + "\"}";
@@ -185,6 +184,7 @@ TEST(NormalizerStep, RewritesText) {
   EXPECT_EQ(normal(R"({"type":"Prepend","prepend":"_"})", "ab"), "_ab");
   EXPECT_EQ(normal(R"({"type":"Lowercase"})", "ÀBİ"), "àbi\u0307");
   EXPECT_EQ(normal(R"({"type":"NFC"})", "e\u0301ﬁ"), "éﬁ");
+  EXPECT_EQ(normal(R"({"type":"NFC"})", "e\u0301"), "é");
   EXPECT_EQ(normal(R"({"type":"NFD"})", "éﬁ"), "e\u0301ﬁ");
   EXPECT_EQ(normal(R"({"type":"NFKC"})", "e\u0301ﬁ"), "éfi");
   EXPECT_EQ(normal(R"({"type":"NFKD"})", "éﬁ"), "e\u0301fi");
@@ -199,6 +199,25 @@ TEST(NormalizerStep, RewritesText) {
   EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})", "baab"), "bxb");
   EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"String":"aa"},"content":"x"})", "baaab"),
             "bxab");
+}
+
+// Where Hugging Face's tables and ours disagree, theirs hold.
+TEST(UnicodeClasses, AreThoseOfHuggingFace) {
+  using namespace tokenizer;
+  for (const char32_t c : U"!/:@[`{~$¿—。\u166d\U000111c9") {
+    if (c != 0) EXPECT_TRUE(is_punctuation(c)) << std::hex << static_cast<unsigned>(c);
+  }
+  for (const char32_t c : U"a0 €中\u2e43\U00011fff") {
+    EXPECT_FALSE(is_punctuation(c)) << std::hex << static_cast<unsigned>(c);
+  }
+  EXPECT_TRUE(is_mark(0x301) && is_mark(0x903) && is_mark(0x20dd));
+  EXPECT_TRUE(is_nonspacing_mark(0x301) && is_nonspacing_mark(0x1734));
+  EXPECT_FALSE(is_mark('e') || is_mark(0x7fd) || is_mark(0x1abf));
+  EXPECT_FALSE(is_nonspacing_mark(0x903) || is_nonspacing_mark(0x7fd));
+  EXPECT_TRUE(is_control(0x7) && is_control(0x200d) && is_control(0xe000));
+  EXPECT_FALSE(is_control('\n') || is_control('a') || is_control(0x8e2));
+  EXPECT_TRUE(is_cjk_ideograph(0x2b920) && is_cjk_ideograph(0x2fa1f));
+  EXPECT_FALSE(is_cjk_ideograph(0x2b820) || is_cjk_ideograph(0x3042));
 }
 
 TEST(NormalizerStep, BertCleansAsAsked) {
