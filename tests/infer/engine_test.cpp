@@ -124,6 +124,21 @@ TEST(Engine, EndsAtAnEndTokenOfItsOwn) {
   EXPECT_EQ(outputs.at(0).finish, FinishReason::end_of_text);
 }
 
+// A long prompt is read in parts; the steps that only read draw nothing.
+TEST(Engine, DrawsNothingWhileAPromptIsRead) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, small_options(model, 20, 4, {1, 8}));
+  engine.submit(request_of(prompt_of(20, 2), 2));
+  EXPECT_TRUE(engine.step().empty());
+  EXPECT_TRUE(engine.step().empty());
+  ASSERT_EQ(engine.step().size(), 1u);
+  const auto last = engine.step();
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_EQ(last[0].finish, FinishReason::length);
+  EXPECT_TRUE(engine.idle());
+  EXPECT_TRUE(engine.step().empty());
+}
+
 TEST(Engine, StopsAtTheEndOfTheContext) {
   TinyModel model;
   Engine engine(model.stage, model.context, small_options(model, 8, 4, {1, 16}));

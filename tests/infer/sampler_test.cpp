@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/philox.h"
 
 namespace fathom::infer {
 namespace {
@@ -89,6 +90,109 @@ TEST(TokenSampler, RepetitionPenaltyIsThatOfTransformers) {
   options.temperature = 0;
   options.repetition_penalty = 4;
   EXPECT_EQ(sampler.sample(logits, std::vector<std::int32_t>{2}, options), 0);
+}
+
+// Every filter at the tie or sum where it turns, in numbers that floats hold exactly.
+TEST(TokenSampler, FiltersTurnExactlyAtTheirBounds) {
+  TokenSampler sampler;
+  const std::vector<float> even(4, 0.0f);  // probabilities 1/4 each
+  const auto kept = [&](auto change) {
+    SamplingOptions options;
+    change(options);
+    return tokens_of(sampler.distribution(even, {}, options));
+  };
+  using O = SamplingOptions;
+  EXPECT_THAT(kept([](O& o) { o.top_p = 0.25; }), ElementsAre(0));
+  EXPECT_THAT(kept([](O& o) { o.top_p = 0.5; }), ElementsAre(0, 1));
+  EXPECT_THAT(kept([](O& o) { o.top_p = 0.75; }), ElementsAre(0, 1, 2));
+  EXPECT_THAT(kept([](O& o) { o.top_p = 0.75000001; }), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(kept([](O& o) { o.top_p = 1; }), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(kept([](O& o) { o.min_p = 1; }), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(kept([](O& o) { o.top_k = 1; }), ElementsAre(0));
+  EXPECT_THAT(kept([](O& o) { o.top_k = 4; }), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(kept([](O& o) { o.top_k = 3, o.top_p = 0.5; }), ElementsAre(0, 1));
+  EXPECT_THAT(kept([](O& o) { o.top_k = INT64_MAX; }).size(), 4u);
+}
+
+// The distribution itself, against the softmax in long double: temperature before top-k
+// before top-p before min-p, each renormalised.
+TEST(TokenSampler, HasTheExactDistribution) {
+  TokenSampler sampler;
+  const std::vector<float> logits{2.0f, 0.5f, 1.0f, -1.0f, 0.5f};
+  const auto expect = [&](const SamplingOptions& options, const std::vector<std::int32_t>& order) {
+    long double sum = 0;
+    const auto weight = [&](std::int32_t token) {
+      return std::exp(static_cast<long double>(logits[static_cast<std::size_t>(token)]) /
+                      static_cast<long double>(options.temperature));
+    };
+    for (const std::int32_t token : order) sum += weight(token);
+    const auto candidates = sampler.distribution(logits, {}, options);
+    ASSERT_EQ(tokens_of(candidates), order);
+    for (const Candidate& c : candidates) {
+      EXPECT_NEAR(c.probability, static_cast<double>(weight(c.token) / sum), 1e-15);
+    }
+  };
+  SamplingOptions options;
+  expect(options, {0, 1, 2, 3, 4});  // in the order of the logits: nothing is filtered
+  options.temperature = 0.5;
+  expect(options, {0, 1, 2, 3, 4});
+  options.top_k = 4;
+  expect(options, {0, 2, 1, 4});
+  options.top_k = 3;  // of the equal tokens 1 and 4 the smaller id
+  expect(options, {0, 2, 1});
+  options.top_k = 0;
+  options.temperature = 2;
+  options.top_p = 0.5;  // 0.36 + 0.22 at this temperature; at 1 token 0 has 0.54 alone
+  expect(options, {0, 2});
+  options.top_p = 1;
+  options.min_p = 0.45;  // e^-0.75 = 0.47 stays, e^-1.5 goes
+  expect(options, {0, 2, 1, 4});
+  options.temperature = 1;
+  expect(options, {0});
+}
+
+TEST(TokenSampler, TakesAnyTemperature) {
+  TokenSampler sampler;
+  SamplingOptions options;
+  const std::vector<float> logits{1.0f, 80.0f, -80.0f, 80.0f};
+  options.temperature = 1e-300;
+  const auto cold = sampler.distribution(logits, {}, options);
+  EXPECT_EQ(cold[1].probability, 0.5);
+  EXPECT_EQ(cold[3].probability, 0.5);
+  EXPECT_EQ(cold[0].probability, 0.0);
+  options.temperature = 1e300;
+  for (const Candidate& c : sampler.distribution(logits, {}, options)) {
+    EXPECT_NEAR(c.probability, 0.25, 1e-15);
+  }
+}
+
+TEST(TokenSampler, NeverDrawsMaskedTokens) {
+  TokenSampler sampler({1, 4});
+  SamplingOptions options;
+  const std::vector<float> logits{1, 9, 2, 3, 9};
+  EXPECT_THAT(tokens_of(sampler.distribution(logits, {}, options)), ElementsAre(0, 2, 3));
+  options.repetition_penalty = 1.5;  // masked after the penalty
+  const std::vector<std::int32_t> history{1, 3};
+  EXPECT_THAT(tokens_of(sampler.distribution(logits, history, options)), ElementsAre(0, 2, 3));
+  options.temperature = 0;
+  EXPECT_EQ(sampler.sample(logits, {}, options), 3);
+  EXPECT_THAT([&] { TokenSampler({0}).sample(std::vector<float>{5}, {}, options); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("no logit is a finite number")));
+}
+
+// The random number is that of the token's place: Philox at (seed, stream, place).
+TEST(TokenSampler, DrawsByTheInverseOfTheDistribution) {
+  TokenSampler sampler;
+  SamplingOptions options;
+  options.seed = 9;
+  options.stream = 4;
+  const std::vector<float> logits = logits_of({0.1, 0.2, 0.3, 0.4});
+  std::vector<std::int32_t> history;
+  for (int place = 0; place < 200; ++place, history.push_back(0)) {
+    const double u = Philox{9, 4}.uniform(static_cast<std::uint64_t>(place));
+    const std::int32_t expected = u < 0.1 ? 0 : u < 0.3 ? 1 : u < 0.6 ? 2 : 3;
+    EXPECT_EQ(sampler.sample(logits, history, options), expected) << place;
+  }
 }
 
 TEST(TokenSampler, DrawsFromTheExactDistribution) {

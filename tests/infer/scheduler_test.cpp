@@ -87,6 +87,67 @@ TEST(Scheduler, PreemptsTheYoungestWhenPagesRunOut) {
   EXPECT_EQ(chunks[0].sequence->id, 0u);
 }
 
+// A preempted sequence is the next to be admitted, before those that never ran.
+TEST(Scheduler, ReadmitsAPreemptedSequenceFirst) {
+  Scheduler scheduler(4, 4, {2, 64});
+  scheduler.add(make_sequence(0, 4, 9));
+  scheduler.add(make_sequence(1, 4, 9));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.add(make_sequence(2, 1, 2));
+  scheduler.add(make_sequence(3, 1, 2));
+  while (scheduler.preemptions() == 0) run_step(scheduler, scheduler.schedule());
+  std::vector<SequenceId> admitted, done;
+  while (!scheduler.empty()) {
+    const auto chunks = scheduler.schedule();
+    for (const Chunk& chunk : chunks) {
+      if (chunk.first == 0) admitted.push_back(chunk.sequence->id);
+    }
+    for (const SequenceId id : run_step(scheduler, chunks)) done.push_back(id);
+  }
+  EXPECT_THAT(admitted, testing::ElementsAre(1u, 2u, 3u));
+  EXPECT_THAT(done, testing::ElementsAre(0u, 1u, 2u, 3u));
+}
+
+// A page to spare for each sequence that runs: without it the newcomer would be
+// preempted in the next step.
+TEST(Scheduler, AdmitsOnlyBesideASparePageForEachThatRuns) {
+  Scheduler scheduler(3, 4, {4, 64});
+  scheduler.add(make_sequence(0, 4, 4));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.add(make_sequence(1, 8, 1));  // needs 2 pages; 2 are free, one of them spare
+  auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_EQ(chunks[0].sequence->id, 0u);
+  EXPECT_EQ(scheduler.num_waiting(), 1);
+}
+
+// Nobody overtakes the first in line.
+TEST(Scheduler, AdmitsInTheOrderOfArrival) {
+  Scheduler scheduler(5, 4, {4, 64});
+  scheduler.add(make_sequence(0, 8, 1));
+  run_step(scheduler, {});
+  scheduler.add(make_sequence(1, 17, 1));  // 5 pages: waits for 0 to end
+  scheduler.add(make_sequence(2, 1, 1));
+  const auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_THAT(run_step(scheduler, chunks), testing::ElementsAre(0u));
+  const auto next = scheduler.schedule();
+  ASSERT_FALSE(next.empty());
+  EXPECT_EQ(next[0].sequence->id, 1u);
+}
+
+TEST(Scheduler, EndsASequenceAtItsEndTokenBeforeItsLength) {
+  Sequence sequence = make_sequence(0, 3, 1);
+  sequence.end_tokens = {7, 2};
+  sequence.append(2);  // the end token is also the last there is room for
+  EXPECT_EQ(sequence.finish, FinishReason::end_of_text);
+  sequence = make_sequence(0, 3, 2);
+  sequence.append(2);
+  EXPECT_EQ(sequence.finish, FinishReason::none);
+  sequence.append(2);
+  EXPECT_EQ(sequence.finish, FinishReason::length);
+}
+
 TEST(Scheduler, CancelsWaitingAndRunning) {
   Scheduler scheduler(4, 4, {1, 8});
   scheduler.add(make_sequence(0, 4, 4));

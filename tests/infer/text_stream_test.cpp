@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "infer/tiny_model.h"
+
 namespace fathom::infer {
 namespace {
 
@@ -50,6 +52,44 @@ TEST(StopMatcher, DoesNotDependOnTheCuts) {
     ASSERT_TRUE(matcher.stopped());
     ASSERT_EQ(out + matcher.finish(), text.substr(0, end)) << cuts;
   }
+}
+
+// Whatever the order of the list: of "b" and "abc" in "xabc" the second begins earlier.
+TEST(StopMatcher, TheEarliestInTheTextWins) {
+  for (const std::vector<std::string>& stops :
+       {std::vector<std::string>{"d", "b"}, {"b", "d"}, {"b", "d", "b"}}) {
+    StopMatcher matcher(stops);
+    EXPECT_EQ(matcher.push("abcde"), "a");
+    EXPECT_TRUE(matcher.stopped());
+  }
+  for (const std::vector<std::string>& stops :
+       {std::vector<std::string>{"abc", "b"}, {"b", "abc"}}) {
+    StopMatcher matcher(stops);
+    EXPECT_EQ(matcher.push("xabc"), "x");
+  }
+}
+
+TEST(TextStream, GivesWholeCharactersAndHeldBackTextBeforeBrokenBytes) {
+  const Tokenizer tokenizer = Tokenizer::from_json(test::byte_tokenizer());
+  TextStream stream(tokenizer, {"ab-stop"});
+  const std::string text = "\xe5\x8c\x97 ab\xe4";  // a character, a stop's beginning, a broken one
+  std::string out;
+  std::vector<std::string> pieces;
+  for (const char c : text) pieces.push_back(stream.push(static_cast<unsigned char>(c)));
+  EXPECT_EQ(pieces[0] + pieces[1], "");
+  EXPECT_EQ(pieces[2], "\xe5\x8c\x97");
+  EXPECT_EQ(pieces[4] + pieces[5] + pieces[6], "");
+  EXPECT_EQ(stream.finish(), "ab\xe4");
+  EXPECT_FALSE(stream.stopped());
+}
+
+TEST(TextStream, FindsAStopThatTheLastBytesComplete) {
+  const Tokenizer tokenizer = Tokenizer::from_json(test::byte_tokenizer());
+  TextStream stream(tokenizer, {"\xe4"});
+  EXPECT_EQ(stream.push('a'), "a");
+  EXPECT_EQ(stream.push(0xe4), "");
+  EXPECT_EQ(stream.finish(), "");
+  EXPECT_TRUE(stream.stopped());
 }
 
 }  // namespace
