@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -105,7 +106,10 @@ StepShape shape_of(const Arguments& a) {
                                       {"--sequence-length", a.sequence_length},
                                       {"--logits-chunk", a.logits_chunk},
                                       {"--steps", std::int64_t{a.steps}}}) {
-    if (value < 1) fail_input("{} is {}: use 1 or more", option, value);
+    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+    if (value < 1 || value > most) {
+      fail_input("{} is {}: use 1 or more, and at most {}", option, value, most);
+    }
   }
   if (a.tokens_per_step % a.sequence_length != 0) {
     fail_input("--tokens-per-step ({}) is not a multiple of --sequence-length ({})",

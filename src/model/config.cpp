@@ -12,6 +12,27 @@ void check_positive(const char* key, std::int64_t value) {
   }
 }
 
+// Sizes that fit alone may multiply to what no 64-bit number holds.
+void check_products(const ModelConfig& c) {
+  // A million times the largest models; bytes of weights and states still fit.
+  constexpr double limit = 1e18, states = 16;
+  const auto d = static_cast<double>(c.hidden_size), layers = static_cast<double>(c.num_layers);
+  const double heads = static_cast<double>(c.num_heads + c.num_kv_heads);
+  const double attention = 2 * d * heads * static_cast<double>(c.head_dim);
+  const double mlp = 3 * d * static_cast<double>(c.intermediate_size);
+  const double parameters = layers * (attention + mlp) + 2 * d * static_cast<double>(c.vocab_size);
+  if (parameters > limit / states) {
+    fail_input(
+        "the model's sizes make {:.1e} parameters: lower model.num_layers ({}), hidden_size ({}), "
+        "num_heads ({}), intermediate_size ({}) or vocab_size ({})",
+        parameters, c.num_layers, c.hidden_size, c.num_heads, c.intermediate_size, c.vocab_size);
+  }
+  if (static_cast<double>(c.max_position) * static_cast<double>(c.head_dim) > limit / states) {
+    fail_input("model.max_position ({}) times model.head_dim ({}) is too large a table of angles",
+               c.max_position, c.head_dim);
+  }
+}
+
 }  // namespace
 
 ModelConfig resolve(ModelConfig c) {
@@ -41,6 +62,7 @@ ModelConfig resolve(ModelConfig c) {
   if (c.intermediate_size == 0) c.intermediate_size = (c.hidden_size * 8 / 3 + 63) / 64 * 64;
   check_positive("intermediate_size", c.intermediate_size);
   check_positive("vocab_size", c.vocab_size);
+  check_products(c);
   if (!(c.rope_theta > 0)) fail_input("model.rope_theta is {}: use a positive value", c.rope_theta);
   if (!(c.rms_norm_eps >= 0)) fail_input("model.rms_norm_eps is {}: use 1e-6", c.rms_norm_eps);
   if (!(c.init_std > 0)) fail_input("model.init_std is {}: use 0.006", c.init_std);

@@ -29,7 +29,13 @@ void check(const TokenizerTrainConfig& config) {
     fail_input("pad_to_multiple: {} is outside 1 to 65536", config.pad_to_multiple);
   }
   if (config.min_frequency < 1) fail_input("min_frequency: wants at least 1");
-  if (config.memory_mb < 16) fail_input("memory_mb: wants at least 16");
+  constexpr std::int64_t most_mb = std::int64_t{1} << 40;  // whose bytes are still a number
+  if (config.memory_mb < 16 || config.memory_mb > most_mb) {
+    fail_input("memory_mb: {} is outside 16 to {}", config.memory_mb, most_mb);
+  }
+  if (config.report_mb < 0 || config.report_mb > most_mb) {
+    fail_input("report_mb: {} is outside 0 to {}", config.report_mb, most_mb);
+  }
   auto names = config.special_tokens;
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);

@@ -10,6 +10,9 @@
 namespace fathom {
 namespace {
 
+// A thousand times the largest runs; sums and products with it are still numbers.
+constexpr std::int64_t max_run_tokens = 1'000'000'000'000'000'000;
+
 void check_at_least(const char* key, std::int64_t value, std::int64_t least) {
   if (value < least) fail_input("{} is {}: use {} or more", key, value, least);
 }
@@ -72,6 +75,14 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
   }
   if (c.steps) check_at_least("train.steps", *c.steps, 1);
   if (c.tokens) check_at_least("train.tokens", *c.tokens, 1);
+  const std::int64_t tokens_per_step = c.global_batch * c.sequence_length;
+  if (c.steps && *c.steps > max_run_tokens / tokens_per_step) {
+    fail_input("train.steps ({}) of {} tokens each are more than {} tokens", *c.steps,
+               tokens_per_step, max_run_tokens);
+  }
+  if (c.tokens && *c.tokens > max_run_tokens) {
+    fail_input("train.tokens is {}: use at most {}", *c.tokens, max_run_tokens);
+  }
   if (!c.steps && !c.tokens && !c.epochs && !c.max_minutes) {
     fail_input("train: the run has no end: give train.steps, tokens, epochs or max_minutes");
   }
@@ -81,7 +92,8 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
 std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
   std::int64_t tokens = c.tokens.value_or(0);
   if (c.epochs) {
-    const double wanted = std::ceil(*c.epochs * static_cast<double>(train_tokens));
+    const double wanted = std::min(std::ceil(*c.epochs * static_cast<double>(train_tokens)),
+                                   static_cast<double>(max_run_tokens));
     const auto whole = std::max<std::int64_t>(1, static_cast<std::int64_t>(wanted));
     tokens = tokens == 0 ? whole : std::min(tokens, whole);
   }

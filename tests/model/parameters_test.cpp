@@ -70,6 +70,34 @@ TEST(ModelConfig, RefusesImpossibleSizesByKey) {
   EXPECT_EQ(error_of(c), "model.vocab_size is 0: use a value between 1 and 2147483647");
 }
 
+// Each fits by itself; the products would overflow.
+TEST(ModelConfig, RefusesSizesWhoseProductsAreTooLarge) {
+  constexpr std::int64_t large = 2'000'000'000;
+  for (std::int64_t ModelConfig::*size :
+       {&ModelConfig::num_layers, &ModelConfig::hidden_size, &ModelConfig::intermediate_size}) {
+    ModelConfig c = deepseek_7b();
+    c.hidden_size = 1 << 20;
+    c.vocab_size = 1 << 24;
+    c.*size = large;
+    c.num_heads = c.num_kv_heads = 32;
+    EXPECT_NE(error_of(c).find("parameters: lower model.num_layers"), std::string::npos)
+        << error_of(c);
+  }
+  ModelConfig c = deepseek_7b();
+  c.max_position = large;
+  c.head_dim = large;
+  c.hidden_size = c.num_heads = c.num_kv_heads = 1;
+  EXPECT_EQ(error_of(c),
+            "model.max_position (2000000000) times model.head_dim (2000000000) is too large a "
+            "table of angles");
+  c = deepseek_7b();
+  c.num_layers = 1000;
+  c.hidden_size = 100'000;
+  c.num_heads = c.num_kv_heads = 1000;
+  c.head_dim = 100;
+  EXPECT_EQ(error_of(c), "no error");
+}
+
 TEST(ParameterTable, NamesAreUniqueAndPartsCoverTheRows) {
   std::set<std::string> names, hugging_face;
   for (const ParameterSpec& spec : parameter_table(deepseek_7b())) {

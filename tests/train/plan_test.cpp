@@ -113,6 +113,14 @@ TEST(Plan, TimeAloneHasNoLastStep) {
   EXPECT_DOUBLE_EQ(plan.progress(position(5, 500, 30)), 0.25);
 }
 
+// Epochs without bounds are many tokens, not a number that has overflowed.
+TEST(Plan, HasANumberOfTokensForAnyEpochs) {
+  TrainConfig config = small();
+  config.train.steps.reset();
+  config.train.epochs = 1e300;
+  EXPECT_GT(resolve(config, {300, 10000}).max_tokens, std::int64_t{1} << 40);
+}
+
 TEST(Plan, ImpossibleSizesNameTheirKey) {
   struct Wrong {
     std::function<void(TrainConfig&)> change;
@@ -141,6 +149,11 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
       {[](auto& c) { c.train.epochs = -1; }, "train.epochs is -1"},
       {[](auto& c) { c.train.max_minutes = 0; }, "train.max_minutes is 0"},
       {[](auto& c) { c.train.tokens = 0; }, "train.tokens is 0"},
+      {[](auto& c) { c.train.steps = INT64_MAX; }, "train.steps (9223372036854775807) of "},
+      {[](auto& c) { c.train.tokens = INT64_MAX; }, "train.tokens is 9223372036854775807: use at"},
+      {[](auto& c) { c.train.sequence_length = INT64_MAX; },
+       "train.sequence_length (9223372036854775807) is longer than"},
+      {[](auto& c) { c.train.global_batch = INT64_MAX; }, "more than 2^31 tokens"},
       {[](auto& c) { c.threads = -1; }, "threads is -1"},
       {[](auto& c) { c.seed = -1; }, "seed is -1"},
       {[](auto& c) { c.validation.every_steps = -1; }, "validation.every_steps is -1"},
