@@ -100,6 +100,7 @@ void print_text(const TextArguments& arguments) {
 void add_data(CLI::App& app) {
   CLI::App* data = app.add_subcommand("data", "Prepare text for training");
   data->require_subcommand(1);
+  data->footer("Example: fathom data prepare data.toml");
 
   CLI::App* command = data->add_subcommand("prepare", "Turn text into token shards");
   const auto arguments = std::make_shared<PrepareArguments>();

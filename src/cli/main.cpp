@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -35,6 +36,34 @@ void hold_standard_streams() {
     // The lowest free number is this one.
     if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::abort();
   }
+}
+
+// A whole number that 64 bits cannot hold; CLI11 would take the largest that they can.
+std::string too_large(const std::string& text) {
+  errno = 0;
+  if (text.starts_with('-')) {
+    std::strtoll(text.c_str(), nullptr, 0);
+  } else {
+    std::strtoull(text.c_str(), nullptr, 0);
+  }
+  return errno == ERANGE ? text + " is a larger number than 64 bits hold" : "";
+}
+
+// The same for signed options, of which there is one bit less.
+std::string too_large_signed(const std::string& text) {
+  errno = 0;
+  std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? text + " is a larger number than 64 bits with a sign hold" : "";
+}
+
+// Gives every option for a whole number, of all commands, the check above.
+void check_number_sizes(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();  // "INT", or "INT:POSITIVE" with a check
+    if (type.starts_with("INT")) option->check(CLI::Validator(too_large_signed, ""));
+    if (type.starts_with("UINT")) option->check(CLI::Validator(too_large, ""));
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) check_number_sizes(*command);
 }
 
 // Why the command line names no command: "fathom data has no command 'prepar': did you mean
@@ -79,6 +108,7 @@ int main(int argc, char** argv) {
   cli::add_tokenizer(app);
   cli::add_train(app);
   cli::add_verify(app);
+  check_number_sizes(app);
   try {
     app.parse(argc, argv);
     std::cout.flush();

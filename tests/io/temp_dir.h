@@ -16,9 +16,9 @@ namespace fathom::test {
 
 class TempDir {
  public:
-  TempDir() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = std::string(info->test_suite_name()) + "." + info->name();
+  TempDir() : TempDir(name_of_test()) {}
+  // One that several tests share has a name of its own.
+  explicit TempDir(std::string name) {
     for (char& c : name) c = c == '/' ? '_' : c;
     path_ = std::filesystem::path(testing::TempDir()) /
             ("fathom-" + std::to_string(getpid()) + "-" + name);
@@ -41,6 +41,11 @@ class TempDir {
   }
 
  private:
+  static std::string name_of_test() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    return std::string(info->test_suite_name()) + "." + info->name();
+  }
+
   std::filesystem::path path_;
 };
 
