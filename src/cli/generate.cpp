@@ -39,18 +39,22 @@ struct Prompt {
   std::string text, name;
 };
 
-// One prompt a line, as text or as JSON; packed files too. Empty lines are left out.
+// One prompt a line, or JSON lines: objects with a prompt, in a .jsonl file strings too.
 std::vector<Prompt> read_prompts(const std::string& path) {
   DocumentOptions options;
   options.otherwise = TextFormat::lines;
   options.fields = {"prompt", "text"};
   options.bare_strings = true;
+  options.keep_empty_lines = true;
+  options.remedy = "use a string, or an object with \"prompt\" as a string";
   DocumentCounts counts;
   std::vector<Prompt> prompts;
   for (Document& document : read_documents(path, options, counts)) {
+    // A blank line is no prompt; an empty one in JSON is an error of the engine's.
+    if (document.text.empty() && document.metadata.empty()) continue;
     prompts.push_back({std::move(document.text), std::move(document.source)});
   }
-  for (const std::string& line : lines_about(counts)) log::warning("{}", line);
+  for (const std::string& line : lines_about(counts)) log::warning("--prompts: {}", line);
   if (prompts.empty()) fail_input("{}: there is no prompt in it", path);
   return prompts;
 }
@@ -254,7 +258,7 @@ void add_generate(CLI::App& app) {
       ->required();
   c->add_option("--prompt", a.prompts, "text to continue; several give JSON lines")->take_all();
   c->add_option("--prompts", a.prompts_file,
-                "file with a prompt a line: text, or JSON with \"prompt\"; packed too");
+                "file with a prompt a line, or JSON lines; packed or not");
   c->add_option("--max-tokens", a.max_tokens, "tokens to generate at most")->capture_default_str();
   c->add_option("--temperature", a.sampling.temperature, "0: always the likeliest token")
       ->capture_default_str();

@@ -1,5 +1,7 @@
 #include "io/byte_reader.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -16,6 +18,10 @@ class FileBytes : public ByteReader {
   explicit FileBytes(const std::string& path)
       : path_(path), file_(std::fopen(path.c_str(), "rbe"), &std::fclose) {
     if (!file_) fail_input("{}: cannot read this file: {}", path, std::strerror(errno));
+    struct stat status {};
+    if (fstat(fileno(file_.get()), &status) == 0 && S_ISDIR(status.st_mode)) {
+      fail_input("{}: is a directory; name a file", path);
+    }
     std::setvbuf(file_.get(), nullptr, _IONBF, 0);  // callers read in large pieces
   }
 

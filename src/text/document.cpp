@@ -93,7 +93,7 @@ std::string complaint_about(const JsonField& field, const DocumentOptions& optio
       return fmt::format("not valid JSON at column {}", field.column);
     case Found::bare_text:
     case Found::not_an_object:
-      return "not a JSON object";
+      return options.bare_strings ? "neither a string nor an object" : "not a JSON object";
     case Found::other_type:
       return fmt::format("the field {} is no string", names);
     case Found::absent:
