@@ -37,7 +37,7 @@ bool clearly_not_utf8(std::string_view sample) {
 // Asian encodings pair them, and bytes between ASCII on both sides.
 struct Pairs {
   std::array<std::size_t, 256> lead{};
-  std::size_t pairs = 0, low_trail = 0, beyond_ascii = 0, isolated = 0;
+  std::size_t pairs = 0, low_trail = 0, beyond_ascii = 0, isolated = 0, from_c0 = 0, from_e0 = 0;
 };
 
 Pairs pairs_of(std::string_view sample) {
@@ -48,6 +48,8 @@ Pairs pairs_of(std::string_view sample) {
   for (std::size_t i = 0; i < sample.size(); ++i) {
     if (at(i) < 0x80) continue;
     ++pairs.beyond_ascii;
+    pairs.from_c0 += at(i) >= 0xc0;
+    pairs.from_e0 += at(i) >= 0xe0;
     pairs.isolated += at(i + 1) < 0x80 && (i == 0 || at(i - 1) < 0x80);
   }
   for (std::size_t i = 0; i < sample.size(); ++i) {
@@ -78,7 +80,9 @@ std::optional<std::string_view> likely_encoding(std::string_view sample) {
   if (share(0x82, 0x83, 25)) return "SHIFT_JIS";  // kana
   if (pairs.low_trail * 4 > pairs.pairs && share(0xa4, 0xc6, 50)) return "BIG5";
   if (share(0xa4, 0xa5, 25)) return "EUC-JP";  // kana
-  if (share(0xc0, 0xff, 95)) return "WINDOWS-1251";
+  // Its letters are from 0xc0, the small ones, of which text has more, from 0xe0.
+  const bool cyrillic = pairs.from_c0 * 100 >= pairs.beyond_ascii * 95;
+  if (cyrillic && pairs.from_e0 * 2 > pairs.beyond_ascii) return "WINDOWS-1251";
   if (pairs.low_trail * 10 < pairs.pairs && share(0xb0, 0xc8, 95)) return "EUC-KR";
   return "GB18030";
 }

@@ -81,6 +81,7 @@ TEST(Encoding, TextOfAnotherEncodingIsToldFromStrayBytes) {
   EXPECT_EQ(likely(std::string(10'000, 'a') + "\xe9\xe9\xe9\xe9\xe9"), "-");
   EXPECT_EQ(likely("\xce\xc4\xbc\xfe\xb1\xe0\xc2\xeb\xa3\xac\xd6\xd0\xb9\xfa\xc8\xcb\n"),
             "GB18030");
+  EXPECT_EQ(likely("\xd6\xd0\xce\xc4\xd3\xef\xc1\xcf\n"), "GB18030");
   EXPECT_EQ(likely("d\xe9j\xe0 vu, no\xebl, caf\xe9, \xe9t\xe9"), "WINDOWS-1252");
   EXPECT_EQ(likely("\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0! \xca\xe0\xea \xe4\xe5\xeb\xe0?"),
             "WINDOWS-1251");
