@@ -137,6 +137,7 @@ std::vector<std::string> expand_braces(const std::string& text) {
 std::vector<std::string> match_pattern(const std::string& pattern) {
   Matcher matcher;
   for (const std::string& choice : expand_braces(pattern)) {
+    if (choice.empty()) continue;
     const auto names = split_path(choice);
     matcher.match(choice.starts_with("/") ? "/" : "", names);
   }

@@ -97,6 +97,7 @@ TEST(Glob, BracesGiveEachChoice) {
   EXPECT_THAT(input_error_of([&] { expand_braces(many); }), testing::HasSubstr("more than 10000"));
   Tree tree{"en/a.txt", "zh/b.txt", "fr/c.txt"};
   EXPECT_THAT(tree.match("{zh,en}/*.txt"), ElementsAre("en/a.txt", "zh/b.txt"));
+  EXPECT_THAT(match_pattern("{,}"), IsEmpty());
 }
 
 TEST(InputFiles, ComeInOrderAndOnce) {
