@@ -6,12 +6,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
 #include "core/context.h"
 #include "infer/tiny_model.h"
+#include "io/packed.h"
 #include "model/hugging_face.h"
 #include "model/parameters.h"
 #include "model/stage.h"
@@ -274,6 +276,24 @@ TEST(Generate, StreamsOnePromptAsText) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_GT(outcome.out.size(), 1u);
   EXPECT_EQ(outcome.out.find("\"prompt\""), std::string::npos);
+}
+
+TEST(Generate, TakesPromptsWithCarriageReturnsAndPacked) {
+  const std::string json = "\xef\xbb\xbf{\"prompt\": \"one\"}\r\n\r\n{\"text\": \"two\"}\r\n";
+  const std::map<std::string, std::string> files = {{"p.txt", "one\r\n\r\ntwo\r\n"},
+                                                    {"p.jsonl", json},
+                                                    {"p", test::gzip(json)},
+                                                    {"p.gz", test::gzip("one\ntwo\n")}};
+  for (const auto& [name, content] : files) {
+    const std::string file = temporary(name);
+    std::ofstream(file, std::ios::binary) << content;
+    const Outcome outcome =
+        run("generate " + model_directory() + " --max-tokens 1 --prompts " + file);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.out, '\n'), 2) << name << outcome.out;
+    EXPECT_THAT(outcome.out, HasSubstr("\"prompt\":\"one\"")) << name;
+    EXPECT_THAT(outcome.out, HasSubstr("\"prompt\":\"two\"")) << name;
+  }
 }
 
 TEST(Generate, SaysWhatIsWrongInOneLine) {

@@ -1,0 +1,98 @@
+// Commands that read text, from the outside: what is read, refused or told.
+#include <gmock/gmock.h>
+
+#include "cli/tiny_run.h"
+#include "io/packed.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::HasSubstr;
+
+class TextInput : public testing::Test {
+ protected:
+  void SetUp() override {
+    const Outcome trained = fathom({"tokenizer", "train", write("words.txt", "one two three\n"),
+                                    "--vocab-size", "260", "--out", dir_ / "t.json"});
+    ASSERT_EQ(trained.code, 0) << trained.err;
+  }
+  std::string write(const std::string& name, const std::string& content) {
+    write_file(dir_ / name, content);
+    return dir_ / name;
+  }
+  Outcome fathom(const std::vector<std::string>& arguments) { return run_fathom(dir_, arguments); }
+  Outcome prepare(const std::string& paths) {
+    write("data.toml", "tokenizer = \"" + (dir_ / "t.json") + "\"\noutput = \"" + (dir_ / "out") +
+                           "\"\nheld_out_fraction = 0.0\n[[sources]]\nname = \"s\"\npaths = [\"" +
+                           (dir_ / paths) + "\"]\n");
+    return fathom({"data", "prepare", dir_ / "data.toml", "--overwrite"});
+  }
+  std::string prepared(const std::string& paths) {
+    const Outcome outcome = prepare(paths);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return fathom({"data", "text", dir_ / "out"}).out;
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(TextInput, PrepareReadsWhatPackersAndPythonWrite) {
+  write("pzstd.bin", pzstd("{\"text\": \"packed\"}\n"));
+  EXPECT_EQ(prepared("pzstd.bin"), "packed\n");
+  write("padded.gz", gzip("{\"text\": \"padded\"}\n") + std::string(512, '\0'));
+  EXPECT_EQ(prepared("padded.gz"), "padded\n");
+  write("odd.jsonl", "{\"x\": NaN, \"y\": \"\\ud83d\", \"text\": \"odd\"}\n");
+  EXPECT_EQ(prepared("odd.jsonl"), "odd\n");
+  write("lines.ndjson", "{\"text\": \"lines\"}\r\n");
+  EXPECT_EQ(prepared("lines.ndjson"), "lines\n");
+}
+
+TEST_F(TextInput, PrepareFollowsLinksAndMatchedDirectories) {
+  write("elsewhere/a.txt", "a");
+  write("corpus/b.txt", "b");
+  write("corpus/.hidden", "no");
+  std::filesystem::create_symlink("../elsewhere", dir_ / "corpus/linked");
+  EXPECT_EQ(prepared("corpus"), "b\na\n");
+  EXPECT_EQ(prepared("c*"), "b\na\n");
+  EXPECT_THAT(prepare("corpus").err, HasSubstr("1 hidden files or directories are left out"));
+}
+
+TEST_F(TextInput, WhatIsNotTextIsRefusedByEveryCommand) {
+  const std::string file = write("in/a.txt", "PAR1\x15\x04\x15\x1c");
+  for (const Outcome& outcome :
+       {prepare("in"), fathom({"tokenizer", "train", dir_ / "in", "--out", dir_ / "u.json"}),
+        fathom({"tokenizer", "encode", dir_ / "t.json", file})}) {
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(file + ": holds Parquet; convert it to JSON lines"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
+}
+
+TEST_F(TextInput, OverwriteDeletesNoCorpus) {
+  write("out/raw.txt", "text");
+  const Outcome outcome = prepare("out");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("not made by `fathom data prepare`"));
+  EXPECT_EQ(read_file(dir_ / "out/raw.txt"), "text");
+}
+
+TEST_F(TextInput, TrainTellsOfStrayBytes) {
+  const Outcome outcome = fathom({"tokenizer", "train", write("a.txt", "one\ntw\xffo\n"),
+                                  "--vocab-size", "260", "--out", dir_ / "u.json"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr("1 bytes in 1 texts are not UTF-8 (the first: " + (dir_ / "a.txt") + ":2)"));
+}
+
+// An output line for each input line, whatever the bytes.
+TEST_F(TextInput, EncodeKeepsLinesAndBytes) {
+  const std::string text = "one\n\n\xff\xfe\xfd\xfc two\n";
+  const Outcome ids = fathom({"tokenizer", "encode", dir_ / "t.json", write("a.txt", text)});
+  EXPECT_EQ(ids.code, 0) << ids.err;
+  const Outcome back = fathom({"tokenizer", "decode", dir_ / "t.json", write("a.ids", ids.out)});
+  EXPECT_EQ(back.out, text);
+}
+
+}  // namespace
+}  // namespace fathom::test
