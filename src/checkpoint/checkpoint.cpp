@@ -1,16 +1,17 @@
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 #include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "checkpoint/manifest.h"
-#include "core/error.h"
+#include "checkpoint/slice_file.h"
 #include "core/parallel.h"
-#include "io/checksum.h"
 #include "io/mapped_file.h"
-#include "io/safetensors.h"
 #include "io/stored_values.h"
 #include "ops/optimizer.h"
 
@@ -19,71 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Index = std::vector<std::int64_t>;  // one a dimension
-
 std::string entry_key(StateKind kind, std::string_view name) {
   return fmt::format("{}/{}", name_of(kind), name);
-}
-
-// The box that two boxes of a tensor share.
-struct Overlap {
-  Index begin, extent;
-  bool empty = false;
-};
-
-Overlap overlap_of(const ManifestSlice& slice, std::span<const std::int64_t> offset,
-                   const Shape& shape) {
-  Overlap out;
-  for (std::size_t i = 0; i < offset.size(); ++i) {
-    const std::int64_t begin = std::max(slice.offset[i], offset[i]);
-    const std::int64_t end =
-        std::min(slice.offset[i] + slice.extent[i], offset[i] + shape[static_cast<int>(i)]);
-    out.begin.push_back(begin);
-    out.extent.push_back(end - begin);
-    out.empty = out.empty || begin >= end;
-  }
-  return out;
-}
-
-// The number of the row that holds the first value of the overlap's row `row`, in
-// a box that begins at `origin`; rows are the runs of the last dimension.
-std::int64_t row_in_box(const Overlap& part, std::int64_t row, std::span<const std::int64_t> origin,
-                        const auto& box_extent) {
-  std::int64_t stride = 1, number = 0;
-  for (int i = static_cast<int>(origin.size()) - 2; i >= 0; --i) {
-    const auto at = static_cast<std::size_t>(i);
-    number += (part.begin[at] + row % part.extent[at] - origin[at]) * stride;
-    row /= part.extent[at];
-    stride *= box_extent[i];
-  }
-  return number;
-}
-
-// Copies what `slice` holds of the box at `offset` that `into` (CPU) stands for.
-void copy_overlap(const StoredTensor& stored, const ManifestSlice& slice,
-                  std::span<const std::int64_t> offset, Tensor into) {
-  const Overlap part = overlap_of(slice, offset, into.shape);
-  if (part.empty) return;
-  const std::int64_t run = part.extent.back();
-  std::int64_t rows = 1;
-  for (std::size_t i = 0; i + 1 < part.extent.size(); ++i) rows *= part.extent[i];
-  const std::size_t stored_size = size_of(stored.type), into_size = size_of(into.dtype);
-  const std::int64_t stored_column = part.begin.back() - slice.offset.back();
-  const std::int64_t into_column = part.begin.back() - offset.back();
-  constexpr std::int64_t grain_values = 1 << 16;
-  parallel_for(rows, std::max<std::int64_t>(1, grain_values / run), [&](auto begin, auto end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t from = row_in_box(part, row, slice.offset, slice.extent.data());
-      const std::int64_t to = row_in_box(part, row, offset, into.shape);
-      const std::int64_t first = from * slice.extent.back() + stored_column;
-      convert_stored(stored.data.subspan(static_cast<std::size_t>(first) * stored_size,
-                                         static_cast<std::size_t>(run) * stored_size),
-                     stored.type,
-                     static_cast<std::byte*>(into.data) +
-                         static_cast<std::size_t>(to * into.row_stride + into_column) * into_size,
-                     into.dtype);
-    }
-  });
 }
 
 // Copies a contiguous host tensor to a tensor of the same type and shape.
@@ -97,6 +35,15 @@ void copy_to_device(Context& context, const Tensor& from, const Tensor& to) {
                from.device, bytes, context.stream);
   }
   synchronize(to.device, context.stream);
+}
+
+// Whether a slice holds any of the box at `offset`.
+bool meets(const ManifestSlice& slice, std::span<const std::int64_t> offset, const Shape& shape) {
+  for (std::size_t i = 0; i < offset.size(); ++i) {
+    if (slice.offset[i] + slice.extent[i] <= offset[i]) return false;
+    if (offset[i] + shape[static_cast<int>(i)] <= slice.offset[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -119,45 +66,80 @@ struct Checkpoint::State {
   std::string directory;
   TrainingState training;
   CheckpointManifest manifest;
-  std::unordered_map<std::string, std::unique_ptr<SafetensorsFile>> files;
   std::vector<Entry> entries;
   std::unordered_map<std::string, std::size_t> index;  // entry_key -> entries
+  // Opened when first read: of a large run's files a rank needs few.
+  std::map<std::string, std::unique_ptr<SliceFile>> files;
+  std::mutex files_mutex;
+  std::atomic<std::uint64_t> bytes_read = 0;
 
   std::string path(const std::string& file) const { return directory + "/" + file; }
-  void check_file(const ManifestFile& file, Verify verify) const;
-  void check_tensor(const ManifestTensor& tensor) const;
+  void read_manifest();
+  void read_state();
   const ManifestTensor& at(StateKind kind, std::string_view name) const;
+  const SliceFile& file(const std::string& name);
+  void verify(std::span<const ManifestFile> wanted, const std::function<void()>& between);
 };
 
-void Checkpoint::State::check_file(const ManifestFile& file, Verify verify) const {
+void Checkpoint::State::read_manifest() {
+  const std::string manifest_path = path(CheckpointManifest::file_name);
   std::error_code error;
-  const std::uint64_t bytes = fs::file_size(path(file.name), error);
-  if (error) fail_input("{}: {}; the checkpoint is damaged", path(file.name), error.message());
-  if (bytes != file.bytes) {
-    fail_input("{}: is {} bytes long, but the manifest says {}; the checkpoint is damaged",
-               path(file.name), bytes, file.bytes);
+  if (!fs::is_regular_file(manifest_path, error)) {
+    fail_damaged("{}: is missing; {} is no complete checkpoint", manifest_path, directory);
   }
-  if (verify == Verify::checksums && checksum_of_file(path(file.name)) != file.checksum) {
-    fail_input("{}: its content does not match its checksum; the checkpoint is damaged",
-               path(file.name));
+  manifest = parse_checkpoint_manifest(MappedFile(manifest_path).text(), manifest_path);
+  std::set<std::string> names;
+  for (const ManifestFile& file : manifest.files) names.insert(file.name);
+  for (const ManifestTensor& tensor : manifest.tensors) {
+    for (const ManifestSlice& slice : tensor.slices) {
+      if (names.contains(slice.file)) continue;
+      fail_damaged("{}: '{}' should be in {}, which is no file of the checkpoint", manifest_path,
+                   tensor.name, slice.file);
+    }
+    if (!index.emplace(entry_key(tensor.kind, tensor.name), entries.size()).second) {
+      fail_damaged("{}: lists {} of '{}' twice", manifest_path, name_of(tensor.kind), tensor.name);
+    }
+    entries.push_back({tensor.kind, tensor.name, tensor.dtype, tensor.shape});
   }
 }
 
-// The manifest's claims about a tensor against the files that hold it.
-void Checkpoint::State::check_tensor(const ManifestTensor& tensor) const {
-  for (const ManifestSlice& slice : tensor.slices) {
-    const auto file = files.find(slice.file);
-    if (file == files.end()) {
-      fail_input("{}: '{}' should be in {}, which is no file of the checkpoint",
-                 path(CheckpointManifest::file_name), tensor.name, slice.file);
-    }
-    const StoredTensor& stored = file->second->at(slice.key);
-    if (stored.type != stored_type_of(tensor.dtype) || stored.shape != slice.extent) {
-      fail_input("{}: '{}' is {}[{}], but the manifest says {}[{}]", path(slice.file), slice.key,
-                 name_of(stored.type), fmt::join(stored.shape, ", "),
-                 name_of(stored_type_of(tensor.dtype)), fmt::join(slice.extent, ", "));
-    }
+void Checkpoint::State::read_state() {
+  const auto is_state = [](const ManifestFile& file) {
+    return file.name == CheckpointManifest::state_file_name;
+  };
+  const auto listed = std::ranges::find_if(manifest.files, is_state);
+  if (listed == manifest.files.end()) {
+    fail_damaged("{}: lists no {}", path(CheckpointManifest::file_name),
+                 CheckpointManifest::state_file_name);
   }
+  const std::string state_path = path(listed->name);
+  verify_file(state_path, *listed);
+  training = parse_state(MappedFile(state_path).text(), state_path);
+  if (training.step != manifest.step) {
+    fail_damaged("{}: is of step {}, but the manifest of step {}", state_path, training.step,
+                 manifest.step);
+  }
+}
+
+const SliceFile& Checkpoint::State::file(const std::string& name) {
+  const std::lock_guard lock(files_mutex);
+  std::unique_ptr<SliceFile>& file = files[name];
+  if (!file) {
+    const auto has_name = [&](const ManifestFile& listed) { return listed.name == name; };
+    file = std::make_unique<SliceFile>(path(name), *std::ranges::find_if(manifest.files, has_name));
+  }
+  return *file;
+}
+
+void Checkpoint::State::verify(std::span<const ManifestFile> wanted,
+                               const std::function<void()>& between) {
+  parallel_for(std::ssize(wanted), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const ManifestFile& file = wanted[static_cast<std::size_t>(i)];
+      verify_file(path(file.name), file, between);
+      bytes_read += file.bytes;
+    }
+  });
 }
 
 const ManifestTensor& Checkpoint::State::at(StateKind kind, std::string_view name) const {
@@ -171,34 +153,38 @@ const ManifestTensor& Checkpoint::State::at(StateKind kind, std::string_view nam
 Checkpoint::Checkpoint(std::string directory, Verify verify) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.directory = std::move(directory);
-  const std::string manifest_path = s.path(CheckpointManifest::file_name);
-  std::error_code error;
-  if (!fs::is_regular_file(manifest_path, error)) {
-    fail_input("{}: is missing; {} is no complete checkpoint", manifest_path, s.directory);
-  }
-  s.manifest = parse_checkpoint_manifest(MappedFile(manifest_path).text(), manifest_path);
-  bool has_state = false;
-  for (const ManifestFile& file : s.manifest.files) {
-    s.check_file(file, verify);
-    has_state = has_state || file.name == CheckpointManifest::state_file_name;
-    if (file.name.ends_with(".safetensors")) {
-      s.files[file.name] = std::make_unique<SafetensorsFile>(s.path(file.name));
+  try {
+    s.read_manifest();
+    s.read_state();
+    if (verify == Verify::as_read) return;
+    s.verify(s.manifest.files, {});
+    for (const ManifestTensor& tensor : s.manifest.tensors) {
+      for (const ManifestSlice& slice : tensor.slices) s.file(slice.file).place_of(tensor, slice);
     }
+  } catch (const DamagedCheckpoint&) {
+    throw;
+  } catch (const Error& error) {
+    fail_damaged("{}", error.what());
   }
-  if (!has_state) fail_input("{}: lists no {}", manifest_path, CheckpointManifest::state_file_name);
-  const std::string state_path = s.path(CheckpointManifest::state_file_name);
-  s.training = parse_state(MappedFile(state_path).text(), state_path);
-  if (s.training.step != s.manifest.step) {
-    fail_input("{}: is of step {}, but the manifest of step {}", state_path, s.training.step,
-               s.manifest.step);
+}
+
+bool Checkpoint::verify_share(int index, int shares, const std::function<void()>& between) const {
+  const CheckpointManifest& manifest = state_->manifest;
+  const bool by_blocks = std::ranges::all_of(manifest.tensors, [](const ManifestTensor& tensor) {
+    return std::ranges::none_of(tensor.slices,
+                                [](const ManifestSlice& s) { return s.checksums.empty(); });
+  });
+  if (by_blocks) return false;
+  std::vector<ManifestFile> files = manifest.files, mine;
+  std::ranges::stable_sort(files, std::ranges::greater(), &ManifestFile::bytes);
+  std::vector<std::uint64_t> bytes(static_cast<std::size_t>(shares), 0);
+  for (const ManifestFile& file : files) {
+    const auto least = std::ranges::min_element(bytes);
+    if (least - bytes.begin() == index) mine.push_back(file);
+    *least += file.bytes;
   }
-  for (const ManifestTensor& tensor : s.manifest.tensors) {
-    s.check_tensor(tensor);
-    if (!s.index.emplace(entry_key(tensor.kind, tensor.name), s.entries.size()).second) {
-      fail_input("{}: lists {} of '{}' twice", manifest_path, name_of(tensor.kind), tensor.name);
-    }
-    s.entries.push_back({tensor.kind, tensor.name, tensor.dtype, tensor.shape});
-  }
+  state_->verify(mine, between);
+  return true;
 }
 
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
@@ -210,6 +196,9 @@ const std::string& Checkpoint::directory() const {
 }
 const TrainingState& Checkpoint::state() const {
   return state_->training;
+}
+std::uint64_t Checkpoint::bytes_read() const {
+  return state_->bytes_read;
 }
 const std::vector<Checkpoint::Entry>& Checkpoint::entries() const {
   return state_->entries;
@@ -250,7 +239,8 @@ void Checkpoint::load_slice(Context& context, StateKind kind, std::string_view n
   const Buffer staging = on_host ? Buffer() : Buffer(cpu_device, into.bytes());
   const Tensor host = on_host ? into : staging.tensor(into.dtype, into.shape);
   for (const ManifestSlice& slice : tensor.slices) {
-    copy_overlap(state_->files.at(slice.file)->at(slice.key), slice, offset, host);
+    if (!meets(slice, offset, host.shape)) continue;
+    state_->bytes_read += read_overlap(state_->file(slice.file), tensor, slice, offset, host);
   }
   if (!on_host) copy_to_device(context, host, into);
 }
@@ -289,7 +279,8 @@ void Checkpoint::load(Context& context, StateKind kind, std::string_view name, T
     fail_input("{}: '{}' has the shape {}, but {} is wanted; is it another model's?", directory(),
                name, to_string(tensor.shape), to_string(into.shape));
   }
-  load_slice(context, kind, name, Index(static_cast<std::size_t>(tensor.shape.rank()), 0), into);
+  const std::vector<std::int64_t> start(static_cast<std::size_t>(tensor.shape.rank()), 0);
+  load_slice(context, kind, name, start, into);
 }
 
 }  // namespace fathom

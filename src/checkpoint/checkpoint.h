@@ -9,14 +9,14 @@
 //     first_moment.safetensors
 //     second_moment.safetensors
 //
-// This file reads them and names their parts; checkpoint_writer.h saves them
-// while training goes on; retention.h removes old ones. A directory is written
+// This file reads them and names their parts; ranks.h finds and opens them on several ranks;
+// writer.h saves them while training goes on; retention.h removes old ones. A directory is written
 // under a temporary name and committed by one rename, so it is complete or not
 // there.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +26,7 @@
 
 #include "checkpoint/training_state.h"
 #include "core/context.h"
+#include "core/error.h"
 #include "core/tensor.h"
 
 namespace fathom {
@@ -54,16 +55,29 @@ std::vector<CheckpointTensor> checkpoint_range(StateKind kind, const std::string
                                                const Shape& global_shape, std::int64_t first,
                                                Tensor values);
 
-// A complete checkpoint that stands on the disk. Reads lazily: files are mapped,
-// and only what is asked for is touched once their checksums are verified.
+// The input Error of a checkpoint whose files are not as they were written, or cannot be read.
+// An older one may still be whole.
+class DamagedCheckpoint : public Error {
+ public:
+  explicit DamagedCheckpoint(const std::string& message) : Error(ErrorKind::input, message) {}
+};
+
+template <class... Args>
+[[noreturn]] void fail_damaged(fmt::format_string<Args...> format, Args&&... args) {
+  throw DamagedCheckpoint(fmt::format(format, std::forward<Args>(args)...));
+}
+
+// A complete checkpoint on the disk. Any thread may load from it.
 class Checkpoint {
  public:
   enum class Verify {
-    checksums,  // every byte of every file
-    sizes,      // the manifest, the state and every file's size
+    checksums,  // every byte of every file, now
+    // The manifest and the state now, and each block of a tensor when it is read: what is not
+    // read is not looked at. Older checkpoints have no checksums of blocks; see verify_share().
+    as_read,
   };
 
-  // Throws an input Error that names the file and what is wrong with it when the
+  // Throws a DamagedCheckpoint that names the file and what is wrong with it when the
   // directory is no complete, undamaged checkpoint.
   explicit Checkpoint(std::string directory, Verify verify = Verify::checksums);
   Checkpoint(Checkpoint&&) noexcept;
@@ -79,6 +93,12 @@ class Checkpoint {
 
   const std::string& directory() const;
   const TrainingState& state() const;
+  // For a checkpoint without checksums of blocks: compares share `index` of `shares` of its files
+  // with their checksums, and returns true; the shares hold about as many bytes. Does nothing for
+  // others. `between` is called between blocks, and may throw to end the work.
+  bool verify_share(int index, int shares, const std::function<void()>& between = {}) const;
+  // Bytes that loads and verify_share() have read so far.
+  std::uint64_t bytes_read() const;
   std::int64_t step() const { return state().step; }
   const std::vector<Entry>& entries() const;
   const Entry* find(StateKind kind, std::string_view name) const;  // null when absent
@@ -87,7 +107,8 @@ class Checkpoint {
   // Fills `into` (any device; f32 or bf16, converted when the stored type is the
   // other) with entries [offset[i], offset[i] + into.shape[i]) of the global
   // tensor, gathered from whichever slices hold them. Throws an input Error when
-  // the tensor is absent or the range is not inside its shape.
+  // the tensor is absent or the range is not inside its shape, and a DamagedCheckpoint when a
+  // block that was read does not match its checksum.
   void load_slice(Context& context, StateKind kind, std::string_view name,
                   std::span<const std::int64_t> offset, Tensor into) const;
   // The weights of a slice in all their digits, whatever types the checkpoint and the
@@ -109,15 +130,10 @@ std::optional<std::int64_t> checkpoint_step(std::string_view name);
 // Steps that have a directory under `directory`, ascending; none when it is absent.
 std::vector<std::int64_t> checkpoint_steps(const std::string& directory);
 
-// The newest undamaged checkpoint under `directory`. A damaged one is skipped
-// with a warning. None when there is no checkpoint at all; when there are some but
-// all are damaged, an input Error, so that no run silently starts again at zero.
-std::optional<Checkpoint> latest_checkpoint(
-    const std::string& directory, Checkpoint::Verify verify = Checkpoint::Verify::checksums);
-
-// Opens what a user names: a checkpoint, a directory of checkpoints, or a run
-// directory with `checkpoints/` in it (the newest). An input Error otherwise.
-Checkpoint open_checkpoint(const std::string& path,
-                           Checkpoint::Verify verify = Checkpoint::Verify::checksums);
+// The checkpoints that a path names, newest first: itself, or those in a directory of checkpoints,
+// or in `checkpoints/` of a run's directory. None when there is no such directory.
+std::vector<std::string> checkpoints_at(const std::string& path);
+// Throws the input Error that says why a path names no checkpoint.
+[[noreturn]] void fail_no_checkpoint(const std::string& path);
 
 }  // namespace fathom

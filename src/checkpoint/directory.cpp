@@ -5,8 +5,6 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/manifest.h"
-#include "core/error.h"
-#include "core/log.h"
 
 namespace fathom {
 
@@ -42,45 +40,27 @@ std::vector<std::int64_t> checkpoint_steps(const std::string& directory) {
   return steps;
 }
 
-std::optional<Checkpoint> latest_checkpoint(const std::string& directory,
-                                            Checkpoint::Verify verify) {
-  const std::vector<std::int64_t> steps = checkpoint_steps(directory);
-  std::string damage;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    try {
-      Checkpoint checkpoint(directory + "/" + checkpoint_name(*step), verify);
-      if (!damage.empty()) log::warning("going back to the checkpoint of step {}", *step);
-      return checkpoint;
-    } catch (const Error& error) {
-      damage = error.what();
-      log::warning("the checkpoint of step {} is left out: {}", *step, damage);
-    }
+std::vector<std::string> checkpoints_at(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path + "/" + CheckpointManifest::file_name, error)) return {path};
+  const bool is_run = fs::is_directory(path + "/checkpoints", error);
+  const std::string directory = is_run ? path + "/checkpoints" : path;
+  std::vector<std::string> found;
+  for (const std::int64_t step : checkpoint_steps(directory)) {
+    found.insert(found.begin(), directory + "/" + checkpoint_name(step));
   }
-  if (!damage.empty()) {
-    fail_input(
-        "{}: none of its {} checkpoints is undamaged ({}); move them away to start again from "
-        "nothing",
-        directory, steps.size(), damage);
-  }
-  return std::nullopt;
+  return found;
 }
 
-Checkpoint open_checkpoint(const std::string& path, Checkpoint::Verify verify) {
+void fail_no_checkpoint(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     fail_input("{}: is no directory; name a checkpoint or a run's directory", path);
   }
-  if (fs::exists(path + "/" + CheckpointManifest::file_name, error))
-    return Checkpoint(path, verify);
-  const bool is_run = fs::is_directory(path + "/checkpoints", error);
-  auto newest = latest_checkpoint(is_run ? path + "/checkpoints" : path, verify);
-  if (!newest) {
-    fail_input(
-        "{}: holds no checkpoint; name one (it has a manifest.json), or a run's directory with "
-        "checkpoints/ in it",
-        path);
-  }
-  return std::move(*newest);
+  fail_input(
+      "{}: holds no checkpoint; name one (it has a manifest.json), or a run's directory with "
+      "checkpoints/ in it",
+      path);
 }
 
 }  // namespace fathom

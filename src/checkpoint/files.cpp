@@ -42,16 +42,19 @@ std::vector<ManifestTensor> manifest_tensors(std::span<const CheckpointTensor> t
     const ManifestTensor& same = out[found->second];
     require(same.dtype == tensor.values.dtype && same.shape == tensor.global_shape,
             "the slices of '{}' differ in type or global shape", tensor.name);
-    out[found->second].slices.push_back(
-        {tensor.offset, dims_of(tensor.values.shape), file_of(tensor.kind, rank), key_of(tensor)});
+    out[found->second].slices.push_back({tensor.offset,
+                                         dims_of(tensor.values.shape),
+                                         file_of(tensor.kind, rank),
+                                         key_of(tensor),
+                                         {}});
   }
   return out;
 }
 
-// Writes all tensors of one kind to their file.
-ManifestFile write_kind(const std::string& directory, std::span<const CheckpointTensor> tensors,
-                        StateKind kind, int rank, WriteRate& rate) {
-  constexpr std::size_t chunk_bytes = std::size_t{8} << 20;
+// Writes all tensors of one kind to their file, and notes it and the slices' checksums in the
+// manifest.
+void write_kind(const std::string& directory, std::span<const CheckpointTensor> tensors,
+                StateKind kind, int rank, WriteRate& rate, CheckpointManifest& manifest) {
   std::vector<TensorSpec> specs;
   std::map<std::string, const CheckpointTensor*> by_key;
   for (const CheckpointTensor& tensor : tensors) {
@@ -63,18 +66,24 @@ ManifestFile write_kind(const std::string& directory, std::span<const Checkpoint
   const std::string path = directory + "/" + file_of(kind, rank);
   SafetensorsWriter writer(path, std::move(specs));
   const std::vector<TensorSpec> order = writer.tensors();
+  std::map<std::string, std::vector<std::uint64_t>> blocks;  // by key
   for (const TensorSpec& spec : order) {
     const Tensor& values = by_key.at(spec.name)->values;
     std::span<const std::byte> rest(static_cast<const std::byte*>(values.data), values.bytes());
     while (!rest.empty()) {
-      const auto chunk = rest.first(std::min(chunk_bytes, rest.size()));
-      writer.append(spec.name, chunk);
-      rate.wrote(chunk.size());
-      rest = rest.subspan(chunk.size());
+      const auto block = rest.first(std::min<std::size_t>(slice_block_bytes, rest.size()));
+      writer.append(spec.name, block);
+      blocks[spec.name].push_back(checksum_of(block));
+      rate.wrote(block.size());
+      rest = rest.subspan(block.size());
     }
   }
   const std::uint64_t checksum = writer.finish();
-  return {file_of(kind, rank), std::filesystem::file_size(path), checksum};
+  for (ManifestTensor& tensor : manifest.tensors) {
+    if (tensor.kind != kind) continue;
+    for (ManifestSlice& slice : tensor.slices) slice.checksums = std::move(blocks[slice.key]);
+  }
+  manifest.files.push_back({file_of(kind, rank), std::filesystem::file_size(path), checksum});
 }
 
 ManifestFile write_text(const std::string& directory, const std::string& name,
@@ -126,7 +135,7 @@ CheckpointManifest write_tensor_files(const std::string& directory,
     const bool any =
         std::any_of(tensors.begin(), tensors.end(),
                     [&](const CheckpointTensor& tensor) { return tensor.kind == kind; });
-    if (any) manifest.files.push_back(write_kind(directory, tensors, kind, rank, rate));
+    if (any) write_kind(directory, tensors, kind, rank, rate, manifest);
   }
   return manifest;
 }

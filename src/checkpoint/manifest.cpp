@@ -52,11 +52,28 @@ ManifestFile parse_file(const JsonObject& json) {
   return file;
 }
 
-ManifestSlice parse_slice(const JsonObject& json) {
-  return {json.integers("offset"), json.integers("extent"), json.text("file"), json.text("key")};
+// The checksums of a slice's blocks, one after another without a space: a large run's manifest
+// has hundreds of thousands.
+std::string checksums_text(const std::vector<std::uint64_t>& checksums) {
+  std::string text;
+  for (const std::uint64_t checksum : checksums) text += checksum_text(checksum);
+  return text;
 }
 
-ManifestTensor parse_tensor(const JsonObject& json) {
+std::vector<std::uint64_t> parse_checksums(std::string_view text, const std::string& source) {
+  std::vector<std::uint64_t> checksums;
+  for (; !text.empty(); text.remove_prefix(std::min(checksum_digits, text.size()))) {
+    checksums.push_back(parse_checksum(text.substr(0, checksum_digits), source));
+  }
+  return checksums;
+}
+
+ManifestSlice parse_slice(const JsonObject& json) {
+  return {json.integers("offset"), json.integers("extent"), json.text("file"), json.text("key"),
+          parse_checksums(json.find_text("blocks").value_or(""), json.source())};
+}
+
+ManifestTensor parse_tensor(const JsonObject& json, std::uint64_t block_bytes) {
   const std::string& source = json.source();
   ManifestTensor tensor;
   tensor.name = json.text("name");
@@ -77,6 +94,8 @@ ManifestTensor parse_tensor(const JsonObject& json) {
   tensor.shape = Shape(dims);
   for (const JsonObject& slice : json.objects("slices")) {
     tensor.slices.push_back(parse_slice(slice));
+    // Blocks of another size are another version's; the files' checksums are left.
+    if (block_bytes != slice_block_bytes) tensor.slices.back().checksums.clear();
   }
   return tensor;
 }
@@ -110,6 +129,12 @@ void check_slices(const ManifestTensor& tensor, const std::string& source) {
                  to_string(tensor.shape));
     }
     covered += elements;
+    const std::uint64_t bytes = static_cast<std::uint64_t>(elements) * size_of(tensor.dtype);
+    const std::uint64_t blocks = (bytes + slice_block_bytes - 1) / slice_block_bytes;
+    if (!slice.checksums.empty() && slice.checksums.size() != blocks) {
+      fail_input("{}: a slice of '{}' of {} bytes has {} checksums, not {}", source, tensor.name,
+                 bytes, slice.checksums.size(), blocks);
+    }
     for (const ManifestSlice& other : tensor.slices) {
       if (&other == &slice) break;
       if (overlap(slice, other)) {
@@ -125,8 +150,9 @@ void check_slices(const ManifestTensor& tensor, const std::string& source) {
 }
 
 std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
-  std::string body = fmt::format("\"format\": {},\n\"step\": {},\n\"files\": [\n",
-                                 CheckpointManifest::current_version, manifest.step);
+  std::string body =
+      fmt::format("\"format\": {},\n\"step\": {},\n\"block_bytes\": {},\n\"files\": [\n",
+                  CheckpointManifest::current_version, manifest.step, slice_block_bytes);
   const char* comma = "";
   for (const ManifestFile& file : manifest.files) {
     body += fmt::format("{}{{\"name\": {}, \"bytes\": {}, \"checksum\": \"{}\"}}", comma,
@@ -142,9 +168,10 @@ std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
         list_text(tensor.shape.dims()));
     comma = "";
     for (const ManifestSlice& slice : tensor.slices) {
-      body += fmt::format("{}{{\"offset\": {}, \"extent\": {}, \"file\": {}, \"key\": {}}}", comma,
-                          list_text(slice.offset), list_text(slice.extent), json_quoted(slice.file),
-                          json_quoted(slice.key));
+      body += fmt::format(
+          "{}{{\"offset\": {}, \"extent\": {}, \"file\": {}, \"key\": {}, \"blocks\": \"{}\"}}",
+          comma, list_text(slice.offset), list_text(slice.extent), json_quoted(slice.file),
+          json_quoted(slice.key), checksums_text(slice.checksums));
       comma = ", ";
     }
     body += "]}";
@@ -173,9 +200,10 @@ CheckpointManifest parse_checkpoint_manifest(std::string_view text, const std::s
   }
   CheckpointManifest manifest;
   manifest.step = json.integer("step");
+  const auto block_bytes = static_cast<std::uint64_t>(json.find_integer("block_bytes").value_or(0));
   for (const JsonObject& file : json.objects("files")) manifest.files.push_back(parse_file(file));
   for (const JsonObject& tensor : json.objects("tensors")) {
-    manifest.tensors.push_back(parse_tensor(tensor));
+    manifest.tensors.push_back(parse_tensor(tensor, block_bytes));
     if (slices == ManifestSlices::whole) check_slices(manifest.tensors.back(), source);
   }
   return manifest;

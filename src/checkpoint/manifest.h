@@ -12,6 +12,8 @@
 
 namespace fathom {
 
+inline constexpr std::uint64_t slice_block_bytes = std::uint64_t{4} << 20;
+
 struct ManifestFile {
   std::string name;  // inside the directory
   std::uint64_t bytes = 0;
@@ -23,6 +25,9 @@ struct ManifestSlice {
   std::vector<std::int64_t> offset, extent;
   std::string file;  // that holds it
   std::string key;   // its name in there
+  // XXH3 of each block of `slice_block_bytes` of the slice's bytes, the last one shorter. Empty
+  // in checkpoints of older programs, which have the files' checksums alone.
+  std::vector<std::uint64_t> checksums;
 };
 
 struct ManifestTensor {

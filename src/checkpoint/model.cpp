@@ -31,6 +31,19 @@ ModelConfig model_of(const Checkpoint& checkpoint) {
   return resolve(config);
 }
 
+ModelConfig model_at(const std::string& path) {
+  std::string damage;
+  for (const std::string& directory : checkpoints_at(path)) {
+    try {
+      return model_of(Checkpoint(directory, Checkpoint::Verify::as_read));
+    } catch (const DamagedCheckpoint& error) {
+      damage = error.what();
+    }
+  }
+  if (damage.empty()) fail_no_checkpoint(path);
+  fail_input("{}", damage);
+}
+
 void require_model(const Checkpoint& checkpoint, const ModelConfig& model) {
   const auto saved = meaning_of(model_of(checkpoint)), wanted = meaning_of(model);
   for (std::size_t i = 0; i < saved.size(); ++i) {

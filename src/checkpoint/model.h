@@ -13,6 +13,10 @@ namespace fathom {
 // Error that names the checkpoint when there is none.
 ModelConfig model_of(const Checkpoint& checkpoint);
 
+// The model of the newest checkpoint that `path` names (checkpoints_at()) whose description is
+// whole; its tensors are not read. An input Error when there is none.
+ModelConfig model_at(const std::string& path);
+
 // Throws an input Error that names the first key or tensor that differs when the
 // checkpoint's model is not `model`. Initialisation and the longest context may differ:
 // weights have the same meaning under any.

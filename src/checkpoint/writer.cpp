@@ -6,10 +6,11 @@
 #include <future>
 
 #include "checkpoint/files.h"
+#include "checkpoint/ranks.h"
 #include "checkpoint/retention.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "core/progress.h"
 #include "core/stream.h"
 #include "io/atomic_directory.h"
 
@@ -45,21 +46,6 @@ void copy_to_host(Stream stream, const Tensor& from, const Tensor& to) {
     copy_bytes(target + row * row_bytes, cpu_device, source + row * from_stride, from.device,
                row_bytes, stream);
   }
-}
-
-// What each rank's `work` returns. When it throws on any of them, all throw that.
-template <class Work>
-std::vector<std::string> all_or_none(Communicator& ranks, Work&& work) {
-  std::string text, error;
-  try {
-    text = work();
-  } catch (const std::exception& e) {
-    error = fmt::format("{}: {}", ranks.name_of(ranks.rank()), e.what());
-  }
-  for (const std::string& other : gather_texts(ranks, error)) {
-    if (!other.empty()) fail_runtime("{}", other);
-  }
-  return gather_texts(ranks, text);
 }
 
 }  // namespace
@@ -145,11 +131,7 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
     if (config_.enabled) remove_stale_temporaries(directory_);
     if (config_.enabled) set_aside_later(directory_, resumed_step);
   }
-  if (ranks_) {
-    ranks_->barrier();
-    // Disks differ, and a save may take long. That a rank hangs is noticed by training.
-    ranks_->set_timeout(86400);
-  }
+  if (ranks_) wait_for_disks(*ranks_);
   if (std::filesystem::exists(directory_ + "/" + checkpoint_name(resumed_step), error)) {
     committed_step_ = resumed_step;
   }
@@ -213,6 +195,10 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
       result.bytes = ranks_ ? write_together(state) : write_alone(state);
     }
     if (first() && !sink_) {
+      const double seconds = seconds_since(start);
+      log::info("saved the checkpoint of step {}: {} in {:.1f} s ({}/s)", state.step,
+                human_bytes(double(result.bytes)), seconds,
+                human_bytes(double(result.bytes) / seconds));
       apply_retention(directory_, {config_.keep_last, config_.keep_every}, state.step);
     }
   } catch (const std::exception& error) {
@@ -242,17 +228,17 @@ std::uint64_t CheckpointWriter::write_alone(const TrainingState& state) const {
 // of these everyone hears how it went, so that all fail or none.
 std::uint64_t CheckpointWriter::write_together(const TrainingState& state) const {
   std::optional<AtomicDirectory> target;
-  const std::vector<std::string> places = all_or_none(*ranks_, [&]() -> std::string {
+  const std::vector<std::string> places = all_or_none(ranks_.get(), [&]() -> std::string {
     if (!first()) return {};
     target.emplace(directory_ + "/" + checkpoint_name(state.step), checkpoint_files());
     return target->temporary();
   });
-  const std::vector<std::string> texts = all_or_none(*ranks_, [&] {
+  const std::vector<std::string> texts = all_or_none(ranks_.get(), [&] {
     WriteRate rate(config_.max_write_megabytes * 1e6);
     return checkpoint_manifest_text(
         write_tensor_files(places.front(), snapshot_->copies, state.step, ranks_->rank(), rate));
   });
-  const std::vector<std::string> bytes = all_or_none(*ranks_, [&]() -> std::string {
+  const std::vector<std::string> bytes = all_or_none(ranks_.get(), [&]() -> std::string {
     if (!first()) return {};
     std::vector<CheckpointManifest> parts;
     for (const std::string& text : texts) {

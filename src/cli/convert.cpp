@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "checkpoint/export.h"
 #include "checkpoint/model.h"
+#include "checkpoint/ranks.h"
 #include "checkpoint/writer.h"
 #include "cli/commands.h"
 #include "core/config.h"
@@ -27,22 +29,11 @@ void check_token(const char* option, std::optional<std::int64_t> id, const Model
   fail_input("{} is {}: the model's tokens are 0 to {}", option, *id, config.vocab_size - 1);
 }
 
-void to_hugging_face(const ConvertOptions& options) {
-  const Checkpoint checkpoint = open_checkpoint(options.from);
+void to_hugging_face(const ConvertOptions& options, const Checkpoint& checkpoint) {
   const ModelConfig config = model_of(checkpoint);
   check_token("--bos-token", options.bos, config);
   check_token("--eos-token", options.eos, config);
-  Context context(cpu_device);
   require_model(checkpoint, config);
-  const WeightReader read = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
-    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
-    offset[0] = first_row;
-    if (rows.dtype == DType::f32) {
-      checkpoint.load_weights(context, spec.name, offset, rows, Tensor{});
-    } else {
-      checkpoint.load_slice(context, StateKind::weight, spec.name, offset, rows);
-    }
-  };
   SaveModelOptions save;
   save.dtype = options.dtype == "f32" ? DType::f32 : DType::bf16;
   save.max_shard_bytes = options.max_shard_bytes;
@@ -53,7 +44,7 @@ void to_hugging_face(const ConvertOptions& options) {
   if (save.tokenizer_path.empty()) {
     log::warning("there is no tokenizer.json beside the checkpoint; name it with --tokenizer");
   }
-  save_model(options.to, config, read, save);
+  export_model(checkpoint, options.to, config, save, nullptr);
   log::info("{}: the model of step {} as {}", options.to, checkpoint.step(), options.dtype);
 }
 
@@ -120,9 +111,12 @@ void add_convert(CLI::App& app) {
     if (is_model_directory(options->from)) {
       refuse_hugging_face_options(*command);
       to_checkpoint(*options);
-    } else {
-      to_hugging_face(*options);
+      return;
     }
+    const auto convert = [&](const Checkpoint& checkpoint) {
+      to_hugging_face(*options, checkpoint);
+    };
+    if (!use_newest_checkpoint(options->from, nullptr, convert)) fail_no_checkpoint(options->from);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "checkpoint/model.h"
+#include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "model/hugging_face.h"
 
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 
 // The model's own tokenizer: of its Hugging Face directory, or of the checkpoint and its
 // run. One of another directory may be another model's.
-std::string find_tokenizer(const std::string& path, const std::optional<Checkpoint>& checkpoint) {
+std::string find_tokenizer(const std::string& path, const Checkpoint* checkpoint) {
   if (checkpoint) {
     if (const auto own = tokenizer_of(*checkpoint)) return *own;
   } else if (const std::string own = path + "/tokenizer.json"; fs::exists(own)) {
@@ -45,42 +46,54 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
              path, tokenizer.vocab_size(), config.vocab_size);
 }
 
-}  // namespace
-
-LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context) {
-  if (!fs::exists(path)) fail_input("{}: there is no such file or directory", path);
+// Everything but the values of the weights. `checkpoint` null: of a Hugging Face directory.
+LoadedModel prepare_model(const std::string& path, const Checkpoint* checkpoint,
+                          const LoadOptions& options, const ModelDescription& description,
+                          Device device) {
   // The tokenizer first: it is read quickly, and most mistakes show there.
-  const bool hugging_face = is_model_directory(path);
-  ModelDescription description;
-  std::optional<Checkpoint> checkpoint;
-  if (hugging_face) {
-    description = load_model_description(path);
-  } else {
-    checkpoint.emplace(open_checkpoint(path));
-    description.config = model_of(*checkpoint);
-    require_model(*checkpoint, description.config);
-    for (const Checkpoint::Entry& entry : checkpoint->entries()) {
-      if (entry.kind == StateKind::weight) description.dtype = entry.dtype;
-    }
-  }
   const std::string tokenizer_path =
       options.tokenizer.empty() ? find_tokenizer(path, checkpoint) : options.tokenizer;
   LoadedModel model{Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
   check_vocabulary(model.tokenizer, description.config, tokenizer_path);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
-
   const ModelConfig& config = description.config;
-  model.parameters = make_store(config, options.dtype.value_or(description.dtype), context.device);
-  if (hugging_face) {
-    load_weights(path, *model.parameters, context);
-  } else {
-    for (Parameter& parameter : model.parameters->all()) {
-      checkpoint->load(context, StateKind::weight, parameter.spec.name, parameter.weight);
-    }
-  }
+  model.parameters = make_store(config, options.dtype.value_or(description.dtype), device);
   model.stage = std::make_unique<Stage>(config, whole_model(config), *model.parameters,
-                                        StageOptions{}, context.device);
+                                        StageOptions{}, device);
   return model;
+}
+
+LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoint,
+                            const LoadOptions& options, Context& context) {
+  ModelDescription description;
+  description.config = model_of(checkpoint);
+  require_model(checkpoint, description.config);
+  for (const Checkpoint::Entry& entry : checkpoint.entries()) {
+    if (entry.kind == StateKind::weight) description.dtype = entry.dtype;
+  }
+  LoadedModel model = prepare_model(path, &checkpoint, options, description, context.device);
+  for (Parameter& parameter : model.parameters->all()) {
+    checkpoint.load(context, StateKind::weight, parameter.spec.name, parameter.weight);
+  }
+  return model;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context) {
+  if (!fs::exists(path)) fail_input("{}: there is no such file or directory", path);
+  if (is_model_directory(path)) {
+    LoadedModel model =
+        prepare_model(path, nullptr, options, load_model_description(path), context.device);
+    load_weights(path, *model.parameters, context);
+    return model;
+  }
+  std::optional<LoadedModel> model;
+  const auto load = [&](const Checkpoint& checkpoint) {
+    model.emplace(load_checkpoint(path, checkpoint, options, context));
+  };
+  if (!use_newest_checkpoint(path, nullptr, load)) fail_no_checkpoint(path);
+  return std::move(*model);
 }
 
 }  // namespace fathom::infer

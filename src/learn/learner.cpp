@@ -4,6 +4,7 @@
 #include <exception>
 #include <numeric>
 
+#include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/trace.h"
 #include "ops/attention.h"
@@ -246,19 +247,29 @@ std::vector<CheckpointTensor> Learner::checkpoint_tensors() const {
 }
 
 void Learner::load(const Checkpoint& checkpoint) {
-  for (const OptimizerSlice& s : optimizer_.slices()) {
+  load_slices([&](const OptimizerSlice& s) {
     checkpoint.load_slice(context_, StateKind::first_moment, s.name, s.offset, s.m);
     checkpoint.load_slice(context_, StateKind::second_moment, s.name, s.offset, s.v);
-  }
-  load_weights(checkpoint);
+    checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
+  });
 }
 
 void Learner::load_weights(const Checkpoint& checkpoint) {
-  for (const OptimizerSlice& s : optimizer_.slices()) {
+  load_slices([&](const OptimizerSlice& s) {
     checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
-  }
+  });
+}
+
+void Learner::load_slices(const std::function<void(const OptimizerSlice&)>& load) {
+  Communicator* const world = options_.ranks ? &options_.ranks->world() : nullptr;
+  // Nobody waits on a GPU for one that is still loading.
+  read_together(world, [&] {
+    for (const OptimizerSlice& slice : optimizer_.slices()) {
+      if (world) world->throw_if_failed();
+      load(slice);
+    }
+  });
   if (sync_) {
-    options_.ranks->world().barrier();  // nobody waits on a GPU for one that is still loading
     sync_->gather_weights(context_);
     sync_->wait_for_weights(context_);
   }

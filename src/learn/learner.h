@@ -4,6 +4,7 @@
 // and preference training drive it as the trainer does.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -91,7 +92,8 @@ class Learner {
   std::span<const float> evaluate(const MicroBatch& batch);
 
   // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
-  // load into either. Throws an input Error when a tensor is missing or has another shape.
+  // load into either. Throws an input Error when a tensor is missing or has another shape, and a
+  // DamagedCheckpoint on all ranks when one of them finds it damaged. Collective.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
   void load(const Checkpoint& checkpoint);
   // The weights alone, for a run of its own: the moments stay zero.
@@ -123,6 +125,7 @@ class Learner {
 
   void collect_weights(std::span<const MicroBatch> micro_batches, Tensor weights);
   void read_back(Readback& into, Tensor values);
+  void load_slices(const std::function<void(const OptimizerSlice&)>& load);
 
   LearnerOptions options_;
   // Not the default one, which ranks that share a GPU would share too: they would wait for

@@ -26,13 +26,13 @@ std::string find_beside(const std::string& file, const std::string& config_path)
 // The model that a run with `init_from` begins or goes on with.
 ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
                            const std::string& resume) {
-  constexpr auto verify = Checkpoint::Verify::sizes;
   if (resume == "auto") {
     std::string output = config.output;
     table.get("output", output);
-    if (const auto own = latest_checkpoint(output + "/checkpoints", verify)) return model_of(*own);
+    const std::string own = output + "/checkpoints";
+    if (!checkpoints_at(own).empty()) return model_at(own);
   } else if (resume != "none") {
-    return model_of(open_checkpoint(resume, verify));
+    return model_at(resume);
   }
   if (is_model_directory(config.init_from)) {
     fail_input(
@@ -40,7 +40,7 @@ ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
         "fathom convert {0} DIRECTORY",
         config.init_from);
   }
-  return model_of(open_checkpoint(config.init_from, verify));
+  return model_at(config.init_from);
 }
 
 }  // namespace

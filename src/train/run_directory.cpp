@@ -2,9 +2,9 @@
 
 #include <filesystem>
 
+#include "checkpoint/export.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
-#include "model/hugging_face.h"
 
 namespace fathom {
 
@@ -24,6 +24,7 @@ void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner&
   save.dtype = plan.dtype;
   save.eos_tokens = {data.eos};
   save.replace = true;
+  save.max_shard_bytes = 1'000'000'000;  // many ranks have many files to write beside each other
   const std::string tokenizer = directory + "/tokenizer.json";
   if (std::filesystem::exists(tokenizer)) save.tokenizer_path = tokenizer;
   if (!ranks) {
@@ -31,14 +32,8 @@ void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner&
                       weights_of(learner.parameters(), learner.context()), save);
   }
   const Checkpoint checkpoint(directory + "/checkpoints/" + checkpoint_name(steps),
-                              Checkpoint::Verify::sizes);
-  Context host(cpu_device, 0);
-  const WeightReader reader = [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
-    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
-    offset.front() = first_row;
-    checkpoint.load_slice(host, StateKind::weight, spec.name, offset, rows);
-  };
-  save_model(directory + "/model", plan.config.model, reader, save);
+                              Checkpoint::Verify::as_read);
+  export_model(checkpoint, directory + "/model", plan.config.model, save, &ranks->world());
 }
 
 }  // namespace fathom

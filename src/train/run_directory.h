@@ -13,8 +13,8 @@ namespace fathom {
 // that is refused must not come this far: call it once nothing can refuse the run any more.
 void write_run_files(const TrainPlan& plan, const PreparedData& data);
 
-// Writes `model/`. Of several ranks none has the whole model: it is read from the
-// checkpoint of step `steps`, which must be complete.
+// Writes `model/`. Of several ranks none has the whole model: they read it from the checkpoint
+// of step `steps`, which must be complete, and write its files beside each other. Collective.
 void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,
                        const RankGroups* ranks, std::int64_t steps);
 

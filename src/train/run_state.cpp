@@ -1,5 +1,6 @@
 #include "train/run_state.h"
 
+#include "checkpoint/ranks.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -29,21 +30,14 @@ SpikeGuard::State guard_in(const TrainingState& state) {
   return {g.mean, g.variance, g.seen, g.skipped, g.consecutive};
 }
 
-std::optional<Checkpoint> find_checkpoint(const std::string& directory, const std::string& resume,
-                                          const RankGroups* ranks) {
-  const bool first = !ranks || ranks->first();
-  std::optional<Checkpoint> checkpoint;
-  if (first && resume == "auto") {
-    checkpoint = latest_checkpoint(directory);
-  } else if (first && resume != "none") {
-    checkpoint.emplace(open_checkpoint(resume));
-  }
-  if (!ranks) return checkpoint;
-  const auto found = gather_texts(ranks->world(), checkpoint ? checkpoint->directory() : "");
-  if (!first && !found.front().empty()) {
-    checkpoint.emplace(found.front(), Checkpoint::Verify::sizes);
-  }
-  return checkpoint;
+bool use_checkpoint(const std::string& directory, const std::string& resume,
+                    const RankGroups* ranks, const std::function<void(const Checkpoint&)>& use) {
+  if (resume == "none") return false;
+  const bool newest = resume == "auto";
+  Communicator* const world = ranks ? &ranks->world() : nullptr;
+  if (use_newest_checkpoint(newest ? directory : resume, world, use)) return true;
+  if (!newest) fail_no_checkpoint(resume);
+  return false;
 }
 
 }  // namespace fathom

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <functional>
 #include <string>
 
 #include "checkpoint/checkpoint.h"
@@ -21,9 +21,9 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
 RunPosition position_in(const TrainingState& state);
 SpikeGuard::State guard_in(const TrainingState& state);
 
-// The checkpoint that `resume` names (TrainOptions::resume), if any. Of several ranks
-// the first looks and verifies; the others open what it found.
-std::optional<Checkpoint> find_checkpoint(const std::string& directory, const std::string& resume,
-                                          const RankGroups* ranks);
+// Calls `use` with the checkpoint that `resume` names (TrainOptions::resume); "auto": the newest
+// undamaged one in `directory`. False when there is none. See use_newest_checkpoint(). Collective.
+bool use_checkpoint(const std::string& directory, const std::string& resume,
+                    const RankGroups* ranks, const std::function<void(const Checkpoint&)>& use);
 
 }  // namespace fathom

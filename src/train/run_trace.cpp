@@ -77,8 +77,9 @@ void RunTrace::write(const std::vector<Trace::Span>& spans, double offset) const
   std::filesystem::create_directories(directory_);
   const std::string name = plan_.parallel.layout.name_of(rank());
   write_file_atomically(file_of(rank()), whole_file(chrome_events(spans, rank(), name, offset)));
-  if (ranks_) ranks_->world().barrier();
+  if (ranks_) wait_for_disks(ranks_->world());
   if (rank() == 0 && plan_.parallel.layout.world() <= most_merged) merge_files();
+  if (ranks_) wait_for_disks(ranks_->world());
 }
 
 void RunTrace::merge_files() const {

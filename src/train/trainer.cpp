@@ -15,11 +15,20 @@
 namespace fathom {
 namespace {
 
+// The ranks share out what data.verify reads. When one finds damage the job ends.
+std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communicator* world) {
+  VerifyShare share;
+  if (world) share = {world->rank(), world->size(), [=] { world->throw_if_failed(); }};
+  auto data = std::make_shared<const PreparedData>(open_prepared(config, share));
+  if (world) wait_for_disks(*world);
+  return data;
+}
+
 // One rank's run. `world` null: the only one.
 int train_rank(TrainConfig config, const TrainOptions& options, const StopSignals& signals,
                Communicator* world) {
   if (world) config.device = rank_device(config.device, *world);
-  auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
+  auto data = open_data(config.data, world);
   TrainPlan plan = resolve_to_fit(config, facts_of(*data), world ? world->size() : 1,
                                   world ? 0 : free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
@@ -32,10 +41,10 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
   Machine machine = examine_machine(plan, groups, options.gemm_peak);
   std::optional<DirectoryLock> lock;
   if (first) lock.emplace(plan.config.output);
-  if (world) world->barrier();
+  if (world) wait_for_disks(*world);
   const int signal = TrainingRun(std::move(plan), std::move(data), std::move(machine), groups)
                          .run(options, signals);
-  if (world) world->barrier();
+  if (world) wait_for_disks(*world);  // for what the first rank still writes
   return signal;
 }
 

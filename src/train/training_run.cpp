@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checkpoint/model.h"
+#include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "train/run_directory.h"
@@ -52,10 +53,18 @@ RunPosition TrainingRun::at(double elapsed_seconds) const {
   return position;
 }
 
+void TrainingRun::load(const Checkpoint& checkpoint, void (Learner::*part)(const Checkpoint&)) {
+  const TransferRate rate;
+  const std::uint64_t before = checkpoint.bytes_read();
+  (learner_.*part)(checkpoint);
+  const std::string text = rate.text("checkpoint", world(), checkpoint.bytes_read() - before);
+  if (first()) log::info("read {}", text);
+}
+
 void TrainingRun::restore(const Checkpoint& checkpoint) {
   require_same_run(checkpoint, identity_, plan_.config.model);
   const TrainingState& saved = checkpoint.state();
-  learner_.load(checkpoint);
+  load(checkpoint, &Learner::load);
   guard_.restore(guard_in(saved));
   position_ = position_in(saved);
   if (first() && !knows_content(checkpoint)) {
@@ -73,18 +82,16 @@ void TrainingRun::begin() {
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
     return;
   }
-  const Checkpoint checkpoint = *find_checkpoint("", from, ranks_);
-  require_model(checkpoint, plan_.config.model);
-  learner_.load_weights(checkpoint);
-  if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
+  use_checkpoint("", from, ranks_, [&](const Checkpoint& checkpoint) {
+    require_model(checkpoint, plan_.config.model);
+    load(checkpoint, &Learner::load_weights);
+    if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
+  });
 }
 
 void TrainingRun::start(const TrainOptions& options) {
-  const auto checkpoint = find_checkpoint(path("checkpoints"), options.resume, ranks_);
-  if (checkpoint)
-    restore(*checkpoint);
-  else
-    begin();
+  const auto resume = [this](const Checkpoint& checkpoint) { restore(checkpoint); };
+  if (!use_checkpoint(path("checkpoints"), options.resume, ranks_, resume)) begin();
 
   if (plan_.device.type != DeviceType::cpu) {
     Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
@@ -100,6 +107,7 @@ void TrainingRun::start(const TrainOptions& options) {
   if (first()) write_run_files(plan_, *data_);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
+  if (ranks_) wait_for_disks(ranks_->world());  // the first rank has read the run's records
   start_ = Clock::now();
 }
 
@@ -216,9 +224,9 @@ void TrainingRun::finish() {
   if (ranks_ && kept && !saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
   }
-  if (!first()) return;
-  reports_->sync();
+  if (first()) reports_->sync();
   if (kept) write_final_model(plan_, *data_, learner_, ranks_, position_.steps);
+  if (!first()) return;
   reports_->write_page(now(), state().config_toml);
   if (!kept) {
     log::info("nothing was saved but the curves, in {}/report.html: checkpoint.enabled is false",
@@ -266,6 +274,7 @@ int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
       settle_steps(0);
       if (first()) reports_->sync();
       checkpoints_->save(learner_.context(), state());
+      if (ranks_) wait_for_disks(ranks_->world());  // for the first rank's sync()
     }
   }
   finish();

@@ -42,6 +42,8 @@ class TrainingRun {
 
   void start(const TrainOptions& options);
   void restore(const Checkpoint& checkpoint);
+  // Loads by `part`, Learner::load or load_weights, and tells how fast.
+  void load(const Checkpoint& checkpoint, void (Learner::*part)(const Checkpoint&));
   void begin();
   Agreement agree(const StopSignals& signals);
   // A step that the device may still work on.
@@ -68,6 +70,7 @@ class TrainingRun {
   void evaluate();
   void finish();
   bool first() const { return !ranks_ || ranks_->first(); }
+  Communicator* world() const { return ranks_ ? &ranks_->world() : nullptr; }
   double elapsed() const;
   // Position of the steps queued so far, when so many seconds were trained.
   RunPosition at(double elapsed_seconds) const;

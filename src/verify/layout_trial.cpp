@@ -102,7 +102,7 @@ class TrialRun {
     if (trial_.resume_from.empty()) {
       return learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
     }
-    const Checkpoint checkpoint(trial_.resume_from);
+    const Checkpoint checkpoint(trial_.resume_from, Checkpoint::Verify::as_read);
     require_same_run(checkpoint, identity_, plan_.config.model);
     learner_.load(checkpoint);
     position_ = position_in(checkpoint.state());

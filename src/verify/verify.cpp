@@ -102,6 +102,7 @@ class Verification {
         judged(judge_transfer(layouts[from], layouts[to]));
       }
     }
+    if (world_) wait_for_disks(*world_);  // the first rank has compared the last checkpoints
     if (world_) passed = gather_values(*world_, int{passed}).front() != 0;
     if (passed && judges()) std::filesystem::remove_all(options_.directory);
     return passed;
@@ -127,7 +128,7 @@ class Verification {
       fail_input("{}: is there already: remove it, or name another --directory",
                  options_.directory);
     }
-    if (world_) world_->barrier();
+    if (world_) wait_for_disks(*world_);
   }
 
   // The record of the first rank; empty on ranks that the layout leaves idle.
@@ -158,10 +159,11 @@ class Verification {
       fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, ranks,
                  world_->size());
     }
+    wait_for_disks(*world_);  // the first rank has compared the checkpoints before
     const auto group = world_->split(world_->rank() < ranks ? 0 : 1, "layout");
     TrialRecord record;
     if (world_->rank() < ranks) record = run_trial(trial, ranks > 1 ? group.get() : nullptr);
-    world_->barrier();
+    wait_for_disks(*world_);
     return record;
   }
 
@@ -221,7 +223,7 @@ class Verification {
 
   // As the checkpoints say: the config may leave it to the machine.
   bool weights_are_f32() const {
-    return !Checkpoint(checkpoint(reference_.directory, last_step()), Checkpoint::Verify::sizes)
+    return !Checkpoint(checkpoint(reference_.directory, last_step()), Checkpoint::Verify::as_read)
                 .has(StateKind::remainder);
   }
 

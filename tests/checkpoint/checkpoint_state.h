@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/ranks.h"
 #include "checkpoint/writer.h"
 #include "core/error.h"
 
@@ -83,6 +84,18 @@ inline std::string saved(const std::string& directory, State& state, std::int64_
   state.fill(step);
   write_checkpoint(path, state.tensors, state.training(step));
   return path;
+}
+
+// The step of the newest checkpoint whose tensors can all be read, and are that step's; none where
+// there is no checkpoint.
+inline std::optional<std::int64_t> newest_step(const std::string& directory, State& state) {
+  std::optional<std::int64_t> step;
+  use_newest_checkpoint(directory, nullptr, [&](const Checkpoint& checkpoint) {
+    state.fill(checkpoint.step());
+    state.expect_loads(checkpoint);
+    step = checkpoint.step();
+  });
+  return step;
 }
 
 inline CheckpointConfig by_steps(std::int64_t keep_last = 2) {

@@ -1,0 +1,62 @@
+// Which checkpoints are removed, which stay, and what a resume sets aside.
+#include "checkpoint/retention.h"
+
+#include <gmock/gmock.h>
+
+#include "checkpoint/checkpoint_state.h"
+
+namespace fathom::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(Retention, KeepsTheLastAndEveryKth) {
+  const std::int64_t steps[] = {10, 20, 30, 40, 50};
+  EXPECT_THAT(steps_to_remove(steps, {2, 0}, 50), ElementsAre(30, 20, 10));
+  EXPECT_THAT(steps_to_remove(steps, {3, 0}, 50), ElementsAre(20, 10));
+  EXPECT_THAT(steps_to_remove(steps, {5, 0}, 50), IsEmpty());
+  EXPECT_THAT(steps_to_remove(std::span(steps, 1), {1, 0}, 10), IsEmpty());
+}
+
+TEST(Retention, MultiplesStayBesideTheLastOnes) {
+  const std::int64_t steps[] = {0, 10, 20, 30, 40, 50};
+  EXPECT_THAT(steps_to_remove(steps, {1, 20}, 50), ElementsAre(30, 10));
+  // A multiple is one of the last as well: 50 and 40 are the last two.
+  EXPECT_THAT(steps_to_remove(steps, {2, 20}, 50), ElementsAre(30, 10));
+  EXPECT_THAT(steps_to_remove(steps, {1, 25}, 50), ElementsAre(40, 30, 20, 10));
+}
+
+TEST(Retention, LaterOnesNeitherCountNorGo) {
+  const std::int64_t steps[] = {10, 20, 30, 40, 50};
+  EXPECT_THAT(steps_to_remove(steps, {1, 0}, 30), ElementsAre(20, 10));
+  EXPECT_THAT(steps_to_remove(steps, {2, 0}, 30), ElementsAre(10));
+  // Whatever the rule says, what was just committed stays.
+  EXPECT_THAT(steps_to_remove(steps, {0, 0}, 30), ElementsAre(20, 10));
+}
+
+TEST(Retention, RemovesDirectoriesWholly) {
+  const std::string directory = fresh_directory("retention");
+  State state;
+  for (const std::int64_t step : {1, 2, 3, 4}) saved(directory, state, step);
+  write_file(directory + "/notes.txt", "mine");
+  apply_retention(directory, {1, 2}, 3);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(2, 3, 4));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 4) << "and the notes";
+}
+
+TEST(Retention, LaterCheckpointsAreSetAsideAndReplaceThoseBefore) {
+  const std::string directory = fresh_directory("set_aside");
+  State state;
+  for (const std::int64_t step : {1, 2, 3}) saved(directory, state, step);
+  fs::create_directories(directory + "/step-00000003.abandoned");
+  write_file(directory + "/step-00000003.abandoned/old", "of an earlier time");
+  set_aside_later(directory, 2);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1, 2));
+  EXPECT_TRUE(fs::exists(directory + "/step-00000003.abandoned/manifest.json"));
+  EXPECT_FALSE(fs::exists(directory + "/step-00000003.abandoned/old"));
+}
+
+}  // namespace
+}  // namespace fathom::test
