@@ -1,16 +1,27 @@
 // A library to be preloaded into fathom that makes one call fail, on one rank, when its
 // turn comes: FATHOM_FAULT="layer 2 500" fails rank 2's 500th matrix product, "disk 2 500"
 // every write from rank 2's 500th on, as a full disk does. "exchange -1 0" refuses to
-// exchange two names, in any process, as NFS does. Fathom itself knows nothing of it.
+// exchange two names, in any process, as NFS does. And one that makes a disk slow:
+// FATHOM_SLOW="open 4 weight.00001 fsync 2 model.tmp" lets a thread's first opening of each file
+// whose path holds the first text take 4 seconds longer, and its first flush of each that holds
+// the second 2, and says so. Fathom itself knows nothing of it.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace {
 
@@ -32,6 +43,42 @@ struct Fault {
 
 Fault& fault() {
   static Fault one;
+  return one;
+}
+
+class SlowDisk {
+ public:
+  SlowDisk() {
+    const char* const wanted = std::getenv("FATHOM_SLOW");
+    std::istringstream stream(wanted ? wanted : "");
+    for (Rule rule; stream >> rule.call >> rule.seconds >> rule.text;) rules_.push_back(rule);
+  }
+  bool any() const { return !rules_.empty(); }
+  // Waits when it is this thread's first such call on this file.
+  void wait(const char* call, const std::string& path) {
+    for (const Rule& rule : rules_) {
+      if (rule.call != call || path.find(rule.text) == std::string::npos) continue;
+      {
+        const std::lock_guard lock(mutex_);
+        if (!seen_.insert({call + path, std::this_thread::get_id()}).second) return;
+      }
+      std::fprintf(stderr, "a slow %s: %s\n", call, path.c_str());
+      std::this_thread::sleep_for(std::chrono::duration<double>(rule.seconds));
+    }
+  }
+
+ private:
+  struct Rule {
+    std::string call, text;
+    double seconds = 0;
+  };
+  std::vector<Rule> rules_;
+  std::mutex mutex_;
+  std::set<std::pair<std::string, std::thread::id>> seen_;
+};
+
+SlowDisk& slow_disk() {
+  static SlowDisk one;
   return one;
 }
 
@@ -68,4 +115,35 @@ extern "C" int renameat2(int from_directory, const char* from, int to_directory,
   }
   static auto* const real = next<int(int, const char*, int, const char*, unsigned)>("renameat2");
   return real(from_directory, from, to_directory, to, flags);
+}
+
+// What `name`, open or open64, does; the mode is there when a file may be made.
+static int open_slowly(const char* name, const char* path, int flags, mode_t mode) {
+  if (slow_disk().any()) slow_disk().wait("open", path);
+  return next<int(const char*, int, ...)>(name)(path, flags, mode);
+}
+
+extern "C" int open(const char* path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  return open_slowly("open", path, flags, mode);
+}
+
+extern "C" int open64(const char* path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  return open_slowly("open64", path, flags, mode);
+}
+
+extern "C" int fsync(int file) {
+  if (slow_disk().any()) {
+    char path[4096] = {};
+    const std::string link = "/proc/self/fd/" + std::to_string(file);
+    if (readlink(link.c_str(), path, sizeof path - 1) > 0) slow_disk().wait("fsync", path);
+  }
+  return next<int(int)>("fsync")(file);
 }

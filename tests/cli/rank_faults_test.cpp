@@ -4,12 +4,11 @@
 // FATHOM_FAULTS=50 for the long version; by default one of each kind.
 #include <gmock/gmock.h>
 
-#include <chrono>
-#include <fstream>
 #include <random>
 #include <stdexcept>
 #include <thread>
 
+#include "cli/rank_processes.h"
 #include "cli/tiny_run.h"
 
 namespace fathom::test {
@@ -17,40 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using Clock = std::chrono::steady_clock;
 
 constexpr int ranks = 4;
 enum class Fault { killed, stopped, disk_full, truncated, layer };
 constexpr int num_faults = 5;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// True as soon as `condition` is; false after so many seconds.
-template <class Condition>
-bool within(double seconds, Condition&& condition) {
-  const auto start = Clock::now();
-  while (!condition()) {
-    if (seconds_since(start) > seconds) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
-}
-
-// The process that is `rank` of the job that `mpirun` has started; 0: none (yet).
-pid_t pid_of(pid_t mpirun, int rank) {
-  std::ifstream children("/proc/" + std::to_string(mpirun) + "/task/" + std::to_string(mpirun) +
-                         "/children");
-  const std::string wanted = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank);
-  for (pid_t pid; children >> pid;) {
-    std::ifstream environment("/proc/" + std::to_string(pid) + "/environ");
-    for (std::string variable; std::getline(environment, variable, '\0');) {
-      if (variable == wanted) return pid;
-    }
-  }
-  return 0;
-}
 
 // "rank 3 (pp 1, dp 1, tp 0)" in the layout of these runs.
 std::string name_of(int rank) {
