@@ -205,7 +205,8 @@ TEST(NormalizerStep, RewritesText) {
 TEST(UnicodeClasses, AreThoseOfHuggingFace) {
   using namespace tokenizer;
   for (const char32_t c : U"!/:@[`{~$¿—。\u166d\U000111c9") {
-    if (c != 0) EXPECT_TRUE(is_punctuation(c)) << std::hex << static_cast<unsigned>(c);
+    EXPECT_EQ(is_punctuation(c), c != 0)
+        << std::hex << static_cast<unsigned>(c);  // 0 ends the text
   }
   for (const char32_t c : U"a0 €中\u2e43\U00011fff") {
     EXPECT_FALSE(is_punctuation(c)) << std::hex << static_cast<unsigned>(c);
