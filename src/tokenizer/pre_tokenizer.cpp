@@ -52,7 +52,12 @@ PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std
     add_step(part, where);
   }
   ends_byte_level_ = !steps_.empty() && steps_.back().spec.kind == Kind::byte_level;
-  if (ends_byte_level_) steps_.back().spell = false;
+  if (ends_byte_level_) {
+    const PreTokenizerStep& last = steps_.back().spec;
+    steps_.back().spell = false;
+    // The model does its spelling: a last ByteLevel that does not split has nothing to do.
+    if (!last.use_regex && !last.add_prefix_space) steps_.pop_back();
+  }
   const auto spelling = std::ranges::count_if(steps_, &Step::spell);
   spells_bytes_ = !ends_byte_level_ && spelling > 0;
   constexpr int max_spelling = 4;
@@ -87,133 +92,135 @@ PreTokenizer::Scratch PreTokenizer::make_scratch() const {
 }
 
 void PreTokenizer::split(std::string_view text, bool at_start, Scratch& scratch, Sink& sink) const {
-  run(0, {text, at_start}, scratch, sink);
+  run(0, text, at_start, {scratch, sink});
 }
 
-void PreTokenizer::run(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
-  if (piece.text.empty()) return;
-  if (index == steps_.size()) return sink.piece(piece.text);
+void PreTokenizer::run(std::size_t index, std::string_view text, bool at_start,
+                       const Context& context) const {
+  if (text.empty()) return;
+  if (index == steps_.size()) return context.sink.piece(text);
   const Step& step = steps_[index];
   switch (step.spec.kind) {
     case Kind::split:
-      return run_regex(index, piece, scratch, sink);
+      return run_regex(index, text, at_start, context);
     case Kind::byte_level:
-      return run_byte_level(index, piece, scratch, sink);
+      return run_byte_level(index, text, at_start, context);
     case Kind::digits:
-      return run_digits(index, piece, scratch, sink);
+      return run_digits(index, text, at_start, context);
     case Kind::metaspace:
-      return run_metaspace(index, piece, scratch, sink);
+      return run_metaspace(index, text, at_start, context);
     case Kind::whitespace:
-      return run_whitespace(index, piece, scratch, sink);
+      return run_whitespace(index, text, at_start, context);
     case Kind::whitespace_split:
-      return run_characters(index, piece, SplitBehavior::removed, utf8::is_space, scratch, sink);
+      return run_characters(index, text, at_start, SplitBehavior::removed, utf8::is_space, context);
     case Kind::punctuation:
-      return run_characters(index, piece, step.spec.behavior, is_punctuation, scratch, sink);
+      return run_characters(index, text, at_start, step.spec.behavior, is_punctuation, context);
     case Kind::char_delimiter:
       return run_characters(
-          index, piece, SplitBehavior::removed, [&](char32_t c) { return c == step.delimiter; },
-          scratch, sink);
+          index, text, at_start, SplitBehavior::removed,
+          [&](char32_t c) { return c == step.delimiter; }, context);
     case Kind::bert:  // two steps since the constructor
       return;
   }
 }
 
-void PreTokenizer::run_byte_level(std::size_t index, Piece piece, Scratch& scratch,
-                                  Sink& sink) const {
+void PreTokenizer::run_byte_level(std::size_t index, std::string_view text, bool at_start,
+                                  const Context& context) const {
   const Step& step = steps_[index];
   std::string with_space;
-  if (step.spec.add_prefix_space && piece.text[0] != ' ') {
-    with_space.append(1, ' ').append(piece.text);
-    piece.text = with_space;
+  if (step.spec.add_prefix_space && text[0] != ' ') {
+    with_space.append(1, ' ').append(text);
+    text = with_space;
   }
   const auto pass_on = [&](TextRange range) {
-    const Piece part = piece.part(range);
-    if (part.text.empty()) return;
-    if (!step.spell) return run(index + 1, part, scratch, sink);
+    if (range.begin == range.end) return;
+    if (!step.spell) return run_part(index + 1, text, range, at_start, context);
     std::string spelled;
-    append_byte_level(spelled, part.text);
-    run(index + 1, {spelled, part.at_start}, scratch, sink);
+    append_byte_level(spelled, text.substr(range.begin, range.end - range.begin));
+    run(index + 1, spelled, at_start && range.begin == 0, context);
   };
   std::size_t done = 0;
   if (step.regex) {
-    RegexMatches matches(*step.regex, piece.text, *scratch.steps[index].regex);
+    RegexMatches matches(*step.regex, text, *context.scratch.steps[index].regex);
     for (TextRange match{}; matches.next(match); done = match.end) {
       pass_on({done, match.begin});
       pass_on(match);
     }
   }
-  pass_on({done, piece.text.size()});
+  pass_on({done, text.size()});
 }
 
-void PreTokenizer::run_regex(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
+void PreTokenizer::run_regex(std::size_t index, std::string_view text, bool at_start,
+                             const Context& context) const {
   const Step& step = steps_[index];
-  RegexMatches matches(*step.regex, piece.text, *scratch.steps[index].regex);
+  RegexMatches matches(*step.regex, text, *context.scratch.steps[index].regex);
   std::size_t done = 0;
   if (step.spec.behavior == SplitBehavior::isolated) {
     // The common case: matches, and what lies between them, each go on alone.
     for (TextRange match{}; matches.next(match); done = match.end) {
-      run(index + 1, piece.part({done, match.begin}), scratch, sink);
-      run(index + 1, piece.part(match), scratch, sink);
+      run_part(index + 1, text, {done, match.begin}, at_start, context);
+      run_part(index + 1, text, match, at_start, context);
     }
-    return run(index + 1, piece.part({done, piece.text.size()}), scratch, sink);
+    return run_part(index + 1, text, {done, text.size()}, at_start, context);
   }
-  auto& parts = scratch.steps[index].parts;
+  auto& parts = context.scratch.steps[index].parts;
   parts.clear();
   const bool hit = !step.spec.invert;
   for (TextRange match{}; matches.next(match); done = match.end) {
     if (match.begin > done) parts.push_back({{done, match.begin}, !hit});
     parts.push_back({match, hit});
   }
-  if (done < piece.text.size()) parts.push_back({{done, piece.text.size()}, !hit});
-  run_parts(index, piece, step.spec.behavior, scratch, sink);
+  if (done < text.size()) parts.push_back({{done, text.size()}, !hit});
+  run_parts(index, text, at_start, step.spec.behavior, context);
 }
 
-void PreTokenizer::run_digits(std::size_t index, Piece piece, Scratch& scratch, Sink& sink) const {
+void PreTokenizer::run_digits(std::size_t index, std::string_view text, bool at_start,
+                              const Context& context) const {
   const bool individual = steps_[index].spec.individual_digits;
   std::size_t done = 0;
   bool in_number = false;
-  const char* const begin = piece.text.data();
-  const char* const end = begin + piece.text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   for (const char* p = begin; p < end;) {
     const auto start = static_cast<std::size_t>(p - begin);
     const bool number = utf8::is_number(utf8::next(p));
     if (number != in_number || (number && individual)) {
-      run(index + 1, piece.part({done, start}), scratch, sink);
+      run_part(index + 1, text, {done, start}, at_start, context);
       done = start;
     }
     in_number = number;
   }
-  run(index + 1, piece.part({done, piece.text.size()}), scratch, sink);
+  run_part(index + 1, text, {done, text.size()}, at_start, context);
 }
 
-void PreTokenizer::run_metaspace(std::size_t index, Piece piece, Scratch& scratch,
-                                 Sink& sink) const {
+void PreTokenizer::run_metaspace(std::size_t index, std::string_view text, bool at_start,
+                                 const Context& context) const {
   const PreTokenizerStep& spec = steps_[index].spec;
   const std::string& mark = spec.character;
-  std::string& text = scratch.steps[index].text;
-  text.clear();
-  for (const char c : piece.text) c == ' ' ? text.append(mark) : text.append(1, c);
-  const bool prepend = spec.prepend == PrependScheme::always ||
-                       (spec.prepend == PrependScheme::first && piece.at_start);
-  if (prepend && !text.starts_with(mark)) text.insert(0, mark);
-  piece.text = text;
+  std::string& marked = context.scratch.steps[index].text;
+  marked.clear();
+  for (const char c : text) c == ' ' ? marked.append(mark) : marked.append(1, c);
+  const bool prepend =
+      spec.prepend == PrependScheme::always || (spec.prepend == PrependScheme::first && at_start);
+  if (prepend && !marked.starts_with(mark)) marked.insert(0, mark);
+  text = marked;
   std::size_t done = 0;
   if (spec.split_words) {
     for (std::size_t at = text.find(mark, 1); at != std::string::npos;
          at = text.find(mark, at + 1)) {
-      run(index + 1, piece.part({done, at}), scratch, sink);
+      run_part(index + 1, text, {done, at}, at_start, context);
       done = at;
     }
   }
-  run(index + 1, piece.part({done, text.size()}), scratch, sink);
+  run_part(index + 1, text, {done, text.size()}, at_start, context);
 }
 
-void PreTokenizer::run_whitespace(std::size_t index, Piece piece, Scratch& scratch,
-                                  Sink& sink) const {
-  auto& parts = scratch.steps[index].parts;
+void PreTokenizer::run_whitespace(std::size_t index, std::string_view text, bool at_start,
+                                  const Context& context) const {
+  auto& parts = context.scratch.steps[index].parts;
   parts.clear();
-  const char* const begin = piece.text.data();
-  const char* const end = begin + piece.text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   bool in_word = false;
   for (const char* p = begin; p < end;) {
     const auto start = static_cast<std::size_t>(p - begin);
@@ -228,16 +235,17 @@ void PreTokenizer::run_whitespace(std::size_t index, Piece piece, Scratch& scrat
     }
     in_word = word;
   }
-  run_parts(index, piece, SplitBehavior::removed, scratch, sink);
+  run_parts(index, text, at_start, SplitBehavior::removed, context);
 }
 
 template <class Matches>
-void PreTokenizer::run_characters(std::size_t index, Piece piece, SplitBehavior behavior,
-                                  Matches&& matches, Scratch& scratch, Sink& sink) const {
-  auto& parts = scratch.steps[index].parts;
+void PreTokenizer::run_characters(std::size_t index, std::string_view text, bool at_start,
+                                  SplitBehavior behavior, Matches&& matches,
+                                  const Context& context) const {
+  auto& parts = context.scratch.steps[index].parts;
   parts.clear();
-  const char* const begin = piece.text.data();
-  const char* const end = begin + piece.text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   std::size_t done = 0;
   for (const char* p = begin; p < end;) {
     const auto start = static_cast<std::size_t>(p - begin);
@@ -246,20 +254,20 @@ void PreTokenizer::run_characters(std::size_t index, Piece piece, SplitBehavior 
     done = static_cast<std::size_t>(p - begin);
     parts.push_back({{start, done}, true});
   }
-  if (done < piece.text.size()) parts.push_back({{done, piece.text.size()}, false});
-  run_parts(index, piece, behavior, scratch, sink);
+  if (done < text.size()) parts.push_back({{done, text.size()}, false});
+  run_parts(index, text, at_start, behavior, context);
 }
 
-void PreTokenizer::run_parts(std::size_t index, Piece piece, SplitBehavior behavior,
-                             Scratch& scratch, Sink& sink) const {
-  auto& parts = scratch.steps[index].parts;
+void PreTokenizer::run_parts(std::size_t index, std::string_view text, bool at_start,
+                             SplitBehavior behavior, const Context& context) const {
+  auto& parts = context.scratch.steps[index].parts;
   if (behavior == SplitBehavior::isolated) {
-    for (const auto& [range, matched] : parts) run(index + 1, piece.part(range), scratch, sink);
+    for (const auto& [range, matched] : parts) run_part(index + 1, text, range, at_start, context);
     return;
   }
   if (behavior != SplitBehavior::removed) join_parts(parts, behavior);
   for (const auto& [range, removed] : parts) {
-    if (!removed) run(index + 1, piece.part(range), scratch, sink);
+    if (!removed) run_part(index + 1, text, range, at_start, context);
   }
 }
 

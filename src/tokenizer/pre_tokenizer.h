@@ -59,29 +59,38 @@ class PreTokenizer {
     bool spell = false;  // a ByteLevel that is not the last step
     char32_t delimiter = 0;
   };
-  struct Piece {
-    std::string_view text;
-    bool at_start;  // at the beginning of what is encoded
-    Piece part(TextRange range) const {
-      return {text.substr(range.begin, range.end - range.begin), at_start && range.begin == 0};
-    }
+  struct Context {
+    Scratch& scratch;
+    Sink& sink;
   };
 
   void add_step(const PreTokenizerStep& spec, const std::string& where);
-  void run(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  // Each runs for every piece: their arguments fit into registers. `at_start`: whether
+  // `text` is at the beginning of what is encoded.
+  void run(std::size_t step, std::string_view text, bool at_start, const Context& context) const;
+  // Runs a step on a part of `text`.
+  void run_part(std::size_t step, std::string_view text, TextRange part, bool at_start,
+                const Context& context) const {
+    run(step, text.substr(part.begin, part.end - part.begin), at_start && part.begin == 0, context);
+  }
   // One kind of step each; they run the steps behind it on every part.
-  void run_regex(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
-  void run_byte_level(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
-  void run_digits(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
-  void run_metaspace(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
-  void run_whitespace(std::size_t step, Piece piece, Scratch& scratch, Sink& sink) const;
+  void run_regex(std::size_t step, std::string_view text, bool at_start,
+                 const Context& context) const;
+  void run_byte_level(std::size_t step, std::string_view text, bool at_start,
+                      const Context& context) const;
+  void run_digits(std::size_t step, std::string_view text, bool at_start,
+                  const Context& context) const;
+  void run_metaspace(std::size_t step, std::string_view text, bool at_start,
+                     const Context& context) const;
+  void run_whitespace(std::size_t step, std::string_view text, bool at_start,
+                      const Context& context) const;
   // Splits at the characters that `matches` picks, each of which is a match.
   template <class Matches>
-  void run_characters(std::size_t step, Piece piece, SplitBehavior behavior, Matches&& matches,
-                      Scratch& scratch, Sink& sink) const;
+  void run_characters(std::size_t step, std::string_view text, bool at_start,
+                      SplitBehavior behavior, Matches&& matches, const Context& context) const;
   // Joins or drops the parts in the step's scratch as `behavior` asks and passes them on.
-  void run_parts(std::size_t step, Piece piece, SplitBehavior behavior, Scratch& scratch,
-                 Sink& sink) const;
+  void run_parts(std::size_t step, std::string_view text, bool at_start, SplitBehavior behavior,
+                 const Context& context) const;
 
   std::vector<Step> steps_;
   bool ends_byte_level_ = false, spells_bytes_ = false;
