@@ -32,7 +32,7 @@ bool use_newest_checkpoint(const std::string& path, Communicator* ranks,
 // How fast all ranks together read or wrote. Begins when it is made.
 class TransferRate {
  public:
-  // "20.1 GB of checkpoint in 9.8 s (2.05 GB/s)", of all ranks' bytes. Collective.
+  // "N GB of checkpoint in S s (R GB/s)", of all ranks' bytes. Collective.
   std::string text(const char* what, Communicator* ranks, std::uint64_t bytes) const;
 
  private:
