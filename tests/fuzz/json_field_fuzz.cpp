@@ -17,8 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t end = fathom::json_value_end(text);
   if (end != std::string::npos && end > text.size()) std::abort();
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  // The strict one skips a byte order mark, which is the file's matter and not the line's.
-  if (json.is_discarded() || text.starts_with("\xef\xbb\xbf")) return 0;
+  // The strict one skips a byte order mark, which is the file's matter and not the line's,
+  // and takes a zero byte for the end.
+  if (json.is_discarded() || text.starts_with("\xef\xbb\xbf") || text.find('\0') != text.npos)
+    return 0;
   if (field.found == Found::bad_syntax) std::abort();
   const bool has_text = json.is_object() && json.contains("a") && json["a"].is_string();
   if (has_text != (field.found == Found::text)) std::abort();
