@@ -132,6 +132,20 @@ TEST(Config, TextOfAnyKindReadsBack) {
   EXPECT_THAT(text, testing::HasSubstr("color = \"red\"\n"));
 }
 
+struct Switch {
+  bool on = true;
+};
+template <class Visitor>
+void visit_fields(Switch& c, Visitor&& field) {
+  field("on", c.on, "");
+}
+
+TEST(Config, SwitchesAreWrittenAsTheyAre) {
+  Switch on, off{false};
+  EXPECT_THAT(config_to_toml(on), testing::HasSubstr("on = true\n"));
+  EXPECT_THAT(config_to_toml(off), testing::HasSubstr("on = false\n"));
+}
+
 TEST(Config, HelpListsEveryKeyWithItsDefault) {
   const std::string help = config_help<Outer>();
   for (const char* line : {"  steps                              10               steps\n",

@@ -157,6 +157,26 @@ TEST(Compression, FrameThatWantsTooMuchMemoryIsAnError) {
   EXPECT_THAT(input_error_of([&] { read_text(dir / "a"); }), HasSubstr("too much memory"));
 }
 
+TEST(Compression, Bzip2OfEveryLevelIsUnpacked) {
+  const TempDir dir;
+  for (int level = 1; level <= 9; ++level) {
+    write_file(dir / "a", test::bzip2_of_level("text", level));
+    EXPECT_EQ(read_text(dir / "a"), "text") << level;
+  }
+}
+
+TEST(PeekReader, GivesWhatWasPeekedInPieces) {
+  const TempDir dir;
+  write_file(dir / "a", "0123456789");
+  PeekReader reader(open_file_bytes(dir / "a"));
+  EXPECT_EQ(reader.peek(8), "01234567");
+  char byte = 0;
+  for (const char expected : std::string_view("0123456789")) {
+    ASSERT_EQ(reader.read(std::span(&byte, 1)), 1u);
+    EXPECT_EQ(byte, expected);
+  }
+}
+
 TEST(PeekReader, WhatWasPeekedIsReadOnce) {
   const TempDir dir;
   write_file(dir / "a", "0123456789");

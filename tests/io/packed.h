@@ -51,13 +51,18 @@ inline std::string xz(const std::string& text) {
   return out;
 }
 
-inline std::string bzip2(const std::string& text) {
+// `level` 1 to 9: hundreds of kilobytes a block.
+inline std::string bzip2_of_level(const std::string& text, int level) {
   auto size = static_cast<unsigned>(text.size() + text.size() / 100 + 600);
   std::string out(size, '\0');
   BZ2_bzBuffToBuffCompress(out.data(), &size, const_cast<char*>(text.data()),
-                           static_cast<unsigned>(text.size()), 9, 0, 0);
+                           static_cast<unsigned>(text.size()), level, 0, 0);
   out.resize(size);
   return out;
+}
+
+inline std::string bzip2(const std::string& text) {
+  return bzip2_of_level(text, 9);
 }
 
 }  // namespace fathom::test
