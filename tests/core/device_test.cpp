@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "core/buffer.h"
@@ -43,6 +47,33 @@ TEST(Device, NamesAreReadAndWritten) {
   } else {
     EXPECT_THAT(error_of("cuda"), HasSubstr("`fathom info` lists what can"));
   }
+}
+
+// The kernel's flags of the mapping that holds an address: "rd wr mr mw me ac hg sd".
+std::string flags_of_mapping(const void* address) {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%zx-%zx ", &begin, &end) == 2) {
+      inside = begin <= wanted && wanted < end;
+    } else if (inside && line.starts_with("VmFlags:")) {
+      return line;
+    }
+  }
+  return "";
+}
+
+TEST(Device, LargeMemoryOfTheCpuLiesInHugePages) {
+  constexpr std::size_t bytes = std::size_t{32} << 20;
+  auto* const data = static_cast<unsigned char*>(allocate(cpu_device, bytes));
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % (std::size_t{2} << 20), 0u);
+  EXPECT_TRUE(std::all_of(data, data + bytes, [](unsigned char x) { return x == 0; }));
+  if (std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) {
+    EXPECT_THAT(flags_of_mapping(data), HasSubstr(" hg "));
+  }
+  release(cpu_device, data);
 }
 
 TEST(Device, MemoryOfTheCpuIsZeroAndAligned) {
