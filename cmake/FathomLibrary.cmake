@@ -27,7 +27,8 @@ endfunction()
 
 # fathom_test(<folder> SOURCES ... [DEPENDS <folder> ...] [LINK ...])
 #
-# One GoogleTest executable a folder, mirroring src/: tests/<folder>/*_test.cpp.
+# One GoogleTest executable a folder, mirroring src/: tests/<folder>/*_test.cpp. It takes two
+# of the places that ctest has (CMakePresets.json), for most of them compute on two threads.
 function(fathom_test folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
   set(target ${folder}_test)
@@ -39,6 +40,6 @@ function(fathom_test folder)
   target_compile_definitions(${target} PRIVATE
     FATHOM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
-  set_tests_properties(${folder} PROPERTIES TIMEOUT 900 ENVIRONMENT
+  set_tests_properties(${folder} PROPERTIES TIMEOUT 900 PROCESSORS 2 ENVIRONMENT
     "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2;GOMP_SPINCOUNT=3000")
 endfunction()
