@@ -39,8 +39,9 @@ AttentionLayer::Saved AttentionLayer::allocate(Arena& arena, std::int64_t tokens
           arena.take(DType::f32, {heads_.num_heads, tokens})};
 }
 
-void AttentionLayer::forward(Context& context, const TokenLayout& tokens, const KvCacheLayer* cache,
-                             Tensor x, const Saved& saved, Tensor y) const {
+Leaving AttentionLayer::forward(Context& context, const TokenLayout& tokens,
+                                const KvCacheLayer* cache, const Entering& x, const Saved& saved,
+                                Tensor y) const {
   boundary_.column_linear(context, x, qkv_, saved.qkv);
   const Qkv qkv(saved.qkv, heads_);
   ops::rope(context, qkv.rotated, tokens.positions, rope_table_, ops::RopeDirection::forward);
@@ -50,22 +51,23 @@ void AttentionLayer::forward(Context& context, const TokenLayout& tokens, const 
   } else {
     ops::attention(context, qkv.q, qkv.k, qkv.v, tokens.segments, heads_, saved.out, saved.lse);
   }
-  boundary_.row_linear(context, saved.out, output_, y);
+  return boundary_.row_linear(context, saved.out, output_, y);
 }
 
-void AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout& tokens, Tensor dy,
-                              Tensor x, const Saved& saved, Tensor dx) const {
+Leaving AttentionLayer::backward(Context& context, Arena& arena, const TokenLayout& tokens,
+                                 const Entering& dy, const Entering& x, const Saved& saved,
+                                 Tensor dx) const {
   const ArenaScope scope(arena);
-  const Tensor dout = arena.take(dy.dtype, saved.out.shape);
+  const Tensor dout = arena.take(dy.tensor.dtype, saved.out.shape);
   boundary_.row_linear_backward(context, dy, saved.out, output_, dout);
 
-  const Tensor dqkv = arena.take(dy.dtype, saved.qkv.shape);
+  const Tensor dqkv = arena.take(dy.tensor.dtype, saved.qkv.shape);
   const Qkv qkv(saved.qkv, heads_), d(dqkv, heads_);
   ops::attention_backward(context, dout, qkv.q, qkv.k, qkv.v, saved.out, saved.lse, tokens.segments,
                           heads_, d.q, d.k, d.v);
   ops::rope(context, d.rotated, tokens.positions, rope_table_, ops::RopeDirection::backward);
 
-  boundary_.column_linear_backward(context, dqkv, x, qkv_, dx);
+  return boundary_.column_linear_backward(context, dqkv, x, qkv_, dx);
 }
 
 }  // namespace fathom

@@ -26,11 +26,11 @@ class AttentionLayer {
   Saved allocate(Arena& arena, std::int64_t tokens, DType dtype) const;
 
   // x, y: [n, d]. Fills `saved`. `cache`: null, or this layer's keys and values.
-  void forward(Context& context, const TokenLayout& tokens, const KvCacheLayer* cache, Tensor x,
-               const Saved& saved, Tensor y) const;
+  Leaving forward(Context& context, const TokenLayout& tokens, const KvCacheLayer* cache,
+                  const Entering& x, const Saved& saved, Tensor y) const;
   // Overwrites dx; adds to the parameters' gradients. Takes scratch from `arena`.
-  void backward(Context& context, Arena& arena, const TokenLayout& tokens, Tensor dy, Tensor x,
-                const Saved& saved, Tensor dx) const;
+  Leaving backward(Context& context, Arena& arena, const TokenLayout& tokens, const Entering& dy,
+                   const Entering& x, const Saved& saved, Tensor dx) const;
 
  private:
   Boundary& boundary_;

@@ -33,37 +33,34 @@ Block::Saved Block::allocate(Arena& arena, Tensor residual, Recompute policy) co
   Saved saved;
   saved.norm1.rstd = arena.take(DType::f32, {tokens});
   saved.norm2.rstd = arena.take(DType::f32, {tokens});
-  const std::int64_t all_tokens = boundary_.all_tokens(tokens);
-  saved.attention = attention_.allocate(arena, all_tokens, dtype);
+  const std::int64_t gathered = boundary_.gathered_tokens(tokens);
+  saved.attention = attention_.allocate(arena, gathered, dtype);
   if (policy != Recompute::full) saved.norm2.h = arena.take(dtype, residual.shape);
   if (policy == Recompute::none) {
     saved.y1 = arena.take(dtype, residual.shape);
     saved.y2 = arena.take(dtype, residual.shape);
   }
   saved.mlp =
-      mlp_.allocate(arena, all_tokens, dtype,
+      mlp_.allocate(arena, gathered, dtype,
                     policy == Recompute::none ? Mlp::KeepActivated::yes : Mlp::KeepActivated::no);
   saved.complete = true;
   return saved;
 }
 
-void Block::run_attention(Context& context, Arena& arena, const TokenLayout& tokens,
-                          const KvCacheLayer* cache, const Saved& saved,
-                          const ResidualStream& stream, Tensor delta_memory) const {
+Leaving Block::run_attention(Context& context, Arena& arena, const TokenLayout& tokens,
+                             const KvCacheLayer* cache, const Saved& saved,
+                             const ResidualStream& stream, Tensor delta_memory) const {
   const ArenaScope scope(arena);
   const Tensor y = or_take(saved.y1, arena, stream.residual);
   norm1_.forward(context, stream.residual, stream.delta, saved.norm1, y);
-  const Tensor x = boundary_.begin_enter(context, arena, y);
-  attention_.forward(context, tokens, cache, x, saved.attention, delta_memory);
+  const Entering x = boundary_.begin_enter(context, arena, y);
+  return attention_.forward(context, tokens, cache, x, saved.attention, delta_memory);
 }
 
-void Block::run_mlp(Context& context, Arena& arena, const Saved& saved, Tensor delta,
-                    Tensor output) const {
-  const ArenaScope scope(arena);
+Entering Block::enter_mlp(Context& context, Arena& arena, const Saved& saved, Tensor delta) const {
   const Tensor y = or_take(saved.y2, arena, saved.norm1.h);
   norm2_.forward(context, saved.norm1.h, delta, saved.norm2, y);
-  const Tensor x = boundary_.begin_enter(context, arena, y);
-  mlp_.forward(context, arena, x, saved.mlp, output);
+  return boundary_.begin_enter(context, arena, y);
 }
 
 Block::Saved Block::forward(Context& context, Arena& arena, const TokenLayout& tokens,
@@ -77,10 +74,14 @@ Block::Saved Block::forward(Context& context, Arena& arena, const TokenLayout& t
   saved.norm1.h = kept.norm1.h;
   if (policy == Recompute::full) saved.norm2.h = transient_residual;
 
-  run_attention(context, arena, tokens, cache, saved, stream, delta_memory);
-  const Tensor delta = boundary_.end_leave(context, delta_memory);
-  run_mlp(context, arena, saved, delta, delta_memory);
-  stream = {saved.norm2.h, boundary_.end_leave(context, delta_memory)};
+  const Tensor delta = boundary_.end_leave(
+      context, run_attention(context, arena, tokens, cache, saved, stream, delta_memory));
+  {
+    const ArenaScope scope(arena);
+    const Entering x = enter_mlp(context, arena, saved, delta);
+    const Leaving y = mlp_.forward(context, arena, x, saved.mlp, delta_memory);
+    stream = {saved.norm2.h, boundary_.end_leave(context, y)};
+  }
 
   if (policy != Recompute::full) return saved;
   arena.release_to(mark);
@@ -95,32 +96,35 @@ void Block::backward(Context& context, Arena& arena, const TokenLayout& tokens, 
     saved = allocate(arena, h, Recompute::none);
     saved.norm1.h = h;
     const ArenaScope again(arena);
-    const Tensor delta = arena.take(h.dtype, {boundary_.all_tokens(h.rows()), h.cols()});
-    run_attention(context, arena, tokens, nullptr, saved, {h, Tensor{}}, delta);
-    run_mlp(context, arena, saved, boundary_.end_leave(context, delta), Tensor{});
+    const Tensor delta = arena.take(h.dtype, {boundary_.gathered_tokens(h.rows()), h.cols()});
+    const Leaving leaving =
+        run_attention(context, arena, tokens, nullptr, saved, {h, Tensor{}}, delta);
+    const Entering x = enter_mlp(context, arena, saved, boundary_.end_leave(context, leaving));
+    mlp_.restore(context, x, saved.mlp);
   }
   const Tensor y = arena.take(dh.dtype, dh.shape);  // a norm's output, when not kept
   // Its gradient, of the tokens of all ranks until the boundary has summed it.
-  const Tensor dy = arena.take(dh.dtype, {boundary_.all_tokens(dh.rows()), dh.cols()});
+  const Tensor dy = arena.take(dh.dtype, {boundary_.gathered_tokens(dh.rows()), dh.cols()});
+  Leaving leaving;
 
   if (!saved.y2) norm2_.repeat(context, saved.norm2, y);
   {
     const ArenaScope sub_layer(arena);
-    const Tensor dout = boundary_.begin_leave_backward(context, arena, dh);
-    const Tensor x = boundary_.begin_enter(context, arena, saved.y2 ? saved.y2 : y);
-    mlp_.backward(context, arena, dout, x, saved.mlp, dy);
+    const Entering dout = boundary_.begin_leave_backward(context, arena, dh);
+    const Entering x = boundary_.begin_enter(context, arena, saved.y2 ? saved.y2 : y);
+    leaving = mlp_.backward(context, arena, dout, x, saved.mlp, dy);
   }
-  norm2_.backward(context, boundary_.end_enter_backward(context, dy), saved.norm2,
+  norm2_.backward(context, boundary_.end_enter_backward(context, leaving), saved.norm2,
                   ops::Incoming::add, dh);
 
   if (!saved.y1) norm1_.repeat(context, saved.norm1, y);
   {
     const ArenaScope sub_layer(arena);
-    const Tensor dout = boundary_.begin_leave_backward(context, arena, dh);
-    const Tensor x = boundary_.begin_enter(context, arena, saved.y1 ? saved.y1 : y);
-    attention_.backward(context, arena, tokens, dout, x, saved.attention, dy);
+    const Entering dout = boundary_.begin_leave_backward(context, arena, dh);
+    const Entering x = boundary_.begin_enter(context, arena, saved.y1 ? saved.y1 : y);
+    leaving = attention_.backward(context, arena, tokens, dout, x, saved.attention, dy);
   }
-  norm1_.backward(context, boundary_.end_enter_backward(context, dy), saved.norm1,
+  norm1_.backward(context, boundary_.end_enter_backward(context, leaving), saved.norm1,
                   ops::Incoming::add, dh);
 }
 

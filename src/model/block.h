@@ -61,11 +61,11 @@ class Block {
 
  private:
   Saved allocate(Arena& arena, Tensor residual, Recompute policy) const;
-  void run_attention(Context& context, Arena& arena, const TokenLayout& tokens,
-                     const KvCacheLayer* cache, const Saved& saved, const ResidualStream& stream,
-                     Tensor delta_memory) const;
-  void run_mlp(Context& context, Arena& arena, const Saved& saved, Tensor delta,
-               Tensor output) const;
+  Leaving run_attention(Context& context, Arena& arena, const TokenLayout& tokens,
+                        const KvCacheLayer* cache, const Saved& saved, const ResidualStream& stream,
+                        Tensor delta_memory) const;
+  // The MLP's input, in memory that lasts as long as the caller's scope.
+  Entering enter_mlp(Context& context, Arena& arena, const Saved& saved, Tensor delta) const;
 
   Boundary& boundary_;
   Norm norm1_, norm2_;

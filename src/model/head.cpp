@@ -35,7 +35,8 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
   Saved saved;
   saved.norm.h = arena.take(residual.dtype, residual.shape);
   saved.norm.rstd = arena.take(DType::f32, {residual.rows()});
-  saved.dy = arena.take(residual.dtype, {boundary_.all_tokens(residual.rows()), residual.cols()});
+  saved.dy =
+      arena.take(residual.dtype, {boundary_.gathered_tokens(residual.rows()), residual.cols()});
   const ArenaScope scope(arena);
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, saved.norm, y);

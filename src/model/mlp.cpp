@@ -22,17 +22,22 @@ Tensor Mlp::take_activated(Arena& arena, Tensor gate_up) const {
   return arena.take(gate_up.dtype, {gate_up.rows(), width_});
 }
 
-void Mlp::forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const {
+Leaving Mlp::forward(Context& context, Arena& arena, const Entering& x, const Saved& saved,
+                     Tensor y) const {
   const ArenaScope scope(arena);
   boundary_.column_linear(context, x, gate_up_, saved.gate_up);
-  if (!y && !saved.activated) return;
   const Tensor activated = saved.activated ? saved.activated : take_activated(arena, saved.gate_up);
   ops::swiglu(context, saved.gate_up, activated);
-  if (y) boundary_.row_linear(context, activated, down_, y);
+  return boundary_.row_linear(context, activated, down_, y);
 }
 
-void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
-                   Tensor dx) const {
+void Mlp::restore(Context& context, const Entering& x, const Saved& saved) const {
+  boundary_.column_linear(context, x, gate_up_, saved.gate_up);
+  if (saved.activated) ops::swiglu(context, saved.gate_up, saved.activated);
+}
+
+Leaving Mlp::backward(Context& context, Arena& arena, const Entering& dy, const Entering& x,
+                      const Saved& saved, Tensor dx) const {
   const ArenaScope scope(arena);
   Tensor activated = saved.activated;
   if (!activated) {
@@ -44,7 +49,7 @@ void Mlp::backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Sa
 
   const Tensor dgate_up = saved.gate_up;
   ops::swiglu_backward(context, dactivated, saved.gate_up, dgate_up);
-  boundary_.column_linear_backward(context, dgate_up, x, gate_up_, dx);
+  return boundary_.column_linear_backward(context, dgate_up, x, gate_up_, dx);
 }
 
 }  // namespace fathom

@@ -23,12 +23,14 @@ class Mlp {
 
   Saved allocate(Arena& arena, std::int64_t tokens, DType dtype, KeepActivated keep) const;
 
-  // x, y: [n, d]. Fills `saved`. Takes scratch from `arena`. Without y, only what
-  // the backward needs is computed.
-  void forward(Context& context, Arena& arena, Tensor x, const Saved& saved, Tensor y) const;
+  // x, y: [n, d]. Fills `saved`. Takes scratch from `arena`.
+  Leaving forward(Context& context, Arena& arena, const Entering& x, const Saved& saved,
+                  Tensor y) const;
+  // Fills `saved` alone.
+  void restore(Context& context, const Entering& x, const Saved& saved) const;
   // Overwrites dx and saved.gate_up; adds to the parameters' gradients.
-  void backward(Context& context, Arena& arena, Tensor dy, Tensor x, const Saved& saved,
-                Tensor dx) const;
+  Leaving backward(Context& context, Arena& arena, const Entering& dy, const Entering& x,
+                   const Saved& saved, Tensor dx) const;
 
  private:
   Tensor take_activated(Arena& arena, Tensor gate_up) const;

@@ -90,7 +90,7 @@ std::int64_t Stage::first_id() const {
 }
 
 Tensor Stage::take_delta(Arena& arena, Tensor stream) const {
-  return arena.take(stream.dtype, {boundary_.all_tokens(stream.rows()), stream.cols()});
+  return arena.take(stream.dtype, {boundary_.gathered_tokens(stream.rows()), stream.cols()});
 }
 
 void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,

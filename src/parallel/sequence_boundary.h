@@ -10,9 +10,7 @@
 // happens to each by itself.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <vector>
 
 #include "comm/comm_queue.h"
 #include "parallel/tensor_boundary.h"
@@ -28,55 +26,32 @@ class SequenceBoundary final : public TensorBoundary {
                    std::int64_t pieces, Overlap overlap);
   ~SequenceBoundary() override;
 
-  std::int64_t held_tokens(std::int64_t tokens) const override;
-  std::int64_t all_tokens(std::int64_t held) const override;
-  // The adjoint of one is the other, so a backward does what a forward does at the other end.
+  int token_ranks() const override { return group().size(); }
   Tensor enter(Context& context, Arena& arena, Tensor x) override;
   Tensor leave(Context& context, Tensor x) override;
-  Tensor enter_backward(Context& context, Tensor dx) override { return leave(context, dx); }
-  Tensor leave_backward(Context& context, Arena& arena, Tensor dx) override {
-    return enter(context, arena, dx);
-  }
-  Tensor begin_enter(Context& context, Arena& arena, Tensor x) override;
-  Tensor end_leave(Context& context, Tensor x) override;
-  Tensor end_enter_backward(Context& context, Tensor dx) override { return end_leave(context, dx); }
-  Tensor begin_leave_backward(Context& context, Arena& arena, Tensor dx) override {
-    return begin_enter(context, arena, dx);
-  }
-  void column_linear(Context& context, Tensor x, const Linear& linear, Tensor y) override;
-  void column_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
-                              Tensor dx) override;
-  void row_linear(Context& context, Tensor x, const Linear& linear, Tensor y) override;
-  void row_linear_backward(Context& context, Tensor dy, Tensor x, const Linear& linear,
-                           Tensor dx) override;
+  Entering begin_enter(Context& context, Arena& arena, Tensor x) override;
+  Tensor end_leave(Context& context, const Leaving& x) override;
   void cancel() override { queue_.reset(); }
 
- private:
-  // Tokens on their way into `data`.
-  struct Arrival {
-    const void* data;
-    std::vector<CommQueue::Ticket> pieces;
-  };
-  // A piece's sum: what is on its way, and what is then left to be added.
-  struct Sum {
-    CommQueue::Ticket arrival = 0;
-    std::shared_ptr<std::function<void(Context&)>> add;
-  };
+ protected:
+  void multiply_entering(Context& context, const Entering& x, const Linear& linear, Product product,
+                         Tensor y) override;
+  Leaving multiply_leaving(Context& context, Tensor x, const Linear& linear, Product product,
+                           Tensor y) override;
+  void await(Context& context, const Entering& x) override;
 
+ private:
   std::int64_t pieces_of(Tensor all) const;
   // Where in `all` the sum of this rank's tokens goes.
   Tensor place_of_sum(Tensor all) const;
-  // A piece of what end_leave() returns the sum of.
-  void begin_sum(Context& context, Tensor all, std::int64_t piece);
-  // The tickets of what arrives in x.
-  std::vector<CommQueue::Ticket> arrival_of(Tensor x);
-  CommQueue& queue(Context& context);
+  Leaving::Piece begin_sum(Context& context, Tensor all, std::int64_t piece);
+  // As those of the queue, which is not for the meta device: nothing is exchanged there.
+  CommQueue::Ticket submit(Context& context, CommQueue::Work work);
+  void wait(Context& context, CommQueue::Ticket ticket, const char* name);
 
   Communicator& beside_;
   std::int64_t pieces_;
   Overlap overlap_;
-  std::vector<Arrival> arrivals_;
-  std::vector<Sum> sums_;
   std::unique_ptr<CommQueue> queue_;  // made when the device is known; its work ends first
 };
 

@@ -21,7 +21,6 @@ class TensorBoundary : public Boundary {
 
   TensorShard shard() const override { return {group_.rank(), group_.size()}; }
   Tensor leave(Context& context, Tensor x) override;
-  Tensor enter_backward(Context& context, Tensor dx) override { return leave(context, dx); }
   void vocabulary_linear(Context& context, Arena& arena, Tensor x, const Linear& linear,
                          Tensor logits) override;
   void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,

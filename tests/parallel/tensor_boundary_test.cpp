@@ -9,8 +9,10 @@
 
 #include "comm/thread_ranks.h"
 #include "core/error.h"
+#include "core/observer.h"
 #include "core/parallel.h"
 #include "model/shard.h"
+#include "ops/elementwise.h"
 #include "parallel/sequence_boundary.h"
 #include "parallel/small_model.h"
 
@@ -54,12 +56,14 @@ void collect(const ParameterStore& parameters, bool sequence_parallel, Result& r
 class LateSums final : public Communicator {
  public:
   explicit LateSums(Communicator& group) : group_(group) {}
+  int added() const { return added_; }  // of the begun sums
   std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
                                                      Tensor to) override {
     const auto all = std::make_shared<std::vector<float>>(
         static_cast<std::size_t>(from.elements() * group_.size()));
     group_.all_gather(context, from, Tensor(all->data(), DType::f32, {std::ssize(*all)}));
     return [this, all, from, to](Context&) {
+      ++added_;
       const std::int64_t count = to.elements(), offset = group_.rank() * count;
       for (std::int64_t i = 0; i < count; ++i) {
         float sum = 0;
@@ -102,6 +106,7 @@ class LateSums final : public Communicator {
 
  private:
   Communicator& group_;
+  int added_ = 0;
 };
 
 // Logits of tokens out of order, as every rank gets them.
@@ -213,6 +218,142 @@ TEST(SequenceBoundary, EqualsTheWholeInAnyNumberOfPieces) {
           EXPECT_LT(test::relative_error(split.gradients.at(name), values), 1e-5) << name;
         }
       }
+    }
+  }
+}
+
+// This rank's tokens of the sum over the group of x wᵀ, by one collective.
+std::vector<float> plain_sum(Communicator& group, Context& context, const Linear& linear, Tensor x,
+                             std::int64_t pieces) {
+  std::vector<float> all(static_cast<std::size_t>(x.rows() * linear.out_features()));
+  const Tensor y(all.data(), DType::f32, {x.rows(), linear.out_features()});
+  linear.forward(context, x, y);
+  group.all_reduce(context, y);
+  // Of each piece a rank holds an equal run.
+  const auto run = std::ssize(all) / pieces / group.size();
+  std::vector<float> held;
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const auto first = all.begin() + (piece * group.size() + group.rank()) * run;
+    held.insert(held.end(), first, first + run);
+  }
+  return held;
+}
+
+// Two sums and two arrivals are under way at once, and are ended in the other order.
+TEST(SequenceBoundary, WhatIsUnderWayIsKnownByItsHandle) {
+  const ModelConfig config = test::small_model(1, 8, 48, false);
+  constexpr std::int64_t pieces = 2, rows = SampleBatch::n;
+  run_thread_ranks(2, {60}, [&](Communicator& group) {
+    set_num_threads(1);
+    const auto beside = group.split(0, "beside");
+    LateSums late(*beside);
+    SequenceBoundary boundary(group, late, config.vocab_size, pieces, Overlap::on);
+    Context context(cpu_device);
+    ParameterStore parameters(stage_parameters(config, whole_model(config)), DType::f32,
+                              Gradients::f32, cpu_device, boundary.shard());
+    for (Parameter& p : parameters.all()) initialize(context, p, boundary.shard(), 0.2, 5);
+    const Linear out(parameters.at("layers.0.attention.output.weight"));
+    const Linear in(parameters.at("layers.0.attention.qkv.weight"));
+    Arena arena(cpu_device, 1 << 20);
+    const auto normal = [&](Shape shape, std::uint64_t seed) {
+      const Tensor x = arena.take(DType::f32, shape);
+      ops::NormalFill fill;
+      fill.seed = seed;
+      fill.global_columns = x.cols();
+      ops::fill_normal(context, x, fill);
+      return x;
+    };
+    const Tensor x1 = normal({rows, config.hidden_size / 2}, 1 + std::uint64_t(group.rank()));
+    const Tensor x2 = normal({rows, config.hidden_size / 2}, 3 + std::uint64_t(group.rank()));
+    const Tensor y1 = arena.take(DType::f32, {rows, config.hidden_size});
+    const Tensor y2 = arena.take(DType::f32, {rows, config.hidden_size});
+    const Leaving first = boundary.row_linear(context, x1, out, y1);
+    const Leaving second = boundary.row_linear(context, x2, out, y2);
+    const Tensor sum2 = boundary.end_leave(context, second);
+    require(late.added() == pieces, "{} sums were added for one", late.added());
+    const Tensor sum1 = boundary.end_leave(context, first);
+    require(late.added() == 2 * pieces, "{} sums were added for two", late.added());
+    const auto values = [](Tensor x) {
+      return std::vector<float>(x.as<float>(), x.as<float>() + x.elements());
+    };
+    EXPECT_LT(test::relative_error(values(sum1), plain_sum(group, context, out, x1, pieces)), 1e-6);
+    EXPECT_LT(test::relative_error(values(sum2), plain_sum(group, context, out, x2, pieces)), 1e-6);
+
+    const Tensor z1 = arena.take(DType::f32, {rows, in.out_features()});
+    const Tensor z2 = arena.take(DType::f32, {rows, in.out_features()});
+    const Tensor whole1 = boundary.enter(context, arena, sum1);
+    const Tensor whole2 = boundary.enter(context, arena, sum2);
+    const Entering arrival1 = boundary.begin_enter(context, arena, sum1);
+    const Entering arrival2 = boundary.begin_enter(context, arena, sum2);
+    boundary.column_linear(context, arrival2, in, z2);
+    boundary.column_linear(context, arrival1, in, z1);
+    EXPECT_EQ(values(arrival1.tensor), values(whole1));
+    EXPECT_EQ(values(arrival2.tensor), values(whole2));
+    const Tensor expected = arena.take(DType::f32, z1.shape);
+    in.forward(context, whole1, expected);
+    EXPECT_LT(test::relative_error(values(z1), values(expected)), 1e-6);
+    in.forward(context, whole2, expected);
+    EXPECT_LT(test::relative_error(values(z2), values(expected)), 1e-6);
+  });
+}
+
+// The operations of a pass with the shapes of their tensors, in their order.
+class OperationList final : public OperationObserver {
+ public:
+  void observe(Context& context, const Operation& operation) override {
+    std::string text = operation.name;
+    for (const Tensor& x : operation.tensors) {
+      text +=
+          x ? fmt::format(" {}{}/{}", name_of(x.dtype), to_string(x.shape), x.row_stride) : " -";
+    }
+    list.push_back(text);
+    operation.run(context);
+  }
+  std::vector<std::string> list;
+};
+
+std::vector<std::string> operations_on(Device device, const ModelConfig& config,
+                                       Recompute recompute, Boundary& boundary) {
+  const StageOptions options{recompute, 7};
+  const StageRange all = whole_model(config);
+  ParameterStore parameters(stage_parameters(config, all), DType::f32, Gradients::f32, device,
+                            boundary.shard());
+  Stage stage(config, all, parameters, options, device, &boundary);
+  Context context(device);
+  for (Parameter& p : parameters.all()) initialize(context, p, boundary.shard(), 0.2, 5);
+  const SampleBatch tokens;
+  MicroBatch batch = tokens.batch();
+  for (Tensor* x :
+       {&batch.ids, &batch.targets, &batch.tokens.positions, &batch.tokens.segments.offsets}) {
+    x->device = device;
+  }
+  const Buffer memory(device, SampleBatch::n * sizeof(float));
+  const Tensor losses = memory.tensor(DType::f32, {SampleBatch::n}), none;
+  const bool planned = device.type == DeviceType::meta;
+  Activations activations(planned ? Arena::measuring() : Arena(device, 1 << 20));
+  OperationList operations;
+  context.observer = &operations;
+  parameters.begin_gradients(context);
+  stage.forward(context, batch, none, activations, none, 0.1f, losses);
+  stage.backward(context, batch, activations, none, none);
+  stage.evaluate(context, batch, activations.arena, losses);
+  return operations.list;
+}
+
+// What is planned on the meta device is what a device runs, in pieces too.
+TEST(SequenceBoundary, TheMetaDeviceRunsTheSameOperations) {
+  const ModelConfig config = test::small_model(2, 2, 50, false);
+  for (const std::int64_t pieces : {1, 2}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+      run_thread_ranks(2, {60}, [&](Communicator& group) {
+        set_num_threads(1);
+        const auto beside = group.split(0, "beside");
+        SequenceBoundary boundary(group, *beside, config.vocab_size, pieces, Overlap::on);
+        const auto planned = operations_on(meta_device, config, recompute, boundary);
+        const auto run = operations_on(cpu_device, config, recompute, boundary);
+        EXPECT_GT(run.size(), 50u);
+        EXPECT_EQ(planned, run) << pieces << " pieces, recompute " << int(recompute);
+      });
     }
   }
 }

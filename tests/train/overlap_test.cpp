@@ -97,7 +97,7 @@ TEST(Overlap, NothingRunsOnAfterTheGroupsAreCancelled) {
     std::vector<float> held(8, 1.0f);
     const Tensor x(held.data(), DType::f32, {2, 4});
     if (world.rank() == 0) {
-      const Tensor all = groups.boundary()->begin_enter(context, arena, x);
+      const Tensor all = groups.boundary()->begin_enter(context, arena, x).tensor;
       std::this_thread::sleep_for(milliseconds(50));  // until its work waits for the other rank
       groups.cancel();
       aside->barrier();
