@@ -3,11 +3,9 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/process.h"
-#include "model/config.h"
 
 namespace fathom::test {
 namespace {
@@ -16,17 +14,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using Json = nlohmann::json;
 
-constexpr std::int64_t layers = 2, tokens = 256, length = 32, micro_batches = 4;
-
-ModelConfig small_model() {
-  ModelConfig model;
-  model.num_layers = layers;
-  model.hidden_size = 64;
-  model.num_heads = 4;
-  model.num_kv_heads = 2;
-  model.vocab_size = 320;
-  return resolve(model);
-}
+constexpr std::int64_t tokens = 256, length = 32, micro_batches = 4;
 
 class Bench : public testing::Test {
  protected:
@@ -61,50 +49,19 @@ class Bench : public testing::Test {
   TempDir dir_;
 };
 
-std::map<std::string, std::int64_t> calls_of(const Json& table) {
-  std::map<std::string, std::int64_t> calls;
-  for (const Json& row : table["operations"]) calls[row["operation"]] = row["calls"];
-  return calls;
-}
-
-TEST_F(Bench, TheTableHoldsAllOfAStep) {
+// What the table says is tested in tests/measure.
+TEST_F(Bench, PrintsTheTableAndWritesItAsJson) {
   const Json json = table({});
-  const auto calls = calls_of(json);
-  EXPECT_EQ(calls.at("qkv"), layers * micro_batches);
-  EXPECT_EQ(calls.at("attention_backward"), layers * micro_batches);
-  EXPECT_EQ(calls.at("add_rmsnorm"), (2 * layers + 1) * micro_batches);
-  EXPECT_EQ(calls.at("embedding_backward"), micro_batches);
-  EXPECT_EQ(calls.at("head"), 2 * micro_batches);  // 64 tokens, 48 at once
-  for (const char* name : {"output dgrad", "gate_up wgrad", "down", "rope", "swiglu", "adamw",
-                           "swiglu_backward", "cross_entropy", "add_sum_of_squares", "fill"}) {
-    EXPECT_TRUE(calls.contains(name)) << name;
+  EXPECT_EQ(json["tokens"], tokens);
+  EXPECT_EQ(json["sequence_length"], length);
+  EXPECT_EQ(json["micro_batch"], tokens / length / micro_batches);
+  EXPECT_EQ(json["recompute"], "none");
+  EXPECT_EQ(json["dtype"], "f32");
+  EXPECT_GT(json["operations"].size(), 20u);
+  for (const char* ceiling :
+       {"gemm_f32_flops_per_second", "gemm_bf16_flops_per_second", "copy_bytes_per_second"}) {
+    EXPECT_GT(json["ceilings"][ceiling].get<double>(), 1e6) << ceiling;
   }
-  double products = 0, attention = 0, seconds = 0;
-  for (const Json& row : json["operations"]) {
-    const double flops = row["flops"].get<double>() * row["calls"].get<double>();
-    const bool is_attention = row["operation"].get<std::string>().starts_with("attention");
-    (is_attention ? attention : products) += flops;
-    seconds += row["seconds"].get<double>();
-    EXPECT_GT(row["bytes"].get<double>(), 0) << row;
-    EXPECT_GT(row["seconds"].get<double>(), 0) << row;
-    EXPECT_GT(row["share_of_ceiling"].get<double>(), 0) << row;
-  }
-  // The count that tokens a second turn into TFLOP/s by: attention's backward has a
-  // product there that it has to do again here.
-  const ModelConfig model = small_model();
-  EXPECT_DOUBLE_EQ(products, 6.0 * static_cast<double>(count_matmul_parameters(model) * tokens));
-  EXPECT_DOUBLE_EQ(attention * 6 / 7,
-                   6.0 * static_cast<double>(layers * model.query_width() * length * tokens));
-  EXPECT_DOUBLE_EQ(json["step"]["flops"].get<double>(), products + attention * 6 / 7);
-  EXPECT_NEAR(json["sum_of_operations_seconds"].get<double>(), seconds, 1e-9);
-  EXPECT_LT(seconds, 2 * json["traced_step_seconds"].get<double>());
-}
-
-TEST_F(Bench, RecomputationShowsInTheTable) {
-  const auto none = calls_of(table({})), full = calls_of(table({"--recompute", "full"}));
-  EXPECT_EQ(full.at("qkv"), 2 * none.at("qkv"));
-  EXPECT_EQ(full.at("down"), none.at("down"));  // its output is not needed again
-  EXPECT_EQ(full.at("qkv wgrad"), none.at("qkv wgrad"));
 }
 
 TEST_F(Bench, BriefIsTheStepAlone) {

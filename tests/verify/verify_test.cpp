@@ -172,6 +172,9 @@ TEST(LayoutChoice, EachOptionSetsItsKey) {
   EXPECT_EQ(with("gpipe").parallel.schedule, PipelineSchedule::gpipe);
   base.parallel.schedule = PipelineSchedule::gpipe;
   EXPECT_EQ(with("1f1b").parallel.schedule, PipelineSchedule::one_f_one_b);
+  EXPECT_EQ(with("v3+1f1b").parallel.schedule, PipelineSchedule::one_f_one_b) << "the last counts";
+  EXPECT_EQ(with("v3+1f1b").parallel.virtual_stages, 1);
+  EXPECT_EQ(with("v3+gpipe").parallel.virtual_stages, 1);
   EXPECT_EQ(with("v3").parallel.virtual_stages, 3);
   EXPECT_EQ(with("v3").parallel.schedule, PipelineSchedule::interleaved);
   EXPECT_EQ(with("pieces4").parallel.sequence_pieces, 4);

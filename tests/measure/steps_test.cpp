@@ -1,0 +1,177 @@
+// Real training steps of a small model, timed on the CPU.
+#include "measure/steps.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+
+#include "core/parallel.h"
+#include "io/temp_dir.h"
+#include "measure/save.h"
+
+namespace fathom::measure {
+namespace {
+
+constexpr std::int64_t layers = 2, tokens = 256, length = 32, micro_batches = 4;
+
+// On one thread: what is counted does not depend on their number.
+StepShape small_step() {
+  set_num_threads(1);
+  StepShape shape;
+  shape.model.num_layers = layers;
+  shape.model.hidden_size = 64;
+  shape.model.num_heads = 4;
+  shape.model.num_kv_heads = 2;
+  shape.model.vocab_size = 320;
+  shape.model = resolve(shape.model);
+  shape.device = cpu_device;
+  shape.sequences = tokens / length;
+  shape.sequence_length = length;
+  shape.micro_batch = shape.sequences / micro_batches;
+  shape.logits_chunk = 48;
+  return shape;
+}
+
+StepTimes measure(Recompute recompute, const Effort& effort) {
+  StepShape shape = small_step();
+  shape.recompute = recompute;
+  return measure_steps(shape, effort);
+}
+
+std::map<std::string, std::int64_t> calls_of(const StepTimes& times) {
+  std::map<std::string, std::int64_t> calls;
+  for (const OperationRow& row : times.operations) calls[row.name] = row.count;
+  return calls;
+}
+
+TEST(MeasureSteps, TheTableHoldsAllOfAStep) {
+  const StepTimes times = measure(Recompute::none, {2, 0, true});
+  EXPECT_EQ(times.steps.size(), 2u);
+  EXPECT_EQ(times.traced.size(), 2u);
+  const auto calls = calls_of(times);
+  EXPECT_EQ(calls.at("qkv"), layers * micro_batches);
+  EXPECT_EQ(calls.at("attention_backward"), layers * micro_batches);
+  EXPECT_EQ(calls.at("add_rmsnorm"), (2 * layers + 1) * micro_batches);
+  EXPECT_EQ(calls.at("embedding_backward"), micro_batches);
+  EXPECT_EQ(calls.at("head"), 2 * micro_batches) << "64 tokens, 48 at once";
+  for (const char* name : {"output dgrad", "gate_up wgrad", "down", "rope", "swiglu", "adamw",
+                           "swiglu_backward", "cross_entropy", "add_sum_of_squares", "fill"}) {
+    EXPECT_TRUE(calls.contains(name)) << name;
+  }
+  double products = 0, attention = 0, seconds = 0;
+  for (const OperationRow& row : times.operations) {
+    const double flops = row.flops * static_cast<double>(row.count);
+    (row.name.starts_with("attention") ? attention : products) += flops;
+    seconds += row.total();
+    EXPECT_GT(row.bytes, 0) << row.name;
+    EXPECT_GT(row.seconds, 0) << row.name;
+    EXPECT_EQ(row.ceiling_seconds > 0, row.bound == Bound::products) << row.name;
+    EXPECT_FALSE(row.call) << row.name << ": its memory is gone";
+  }
+  // The count that turns tokens a second into TFLOP/s: attention's backward has a product
+  // there that it has to do again here.
+  const ModelConfig model = small_step().model;
+  EXPECT_DOUBLE_EQ(products, 6.0 * static_cast<double>(count_matmul_parameters(model) * tokens));
+  EXPECT_DOUBLE_EQ(attention * 6 / 7,
+                   6.0 * static_cast<double>(layers * model.query_width() * length * tokens));
+  EXPECT_DOUBLE_EQ(train_flops_per_token(model, length) * static_cast<double>(tokens),
+                   products + attention * 6 / 7);
+  const double traced = times.traced[0] + times.traced[1];
+  EXPECT_LE(2 * (seconds + times.gaps), traced * (1 + 1e-9));
+  EXPECT_GE(times.gaps, 0);
+}
+
+TEST(MeasureSteps, RecomputationShowsInTheTable) {
+  const auto none = calls_of(measure(Recompute::none, {1, 0, true}));
+  const auto full = calls_of(measure(Recompute::full, {1, 0, true}));
+  EXPECT_EQ(full.at("qkv"), 2 * none.at("qkv"));
+  EXPECT_EQ(full.at("down"), none.at("down")) << "its output is not needed again";
+  EXPECT_EQ(full.at("qkv wgrad"), none.at("qkv wgrad"));
+}
+
+TEST(MeasureSteps, WithoutOperationsTheStepsAlone) {
+  const StepTimes times = measure(Recompute::none, {3, 0, false});
+  EXPECT_EQ(times.steps.size(), 3u);
+  EXPECT_TRUE(times.traced.empty());
+  EXPECT_TRUE(times.operations.empty());
+}
+
+// Random tokens of the vocabulary, in whole sequences; another batch has others.
+TEST(BenchBatches, AreWholeSequencesOfRandomTokens) {
+  const StepShape shape = small_step();
+  Context context(cpu_device, 0);
+  const BenchBatches batches(context, shape);
+  ASSERT_EQ(std::ssize(batches.get()), micro_batches);
+  std::vector<std::vector<std::int32_t>> seen;
+  for (const MicroBatch& batch : batches.get()) {
+    ASSERT_EQ(batch.ids.elements(), tokens / micro_batches);
+    for (const Tensor& x : {batch.ids, batch.targets}) {
+      const std::span values(x.as<std::int32_t>(), static_cast<std::size_t>(x.elements()));
+      seen.emplace_back(values.begin(), values.end());
+      for (const std::int32_t id : values) EXPECT_TRUE(id >= 0 && id < 320) << id;
+    }
+    EXPECT_EQ(batch.tokens.positions.as<std::int32_t>()[0], 0);
+    EXPECT_EQ(batch.tokens.positions.as<std::int32_t>()[length - 1], length - 1);
+    EXPECT_EQ(batch.tokens.positions.as<std::int32_t>()[length], 0);
+    EXPECT_EQ(batch.tokens.segments.uniform_length, length);
+    EXPECT_EQ(batch.tokens.segments.offsets.elements(), shape.micro_batch + 1);
+    EXPECT_EQ(batch.tokens.segments.offsets.as<std::int32_t>()[1], length);
+  }
+  std::ranges::sort(seen);
+  EXPECT_EQ(std::ranges::adjacent_find(seen), seen.end());
+  EXPECT_LE(tokens * 4 * 3, static_cast<std::int64_t>(BenchBatches::bytes(shape)));
+}
+
+TEST(BenchSteps, TrainAndCount) {
+  BenchSteps steps(small_step());
+  bool asked = false;
+  EXPECT_GT(steps.run([&] { asked = true; }), 0);
+  EXPECT_TRUE(asked);
+  EXPECT_EQ(steps.done(), 1);
+  steps.heat(0);
+  EXPECT_EQ(steps.done(), 3) << "two at least";
+}
+
+TEST(MeasureSave, WritesRemovesAndCounts) {
+  const test::TempDir dir;
+  for (const bool written : {true, false}) {
+    SaveEffort effort;
+    effort.steps = 1;
+    if (written) effort.directory = dir / "";
+    const SaveTimes times = measure_save(small_step(), effort);
+    EXPECT_TRUE(times.result.committed());
+    EXPECT_GT(times.step, 0);
+    EXPECT_GE(times.steps_beside, 1);
+    EXPECT_GT(times.seconds_beside, 0);
+    // f32 weights and two moments.
+    const auto bytes = static_cast<std::uint64_t>(count_parameters(small_step().model)) * 12;
+    EXPECT_GE(times.host_bytes, bytes);
+    EXPECT_GE(times.result.bytes, bytes);
+    EXPECT_TRUE(std::filesystem::is_empty(dir / ""));
+  }
+}
+
+TEST(SustainedSeconds, IsTheTimeOfOneCall) {
+  Context context(cpu_device, 0);
+  int calls = 0;
+  const auto start = std::chrono::steady_clock::now();
+  const double seconds = sustained_seconds(context, 0.01, [&] { ++calls; });
+  const std::chrono::duration<double> all = std::chrono::steady_clock::now() - start;
+  EXPECT_GT(calls, 5) << "three stretches of several";
+  EXPECT_GT(seconds, 0);
+  EXPECT_LE(seconds * (calls - 2), all.count()) << "the best mean, of one call";
+}
+
+TEST(Ceilings, AreOfThisDevice) {
+  Ceilings ceilings;
+  ceilings.gemm_f32 = 1;
+  ceilings.gemm_bf16 = 2;
+  EXPECT_EQ(ceilings.gemm(DType::f32), 1);
+  EXPECT_EQ(ceilings.gemm(DType::bf16), 2);
+}
+
+}  // namespace
+}  // namespace fathom::measure
