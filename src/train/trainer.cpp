@@ -8,7 +8,9 @@
 #include "comm/thread_ranks.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "io/atomic_directory.h"
 #include "io/atomic_file.h"
+#include "model/hugging_face.h"
 #include "train/fit.h"
 #include "train/training_run.h"
 
@@ -41,6 +43,10 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
   Machine machine = examine_machine(plan, groups, options.gemm_peak);
   std::optional<DirectoryLock> lock;
   if (first) lock.emplace(plan.config.output);
+  // At the end it would be too late.
+  if (first && plan.config.checkpoint.enabled) {
+    require_replaceable(plan.config.output + "/model", model_files());
+  }
   if (world) wait_for_disks(*world);
   const int signal = TrainingRun(std::move(plan), std::move(data), std::move(machine), groups)
                          .run(options, signals);

@@ -125,6 +125,23 @@ TEST(Trainer, RefusesASecondRunOnItsOutput) {
   EXPECT_THAT(input_error_of([&] { run(config); }), HasSubstr("is in use by process"));
 }
 
+// At its start, not when the model is to be written.
+TEST(Trainer, RefusesAnOutputWhoseModelHoldsOtherFiles) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  config.train.micro_batch = 2;
+  write_file(config.output + "/model/notes.txt", "mine");
+  for (const int ranks : {1, 2}) {
+    EXPECT_THAT(input_error_of([&] { run(config, "auto", ranks); }),
+                HasSubstr(config.output + "/model: holds notes.txt, which Fathom did not make"));
+    EXPECT_FALSE(fs::exists(config.output + "/metrics.jsonl"));
+    EXPECT_EQ(read_file(config.output + "/model/notes.txt"), "mine");
+  }
+  config.checkpoint.enabled = false;  // then no model is written
+  EXPECT_EQ(run(config), 0);
+}
+
 TEST(Trainer, RefusesOtherDataAndTokenizersOnResume) {
   const TempDir dir;
   prepare(dir);
