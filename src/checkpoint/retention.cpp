@@ -5,11 +5,25 @@
 #include <filesystem>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/files.h"
 #include "core/log.h"
 
 namespace fathom {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// `path`, or with a number behind it where that is taken.
+std::string free_name(const std::string& path) {
+  std::string name = path;
+  for (int number = 2; fs::exists(fs::symlink_status(name)); ++number) {
+    name = fmt::format("{}-{}", path, number);
+  }
+  return name;
+}
+
+}  // namespace
 
 std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
                                           const RetentionRule& rule, std::int64_t committed) {
@@ -32,7 +46,11 @@ void apply_retention(const std::string& directory, const RetentionRule& rule,
     const std::string trash = fmt::format("{}.tmp-{}-{}", path, getpid(), step);
     std::error_code error;
     fs::rename(path, trash, error);
-    if (!error) fs::remove_all(trash, error);
+    if (!error && !remove_own_files(trash, checkpoint_files())) {
+      fs::rename(trash, free_name(path + ".kept"), error);
+      log::warning("{}: this old checkpoint holds files that Fathom did not make: they are kept",
+                   path);
+    }
     if (error) log::warning("{}: cannot remove this old checkpoint: {}", path, error.message());
   }
 }
@@ -41,9 +59,10 @@ void set_aside_later(const std::string& directory, std::int64_t step) {
   for (const std::int64_t later : checkpoint_steps(directory)) {
     if (later <= step) continue;
     const std::string path = directory + "/" + checkpoint_name(later);
-    const std::string aside = path + ".abandoned";
+    std::string aside = path + ".abandoned";
     std::error_code error;
-    fs::remove_all(aside, error);
+    if (fs::exists(aside, error)) remove_own_files(aside, checkpoint_files());
+    aside = free_name(aside);
     fs::rename(path, aside, error);
     if (error) {
       log::warning("{}: cannot rename this checkpoint: {}", path, error.message());

@@ -19,12 +19,13 @@ std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
                                           const RetentionRule& rule, std::int64_t committed);
 
 // Removes what the rule gives up. Each directory first gets a temporary's name, so
-// that a process killed in the middle leaves no half checkpoint. Troubles are
-// warnings.
+// that a process killed in the middle leaves no half checkpoint. Files in it that Fathom did
+// not make are kept, in "<name>.kept". Troubles are warnings.
 void apply_retention(const std::string& directory, const RetentionRule& rule,
                      std::int64_t committed);
 
-// Renames checkpoints of steps after `step` to "<name>.abandoned", with a warning.
+// Renames checkpoints of steps after `step` to "<name>.abandoned", with a warning. An earlier
+// one of that name is removed, unless it holds files that Fathom did not make.
 void set_aside_later(const std::string& directory, std::int64_t step);
 
 }  // namespace fathom

@@ -46,16 +46,40 @@ TEST(Retention, RemovesDirectoriesWholly) {
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 4) << "and the notes";
 }
 
+TEST(Retention, KeepsFilesOfOthersInOldCheckpoints) {
+  const std::string directory = fresh_directory("retention_notes");
+  State state;
+  for (const std::int64_t step : {1, 2}) saved(directory, state, step);
+  write_file(directory + "/step-00000001/notes.txt", "mine");
+  apply_retention(directory, {1, 0}, 2);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(2));
+  EXPECT_EQ(read_file(directory + "/step-00000001.kept/notes.txt"), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory + "/step-00000001.kept"), {}), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 2);
+}
+
+TEST(Retention, SetsAsideBesideFilesOfOthers) {
+  const std::string directory = fresh_directory("set_aside_notes");
+  State state;
+  for (const std::int64_t step : {1, 2}) saved(directory, state, step);
+  fs::create_directories(directory + "/step-00000002.abandoned");
+  write_file(directory + "/step-00000002.abandoned/notes.txt", "mine");
+  set_aside_later(directory, 1);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1));
+  EXPECT_EQ(read_file(directory + "/step-00000002.abandoned/notes.txt"), "mine");
+  EXPECT_TRUE(fs::exists(directory + "/step-00000002.abandoned-2/manifest.json"));
+}
+
 TEST(Retention, LaterCheckpointsAreSetAsideAndReplaceThoseBefore) {
   const std::string directory = fresh_directory("set_aside");
   State state;
   for (const std::int64_t step : {1, 2, 3}) saved(directory, state, step);
   fs::create_directories(directory + "/step-00000003.abandoned");
-  write_file(directory + "/step-00000003.abandoned/old", "of an earlier time");
+  write_file(directory + "/step-00000003.abandoned/old.safetensors", "of an earlier time");
   set_aside_later(directory, 2);
   EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1, 2));
   EXPECT_TRUE(fs::exists(directory + "/step-00000003.abandoned/manifest.json"));
-  EXPECT_FALSE(fs::exists(directory + "/step-00000003.abandoned/old"));
+  EXPECT_FALSE(fs::exists(directory + "/step-00000003.abandoned/old.safetensors"));
 }
 
 }  // namespace
