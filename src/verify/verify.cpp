@@ -7,9 +7,11 @@
 #include <map>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/files.h"
 #include "comm/mpi_ranks.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/parallel.h"
 #include "verify/layout_trial.h"
 
@@ -104,7 +106,7 @@ class Verification {
     }
     if (world_) wait_for_disks(*world_);  // the first rank has compared the last checkpoints
     if (world_) passed = gather_values(*world_, int{passed}).front() != 0;
-    if (passed && judges()) std::filesystem::remove_all(options_.directory);
+    if (passed && judges()) remove_checkpoints(options_.directory, "*/step-*/");
     return passed;
   }
 
@@ -129,6 +131,15 @@ class Verification {
                  options_.directory);
     }
     if (world_) wait_for_disks(*world_);
+  }
+
+  // Of the checkpoints whose directories `below` matches; what else was put there stays.
+  static void remove_checkpoints(const std::string& directory, const std::string& below) {
+    OwnFiles own;
+    for (const std::string& file : checkpoint_files()) own.push_back(below + file);
+    if (!remove_own_files(directory, own)) {
+      log::warning("{}: is not removed: it holds files that Fathom did not make", directory);
+    }
   }
 
   // The record of the first rank; empty on ranks that the layout leaves idle.
@@ -206,7 +217,7 @@ class Verification {
                         same_bits(mine, Checkpoint(checkpoint(own.directory, last_step())));
     verdict.must_be_bits = from.name == to.name;
     verdict = with_pass(verdict);
-    if (verdict.passed) std::filesystem::remove_all(trial.directory);
+    if (verdict.passed) remove_checkpoints(trial.directory, "step-*/");
     return verdict;
   }
 

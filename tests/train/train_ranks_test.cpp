@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/sample_data.h"
+#include "train/rank_config.h"
 #include "train/trainer.h"
 
 namespace fathom {
@@ -25,23 +26,8 @@ struct Layout {
 
 TrainConfig config_of(const TempDir& dir, const std::string& output, const Layout& layout,
                       int steps) {
-  TrainConfig c;
-  c.output = dir / output;
-  c.dtype = DTypeChoice::f32;
-  c.threads = 1;
-  c.model.num_layers = 4;
-  c.model.hidden_size = 32;
-  c.model.num_heads = 4;
-  c.model.num_kv_heads = 2;
-  c.model.intermediate_size = 48;
-  c.model.max_position = 16;
-  c.model.init_std = 0.2;
-  c.data.directory = dir / "out";
-  c.train.sequence_length = 16;
-  c.train.global_batch = 8;
-  c.train.micro_batch = 1;
+  TrainConfig c = test::rank_config(dir, output, 4, 4);
   c.train.steps = steps;
-  c.schedule.peak = 1e-3;
   c.schedule.warmup_steps = 2;
   c.validation.every_steps = 0;
   c.checkpoint.every_steps = 5;

@@ -3,12 +3,15 @@
 // to each (some 5 minutes on 2 cores).
 #include "verify/verify.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <utility>
 
 #include "core/error.h"
 #include "data/sample_data.h"
+#include "train/rank_config.h"
 
 namespace fathom {
 namespace {
@@ -16,24 +19,7 @@ namespace {
 using test::TempDir;
 
 TrainConfig config_of(const TempDir& dir, std::int64_t layers) {
-  TrainConfig c;
-  c.output = dir / "run";
-  c.dtype = DTypeChoice::f32;
-  c.threads = 1;
-  c.model.num_layers = layers;
-  c.model.hidden_size = 32;
-  c.model.num_heads = 8;
-  c.model.num_kv_heads = 2;
-  c.model.intermediate_size = 48;
-  c.model.max_position = 16;
-  c.model.init_std = 0.2;
-  c.data.directory = dir / "out";
-  c.train.sequence_length = 16;
-  c.train.global_batch = 8;
-  c.train.micro_batch = 1;
-  c.train.steps = 1;
-  c.schedule.peak = 1e-3;
-  return c;
+  return test::rank_config(dir, "run", layers, 8);
 }
 
 struct Verified {
@@ -104,6 +90,24 @@ TEST(VerifyLayouts, WeightsHaveATolerance) {
   EXPECT_FALSE(result.verdicts[0].same_bits);
 }
 
+// A layout of another seed draws other samples: that fails it, however close its losses are.
+TEST(VerifyLayouts, OtherSamplesAreTold) {
+  TempDir dir;
+  test::sample_data(dir);
+  std::vector<LayoutChoice> layouts = parse_layouts("1 dp2", config_of(dir, 2));
+  layouts[1].config.seed += 1;
+  VerifyOptions options;
+  options.transfers = Transfers::none;
+  options.directory = dir / "verify";
+  options.loss_tolerance = options.weight_tolerance = 1e9;
+  std::vector<bool> same;
+  EXPECT_FALSE(verify_layouts(layouts, options, [&](const LayoutVerdict& v) {
+    same.push_back(v.same_samples);
+    EXPECT_EQ(v.passed, v.same_samples) << v.layout;
+  }));
+  EXPECT_EQ(same, (std::vector<bool>{true, false}));
+}
+
 TEST(VerifyLayouts, ADifferenceIsTold) {
   TempDir dir;
   const Verified result = verify(dir, "tp2+sp", Transfers::none, 4, 1e-15);
@@ -119,6 +123,29 @@ TEST(VerifyLayouts, WhatStandsInTheDirectoryIsNotTouched) {
   test::write_file(dir / "verify/mine.txt", "mine");
   EXPECT_THROW(verify(dir, "tp2", Transfers::none), Error);
   EXPECT_TRUE(std::filesystem::exists(dir / "verify/mine.txt"));
+}
+
+TEST(VerifyLayouts, RemovesItsOwnFilesAlone) {
+  TempDir dir;
+  test::sample_data(dir);
+  VerifyOptions options;
+  options.transfers = Transfers::ring;
+  options.directory = dir / "verify";
+  const std::string among_wholes = dir / "verify/notes.txt", in_one = dir / "verify/1/a.txt",
+                    in_transfer = dir / "verify/1-to-1/b.txt";
+  bool first = true;
+  EXPECT_TRUE(
+      verify_layouts(parse_layouts("1", config_of(dir, 2)), options, [&](const LayoutVerdict&) {
+        if (!std::exchange(first, false)) return;
+        for (const std::string& mine : {among_wholes, in_one, in_transfer}) {
+          test::write_file(mine, "mine");
+        }
+      }));
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir / "verify")) {
+    if (entry.is_regular_file()) left.push_back(entry.path());
+  }
+  EXPECT_THAT(left, testing::UnorderedElementsAre(among_wholes, in_one, in_transfer));
 }
 
 std::string error_of(const std::string& layouts) {
