@@ -108,6 +108,37 @@ TEST(Checkpoint, WrongRequestsNameTheTensor) {
               HasSubstr("'matrix' has the shape [7, 5], which holds no [2, 5] at [6, 0]"));
 }
 
+// Types without digits to convert, as the rest of a bf16 master, are read as they are or not at
+// all.
+TEST(Checkpoint, ConvertsFloatsAlone) {
+  const std::string path = fresh_directory("types") + "/step-00000001";
+  std::vector<std::uint16_t> rest{1, 2, 65535}, rest_read(3);
+  std::vector<float> weight{1, 2.5, -3}, floats(3);
+  std::vector<std::uint16_t> halves(3);
+  State state;
+  const Shape three{3};
+  write_checkpoint(
+      path,
+      {CheckpointTensor::whole(StateKind::weight, "m", Tensor(weight.data(), DType::f32, three)),
+       CheckpointTensor::whole(StateKind::remainder, "m", Tensor(rest.data(), DType::u16, three))},
+      state.training(1));
+  const Checkpoint checkpoint(path);
+  const auto load = [&](StateKind kind, void* into, DType dtype) {
+    return message_of(
+        [&] { checkpoint.load(state.context, kind, "m", Tensor(into, dtype, three)); });
+  };
+  EXPECT_EQ(load(StateKind::remainder, rest_read.data(), DType::u16), "");
+  EXPECT_EQ(rest_read, rest);
+  EXPECT_THAT(load(StateKind::remainder, floats.data(), DType::f32),
+              HasSubstr("'m' is u16, which cannot become f32"));
+  EXPECT_THAT(load(StateKind::weight, rest_read.data(), DType::u16),
+              HasSubstr("'m' is f32, which cannot become u16"));
+  EXPECT_EQ(load(StateKind::weight, floats.data(), DType::f32), "");
+  EXPECT_EQ(floats, weight);
+  EXPECT_EQ(load(StateKind::weight, halves.data(), DType::bf16), "");
+  EXPECT_EQ(halves, (std::vector<std::uint16_t>{0x3f80, 0x4020, 0xc040}));
+}
+
 // Every file of a checkpoint, cut short and with bytes flipped: the newest is left
 // out, the one before opens.
 TEST(Checkpoint, DamageToAnyFileIsSeen) {

@@ -17,6 +17,7 @@
 
 #include "checkpoint/checkpoint_state.h"
 #include "checkpoint/retention.h"
+#include "comm/thread_ranks.h"
 
 extern char** environ;
 
@@ -66,6 +67,54 @@ TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
               HasSubstr("while another one runs"));
   ASSERT_TRUE(writer.finish()->committed());
   EXPECT_TRUE(writer.due(5));  // that of step 4
+}
+
+// By steps, by time, and never before the first step after those that the run resumes.
+TEST(CheckpointWriter, IsDueByStepsOrByTime) {
+  const std::string directory = fresh_directory("due");
+  State state;
+  const auto due = [&](std::int64_t every_steps, double interval_seconds, std::int64_t resumed,
+                       std::int64_t step, bool enabled = true) {
+    CheckpointConfig config;
+    config.enabled = enabled;
+    config.every_steps = every_steps;
+    config.interval_seconds = interval_seconds;
+    return CheckpointWriter(directory, config, state.tensors, resumed).due(step);
+  };
+  EXPECT_TRUE(due(3, 0, 0, 6));
+  EXPECT_FALSE(due(3, 0, 0, 7));
+  EXPECT_FALSE(due(0, 0, 0, 6)) << "neither by steps nor by time";
+  EXPECT_TRUE(due(0, 1e-9, 0, 1));
+  EXPECT_FALSE(due(0, 3600, 0, 1));
+  EXPECT_FALSE(due(3, 1e-9, 6, 6)) << "nothing has been done since";
+  EXPECT_TRUE(due(0, 1e-9, 6, 7));
+  EXPECT_FALSE(due(3, 1e-9, 0, 6, false));
+}
+
+// Each rank writes its part, the first commits, and all hear how much it was.
+TEST(CheckpointWriter, RanksSaveTogetherAndAllKnowTheBytes) {
+  const std::string directory = fresh_directory("together");
+  std::uint64_t bytes[3] = {};
+  run_thread_ranks(3, {}, [&](Communicator& world) {
+    float row[2] = {float(world.rank()), 1};
+    State state;
+    const CheckpointTensor part{
+        StateKind::weight, "m", {3, 2}, {world.rank(), 0}, Tensor(row, DType::f32, {1, 2})};
+    CheckpointWriter writer(directory, by_steps(), {part}, 0, world.split(0, "checkpoint"));
+    const SaveResult result = writer.save_and_wait(state.context, state.training(1));
+    EXPECT_EQ(result.error, "");
+    bytes[world.rank()] = result.bytes;
+  });
+  std::uint64_t on_disk = 0;
+  for (const auto& file : fs::directory_iterator(directory + "/step-00000001")) {
+    on_disk += file.file_size();
+  }
+  EXPECT_THAT(bytes, ElementsAre(on_disk, on_disk, on_disk));
+  State state;
+  std::vector<float> whole(6);
+  Checkpoint(directory + "/step-00000001")
+      .load(state.context, StateKind::weight, "m", Tensor(whole.data(), DType::f32, {3, 2}));
+  EXPECT_THAT(whole, ElementsAre(0, 1, 1, 1, 2, 1));
 }
 
 TEST(CheckpointWriter, SetsLaterOnesAside) {

@@ -128,6 +128,18 @@ TEST_F(ShardFile, WriterRefusesTokensOutsideTheVocabulary) {
             (dir_ / "b") + ": token 300 is outside the vocabulary of 300");
 }
 
+// The header ends the name with a zero.
+TEST_F(ShardFile, TheLongestNameOfASourceReadsBack) {
+  const std::string path = dir_ / "b";
+  ShardInfo named = info;
+  named.source = std::string(sizeof(ShardHeader::source) - 1, 's');
+  write_shard(path, named);
+  EXPECT_EQ(Shard(path, Verify::content).info().source, named.source);
+  named.source += 's';
+  EXPECT_EQ(runtime_error_of([&] { write_shard(path, named); }),
+            path + ": the source's name is too long");
+}
+
 TEST_F(ShardFile, StreamJoinsShards) {
   std::vector<Shard> shards;
   for (int i = 0; i < 3; ++i) shards.emplace_back(dir_ / "a");

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -88,6 +91,34 @@ TEST(Metrics, WritesEveryDigitAndNullForWhatIsNoNumber) {
   EXPECT_EQ(read_file(path),
             "{\"step\": 1234567890123, \"a\": 0.30000000000000004, \"b\": null, "
             "\"bits_per_byte/en\\\"x\": 1e-300}\n");
+}
+
+// A full disk, played by the limit on a file's size: one warning until a record is written again,
+// and no part of a line stays.
+TEST(Metrics, AFullDiskIsToldOnce) {
+  const std::string path = fresh_file("full");
+  MetricsLog log(path);
+  for (int i = 0; i < 30; ++i) log.write(record_of(1));  // the captured warnings have to fit too
+  const std::string before = read_file(path);
+  const auto old_action = signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  getrlimit(RLIMIT_FSIZE, &old_limit);
+  testing::internal::CaptureStderr();
+  for (const rlim_t room : {rlim_t{0}, rlim_t{5}}) {
+    const rlimit full{before.size() + room, old_limit.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    for (int step = 2; step <= 4; ++step) log.write(record_of(step));
+    setrlimit(RLIMIT_FSIZE, &old_limit);
+    EXPECT_EQ(read_file(path), before) << room;
+    if (room == 0) log.write(record_of(1));
+    if (room == 0) std::filesystem::resize_file(path, before.size());
+  }
+  signal(SIGXFSZ, old_action);
+  const std::string told = testing::internal::GetCapturedStderr();
+  const std::string begin = "warning: " + path + ": step 2 is not recorded: ";
+  EXPECT_THAT(told, testing::StartsWith(begin + "File too large; training goes on\n"));
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
+  EXPECT_THAT(told, testing::HasSubstr("\n" + begin + "No space left on device; training goes on"));
 }
 
 std::uint32_t crc_of(std::string_view text) {

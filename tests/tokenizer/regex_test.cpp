@@ -42,6 +42,13 @@ TEST(Regex, SyntaxOfRubyKeepsItsMeaning) {
   EXPECT_THAT(matches(R"(\p{Han}+)", "中文、a"), ElementsAre("中文"));
 }
 
+TEST(Regex, CommentsEndAtTheirParenthesis) {
+  EXPECT_THAT(matches("a(?#not (this)b", "ab a"), ElementsAre("ab"));
+  EXPECT_THAT(matches("a(?#)b(?#)", "ab a"), ElementsAre("ab"));
+  EXPECT_THAT(matches("(?#first)a+", "baa"), ElementsAre("aa"));
+  EXPECT_THAT(matches("a(?#without an end", "ab"), ElementsAre("a"));
+}
+
 TEST(Regex, WhiteSpaceIsUnicodes) {
   EXPECT_THAT(matches(R"(\s+)", "a\u3000\u00a0b\u180ec\u2028\u2029d"),
               ElementsAre("\u3000\u00a0", "\u2028\u2029"));
