@@ -86,6 +86,18 @@ TEST(CheckpointRanks, AFailureEndsWorkAndWaits) {
   EXPECT_EQ(message, "rank 2: no such layer");
 }
 
+// The directory that one rank lists may be as slow as its files.
+TEST(CheckpointRanks, WaitForWhoComesLate) {
+  const std::string directory = fresh_directory("late");
+  run_thread_ranks(2, hasty, [&](Communicator& world) {
+    if (world.rank() == 0) be_slow();
+    EXPECT_FALSE(use_newest_checkpoint(directory, &world, [](const Checkpoint&) {}));
+    const TransferRate rate;
+    if (world.rank() == 1) be_slow();
+    EXPECT_THAT(rate.text("model", &world, 500), testing::StartsWith("1.00 kB of model in "));
+  });
+}
+
 // One checkpoint of two ranks, whose parts are the first and the second row.
 std::string save_on_two(const std::string& directory, std::int64_t step) {
   const std::string path = directory + "/" + checkpoint_name(step);
@@ -141,15 +153,42 @@ TEST(CheckpointRanks, GoBackTogetherFromDamageThatOneSees) {
   EXPECT_THAT(message_of([&] { read_on(2, directory); }), HasSubstr("none of its 1 checkpoints"));
 }
 
-TEST(CheckpointRanks, ShareTheFilesOfAnOldCheckpoint) {
-  const std::string directory = fresh_directory("old_together");
-  const std::string path = save_on_two(directory, 1), manifest_path = path + "/manifest.json";
+// As they were before blocks had checksums. Returns the bytes of its files.
+std::uint64_t make_old(const std::string& path) {
+  const std::string manifest_path = path + "/manifest.json";
   CheckpointManifest manifest = parse_checkpoint_manifest(read_file(manifest_path), manifest_path);
   for (ManifestSlice& slice : manifest.tensors[0].slices) slice.checksums.clear();
   write_file(manifest_path, checkpoint_manifest_text(manifest));
+  std::uint64_t bytes = 0;
+  for (const ManifestFile& file : manifest.files) bytes += file.bytes;
+  return bytes;
+}
+
+TEST(CheckpointRanks, ShareTheFilesOfAnOldCheckpoint) {
+  const std::string directory = fresh_directory("old_together");
+  const std::string path = save_on_two(directory, 1);
+  const std::uint64_t all = make_old(path);
+  std::atomic<std::uint64_t> verified = 0;
+  run_thread_ranks(2, hasty, [&](Communicator& world) {
+    use_newest_checkpoint(path, &world, [&](const Checkpoint& checkpoint) {
+      EXPECT_GT(checkpoint.bytes_read(), 0u) << "every rank has a share";
+      verified += checkpoint.bytes_read();
+    });
+  });
+  EXPECT_EQ(verified, all) << "no file twice";
   EXPECT_EQ(read_on(2, directory), 1);
   flip_last_byte(path + "/weight.00000.safetensors");
   EXPECT_THAT(message_of([&] { read_on(2, path); }), HasSubstr("weight.00000.safetensors"));
+}
+
+// Between blocks the work can be told to end, as when another rank has failed.
+TEST(CheckpointRanks, VerifyingAShareCanBeEnded) {
+  const std::string path = save_on_two(fresh_directory("ended"), 1);
+  make_old(path);
+  const Checkpoint checkpoint(path, Checkpoint::Verify::as_read);
+  EXPECT_EQ(
+      message_of([&] { checkpoint.verify_share(0, 1, [] { fail_runtime("rank 1: died"); }); }),
+      "rank 1: died");
 }
 
 TEST(CheckpointRanks, TheRateIsOfAllTogether) {
