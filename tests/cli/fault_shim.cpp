@@ -139,11 +139,20 @@ extern "C" int open64(const char* path, int flags, ...) {
   return open_slowly("open64", path, flags, mode);
 }
 
-extern "C" int fsync(int file) {
+// What `name`, fsync or fdatasync, does; both are slow as "fsync".
+static int flush_slowly(const char* name, int file) {
   if (slow_disk().any()) {
     char path[4096] = {};
     const std::string link = "/proc/self/fd/" + std::to_string(file);
     if (readlink(link.c_str(), path, sizeof path - 1) > 0) slow_disk().wait("fsync", path);
   }
-  return next<int(int)>("fsync")(file);
+  return next<int(int)>(name)(file);
+}
+
+extern "C" int fsync(int file) {
+  return flush_slowly("fsync", file);
+}
+
+extern "C" int fdatasync(int file) {
+  return flush_slowly("fdatasync", file);
 }

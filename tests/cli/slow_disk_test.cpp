@@ -93,6 +93,25 @@ TEST_F(SlowDisk, RanksResumeAndBeginWithWeightsAndWriteTheModel) {
   EXPECT_THAT(begins.err(), AllOf(HasSubstr("a slow open: "), HasSubstr("beginning with")));
 }
 
+// Files that the first rank alone writes, from the lock at the start to the page at the end, and
+// a save beside the steps. One run for each: the others wait for it alone.
+TEST_F(SlowDisk, RanksWaitForFilesOfOne) {
+  const std::vector<std::pair<std::string, std::string>> slow_files{
+      {"lock", "open 8 /lock/.lock"},
+      {"config", "fsync 8 /config/config.toml"},
+      {"metrics", "fsync 8 /metrics/metrics.jsonl"},
+      {"page", "fsync 8 /page/report.html"},
+      {"save", "fsync 8 /weight.00001.safetensors.tmp-"}};
+  std::vector<Job> jobs;
+  for (const auto& [name, slow] : slow_files) {
+    jobs.push_back(start(Ranks::threads, name, {"train.steps=2"}, slow));
+  }
+  for (const Job& job : jobs) {
+    EXPECT_EQ(job.process->wait().code, 0) << job.err();
+    EXPECT_THAT(job.err(), AllOf(HasSubstr("a slow "), HasSubstr("the model is in "))) << job.run;
+  }
+}
+
 TEST_F(SlowDisk, ADeadRankEndsTheWaitForIt) {
   if (!has_mpi()) GTEST_SKIP() << "takes mpirun: a thread does not die alone";
   const Job job = go_on(Ranks::mpi, "mpi", "open 600 step-00000004/weight.00001.safetensors");
