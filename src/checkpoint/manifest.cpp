@@ -78,8 +78,7 @@ ManifestTensor parse_tensor(const JsonObject& json, std::uint64_t block_bytes) {
   ManifestTensor tensor;
   tensor.name = json.text("name");
   tensor.kind = parse_name<StateKind>(json.text("kind"), num_state_kinds, "kind", source);
-  tensor.dtype = parse_name<DType>(json.text("dtype"), static_cast<int>(DType::u8) + 1,
-                                   "element type", source);
+  tensor.dtype = parse_name<DType>(json.text("dtype"), dtype_count, "element type", source);
   const auto dims = json.integers("shape");
   std::int64_t elements = 1;
   if (dims.empty() || dims.size() > Shape::max_rank) {

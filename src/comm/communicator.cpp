@@ -4,6 +4,20 @@
 
 namespace fathom {
 
+bool is_reducible(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+    case DType::bf16:
+    case DType::i32:
+      return true;
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      return false;
+  }
+  return false;
+}
+
 void wait_for_disks(Communicator& group) {
   const PatientWaits patient(group);
   group.barrier();

@@ -24,6 +24,8 @@
 namespace fathom {
 
 enum class Reduction { sum, max };
+// Whether values of the type can be reduced.
+bool is_reducible(DType dtype);
 
 // A line of messages from one rank of a group to another whose tags are all even, or all odd.
 struct Route {

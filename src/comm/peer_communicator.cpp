@@ -174,6 +174,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 }
 
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
+  require_reducible("all_reduce", x);
   if (stays_here(context, x) || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "all-reduce");
   if (on_gpu(x) && exchange_->all_reduce(context, flat(x), reduction)) return;
@@ -202,7 +203,13 @@ void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reductio
   }
 }
 
+void PeerCommunicator::require_reducible(const char* operation, Tensor x) const {
+  require(is_reducible(x.dtype), "{} in the group '{}': ranks cannot reduce {}", operation, name_,
+          fathom::name_of(x.dtype));
+}
+
 void PeerCommunicator::require_parts(Tensor from, Tensor to) const {
+  require_reducible("reduce_scatter", from);
   require(from.elements() == to.elements() * size() && from.dtype == to.dtype,
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
 }

@@ -44,6 +44,7 @@ class PeerCommunicator final : public Communicator {
   void post(Context& context, Tensor x, int to, int tag);
   Transport::Message take(const char* operation, int from, int tag, std::size_t bytes);
   void take_into(Context& context, const char* operation, Tensor x, int from, int tag);
+  void require_reducible(const char* operation, Tensor x) const;
   void require_parts(Tensor from, Tensor to) const;
   void reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
                    Reduction reduction);

@@ -27,6 +27,7 @@ struct bfloat16 {
 };
 static_assert(sizeof(bfloat16) == 2 && std::is_trivial_v<bfloat16>);
 
+// The compiler demands a new type in every switch over them: none has a default.
 enum class DType : std::uint8_t { f32, bf16, i32, u32, u16, u8 };
 
 constexpr std::size_t size_of(DType dtype) {
@@ -60,6 +61,25 @@ constexpr std::string_view name_of(DType dtype) {
       return "u8";
   }
   return "?";
+}
+
+// For who looks through all types.
+inline constexpr int dtype_count = 6;
+static_assert(name_of(DType{dtype_count - 1}) != "?" && name_of(DType{dtype_count}) == "?");
+
+// Types of activations and weights.
+constexpr bool is_floating(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+    case DType::bf16:
+      return true;
+    case DType::i32:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      return false;
+  }
+  return false;
 }
 
 template <class T>
@@ -98,8 +118,17 @@ inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::value;
 // activations or weights. Throws for other types.
 template <class F>
 decltype(auto) dispatch_floating(DType dtype, F&& f) {
-  if (dtype == DType::f32) return f(float{});
-  if (dtype == DType::bf16) return f(bfloat16{});
+  switch (dtype) {
+    case DType::f32:
+      return f(float{});
+    case DType::bf16:
+      return f(bfloat16{});
+    case DType::i32:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
+  }
   fail_not_floating(dtype);
 }
 

@@ -56,9 +56,21 @@ void convert_stored(std::span<const std::byte> from, StoredType from_type, void*
                                     [](bfloat16 value) { return static_cast<float>(value); });
     case StoredType::f16:
       return convert_each<std::uint16_t>(from, to, to_type, float_of_half);
-    default:
-      fail_runtime("values of type {} cannot become {}", name_of(from_type), name_of(to_type));
+    case StoredType::boolean:
+    case StoredType::u8:
+    case StoredType::i8:
+    case StoredType::f8_e5m2:
+    case StoredType::f8_e4m3:
+    case StoredType::i16:
+    case StoredType::u16:
+    case StoredType::i32:
+    case StoredType::u32:
+    case StoredType::f64:
+    case StoredType::i64:
+    case StoredType::u64:
+      break;
   }
+  fail_runtime("values of type {} cannot become {}", name_of(from_type), name_of(to_type));
 }
 
 }  // namespace fathom

@@ -53,7 +53,20 @@ double sustained_seconds(Context& context, double budget, const std::function<vo
 struct Ceilings {
   double gemm_f32 = 0, gemm_bf16 = 0;  // FLOP/s of a large square product
   double copy = 0;                     // bytes/s, read and written
-  double gemm(DType dtype) const { return dtype == DType::bf16 ? gemm_bf16 : gemm_f32; }
+  double gemm(DType dtype) const {
+    switch (dtype) {
+      case DType::f32:
+        return gemm_f32;
+      case DType::bf16:
+        return gemm_bf16;
+      case DType::i32:
+      case DType::u32:
+      case DType::u16:
+      case DType::u8:
+        break;
+    }
+    fail_not_floating(dtype);
+  }
 };
 // `heat_seconds` of products come first.
 Ceilings measure_ceilings(Device device, double heat_seconds);

@@ -28,8 +28,7 @@ const Check& Check::is(const Argument& argument, DType dtype) const {
 }
 
 const Check& Check::floating(const Argument& argument) const {
-  const DType dtype = argument.tensor->dtype;
-  if (dtype != DType::f32 && dtype != DType::bf16) [[unlikely]]
+  if (!is_floating(argument.tensor->dtype)) [[unlikely]]
     fail(fmt::format("{} must be f32 or bf16", argument.name));
   return *this;
 }

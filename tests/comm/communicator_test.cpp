@@ -100,6 +100,23 @@ TEST(Communicator, ATimeoutIsOfItsGroupAndOfThoseThatAreSplitOffLater) {
   EXPECT_THAT(message, testing::HasSubstr("in the group 'part of it' waited 0.2 s for rank 1"));
 }
 
+TEST(Communicator, TypesThatCannotBeReducedAreRefusedByName) {
+  for (const DType dtype : {DType::u32, DType::u16, DType::u8}) {
+    for (const std::string operation : {"all_reduce", "reduce_scatter"}) {
+      const std::string message = failure_of(2, 5, [&](Communicator& world) {
+        Context context(cpu_device, 0);
+        std::array<std::uint32_t, 4> values{};
+        const Tensor x(values.data(), dtype, {4});
+        if (operation == "all_reduce") return world.all_reduce(context, x);
+        world.reduce_scatter(context, x, x.slice(0, 2));
+      });
+      EXPECT_THAT(message,
+                  testing::HasSubstr(fmt::format("{} in the group 'world': ranks cannot reduce {}",
+                                                 operation, name_of(dtype))));
+    }
+  }
+}
+
 TEST(Communicator, TensorsOfDifferentSizesAreRefused) {
   const std::string message = failure_of(2, 5, [](Communicator& world) {
     Context context(cpu_device, 0);

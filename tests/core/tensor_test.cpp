@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
+#include <string>
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -19,6 +21,26 @@ TEST(Bfloat16, RoundsToNearestEvenAndKeepsSpecials) {
   EXPECT_TRUE(std::isnan(float(bfloat16(std::numeric_limits<float>::quiet_NaN()))));
   EXPECT_TRUE(std::isinf(float(bfloat16(std::numeric_limits<float>::infinity()))));
   EXPECT_TRUE(std::isinf(float(bfloat16(std::numeric_limits<float>::max()))));
+}
+
+TEST(DType, EveryTypeIsCountedAndSomeAreFloating) {
+  std::set<std::string_view> names, floating;
+  for (int i = 0; i < dtype_count; ++i) {
+    const DType dtype{static_cast<std::uint8_t>(i)};
+    names.insert(name_of(dtype));
+    EXPECT_GT(size_of(dtype), 0u) << name_of(dtype);
+    bool dispatched = false;
+    try {
+      dispatch_floating(dtype, [&](auto) { dispatched = true; });
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()), "dtype " + std::string(name_of(dtype)) +
+                                               " is not a floating-point type (f32 or bf16)");
+    }
+    EXPECT_EQ(dispatched, is_floating(dtype)) << name_of(dtype);
+    if (dispatched) floating.insert(name_of(dtype));
+  }
+  EXPECT_EQ(names, (std::set<std::string_view>{"bf16", "f32", "i32", "u16", "u32", "u8"}));
+  EXPECT_EQ(floating, (std::set<std::string_view>{"bf16", "f32"}));
 }
 
 TEST(Tensor, ColumnsAndSlicesAddressTheSameMemory) {

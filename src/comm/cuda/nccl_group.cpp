@@ -20,9 +20,12 @@ ncclDataType_t type_of(DType dtype) {
       return ncclBfloat16;
     case DType::i32:
       return ncclInt32;
-    default:
-      return ncclUint8;
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
   }
+  return ncclUint8;
 }
 
 // In NCCL's elements: bytes, for types that it does not know.

@@ -96,13 +96,19 @@ void reduce_parts(Stream stream, const void* const* arrays, int count, Tensor to
   std::copy(arrays, arrays + count, parts.data);
   parts.count = count;
   const bool maximum = reduction == Reduction::max;
-  if (to.dtype == DType::i32) {
-    launch<std::int32_t>(stream, parts, to, maximum);
-  } else if (to.dtype == DType::bf16) {
-    launch<__nv_bfloat16>(stream, parts, to, maximum);
-  } else {
-    launch<float>(stream, parts, to, maximum);
+  switch (to.dtype) {
+    case DType::f32:
+      return launch<float>(stream, parts, to, maximum);
+    case DType::bf16:
+      return launch<__nv_bfloat16>(stream, parts, to, maximum);
+    case DType::i32:
+      return launch<std::int32_t>(stream, parts, to, maximum);
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
   }
+  cuda::check(cudaErrorInvalidValue, "reducing values of a type that has no sum");
 }
 
 }  // namespace fathom::comm_cuda

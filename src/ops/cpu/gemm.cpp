@@ -145,11 +145,19 @@ void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumu
     if (accumulate == Accumulate::overwrite) fill(context, c, 0);
     return;
   }
-  if (a.tensor.dtype == DType::f32) {
-    sgemm(size, floats(a), floats(b), floats({c}), accumulate);
-  } else if (!gemm_in_bf16(context, a, b, c, accumulate)) {
-    gemm_by_conversion(context, a, b, c, size, accumulate);
+  switch (a.tensor.dtype) {
+    case DType::f32:
+      return sgemm(size, floats(a), floats(b), floats({c}), accumulate);
+    case DType::bf16:
+      if (gemm_in_bf16(context, a, b, c, accumulate)) return;
+      return gemm_by_conversion(context, a, b, c, size, accumulate);
+    case DType::i32:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
   }
+  fail_not_floating(a.tensor.dtype);
 }
 
 }  // namespace fathom::ops::cpu

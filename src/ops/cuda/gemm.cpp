@@ -32,7 +32,18 @@ constexpr int candidates_of(AlgorithmSearch search) {
 constexpr double measured_flops = 2e9;
 
 cudaDataType_t type_of(DType dtype) {
-  return dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
+  switch (dtype) {
+    case DType::f32:
+      return CUDA_R_32F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::i32:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
+  }
+  fail_not_floating(dtype);
 }
 
 using Desc = Owned<cublasLtMatmulDesc_t>;
