@@ -11,6 +11,7 @@ namespace fathom::ops::cuda {
 
 inline constexpr int tile_rows = 64;
 inline constexpr int tile_threads = 128;
+inline constexpr int keys_in_tile = tile_rows;
 
 // The queries of sequence s are rows [query_offsets[s], query_offsets[s + 1]), the last
 // ones of their context. Packed: the context's keys are the same rows. Paged: they lie
@@ -123,6 +124,16 @@ __device__ void add_product(float (&sum)[D / 8][4], const float (&x)[N][4], cons
   }
 }
 
+// x's two rows of this lane times a factor each.
+template <int N>
+__device__ void scale_rows(float (&x)[N][4], const float (&factors)[2]) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) x[n][i] *= factors[i / 2];
+  }
+}
+
 // Rows `row` and `row` + 8, where they lie before `end`.
 template <int D>
 __device__ void write_output(const ForwardTiles& work, int row, int end, int head,
@@ -144,9 +155,38 @@ __device__ void write_output(const ForwardTiles& work, int row, int end, int hea
   }
 }
 
+// Where the keys and values of one sequence lie for the query heads that share a key head.
+template <int D, bool Paged>
+struct KeyRows {
+  const ForwardTiles& work;
+  int sequence, begin, keys;
+  int column;  // of the key head
+
+  // Begins to copy keys or values [from, from + keys_in_tile) to the tile; zeros behind the last.
+  __device__ void fill(const Tile<D>& tile, const Rows<const __nv_bfloat16>& values,
+                       int from) const {
+    tile.fill(
+        keys_in_tile, tile_threads,
+        [&](int row) -> const __nv_bfloat16* {
+          const int t = from + row;
+          return t < keys ? values[row_of(t)] + column : nullptr;
+        },
+        values.data);
+  }
+
+ private:
+  __device__ std::int64_t row_of(int t) const {
+    if constexpr (Paged) {
+      const std::int32_t* const table = work.block_table[sequence];
+      return std::int64_t{table[t / work.page_size]} * work.page_size + t % work.page_size;
+    } else {
+      return begin + t;
+    }
+  }
+};
+
 template <int D, bool Paged>
 __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles work) {
-  constexpr int keys_in_tile = tile_rows;
   const int sequence = static_cast<int>(blockIdx.x) / work.tiles, head = blockIdx.y;
   // The longest first, so that the last blocks to run are short.
   const int first = (work.tiles - 1 - static_cast<int>(blockIdx.x) % work.tiles) * tile_rows;
@@ -160,31 +200,14 @@ __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles
   extern __shared__ uint4 shared[];
   constexpr int pieces_of_tile = tile_rows * Tile<D>::pieces;
   const Tile<D> q{shared}, k{shared + pieces_of_tile}, v{shared + 2 * pieces_of_tile};
-  const int kv_column = head / work.heads_per_kv * D;
-  const auto cache_row = [&](int t) -> std::int64_t {
-    if constexpr (Paged) {
-      const std::int32_t* const table = work.block_table[sequence];
-      return std::int64_t{table[t / work.page_size]} * work.page_size + t % work.page_size;
-    } else {
-      return begin + t;
-    }
-  };
-  const auto fill = [&](const Tile<D>& tile, const Rows<const __nv_bfloat16>& rows, int from) {
-    tile.fill(
-        keys_in_tile, tile_threads,
-        [&](int row) -> const __nv_bfloat16* {
-          const int t = from + row;
-          return t < keys ? rows[cache_row(t)] + kv_column : nullptr;
-        },
-        rows.data);
-  };
+  const KeyRows<D, Paged> rows{work, sequence, begin, keys, head / work.heads_per_kv * D};
   q.fill(
       tile_rows, tile_threads,
       [&](int row) -> const __nv_bfloat16* {
         return first + row < queries ? work.q[begin + first + row] + head * D : nullptr;
       },
       work.q.data);
-  fill(k, work.k, 0);
+  rows.fill(k, work.k, 0);
 
   const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * 16;
   const float scale_log2 = work.scale * log2_of_e;
@@ -194,7 +217,7 @@ __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles
   for (int from = 0; from < keys; from += keys_in_tile) {
     wait_for_copies();
     __syncthreads();  // the keys are there, and nobody reads the last values any more
-    fill(v, work.v, from);
+    rows.fill(v, work.v, from);
     if (from == 0) {
 #pragma unroll
       for (int i = 0; i < D / 16; ++i) q.load_a(queries_a[i], warp_row, i);
@@ -206,14 +229,10 @@ __global__ void __launch_bounds__(tile_threads) forward_tile_kernel(ForwardTiles
     }
     float keep[2];
     state.update(scores, scale_log2, keep);
-#pragma unroll
-    for (int n = 0; n < D / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) output[n][i] *= keep[i / 2];
-    }
+    scale_rows(output, keep);
     wait_for_copies();
     __syncthreads();  // the values are there, and nobody reads the keys any more
-    if (from + keys_in_tile < keys) fill(k, work.k, from + keys_in_tile);
+    if (from + keys_in_tile < keys) rows.fill(k, work.k, from + keys_in_tile);
     add_product<D>(output, scores, v);
   }
 
