@@ -27,9 +27,9 @@ std::vector<std::size_t> share_of(const std::vector<SafetensorsShard>& shards, i
 }
 
 // A bf16 weight is its f32 master rounded, so that its remainder is read for f32 alone.
-WeightReader weights_in(const Checkpoint& checkpoint, Communicator* ranks) {
-  return [&checkpoint, ranks](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
-    if (ranks) ranks->throw_if_failed();
+WeightReader weights_in(const Checkpoint& checkpoint, Communicator& ranks) {
+  return [&checkpoint, &ranks](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+    ranks.throw_if_failed();
     Context host(cpu_device, 0);
     std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
     offset.front() = first_row;
@@ -44,9 +44,9 @@ WeightReader weights_in(const Checkpoint& checkpoint, Communicator* ranks) {
 }  // namespace
 
 void export_model(const Checkpoint& checkpoint, const std::string& directory,
-                  const ModelConfig& config, const SaveModelOptions& options, Communicator* ranks) {
+                  const ModelConfig& config, const SaveModelOptions& options, Communicator& ranks) {
   const TransferRate rate;
-  const bool first = !ranks || ranks->rank() == 0;
+  const bool first = ranks.rank() == 0;
   const ModelFiles files(config, options);
   std::optional<AtomicDirectory> target;
   const std::string place =
@@ -59,8 +59,7 @@ void export_model(const Checkpoint& checkpoint, const std::string& directory,
   std::uint64_t bytes = 0;
   all_or_none(ranks, [&]() -> std::string {
     const WeightReader weights = weights_in(checkpoint, ranks);
-    for (const std::size_t i :
-         share_of(files.shards(), ranks ? ranks->rank() : 0, ranks ? ranks->size() : 1)) {
+    for (const std::size_t i : share_of(files.shards(), ranks.rank(), ranks.size())) {
       files.write_shard(place, i, weights);
       bytes += files.shards()[i].bytes;
     }

@@ -11,9 +11,9 @@ namespace fathom {
 
 // Writes the model of `config` with the checkpoint's weights into `directory`, as save_model()
 // does: complete or not there, the same bytes on any number of ranks. Each rank reads, verifies
-// and writes its share of the weights' files; the first one writes the others and commits. Null
-// `ranks`: one rank. What one rank cannot do all throw. Collective.
+// and writes its share of the weights' files; the first one writes the others and commits. What one
+// rank cannot do all throw. Collective.
 void export_model(const Checkpoint& checkpoint, const std::string& directory,
-                  const ModelConfig& config, const SaveModelOptions& options, Communicator* ranks);
+                  const ModelConfig& config, const SaveModelOptions& options, Communicator& ranks);
 
 }  // namespace fathom

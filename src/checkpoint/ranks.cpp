@@ -9,12 +9,11 @@ namespace fathom {
 namespace {
 
 // The texts of the first rank, on every rank.
-std::vector<std::string> first_ones(Communicator* ranks, std::vector<std::string> texts) {
-  if (!ranks) return texts;
+std::vector<std::string> first_ones(Communicator& ranks, std::vector<std::string> texts) {
   std::string joined;  // each ends in a zero, which no path holds
   for (const std::string& text : texts) joined += text + '\0';
-  const PatientWaits patient(*ranks);
-  joined = gather_texts(*ranks, joined).front();
+  const PatientWaits patient(ranks);
+  joined = gather_texts(ranks, joined).front();
   texts.clear();
   for (std::size_t begin = 0; begin < joined.size(); begin += texts.back().size() + 1) {
     texts.emplace_back(joined.c_str() + begin);
@@ -23,58 +22,56 @@ std::vector<std::string> first_ones(Communicator* ranks, std::vector<std::string
 }
 
 // Throws a DamagedCheckpoint on all ranks alike.
-Checkpoint open_together(const std::string& directory, Communicator* ranks) {
+Checkpoint open_together(const std::string& directory, Communicator& ranks) {
   const TransferRate rate;
   std::optional<Checkpoint> checkpoint;
   bool verified = false;
   read_together(ranks, [&] {
     checkpoint.emplace(directory, Checkpoint::Verify::as_read);
-    verified = ranks ? checkpoint->verify_share(ranks->rank(), ranks->size(),
-                                                [&] { ranks->throw_if_failed(); })
-                     : checkpoint->verify_share(0, 1);
+    verified =
+        checkpoint->verify_share(ranks.rank(), ranks.size(), [&] { ranks.throw_if_failed(); });
   });
   if (verified) {
     const std::string text = rate.text("checkpoint", ranks, checkpoint->bytes_read());
-    if (!ranks || ranks->rank() == 0) log::info("verified {}", text);
+    if (ranks.rank() == 0) log::info("verified {}", text);
   }
   return std::move(*checkpoint);
 }
 
 }  // namespace
 
-std::vector<std::string> all_or_none(Communicator* ranks,
+std::vector<std::string> all_or_none(Communicator& ranks,
                                      const std::function<std::string()>& work) {
-  if (!ranks) return {work()};
+  if (ranks.size() == 1) return {work()};
   std::string text, error;
   try {
     text = work();
   } catch (const std::exception& e) {
-    error = fmt::format("{}: {}", ranks->name_of(ranks->rank()), e.what());
+    error = fmt::format("{}: {}", ranks.name_of(ranks.rank()), e.what());
   }
-  const PatientWaits patient(*ranks);
-  for (const std::string& other : gather_texts(*ranks, error)) {
+  const PatientWaits patient(ranks);
+  for (const std::string& other : gather_texts(ranks, error)) {
     if (!other.empty()) fail_runtime("{}", other);
   }
-  return gather_texts(*ranks, text);
+  return gather_texts(ranks, text);
 }
 
-void read_together(Communicator* ranks, const std::function<void()>& work) {
-  if (!ranks) return work();
+void read_together(Communicator& ranks, const std::function<void()>& work) {
   std::string damage;
   try {
     work();
   } catch (const DamagedCheckpoint& error) {
     damage = error.what();
   }
-  const PatientWaits patient(*ranks);
-  for (const std::string& other : gather_texts(*ranks, damage)) {
+  const PatientWaits patient(ranks);
+  for (const std::string& other : gather_texts(ranks, damage)) {
     if (!other.empty()) fail_damaged("{}", other);
   }
 }
 
-bool use_newest_checkpoint(const std::string& path, Communicator* ranks,
+bool use_newest_checkpoint(const std::string& path, Communicator& ranks,
                            const std::function<void(const Checkpoint&)>& use) {
-  const bool first = !ranks || ranks->rank() == 0;
+  const bool first = ranks.rank() == 0;
   const std::vector<std::string> found =
       first_ones(ranks, first ? checkpoints_at(path) : std::vector<std::string>());
   std::string damage;
@@ -96,15 +93,12 @@ bool use_newest_checkpoint(const std::string& path, Communicator* ranks,
       path, found.size(), damage);
 }
 
-std::string TransferRate::text(const char* what, Communicator* ranks, std::uint64_t bytes) const {
-  if (ranks) {
-    const PatientWaits patient(*ranks);
-    const std::vector<std::uint64_t> all = gather_values(*ranks, bytes);
-    bytes = std::accumulate(all.begin(), all.end(), std::uint64_t{0});
-  }
+std::string TransferRate::text(const char* what, Communicator& ranks, std::uint64_t bytes) const {
+  const PatientWaits patient(ranks);
+  const std::vector<std::uint64_t> all = gather_values(ranks, bytes);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  const auto total = static_cast<double>(bytes);
+  const auto total = static_cast<double>(std::accumulate(all.begin(), all.end(), std::uint64_t{0}));
   return fmt::format("{} of {} in {:.1f} s ({}/s)", human_bytes(total), what, seconds,
                      human_bytes(seconds > 0 ? total / seconds : 0));
 }

@@ -1,6 +1,5 @@
 // Several ranks that read or write checkpoints together, each its own part. They wait for each
 // other's disks as long as it takes (PatientWaits), and what goes wrong on one is told to all.
-// Where `ranks` is null there is one rank.
 #pragma once
 
 #include <chrono>
@@ -14,26 +13,26 @@
 
 namespace fathom {
 
-// What each rank's `work` returns. When it throws on any of them, all throw that as a runtime
-// Error. On one rank whatever it throws. Collective.
-std::vector<std::string> all_or_none(Communicator* ranks, const std::function<std::string()>& work);
+// What each rank's `work` returns. When it throws on any of several ranks, all throw that as a
+// runtime Error; a single rank throws what it threw. Collective.
+std::vector<std::string> all_or_none(Communicator& ranks, const std::function<std::string()>& work);
 
 // Runs `work`, which reads a checkpoint. When a rank finds it damaged, all throw that
 // DamagedCheckpoint; another Error ends the job. Collective.
-void read_together(Communicator* ranks, const std::function<void()>& work);
+void read_together(Communicator& ranks, const std::function<void()>& work);
 
 // Opens what `path` names (see checkpoints_at()) on every rank, and calls `use` with it, which
 // reads it by read_together(). A damaged one of several is left out with a warning, and `use`
 // called with the next older one. Returns false when there is none; throws an input Error when
 // all are damaged, so that no run silently starts again at zero. Collective.
-bool use_newest_checkpoint(const std::string& path, Communicator* ranks,
+bool use_newest_checkpoint(const std::string& path, Communicator& ranks,
                            const std::function<void(const Checkpoint&)>& use);
 
 // How fast all ranks together read or wrote. Begins when it is made.
 class TransferRate {
  public:
   // "N GB of checkpoint in S s (R GB/s)", of all ranks' bytes. Collective.
-  std::string text(const char* what, Communicator* ranks, std::uint64_t bytes) const;
+  std::string text(const char* what, Communicator& ranks, std::uint64_t bytes) const;
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -123,7 +123,7 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
       background_(std::make_unique<Background>()),
       last_start_(Clock::now()) {
   check(config_);
-  check_tensors(tensors, ranks_ ? ManifestSlices::part : ManifestSlices::whole);
+  check_tensors(tensors, alone() ? ManifestSlices::whole : ManifestSlices::part);
   std::error_code error;
   if (first()) {
     std::filesystem::create_directories(directory_, error);
@@ -131,7 +131,7 @@ CheckpointWriter::CheckpointWriter(std::string directory, CheckpointConfig confi
     if (config_.enabled) remove_stale_temporaries(directory_);
     if (config_.enabled) set_aside_later(directory_, resumed_step);
   }
-  if (ranks_) wait_for_disks(*ranks_);
+  wait_for_disks(*ranks_);
   if (std::filesystem::exists(directory_ + "/" + checkpoint_name(resumed_step), error)) {
     committed_step_ = resumed_step;
   }
@@ -165,7 +165,7 @@ bool CheckpointWriter::due(std::int64_t step) {
 double CheckpointWriter::save(Context& context, TrainingState state) {
   // Another rank may have heard of the last save's end before this one.
   require(config_.enabled, "a checkpoint save where none is to be made");
-  require(ranks_ || !busy(), "a checkpoint save starts while another one runs");
+  require(!alone() || !busy(), "a checkpoint save starts while another one runs");
   if (auto earlier = finish()) background_->ended = std::move(earlier);
   postponed_ = false;
   last_start_ = Clock::now();
@@ -189,11 +189,7 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
   result.step = state.step;
   try {
     snapshot_->copied.wait();
-    if (sink_) {
-      result.bytes = sink_(snapshot_->copies);
-    } else {
-      result.bytes = ranks_ ? write_together(state) : write_alone(state);
-    }
+    result.bytes = sink_ ? sink_(snapshot_->copies) : write_files(state);
     if (first() && !sink_) {
       const double seconds = seconds_since(start);
       log::info("saved the checkpoint of step {}: {} in {:.1f} s ({}/s)", state.step,
@@ -214,31 +210,23 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
   return result;
 }
 
-std::uint64_t CheckpointWriter::write_alone(const TrainingState& state) const {
-  // A damaged checkpoint of this step may stand there from before a resume.
-  AtomicDirectory target(directory_ + "/" + checkpoint_name(state.step), checkpoint_files());
-  WriteRate rate(config_.max_write_megabytes * 1e6);
-  const std::uint64_t bytes =
-      write_checkpoint_files(target.temporary(), snapshot_->copies, state, rate, {});
-  target.commit();
-  return bytes;
-}
-
 // The first rank makes the directory, all write into it, the first commits. After each
 // of these everyone hears how it went, so that all fail or none.
-std::uint64_t CheckpointWriter::write_together(const TrainingState& state) const {
+std::uint64_t CheckpointWriter::write_files(const TrainingState& state) const {
   std::optional<AtomicDirectory> target;
-  const std::vector<std::string> places = all_or_none(ranks_.get(), [&]() -> std::string {
+  const std::vector<std::string> places = all_or_none(*ranks_, [&]() -> std::string {
     if (!first()) return {};
+    // A damaged checkpoint of this step may be there from before a resume.
     target.emplace(directory_ + "/" + checkpoint_name(state.step), checkpoint_files());
     return target->temporary();
   });
-  const std::vector<std::string> texts = all_or_none(ranks_.get(), [&] {
+  const std::vector<std::string> texts = all_or_none(*ranks_, [&] {
     WriteRate rate(config_.max_write_megabytes * 1e6);
+    const int number = alone() ? -1 : ranks_->rank();
     return checkpoint_manifest_text(
-        write_tensor_files(places.front(), snapshot_->copies, state.step, ranks_->rank(), rate));
+        write_tensor_files(places.front(), snapshot_->copies, state.step, number, rate));
   });
-  const std::vector<std::string> bytes = all_or_none(ranks_.get(), [&]() -> std::string {
+  const std::vector<std::string> bytes = all_or_none(*ranks_, [&]() -> std::string {
     if (!first()) return {};
     std::vector<CheckpointManifest> parts;
     for (const std::string& text : texts) {

@@ -65,11 +65,11 @@ class CheckpointWriter {
   // under "<name>.abandoned" with a warning. Takes host_bytes() of memory. When saving is not
   // enabled, it takes none and leaves the directory as it is.
   // `ranks`: the ranks that save together, each its own tensors, into a directory that
-  // all of them see; used by the background thread alone. Their first commits. Null:
-  // one rank. All ranks save at the same steps.
+  // all of them see; used by the background thread alone. Their first commits. All ranks
+  // save at the same steps.
   CheckpointWriter(std::string directory, CheckpointConfig config,
-                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step = 0,
-                   std::unique_ptr<Communicator> ranks = nullptr);
+                   std::vector<CheckpointTensor> tensors, std::int64_t resumed_step,
+                   std::unique_ptr<Communicator> ranks);
   ~CheckpointWriter();  // waits for a running save
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
@@ -109,9 +109,9 @@ class CheckpointWriter {
   struct Snapshot;
   struct Background;
   SaveResult write(const TrainingState& state) const;  // the background thread's
-  std::uint64_t write_alone(const TrainingState& state) const;
-  std::uint64_t write_together(const TrainingState& state) const;
-  bool first() const { return !ranks_ || ranks_->rank() == 0; }
+  std::uint64_t write_files(const TrainingState& state) const;
+  bool first() const { return ranks_->rank() == 0; }
+  bool alone() const { return ranks_->size() == 1; }
 
   std::string directory_;
   CheckpointConfig config_;

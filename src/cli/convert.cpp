@@ -7,6 +7,7 @@
 #include "checkpoint/ranks.h"
 #include "checkpoint/writer.h"
 #include "cli/commands.h"
+#include "comm/world_of_one.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -44,7 +45,7 @@ void to_hugging_face(const ConvertOptions& options, const Checkpoint& checkpoint
   if (save.tokenizer_path.empty()) {
     log::warning("there is no tokenizer.json beside the checkpoint; name it with --tokenizer");
   }
-  export_model(checkpoint, options.to, config, save, nullptr);
+  export_model(checkpoint, options.to, config, save, *world_of_one());
   log::info("{}: the model of step {} as {}", options.to, checkpoint.step(), options.dtype);
 }
 
@@ -116,7 +117,8 @@ void add_convert(CLI::App& app) {
     const auto convert = [&](const Checkpoint& checkpoint) {
       to_hugging_face(*options, checkpoint);
     };
-    if (!use_newest_checkpoint(options->from, nullptr, convert)) fail_no_checkpoint(options->from);
+    if (!use_newest_checkpoint(options->from, *world_of_one(), convert))
+      fail_no_checkpoint(options->from);
   });
 }
 

@@ -8,6 +8,9 @@
 // for memory that is only planned: nothing happens then. Nor is anything exchanged in a context
 // whose outputs are discarded: what others would give is this rank's own there.
 //
+// In a group of one nobody is waited for and nothing is connected: a collective copies `from`
+// to `to` where they differ, and does nothing else.
+//
 // A rank that waits longer than the timeout throws a runtime Error that names the
 // rank it waits for; when a rank fails, every other one that waits or comes to wait
 // throws with that rank's message.
@@ -77,9 +80,10 @@ class Communicator {
   // each goes. A route that is open already stays, with its capacity.
   virtual void open(Device device, std::span<const Route> routes,
                     const RouteCapacity& capacity) = 0;
-  // The caller never waits to send: x may change when this returns. Messages of one pair of ranks
-  // and one tag (from 0) arrive in the order in which they were sent. Throws a runtime Error
-  // for a tensor of a GPU on a route that was not opened; other tensors need none.
+  // To and from another rank. The caller never waits to send: x may change when this returns.
+  // Messages of one pair of ranks and one tag (from 0) arrive in the order in which they were
+  // sent. Throws a runtime Error for a message to oneself, and for a tensor of a GPU on a route
+  // that was not opened; other tensors need none.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;
   virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
   // Says that the next receive() from there will want a tensor like x, so that the message

@@ -86,6 +86,12 @@ bool stays_here(const Context& context, Tensor x) {
   return is_planned(x) || context.outputs == Outputs::discarded;
 }
 
+// A collective of one rank.
+void copy_unless_same(Context& context, Tensor from, Tensor to) {
+  if (from.data == to.data) return;
+  copy_bytes(to.data, to.device, from.data, from.device, from.bytes(), context.stream);
+}
+
 bool on_gpu(Tensor x) {
   return x.device.type == DeviceType::cuda;
 }
@@ -217,6 +223,7 @@ void PeerCommunicator::require_parts(Tensor from, Tensor to) const {
 void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
   require_parts(from, to);
   if (is_planned(from)) return;
+  if (size() == 1) return copy_unless_same(context, from, to);
   if (context.outputs == Outputs::discarded) {
     return gather_own(context, flat(from).slice(rank() * to.elements(), to.elements()), flat(to),
                       1);
@@ -234,7 +241,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
 std::function<void(Context&)> PeerCommunicator::begin_reduce_scatter(Context& context, Tensor from,
                                                                      Tensor to) {
   require_parts(from, to);
-  if (on_gpu(from) && context.outputs == Outputs::kept) {
+  if (on_gpu(from) && context.outputs == Outputs::kept && size() > 1) {
     auto rest = exchange_->begin_reduce_scatter(context, flat(from), flat(to));
     if (rest) return rest;
   }
@@ -246,6 +253,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
   require(to.elements() == from.elements() * size() && from.dtype == to.dtype,
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (is_planned(from)) return;
+  if (size() == 1) return copy_unless_same(context, from, to);
   if (context.outputs == Outputs::discarded) {
     return gather_own(context, flat(from), flat(to), size());
   }
@@ -266,7 +274,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 }
 
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
-  if (stays_here(context, x)) return;
+  if (stays_here(context, x) || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "broadcast");
   if (on_gpu(x) && exchange_->broadcast(context, flat(x), root)) return;
   const Tensor all = flat(x);
@@ -287,16 +295,23 @@ void PeerCommunicator::open(Device device, std::span<const Route> routes,
     require(is_rank(route.from) && is_rank(route.to) && route.from != route.to,
             "a route from {} to {} in a group of {}", route.from, route.to, size());
   }
-  if (device.type == DeviceType::cuda) exchange_->open(device, routes, capacity);
+  if (device.type == DeviceType::cuda && size() > 1) exchange_->open(device, routes, capacity);
+}
+
+void PeerCommunicator::require_other(const char* operation, int other) const {
+  require(other != rank() && other >= 0 && other < size(),
+          "{} rank {} by rank {} of the {} of '{}'", operation, other, rank(), size(), name_);
 }
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
+  require_other("send to", to);
   if (stays_here(context, x)) return;
   if (on_gpu(x) && exchange_->send(context, flat(x), to, tag)) return;
   post(context, flat(x), to, first_tag + tag);
 }
 
 void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
+  require_other("receive from", from);
   if (stays_here(context, x)) return;
   if (on_gpu(x) && exchange_->receive(context, flat(x), from, tag)) return;
   take_into(context, "receive", flat(x), from, first_tag + tag);

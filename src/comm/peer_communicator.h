@@ -46,6 +46,7 @@ class PeerCommunicator final : public Communicator {
   void take_into(Context& context, const char* operation, Tensor x, int from, int tag);
   void require_reducible(const char* operation, Tensor x) const;
   void require_parts(Tensor from, Tensor to) const;
+  void require_other(const char* operation, int other) const;
   void reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
                    Reduction reduction);
 

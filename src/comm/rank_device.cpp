@@ -26,7 +26,7 @@ std::vector<std::string> host_names(Communicator& world) {
 }
 
 std::string rank_device(const std::string& device, Communicator& world) {
-  if (device != "cuda") return device;
+  if (device != "cuda" || world.size() == 1) return device;
   const std::vector<std::string> hosts = host_names(world);
   const auto own = hosts.begin() + world.rank();
   const int gpus = std::max(1, cuda::device_count());

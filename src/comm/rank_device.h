@@ -9,8 +9,8 @@ namespace fathom {
 // share a machine, its memory and its GPUs. Collective.
 std::vector<std::string> host_names(Communicator& world);
 
-// "cuda" becomes "cuda:N": the ranks of a machine, in their order, take its GPUs in turn,
-// again from the first when there are fewer. What names a device stays. Collective.
+// Among several ranks "cuda" becomes "cuda:N": the ranks of a machine, in their order, take its
+// GPUs in turn, again from the first when there are fewer. What names a device stays. Collective.
 std::string rank_device(const std::string& device, Communicator& world);
 
 }  // namespace fathom

@@ -5,6 +5,7 @@
 
 #include "checkpoint/model.h"
 #include "checkpoint/ranks.h"
+#include "comm/world_of_one.h"
 #include "core/error.h"
 #include "model/hugging_face.h"
 
@@ -92,7 +93,7 @@ LoadedModel load_model(const std::string& path, const LoadOptions& options, Cont
   const auto load = [&](const Checkpoint& checkpoint) {
     model.emplace(load_checkpoint(path, checkpoint, options, context));
   };
-  if (!use_newest_checkpoint(path, nullptr, load)) fail_no_checkpoint(path);
+  if (!use_newest_checkpoint(path, *world_of_one(), load)) fail_no_checkpoint(path);
   return std::move(*model);
 }
 

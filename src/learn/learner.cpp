@@ -36,7 +36,7 @@ std::size_t result_bytes(const LearnerOptions& options) {
 
 // Attention on a GPU, or over long segments, may need more than any other operation.
 std::size_t workspace_bytes(const LearnerOptions& o) {
-  const int tp = o.ranks ? o.ranks->plan().layout.tp : 1;
+  const int tp = o.ranks.plan().layout.tp;
   // Ranks that are more than the key heads have copies of one.
   const ops::HeadShape heads{o.model.num_heads / tp,
                              std::max<std::int64_t>(1, o.model.num_kv_heads / tp),
@@ -49,32 +49,25 @@ std::size_t workspace_bytes(const LearnerOptions& o) {
 }
 
 PipelineOptions pipeline_options(const LearnerOptions& o) {
-  PipelineOptions p;
+  PipelineOptions p(o.ranks);
   p.model = o.model;
   p.stage = o.stage;
   p.dtype = o.dtype;
   p.device = o.device;
   p.micro_tokens = o.micro_tokens;
   p.micro_batches = std::max<std::int64_t>(1, o.tokens_per_step / o.micro_tokens);
-  p.ranks = o.ranks;
   return p;
 }
 
 ParameterStore make_parameters(const LearnerOptions& o, Device device) {
-  if (!o.ranks) return {parameter_table(o.model), o.dtype, Gradients::f32, device};
-  const int sharing = o.ranks->plan().zero ? o.ranks->plan().layout.dp : 1;
+  const ParallelPlan& plan = o.ranks.plan();
+  const int sharing = plan.zero ? plan.layout.dp : 1;
   return {pipeline_parameters(pipeline_options(o)),
           o.dtype,
           Gradients::f32,
           device,
-          o.ranks->shard(),
+          o.ranks.shard(),
           sharing};
-}
-
-Optimizer make_optimizer(const LearnerOptions& o, ParameterStore& parameters,
-                         const GradientSync* sync, Device device) {
-  if (!sync) return {parameters, o.optimizer, device};
-  return {parameters, sync->owned(), o.optimizer, device};
 }
 
 // Over the data-parallel ranks; the last stage knows its losses, and one rank of each
@@ -85,17 +78,12 @@ double sum_of_losses(const RankGroups& ranks, double here) {
   return std::accumulate(all.begin(), all.end(), 0.0);
 }
 
-std::unique_ptr<GradientSync> make_sync(const LearnerOptions& o, ParameterStore& parameters,
-                                        Device device) {
-  return o.ranks ? std::make_unique<GradientSync>(parameters, *o.ranks, device) : nullptr;
-}
-
 }  // namespace
 
 Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   ParameterStore parameters = make_parameters(o, meta_device);
-  const auto sync = make_sync(o, parameters, meta_device);
-  const Optimizer optimizer = make_optimizer(o, parameters, sync.get(), meta_device);
+  const GradientSync sync(parameters, o.ranks, meta_device);
+  const Optimizer optimizer(parameters, sync.owned(), o.optimizer, meta_device);
   Bytes b;
   b.weights = parameters.weight_bytes();
   b.gradients = parameters.gradient_bytes();
@@ -116,8 +104,8 @@ Learner::Learner(const LearnerOptions& o)
       context_(o.device, workspace_bytes(o)),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
-      sync_(make_sync(o, parameters_, o.device)),
-      optimizer_(make_optimizer(o, parameters_, sync_.get(), o.device)),
+      sync_(std::make_unique<GradientSync>(parameters_, o.ranks, o.device)),
+      optimizer_(parameters_, sync_->owned(), o.optimizer, o.device),
       results_(o.device, result_bytes(o)) {
   context_.stream = stream_.get();
   context_.determinism = o.determinism;
@@ -125,15 +113,15 @@ Learner::Learner(const LearnerOptions& o)
   for (int i = 0; i <= max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   }
-  if (o.ranks) o.ranks->connect(o.device);
+  o.ranks.connect(o.device);
 }
 
 // A GPU that still waits for other ranks would keep its memory from being freed, and what
 // runs beside the computing uses it.
 Learner::~Learner() {
-  if (options_.ranks && std::uncaught_exceptions() > 0) {
+  if (std::uncaught_exceptions() > 0) {
     sync_->cancel();
-    options_.ranks->cancel();
+    options_.ranks.cancel();
   }
   sync_.reset();
 }
@@ -170,11 +158,8 @@ void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double 
   readback.tokens = tokens;
   readback.weighted = std::ranges::any_of(
       micro_batches, [](const MicroBatch& batch) { return bool(batch.loss_weights); });
-  readback.normaliser = normaliser;
-  if (options_.ranks) {
-    const std::vector<double> all = gather_values(options_.ranks->data(), normaliser);
-    readback.normaliser = std::accumulate(all.begin(), all.end(), 0.0);
-  }
+  const std::vector<double> normalisers = gather_values(options_.ranks.data(), normaliser);
+  readback.normaliser = std::accumulate(normalisers.begin(), normalisers.end(), 0.0);
   const auto scale =
       readback.normaliser > 0 ? 1.0f / static_cast<float>(readback.normaliser) : 0.0f;
   const std::int64_t before_norm = readback.weighted ? 2 * tokens : tokens;
@@ -182,9 +167,8 @@ void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double 
   if (readback.weighted) collect_weights(micro_batches, results.slice(tokens, tokens));
   parameters_.begin_gradients(context_);
   pipeline_.run(context_, micro_batches, scale, results.slice(0, tokens));
-  if (sync_) sync_->reduce(context_);
-  optimizer_.measure_gradients(context_, results.slice(before_norm, 1),
-                               options_.ranks ? &options_.ranks->world() : nullptr);
+  sync_->reduce(context_);
+  optimizer_.measure_gradients(context_, results.slice(before_norm, 1), options_.ranks.world());
   read_back(readback, results);
 }
 
@@ -209,10 +193,10 @@ Learner::Result Learner::next_result() {
   --outstanding_;
   readback.arrived.wait();
   const std::span<const float> losses = readback.losses(), weights = readback.weights();
-  double sum = readback.weighted
-                   ? std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0)
-                   : std::accumulate(losses.begin(), losses.end(), 0.0);
-  if (options_.ranks) sum = sum_of_losses(*options_.ranks, sum);
+  const double here = readback.weighted
+                          ? std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0)
+                          : std::accumulate(losses.begin(), losses.end(), 0.0);
+  const double sum = sum_of_losses(options_.ranks, here);
   return {readback.normaliser > 0 ? sum / readback.normaliser : 0.0, double{readback.norm()}};
 }
 
@@ -221,7 +205,7 @@ void Learner::update(double learning_rate, std::int64_t step) {
     const TraceSpan span(context_, TraceKind::update, "update");
     optimizer_.update(context_, learning_rate, step);
   }
-  if (sync_) sync_->gather_weights(context_);
+  sync_->gather_weights(context_);
 }
 
 std::span<const float> Learner::evaluate(const MicroBatch& batch) {
@@ -238,7 +222,7 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
 }
 
 const ParameterStore& Learner::parameters() {
-  if (sync_) sync_->wait_for_weights(context_);
+  sync_->wait_for_weights(context_);
   return parameters_;
 }
 
@@ -261,18 +245,16 @@ void Learner::load_weights(const Checkpoint& checkpoint) {
 }
 
 void Learner::load_slices(const std::function<void(const OptimizerSlice&)>& load) {
-  Communicator* const world = options_.ranks ? &options_.ranks->world() : nullptr;
+  Communicator& world = options_.ranks.world();
   // Nobody waits on a GPU for one that is still loading.
   read_together(world, [&] {
     for (const OptimizerSlice& slice : optimizer_.slices()) {
-      if (world) world->throw_if_failed();
+      world.throw_if_failed();
       load(slice);
     }
   });
-  if (sync_) {
-    sync_->gather_weights(context_);
-    sync_->wait_for_weights(context_);
-  }
+  sync_->gather_weights(context_);
+  sync_->wait_for_weights(context_);
   synchronize(options_.device, context_.stream);
 }
 

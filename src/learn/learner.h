@@ -18,7 +18,10 @@
 namespace fathom {
 
 struct LearnerOptions {
-  ModelConfig model;  // resolved
+  explicit LearnerOptions(const RankGroups& groups) : ranks(groups) {}
+
+  const RankGroups& ranks;  // outlive the learner
+  ModelConfig model;        // resolved
   DType dtype = DType::f32;
   Device device;
   StageOptions stage;
@@ -30,7 +33,6 @@ struct LearnerOptions {
   std::int64_t sequence_length = 0;
   bool uniform_segments = true;
   Determinism determinism = Determinism::fastest;
-  const RankGroups* ranks = nullptr;  // null: one rank
 };
 
 class Learner {
@@ -134,7 +136,7 @@ class Learner {
   Context context_;
   ParameterStore parameters_;
   Pipeline pipeline_;
-  std::unique_ptr<GradientSync> sync_;  // null on one rank
+  std::unique_ptr<GradientSync> sync_;
   Optimizer optimizer_;
   Buffer results_;                   // what a Readback fetches
   std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's

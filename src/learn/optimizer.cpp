@@ -23,21 +23,6 @@ void check_beta(const char* key, double value) {
   }
 }
 
-// On one rank a slice is a parameter.
-std::vector<OwnedSlice> whole_parameters(const ParameterStore& parameters) {
-  std::vector<OwnedSlice> slices;
-  for (std::size_t i = 0; i < parameters.all().size(); ++i) {
-    const Parameter& parameter = parameters.all()[i];
-    OwnedSlice slice;
-    slice.parameter = i;
-    slice.offset.assign(static_cast<std::size_t>(parameter.weight.shape.rank()), 0);
-    slice.shape = parameter.weight.shape;
-    slice.first = parameter.first;
-    slices.push_back(std::move(slice));
-  }
-  return slices;
-}
-
 struct FlatRange {
   std::int64_t first = 0, count = 0;  // elements of the flat vectors
 };
@@ -71,9 +56,6 @@ void check(const OptimizerConfig& c) {
   }
   if (!(c.clip >= 0)) fail_input("optimizer.clip is {}: use 1.0, or 0 for none", c.clip);
 }
-
-Optimizer::Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device)
-    : Optimizer(parameters, whole_parameters(parameters), config, device) {}
 
 Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
                      const OptimizerConfig& config, Device device)
@@ -111,12 +93,12 @@ Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& 
   }
 }
 
-void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator* world) {
+void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator& world) {
   ops::fill(context, sum_of_squares_, 0);
   for (const Tensor& gradients : counted_) {
     ops::add_sum_of_squares(context, gradients, sum_of_squares_);
   }
-  if (world) world->all_reduce(context, sum_of_squares_);
+  world.all_reduce(context, sum_of_squares_);
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
 }
 

@@ -55,15 +55,14 @@ class Optimizer {
     std::size_t remainders = 0, moments = 0;
   };
 
-  // `parameters` outlives the optimizer. Takes remainders and moments, all zero.
-  Optimizer(ParameterStore& parameters, const OptimizerConfig& config, Device device);
-  // The same for a rank that updates these slices alone.
+  // Updates the slices `owned` of `parameters`, which outlives it. Takes remainders and moments,
+  // all zero.
   Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,
             const OptimizerConfig& config, Device device);
 
   // Computes the norm of all gradients and the factor that clips it, on the
-  // device. norm [1] f32. `world` null: no other rank has a part of them.
-  void measure_gradients(Context& context, Tensor norm, Communicator* world = nullptr);
+  // device. norm [1] f32. `world`: the ranks that have a part of them each.
+  void measure_gradients(Context& context, Tensor norm, Communicator& world);
   // Updates moments, masters and weights with the gradients as measured; leaves all as
   // it is when their norm is not finite. `step` counts the run's steps from 1, skipped
   // ones too: the exponent of the bias corrections.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "comm/world_of_one.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "io/atomic_file.h"
@@ -60,7 +61,7 @@ SaveTimes measure_save(const StepShape& shape, const SaveEffort& effort) {
   if (!effort.directory.empty()) {
     require_free_disk(effort.directory, times.host_bytes, "the checkpoint");
   }
-  CheckpointWriter writer(scratch.path, {}, tensors);
+  CheckpointWriter writer(scratch.path, {}, tensors, 0, world_of_one());
   if (effort.directory.empty()) writer.divert(read_and_drop);
   steps.heat(effort.heat_seconds);
   double plain = seconds_of_steps(steps, effort.steps);

@@ -33,8 +33,9 @@ double best_alone(Context& context, const OperationRow& row) {
 }  // namespace
 
 std::size_t step_bytes(const StepShape& shape) {
-  return Learner::bytes(learner_options(shape)).device_total() + BenchBatches::bytes(shape) +
-         device_reserve;
+  const OneRank rank(shape.model);
+  return Learner::bytes(learner_options(shape, rank.groups)).device_total() +
+         BenchBatches::bytes(shape) + device_reserve;
 }
 
 StepTimes measure_steps(const StepShape& shape, const Effort& effort) {

@@ -8,8 +8,8 @@ namespace fathom::measure {
 
 using Clock = std::chrono::steady_clock;
 
-LearnerOptions learner_options(const StepShape& shape) {
-  LearnerOptions options;
+LearnerOptions learner_options(const StepShape& shape, const RankGroups& ranks) {
+  LearnerOptions options(ranks);
   options.model = shape.model;
   options.dtype = shape.dtype;
   options.device = shape.device;
@@ -63,7 +63,10 @@ Tensor BenchBatches::take(Context& context, const std::vector<std::int32_t>& val
 }
 
 BenchSteps::BenchSteps(const StepShape& shape)
-    : shape_(shape), learner_(learner_options(shape)), batches_(learner_.context(), shape) {
+    : shape_(shape),
+      rank_(shape.model),
+      learner_(learner_options(shape, rank_.groups)),
+      batches_(learner_.context(), shape) {
   learner_.initialize_weights(1);
   const std::span all(batches_.get());
   learner_.warm_up(all.first(std::min<std::size_t>(all.size(), 2)));

@@ -42,11 +42,12 @@ class BenchSteps {
 
  private:
   StepShape shape_;
+  OneRank rank_;
   Learner learner_;
   BenchBatches batches_;
   std::int64_t step_ = 0;
 };
 
-LearnerOptions learner_options(const StepShape& shape);
+LearnerOptions learner_options(const StepShape& shape, const RankGroups& ranks);
 
 }  // namespace fathom::measure

@@ -33,7 +33,8 @@ void append_run(const ShardBox& box, std::int64_t flat, std::int64_t begin, std:
   }
 }
 
-std::int64_t usual_bucket(std::int64_t elements) {
+std::int64_t usual_bucket(std::int64_t elements, int replicas) {
+  if (replicas == 1) return elements;
   constexpr std::int64_t least = std::int64_t{1} << 20, buckets = 32;
   return std::max(least, elements / buckets);
 }
@@ -48,12 +49,13 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
                            std::int64_t bucket_elements)
     : parameters_(parameters),
       ranks_(ranks),
-      queue_(device, ranks.plan().overlap ? Overlap::on : Overlap::off) {
+      queue_(device, ranks.plan().overlap && !ranks.alone() ? Overlap::on : Overlap::off) {
   // The flat vectors are a multiple of the ranks times the alignment, and so are all
   // buckets when the first is.
   const std::int64_t unit = std::int64_t{128} * ranks.plan().layout.dp;
   const std::int64_t total = parameters.flat_elements();
-  const std::int64_t wanted = bucket_elements > 0 ? bucket_elements : usual_bucket(total);
+  const std::int64_t wanted =
+      bucket_elements > 0 ? bucket_elements : usual_bucket(total, ranks.plan().layout.dp);
   const std::int64_t most = std::max<std::int64_t>(1, wanted / unit) * unit;
   for (std::int64_t first = 0; first < total; first += most) {
     buckets_.push_back({first, std::min(most, total - first), {}, {}});
@@ -69,7 +71,7 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
     }
   }
   start_step();
-  if (device.type == DeviceType::meta) return;
+  if (device.type == DeviceType::meta || ranks.alone()) return;
   data_ = ranks.data().split(0, "data, beside");
   tensor_ = ranks.tensor().split(0, "tensor, beside");
   if (ranks.same_key_heads()) same_key_heads_ = ranks.same_key_heads()->split(0, "key heads");
@@ -201,6 +203,7 @@ void GradientSync::gather_weights(Context& context) {
 }
 
 void GradientSync::before_forward(Context& context, std::int64_t layer) {
+  if (!data_) return;
   for (const Bucket& bucket : buckets_) {
     if (std::ranges::find(bucket.layers, layer) == bucket.layers.end()) continue;
     queue_.wait(context, bucket.gathered, "wait for weights");

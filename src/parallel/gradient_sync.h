@@ -37,7 +37,7 @@ class GradientSync final : public LayerObserver {
  public:
   // Both outlive this. `bucket_elements`: 0 for a 32nd of them all, but at least a million:
   // each bucket costs the latency of a collective, and the last one of a step is not hidden.
-  // Collective.
+  // Without other replicas there is one bucket. Collective.
   GradientSync(ParameterStore& parameters, const RankGroups& ranks, Device device,
                std::int64_t bucket_elements = 0);
   ~GradientSync() override;
@@ -75,7 +75,8 @@ class GradientSync final : public LayerObserver {
   ParameterStore& parameters_;
   const RankGroups& ranks_;
   std::vector<Bucket> buckets_;
-  // Of their own, for they talk beside the groups that the layers use.
+  // Of their own, for they talk beside the groups that the layers use. Null on a single rank
+  // and on the meta device, where nothing is exchanged.
   std::unique_ptr<Communicator> data_, tensor_, same_key_heads_, tied_embedding_;
   std::vector<std::int64_t> layers_;  // of this rank's parameters
   std::vector<std::int64_t> left_;    // of them, not announced in this step

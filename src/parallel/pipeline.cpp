@@ -30,45 +30,37 @@ std::vector<Route> routes_of(const ParallelPlan& plan) {
   return routes;
 }
 
-Boundary* boundary_of(const PipelineOptions& o) {
-  return o.ranks ? o.ranks->boundary() : nullptr;
-}
-
 std::vector<Action> actions_of(const PipelineOptions& o, int stage, std::int64_t micro_batches) {
   PipelineShape shape;
   shape.micro_batches = static_cast<int>(micro_batches);
-  if (!o.ranks) return schedule(PipelineSchedule::one_f_one_b, stage, shape);
-  const ParallelPlan& plan = o.ranks->plan();
+  const ParallelPlan& plan = o.ranks.plan();
   shape.stages = plan.layout.pp;
   shape.virtual_stages = plan.virtual_stages;
   return schedule(plan.schedule, stage, shape);
 }
 
-int stage_of(const PipelineOptions& o) {
-  return o.ranks ? o.ranks->place().pp : 0;
-}
-
 std::size_t arena_bytes(const PipelineOptions& o) {
   std::size_t most = 0;
   for (const StageRange& range : pipeline_parts(o)) {
-    most = std::max(
-        {most,
-         Stage::activation_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens, boundary_of(o)),
-         Stage::forward_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens, boundary_of(o))});
+    most = std::max({most,
+                     Stage::activation_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens,
+                                             o.ranks.boundary()),
+                     Stage::forward_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens,
+                                          o.ranks.boundary())});
   }
   return most;
 }
 
 // Bytes of the residual stream of a micro-batch; nothing travels on one stage.
 std::size_t stream_bytes(const PipelineOptions& o) {
-  if (!o.ranks || o.ranks->plan().layout.pp == 1) return 0;
-  Boundary* const boundary = boundary_of(o);
+  if (o.ranks.plan().layout.pp == 1) return 0;
+  Boundary* const boundary = o.ranks.boundary();
   const std::int64_t tokens = boundary ? boundary->held_tokens(o.micro_tokens) : o.micro_tokens;
   return static_cast<std::size_t>(tokens * o.model.hidden_size) * size_of(o.dtype);
 }
 
 std::size_t num_slots(const PipelineOptions& o) {
-  return static_cast<std::size_t>(in_flight(actions_of(o, stage_of(o), o.micro_batches)));
+  return static_cast<std::size_t>(in_flight(actions_of(o, o.ranks.place().pp, o.micro_batches)));
 }
 
 // A micro-batch that a stage has in flight has one message on its way to the next stage at
@@ -80,9 +72,9 @@ RouteCapacity capacity_of(const PipelineOptions& o) {
 
 // Copies of what is sent, on a GPU.
 std::size_t message_bytes(const PipelineOptions& o) {
-  if (!o.ranks || o.device.type != DeviceType::cuda) return 0;
-  const auto sends = [&](const Route& route) { return route.from == stage_of(o); };
-  std::vector<Route> routes = routes_of(o.ranks->plan());
+  if (o.device.type != DeviceType::cuda) return 0;
+  const auto sends = [&](const Route& route) { return route.from == o.ranks.place().pp; };
+  std::vector<Route> routes = routes_of(o.ranks.plan());
   std::ranges::sort(routes);
   routes.erase(std::unique(routes.begin(), routes.end()), routes.end());
   const auto outgoing = static_cast<std::size_t>(std::ranges::count_if(routes, sends));
@@ -93,10 +85,9 @@ std::size_t message_bytes(const PipelineOptions& o) {
 }  // namespace
 
 std::vector<StageRange> pipeline_parts(const PipelineOptions& o) {
-  if (!o.ranks) return {whole_model(o.model)};
   std::vector<StageRange> parts;
-  for (int chunk = 0; chunk < o.ranks->plan().virtual_stages; ++chunk) {
-    parts.push_back(o.ranks->plan().part(o.ranks->place().pp, chunk));
+  for (int chunk = 0; chunk < o.ranks.plan().virtual_stages; ++chunk) {
+    parts.push_back(o.ranks.plan().part(o.ranks.place().pp, chunk));
   }
   return parts;
 }
@@ -116,25 +107,25 @@ std::size_t Pipeline::bytes(const PipelineOptions& o) {
 Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
     : options_(o),
       ranks_(o.ranks),
-      stage_(stage_of(o)),
-      last_part_(o.ranks ? static_cast<int>(o.ranks->plan().stages.size()) - 1 : 0),
+      stage_(o.ranks.place().pp),
+      last_part_(static_cast<int>(o.ranks.plan().stages.size()) - 1),
       outgoing_(o.device, stream_bytes(o)),
       incoming_(o.device, stream_bytes(o)) {
   for (const StageRange& range : pipeline_parts(o)) {
-    parts_.emplace_back(o.model, range, parameters, o.stage, o.device, boundary_of(o));
+    parts_.emplace_back(o.model, range, parameters, o.stage, o.device, o.ranks.boundary());
   }
   const std::size_t capacity = arena_bytes(o);
   for (std::size_t i = 0; i < num_slots(o); ++i) {
     slots_.push_back({Activations(Arena(o.device, capacity)), Buffer(o.device, stream_bytes(o))});
   }
   if (stages() > 1) {
-    ranks_->pipeline().open(o.device, routes_of(ranks_->plan()), capacity_of(o));
+    ranks_.pipeline().open(o.device, routes_of(ranks_.plan()), capacity_of(o));
   }
 }
 
 // What the rank holds of the batch's residual stream, in `memory`.
 Tensor Pipeline::stream(const Buffer& memory, const MicroBatch& batch) const {
-  Boundary* const boundary = boundary_of(options_);
+  Boundary* const boundary = ranks_.boundary();
   const std::int64_t tokens = batch.tokens.positions.elements();
   const std::int64_t held = boundary ? boundary->held_tokens(tokens) : tokens;
   return memory.tensor(options_.dtype, {held, options_.model.hidden_size});
@@ -162,7 +153,7 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
 // Where nothing is exchanged, as nobody looks at the outputs, normal numbers: products of
 // zeros would be faster than those to come.
 void Pipeline::receive(Context& context, Tensor x, int from, int tag) {
-  if (context.outputs == Outputs::kept) return ranks_->pipeline().receive(context, x, from, tag);
+  if (context.outputs == Outputs::kept) return ranks_.pipeline().receive(context, x, from, tag);
   ops::NormalFill fill;
   fill.global_columns = x.cols();
   ops::fill_normal(context, x, fill);
@@ -175,10 +166,10 @@ void Pipeline::expect_next(const Context& context) {
   const MicroBatch& batch = micro_batches_[static_cast<std::size_t>(action.micro_batch)];
   const int part = part_of(action.chunk);
   if (action.kind == Action::Kind::forward && part > 0) {
-    ranks_->pipeline().expect(stream(incoming_, batch), previous(), forward_tag(part - 1));
+    ranks_.pipeline().expect(stream(incoming_, batch), previous(), forward_tag(part - 1));
   }
   if (action.kind == Action::Kind::backward && part < last_part_) {
-    ranks_->pipeline().expect(stream(incoming_, batch), next(), backward_tag(part + 1));
+    ranks_.pipeline().expect(stream(incoming_, batch), next(), backward_tag(part + 1));
   }
 }
 
@@ -193,7 +184,7 @@ void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slo
     const TraceSpan span(context, TraceKind::forward, "F", micro_batch);
     stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
   }
-  if (output) ranks_->pipeline().send(context, output, next(), forward_tag(part));
+  if (output) ranks_.pipeline().send(context, output, next(), forward_tag(part));
 }
 
 void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot,
@@ -211,7 +202,7 @@ void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Sl
     const TraceSpan span(context, TraceKind::backward, "B", micro_batch);
     stage.backward(context, batch, slot.activations, d_output, d_input);
   }
-  if (d_input) ranks_->pipeline().send(context, d_input, previous(), backward_tag(part));
+  if (d_input) ranks_.pipeline().send(context, d_input, previous(), backward_tag(part));
   slot.used = false;
 }
 
@@ -258,9 +249,9 @@ void Pipeline::evaluate(Context& context, const MicroBatch& evaluated, Tensor lo
     const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
     parts_[static_cast<std::size_t>(chunk)].forward_only(context, batch, input, arena, output,
                                                          losses);
-    if (output) ranks_->pipeline().send(context, output, next(), forward_tag(part));
+    if (output) ranks_.pipeline().send(context, output, next(), forward_tag(part));
   }
-  if (stages() > 1) ranks_->pipeline().broadcast(context, losses, stages() - 1);
+  if (stages() > 1) ranks_.pipeline().broadcast(context, losses, stages() - 1);
 }
 
 }  // namespace fathom

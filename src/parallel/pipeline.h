@@ -12,13 +12,15 @@
 namespace fathom {
 
 struct PipelineOptions {
+  explicit PipelineOptions(const RankGroups& groups) : ranks(groups) {}
+
+  const RankGroups& ranks;  // outlive the pipeline
   ModelConfig model;
   StageOptions stage;
   DType dtype = DType::f32;
   Device device;
-  std::int64_t micro_tokens = 0;      // most tokens of a micro-batch
-  std::int64_t micro_batches = 1;     // of a step on this rank
-  const RankGroups* ranks = nullptr;  // null: one rank
+  std::int64_t micro_tokens = 0;   // most tokens of a micro-batch
+  std::int64_t micro_batches = 1;  // of a step on this rank
 };
 
 // The ranges of the model's blocks that the rank holds, and their parameters.
@@ -53,7 +55,7 @@ class Pipeline {
   };
 
   int part_of(int chunk) const { return chunk * stages() + stage_; }
-  int stages() const { return ranks_ ? ranks_->plan().layout.pp : 1; }
+  int stages() const { return ranks_.plan().layout.pp; }
   int next() const { return (stage_ + 1) % stages(); }
   int previous() const { return (stage_ + stages() - 1) % stages(); }
   Tensor stream(const Buffer& memory, const MicroBatch& batch) const;
@@ -66,7 +68,7 @@ class Pipeline {
   void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, int micro_batch);
 
   PipelineOptions options_;
-  const RankGroups* ranks_;
+  const RankGroups& ranks_;
   LayerObserver* observer_ = nullptr;
   std::span<const Action> rest_;               // of the running step, after the present one
   std::span<const MicroBatch> micro_batches_;  // of the running step

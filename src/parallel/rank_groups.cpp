@@ -1,5 +1,6 @@
 #include "parallel/rank_groups.h"
 
+#include "comm/world_of_one.h"
 #include "core/error.h"
 #include "parallel/sequence_boundary.h"
 
@@ -32,6 +33,9 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
     boundary_ = std::make_unique<TensorBoundary>(*tensor_, model.vocab_size);
   }
 }
+
+OneRank::OneRank(const ModelConfig& model)
+    : world(world_of_one()), groups(*world, one_rank_plan(model), model) {}
 
 void RankGroups::connect(Device device) const {
   for (Communicator* const group :

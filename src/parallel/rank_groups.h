@@ -1,6 +1,6 @@
-// RankGroups: what one rank of a parallel run knows of the others, its place in the
-// layout and a communicator for each axis. The learner and the trainer hold it; with
-// one rank there is none.
+// RankGroups: what one rank of a run knows of the others, its place in the layout and a
+// communicator for each axis. The learner and the trainer hold it. A single rank has them
+// too: groups of one, whose communication does nothing.
 #pragma once
 
 #include <memory>
@@ -36,6 +36,7 @@ class RankGroups {
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism
   TensorShard shard() const { return {place_.tp, plan_.layout.tp}; }
   bool first() const { return world_.rank() == 0; }
+  bool alone() const { return world_.size() == 1; }
   bool on_first_stage() const { return place_.pp == 0; }
   bool on_last_stage() const { return place_.pp == plan_.layout.pp - 1; }
 
@@ -46,6 +47,14 @@ class RankGroups {
   std::unique_ptr<Communicator> tensor_, data_, pipeline_, same_key_heads_, tied_embedding_;
   std::unique_ptr<Communicator> beside_products_;  // of the tensor group; the boundary's
   std::unique_ptr<TensorBoundary> boundary_;
+};
+
+// The groups of the only rank, with their world.
+struct OneRank {
+  explicit OneRank(const ModelConfig& model);
+
+  std::unique_ptr<Communicator> world;
+  RankGroups groups;
 };
 
 }  // namespace fathom

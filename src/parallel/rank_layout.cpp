@@ -154,9 +154,16 @@ ParallelPlan resolve(const ParallelConfig& c, int ranks, const ModelConfig& mode
   plan.sequence_pieces = plan.sequence_parallel ? c.sequence_pieces : 1;
   plan.zero = c.zero && plan.layout.dp > 1;
   plan.overlap = c.overlap;
-  plan.schedule = c.schedule;
+  // On one stage no schedule but this one keeps a single micro-batch in flight.
+  plan.schedule = plan.layout.pp > 1 ? c.schedule : PipelineSchedule::one_f_one_b;
   plan.virtual_stages = static_cast<int>(c.virtual_stages);
   plan.stages = choose_stages(c, model, facts.sequence_length);
+  return plan;
+}
+
+ParallelPlan one_rank_plan(const ModelConfig& model) {
+  ParallelPlan plan;
+  plan.stages = {whole_model(model)};
   return plan;
 }
 

@@ -57,6 +57,9 @@ RankLayout choose_layout(const ParallelConfig& config, int ranks);
 ParallelPlan resolve(const ParallelConfig& config, int ranks, const ModelConfig& model,
                      const ParallelFacts& facts);
 
+// The whole model on one rank.
+ParallelPlan one_rank_plan(const ModelConfig& model);
+
 // num_layers blocks over `parts` parts in order, each at least one, so that the
 // slowest part is as fast as can be: the last one has the head as well, which costs
 // as much as `head_cost` blocks. Of equal parts the later ones get more blocks, for

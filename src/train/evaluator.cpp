@@ -16,8 +16,7 @@ Evaluator::Score score_of(double nats, const ShardCounts& counts) {
 }  // namespace
 
 std::vector<double> Evaluator::own_sums(Learner& learner, DeviceBatch& memory) const {
-  const std::int64_t first = ranks_ ? ranks_->place().dp : 0;
-  const std::int64_t replicas = ranks_ ? ranks_->plan().layout.dp : 1;
+  const std::int64_t first = ranks_.place().dp, replicas = ranks_.plan().layout.dp;
   std::vector<double> nats(data_->sources.size());
   Batch batch;
   for (std::int64_t b = first; b < validation_.num_batches(); b += replicas) {
@@ -34,10 +33,10 @@ std::vector<double> Evaluator::own_sums(Learner& learner, DeviceBatch& memory) c
 
 // All ranks of a replica have the same losses, so one of each replica counts.
 std::vector<double> Evaluator::sums_of_all(const std::vector<double>& own) const {
-  const std::vector<std::byte> bytes = gather_bytes(ranks_->world(), std::as_bytes(std::span(own)));
+  const std::vector<std::byte> bytes = gather_bytes(ranks_.world(), std::as_bytes(std::span(own)));
   std::vector<double> all(bytes.size() / sizeof(double));
   std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
-  const RankLayout& layout = ranks_->plan().layout;
+  const RankLayout& layout = ranks_.plan().layout;
   std::vector<double> sums(own.size());
   for (int replica = 0; replica < layout.dp; ++replica) {
     const auto rank = static_cast<std::size_t>(layout.rank_of({0, replica, 0}));
@@ -48,8 +47,7 @@ std::vector<double> Evaluator::sums_of_all(const std::vector<double>& own) const
 
 Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
                                 MetricsRecord& record) const {
-  std::vector<double> nats = own_sums(learner, memory);
-  if (ranks_) nats = sums_of_all(nats);
+  const std::vector<double> nats = sums_of_all(own_sums(learner, memory));
   double total = 0;
   for (std::size_t s = 0; s < nats.size(); ++s) {
     const ShardCounts& counts = validation_.counts(static_cast<int>(s));

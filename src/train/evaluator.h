@@ -15,10 +15,9 @@ namespace fathom {
 
 class Evaluator {
  public:
-  // `validation` and `ranks` outlive the evaluator; `ranks` null: one rank. Holds no batch of
-  // its own.
+  // `validation` and `ranks` outlive the evaluator. Holds no batch of its own.
   Evaluator(std::shared_ptr<const PreparedData> data, const Validation& validation,
-            const RankGroups* ranks)
+            const RankGroups& ranks)
       : data_(std::move(data)), validation_(validation), ranks_(ranks) {}
 
   struct Score {
@@ -36,7 +35,7 @@ class Evaluator {
 
   std::shared_ptr<const PreparedData> data_;
   const Validation& validation_;
-  const RankGroups* ranks_;
+  const RankGroups& ranks_;
 };
 
 }  // namespace fathom

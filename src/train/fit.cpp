@@ -76,7 +76,8 @@ TrainPlan resolve_to_fit(const TrainConfig& config, const DataFacts& data, int r
     return resolve(chosen, data, ranks);
   };
   return with(choose_fit(request, free_bytes, [&](const Fit& fit) {
-    return plan_memory(with(fit), nullptr).device_total();
+    const TrainPlan choice = with(fit);
+    return plan_memory(choice, OneRank(choice.config.model).groups).device_total();
   }));
 }
 

@@ -10,8 +10,8 @@
 
 namespace fathom {
 
-LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
-  LearnerOptions options;
+LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
+  LearnerOptions options(ranks);
   options.model = plan.config.model;
   options.dtype = plan.dtype;
   options.device = plan.device;
@@ -23,7 +23,6 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks) {
   options.uniform_segments = !plan.config.data.attention_within_documents;
   options.determinism =
       plan.config.deterministic ? Determinism::reproducible : Determinism::fastest;
-  options.ranks = ranks;
   return options;
 }
 
@@ -50,7 +49,7 @@ std::size_t exchange_bytes(const TrainPlan& plan) {
 
 }  // namespace
 
-MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
+MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   const Learner::Bytes bytes = Learner::bytes(learner_options(plan, ranks));
   MemoryTable table(plan.device);
   table.add("weights", bytes.weights);
@@ -66,7 +65,7 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   table.add("batches", batches);
   if (plan.device.type == DeviceType::cuda) table.add_host("batches, page-locked", batches);
   if (plan.device.type == DeviceType::cuda) table.add("libraries", device_reserve);
-  if (plan.device.type == DeviceType::cuda && ranks && ranks->world().size() > 1) {
+  if (plan.device.type == DeviceType::cuda && !ranks.alone()) {
     table.add("exchanges between ranks", exchange_bytes(plan));
   }
   if (plan.config.checkpoint.enabled) table.add_host("checkpoint snapshot", bytes.checkpoint);
@@ -77,9 +76,9 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks) {
   return table;
 }
 
-Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, double gemm_peak) {
+Machine examine_machine(const TrainPlan& plan, const RankGroups& ranks, double gemm_peak) {
   Machine machine;
-  const bool first = !ranks || ranks->first();
+  const bool first = ranks.first();
   // Before the libraries take their part of it, for which the table has a row.
   const FreeMemory free{free_memory(plan.device), available_host_memory()};
   if (first) {
@@ -87,13 +86,13 @@ Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, double g
     if (gemm_peak == 0) gemm_peak = measure_gemm_peak(context, plan.dtype);
     machine.gemm_peak = gemm_peak * plan.parallel.layout.world();
   }
-  if (ranks) ranks->world().barrier();
+  ranks.world().barrier();
   const MemoryTable table = plan_memory(plan, ranks);
   machine.memory_table = table.text();
   if (first) {
     log::info("{} micro-batches of {} sequences a step and rank, recompute {}", plan.micro_batches,
               plan.config.train.micro_batch, enum_name(plan.stage_options().recompute));
-    log::info("{}{}", ranks ? "of the first rank: " : "", machine.memory_table);
+    log::info("{}{}", ranks.alone() ? "" : "of the first rank: ", machine.memory_table);
   }
   require_memory(plan, ranks, table, free);
   if (first) {

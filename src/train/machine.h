@@ -10,8 +10,8 @@
 
 namespace fathom {
 
-// What the learner of this rank is made of; `ranks` null: the only one.
-LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks);
+// What the learner of this rank is made of.
+LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks);
 
 // Bytes of a GPU's memory that stay free for what is not ours to plan: the code of our
 // kernels and of cuBLASLt's and cuDNN's that is loaded as it is used, and the rounding of each
@@ -20,7 +20,7 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups* ranks);
 inline constexpr std::size_t device_reserve = std::size_t{1} << 30;
 
 // Everything that a rank will hold, by what it is for.
-MemoryTable plan_memory(const TrainPlan& plan, const RankGroups* ranks);
+MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks);
 
 struct Machine {
   double gemm_peak = 0;      // FLOP/s in the plan's dtype, of all ranks together
@@ -32,6 +32,6 @@ struct Machine {
 // alone is tens of megabytes) so stands in the table. Of several ranks the first
 // measures, taking the others to be as fast, and tells. `gemm_peak`: FLOP/s of one rank when
 // they are known already, else 0. Collective.
-Machine examine_machine(const TrainPlan& plan, const RankGroups* ranks, double gemm_peak);
+Machine examine_machine(const TrainPlan& plan, const RankGroups& ranks, double gemm_peak);
 
 }  // namespace fathom

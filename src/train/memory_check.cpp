@@ -59,9 +59,8 @@ Total device_total(const std::vector<Need>& needs, int device_index) {
   return total;
 }
 
-std::vector<Need> needs_on_this_host(const RankGroups* ranks, const Need& own) {
-  if (!ranks) return {own};
-  Communicator& world = ranks->world();
+std::vector<Need> needs_on_this_host(const RankGroups& ranks, const Need& own) {
+  Communicator& world = ranks.world();
   const std::vector<std::string> hosts = host_names(world);
   const std::vector<Need> all = gather_values(world, own);
   std::vector<Need> here;
@@ -73,7 +72,7 @@ std::vector<Need> needs_on_this_host(const RankGroups* ranks, const Need& own) {
 
 // Bytes of a place besides the process's, which do not depend on the plan; none for a plan that
 // cannot be had.
-std::optional<std::size_t> planned_bytes(const TrainPlan& plan, const RankGroups* ranks,
+std::optional<std::size_t> planned_bytes(const TrainPlan& plan, const RankGroups& ranks,
                                          MemoryPlace place) {
   try {
     const MemoryTable table = plan_memory(plan, ranks);
@@ -123,7 +122,7 @@ std::vector<Change> possible_changes(const TrainPlan& plan, MemoryPlace place) {
   return changes;
 }
 
-void require_room(const TrainPlan& plan, const RankGroups* ranks, MemoryPlace place,
+void require_room(const TrainPlan& plan, const RankGroups& ranks, MemoryPlace place,
                   const Total& wanted, std::size_t available) {
   if (available == 0 || wanted.bytes <= available) return;
   const bool host = place == MemoryPlace::host;
@@ -138,7 +137,7 @@ void require_room(const TrainPlan& plan, const RankGroups* ranks, MemoryPlace pl
 
 }  // namespace
 
-std::string memory_advice(const TrainPlan& plan, const RankGroups* ranks, MemoryPlace place,
+std::string memory_advice(const TrainPlan& plan, const RankGroups& ranks, MemoryPlace place,
                           std::size_t wanted, std::size_t available, std::size_t sharing) {
   const std::size_t now = planned_bytes(plan, ranks, place).value_or(0);
   const std::size_t missing = wanted - available;
@@ -169,7 +168,7 @@ std::string memory_advice(const TrainPlan& plan, const RankGroups* ranks, Memory
   return text + fmt::format("; {} more are missing then: {}", human(missing - saved), otherwise);
 }
 
-void require_memory(const TrainPlan& plan, const RankGroups* ranks, const MemoryTable& table,
+void require_memory(const TrainPlan& plan, const RankGroups& ranks, const MemoryTable& table,
                     const FreeMemory& free) {
   const std::vector<Need> here = needs_on_this_host(ranks, need_of(table));
   if (plan.device.type != DeviceType::cpu) {

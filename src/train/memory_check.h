@@ -16,16 +16,15 @@ struct FreeMemory {
 };
 
 // Throws an input Error when the ranks that share this rank's device, or its host, together need
-// more than is free there. `table` is this rank's; the caller prints it first. Collective;
-// `ranks` null: one rank.
-void require_memory(const TrainPlan& plan, const RankGroups* ranks, const MemoryTable& table,
+// more than is free there. `table` is this rank's; the caller prints it first. Collective.
+void require_memory(const TrainPlan& plan, const RankGroups& ranks, const MemoryTable& table,
                     const FreeMemory& free);
 
 enum class MemoryPlace { device, host };  // on a CPU both are the host's
 
 // The settings of the plan that can still be lowered, each with the bytes that it would save
 // there on each of `sharing` ranks, and whether that makes `wanted` bytes fit into `available`.
-std::string memory_advice(const TrainPlan& plan, const RankGroups* ranks, MemoryPlace place,
+std::string memory_advice(const TrainPlan& plan, const RankGroups& ranks, MemoryPlace place,
                           std::size_t wanted, std::size_t available, std::size_t sharing = 1);
 
 }  // namespace fathom

@@ -18,7 +18,7 @@ void write_run_files(const TrainPlan& plan, const PreparedData& data) {
 }
 
 void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,
-                       const RankGroups* ranks, std::int64_t steps) {
+                       const RankGroups& ranks, std::int64_t steps) {
   const std::string& directory = plan.config.output;
   SaveModelOptions save;
   save.dtype = plan.dtype;
@@ -27,13 +27,13 @@ void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner&
   save.max_shard_bytes = 1'000'000'000;  // many ranks have many files to write beside each other
   const std::string tokenizer = directory + "/tokenizer.json";
   if (std::filesystem::exists(tokenizer)) save.tokenizer_path = tokenizer;
-  if (!ranks) {
+  if (ranks.alone()) {
     return save_model(directory + "/model", plan.config.model,
                       weights_of(learner.parameters(), learner.context()), save);
   }
   const Checkpoint checkpoint(directory + "/checkpoints/" + checkpoint_name(steps),
                               Checkpoint::Verify::as_read);
-  export_model(checkpoint, directory + "/model", plan.config.model, save, &ranks->world());
+  export_model(checkpoint, directory + "/model", plan.config.model, save, ranks.world());
 }
 
 }  // namespace fathom

@@ -16,6 +16,6 @@ void write_run_files(const TrainPlan& plan, const PreparedData& data);
 // Writes `model/`. Of several ranks none has the whole model: they read it from the checkpoint
 // of step `steps`, which must be complete, and write its files beside each other. Collective.
 void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,
-                       const RankGroups* ranks, std::int64_t steps);
+                       const RankGroups& ranks, std::int64_t steps);
 
 }  // namespace fathom

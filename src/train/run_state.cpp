@@ -31,11 +31,10 @@ SpikeGuard::State guard_in(const TrainingState& state) {
 }
 
 bool use_checkpoint(const std::string& directory, const std::string& resume,
-                    const RankGroups* ranks, const std::function<void(const Checkpoint&)>& use) {
+                    const RankGroups& ranks, const std::function<void(const Checkpoint&)>& use) {
   if (resume == "none") return false;
   const bool newest = resume == "auto";
-  Communicator* const world = ranks ? &ranks->world() : nullptr;
-  if (use_newest_checkpoint(newest ? directory : resume, world, use)) return true;
+  if (use_newest_checkpoint(newest ? directory : resume, ranks.world(), use)) return true;
   if (!newest) fail_no_checkpoint(resume);
   return false;
 }

@@ -24,6 +24,6 @@ SpikeGuard::State guard_in(const TrainingState& state);
 // Calls `use` with the checkpoint that `resume` names (TrainOptions::resume); "auto": the newest
 // undamaged one in `directory`. False when there is none. See use_newest_checkpoint(). Collective.
 bool use_checkpoint(const std::string& directory, const std::string& resume,
-                    const RankGroups* ranks, const std::function<void(const Checkpoint&)>& use);
+                    const RankGroups& ranks, const std::function<void(const Checkpoint&)>& use);
 
 }  // namespace fathom

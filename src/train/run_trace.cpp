@@ -49,7 +49,7 @@ std::vector<std::vector<PipelineRun>> gather_runs(Communicator& group,
 
 }  // namespace
 
-RunTrace::RunTrace(const TrainPlan& plan, const RankGroups* ranks, std::string directory)
+RunTrace::RunTrace(const TrainPlan& plan, const RankGroups& ranks, std::string directory)
     : plan_(plan), ranks_(ranks), directory_(std::move(directory)) {}
 
 void RunTrace::before_step(Context& context) {
@@ -63,7 +63,7 @@ void RunTrace::finish(Context& context) {
   synchronize(context.device, context.stream);
   context.trace = nullptr;
   const std::vector<Trace::Span> spans = trace_->spans();
-  const double offset = ranks_ ? clock_offset(ranks_->world()) : 0;
+  const double offset = clock_offset(ranks_.world());
   write(spans, offset);
   report(spans, offset);
   trace_.reset();
@@ -77,9 +77,9 @@ void RunTrace::write(const std::vector<Trace::Span>& spans, double offset) const
   std::filesystem::create_directories(directory_);
   const std::string name = plan_.parallel.layout.name_of(rank());
   write_file_atomically(file_of(rank()), whole_file(chrome_events(spans, rank(), name, offset)));
-  if (ranks_) wait_for_disks(ranks_->world());
+  wait_for_disks(ranks_.world());
   if (rank() == 0 && plan_.parallel.layout.world() <= most_merged) merge_files();
-  if (ranks_) wait_for_disks(ranks_->world());
+  wait_for_disks(ranks_.world());
 }
 
 void RunTrace::merge_files() const {
@@ -92,20 +92,17 @@ void RunTrace::merge_files() const {
 
 void RunTrace::report(const std::vector<Trace::Span>& spans, double offset) const {
   const TraceSums mine = sum_trace(spans, offset);
-  std::vector<double> compute{mine.compute / mine.seconds}, exposed{mine.exposed / mine.seconds};
-  std::vector<double> background{mine.background}, uncovered{mine.uncovered}, bubbles{0};
-  if (ranks_) {
-    Communicator& world = ranks_->world();
-    bubbles = gather_values(world, measured_bubble(gather_runs(ranks_->pipeline(), mine.runs)));
-    compute = gather_values(world, compute.front());
-    exposed = gather_values(world, exposed.front());
-    background = gather_values(world, mine.background);
-    uncovered = gather_values(world, mine.uncovered);
-  }
+  Communicator& world = ranks_.world();
+  const auto bubbles =
+      gather_values(world, measured_bubble(gather_runs(ranks_.pipeline(), mine.runs)));
+  const auto compute = gather_values(world, mine.compute / mine.seconds);
+  const auto exposed = gather_values(world, mine.exposed / mine.seconds);
+  const auto background = gather_values(world, mine.background);
+  const auto uncovered = gather_values(world, mine.uncovered);
   if (rank() != 0) return;
   log::info("trace of {} steps in {}: compute {:.1f} %, exposed communication {:.1f} %",
             mine.runs.size(), directory_, 100 * mean_of(compute), 100 * mean_of(exposed));
-  if (!ranks_) return;
+  if (ranks_.alone()) return;
   std::string hidden;  // nothing to tell of where nothing ran beside the computing
   if (mean_of(background) > 0) {
     hidden = fmt::format("; of the communication beside the computing {:.1f} % hidden",

@@ -18,8 +18,8 @@ class RunTrace {
  public:
   static constexpr std::int64_t skipped_steps = 2, traced_steps = 10;
 
-  // `ranks` null: one rank. Of several, all make one.
-  RunTrace(const TrainPlan& plan, const RankGroups* ranks, std::string directory);
+  // All ranks make one.
+  RunTrace(const TrainPlan& plan, const RankGroups& ranks, std::string directory);
 
   // Before each step: begins after the first steps, in which caches fill.
   void before_step(Context& context);
@@ -34,10 +34,10 @@ class RunTrace {
   void merge_files() const;
   void report(const std::vector<Trace::Span>& spans, double offset) const;
   std::string file_of(int rank) const;
-  int rank() const { return ranks_ ? ranks_->world().rank() : 0; }
+  int rank() const { return ranks_.world().rank(); }
 
   const TrainPlan& plan_;
-  const RankGroups* ranks_;
+  const RankGroups& ranks_;
   std::string directory_;
   std::unique_ptr<Trace> trace_;
   std::int64_t steps_ = 0;

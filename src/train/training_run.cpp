@@ -23,7 +23,7 @@ AttentionSpan span_of(const TrainConfig& config) {
 }  // namespace
 
 TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
-                         const RankGroups* ranks)
+                         const RankGroups& ranks)
     : plan_(std::move(plan)),
       machine_(std::move(machine)),
       ranks_(ranks),
@@ -98,24 +98,23 @@ void TrainingRun::start(const TrainOptions& options) {
     warm_up(learner_, loader, batches_, ranks_);
   }
   // Nothing of the directory changes before every rank has found the run possible.
-  if (ranks_) ranks_->world().barrier();
-  checkpoints_ = std::make_unique<CheckpointWriter>(
-      path("checkpoints"), plan_.config.checkpoint, learner_.checkpoint_tensors(), position_.steps,
-      ranks_ ? ranks_->world().split(0, "checkpoint") : nullptr);
+  world().barrier();
+  checkpoints_ = std::make_unique<CheckpointWriter>(path("checkpoints"), plan_.config.checkpoint,
+                                                    learner_.checkpoint_tensors(), position_.steps,
+                                                    world().split(0, "checkpoint"));
   loader_ =
       std::make_unique<Loader>(sampler_, loader_options(plan_, ranks_), position_.next_sample);
   if (first()) write_run_files(plan_, *data_);
   if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
-  if (ranks_) wait_for_disks(ranks_->world());  // the first rank has read the run's records
+  wait_for_disks(world());  // the first rank has read the run's records
   start_ = Clock::now();
 }
 
 TrainingRun::Agreement TrainingRun::agree(const StopSignals& signals) {
   checkpoints_->poll();
   Agreement now{elapsed(), signals.received(), checkpoints_->due(position_.steps)};
-  if (!ranks_) return now;
-  const std::vector<Agreement> all = gather_values(ranks_->world(), now);
+  const std::vector<Agreement> all = gather_values(world(), now);
   now = all.front();
   for (const Agreement& other : all) {
     if (now.signal == 0) now.signal = other.signal;
@@ -221,7 +220,7 @@ void TrainingRun::finish() {
   evaluate();
   const bool kept = plan_.config.checkpoint.enabled;
   const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
-  if (ranks_ && kept && !saved.committed()) {
+  if (!ranks_.alone() && kept && !saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
   }
   if (first()) reports_->sync();
@@ -274,7 +273,7 @@ int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
       settle_steps(0);
       if (first()) reports_->sync();
       checkpoints_->save(learner_.context(), state());
-      if (ranks_) wait_for_disks(ranks_->world());  // for the first rank's sync()
+      wait_for_disks(world());  // for the first rank's sync()
     }
   }
   finish();

@@ -23,9 +23,9 @@ namespace fathom {
 // One run, from its first step or a resumed one to its end.
 class TrainingRun {
  public:
-  // `ranks` null: one rank. Of several, the first writes what people read.
+  // Of several ranks the first writes what people read. `ranks` outlives the run.
   TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
-              const RankGroups* ranks);
+              const RankGroups& ranks);
 
   // To the plan's end (0) or a signal (its number); see train().
   int run(const TrainOptions& options, const StopSignals& signals);
@@ -69,8 +69,8 @@ class TrainingRun {
   void finish_trace();
   void evaluate();
   void finish();
-  bool first() const { return !ranks_ || ranks_->first(); }
-  Communicator* world() const { return ranks_ ? &ranks_->world() : nullptr; }
+  bool first() const { return ranks_.first(); }
+  Communicator& world() const { return ranks_.world(); }
   double elapsed() const;
   // Position of the steps queued so far, when so many seconds were trained.
   RunPosition at(double elapsed_seconds) const;
@@ -80,7 +80,7 @@ class TrainingRun {
 
   TrainPlan plan_;
   Machine machine_;
-  const RankGroups* ranks_;
+  const RankGroups& ranks_;
   std::shared_ptr<const PreparedData> data_;
   std::shared_ptr<const Sampler> sampler_;
   RunIdentity identity_;

@@ -2,18 +2,18 @@
 
 namespace fathom {
 
-LoaderOptions loader_options(const TrainPlan& plan, const RankGroups* ranks) {
-  return {plan.config.train.micro_batch, ranks ? ranks->place().dp : 0, plan.parallel.layout.dp,
+LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks) {
+  return {plan.config.train.micro_batch, ranks.place().dp, plan.parallel.layout.dp,
           plan.config.data.prefetch};
 }
 
 // The first micro-batch of a step begins its gradients, all others add to them: two
 // show a device all that a step has. A pipeline wants as many as always.
 void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches,
-             const RankGroups* ranks) {
+             const RankGroups& ranks) {
   std::vector<MicroBatch> micro_batches;
   for (DeviceBatch& memory : batches) {
-    if (!ranks && micro_batches.size() == 2) break;
+    if (ranks.alone() && micro_batches.size() == 2) break;
     micro_batches.push_back(memory.upload(learner.context(), loader.next()));
   }
   learner.warm_up(micro_batches);

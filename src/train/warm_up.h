@@ -10,11 +10,10 @@
 
 namespace fathom {
 
-// `ranks` null: the only one.
-LoaderOptions loader_options(const TrainPlan& plan, const RankGroups* ranks);
+LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks);
 
 // Learner::warm_up() with what `loader` gives first, in the memory of a step's batches.
 void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches,
-             const RankGroups* ranks);
+             const RankGroups& ranks);
 
 }  // namespace fathom

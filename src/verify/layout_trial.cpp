@@ -59,7 +59,7 @@ std::vector<std::uint64_t> in_global_order(const RankGroups& ranks,
 class TrialRun {
  public:
   TrialRun(const LayoutTrial& trial, const TrainPlan& plan,
-           const std::shared_ptr<const PreparedData>& data, const RankGroups* ranks)
+           const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks)
       : trial_(trial),
         plan_(plan),
         ranks_(ranks),
@@ -82,8 +82,7 @@ class TrialRun {
     }
     writer_ = std::make_unique<CheckpointWriter>(
         trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},
-        learner_.checkpoint_tensors(), position_.steps,
-        ranks ? ranks->world().split(0, "checkpoint") : nullptr);
+        learner_.checkpoint_tensors(), position_.steps, ranks.world().split(0, "checkpoint"));
     loader_ =
         std::make_unique<Loader>(sampler_, loader_options(plan, ranks), position_.next_sample);
   }
@@ -121,7 +120,7 @@ class TrialRun {
     const RunPosition before = position_;
     position_.next_sample = loader_->state().next_sample;
     position_.tokens += plan_.tokens_per_step;
-    record.samples.push_back(ranks_ ? in_global_order(*ranks_, samples, batches_.size()) : samples);
+    record.samples.push_back(in_global_order(ranks_, samples, batches_.size()));
     record.losses.push_back(learner_.compute_gradients(micro_batches, targets).loss);
     const double rate = plan_.learning_rate(before);
     learner_.update(rate, ++position_.steps);
@@ -135,7 +134,7 @@ class TrialRun {
 
   const LayoutTrial& trial_;
   const TrainPlan& plan_;
-  const RankGroups* ranks_;
+  const RankGroups& ranks_;
   std::shared_ptr<const Sampler> sampler_;
   RunIdentity identity_;
   Learner learner_;
@@ -148,16 +147,15 @@ class TrialRun {
 
 }  // namespace
 
-TrialRecord run_trial(const LayoutTrial& trial, Communicator* world) {
+TrialRecord run_trial(const LayoutTrial& trial, Communicator& world) {
   set_num_threads(trial.threads);
   const auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
   TrainConfig config = trial.config;
   config.deterministic = true;  // a layout is compared with itself to the bit
-  if (world) config.device = rank_device(config.device, *world);
-  const TrainPlan plan = resolve(config, facts_of(*data), world ? world->size() : 1);
-  std::optional<RankGroups> ranks;
-  if (world) ranks.emplace(*world, plan.parallel, plan.config.model);
-  return TrialRun(trial, plan, data, ranks ? &*ranks : nullptr).run();
+  config.device = rank_device(config.device, world);
+  const TrainPlan plan = resolve(config, facts_of(*data), world.size());
+  const RankGroups ranks(world, plan.parallel, plan.config.model);
+  return TrialRun(trial, plan, data, ranks).run();
 }
 
 }  // namespace fathom

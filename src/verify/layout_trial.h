@@ -26,9 +26,8 @@ struct TrialRecord {
   std::vector<std::vector<std::uint64_t>> samples;
 };
 
-// Runs the trial as one rank of `world`; null: as the only rank. Every rank returns the
-// same record. Throws a runtime Error when ranks that shall see the same samples do
-// not, or a checkpoint cannot be saved.
-TrialRecord run_trial(const LayoutTrial& trial, Communicator* world);
+// Runs the trial as one rank of `world`. Every rank returns the same record. Throws a runtime Error
+// when ranks that shall see the same samples do not, or a checkpoint cannot be saved.
+TrialRecord run_trial(const LayoutTrial& trial, Communicator& world);
 
 }  // namespace fathom

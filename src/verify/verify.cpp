@@ -8,8 +8,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/files.h"
-#include "comm/mpi_ranks.h"
-#include "comm/thread_ranks.h"
+#include "comm/ranks.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
@@ -79,8 +78,9 @@ std::vector<T> second_half(const std::vector<T>& values) {
 
 class Verification {
  public:
-  // `world`: the launcher's ranks; null: ranks are threads.
-  Verification(const VerifyOptions& options, Communicator* world)
+  // `world`: the launcher's ranks, of which each layout takes some. In a world of one a
+  // layout's ranks are threads.
+  Verification(const VerifyOptions& options, Communicator& world)
       : options_(options), world_(world) {}
 
   bool run(const std::vector<LayoutChoice>& layouts,
@@ -104,8 +104,8 @@ class Verification {
         judged(judge_transfer(layouts[from], layouts[to]));
       }
     }
-    if (world_) wait_for_disks(*world_);  // the first rank has compared the last checkpoints
-    if (world_) passed = gather_values(*world_, int{passed}).front() != 0;
+    wait_for_disks(world_);  // the first rank has compared the last checkpoints
+    passed = gather_values(world_, int{passed}).front() != 0;
     if (passed && judges()) remove_checkpoints(options_.directory, "*/step-*/");
     return passed;
   }
@@ -116,7 +116,7 @@ class Verification {
     std::string directory;
   };
 
-  bool judges() const { return !world_ || world_->rank() == 0; }
+  bool judges() const { return world_.rank() == 0; }
   std::string path_of(const std::string& name) const { return options_.directory + "/" + name; }
   std::string checkpoint(const std::string& directory, std::int64_t step) const {
     return directory + "/" + checkpoint_name(step);
@@ -130,7 +130,7 @@ class Verification {
       fail_input("{}: is there already: remove it, or name another --directory",
                  options_.directory);
     }
-    if (world_) wait_for_disks(*world_);
+    wait_for_disks(world_);
   }
 
   // Of the checkpoints whose directories `below` matches; what else was put there stays.
@@ -143,7 +143,7 @@ class Verification {
   }
 
   // The record of the first rank; empty on ranks that the layout leaves idle.
-  TrialRecord run_ranks(const LayoutChoice& layout, LayoutTrial& trial) {
+  TrialRecord run_layout(const LayoutChoice& layout, LayoutTrial& trial) {
     trial.config = layout.config;
     trial.config.train.steps = trial.last_step = last_step();
     trial.config.train.tokens.reset();
@@ -152,13 +152,12 @@ class Verification {
     const int ranks = layout.ranks();
     const auto threads = static_cast<int>(trial.config.threads);
     trial.threads = threads > 0 ? threads : num_threads();
-    if (world_) return run_launched(layout, trial);
-    if (ranks == 1) return run_trial(trial, nullptr);
+    if (world_.size() > 1) return run_launched(layout, trial);
     trial.threads = std::max(1, trial.threads / ranks);
     TrialRecord record;
     const CommunicatorOptions communication = communicator_options(layout.config.parallel);
-    run_thread_ranks(ranks, communication, [&](Communicator& world) {
-      TrialRecord mine = run_trial(trial, &world);
+    run_ranks(ranks, communication, [&](Communicator& world) {
+      TrialRecord mine = run_trial(trial, world);
       if (world.rank() == 0) record = std::move(mine);
     });
     return record;
@@ -166,15 +165,15 @@ class Verification {
 
   TrialRecord run_launched(const LayoutChoice& layout, const LayoutTrial& trial) {
     const int ranks = layout.ranks();
-    if (ranks > world_->size()) {
+    if (ranks > world_.size()) {
       fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, ranks,
-                 world_->size());
+                 world_.size());
     }
-    wait_for_disks(*world_);  // the first rank has compared the checkpoints before
-    const auto group = world_->split(world_->rank() < ranks ? 0 : 1, "layout");
+    wait_for_disks(world_);  // the first rank has compared the checkpoints before
+    const auto group = world_.split(world_.rank() < ranks ? 0 : 1, "layout");
     TrialRecord record;
-    if (world_->rank() < ranks) record = run_trial(trial, ranks > 1 ? group.get() : nullptr);
-    wait_for_disks(*world_);
+    if (world_.rank() < ranks) record = run_trial(trial, *group);
+    wait_for_disks(world_);
     return record;
   }
 
@@ -182,7 +181,7 @@ class Verification {
     LayoutTrial trial;
     trial.directory = path_of(layout.name);
     trial.save_at = {options_.steps, last_step()};
-    return {run_ranks(layout, trial), trial.directory};
+    return {run_layout(layout, trial), trial.directory};
   }
 
   LayoutVerdict judge_whole(const LayoutChoice& layout) {
@@ -203,7 +202,7 @@ class Verification {
     trial.directory = path_of(from.name + "-to-" + to.name);
     trial.resume_from = checkpoint(wholes_[from.name].directory, options_.steps);
     trial.save_at = {last_step()};
-    const TrialRecord record = run_ranks(to, trial);
+    const TrialRecord record = run_layout(to, trial);
     LayoutVerdict verdict{to.name, from.name};
     if (!judges()) return verdict;
     const Whole& own = wholes_[to.name];
@@ -239,7 +238,7 @@ class Verification {
   }
 
   const VerifyOptions& options_;
-  Communicator* world_;
+  Communicator& world_;
   Whole reference_;
   std::map<std::string, Whole> wholes_;
 };
@@ -249,12 +248,10 @@ class Verification {
 bool verify_layouts(const std::vector<LayoutChoice>& layouts, const VerifyOptions& options,
                     const std::function<void(const LayoutVerdict&)>& tell) {
   require(!layouts.empty() && options.steps >= 1, "nothing to verify");
-  if (launched_ranks() <= 1) return Verification(options, nullptr).run(layouts, tell);
   bool passed = false;
   const CommunicatorOptions communication = communicator_options(layouts.front().config.parallel);
-  run_mpi_rank(communication, [&](Communicator& world) {
-    passed = Verification(options, &world).run(layouts, tell);
-  });
+  run_ranks(1, communication,
+            [&](Communicator& world) { passed = Verification(options, world).run(layouts, tell); });
   return passed;
 }
 

@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/ranks.h"
 #include "checkpoint/writer.h"
+#include "comm/world_of_one.h"
 #include "core/error.h"
 
 namespace fathom::test {
@@ -90,7 +91,7 @@ inline std::string saved(const std::string& directory, State& state, std::int64_
 // there is no checkpoint.
 inline std::optional<std::int64_t> newest_step(const std::string& directory, State& state) {
   std::optional<std::int64_t> step;
-  use_newest_checkpoint(directory, nullptr, [&](const Checkpoint& checkpoint) {
+  use_newest_checkpoint(directory, *world_of_one(), [&](const Checkpoint& checkpoint) {
     state.fill(checkpoint.step());
     state.expect_loads(checkpoint);
     step = checkpoint.step();

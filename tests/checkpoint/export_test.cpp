@@ -6,7 +6,7 @@
 #include <map>
 
 #include "checkpoint/model_state.h"
-#include "comm/thread_ranks.h"
+#include "comm/ranks.h"
 
 namespace fathom::test {
 namespace {
@@ -26,9 +26,8 @@ Files files_in(const std::string& directory) {
 
 void export_on(int ranks, const Checkpoint& checkpoint, const std::string& directory,
                const SaveModelOptions& options) {
-  if (ranks == 1) return export_model(checkpoint, directory, small_model(), options, nullptr);
-  run_thread_ranks(ranks, {60}, [&](Communicator& world) {
-    export_model(checkpoint, directory, small_model(), options, &world);
+  run_ranks(ranks, {60}, [&](Communicator& world) {
+    export_model(checkpoint, directory, small_model(), options, world);
   });
 }
 

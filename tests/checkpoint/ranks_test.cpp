@@ -30,8 +30,8 @@ TEST(CheckpointRanks, WaitForASlowDisk) {
     const auto slow = [&] {
       if (world.rank() == 2) be_slow();
     };
-    read_together(&world, slow);
-    const std::vector<std::string> texts = all_or_none(&world, [&] {
+    read_together(world, slow);
+    const std::vector<std::string> texts = all_or_none(world, [&] {
       slow();
       return std::string(static_cast<std::size_t>(world.rank()), 'x');
     });
@@ -46,7 +46,7 @@ TEST(CheckpointRanks, DamageOnOneIsThrownOnAll) {
   std::atomic<int> thrown = 0;
   run_thread_ranks(3, hasty, [&](Communicator& world) {
     try {
-      read_together(&world, [&] {
+      read_together(world, [&] {
         if (world.rank() == 1) fail_damaged("the block is bad");
       });
     } catch (const DamagedCheckpoint& error) {
@@ -54,7 +54,7 @@ TEST(CheckpointRanks, DamageOnOneIsThrownOnAll) {
       ++thrown;
     }
     EXPECT_THAT(message_of([&] {
-                  all_or_none(&world, [&]() -> std::string {
+                  all_or_none(world, [&]() -> std::string {
                     if (world.rank() == 2) fail_runtime("the disk is full");
                     return {};
                   });
@@ -73,7 +73,7 @@ TEST(CheckpointRanks, AFailureEndsWorkAndWaits) {
         working.acquire();
         fail_runtime("no such layer");
       }
-      read_together(&world, [&] {
+      read_together(world, [&] {
         if (world.rank() == 1) return;  // waits
         working.release();
         while (true) {
@@ -91,10 +91,10 @@ TEST(CheckpointRanks, WaitForWhoComesLate) {
   const std::string directory = fresh_directory("late");
   run_thread_ranks(2, hasty, [&](Communicator& world) {
     if (world.rank() == 0) be_slow();
-    EXPECT_FALSE(use_newest_checkpoint(directory, &world, [](const Checkpoint&) {}));
+    EXPECT_FALSE(use_newest_checkpoint(directory, world, [](const Checkpoint&) {}));
     const TransferRate rate;
     if (world.rank() == 1) be_slow();
-    EXPECT_THAT(rate.text("model", &world, 500), testing::StartsWith("1.00 kB of model in "));
+    EXPECT_THAT(rate.text("model", world, 500), testing::StartsWith("1.00 kB of model in "));
   });
 }
 
@@ -120,11 +120,11 @@ std::string save_on_two(const std::string& directory, std::int64_t step) {
 float read_on(int ranks, const std::string& path) {
   std::atomic<float> first = 0;
   run_thread_ranks(ranks, hasty, [&](Communicator& world) {
-    use_newest_checkpoint(path, &world, [&](const Checkpoint& checkpoint) {
+    use_newest_checkpoint(path, world, [&](const Checkpoint& checkpoint) {
       Context context(cpu_device, 0);
       const std::int64_t offset[] = {world.rank(), 0};
       float row[2] = {};
-      read_together(&world, [&] {
+      read_together(world, [&] {
         checkpoint.load_slice(context, StateKind::weight, "m", offset,
                               Tensor(row, DType::f32, {1, 2}));
       });
@@ -170,7 +170,7 @@ TEST(CheckpointRanks, ShareTheFilesOfAnOldCheckpoint) {
   const std::uint64_t all = make_old(path);
   std::atomic<std::uint64_t> verified = 0;
   run_thread_ranks(2, hasty, [&](Communicator& world) {
-    use_newest_checkpoint(path, &world, [&](const Checkpoint& checkpoint) {
+    use_newest_checkpoint(path, world, [&](const Checkpoint& checkpoint) {
       EXPECT_GT(checkpoint.bytes_read(), 0u) << "every rank has a share";
       verified += checkpoint.bytes_read();
     });
@@ -194,7 +194,7 @@ TEST(CheckpointRanks, VerifyingAShareCanBeEnded) {
 TEST(CheckpointRanks, TheRateIsOfAllTogether) {
   run_thread_ranks(2, hasty, [](Communicator& world) {
     const TransferRate rate;
-    EXPECT_THAT(rate.text("checkpoint", &world, 1'500'000'000),
+    EXPECT_THAT(rate.text("checkpoint", world, 1'500'000'000),
                 testing::MatchesRegex("3.00 GB of checkpoint in [0-9.]+ s \\([0-9.]+ .B/s\\)"));
   });
 }

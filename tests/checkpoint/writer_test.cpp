@@ -33,7 +33,7 @@ TEST(CheckpointWriter, SavesWhatStoodThereAndRemovesOldOnes) {
   const std::string directory = fresh_directory("writer");
   State state;
   fs::create_directories(directory + "/step-00000009.tmp-1-2");  // a dead save's
-  CheckpointWriter writer(directory, by_steps(), state.tensors);
+  CheckpointWriter writer(directory, by_steps(), state.tensors, 0, world_of_one());
   EXPECT_FALSE(fs::exists(directory + "/step-00000009.tmp-1-2"));
   for (std::int64_t step = 1; step <= 4; ++step) {
     EXPECT_TRUE(writer.due(step));
@@ -56,7 +56,7 @@ TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
   CheckpointConfig config = by_steps();
   config.max_write_megabytes = 0.4;
   config.every_steps = 2;
-  CheckpointWriter writer(directory, config, state.tensors);
+  CheckpointWriter writer(directory, config, state.tensors, 0, world_of_one());
   EXPECT_FALSE(writer.due(1));
   EXPECT_TRUE(writer.due(2));
   writer.save(state.context, state.training(2));
@@ -79,7 +79,7 @@ TEST(CheckpointWriter, IsDueByStepsOrByTime) {
     config.enabled = enabled;
     config.every_steps = every_steps;
     config.interval_seconds = interval_seconds;
-    return CheckpointWriter(directory, config, state.tensors, resumed).due(step);
+    return CheckpointWriter(directory, config, state.tensors, resumed, world_of_one()).due(step);
   };
   EXPECT_TRUE(due(3, 0, 0, 6));
   EXPECT_FALSE(due(3, 0, 0, 7));
@@ -122,7 +122,7 @@ TEST(CheckpointWriter, SetsLaterOnesAside) {
   State state;
   saved(directory, state, 1);
   saved(directory, state, 2);
-  CheckpointWriter writer(directory, by_steps(), state.tensors, 1);
+  CheckpointWriter writer(directory, by_steps(), state.tensors, 1, world_of_one());
   EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1));
   EXPECT_TRUE(fs::exists(directory + "/step-00000002.abandoned"));
 }
@@ -132,7 +132,7 @@ TEST(CheckpointWriter, FullDiskIsAWarningAndLeavesNoDebris) {
   const std::string directory = fresh_directory("full");
   State state(4000, 5);
   saved(directory, state, 1);
-  CheckpointWriter writer(directory, by_steps(1), state.tensors, 1);
+  CheckpointWriter writer(directory, by_steps(1), state.tensors, 1, world_of_one());
   const auto old_action = signal(SIGXFSZ, SIG_IGN);
   rlimit old_limit{};
   getrlimit(RLIMIT_FSIZE, &old_limit);
@@ -158,7 +158,7 @@ TEST(CheckpointWriter, SavesNothingWhereNothingIsToBeSaved) {
   saved(directory, state, 3);  // of a run that is begun again, to try something
   CheckpointConfig config = by_steps(1);
   config.enabled = false;
-  CheckpointWriter writer(directory, config, state.tensors);
+  CheckpointWriter writer(directory, config, state.tensors, 0, world_of_one());
   EXPECT_FALSE(writer.due(1));
   writer.before_change(state.context);
   EXPECT_EQ(writer.save_and_wait(state.context, state.training(1)).error,
@@ -182,7 +182,7 @@ TEST(CheckpointChild, DISABLED_SavesForEver) {
   State state(4000, 5);
   std::int64_t step = newest_step(directory, state).value_or(0);
   if (HasFailure()) _exit(3);
-  CheckpointWriter writer(directory, by_steps(), state.tensors, step);
+  CheckpointWriter writer(directory, by_steps(), state.tensors, step, world_of_one());
   while (true) {
     state.fill(++step);
     if (!writer.save_and_wait(state.context, state.training(step)).committed()) _exit(4);

@@ -6,7 +6,9 @@
 
 #include "comm/mpi_ranks.h"
 #include "comm/rank_device.h"
+#include "comm/ranks.h"
 #include "comm/thread_ranks.h"
+#include "core/error.h"
 
 namespace fathom {
 namespace {
@@ -34,6 +36,17 @@ TEST_F(Launcher, IsKnownByWhatItSets) {
   EXPECT_EQ(launched_ranks(), 4);
   setenv("OMPI_COMM_WORLD_SIZE", "3", 1);
   EXPECT_EQ(launched_ranks(), 3);
+}
+
+TEST_F(Launcher, LeavesNoRoomForThreads) {
+  setenv("PMI_SIZE", "4", 1);
+  try {
+    run_ranks(2, {30}, [](Communicator&) { FAIL() << "a rank was started"; });
+    FAIL() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    EXPECT_THAT(error.what(), testing::HasSubstr("under mpirun or srun leave it out"));
+  }
 }
 
 TEST_F(Launcher, SlurmCountsOnlyWhereItServesAnMpi) {

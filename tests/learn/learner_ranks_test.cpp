@@ -21,7 +21,7 @@ Result train_on_ranks(const Case& c) {
   run_thread_ranks(ranks, {60}, [&](Communicator& world) {
     set_num_threads(1);
     const RankGroups groups(world, plan, model);
-    all[std::size_t(world.rank())] = train(c, &groups);
+    all[std::size_t(world.rank())] = train(c, groups);
   });
   Result result = all[0];
   for (const Result& other : all) {
@@ -57,10 +57,10 @@ void expect_same(const Case& c, const Result& one) {
 
 // Every factorisation of 8, with options that walk through their combinations.
 TEST(LearnerOnRanks, EveryLayoutOfEightRanksEqualsOneRank) {
-  const Result one = train({}, nullptr);
+  const Result one = train_on_one_rank({});
   Case weighted;
   weighted.weighted = true;
-  const Result one_weighted = train(weighted, nullptr);
+  const Result one_weighted = train_on_one_rank(weighted);
   EXPECT_GT(relative_error(one.losses, one_weighted.losses), 1e-2);
   int number = 0;
   for (const int pp : {1, 2, 4, 8}) {
@@ -86,7 +86,7 @@ TEST(LearnerOnRanks, EveryLayoutOfEightRanksEqualsOneRank) {
 }
 
 TEST(LearnerOnRanks, InterleavedStagesEqualOneRank) {
-  const Result one = train({}, nullptr);
+  const Result one = train_on_one_rank({});
   for (const auto& [pp, dp, tp, parts] :
        {std::array{2, 1, 1, 4}, std::array{4, 1, 2, 2}, std::array{2, 2, 2, 3}}) {
     Case c{layout(pp, dp, tp)};
@@ -100,7 +100,7 @@ TEST(LearnerOnRanks, InterleavedStagesEqualOneRank) {
 TEST(LearnerOnRanks, TiedEmbeddingsEqualOneRank) {
   Case c;
   c.tied = true;
-  const Result one = train(c, nullptr);
+  const Result one = train_on_one_rank(c);
   for (const auto& [pp, dp, tp] : {std::array{2, 2, 2}, std::array{4, 2, 1}, std::array{1, 4, 2}}) {
     c.parallel = layout(pp, dp, tp);
     c.parallel.sequence_parallel = tp > 1;
@@ -126,7 +126,7 @@ TEST(LearnerOnRanks, ZeroSharesTheOptimizersState) {
         resolve(config, 4, model, {2 * micro_batches, 2, SampleBatch::length});
     run_thread_ranks(4, {60}, [&](Communicator& world) {
       const RankGroups groups(world, plan, model);
-      const std::size_t mine = Learner::bytes(options_of({}, &groups)).moments;
+      const std::size_t mine = Learner::bytes(options_of({}, groups)).moments;
       if (world.rank() == 0) bytes = mine;
     });
     return bytes;

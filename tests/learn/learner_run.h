@@ -37,13 +37,12 @@ inline ModelConfig model_of(const Case& c) {
   return small_model(8, 2, 50, c.tied);
 }
 
-inline LearnerOptions options_of(const Case& c, const RankGroups* ranks) {
-  LearnerOptions o;
+inline LearnerOptions options_of(const Case& c, const RankGroups& ranks) {
+  LearnerOptions o(ranks);
   o.model = model_of(c);
   o.stage = {c.recompute, 10};
   o.micro_tokens = SampleBatch::n;
-  o.tokens_per_step = SampleBatch::n * micro_batches / (ranks ? ranks->plan().layout.dp : 1);
-  o.ranks = ranks;
+  o.tokens_per_step = SampleBatch::n * micro_batches / ranks.plan().layout.dp;
   return o;
 }
 
@@ -63,10 +62,10 @@ inline void collect_weights(const ParameterStore& parameters, Result& result) {
   }
 }
 
-inline Result train(const Case& c, const RankGroups* ranks) {
+inline Result train(const Case& c, const RankGroups& ranks) {
   Learner learner(options_of(c, ranks));
   learner.initialize_weights(3);
-  const int dp = ranks ? ranks->plan().layout.dp : 1, mine = ranks ? ranks->place().dp : 0;
+  const int dp = ranks.plan().layout.dp, mine = ranks.place().dp;
   Result result;
   for (int step = 0; step < steps; ++step) {
     std::vector<SampleBatch> samples;
@@ -89,6 +88,10 @@ inline Result train(const Case& c, const RankGroups* ranks) {
   result.evaluated.assign(losses.begin(), losses.end());
   collect_weights(learner.parameters(), result);
   return result;
+}
+
+inline Result train_on_one_rank(const Case& c) {
+  return train(c, OneRank(model_of(c)).groups);
 }
 
 inline ParallelConfig layout(int pp, int dp, int tp) {

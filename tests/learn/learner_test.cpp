@@ -24,8 +24,8 @@ std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   return std::string(info.param.name) + "_" + std::string(name_of(info.param.dtype));
 }
 
-LearnerOptions options_of(const Golden& golden, DType dtype) {
-  LearnerOptions o;
+LearnerOptions options_of(const Golden& golden, DType dtype, const OneRank& rank) {
+  LearnerOptions o(rank.groups);
   o.model = golden.config;
   o.dtype = dtype;
   o.device = cpu_device;
@@ -63,7 +63,8 @@ TEST_P(GoldenLearner, ThreeStepsMatchPyTorch) {
   const auto [name, dtype] = GetParam();
   const double bound = dtype == DType::f32 ? 1e-5 : 2e-2;
   const Golden golden(name);
-  Learner learner(options_of(golden, dtype));
+  const OneRank rank(golden.config);
+  Learner learner(options_of(golden, dtype, rank));
   // Weights of the fixture are exact in both types.
   for (const OptimizerSlice& slice : learner.optimizer().slices()) {
     golden::upload(learner.context(), golden.values<float>("weight." + slice.name), slice.weight);
@@ -96,7 +97,9 @@ TEST_P(GoldenLearner, ThreeStepsMatchPyTorch) {
 // Results fetched a step late are those of their own step, and change nothing.
 TEST(Learner, TwoResultsMayStandOut) {
   const Golden golden("gqa");
-  Learner prompt(options_of(golden, DType::bf16)), late(options_of(golden, DType::bf16));
+  const OneRank rank(golden.config);
+  Learner prompt(options_of(golden, DType::bf16, rank)),
+      late(options_of(golden, DType::bf16, rank));
   std::vector<Learner::Result> expected, fetched;
   for (Learner* learner : {&prompt, &late}) learner->initialize_weights(5);
   for (int i = 0; i < 3; ++i) {
@@ -123,7 +126,8 @@ TEST(Learner, TwoResultsMayStandOut) {
 // Sizes that were planned for are limits, and a step without targets has no loss.
 TEST(Learner, TakesWhatWasPlannedFor) {
   const Golden golden("gqa");
-  LearnerOptions options = options_of(golden, DType::f32);
+  const OneRank rank(golden.config);
+  LearnerOptions options = options_of(golden, DType::f32, rank);
   Learner learner(options);
   learner.initialize_weights(5);
   const golden::Step step(golden, learner.context(), 0);
@@ -139,7 +143,8 @@ TEST(Learner, TakesWhatWasPlannedFor) {
 // as an evaluation's.
 TEST(Learner, TheLossIsTheMeanOverTheTargetsThatCount) {
   const Golden golden("gqa");
-  LearnerOptions options = options_of(golden, DType::f32);
+  const OneRank rank(golden.config);
+  LearnerOptions options = options_of(golden, DType::f32, rank);
   options.tokens_per_step *= 2;
   Learner learner(options);
   learner.initialize_weights(5);
@@ -176,7 +181,8 @@ TEST(Optimizer, ErrorsNameTheKey) {
 
 TEST(Learner, AWarmUpChangesNothing) {
   const Golden golden("gqa");
-  Learner cold(options_of(golden, DType::bf16)), warm(options_of(golden, DType::bf16));
+  const OneRank rank(golden.config);
+  Learner cold(options_of(golden, DType::bf16, rank)), warm(options_of(golden, DType::bf16, rank));
   for (Learner* learner : {&cold, &warm}) learner->initialize_weights(5);
   const golden::Step other(golden, warm.context(), 1), step(golden, warm.context(), 0);
   warm.warm_up({&other.batch, 1});

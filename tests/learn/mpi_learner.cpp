@@ -37,7 +37,7 @@ void compare(Communicator& world, const Case& c, const Result& one) {
   const ParallelPlan plan =
       resolve(c.parallel, world.size(), model, {2 * micro_batches, 2, SampleBatch::length});
   const RankGroups groups(world, plan, model);
-  const Result mine = train(c, &groups);
+  const Result mine = train(c, groups);
   const double loss = largest_difference(mine.losses, one.losses);
   const double weight = weight_error(mine, one);
   const std::vector<double> losses = gather_values(world, loss);
@@ -50,7 +50,7 @@ void compare(Communicator& world, const Case& c, const Result& one) {
 
 void compare_all(Communicator& world) {
   set_num_threads(1);
-  const Result one = train({}, nullptr);
+  const Result one = train_on_one_rank({});
   const int ranks = world.size();
   for (int pp = 1; pp <= ranks; ++pp) {
     for (int tp = 1; pp * tp <= ranks; ++tp) {

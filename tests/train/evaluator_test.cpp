@@ -18,12 +18,15 @@ using namespace test;
 constexpr std::int64_t length = 12, sequences = 2;
 constexpr double ln2 = 0.69314718055994530942;
 
-LearnerOptions options(const RankGroups* ranks) {
-  LearnerOptions o;
-  o.model = small_model(4, 2, 256);
+ModelConfig model() {
+  return small_model(4, 2, 256);
+}
+
+LearnerOptions options(const RankGroups& ranks) {
+  LearnerOptions o(ranks);
+  o.model = model();
   o.stage = {Recompute::none, 10};
   o.micro_tokens = o.tokens_per_step = length * sequences;
-  o.ranks = ranks;
   return o;
 }
 
@@ -82,7 +85,7 @@ struct Figures {
   Evaluator::Score score;
 };
 
-Figures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGroups* ranks,
+Figures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks,
                  std::uint64_t seed) {
   const Validation validation(data, length, sequences);
   const OwnedStream uploads(cpu_device);
@@ -100,14 +103,13 @@ std::vector<Figures> evaluate_on(const std::shared_ptr<const PreparedData>& data
   parallel.pp = pp;
   parallel.tp = tp;
   const int ranks = pp * dp * tp;
-  const ModelConfig model = options(nullptr).model;
-  const ParallelPlan plan = resolve(parallel, ranks, model, {sequences * dp, sequences, length});
+  const ParallelPlan plan = resolve(parallel, ranks, model(), {sequences * dp, sequences, length});
   std::vector<Figures> all(static_cast<std::size_t>(ranks));
   run_thread_ranks(ranks, {60}, [&](Communicator& world) {
     set_num_threads(1);
-    const RankGroups groups(world, plan, model);
+    const RankGroups groups(world, plan, model());
     const auto seed = std::uint64_t(same_weights ? 3 : 3 + groups.place().dp);
-    all[std::size_t(world.rank())] = evaluate(data, &groups, seed);
+    all[std::size_t(world.rank())] = evaluate(data, groups, seed);
   });
   return all;
 }
@@ -150,7 +152,8 @@ class EvaluatorOf : public testing::Test {
   std::pair<double, double> nats(std::uint64_t seed, Counts&& counts) const {
     const OwnedStream uploads(cpu_device);
     DeviceBatch memory(uploads, length);
-    Learner learner(options(nullptr));
+    const OneRank rank(model());
+    Learner learner(options(rank.groups));
     learner.initialize_weights(seed);
     return {nats_by_hand(learner, memory, a_, 0, counts),
             nats_by_hand(learner, memory, b_, first_of_b_, counts)};
@@ -166,11 +169,11 @@ TEST_F(EvaluatorOf, TwoSourcesHaveTheFiguresMadeByHand) {
   ASSERT_EQ(held_out_text(2).bytes, 0) << "source c";
   ASSERT_NE(std::ssize(a_.ids), a_.bytes);
   const auto [nats_a, nats_b] = nats(3, [](std::int64_t) { return true; });
-  expect_figures(evaluate(data_, nullptr, 3), a_, nats_a, b_, nats_b, 1e-6);
+  expect_figures(evaluate(data_, OneRank(model()).groups, 3), a_, nats_a, b_, nats_b, 1e-6);
 }
 
 TEST_F(EvaluatorOf, EveryLayoutHasTheSameFiguresOnEveryRank) {
-  const Figures one = evaluate(data_, nullptr, 3);
+  const Figures one = evaluate(data_, OneRank(model()).groups, 3);
   for (const auto& [pp, dp, tp] : {std::array{1, 2, 1}, {1, 3, 1}, {2, 2, 1}, {1, 2, 2}}) {
     SCOPED_TRACE(fmt::format("pp {} dp {} tp {}", pp, dp, tp));
     const std::vector<Figures> all = evaluate_on(data_, pp, dp, tp);

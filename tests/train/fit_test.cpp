@@ -70,8 +70,9 @@ ModelConfig model(std::int64_t layers, std::int64_t width, std::int64_t heads,
 }
 
 Fit choose_for(const ModelConfig& m, std::size_t available) {
+  const OneRank rank(m);
   return choose_fit(request(8), available, [&](const Fit& fit) {
-    LearnerOptions o;
+    LearnerOptions o(rank.groups);
     o.model = m;
     o.dtype = DType::bf16;
     o.stage = {fit.recompute, 8192};

@@ -41,7 +41,7 @@ TrainPlan plan_of(std::int64_t micro_batch, RecomputeChoice recompute) {
 
 // Of the host, without the process's own part, which grows while tests run.
 std::size_t planned(const TrainPlan& plan) {
-  const MemoryTable table = plan_memory(plan, nullptr);
+  const MemoryTable table = plan_memory(plan, OneRank(plan.config.model).groups);
   return table.device_total() - table.process_total();
 }
 
@@ -50,7 +50,8 @@ std::string saves(const char* setting, const TrainPlan& from, const TrainPlan& t
 }
 
 std::string advice(const TrainPlan& plan, std::size_t missing) {
-  return memory_advice(plan, nullptr, MemoryPlace::host, missing + 1000, 1000);
+  return memory_advice(plan, OneRank(plan.config.model).groups, MemoryPlace::host, missing + 1000,
+                       1000);
 }
 
 TEST(MemoryAdvice, NamesWhatHelpsWithItsBytes) {
@@ -76,7 +77,9 @@ TEST(MemoryAdvice, DoesNotNameWhatTheRunHas) {
   least.config.checkpoint.enabled = false;
   EXPECT_THAT(advice(least, gib),
               testing::StartsWith("no setting of [train] lowers that: use a smaller model"));
-  EXPECT_THAT(memory_advice(plan_of(1, RecomputeChoice::full), nullptr, MemoryPlace::host, gib, 1),
+  const TrainPlan full = plan_of(1, RecomputeChoice::full);
+  const OneRank rank(full.config.model);
+  EXPECT_THAT(memory_advice(full, rank.groups, MemoryPlace::host, gib, 1),
               Not(HasSubstr("train.")));
 }
 
@@ -113,12 +116,13 @@ TEST(MemoryAdvice, TellsWhetherASettingIsEnough) {
 
 TEST(MemoryCheck, RefusesTheLastByteTooMany) {
   const TrainPlan plan = plan_of(4, RecomputeChoice::full);
-  const MemoryTable table = plan_memory(plan, nullptr);
+  const OneRank rank(plan.config.model);
+  const MemoryTable table = plan_memory(plan, rank.groups);
   const std::size_t needed = table.device_total();
-  require_memory(plan, nullptr, table, {0, needed});
-  require_memory(plan, nullptr, table, {1, 0});  // not known
+  require_memory(plan, rank.groups, table, {0, needed});
+  require_memory(plan, rank.groups, table, {1, 0});  // not known
   EXPECT_THAT(input_error_of([&] {
-                require_memory(plan, nullptr, table, {0, needed - 1});
+                require_memory(plan, rank.groups, table, {0, needed - 1});
               }),
               AllOf(HasSubstr("this run needs"), HasSubstr("of host memory"),
                     HasSubstr("train.micro_batch=1 saves")));
@@ -127,16 +131,17 @@ TEST(MemoryCheck, RefusesTheLastByteTooMany) {
 TEST(MemoryCheck, AGpuAndTheHostHaveRoomOfTheirOwn) {
   TrainPlan plan = plan_of(4, RecomputeChoice::full);
   plan.device = {DeviceType::cuda, 0};
+  const OneRank rank(plan.config.model);
   MemoryTable table(plan.device);
   table.add("weights", 3 * gib);
   table.add_host("checkpoint snapshot", 2 * gib);
-  require_memory(plan, nullptr, table, {3 * gib, 2 * gib});
+  require_memory(plan, rank.groups, table, {3 * gib, 2 * gib});
   EXPECT_THAT(input_error_of([&] {
-                require_memory(plan, nullptr, table, {3 * gib - 1, 0});
+                require_memory(plan, rank.groups, table, {3 * gib - 1, 0});
               }),
               HasSubstr("of cuda:0 memory"));
   EXPECT_THAT(input_error_of([&] {
-                require_memory(plan, nullptr, table, {0, 2 * gib - 1});
+                require_memory(plan, rank.groups, table, {0, 2 * gib - 1});
               }),
               HasSubstr("of host memory"));
 }
@@ -153,7 +158,7 @@ TEST(MemoryCheck, RanksOfAHostCountTogether) {
       MemoryTable table(plan.device);
       table.add("weights", gib);
       table.add_process("program", gib / 2);  // once for all threads
-      require_memory(plan, &groups, table, gpu ? FreeMemory{free, 0} : FreeMemory{0, free});
+      require_memory(plan, groups, table, gpu ? FreeMemory{free, 0} : FreeMemory{0, free});
     });
   };
   check(4 * gib + gib / 2, false);

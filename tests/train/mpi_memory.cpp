@@ -52,10 +52,10 @@ void check(Communicator& world, std::size_t sharing) {
   table.add("weights", gib);
   table.add_process("program", of_a_process);
   const std::size_t needed = sharing * (gib + of_a_process);
-  require_memory(plan, &groups, table, {0, needed});
+  require_memory(plan, groups, table, {0, needed});
   std::string refusal;
   try {
-    require_memory(plan, &groups, table, {0, needed - 1});
+    require_memory(plan, groups, table, {0, needed - 1});
   } catch (const Error& error) {
     refusal = error.what();
   }

@@ -29,7 +29,7 @@ std::vector<Result> run(const Case& c) {
   run_thread_ranks(ranks, {60}, [&](Communicator& world) {
     set_num_threads(1);
     const RankGroups groups(world, plan, model);
-    all[std::size_t(world.rank())] = train(c, &groups);
+    all[std::size_t(world.rank())] = train(c, groups);
   });
   return all;
 }
@@ -123,7 +123,7 @@ TEST(Overlap, AWarmUpIsEachRanksOwn) {
   run_thread_ranks(4, {60}, [&](Communicator& world) {
     set_num_threads(1);
     const RankGroups groups(world, plan, model);
-    Learner learner(options_of(c, &groups));
+    Learner learner(options_of(c, groups));
     learner.initialize_weights(3);
     std::vector<SampleBatch> samples;
     for (int m = 0; m < micro_batches; ++m) samples.emplace_back(m);
@@ -182,12 +182,11 @@ double bubble_of(int stages, int count) {
   run_thread_ranks(stages, {60}, [&](Communicator& world) {
     set_num_threads(1);
     const RankGroups groups(world, plan, model);
-    PipelineOptions options;
+    PipelineOptions options(groups);
     options.model = model;
     options.stage = {Recompute::none, 10};
     options.micro_tokens = SampleBatch::n;
     options.micro_batches = count;
-    options.ranks = &groups;
     ParameterStore parameters(pipeline_parameters(options), DType::f32, Gradients::f32, cpu_device);
     Pipeline pipeline(options, parameters);
     SlowStage slow(model.num_layers);
@@ -301,12 +300,11 @@ TEST(Trace, ActivationsOfOneForwardOneBackwardDoNotGrowWithMicroBatches) {
     std::size_t most = 0;
     run_thread_ranks(4, {60}, [&](Communicator& world) {
       const RankGroups groups(world, plan, model);
-      PipelineOptions options;
+      PipelineOptions options(groups);
       options.model = model;
       options.stage = {Recompute::none, 10};
       options.micro_tokens = SampleBatch::n;
       options.micro_batches = count;
-      options.ranks = &groups;
       const std::size_t bytes = Pipeline::bytes(options);
       if (world.rank() == 0) most = bytes;
     });

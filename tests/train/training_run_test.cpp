@@ -32,7 +32,8 @@ TEST(TrainingRun, TakesTheStepsOfALearner) {
   const auto data = std::make_shared<const PreparedData>(open_prepared(dir / "out"));
   const Sampler sampler(data, config.train.sequence_length, 1);
   const TrainPlan plan = resolve(config, facts_of(*data));
-  Learner learner(learner_options(plan, nullptr));
+  const OneRank rank(plan.config.model);
+  Learner learner(learner_options(plan, rank.groups));
   learner.initialize_weights(1);
   const OwnedStream uploads(cpu_device);
   std::vector<DeviceBatch> memory;
