@@ -14,16 +14,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Leaves room for the rest of a shard's file name, and fits its header (shard_format.h).
+constexpr std::size_t max_source_name = 100;
+
 void check_sources(const std::vector<SourceConfig>& sources) {
   std::set<std::string> names;
   for (const SourceConfig& source : sources) {
-    const bool plain = !source.name.empty() && source.name.size() <= 100 && source.name[0] != '.' &&
+    const bool plain = !source.name.empty() && source.name.size() <= max_source_name &&
+                       source.name[0] != '.' &&
                        std::all_of(source.name.begin(), source.name.end(), [](unsigned char c) {
                          return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
                        });
     if (!plain) {
-      fail_input("sources: '{}' is no name for a source; use letters, digits, '-', '_' and '.'",
-                 source.name);
+      fail_input(
+          "sources: '{}' is no name for a source; use up to {} letters, digits, '-', '_' and '.', "
+          "and no '.' first",
+          source.name, max_source_name);
     }
     if (!names.insert(source.name).second) {
       fail_input("sources: two are called '{}'; give each its own name", source.name);

@@ -284,12 +284,26 @@ TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
   EXPECT_EQ(error([](auto& c) { c.threads = -1; }), "threads: -1 is not in [0, 4096]");
   EXPECT_EQ(error([](auto& c) { c.sources[1].name = "a"; }),
             "sources: two are called 'a'; give each its own name");
-  EXPECT_EQ(error([](auto& c) { c.sources[0].name = "../x"; }),
-            "sources: '../x' is no name for a source; use letters, digits, '-', '_' and '.'");
+  for (const std::string& name :
+       {std::string(), std::string("../x"), std::string(".x"), std::string("a b"),
+        std::string("\u00e9"), std::string(101, 'x')}) {
+    EXPECT_EQ(error([&](auto& c) { c.sources[0].name = name; }),
+              "sources: '" + name +
+                  "' is no name for a source; use up to 100 letters, digits, '-', '_' and '.', and "
+                  "no '.' first");
+  }
   EXPECT_EQ(error([](auto& c) { c.sources[0].weight = -1; }),
             "source 'a': weight -1 must be 0 or more");
   EXPECT_THAT(error([](auto& c) { c.sources[0].paths = {"/nonexistent"}; }),
               HasSubstr("'/nonexistent' stands for no file"));
+}
+
+TEST(Prepare, ALongNameOfASourceNamesItsFiles) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.sources[0].name = std::string(99, 'x') + ".";
+  prepare_data(config, byte_encoder());
+  EXPECT_EQ(open_prepared(config.output).sources.at(0).name, config.sources[0].name);
 }
 
 TEST(Prepared, DamageAndMismatchesAreRefused) {
