@@ -62,6 +62,11 @@ std::string_view name_of(StateKind kind) {
   return "?";
 }
 
+CheckpointTensor CheckpointTensor::whole(StateKind kind, std::string name, Tensor values) {
+  const auto rank = static_cast<std::size_t>(values.shape.rank());
+  return {kind, std::move(name), values.shape, std::vector<std::int64_t>(rank, 0), values};
+}
+
 struct Checkpoint::State {
   std::string directory;
   TrainingState training;

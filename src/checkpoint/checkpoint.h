@@ -49,12 +49,6 @@ struct CheckpointTensor {
   static CheckpointTensor whole(StateKind kind, std::string name, Tensor values);
 };
 
-// Entries [first, first + values.elements()) of a global tensor in row-major order
-// (what ZeRO-1 gives a rank) as boxes of it. `values` is contiguous.
-std::vector<CheckpointTensor> checkpoint_range(StateKind kind, const std::string& name,
-                                               const Shape& global_shape, std::int64_t first,
-                                               Tensor values);
-
 // The input Error of a checkpoint whose files are not as they were written, or cannot be read.
 // An older one may still be whole.
 class DamagedCheckpoint : public Error {

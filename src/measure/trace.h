@@ -22,7 +22,6 @@ struct OperationRow {
   double ceiling_seconds = 0;          // of one call at the ceiling; the caller sets it
   std::function<void(Context&)> call;  // one of them, to be run again
   double total() const { return seconds * static_cast<double>(count); }
-  double ceiling_total() const { return ceiling_seconds * static_cast<double>(count); }
 };
 
 // Observes steps of `model` in one context. Each operation stands between two events;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <deque>
 #include <random>
 
 #include "checkpoint/checkpoint_state.h"
@@ -58,15 +59,24 @@ TEST(Checkpoint, AnySliceFromAnySlices) {
   State unused;
   std::mt19937 random(5);
   for (int trial = 0; trial < 20; ++trial) {
-    // Stored as ranges of the flattened matrix, cut at random places.
+    // Stored as boxes, cut at random rows, and between those at random columns.
     std::vector<CheckpointTensor> tensors;
-    for (std::int64_t at = 0; at < rows * columns;) {
-      const auto count = std::min<std::int64_t>(rows * columns - at, 1 + random() % 23);
-      for (auto& box : checkpoint_range(StateKind::first_moment, "m", {rows, columns}, at,
-                                        Tensor(values.data() + at, DType::f32, {count}))) {
-        tensors.push_back(std::move(box));
+    std::deque<std::vector<float>> boxes;
+    for (std::int64_t row = 0, height = 0; row < rows; row += height) {
+      height = std::min<std::int64_t>(rows - row, 1 + random() % 4);
+      for (std::int64_t column = 0, width = 0; column < columns; column += width) {
+        width = std::min<std::int64_t>(columns - column, 1 + random() % 4);
+        std::vector<float>& box = boxes.emplace_back();
+        for (std::int64_t i = row; i < row + height; ++i) {
+          const auto* begin = values.data() + i * columns + column;
+          box.insert(box.end(), begin, begin + width);
+        }
+        tensors.push_back({StateKind::first_moment,
+                           "m",
+                           {rows, columns},
+                           {row, column},
+                           Tensor(box.data(), DType::f32, {height, width})});
       }
-      at += count;
     }
     const std::string path = directory + "/" + checkpoint_name(trial);
     write_checkpoint(path, tensors, unused.training(trial));
