@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <unordered_map>
 
 #include "checkpoint/manifest.h"
@@ -90,7 +91,9 @@ void Checkpoint::State::read_manifest() {
   const std::string manifest_path = path(CheckpointManifest::file_name);
   std::error_code error;
   if (!fs::is_regular_file(manifest_path, error)) {
-    fail_damaged("{}: is missing; {} is no complete checkpoint", manifest_path, directory);
+    const bool unreadable = error && error != std::errc::no_such_file_or_directory;
+    fail_damaged("{}: {}; {} is no complete checkpoint", manifest_path,
+                 unreadable ? "cannot be read: " + error.message() : "is missing", directory);
   }
   manifest = parse_checkpoint_manifest(MappedFile(manifest_path).text(), manifest_path);
   std::set<std::string> names;

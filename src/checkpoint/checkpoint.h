@@ -121,7 +121,8 @@ class Checkpoint {
 std::string checkpoint_name(std::int64_t step);
 std::optional<std::int64_t> checkpoint_step(std::string_view name);
 
-// Steps that have a directory under `directory`, ascending; none when it is absent.
+// Steps that have a directory under `directory`, ascending; none when it is absent. Throws an
+// input Error when it cannot be listed.
 std::vector<std::int64_t> checkpoint_steps(const std::string& directory);
 
 // The checkpoints that a path names, newest first: itself, or those in a directory of checkpoints,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <system_error>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/manifest.h"
@@ -11,8 +12,14 @@ namespace fathom {
 namespace fs = std::filesystem;
 
 namespace {
+
 constexpr std::string_view name_prefix = "step-";
+
+bool is_absent(const std::error_code& error) {
+  return error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
 }
+
+}  // namespace
 
 std::string checkpoint_name(std::int64_t step) {
   return fmt::format("{}{:08}", name_prefix, step);
@@ -35,6 +42,10 @@ std::vector<std::int64_t> checkpoint_steps(const std::string& directory) {
        entry.increment(error)) {
     const auto step = checkpoint_step(entry->path().filename().string());
     if (step) steps.push_back(*step);
+  }
+  // A run that took a directory it cannot list for an empty one would begin again at step 0.
+  if (error && !is_absent(error)) {
+    fail_input("{}: cannot list the checkpoints in this directory: {}", directory, error.message());
   }
   std::sort(steps.begin(), steps.end());
   return steps;

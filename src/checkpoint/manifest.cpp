@@ -21,7 +21,8 @@ std::uint64_t parse_checksum(std::string_view digits, const std::string& source)
       std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   if (digits.size() != checksum_digits || error != std::errc() ||
       end != digits.data() + digits.size()) {
-    fail_input("{}: '{}' is no checksum", source, digits);
+    fail_input("{}: a checksum in it is not {} hexadecimal digits; is it damaged?", source,
+               checksum_digits);
   }
   return value;
 }

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/files.h"
+#include "core/error.h"
 #include "core/log.h"
 
 namespace fathom {
@@ -40,7 +41,13 @@ std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
 
 void apply_retention(const std::string& directory, const RetentionRule& rule,
                      std::int64_t committed) {
-  for (const std::int64_t step : steps_to_remove(checkpoint_steps(directory), rule, committed)) {
+  std::vector<std::int64_t> steps;
+  try {
+    steps = checkpoint_steps(directory);
+  } catch (const Error& error) {
+    log::warning("old checkpoints stay: {}", error.what());
+  }
+  for (const std::int64_t step : steps_to_remove(steps, rule, committed)) {
     const std::string path = directory + "/" + checkpoint_name(step);
     // A name that remove_stale_temporaries() knows.
     const std::string trash = fmt::format("{}.tmp-{}-{}", path, getpid(), step);

@@ -15,6 +15,7 @@ namespace fathom::test {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -249,6 +250,39 @@ TEST(Checkpoint, APathNamesItselfOrWhatIsInIt) {
   fs::remove(two + "/weight.safetensors");
   EXPECT_EQ(newest_step(run, state), 1);
   EXPECT_THAT(message_of([&] { newest_step(two, state); }), HasSubstr("weight.safetensors"));
+}
+
+// A link to itself stands for a directory that a disk or its permissions keep from being read.
+TEST(Checkpoint, ADirectoryThatCannotBeListedIsNotTakenForAnEmptyOne) {
+  const std::string loop = fresh_directory("unlisted") + "/checkpoints";
+  fs::create_directory_symlink(loop, loop);
+  State state;
+  EXPECT_THAT(message_of([&] { newest_step(loop, state); }),
+              AllOf(HasSubstr(loop), HasSubstr("cannot list the checkpoints")));
+}
+
+TEST(Checkpoint, AManifestThatCannotBeReadIsNotCalledMissing) {
+  const std::string directory = fresh_directory("unread");
+  State state;
+  const std::string manifest = saved(directory, state, 1) + "/manifest.json";
+  fs::remove(manifest);
+  EXPECT_THAT(message_of([&] { newest_step(directory, state); }), HasSubstr("is missing"));
+  fs::create_symlink(manifest, manifest);
+  EXPECT_THAT(message_of([&] { newest_step(directory, state); }),
+              HasSubstr("manifest.json: cannot be read: Too many levels"));
+}
+
+// What stands where a checksum belongs may be any bytes, which do not belong on a terminal.
+TEST(Checkpoint, ADamagedChecksumIsNotPrinted) {
+  const std::string directory = fresh_directory("checksum");
+  State state;
+  const std::string path = saved(directory, state, 1) + "/manifest.json";
+  std::string text = read_file(path);
+  text[text.find(": \"") + 3] = '\x9b';
+  write_file(path, text);
+  EXPECT_THAT(message_of([&] { newest_step(directory, state); }),
+              AllOf(HasSubstr("a checksum in it is not 16 hexadecimal digits"),
+                    testing::Not(HasSubstr("\x9b"))));
 }
 
 TEST(Checkpoint, NamesReadBack) {

@@ -70,6 +70,15 @@ TEST(Retention, SetsAsideBesideFilesOfOthers) {
   EXPECT_TRUE(fs::exists(directory + "/step-00000002.abandoned-2/manifest.json"));
 }
 
+TEST(Retention, ADirectoryThatCannotBeListedIsAWarning) {
+  const std::string loop = fresh_directory("retention_unlisted") + "/checkpoints";
+  fs::create_directory_symlink(loop, loop);
+  testing::internal::CaptureStderr();
+  apply_retention(loop, {1, 0}, 3);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("old checkpoints stay: " + loop));
+}
+
 TEST(Retention, LaterCheckpointsAreSetAsideAndReplaceThoseBefore) {
   const std::string directory = fresh_directory("set_aside");
   State state;
