@@ -16,6 +16,7 @@
 // throws with that rank's message.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <span>
@@ -112,14 +113,14 @@ class Communicator {
   virtual std::string name_of(int rank) const = 0;  // any thread
 };
 
-// While it lives, the ranks of a group wait for each other for up to a day: for collectives that
+// While it lives, the ranks of a group wait for each other for a day at least: for collectives that
 // wait for other ranks' disks, whose speed no timeout can know. A rank that fails or dies still
 // ends every wait within seconds; only one that hangs alive is noticed late. Not for collectives
 // of the tensors of GPUs.
 class PatientWaits {
  public:
   explicit PatientWaits(Communicator& group) : group_(group), seconds_(group.timeout()) {
-    group_.set_timeout(patience_seconds);
+    group_.set_timeout(std::max(seconds_, patience_seconds));
   }
   ~PatientWaits() { group_.set_timeout(seconds_); }
   PatientWaits(const PatientWaits&) = delete;

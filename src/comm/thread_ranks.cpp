@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "comm/peer_communicator.h"
@@ -144,6 +145,7 @@ class ThreadTransport final : public Transport {
     int members = 0, place = 0;
     for (int r = 0; r < size(); ++r) {
       const std::optional<Message> message = take(r, split_tag, std::chrono::hours(1));
+      if (!message) fail_runtime("splitting the ranks waited an hour for rank {} of a group", r);
       int other = 0;
       std::copy(message->begin(), message->end(),
                 std::as_writable_bytes(std::span<int, 1>(&other, 1)).begin());
@@ -196,7 +198,14 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
     }
   };
   std::vector<std::thread> threads;
-  for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
+  try {
+    for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
+  } catch (const std::system_error& error) {
+    // Those that have started wait for the others in vain.
+    job->fail(Error(ErrorKind::runtime,
+                    fmt::format("cannot start a thread for rank {} of {}: {}; use fewer ranks",
+                                threads.size(), ranks, error.code().message())));
+  }
   for (std::thread& thread : threads) thread.join();
   // Also a failure that no rank threw: of work that was late on a GPU.
   if (const auto failure = job->failure()) throw *failure;

@@ -42,6 +42,13 @@ TEST(CheckpointRanks, WaitForASlowDisk) {
   });
 }
 
+TEST(CheckpointRanks, WaitNoShorterThanTheirTimeout) {
+  run_thread_ranks(2, {1e6}, [](Communicator& world) {
+    const PatientWaits patient(world);
+    EXPECT_EQ(world.timeout(), 1e6);
+  });
+}
+
 TEST(CheckpointRanks, DamageOnOneIsThrownOnAll) {
   std::atomic<int> thrown = 0;
   run_thread_ranks(3, hasty, [&](Communicator& world) {

@@ -3,6 +3,7 @@
 #include "comm/communicator.h"
 
 #include <gmock/gmock.h>
+#include <pthread.h>
 
 #include <chrono>
 #include <thread>
@@ -167,6 +168,33 @@ TEST(Communicator, TheFirstFailureIsTheJobs) {
                          }
                        }),
             "rank 0: no such file");
+}
+
+// While it lives, new threads get stacks that no address space holds.
+class HugeStacks {
+ public:
+  HugeStacks() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_init(&huge_);
+    pthread_attr_setstacksize(&huge_, std::size_t{1} << 50);
+    pthread_setattr_default_np(&huge_);
+  }
+  ~HugeStacks() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+    pthread_attr_destroy(&huge_);
+  }
+  HugeStacks(const HugeStacks&) = delete;
+  HugeStacks& operator=(const HugeStacks&) = delete;
+
+ private:
+  pthread_attr_t before_{}, huge_{};
+};
+
+TEST(Communicator, AThreadThatCannotStartIsAnError) {
+  const HugeStacks stacks;
+  EXPECT_THAT(failure_of(3, 60, [](Communicator&) {}),
+              testing::StartsWith("cannot start a thread for rank 0 of 3: "));
 }
 
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
