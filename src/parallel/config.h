@@ -24,9 +24,8 @@ struct ParallelConfig {
   bool peer_memory = true;
 };
 
-inline CommunicatorOptions communicator_options(const ParallelConfig& c) {
-  return {c.timeout_seconds, c.peer_memory};
-}
+// What ranks are started with. Throws an input Error that names the key.
+CommunicatorOptions communicator_options(const ParallelConfig& config);
 
 template <class Visitor>
 void visit_fields(ParallelConfig& c, Visitor&& field) {

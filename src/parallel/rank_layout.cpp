@@ -147,9 +147,6 @@ ParallelPlan resolve(const ParallelConfig& c, int ranks, const ModelConfig& mode
   check_tensor_parallel(c, model, facts);
   check_data_parallel(plan.layout, facts);
   check_pipeline(c, plan.layout, facts);
-  if (!(c.timeout_seconds > 0)) {
-    fail_input("parallel.timeout_seconds is {}: use a positive number", c.timeout_seconds);
-  }
   plan.sequence_parallel = c.sequence_parallel && plan.layout.tp > 1;
   plan.sequence_pieces = plan.sequence_parallel ? c.sequence_pieces : 1;
   plan.zero = c.zero && plan.layout.dp > 1;

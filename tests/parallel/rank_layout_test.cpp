@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "core/error.h"
 
 namespace fathom {
@@ -104,12 +106,31 @@ TEST(RankLayout, RefusesNumbersThatAreNone) {
   ParallelConfig c = layout(2, 1, 1);
   c.virtual_stages = 0;
   EXPECT_EQ(error_of(c, 2), "parallel.virtual_stages is 0: use 1 or more");
-  c = layout(1, 1, 1);
-  c.timeout_seconds = 0;
-  EXPECT_EQ(error_of(c, 1), "parallel.timeout_seconds is 0: use a positive number");
   ModelConfig m = model();
   m.vocab_size = 9;
   EXPECT_EQ(error_of(layout(1, 1, 8), 8, m), "parallel.tp (8) is too large for a vocabulary of 9");
+}
+
+// Ranks that wait add the timeout to a clock of 64-bit nanoseconds.
+TEST(RankLayout, RefusesATimeoutThatNoClockCanAdd) {
+  const auto with = [](double seconds) {
+    ParallelConfig c;
+    c.timeout_seconds = seconds;
+    return c;
+  };
+  for (const double seconds : {0.0, -1.0, 1e10, HUGE_VAL, std::nan("")}) {
+    try {
+      communicator_options(with(seconds));
+      ADD_FAILURE() << seconds;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      EXPECT_EQ(std::string(error.what()),
+                fmt::format("parallel.timeout_seconds is {}: use a positive number, at most "
+                            "1000000000",
+                            seconds));
+    }
+  }
+  EXPECT_EQ(communicator_options(with(1e9)).timeout_seconds, 1e9);
 }
 
 // Each number of a micro-batch's layout alone, at the edge of what is taken.
