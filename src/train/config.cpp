@@ -58,6 +58,7 @@ TrainConfig load_train_config(const std::string& path, std::span<const std::stri
     config.model = model_to_start(table, config, resume);
   }
   read_config(table, config);
+  while (config.output.size() > 1 && config.output.ends_with('/')) config.output.pop_back();
   config.model_file.clear();
   return config;
 }

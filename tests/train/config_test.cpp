@@ -29,6 +29,18 @@ TEST(TrainConfigFile, TheRunsOwnModelKeysStandOverTheModelFiles) {
   EXPECT_EQ(config.model_file, "") << "merged";
 }
 
+// "run/.verify" would be another directory than "run.verify", and the page's title would be empty.
+TEST(TrainConfigFile, TheOutputEndsInAName) {
+  const TempDir dir;
+  const auto output = [&](const std::string& given) {
+    write_file(dir / "run.toml", "output = \"" + given + "\"\n");
+    return load_train_config(dir / "run.toml").output;
+  };
+  EXPECT_EQ(output("runs/one/"), "runs/one");
+  EXPECT_EQ(output("one//"), "one");
+  EXPECT_EQ(output("/"), "/");
+}
+
 TEST(TrainConfigFile, UnknownKeysAndFilesAreNamed) {
   const TempDir dir;
   write_file(dir / "run.toml", "[train]\nstep = 5\n");
