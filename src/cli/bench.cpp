@@ -3,6 +3,7 @@
 // checkpoint costs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -76,8 +77,8 @@ E choice(const char* option, const std::string& text) {
   return *named;
 }
 
-// Fills the device as training does; of a CPU, whose free memory is not asked for, all that
-// a micro-batch of 4096 tokens takes is taken to fit.
+// Chooses the sizes as training does, to fill the device. On a CPU free memory is not queried: a
+// micro-batch of 4096 tokens is assumed to fit.
 void choose_open_sizes(StepShape& shape, std::int64_t micro_batch,
                        std::optional<Recompute> recompute) {
   const bool cpu = shape.device.type == DeviceType::cpu;
@@ -110,6 +111,9 @@ StepShape shape_of(const Arguments& a) {
     if (value < 1 || value > most) {
       fail_input("{} is {}: use 1 or more, and at most {}", option, value, most);
     }
+  }
+  for (const auto& [option, value] : {std::pair{"--heat", a.heat}, {"--peak", a.peak_tflops}}) {
+    if (!(value >= 0) || std::isinf(value)) fail_input("{} is {}: use 0 or more", option, value);
   }
   if (a.tokens_per_step % a.sequence_length != 0) {
     fail_input("--tokens-per-step ({}) is not a multiple of --sequence-length ({})",

@@ -50,11 +50,18 @@ std::vector<FlatRange> counted_ranges(const std::vector<OwnedSlice>& owned) {
 void check(const OptimizerConfig& c) {
   check_beta("beta1", c.beta1);
   check_beta("beta2", c.beta2);
-  if (!(c.epsilon > 0)) fail_input("optimizer.epsilon is {}: use 1e-8", c.epsilon);
-  if (!(c.weight_decay >= 0)) {
-    fail_input("optimizer.weight_decay is {}: use 0 or more", c.weight_decay);
+  // As AdamW computes with them. An epsilon that rounds to 0 would divide 0 by 0.
+  const auto epsilon = static_cast<float>(c.epsilon), clip = static_cast<float>(c.clip),
+             weight_decay = static_cast<float>(c.weight_decay);
+  if (!(epsilon > 0) || std::isinf(epsilon)) {
+    fail_input("optimizer.epsilon is {}: use 1e-8", c.epsilon);
   }
-  if (!(c.clip >= 0)) fail_input("optimizer.clip is {}: use 1.0, or 0 for none", c.clip);
+  if (!(c.weight_decay >= 0) || std::isinf(weight_decay)) {
+    fail_input("optimizer.weight_decay is {}: use 0 or more, such as 0.1", c.weight_decay);
+  }
+  if (!(c.clip >= 0) || std::isinf(clip)) {
+    fail_input("optimizer.clip is {}: use 1.0, or 0 for none", c.clip);
+  }
 }
 
 Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& owned,

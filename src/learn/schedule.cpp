@@ -44,7 +44,7 @@ double decay(const ScheduleConfig& config, double progress) {
 }  // namespace
 
 void check(const ScheduleConfig& c) {
-  if (!(c.peak > 0) || !std::isfinite(c.peak)) {
+  if (!(c.peak > 0) || std::isinf(static_cast<float>(c.peak))) {
     fail_input("schedule.peak is {}: use a positive learning rate, for example 3e-4", c.peak);
   }
   if (c.warmup_steps < 0) fail_input("schedule.warmup_steps is {}: use 0 or more", c.warmup_steps);

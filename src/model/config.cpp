@@ -63,9 +63,17 @@ ModelConfig resolve(ModelConfig c) {
   check_positive("intermediate_size", c.intermediate_size);
   check_positive("vocab_size", c.vocab_size);
   check_products(c);
-  if (!(c.rope_theta > 0)) fail_input("model.rope_theta is {}: use a positive value", c.rope_theta);
-  if (!(c.rms_norm_eps >= 0)) fail_input("model.rms_norm_eps is {}: use 1e-6", c.rms_norm_eps);
-  if (!(c.init_std > 0)) fail_input("model.init_std is {}: use 0.006", c.init_std);
+  // Computed with in f32.
+  constexpr double largest = 1e30;
+  if (!(c.rope_theta > 0 && c.rope_theta <= largest)) {
+    fail_input("model.rope_theta is {}: use a positive value, such as 10000", c.rope_theta);
+  }
+  if (!(c.rms_norm_eps >= 0 && c.rms_norm_eps <= largest)) {
+    fail_input("model.rms_norm_eps is {}: use 1e-6", c.rms_norm_eps);
+  }
+  if (!(c.init_std > 0 && c.init_std <= largest)) {
+    fail_input("model.init_std is {}: use 0.006", c.init_std);
+  }
   return c;
 }
 

@@ -67,12 +67,13 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
     fail_input("train.global_batch ({}) times train.sequence_length ({}) is more than 2^31 tokens",
                c.global_batch, c.sequence_length);
   }
-  if (c.epochs && !(*c.epochs > 0)) {
-    fail_input("train.epochs is {}: use a positive number", *c.epochs);
-  }
-  if (c.max_minutes && !(*c.max_minutes > 0)) {
-    fail_input("train.max_minutes is {}: use a positive number", *c.max_minutes);
-  }
+  const auto check_positive = [](const char* key, double value) {
+    if (!(value > 0) || !std::isfinite(value))
+      fail_input("{} is {}: use a positive number", key, value);
+  };
+  if (c.epochs) check_positive("train.epochs", *c.epochs);
+  if (c.max_minutes) check_positive("train.max_minutes", *c.max_minutes);
+  if (!(c.log_seconds >= 0)) fail_input("train.log_seconds is {}: use 0 or more", c.log_seconds);
   if (c.steps) check_at_least("train.steps", *c.steps, 1);
   if (c.tokens) check_at_least("train.tokens", *c.tokens, 1);
   const std::int64_t tokens_per_step = c.global_batch * c.sequence_length;
@@ -85,6 +86,18 @@ void check_loop(const LoopConfig& c, const ModelConfig& model) {
   }
   if (!c.steps && !c.tokens && !c.epochs && !c.max_minutes) {
     fail_input("train: the run has no end: give train.steps, tokens, epochs or max_minutes");
+  }
+}
+
+void check_counts(const TrainConfig& c) {
+  constexpr std::int64_t max_threads = 4096;
+  if (c.threads > max_threads) fail_input("threads is {}: use at most {}", c.threads, max_threads);
+  check_at_least("data.validation_tokens", c.data.validation_tokens, 0);
+  // Batches made ahead lie in host memory.
+  constexpr std::int64_t max_prefetch = 1024;
+  check_at_least("data.prefetch", c.data.prefetch, 1);
+  if (c.data.prefetch > max_prefetch) {
+    fail_input("data.prefetch is {}: use at most {}", c.data.prefetch, max_prefetch);
   }
 }
 
@@ -142,6 +155,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check(config.schedule);
   check(config.guard);
   check(config.checkpoint);
+  check_counts(config);
   config.model = resolve_model(config.model, data.vocab_size);
   check_loop(config.train, config.model);
   if (config.output.empty()) fail_input("output is empty: name the run's directory");

@@ -64,6 +64,16 @@ TEST_F(Bench, PrintsTheTableAndWritesItAsJson) {
   }
 }
 
+TEST_F(Bench, FiguresThatAreNoneAreRefused) {
+  for (const char* option : {"--heat", "--peak"}) {
+    for (const char* value : {"-1", "nan", "inf"}) {
+      const Outcome outcome = run_fathom(dir_, {"bench", "cpu", option, value});
+      EXPECT_EQ(outcome.code, 2);
+      EXPECT_THAT(outcome.err, HasSubstr(std::string(option) + " is " + value + ": use 0 or more"));
+    }
+  }
+}
+
 TEST_F(Bench, BriefIsTheStepAlone) {
   const Outcome outcome = run({"--brief", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;

@@ -174,7 +174,14 @@ TEST(Optimizer, ErrorsNameTheKey) {
   EXPECT_TRUE(message([](auto& c) { c.beta1 = 1; }).starts_with("optimizer.beta1 is 1"));
   EXPECT_TRUE(message([](auto& c) { c.beta2 = NAN; }).starts_with("optimizer.beta2 is nan"));
   EXPECT_TRUE(message([](auto& c) { c.epsilon = 0; }).starts_with("optimizer.epsilon is 0"));
+  EXPECT_TRUE(
+      message([](auto& c) { c.epsilon = 1e-50; }).starts_with("optimizer.epsilon is 1e-50"));
+  EXPECT_TRUE(message([](auto& c) { c.epsilon = 1e39; }).starts_with("optimizer.epsilon is 1e+39"));
   EXPECT_TRUE(message([](auto& c) { c.clip = -1; }).starts_with("optimizer.clip is -1"));
+  EXPECT_TRUE(message([](auto& c) { c.clip = INFINITY; }).starts_with("optimizer.clip is inf"));
+  EXPECT_TRUE(message([](auto& c) {
+                c.weight_decay = 1e39;
+              }).starts_with("optimizer.weight_decay is 1e+39"));
   EXPECT_TRUE(
       message([](auto& c) { c.weight_decay = -1; }).starts_with("optimizer.weight_decay is -1"));
 }

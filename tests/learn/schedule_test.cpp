@@ -95,6 +95,8 @@ TEST(Schedule, ErrorsNameTheKey) {
     return input_error_of([&] { check(config); });
   };
   EXPECT_THAT(message([](auto& c) { c.peak = 0; }), HasSubstr("schedule.peak is 0"));
+  EXPECT_THAT(message([](auto& c) { c.peak = NAN; }), HasSubstr("schedule.peak is nan"));
+  EXPECT_THAT(message([](auto& c) { c.peak = 1e39; }), HasSubstr("schedule.peak is 1e+39"));
   EXPECT_THAT(message([](auto& c) { c.warmup_steps = -1; }), HasSubstr("schedule.warmup_steps"));
   EXPECT_THAT(message([](auto& c) { c.max_warmup = 2; }), HasSubstr("schedule.max_warmup is 2"));
   EXPECT_THAT(message([](auto& c) { c.final_factor = -1; }), HasSubstr("schedule.final_factor"));

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -73,6 +75,9 @@ TEST(ModelConfig, ShapesThatMakeNoModelAreRefusedByKey) {
   EXPECT_THAT(refused([](auto& c) { c.rope_theta = 0; }), HasSubstr("model.rope_theta is 0"));
   EXPECT_THAT(refused([](auto& c) { c.rms_norm_eps = -1; }), HasSubstr("model.rms_norm_eps is -1"));
   EXPECT_THAT(refused([](auto& c) { c.init_std = 0; }), HasSubstr("model.init_std is 0"));
+  EXPECT_THAT(refused([](auto& c) { c.rope_theta = HUGE_VAL; }), HasSubstr("rope_theta is inf"));
+  EXPECT_THAT(refused([](auto& c) { c.rms_norm_eps = 1e39; }), HasSubstr("rms_norm_eps is 1e+39"));
+  EXPECT_THAT(refused([](auto& c) { c.init_std = HUGE_VAL; }), HasSubstr("model.init_std is inf"));
 }
 
 }  // namespace

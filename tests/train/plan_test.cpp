@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <functional>
 
 #include "io/temp_dir.h"
@@ -154,6 +155,14 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
       {[](auto& c) { c.train.sequence_length = INT64_MAX; },
        "train.sequence_length (9223372036854775807) is longer than"},
       {[](auto& c) { c.train.global_batch = INT64_MAX; }, "more than 2^31 tokens"},
+      {[](auto& c) { c.train.epochs = INFINITY; }, "train.epochs is inf"},
+      {[](auto& c) { c.train.max_minutes = INFINITY; }, "train.max_minutes is inf"},
+      {[](auto& c) { c.train.log_seconds = -1; }, "train.log_seconds is -1"},
+      {[](auto& c) { c.train.log_seconds = NAN; }, "train.log_seconds is nan"},
+      {[](auto& c) { c.data.prefetch = 0; }, "data.prefetch is 0: use 1 or more"},
+      {[](auto& c) { c.data.prefetch = 1025; }, "data.prefetch is 1025: use at most 1024"},
+      {[](auto& c) { c.data.validation_tokens = -1; }, "data.validation_tokens is -1"},
+      {[](auto& c) { c.threads = 4097; }, "threads is 4097: use at most 4096"},
       {[](auto& c) { c.threads = -1; }, "threads is -1"},
       {[](auto& c) { c.seed = -1; }, "seed is -1"},
       {[](auto& c) { c.validation.every_steps = -1; }, "validation.every_steps is -1"},
