@@ -13,8 +13,8 @@
 namespace fathom::ops {
 namespace {
 
-// Keeps other processes from the file between reading and replacing it. It is another file, for
-// the one itself is replaced. On a disk without locks the last to write wins.
+// Locks out other processes between reading and replacing the file. It locks a file of its own,
+// because the file itself is replaced. On a disk without locks the last writer wins.
 class FileLock {
  public:
   explicit FileLock(const std::string& path)
@@ -54,7 +54,7 @@ AlgorithmFile::AlgorithmFile(std::string path) : path_(std::move(path)) {
   read();
 }
 
-// A key's first line counts, and what is known already.
+// The first line of a key counts; a choice in memory counts before it.
 void AlgorithmFile::read() {
   std::ifstream file(path_);
   for (std::string line; std::getline(file, line);) {

@@ -1,5 +1,5 @@
-// AlgorithmFile: choices that measurement made, kept on disk as text: a line holds a key, a value
-// and their checksum. Nothing here knows what the values mean (ops/cuda/gemm_cache.h does).
+// AlgorithmFile: algorithms chosen by measurement, kept on disk as text. A line holds a key, a
+// value and their checksum. What they mean is known to the caller alone (ops/cuda/gemm_cache.h).
 #pragma once
 
 #include <map>
@@ -11,19 +11,19 @@
 
 namespace fathom::ops {
 
-// Safe to use from any thread, and from any number of processes on one file: the first choice for
-// a key is everybody's. The file is replaced as a whole, so that a full disk leaves the one before;
-// damaged lines are ignored and gone with the next choice. A file that can't be read or written
-// counts as empty. Keys and values are words.
+// Any thread may use it, and any number of processes may share one file: all take the first choice
+// for a key. The file is replaced as a whole, so that a full disk leaves the old one. Damaged lines
+// are ignored, and the next choice removes them. A file that can't be read or written counts as
+// empty. Keys and values contain no spaces.
 class AlgorithmFile {
  public:
   explicit AlgorithmFile(std::string path);  // empty: memory only
 
   std::optional<std::string> find(const std::string& key);
-  // `value` was chosen for the key; returns the value to take, which is another's when that was
-  // chosen first.
+  // Stores the value that the caller chose for the key, and returns the value to use: another one
+  // when another thread or process stored it first.
   std::string remember(const std::string& key, const std::string& value);
-  // The value is of no use, here or from the file; the next remember() replaces it.
+  // Forgets a useless value, also when the file holds it; the next remember() replaces it.
   void refuse(const std::string& key, const std::string& value);
 
  private:
@@ -37,7 +37,7 @@ class AlgorithmFile {
   std::set<std::pair<std::string, std::string>> refused_;
 };
 
-// One line of the file without its end, and back; none for a line that is damaged.
+// One line of the file without its newline, and its key and value; none for a damaged line.
 std::string algorithm_line(const std::string& key, const std::string& value);
 std::optional<std::pair<std::string, std::string>> parse_algorithm_line(const std::string& line);
 

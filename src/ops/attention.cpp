@@ -28,7 +28,7 @@ Shape key_shape(const Tensor& q, const HeadShape& heads) {
   return {q.shape[0], heads.num_kv_heads * heads.head_dim};
 }
 
-// What q, k, v, out, lse and the segments are in forward and backward alike.
+// Checks the arguments that forward and backward have in common.
 void check_packed(const Check& check, const Context& context, const Tensor& q, const Tensor& k,
                   const Tensor& v, const Tensor& out, const Tensor& lse, const Segments& segments,
                   const HeadShape& heads) {
@@ -49,7 +49,7 @@ void check_packed(const Check& check, const Context& context, const Tensor& q, c
              "uniform_length times the number of segments must be the number of rows of q");
 }
 
-// The numbers themselves can be read where they lie on the CPU only.
+// Checks the values of the offsets, which only a CPU's memory lets us read here.
 void check_offsets(const Check& check, const Segments& segments, std::int64_t rows) {
   if (segments.offsets.device != cpu_device) return;
   const std::int32_t* offsets = segments.offsets.as<std::int32_t>();

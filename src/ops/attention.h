@@ -16,7 +16,7 @@
 
 namespace fathom::ops {
 
-// The packing, the same for all layers of a step.
+// Where the segments begin and end in the packed rows; the same for all layers of a step.
 struct Segments {
   Tensor offsets;  // [count + 1] i32, ascending, from 0 to n; repeats are empty segments
   std::int64_t max_length = 0;  // upper bound of a segment's length
@@ -56,13 +56,13 @@ struct AttentionBounds {
   std::int64_t max_length = 0;  // of a segment
   bool uniform = true;          // whether all segments are `max_length` long
 };
-// Bytes of workspace that attention and its backward take on a GPU at most, operands lying in a
-// fused QKV matrix, and at least on a CPU: those of one thread. More threads share the work when
-// the workspace has room for more.
+// Bytes of workspace for attention and its backward, whose operands lie in a fused QKV matrix. On a
+// GPU: the most that a call takes. On a CPU: what one thread takes; as many threads share the work
+// as the workspace has room for.
 std::size_t attention_workspace(Device device, DType dtype, const HeadShape& heads,
                                 const AttentionBounds& bounds, Determinism determinism);
 
-// What computes attention on `device`, for people: "cuDNN 9.19.0 (/usr/lib/...)", or
+// Describes what computes attention on `device`: "cuDNN 9.19.0 (/usr/lib/...)", or
 // "own kernels" with the reason why not cuDNN.
 std::string attention_backend(Device device);
 

@@ -1,4 +1,4 @@
-// What the checks of the operations share. Each throws a run-time Error that
+// Checks of arguments that all operations share. Each throws a run-time Error that
 // names the operation, its arguments and their shapes.
 #pragma once
 

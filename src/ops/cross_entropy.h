@@ -31,8 +31,8 @@ struct LossWeights {
 void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradient gradient,
                    const LossWeights& weights, Tensor losses);
 
-// The same over a vocabulary of which each rank of a group has some columns, those of
-// the tokens from `first_id` on. First each rank works out its part of the softmax,
+// The same over a vocabulary that is split over the ranks of a group: this rank's columns are
+// the tokens from `first_id` on. First each rank computes its part of the softmax,
 //   part[0, i] = max_j logits[i, j]     part[1, i] = Σ_j exp(logits[i, j] − part[0, i])
 //   part[2, i] = logits[i, targets[i] − first_id], or 0 where that is another rank's
 // then with all parts [ranks, 3, n] every rank gets the losses, and overwrites its

@@ -1,4 +1,4 @@
-// How an operation's one checking file picks its implementation.
+// Picks an operation's implementation by its device, for the file that checks its arguments.
 #pragma once
 
 #include <source_location>
@@ -32,7 +32,7 @@ std::string attention_backend();
 
 namespace fathom::ops {
 
-// A context, and the operation's own function that hands it to on_device.
+// A context and the name of the operation that calls on_device().
 struct Caller {
   Context& context;
   std::source_location place;
@@ -47,7 +47,7 @@ struct Caller {
   }
 };
 
-// What an observer is told of an argument.
+// What on_device() tells an observer about an argument.
 inline void note(Operation& operation, const Tensor& tensor) {
   operation.tensors.push_back(tensor);
 }

@@ -16,7 +16,7 @@ void add(Context& context, Tensor a, Tensor b, Tensor out);
 // x = value. f32 or bf16, rows may lie apart.
 void fill(Context& context, Tensor x, float value);
 
-// The part of a global matrix that a fill concerns.
+// Which part of a global matrix fill_normal() fills, and with which numbers.
 struct NormalFill {
   float standard_deviation = 1;
   std::uint64_t seed = 0;

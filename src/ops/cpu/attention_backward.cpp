@@ -56,7 +56,7 @@ struct Owned {
   Tile dk, dv;  // [length, head_dim], sums
 };
 
-// The rows of one query tile, and what of it does not depend on the keys.
+// The rows of one query tile, and its values that do not depend on the keys.
 struct QueryRows {
   Tile q, dout, dq;      // q scaled
   const float *lse, *d;  // [rows]
@@ -70,7 +70,7 @@ void clear(Tile tile) {
   for (std::int64_t i = 0; i < tile.rows; ++i) std::fill_n(tile.row(i), tile.cols, 0.0f);
 }
 
-// The sum's home: dx itself in f32, scratch in bf16.
+// Where dk or dv is summed: in dx itself for f32, in scratch for bf16.
 Tile cleared_sum(Tensor dx, const Owned& owned, std::int64_t head_dim, float* scratch) {
   Tile sum{scratch, owned.length, head_dim, head_dim};
   if (dx.dtype == DType::f32) {

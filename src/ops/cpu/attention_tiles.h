@@ -1,5 +1,5 @@
-// What the attention kernels have in common: how queries are cut into tiles, the
-// products of tiles, one step of the online softmax, and how tiles are handed to
+// Code that the attention kernels share: cutting queries into tiles, products of
+// tiles, one step of the online softmax, and sharing the tiles out over
 // threads.
 #pragma once
 
@@ -61,7 +61,7 @@ struct QueryTile {
   std::int64_t kv_head, first_head, heads;
 
   std::int64_t rows() const { return tokens * heads; }
-  // Keys that a row attends to, and that the last one does.
+  // Number of keys that a row attends to, and that the last row attends to.
   std::int64_t visible(std::int64_t row) const { return position + row / heads + 1; }
   std::int64_t keys() const { return position + tokens; }
 };
@@ -98,18 +98,18 @@ struct SoftmaxState {
 };
 void reset(SoftmaxState& state);
 
-// Takes in the scores of keys [first_key, first_key + scores.cols): replaces them
+// Updates the state with the scores of keys [first_key, first_key + scores.cols): replaces them
 // by exp(score − max), or 0 above the diagonal, and rescales the state to the new
 // maximum. The caller then adds scores · v to the output.
 void softmax_step(const QueryTile& tile, std::int64_t first_key, Tile scores, SoftmaxState& state);
 
 [[noreturn]] void fail_small_workspace(std::size_t bytes, std::size_t room);
 
-// What one thread of the forward and of the backward takes, of segments up to `max_length`.
+// Bytes of workspace that one thread takes, forward and backward, for segments up to `max_length`.
 std::size_t forward_workspace(DType dtype, const HeadShape& heads);
 std::size_t backward_workspace(DType dtype, const HeadShape& heads, std::int64_t max_length);
 
-// Scratch that each thread has for itself.
+// A scratch matrix for each thread.
 class PerThread {
  public:
   PerThread(Arena& arena, int threads, std::int64_t rows, std::int64_t cols)
@@ -124,7 +124,7 @@ class PerThread {
   std::int64_t each_, cols_;
 };
 
-// Bytes that take(arena, threads) takes.
+// Bytes that take(arena, threads) takes from an arena.
 template <class Take>
 std::size_t scratch_bytes(int threads, Take&& take) {
   Arena arena = Arena::measuring();
@@ -132,8 +132,8 @@ std::size_t scratch_bytes(int threads, Take&& take) {
   return arena.peak();
 }
 
-// Up to `threads`, as many as the workspace has room for: take(arena, n) takes the scratch of n.
-// Throws a runtime Error when it has none for one.
+// The number of threads, at most `threads`, whose scratch fits the workspace; take(arena, n) takes
+// the scratch of n. Throws a runtime Error when not even one fits.
 template <class Take>
 int threads_that_fit(const Context& context, int threads, Take&& take) {
   const std::size_t room = context.workspace.capacity() - context.workspace.mark();

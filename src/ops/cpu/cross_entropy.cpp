@@ -55,7 +55,7 @@ void overwrite_with_gradient(T* row, std::int64_t vocabulary, const Softmax& sof
   if (target >= 0) store(row[target], exp_of(logit - maximum) * factor - scale);
 }
 
-// The factor of token i's loss in what is differentiated.
+// The factor of token i's loss in the sum whose gradient is computed.
 float scale_of(const LossWeights& weights, std::int64_t i) {
   return weights.per_token ? weights.scale * weights.per_token.as<float>()[i] : weights.scale;
 }

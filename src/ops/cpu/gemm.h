@@ -1,4 +1,4 @@
-// The one door to matrix products on the CPU.
+// Matrix products on the CPU; all operations go through here.
 #pragma once
 
 #include "core/context.h"
@@ -6,7 +6,7 @@
 
 namespace fathom::ops::cpu {
 
-// A matrix as it stands in memory, or its transpose.
+// A matrix as it lies in memory, or its transpose.
 struct Operand {
   Tensor tensor;
   bool transposed = false;

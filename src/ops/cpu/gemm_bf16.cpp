@@ -16,7 +16,7 @@ namespace {
 
 using Memory = dnnl::memory;
 
-// All that a kernel is generated for.
+// Everything that a generated kernel depends on.
 struct Key {
   std::int64_t m, n, k;
   std::int64_t a_stride, b_stride, c_stride;  // of rows as they stand in memory
@@ -67,7 +67,7 @@ Kernel make_kernel(const Key& key) {
   return kernel;
 }
 
-// A bounded number of kernels: prompts of every length would collect without end.
+// Keeps a bounded number of kernels: each length of a prompt needs another one.
 std::shared_ptr<const Kernel> find_kernel(const Key& key) {
   static std::mutex mutex;
   static std::map<Key, std::shared_ptr<const Kernel>> kernels;

@@ -46,7 +46,7 @@ struct Scratch {
         gathered(arena, threads, tile_keys, head_dim) {}
 };
 
-// Up to `threads` that the workspace has room for.
+// As cpu::threads_that_fit(), for the scratch of these kernels.
 int threads_that_fit(const Context& context, int threads, std::int64_t head_dim) {
   return cpu::threads_that_fit(context, threads,
                                [&](Arena& arena, int n) { Scratch(arena, n, head_dim); });

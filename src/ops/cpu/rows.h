@@ -9,10 +9,10 @@
 
 namespace fathom::ops::cpu {
 
-// Elements that are worth a thread's while: below, waking it costs more.
+// With fewer elements, waking a thread costs more than it saves.
 inline constexpr std::int64_t parallel_grain = 8192;
 
-// Rows of `cols` elements that are worth a thread's while.
+// The same as a number of rows of `cols` elements.
 inline std::int64_t row_grain(std::int64_t cols) {
   return std::max<std::int64_t>(1, parallel_grain / std::max<std::int64_t>(cols, 1));
 }

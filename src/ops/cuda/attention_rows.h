@@ -1,5 +1,5 @@
-// Attention by our own kernels, a query row at a time: any type, head width up to
-// 256 and alignment. Right rather than fast: for what neither cuDNN nor the tiles take.
+// Attention by our own kernels, a query row at a time: any type and alignment, heads up to
+// 256 wide. Slow but general: for the calls that neither cuDNN nor attention_tiles.h supports.
 #pragma once
 
 #include "ops/attention.h"

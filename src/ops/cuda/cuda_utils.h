@@ -1,5 +1,5 @@
-// What every CUDA operation leans on: the stream, packs of 16 bytes, sums over a
-// warp and a block, and the choices made before a launch.
+// Helpers of all CUDA operations: the stream, packs of 16 bytes, sums over a
+// warp and a block, and launch shapes.
 #pragma once
 
 #include <cuda_bf16.h>

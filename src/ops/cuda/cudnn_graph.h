@@ -15,7 +15,7 @@ namespace fathom::ops::cuda {
 
 enum class Pass : std::uint8_t { forward, backward };
 
-// What a call hands to a graph.
+// The operands of a graph, by number.
 enum class Operand : std::uint8_t {
   q,
   k,

@@ -1,4 +1,4 @@
-// cuDNN, opened at first use: whether it is there, and its handles.
+// cuDNN, opened at first use: whether it is installed and usable, and its handles.
 #pragma once
 
 #include <cudnn.h>

@@ -23,12 +23,12 @@ using fathom::cuda::check;
 
 constexpr std::size_t max_workspace = std::size_t{32} << 20;
 
-// How many of its proposals are tried.
+// How many of cuBLASLt's proposals are measured.
 constexpr int candidates_of(AlgorithmSearch search) {
   return search == AlgorithmSearch::usual ? 24 : 512;
 }
 
-// Below, the difference is not worth the measurement.
+// Smaller products are not worth a measurement.
 constexpr double measured_flops = 2e9;
 
 cudaDataType_t type_of(DType dtype) {
@@ -253,8 +253,8 @@ cublasLtMatmulAlgo_t choose(const GemmShape& shape, const Plan& plan, const Call
 
 enum class Kept { fits, absent, needs_more_workspace };
 
-// The algorithm of an earlier run. One that the library refuses for the shape is forgotten: the
-// file may have been made by another build of it.
+// Looks up the algorithm of an earlier run, and forgets it when cuBLASLt refuses it for the shape:
+// another build of the library may have written the file.
 Kept find_kept(const GemmShape& shape, Plan& plan, const Call& call, GemmCache& cache) {
   if (!cache.find(shape, plan.algorithm)) return Kept::absent;
   cublasLtMatmulHeuristicResult_t checked{};
@@ -283,7 +283,7 @@ std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int de
     return plan;
   }
   plan->algorithm = choose(shape, *plan, call, candidates);
-  // A context of less workspace than others does not choose for them.
+  // A context with a smaller workspace than others does not choose for them.
   if (usual && kept == Kept::absent) plan->algorithm = cache.remember(shape, plan->algorithm);
   return plan;
 }

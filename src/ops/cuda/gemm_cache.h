@@ -1,7 +1,7 @@
-// The algorithms that measurement chose, kept on disk by shape, GPU and library
-// version: a second run starts at once, and takes the same ones, which the same
-// bits need. Threads and processes that choose for one shape at the same time all take the
-// choice of the first to end: ranks of one run compute alike, and like the next run.
+// The algorithms chosen by measurement, kept on disk by shape, GPU and library version. A
+// second run need not measure, and uses the same algorithms, without which it would not give
+// the same bits. Threads and processes that choose for one shape at the same time all take the
+// first choice stored: the ranks of a run compute alike, and like the next run.
 #pragma once
 
 #include <cublasLt.h>
@@ -21,10 +21,10 @@ class GemmCache {
   explicit GemmCache(const std::string& path) : file_(path) {}
 
   bool find(const GemmShape& shape, cublasLtMatmulAlgo_t& algorithm);
-  // `algorithm` was chosen; returns what to take, which is another's choice when that was
-  // first.
+  // Stores the algorithm that the caller chose, and returns the one to use: another one when
+  // another thread or process stored it first.
   cublasLtMatmulAlgo_t remember(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm);
-  // cuBLASLt does not take `algorithm` for the shape: another is to be remembered.
+  // Forgets an algorithm that cuBLASLt refuses for the shape; remember() then stores another.
   void refuse(const GemmShape& shape, const cublasLtMatmulAlgo_t& algorithm);
 
  private:

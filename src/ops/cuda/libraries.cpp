@@ -9,13 +9,13 @@ namespace fathom::ops::cuda {
 namespace {
 
 struct Pool {
-  std::vector<Libraries*> free;  // the one given back last is taken first
+  std::vector<Libraries*> free;  // a stack: the last one returned is taken first
   int made = 0;
 };
 
 std::mutex pools_mutex;
 
-// By device. Never freed: CUDA may be gone before they are.
+// By device. Never freed, because CUDA may shut down before static objects are destroyed.
 Pool& pool_of(int device) {
   static auto& pools = *new std::map<int, Pool>;
   return pools[device];

@@ -1,6 +1,6 @@
-// The handles of NVIDIA's libraries, and the plans made with them. A context has them to itself
-// while it lives, takes them from a pool of its device at first use, and gives them back in its
-// end: as many exist as contexts that computed at the same time, however many threads come and go.
+// The handles of NVIDIA's libraries, and the plans made with them. A context takes them from its
+// device's pool at first use, has them to itself while it lives, and its destructor gives them
+// back: as many exist as contexts that computed at the same time, however many threads come and go.
 #pragma once
 
 #include <memory>
@@ -17,10 +17,10 @@ struct Libraries {
   std::shared_ptr<AttentionState> attention;
 };
 
-// The context's, whose device is a GPU.
+// The handles of a context whose device is a GPU.
 Libraries& libraries_of(Context& context);
 
-// How many exist for the GPU, in use or not.
+// How many Libraries exist for this GPU, in use or in the pool.
 int count_libraries(int device);
 
 }  // namespace fathom::ops::cuda

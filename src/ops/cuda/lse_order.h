@@ -1,5 +1,5 @@
-// Where the log-sum of each (row, head) lies: as cuDNN wants it, and so for all of
-// CUDA's attention, whoever writes it and whoever reads it.
+// Where the log-sum of each (row, head) lies. The order is cuDNN's, and all attention
+// kernels of the GPU write and read it so.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -4,7 +4,7 @@
 
 namespace fathom::ops::cuda {
 
-// What cuDNN wants to know of packed segments.
+// The lengths and offsets of packed segments in the form that cuDNN reads.
 struct RaggedOffsets {
   static constexpr int kinds = 5;
 

@@ -17,7 +17,7 @@ struct SoftmaxSum {
   float sum = 0;
 };
 
-// What is taken off an exponent for a maximum; no multiply-add may be made of it.
+// The shift of an exponent for a maximum. The compiler must not fuse it into a multiply-add.
 __device__ inline float shift_of(float maximum) {
   return __fmul_rn(maximum, log2_of_e);
 }
@@ -39,7 +39,7 @@ __device__ inline SoftmaxSum warp_combine(SoftmaxSum x) {
   return {maximum, warp_sum(x.sum * exp2_of(shift_of(x.maximum) - shift_of(maximum)))};
 }
 
-// Of the whole block, in every thread. To be called again after a barrier only.
+// Combines the sums of all threads of the block. Needs a barrier before the next call.
 __device__ inline SoftmaxSum block_combine(SoftmaxSum x) {
   __shared__ SoftmaxSum partial[32];
   x = warp_combine(x);
