@@ -1,4 +1,4 @@
-// Checkpoints: a directory a step, which opens on any layout.
+// Checkpoints: one directory for each saved step, which opens on any layout.
 //
 //   checkpoints/step-00001200/
 //     manifest.json              what is stored where, and every file's checksum
@@ -35,9 +35,9 @@ enum class StateKind : std::uint8_t { weight, remainder, first_moment, second_mo
 inline constexpr int num_state_kinds = 4;
 std::string_view name_of(StateKind kind);  // also the name of its file
 
-// The part of a global tensor that lies in `values`: entries
+// A box of a global tensor, whose entries are `values`:
 // [offset[i], offset[i] + values.shape[i]) of each dimension i. A rank whose
-// tensor is made of several ranges (its share of Q, K and V) lists it as several.
+// tensor consists of several ranges (its share of Q, K and V) lists several boxes.
 struct CheckpointTensor {
   StateKind kind = StateKind::weight;
   std::string name;  // global
@@ -50,7 +50,7 @@ struct CheckpointTensor {
 };
 
 // The input Error of a checkpoint whose files are not as they were written, or cannot be read.
-// An older one may still be whole.
+// An older checkpoint may still be undamaged.
 class DamagedCheckpoint : public Error {
  public:
   explicit DamagedCheckpoint(const std::string& message) : Error(ErrorKind::input, message) {}
@@ -66,8 +66,8 @@ class Checkpoint {
  public:
   enum class Verify {
     checksums,  // every byte of every file, now
-    // The manifest and the state now, and each block of a tensor when it is read: what is not
-    // read is not looked at. Older checkpoints have no checksums of blocks; see verify_share().
+    // The manifest and the state now, and each block of a tensor when it is read; blocks that are
+    // never read are not verified. Older checkpoints have no checksums of blocks: verify_share().
     as_read,
   };
 
@@ -87,9 +87,9 @@ class Checkpoint {
 
   const std::string& directory() const;
   const TrainingState& state() const;
-  // For a checkpoint without checksums of blocks: compares share `index` of `shares` of its files
-  // with their checksums, and returns true; the shares hold about as many bytes. Does nothing for
-  // others. `between` is called between blocks, and may throw to end the work.
+  // For a checkpoint without checksums of blocks: verifies share `index` of `shares` of its files,
+  // each about as many bytes, and returns true. For others: does nothing and returns false.
+  // `between` is called between blocks, and may throw to end the work.
   bool verify_share(int index, int shares, const std::function<void()>& between = {}) const;
   // Bytes that loads and verify_share() have read so far.
   std::uint64_t bytes_read() const;

@@ -13,8 +13,8 @@
 namespace fathom {
 namespace {
 
-// What a slice is called inside its file: the tensor's name, and where the slice
-// begins unless it is the whole.
+// A slice's name inside its file: the tensor's name and, unless the slice is the whole tensor,
+// where it begins.
 std::string key_of(const CheckpointTensor& tensor) {
   if (tensor.values.shape == tensor.global_shape) return tensor.name;
   return fmt::format("{}@{}", tensor.name, fmt::join(tensor.offset, ","));

@@ -17,7 +17,7 @@ namespace fathom {
 // Names of all files of a checkpoint.
 OwnFiles checkpoint_files();
 
-// Keeps a writer from going faster than so many bytes a second, by sleeping.
+// Limits a writer to so many bytes a second, by sleeping.
 class WriteRate {
  public:
   explicit WriteRate(double bytes_per_second) : limit_(bytes_per_second) {}  // 0: no limit
@@ -29,8 +29,8 @@ class WriteRate {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// Throws a runtime Error unless each tensor's slices have its dimensions and, when
-// they are not one rank's part, make one whole tensor.
+// Throws a runtime Error unless each slice has its tensor's dimensions and, when the list is
+// not one rank's part, the slices of each tensor cover it.
 void check_tensors(const std::vector<CheckpointTensor>& tensors,
                    ManifestSlices slices = ManifestSlices::whole);
 

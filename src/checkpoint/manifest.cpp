@@ -35,7 +35,7 @@ E parse_name(const std::string& name, int count, const char* what, const std::st
   fail_input("{}: there is no {} '{}'", source, what, name);
 }
 
-// A name that stands for a file of the directory itself.
+// Refuses a name that could lead out of the checkpoint's directory.
 void check_file_name(const std::string& name, const std::string& source) {
   if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
     fail_input("{}: '{}' is no name of a file beside it", source, name);

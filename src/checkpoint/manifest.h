@@ -1,5 +1,5 @@
-// manifest.json and state.json as structs and as text. What stands in them is
-// checked here as far as it can be by itself; checkpoint.cpp compares it with the
+// manifest.json and state.json as structs and as text. Parsing checks that their
+// values are consistent; checkpoint.cpp compares them with the
 // files. Internal to the checkpoints.
 #pragma once
 

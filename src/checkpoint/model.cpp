@@ -10,7 +10,7 @@
 namespace fathom {
 namespace {
 
-// Key and value of everything that gives the weights their meaning.
+// The keys and values of [model] that weights depend on.
 std::vector<std::pair<std::string, std::string>> meaning_of(ModelConfig model) {
   std::vector<std::pair<std::string, std::string>> keys;
   visit_fields(model, [&](std::string_view key, const auto& value, std::string_view) {

@@ -1,4 +1,4 @@
-// The model that a checkpoint holds: its shape, and whether it is the one wanted.
+// The model that a checkpoint holds: its config, and whether it is the expected one.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ namespace fathom {
 // Error that names the checkpoint when there is none.
 ModelConfig model_of(const Checkpoint& checkpoint);
 
-// The model of the newest checkpoint that `path` names (checkpoints_at()) whose description is
-// whole; its tensors are not read. An input Error when there is none.
+// The model of the newest checkpoint at `path` (checkpoints_at()) whose manifest and state are
+// undamaged; its tensors are not read. Throws an input Error when there is none.
 ModelConfig model_at(const std::string& path);
 
 // Throws an input Error that names the first key or tensor that differs when the

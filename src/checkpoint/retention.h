@@ -1,4 +1,4 @@
-// Which checkpoints go when a new one is there.
+// Which old checkpoints are removed once a new one is committed.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct RetentionRule {
   std::int64_t keep_every = 0;  // multiples of this step stay for good; 0: none
 };
 
-// Of `steps` (ascending), those that the rule gives up once `committed` is on the
+// The `steps` (ascending) whose checkpoints the rule removes once `committed` is on the
 // disk. Never `committed` itself, nor any later one.
 std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
                                           const RetentionRule& rule, std::int64_t committed);

@@ -13,7 +13,7 @@ namespace {
 
 using Index = std::vector<std::int64_t>;  // one a dimension
 
-// Runs `work` on a file, and throws its Error as damage of the checkpoint: also a disk's.
+// Runs `work` on a file, and throws its Error, also one of the disk, as a DamagedCheckpoint.
 template <class Work>
 auto as_damage(Work&& work) {
   try {
@@ -95,8 +95,8 @@ class SharedRows {
   std::int64_t count_ = 0;
 };
 
-// Reads the slice's values [first, last), a block of it or, where there is no checksum to
-// compare, a part of one.
+// Fills `block` with the slice's values from `first` on: a whole block, which is compared with its
+// checksum, or a part of one where the slice has no checksums.
 void read_block(const SliceFile& file, const SliceFile::Place& place, const ManifestSlice& slice,
                 std::int64_t first, std::vector<std::byte>& block) {
   const std::uint64_t begin = static_cast<std::uint64_t>(first) * size_of(place.type);

@@ -39,9 +39,9 @@ class SliceFile {
   std::map<std::string, Place> places_;
 };
 
-// Copies what the slice holds of the box at `offset` to `into` (CPU, the box's shape), converted
-// to its type. Returns the bytes read. Throws a DamagedCheckpoint when a block does not match its
-// checksum; slices of old checkpoints have none. On all threads.
+// Copies the entries that the slice and the box at `offset` share to `into` (CPU, the box's shape),
+// converted to its type, on all threads. Returns the bytes read. Throws a DamagedCheckpoint when a
+// block does not match its checksum; slices of old checkpoints have no checksums.
 std::uint64_t read_overlap(const SliceFile& file, const ManifestTensor& tensor,
                            const ManifestSlice& slice, std::span<const std::int64_t> offset,
                            Tensor into);

@@ -8,7 +8,7 @@
 
 namespace fathom {
 
-// A source of the training data, as far as it decides which samples a run sees.
+// What a run must know of a source of its training data to see the same samples again.
 struct SourceState {
   std::string name;
   double weight = 1;
@@ -17,7 +17,7 @@ struct SourceState {
   bool operator==(const SourceState&) const = default;
 };
 
-// Position in the data, and the data that the position belongs to.
+// Position in the training data, and which data it is.
 struct DataState {
   std::int64_t next_sample = 0;      // in the sampler's order
   std::uint64_t sample_order = 0;    // Sampler::fingerprint()

@@ -15,7 +15,7 @@ double bytes_of(const std::vector<Tensor>& tensors) {
   return sum;
 }
 
-// The part of the model that a weight [out, in] is.
+// The name of the model's matrix that has the shape of this weight [out, in].
 std::string layer_of(const Shape& weight, const ModelConfig& c) {
   const std::int64_t d = c.hidden_size, f = c.intermediate_size;
   if (weight == Shape{c.query_width() + 2 * c.kv_width(), d}) return "qkv";
@@ -55,7 +55,7 @@ OperationCost attention(const Operation& operation, const Tensor& q, const Tenso
   return cost;
 }
 
-// Bytes of the operations that move more or less than each argument once.
+// Bytes moved: each argument once, but for the operations listed here.
 double moved_bytes(const Operation& operation) {
   const std::vector<Tensor>& t = operation.tensors;
   const double once = bytes_of(t);

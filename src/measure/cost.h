@@ -8,7 +8,7 @@
 
 namespace fathom::measure {
 
-// What an operation could be held up by.
+// Which rate limits an operation.
 enum class Bound {
   products,  // matrix products: the library's best for the shape is the ceiling
   memory,    // the rate of a copy is the ceiling
@@ -18,8 +18,8 @@ struct OperationCost {
   std::string name;   // "gate_up wgrad"; without a role of its own, the operation's
   std::string shape;  // "8192 x 4096 x 22016": tokens, in, out
   Bound bound = Bound::memory;
-  double flops = 0;  // of matrix products; the rest counts as none
-  double bytes = 0;  // read and written, each byte that must be once
+  double flops = 0;  // of matrix products alone
+  double bytes = 0;  // that must be read and written at least
 };
 
 // Of one call inside a training step of `model`.

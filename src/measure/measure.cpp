@@ -1,4 +1,4 @@
-// What the device gives at most.
+// The most that the device reaches: square products and copies.
 #include "measure/measure.h"
 
 #include <algorithm>

@@ -26,7 +26,7 @@ struct StepShape {
   std::int64_t micro_batches() const { return sequences / micro_batch; }
 };
 
-// How long, and in what state of the device.
+// How many steps to measure, and what to do before and between them.
 struct Effort {
   int steps = 5;
   double heat_seconds = 0;  // of steps before the first that counts; two at least

@@ -34,7 +34,7 @@ double operations_seconds(const BenchResult& r) {
   return sum;
 }
 
-// What takes most first.
+// Sorted by total time, longest first.
 std::vector<OperationRow> by_time(std::vector<OperationRow> rows) {
   std::ranges::stable_sort(rows, std::greater(), &OperationRow::total);
   return rows;

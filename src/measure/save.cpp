@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// Removed again, with what stands in it.
+// A directory that is removed at the end, with its content.
 struct ScratchDirectory {
   explicit ScratchDirectory(const std::string& parent)
       : path((parent.empty() ? fs::temp_directory_path() : fs::path(parent)) /
@@ -33,7 +33,7 @@ struct ScratchDirectory {
   fs::path path;
 };
 
-// Does with a checkpoint's bytes what writing does, but for the disk: reads them once.
+// Stands in for writing a checkpoint where no disk is to be measured: reads its bytes once.
 std::uint64_t read_and_drop(std::span<const CheckpointTensor> copies) {
   Checksum checksum;
   std::uint64_t bytes = 0;
@@ -78,7 +78,7 @@ SaveTimes measure_save(const StepShape& shape, const SaveEffort& effort) {
   times.result = *writer.finish();
   if (!times.result.committed()) fail_runtime("the save failed: {}", times.result.error);
 
-  // A GPU's speed drifts with its heat: steps of both sides are compared with.
+  // A GPU's speed drifts with its heat, so steps before and after the save are the baseline.
   plain += seconds_of_steps(steps, effort.steps);
   times.step = plain / (2 * effort.steps);
   return times;
