@@ -1,0 +1,1009 @@
+"""The templates of make_template_goldens.py: expressions and blocks by construct, families,
+and the conversations that the families render."""
+
+VARIABLES = {
+    "s": "Hello World", "empty": "", "spaces": "  a b  ", "lines": "one\ntwo\n\nthree", "zh": "你好，世界🎉é",
+    "quote": "it's \"x\"\\\n\t", "n": 7, "zero": 0, "f": 2.5, "big": 10000000000, "t": True, "no": False,
+    "nothing": None, "l": [3, 1, 2], "words": ["b", "A", "c", "a"], "d": {"b": 1, "a": [1, {"x": None}], "C": "z"},
+    "users": [{"name": "Ann", "age": 30, "tags": ["x", "y"]}, {"name": "bob", "age": 25, "tags": []},
+              {"name": "Cy", "age": 30, "ok": True}],
+    "tool": {"type": "function", "function": {"name": "get_weather", "description": "Wetter für <b>",
+             "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 3}},
+                            "required": ["city"]}}},
+    "floats": [0.1, 1e16, 1e-5, 123456789.125, 1e22, 0.0001, -0.0, 3.0], "messages": [
+        {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello<think>x</think>ok"}, {"role": "user", "content": [{"type": "text", "text": "pic"}, {"type": "image"}]}],
+}
+
+EXPRESSIONS = """
+s
+nothing
+t
+no
+n
+f
+missing
+missing.x
+missing['x']
+missing()
+missing + 'a'
+'a' + missing
+missing ~ 'a'
+missing == missing
+missing == none
+missing is defined
+missing is undefined
+d.missing is defined
+d.missing.deeper is defined
+d.missing
+d['missing']
+nothing.x
+nothing.x.y
+nothing['x']
+n.x
+s.nosuch
+s.nosuch()
+-missing
+not missing
+missing and 1
+missing or 'x'
+missing in l
+missing in s
+'a' in missing
+1 in none
+1 + 2
+1 + 2.5
+7 - 10
+3 * 4
+7 / 2
+8 / 2
+7 // 2
+-7 // 2
+7 // -2
+-7 % 3
+7 % -3
+7.5 // 2
+-7.5 // 2
+-7.5 % 2
+7.5 % -2
+2 ** 10
+2 ** -1
+2 ** 3 ** 2
+-2 ** 2
+2.0 ** 0.5
+1 / 0
+1 // 0
+1 % 0
+1.0 / 0
+1.0 % 0
+true + true
+true * 3
+-true
++n
++true
+-f
+- -n
+1 + 'a'
+'a' + 1
+'a' + none
+[1] + (2,)
+[1] + [2, 3]
+(1,) + (2,)
+'ab' * 3
+3 * 'ab'
+'ab' * 0
+'ab' * -1
+[1, 2] * 2
+(1,) * 2
+'a' * 1.5
+'a' - 'b'
+'a' / 2
+1 ~ 2
+1 ~ 'a' ~ none ~ true ~ 1.5
+'a' ~ 1 + 2
+'x' ~ 2 * 3
+1 + 2 * 3 - 4 / 2
+(1 + 2) * 3
+1 == 1.0
+1 == true
+0 == false
+'1' == 1
+[1, 2] == [1, 2]
+[1, 2] == (1, 2)
+{'a': 1} == {'a': 1.0}
+1 != 2
+1 < 2 < 3
+1 < 3 < 2
+3 > 2 >= 2
+'a' < 'b'
+'a' < 1
+[1, 2] < [1, 3]
+[1] < (2,)
+none < 1
+none == none
+none != 1
+'ell' in s
+'' in s
+'x' not in s
+1 in l
+'1' in l
+'a' in d
+1 in d
+[] in d
+3 in (1, 2, 3)
+none in [none]
+not 1 in l
+not (n > 3) or t
+n > 3 and f < 3
+0 or 'x'
+1 and 'x'
+'' and 'x'
+'a' if t
+'a' if no
+('a' if no) is defined
+'a' if no else 'b'
+'a' if t else 'b' if no else 'c'
+'x' if no else 'y' if no else 'z'
+s[0]
+s[-1]
+s[100]
+s[1:3]
+s[::-1]
+s[::2]
+s[-3:]
+s[:-3]
+s[5:2]
+s[8:2:-2]
+s[100:]
+s[-100:3]
+s[:none]
+s['0']
+s[1.5]
+s[::0]
+zh[0]
+zh[-2]
+zh[2:5]
+zh[::-1]
+l[0]
+l[-1]
+l[3]
+l[1:]
+l[::-1]
+l[:-1]
+l[:1] + l[1:]
+messages[1:][0].role
+messages[:1]
+range(10)[2:5]|list
+range(3)|list
+range(1, 4)|list
+range(5, 0, -2)|list
+range(0)|list
+range(3)[-1]
+range(1.5)
+range('a')
+range(1, 2, 0)
+range(200000)
+(1, 2, 3)[1:]
+(1, 2)
+(1,)
+()
+[]
+{}
+[1, 'a', none, true, 1.5, (1,), {'k': 'v'}]
+{'a': 1, 'b': [1, 2], 3: none}
+{'a': 1, 'a': 2}
+{1: 'x', true: 'y'}
+{[1]: 2}
+{'a': 1,}
+[1, 2,]
+{'a': 1}.a
+{'a': 1}['a']
+{'items': 1}['items']
+{'x': {'y': 2}}.x.y
+d.b
+d.a[1].x
+d.a.0
+d[nothing]
+d[[1]]
+d.items()
+d.items()|list
+d.keys()|list
+d.keys()
+d.values()
+d.values()|list
+d.get('b')
+d.get('zz')
+d.get('zz', 5)
+d.get()
+d.get([1])
+d.copy()
+d.update({'x': 1})
+d.update is defined
+d.pop('b')
+d.clear()
+l.append(1)
+l.sort()
+l.pop()
+l.index(1)
+l.index(99)
+l.count(1)
+l.copy()
+l.nosuch
+(1, 2, 1).count(1)
+d.__class__
+s.__class__
+'a' 'b'
+'a' "b" 'c'
+'a\\nb'
+'\\t|\\\\|\\x41|\\u4f60|\\U0001F389|\\101|\\q'
+"it's"
+'say "x"'
+'\\''
+"\\""
+1_000
+1e3
+1.5e-3
+1.e3
+0.5
+007
+12.
+'é'
+true
+True
+none
+None
+False
+spaces.strip() ~ '|'
+spaces.lstrip() ~ '|'
+spaces.rstrip() ~ '|'
+'xxaxx'.strip('x')
+'xyax'.lstrip('yx')
+'abcx'.rstrip('xc')
+'\\u3000a\\u00a0\\x1f'.strip()
+'a'.strip(none)
+'a'.strip(1)
+lines.split('\\n')
+lines.split()
+'a b  c'.split(' ')
+'a b  c'.split(' ', 1)
+'a b  c d'.split(none, 1)
+' a b  c d '.split(maxsplit=2)
+'a,b,c'.split(',', maxsplit=1)
+'a,b,c'.rsplit(',', 1)
+' a b c '.rsplit(none, 1)
+'a,b,c'.rsplit(',')
+'a,b,c'.split(',')[-1]
+''.split(',')
+''.split()
+'abc'.split('')
+'<think>a</think>b'.split('</think>')[0].split('<think>')[-1]
+lines.splitlines()
+'a\\r\\nb\\rc\\n'.splitlines()
+'a\\nb'.splitlines(true)
+'a\\x0bb\\u2028c'.splitlines()
+s.startswith('Hell')
+s.startswith('x')
+s.startswith(('x', 'H'))
+s.startswith(['H'])
+s.startswith(1)
+s.endswith('ld')
+s.endswith(('x', 'd'))
+s.replace('l', 'L')
+s.replace('l', 'L', 1)
+s.replace('l', '')
+s.replace('', '-')
+'你好'.replace('', '-')
+s.replace('l', '-', 0)
+s.replace('l')
+s.replace(1, 'a')
+s.upper()
+s.lower()
+zh.upper()
+'straße ñ'.upper()
+'ÀÉ ΑΒ'.lower()
+'hELLO wORLD'.title()
+"they're bill's x1y".title()
+'hELLO wORLD'.capitalize()
+''.capitalize()
+s.find('o')
+s.find('zz')
+zh.find('世')
+s.rfind('o')
+s.index('o')
+s.index('zz')
+s.count('l')
+s.count('')
+', '.join(['a', 'b'])
+', '.join([1, 2])
+''.join([])
+'-'.join('abc')
+'-'.join(d)
+'-'.join(missing)
+'{} and {}'.format(1, 'x')
+'{1} {0}'.format(1, 2)
+'{a}-{b}'.format(a=1, b='y')
+'{{}} {}'.format(1)
+'{:.2f}|{:5d}|{:<5}|{:>5}|{:05d}'.format(1.005, 42, 'a', 'b', 7)
+'{}'.format()
+'{'.format(1)
+'}'.format(1)
+'abc'.isdigit()
+'123'.isdigit()
+''.isdigit()
+'abc'.isalpha()
+'ab1'.isalnum()
+' \\n'.isspace()
+'ABC'.isupper()
+'aBC'.islower()
+'abc1'.islower()
+'prefix-x'.removeprefix('prefix-')
+'x.txt'.removesuffix('.txt')
+'a=b=c'.partition('=')
+'a=b=c'.rpartition('=')
+'abc'.partition('=')
+'abc'.rpartition('=')
+s.upper().lower()[0:2]
+'%s is %d' % ('x', 5)
+'%s' % 'x'
+'%s' % l
+'%d%%' % 50
+'%5.1f|%-5s|%05d|%x|%+d' % (3.14159, 'ab', 42, 255, 3)
+'%s %s' % ('a',)
+'%s' % ('a', 'b')
+'%d' % 'x'
+'%r' % 'x'
+'%.2s' % '你好吗'
+'%s and %s'|format('a', 'b')
+'%.2f'|format(2)
+spaces|trim
+'xax'|trim('x')
+'  x '|trim|length
+nothing|trim
+missing|trim
+s|length
+zh|length
+d|length
+l|count
+n|length
+nothing|length
+missing|length
+(1, 2)|length
+d.items()|length
+l|map('string')|length
+s|upper
+s|lower
+n|upper
+'hello (world) [x]-y don\\'t'|title
+'hELLO'|capitalize
+s|replace('l', 'L')
+s|replace('l', 'L', 2)
+n|replace(7, 8)
+words|join
+words|join(', ')
+l|join('-')
+users|join(', ', attribute='name')
+users|map(attribute='name')|join(' ')
+missing|join(',')
+n|join
+'abc'|join('-')
+missing|default('x')
+nothing|default('x')
+nothing|default('x', true)
+''|default('x', boolean=true)
+''|d('x')
+missing|default
+missing|d('a')|upper
+d.zz|default('none given')
+d.zz.y|default('x')
+d|tojson
+l|tojson
+s|tojson
+zh|tojson
+quote|tojson
+tool|tojson
+tool|tojson(indent=2)
+tool|tojson(indent=4)
+d|tojson(indent=0)
+[]|tojson(indent=2)
+{}|tojson(indent=2)
+[[], {}]|tojson(indent=2)
+d|tojson(sort_keys=true)
+zh|tojson(ensure_ascii=true)
+d|tojson(separators=(',', ':'))
+d|tojson(separators=[',', ':'])
+d|tojson(indent=2, separators=(',', ': '))
+d|tojson(indent='--')
+'\\x00\\x1f\\x7f\\u2028/<>&\\''|tojson
+nothing|tojson
+t|tojson
+f|tojson
+floats|tojson
+floats
+{1: 2, true: 3, none: 4, 1.5: 5}|tojson
+{(1,): 2}|tojson
+(1, 2)|tojson
+missing|tojson
+[missing]|tojson
+range(2)|tojson
+l|map('string')|tojson
+tool.function.parameters.properties|tojson|upper
+l|first
+l|last
+[]|first
+[]|last
+''|first
+s|first
+s|last
+zh|last
+d|first
+missing|first
+missing|last
+n|first
+l|map('string')|first
+l|map('string')|last
+s|list
+d|list
+missing|list
+n|list
+nothing|list
+n|string
+l|string
+'5'|int
+'5.7'|int
+' 42 '|int
+'x'|int
+'x'|int(9)
+'-3'|int
+'+3'|int
+'1_000'|int
+5.9|int
+-5.9|int
+nothing|int
+l|int
+missing|int
+t|int
+'1.5'|float
+'x'|float
+'x'|float(2.5)
+7|float
+'inf'|float
+'1e3'|float
+missing|float
+-5|abs
+-5.5|abs
+'x'|abs
+true|abs
+2.5|round
+3.5|round
+42.55|round(1)
+2.675|round(2)
+42.55|round(1, 'floor')
+42.51|round(0, 'ceil')
+7|round
+2.5|round(method='x')
+1234.5|round(-2)
+d|items|list
+missing|items|list
+l|items|list
+d|dictsort
+d|dictsort(true)
+d|dictsort(false, 'key', true)
+{'a': 2, 'b': 1}|dictsort(by='value')
+{'a': 2, 'b': 1}|dictsort(by='x')
+l|dictsort
+l|sort
+words|sort
+words|sort(case_sensitive=true)
+words|sort(reverse=true)
+users|sort(attribute='age')|map(attribute='name')|list
+users|sort(attribute='age,name')|map(attribute='name')|list
+users|sort(attribute='age', reverse=true)|map(attribute='name')|list
+[1, 'a']|sort
+[none, 1]|sort
+l|reverse|list
+s|reverse
+d|reverse|list
+n|reverse
+['a', 'A', 'b', 'a']|unique|list
+['a', 'A', 'b']|unique(true)|list
+users|unique(attribute='age')|map(attribute='name')|list
+[1, 1.0, true]|unique|list
+users|map(attribute='name')|list
+users|map(attribute='ok')|list
+users|map(attribute='ok', default=false)|list
+users|map(attribute='tags.0')|list
+users|map(attribute='nosuch.deeper')|list
+words|map('upper')|list
+words|map('replace', 'a', 'x')|join
+l|map('nosuch')|list
+l|map|list
+l|map('default', 3)|list
+users|selectattr('ok')|map(attribute='name')|list
+users|selectattr('age', 'equalto', 30)|map(attribute='name')|list
+users|selectattr('age', '==', 30)|list|length
+users|selectattr('ok', 'defined')|list|length
+users|selectattr('age', 'gt', 26)|map(attribute='name')|join('|')
+users|selectattr('name', 'in', ['Ann', 'Cy'])|list|length
+users|rejectattr('age', 'equalto', 30)|map(attribute='name')|list
+users|rejectattr('ok')|list|length
+users|selectattr('tags')|list|length
+users|selectattr('age', 'nosuch')|list
+users|selectattr|list
+l|select('odd')|list
+l|select|list
+[0, 1, '', 'a']|select|list
+l|reject('odd')|list
+l|select('gt', 1)|sum
+[0, none, 2]|reject|list
+l|select('divisibleby', 3)|list
+missing|select('odd')|list
+messages|selectattr('role', 'equalto', 'user')|first
+(messages|selectattr('role', 'equalto', 'system')|list|first).content
+messages|selectattr('role', 'eq', 'tool')|list|length > 0
+l|sum
+[]|sum
+users|sum(attribute='age')
+l|sum(start=10)
+['a']|sum
+l|min
+l|max
+[]|max
+words|max
+words|min
+users|max(attribute='age')
+[1, 'a']|max
+lines|indent
+lines|indent(2)
+lines|indent(2, true)
+lines|indent(2, first=true, blank=true)
+lines|indent('> ')
+n|indent
+l|batch(2)|list
+l|batch(2, 'x')|list
+'<a href="x">\\'&'|escape
+'<'|e|e
+'<b>'|safe
+'<b>'|safe + '<'
+'<' + '<'|e
+'<'|e ~ '<'
+users|groupby('age')|list
+users|groupby('age')|map('first')|list
+l|map('float')|sum
+3|string + 'a'
+n is odd
+n is even
+8 is even
+'a' is odd
+9 is divisibleby 3
+9 is divisibleby(2)
+n is number
+f is number
+t is number
+t is integer
+n is integer
+f is float
+n is float
+s is string
+n is string
+missing is string
+d is mapping
+l is mapping
+l is sequence
+s is sequence
+d is sequence
+n is sequence
+missing is sequence
+l is iterable
+s is iterable
+n is iterable
+nothing is iterable
+missing is iterable
+nothing is none
+missing is none
+t is boolean
+n is boolean
+t is true
+1 is true
+no is false
+0 is false
+n is equalto 7
+n is eq 7
+n is ne 7
+n is gt 5
+n is lt 5
+n is ge 7
+n is le 7
+n is greaterthan 7
+n is lessthan 8
+n is in [7, 8]
+n is not in [7, 8]
+'a' is in 'abc'
+nothing is sameas none
+t is sameas true
+1 is sameas true
+range is callable
+s is callable
+s.upper is callable
+'abc' is lower
+'ABC' is upper
+'upper' is filter
+'nosuch' is filter
+'odd' is test
+n is not odd
+n is not defined
+n is defined and n is odd
+n is defined or zz is odd
+s is string and s is not none
+not n is odd
+n is odd is even
+n is odd == true
+n|string is string
+n + 1 is odd
+-1|abs
+-n|abs
+2 * n|string
+(2 * n)|string
+s|upper|lower|title|length
+'a' if s is string else 'b'
+dict(a=1, b=2)
+dict({'x': 1}, y=2)
+dict([('a', 1), ('b', 2)])
+dict(1)
+dict()
+namespace(a=1).a
+namespace(a=1).b
+namespace(a=1).b.c
+namespace({'a': 2}).a
+namespace(a=1)['a']
+strftime_now('%d %b %Y')
+strftime_now('%Y-%m-%d %H:%M:%S')
+strftime_now('%-d|%A|%B|%j')
+strftime_now()
+raise_exception('no good')
+raise_exception(s)
+raise_exception('a' ~ 1)
+raise_exception()
+messages[0]['role'] == 'system'
+messages[-1].content[0].type
+messages[-1]['content'] is string
+messages[2].content.split('</think>')[-1].lstrip('\\n')
+(messages|length) % 2 == 0
+messages|map(attribute='role')|list
+messages[0].get('tool_calls') is none
+messages[0].tool_calls is defined and messages[0].tool_calls
+loop
+loop.index
+caller()
+s(1)
+n()
+l()
+1 2
+1 +
++
+(1
+[1
+{'a'
+{'a': }
+'abc
+a b
+1 if
+1 ||| 2
+1 | nosuchfilter
+1 is nosuchtest
+1 | 2
+s.
+s.1x
+s[
+s[1:2:3:4]
+f(a=1, 2)
+f(a=1 b=2)
+$
+a ? b
+a = 1
+a == 
+not
+{% x %}
+)
+]
+""".strip("\n").split("\n")
+
+BLOCKS = [
+    "", "{{ 'a\\\nb' }}", "x", "x\n", "x\n\n", "\n", "a\r\nb\rc\n", "{{ s }}\n", "{{ s }}\n\n", "{{ s }}\nx", "{{- s -}}", " {{- s -}} \n x", " {{ s }} ",
+    "{", "}", "{x}", "{ { x } }", "#}", "%}", "}}", "a {# c #} b", "a\n  {# c #}\nb", "a {#- c -#} b", "{# unclosed", "a{##}b", "a{#}#}b",
+    "a\n  {# c +#}\nb", "a\n  {#+ c #}\nb", "{# {{ x }} {% if %} #}y",
+    "{% if t %}a{% endif %}", "{% if no %}a{% else %}b{% endif %}", "{% if no %}a{% elif n == 7 %}b{% else %}c{% endif %}",
+    "{% if no %}a{% elif no %}b{% elif t %}c{% endif %}d", "{% if missing %}a{% else %}b{% endif %}", "{% if t: %}a{% endif %}",
+    "{% if t %}", "{% if %}a{% endif %}", "{% endif %}", "{% else %}", "{% if t %}a{% endfor %}", "{% nosuch %}", "{% %}", "{% if t }}x{% endif %}", "{{ s %}",
+    "{% if t %}\n  a\n{% endif %}\nb", "  {% if t %}  \n  a\n  {% endif %}\nb", "x  {% if t %}\n a {% endif %} \n", "{% if t -%}\n\n a\n{%- endif %}\n b",
+    "  {%+ if t %}a{%+ endif %}", "  {%- if t +%}\n a{% endif +%}\n", "a\n\t {% if t %}b{% endif %}", "a\u3000{%- if t -%}\u3000b{% endif %}", "{% if t %}a{% endif %}\n{% if t %}b{% endif %}\n",
+    "{{ 'a' }}  {% if t %}b{% endif %}", "{% if t %}{% endif %}  {% if t %}b{% endif %}", "{% if t -%}  x  {%- endif -%}  \n\n y", "a {{- ' b ' -}} c", "a  \n {{- 'b' }}\n c",
+    "{{+ 1 }}", "{{ 1 +}}", "{{ 1 -}}\n x", "{{ -1 }}", "{{-1}}", "{{ - 1 }}", "{%if t%}a{%endif%}", "{{'}}'}}", "{{ {'a': {'b': 1}}['a']['b'] }}", "{{ {'a': {}} }}", "{{ '%}' }}{% if '%}' %}y{% endif %}",
+    "{% for x in l %}{{ x }},{% endfor %}", "{% for x in [] %}a{% else %}none{% endfor %}", "{% for x in l %}a{% else %}none{% endfor %}", "{% for x in missing %}a{% else %}none{% endfor %}", "{% for x in nothing %}a{% endfor %}", "{% for x in 5 %}a{% endfor %}",
+    "{% for c in zh %}{{ c }}|{% endfor %}", "{% for k in d %}{{ k }}{% endfor %}", "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "{% for k, v in d|dictsort %}{{ k }}={{ v }};{% endfor %}", "{% for k, v in d|items %}{{ k }}={{ v }};{% endfor %}",
+    "{% for a, b in [(1, 2), [3, 4], 'xy'] %}{{ a }}{{ b }};{% endfor %}", "{% for a, b in [(1, 2, 3)] %}x{% endfor %}", "{% for a, b in [1] %}x{% endfor %}", "{% for a, (b, c) in [(1, (2, 3))] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "{% for (a, b) in [(1, 2)] %}{{ a }}{{ b }}{% endfor %}", "{% for a, b in [(1, 2)] %}{{ b }}{{ a }}{% endfor %}",
+    "{% for x in l if x > 1 %}{{ x }}{{ loop.index }}{{ loop.last }};{% endfor %}", "{% for x in l if x > 9 %}a{% else %}none{% endfor %}", "{% for x in l if loop.first %}{{ x }}{% endfor %}",
+    "{% for x in l %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.depth }}{{ loop.depth0 }};{% endfor %}",
+    "{% for x in l %}{{ loop.previtem }}<{{ x }}>{{ loop.nextitem }};{% endfor %}", "{% for x in l %}{{ loop.previtem is defined }}{{ loop.nextitem.x }}{% endfor %}", "{% for x in l %}{{ loop.cycle('a', 'b') }}{% endfor %}", "{% for x in l %}{{ loop.cycle() }}{% endfor %}", "{% for x in l %}{{ loop.nosuch }}{% endfor %}",
+    "{% for x in l %}{% for y in l %}{{ loop.index }}{% endfor %}{{ loop.index }};{% endfor %}", "{% for x in l %}{% set o = loop %}{% for y in [1] %}{{ o.index }}{% endfor %}{% endfor %}", "{% for x in l|map('string') %}{{ loop.last }}{{ loop.length }}{% endfor %}",
+    "{% for x in l %}{{ x }}{% break %}{% endfor %}", "{% for x in l %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% endfor %}", "{% for x in l %}{% for y in l %}{% if y == 1 %}{% break %}{% endif %}{{ y }}{% endfor %};{% endfor %}", "{% break %}", "{% continue %}", "{% for x in l %}{% if loop.index == 2 %}{% break %}{% endif %}{{ x }}{% else %}e{% endfor %}",
+    "{% for x in l %}", "{% for in l %}{% endfor %}", "{% for x l %}{% endfor %}", "{% for x.y in l %}{% endfor %}", "{% for x in l %}{% endif %}", "{% for true in l %}{% endfor %}", "{% for x in 1, 2 %}{{ x }}{% endfor %}", "{% for x in range(3) %}{{ x }}{% endfor %}", "{% for i in range(3, 0, -1) %}{{ i }}{% endfor %}",
+    "{% for x in l -%}\n {{ x }}\n{%- endfor %}", "{% for x in l %}\n{{ x }}\n{% endfor %}\n", "{% for x in l if x is odd %}{{ x }}{% endfor %}", "{% for x in (l if t else []) %}{{ x }}{% endfor %}", "{% for x in l[::-1] %}{{ x }}{% endfor %}{{ x }}", "{{ loop is defined }}{% for x in l %}{{ loop is defined }}{% endfor %}",
+    "{% set a = 1 %}{{ a }}", "{% set a = 1, 2 %}{{ a }}", "{% set a, b = 1, 2 %}{{ a }}{{ b }}", "{% set (a, b) = [1, 2] %}{{ a }}{{ b }}", "{% set a, b = 1 %}", "{% set a, b = 'xyz' %}", "{% set a = a %}{{ a }}", "{% set s = s ~ '!' %}{{ s }}", "{% set a %}", "{% set 1 = 2 %}", "{% set none = 2 %}", "{% set a.b = 1 %}", "{% set d.b = 1 %}", "{% set missing.b = 1 %}",
+    "{% set a %}x{{ n }}{% endset %}[{{ a }}]", "{% set a | upper %}x{{ s }}{% endset %}{{ a }}", "{% set a | replace('x', 'y') | upper %}x{{ s }}{% endset %}{{ a }}", "{% set a %}{% set b = 1 %}{% endset %}{{ b is defined }}", "{% set a %}\n x\n{% endset %}{{ a }}",
+    "{% set x = 0 %}{% for i in l %}{% set x = x + i %}{{ x }}{% endfor %}{{ x }}", "{% set ns = namespace(x=0) %}{% for i in l %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}", "{% set ns = namespace() %}{% set ns.a, ns.b = 1, 2 %}{{ ns.a }}{{ ns.b }}", "{% set ns = namespace(found=false) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.found = loop.index0 %}{% endif %}{% endfor %}{{ ns.found }}", "{% set ns = namespace(a=1) %}{{ ns.a is defined }}{{ ns.b is defined }}{{ ns is mapping }}{{ ns.b }}",
+    "{% if t %}{% set x = 1 %}{% endif %}{{ x }}", "{% for i in l %}{% set y = i %}{% endfor %}{{ y is defined }}", "{% set x = 1 %}{% if t %}{% set x = 2 %}{% endif %}{{ x }}", "{% for i in l %}{% if i == 1 %}{% set z = 1 %}{% endif %}{{ z is defined }}{% endfor %}",
+    "{% macro m(a, b=2) %}{{ a }}-{{ b }}{% endmacro %}{{ m(1) }} {{ m(1, 3) }} {{ m(a=5) }} {{ m(b=1, a=2) }} {{ m() }}", "{% macro m(a) %}x{% endmacro %}{{ m(1, 2) }}", "{% macro m(a) %}x{% endmacro %}{{ m(b=1) }}", "{% macro m() %}{{ s }}{% set s = 1 %}{% endmacro %}{{ m() }}{{ s }}", "{% macro m(a, b=a) %}{{ b }}{% endmacro %}{{ m(4) }}", "{% macro m(a=1, b) %}{% endmacro %}", "{% macro m(1) %}{% endmacro %}", "{% macro %}{% endmacro %}",
+    "{% macro m(x) %}{% if x > 0 %}{{ x }}{{ m(x - 1) }}{% endif %}{% endmacro %}{{ m(3) }}", "{% macro m() %}{{ late }}{% endmacro %}{% set late = 5 %}{{ m() }}", "{% for i in l %}{% macro m() %}{{ i }}{% endmacro %}{{ m() }}{% endfor %}", "{% macro m() %}{{ i }}{% endmacro %}{% for i in l %}{{ m() }}|{% endfor %}", "{{ m(1) }}{% macro m(a) %}{{ a }}{% endmacro %}", "{% macro m(a) %}[{{ a }}]{% endmacro %}{{ m('x')|upper }}{{ m('y') ~ 'z' }}{{ m('a')|length }}", "{% macro m(a) -%}\n  {{ a }}\n{%- endmacro %}{{ m(1) }}", "{% macro m(a) %}{{ a is defined }}{% endmacro %}{{ m() }}", "{% macro m(a) %}{{ a.b }}{% endmacro %}{{ m() }}",
+    "{% macro m() %}<{{ caller() }}>{% endmacro %}{% call m() %}x{{ s }}{% endcall %}", "{% macro m(l) %}{% for x in l %}{{ caller(x) }};{% endfor %}{% endmacro %}{% call(i) m(l) %}<{{ i }}>{% endcall %}", "{% macro m() %}{{ caller() }}{% endmacro %}{{ m() }}", "{% macro m() %}{{ caller is defined }}{% endmacro %}{{ m() }}", "{% call s %}x{% endcall %}", "{% call 1 %}x{% endcall %}", "{% macro m(a) %}{{ caller(a, 2) }}{% endmacro %}{% call(x, y=3) m(1) %}{{ x }}{{ y }}{% endcall %}",
+    "{% macro render(p, level=0) %}{% for k, v in p.items() %}{{ '  ' * level }}{{ k }}: {% if v is mapping %}\n{{ render(v, level + 1) }}{% else %}{{ v }}\n{% endif %}{% endfor %}{% endmacro %}{{ render(tool) }}",
+    "{% filter upper %}a{{ s }}{% endfilter %}", "{% filter replace('a', 'b')|upper %}aa{% endfilter %}", "{% filter nosuch %}x{% endfilter %}", "{% filter trim %}  x {% endfilter %}|", "{% with a=1, b=2 %}{{ a }}{{ b }}{% endwith %}{{ a is defined }}", "{% with %}{% set q = 1 %}{{ q }}{% endwith %}{{ q is defined }}", "{% with a=n %}{{ a }}{% endwith %}",
+    "{% raw %}{{ x }}{% if %}{% endraw %}y", "a {%- raw -%} {{ x }} {%- endraw -%} y", "{% raw %}x", "{% raw %}\n a\n{% endraw %}\nb", "  {% raw %}a{% endraw %}", "{% raw %}{% raw %}{% endraw %}",
+    "{% generation %}x{{ s }}{% endgeneration %}", "a{% generation %}b{% endgeneration %}c{% generation %}d{% endgeneration %}", "{% for m in messages %}{{ m.role }}:{% generation %}{{ m.content }}{% endgeneration %};{% endfor %}", "{% generation %}{% set x = 1 %}{% endgeneration %}{{ x is defined }}", "{% generation %}a{% endgeneration %}{% generation %}b{% endgeneration %}", "{% generation %}", "{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}a{{ m() }}b", "{% set a %}1{% generation %}你好{% endgeneration %} {% endset %}é{{ a|trim }}", "{%- generation -%}  x {%- endgeneration -%} y", "{% for x in l %}{% generation %}{% break %}{% endgeneration %}{% endfor %}",
+    "{% set x = l|select('odd') %}{{ x|list }}{{ x|list }}", "{% set x = d.items() %}{{ x|list }}{{ x|list }}", "{% set x = messages|selectattr('role', 'equalto', 'user') %}{{ x|first }}{{ x|list|length }}", "{{ s }}{{ raise_exception('stop ' ~ n) }}", "{% if messages[1].role != 'assistant' %}{{ raise_exception('roles must alternate: é') }}{% endif %}",
+    "{% set messages = messages[1:] %}{{ messages|length }}", "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% endif %}{{ system }}{{ loop_messages|length }}", "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content %}{% if c.type == 'text' %}{{ c.text }}{% elif c['type'] == 'image' %}<img>{% endif %}{% endfor %}{% endif %}|{% endfor %}",
+    "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 1) %}{{ raise_exception('alternate') }}{% endif %}{% endfor %}", "{{ 'a\n b' }}\n", "{{ '''a''' }}", "{{ s\n }}\n{{ s }}", "{% if t\n %}x{% endif %}", "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% do l.append(1) %}", "{% set x = [] %}{% set _ = x.append(1) %}{{ x }}", "{% autoescape true %}", "{{ self }}{{ super() }}", "{{ a }}{{", "{{ }}", "{% set %}", "{{ 1, 2 }}", "{{ 1, }}", "{{ () }}", "{% if 1, 2 %}x{% endif %}", "{% set a = %}", "{{ s if }}", "{{ (s }}", "{{ s) }}", "{{ [1, 2 }}", "{{ {'a' 1} }}",
+    "{{ messages[0].content ~ '\\n' }}x", "{%- for m in messages -%}\n{{ '<|' ~ m.role ~ '|>' }}\n{%- endfor -%}", "{% set a = 'x' if t else 'y' %}{{ a }}", "{% set a = b = 1 %}", "{{ a := 1 }}", "{% for m in messages %}{{- m.role }}\n{% endfor %}", "{%- set x -%} a {%- endset -%}{{ x }}|", "{% set a = {'x': 1, 'y': [1, 2, {'z': s}]} %}{{ a.y[2].z }}{{ a['x'] }}", "{{ [1, [2, [3]]][1][1][0] }}", "{{ ((((1)))) }}", "{% if not t and no or n == 7 %}y{% endif %}",
+]
+
+FAMILIES = {
+    "deepseek": """{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\n\n' }}{% elif message['role'] == 'assistant' %}{{ 'Assistant: ' + message['content'] + eos_token }}{% elif message['role'] == 'system' %}{{ message['content'] + '\n\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}""",
+    "chatml": """{% for message in messages %}
+{%- if loop.first and message.role != 'system' %}
+{{- '<|im_start|>system\nYou are helpful.<|im_end|>\n' }}
+{%- endif %}
+<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content | trim }}{% else %}{{ message.content | tojson }}{% endif %}<|im_end|>
+{% endfor %}
+{% if add_generation_prompt %}
+<|im_start|>assistant
+{% endif %}
+""",
+    "llama2": """{% if messages[0]['role'] == 'system' %}{% set turns = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}{% set turns = messages %}{% set system = false %}{% endif %}{% for turn in turns %}{% if (turn['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Turns must alternate: user, assistant, user, ...') }}{% endif %}{% if loop.index0 == 0 and system != false %}{% set content = '<<SYS>>\n' + system + '\n<</SYS>>\n\n' + turn['content'] %}{% else %}{% set content = turn['content'] %}{% endif %}{% if turn['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif turn['role'] == 'assistant' %}{{ ' ' + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}""",
+    "llama3": """{{- bos_token }}
+{%- if not date_string is defined %}
+  {%- if strftime_now is defined %}
+    {%- set date_string = strftime_now("%d %b %Y") %}
+  {%- else %}
+    {%- set date_string = "26 Jul 2024" %}
+  {%- endif %}
+{%- endif %}
+{%- if messages[0]['role'] == 'system' %}
+  {%- set system_message = messages[0]['content']|trim %}
+  {%- set messages = messages[1:] %}
+{%- else %}
+  {%- set system_message = "" %}
+{%- endif %}
+{{- "<|start_header_id|>system<|end_header_id|>\n\n" }}
+{{- "Today Date: " + date_string + "\n\n" }}
+{%- if tools %}
+  {%- for t in tools %}
+    {{- t | tojson(indent=4) }}
+    {{- "\n\n" }}
+  {%- endfor %}
+{%- endif %}
+{{- system_message }}
+{{- "<|eot_id|>" }}
+{%- for message in messages %}
+  {%- if not (message.role == 'tool' or 'tool_calls' in message) %}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}
+  {%- elif 'tool_calls' in message %}
+    {%- if not message.tool_calls|length == 1 %}
+      {{- raise_exception("One call a turn.") }}
+    {%- endif %}
+    {%- set call = message.tool_calls[0].function %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' -}}
+    {{- '{"name": "' + call.name + '", ' }}
+    {{- '"parameters": ' }}{{- call.arguments | tojson }}{{- "}" }}{{- "<|eot_id|>" }}
+  {%- else %}
+    {{- "<|start_header_id|>ipython<|end_header_id|>\n\n" }}
+    {%- if message.content is mapping or message.content is iterable %}
+      {{- message.content | tojson }}
+    {%- else %}
+      {{- message.content }}
+    {%- endif %}
+    {{- "<|eot_id|>" }}
+  {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+  {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
+{%- endif %}
+""",
+    "mistral_tools": """{%- if messages[0]["role"] == "system" %}
+    {%- set system = messages[0]["content"] %}
+    {%- set rest = messages[1:] %}
+{%- else %}
+    {%- set rest = messages %}
+{%- endif %}
+{%- if not tools is defined %}
+    {%- set tools = none %}
+{%- endif %}
+{%- set users = rest | selectattr("role", "equalto", "user") | list %}
+{%- set ns = namespace() %}
+{%- set ns.index = 0 %}
+{%- for m in rest %}
+    {%- if not (m.role == "tool" or (m.tool_calls is defined and m.tool_calls is not none)) %}
+        {%- if (m["role"] == "user") != (ns.index % 2 == 0) %}
+            {{- raise_exception("Roles must alternate after the system message") }}
+        {%- endif %}
+        {%- set ns.index = ns.index + 1 %}
+    {%- endif %}
+{%- endfor %}
+{{- bos_token }}
+{%- for m in rest %}
+    {%- if m["role"] == "user" %}
+        {%- if tools is not none and (m == users[-1]) %}
+            {{- "[AVAILABLE_TOOLS] [" }}
+            {%- for tool in tools %}
+                {%- set tool = tool.function %}
+                {{- '{"type": "function", "function": {' }}
+                {%- for key, val in tool.items() if key != "return" %}
+                    {%- if val is string %}
+                        {{- '"' + key + '": "' + val + '"' }}
+                    {%- else %}
+                        {{- '"' + key + '": ' + val|tojson }}
+                    {%- endif %}
+                    {%- if not loop.last %}{{- ", " }}{%- endif %}
+                {%- endfor %}
+                {{- "}}" }}
+                {%- if not loop.last %}{{- ", " }}{%- else %}{{- "]" }}{%- endif %}
+            {%- endfor %}
+            {{- "[/AVAILABLE_TOOLS]" }}
+        {%- endif %}
+        {%- if loop.last and system is defined %}
+            {{- "[INST] " + system + "\n\n" + m["content"] + "[/INST]" }}
+        {%- else %}
+            {{- "[INST] " + m["content"] + "[/INST]" }}
+        {%- endif %}
+    {%- elif m.tool_calls is defined and m.tool_calls is not none %}
+        {{- "[TOOL_CALLS] [" }}
+        {%- for call in m.tool_calls %}
+            {%- set out = call.function|tojson %}
+            {{- out[:-1] }}
+            {%- if not call.id is defined or call.id|length != 9 %}
+                {{- raise_exception("Ids of calls have 9 characters") }}
+            {%- endif %}
+            {{- ', "id": "' + call.id + '"}' }}
+            {%- if not loop.last %}{{- ", " }}{%- else %}{{- "]" + eos_token }}{%- endif %}
+        {%- endfor %}
+    {%- elif m["role"] == "assistant" %}
+        {{- " " + m["content"]|trim + eos_token}}
+    {%- elif m["role"] == "tool" %}
+        {{- '[TOOL_RESULTS] {"content": ' + m.content|string + ', "call_id": "' + m.tool_call_id + '"}[/TOOL_RESULTS]' }}
+    {%- else %}
+        {{- raise_exception("Unknown role: " ~ m.role) }}
+    {%- endif %}
+{%- endfor %}
+""",
+    "qwen_thinking": """{%- if tools %}
+    {{- '<|im_start|>system\n' }}
+    {%- if messages[0].role == 'system' %}{{- messages[0].content + '\n\n' }}{%- endif %}
+    {{- "# Tools\n<tools>" }}
+    {%- for tool in tools %}
+        {{- "\n" }}
+        {{- tool | tojson }}
+    {%- endfor %}
+    {{- "\n</tools><|im_end|>\n" }}
+{%- elif messages[0].role == 'system' %}
+    {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
+{%- endif %}
+{%- set ns = namespace(multi_step=true, last_query=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if ns.multi_step and message.role == "user" and not(message.content is string and message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
+        {%- set ns.multi_step = false %}
+        {%- set ns.last_query = index %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- set content = message.content if message.content is string else '' %}
+    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>' + '\n' }}
+    {%- elif message.role == "assistant" %}
+        {%- set reasoning = '' %}
+        {%- if message.reasoning_content is string %}
+            {%- set reasoning = message.reasoning_content %}
+        {%- elif '</think>' in content %}
+            {%- set reasoning = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\n') %}
+        {%- endif %}
+        {{- '<|im_start|>' + message.role }}
+        {%- generation %}
+        {%- if loop.index0 > ns.last_query and (loop.last or reasoning) %}
+            {{- '\n<think>\n' + reasoning.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
+        {%- else %}
+            {{- '\n' + content }}
+        {%- endif %}
+        {%- for call in message.tool_calls or [] %}
+            {%- if (loop.first and content) or (not loop.first) %}{{- '\n' }}{%- endif %}
+            {%- if call.function %}{%- set call = call.function %}{%- endif %}
+            {{- '<tool_call>\n{"name": "' }}{{- call.name }}{{- '", "arguments": ' }}
+            {%- if call.arguments is string %}{{- call.arguments }}{%- else %}{{- call.arguments | tojson }}{%- endif %}
+            {{- '}\n</tool_call>' }}
+        {%- endfor %}
+        {{- '<|im_end|>' }}
+        {%- endgeneration %}
+        {{- '\n' }}
+    {%- elif message.role == "tool" %}
+        {%- if loop.first or (messages[loop.index0 - 1].role != "tool") %}{{- '<|im_start|>user' }}{%- endif %}
+        {{- '\n<tool_response>\n' }}{{- content }}{{- '\n</tool_response>' }}
+        {%- if loop.last or (messages[loop.index0 + 1].role != "tool") %}{{- '<|im_end|>\n' }}{%- endif %}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}
+{%- endif %}
+""",
+    "gemma": """{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\n\n' %}{% set turns = messages[1:] %}{% else %}{% set first = '' %}{% set turns = messages %}{% endif %}{% for m in turns %}{% set role = 'model' if m['role'] == 'assistant' else m['role'] %}<start_of_turn>{{ role }}
+{{ (first if loop.first else '') }}{% if m.content is string %}{{ m.content | trim }}{% elif m.content is iterable %}{% for item in m.content %}{% if item.type == 'image' %}<image>{% elif item.type == 'text' %}{{ item.text | trim }}{% endif %}{% endfor %}{% else %}{{ raise_exception('Content of no known type') }}{% endif %}<end_of_turn>
+{% endfor %}{% if add_generation_prompt %}<start_of_turn>model
+{% endif %}""",
+    "phi": """{% for message in messages %}{% if message['role'] == 'system' and 'tools' in message and message['tools'] is not none %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + '<|/tool|>' + '<|end|>' }}{% else %}{{ '<|' + message['role'] + '|>' + message['content'] | string + '<|end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}""",
+    "command_macros": """{%- macro json_to_python_type(spec) %}
+{%- set basic = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"} %}
+{%- if basic[spec.type] is defined %}
+    {{- basic[spec.type] }}
+{%- elif spec.type == "array" %}
+    {{- "List[" + json_to_python_type(spec["items"]) + "]" }}
+{%- elif spec.type == "object" %}
+    {{- "Dict[str, " + (json_to_python_type(spec.additionalProperties) if spec.additionalProperties is defined else "Any") + "]" }}
+{%- elif spec.type is iterable %}
+    {{- "Union[" }}
+    {%- for t in spec.type %}
+        {{- json_to_python_type({"type": t}) }}
+        {%- if not loop.last %}{{- "," }}{%- endif %}
+    {%- endfor %}
+    {{- "]" }}
+{%- else %}
+    {{- "Any" }}
+{%- endif %}
+{%- endmacro %}
+{%- macro signature(tool) -%}
+def {{ tool.name }}(
+{%- for name, field in tool.parameters.properties|items -%}
+{{ name }}: {% if name not in (tool.parameters.required or []) %}{{ "Optional[" ~ json_to_python_type(field) ~ "] = None" }}{% else %}{{ json_to_python_type(field) }}{% endif %}{% if not loop.last %}, {% endif %}
+{%- endfor %}):
+{{ '"' * 3 }}{{ tool.description | default('') | indent(2) }}{{ '"' * 3 }}
+{%- endmacro %}
+{{- bos_token }}
+{%- if tools %}
+{{ '## Tools\n' }}
+{%- for tool in tools %}{{ signature(tool.function) }}{{ '\n' }}{% endfor %}
+{%- endif %}
+{%- for message in messages -%}
+<|START_OF_TURN_TOKEN|>{% if message.role == 'system' %}<|SYSTEM_TOKEN|>{% elif message.role == 'user' %}<|USER_TOKEN|>{% else %}<|CHATBOT_TOKEN|>{% endif %}{{ message.content }}<|END_OF_TURN_TOKEN|>
+{%- endfor %}
+{%- if add_generation_prompt %}<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{% endif %}""",
+    "zephyr_set_blocks": """{%- set separator %}
+{{ eos_token }}
+{% endset -%}
+{%- macro turn(role) -%}<|{{ role }}|>
+{{ caller() }}{{ separator | trim }}
+{% endmacro -%}
+{%- for message in messages -%}
+{%- if message.content is none or not message.content -%}{%- continue -%}{%- endif -%}
+{%- if loop.previtem is defined and loop.previtem.role == message.role -%}{{ '(again) ' }}{%- endif -%}
+{%- call turn(message.role) -%}{{ message.content | string }}{%- endcall -%}
+{%- if loop.index > 6 -%}{%- break -%}{%- endif -%}
+{%- endfor -%}
+{%- for key, value in (metadata | default({}))|dictsort %}{{ key }}={{ value }};{% endfor -%}
+{%- if add_generation_prompt -%}<|assistant|>{{ '\n' }}{%- endif -%}""",
+    "generation_tags": """{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}<a>{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}<{{ m.role[0] }}>{{ m.content }}{% endif %}
+{% endfor %}""",
+    "plain": """{{ bos_token }}{{ messages | map(attribute='content') | select('string') | join('\n') }}{{ eos_token if not add_generation_prompt }}""",
+}
+
+_SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
+_TOOLS = [VARIABLES["tool"], {"type": "function", "function": {"name": "查询", "description": "Line one\nline two", "parameters": {
+    "type": "object", "properties": {"q": {"type": ["string", "null"]}, "tags": {"type": "array", "items": {"type": "number"}}}}}}]
+CONVERSATIONS = [
+    {"messages": [{"role": "user", "content": "Hello"}], "add_generation_prompt": True, **_SPECIAL},
+    {"messages": [{"role": "system", "content": "You are kind."}, {"role": "user", "content": " What is 2+2? \n"}, {"role": "assistant", "content": "4."}], "add_generation_prompt": False, **_SPECIAL},
+    {"messages": [{"role": "system", "content": "你是助手🎉"}, {"role": "user", "content": "你好"}, {"role": "assistant", "content": "<think>\n想\n</think>\n\n你好！é"}, {"role": "user", "content": "</s><|im_end|> \u200b {{ x }} {% if %}"}], "add_generation_prompt": True, **_SPECIAL},
+    {"messages": [{"role": "user", "content": "weather?"}, {"role": "assistant", "content": "", "tool_calls": [{"id": "abcdef123", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Zürich", "days": 2}}}]}, {"role": "tool", "tool_call_id": "abcdef123", "content": "{\"t\": 21.5}"}, {"role": "assistant", "content": "21.5 degrees"}, {"role": "user", "content": "thanks"}], "tools": _TOOLS, "add_generation_prompt": True, "enable_thinking": False, **_SPECIAL},
+    {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], "add_generation_prompt": False, **_SPECIAL},
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": " look "}, {"type": "image"}]}, {"role": "assistant", "content": "def f(x):\n    return x['a']\n"}], "tools": None, "add_generation_prompt": True, **_SPECIAL},
+    {"messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": None}], "add_generation_prompt": False, "metadata": {"b": 1, "A": [True, None]}, **_SPECIAL},
+    {"messages": [], "add_generation_prompt": True, **_SPECIAL},
+    {"messages": [{"content": "no role"}], "add_generation_prompt": True, **_SPECIAL},
+]
