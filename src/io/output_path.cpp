@@ -53,20 +53,20 @@ bool is_real_directory(const fs::path& path) {
 }  // namespace
 
 std::string through_links(const std::string& path) {
-  fs::path place = path;
-  while (!place.has_filename() && place.has_relative_path()) place = place.parent_path();
-  std::error_code error;
-  if (place.filename() == "." || place.filename() == "..") {
-    place = fs::canonical(place, error);
-    if (error) fail_input("{}: cannot be reached: {}", path, error.message());
-  }
   constexpr int max_links = 40;  // as many as Linux follows
-  for (int links = 0; fs::is_symlink(place, error) && !is_in_proc(place); ++links) {
-    if (links == max_links) fail_input("{}: its symbolic links lead round in a circle", path);
-    place = (parent_of(place) / fs::read_symlink(place)).lexically_normal();
+  fs::path place = path;
+  for (int links = 0;; ++links) {
     while (!place.has_filename() && place.has_relative_path()) place = place.parent_path();
+    std::error_code error;
+    if (place.filename() == "." || place.filename() == "..") {
+      place = fs::canonical(place, error);
+      if (error) fail_input("{}: cannot be reached: {}", path, error.message());
+    }
+    if (!fs::is_symlink(place, error) || is_in_proc(place)) return place.string();
+    if (links == max_links) fail_input("{}: its symbolic links form a loop", path);
+    // Not normalised: after a linked directory, ".." is the parent of the link's target.
+    place = parent_of(place) / fs::read_symlink(place);
   }
-  return place.string();
 }
 
 void require_writable_file(const std::string& path) {

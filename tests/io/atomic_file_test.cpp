@@ -152,7 +152,24 @@ TEST(AtomicFile, IsWrittenThroughLinks) {
   std::filesystem::create_symlink("round", dir / "about");
   std::filesystem::create_symlink("about", dir / "round");
   EXPECT_THAT(input_error_of([&] { write_file_atomically(dir / "round", "x"); }),
-              HasSubstr("round: its symbolic links lead round in a circle"));
+              HasSubstr("round: its symbolic links form a loop"));
+}
+
+// ".." in a link leads up from the directory in which the link really is.
+TEST(AtomicFile, IsWrittenThroughALinkInALinkedDirectory) {
+  const TempDir dir;
+  write_file(dir / "real/target", "old");
+  write_file(dir / "target", "not Fathom's");
+  std::filesystem::create_directory(dir / "real/deep");
+  std::filesystem::create_symlink("../target", dir / "real/deep/out");
+  std::filesystem::create_directory_symlink("real/deep", dir / "linked");
+  write_file_atomically(dir / "linked/out", "new");
+  EXPECT_EQ(read_file(dir / "real/target"), "new");
+  EXPECT_EQ(read_file(dir / "target"), "not Fathom's");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "real/deep/out"));
+  // A link to a directory's "." or ".." has that directory's own name.
+  std::filesystem::create_directory_symlink("deep/..", dir / "real/up");
+  EXPECT_EQ(through_links(dir / "real/up"), dir / "real");
 }
 
 TEST(AtomicFile, IsWrittenIntoFifos) {
