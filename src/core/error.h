@@ -36,6 +36,17 @@ template <class... Args>
   throw Error(ErrorKind::runtime, fmt::format(format, std::forward<Args>(args)...));
 }
 
+// f(), with `where` (a file and line, say) before the message of an input Error that it throws.
+template <class F>
+decltype(auto) with_location(const std::string& where, F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
+    fail_input("{}: {}", where, error.what());
+  }
+}
+
 // Throws a run-time Error unless `condition` holds. For contracts between our
 // own parts (shapes an operation is called with); user input gets fail_input.
 template <class... Args>

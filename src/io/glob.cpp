@@ -1,6 +1,7 @@
 #include "io/glob.h"
 
 #include <fnmatch.h>
+#include <locale.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -29,6 +30,25 @@ bool is_there(const std::string& path) {
   return lstat(path.c_str(), &status) == 0;
 }
 
+// While it exists, fnmatch() on this thread matches whole UTF-8 characters. A name that is
+// not UTF-8 is still matched byte by byte.
+class Utf8Names {
+ public:
+  Utf8Names()
+      : utf8_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)),
+        old_(utf8_ ? uselocale(utf8_) : nullptr) {}
+  ~Utf8Names() {
+    if (!utf8_) return;
+    uselocale(old_);
+    freelocale(utf8_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  locale_t utf8_, old_;
+};
+
 std::vector<std::string> split_path(std::string_view pattern) {
   std::vector<std::string> names;
   while (!pattern.empty()) {
@@ -43,10 +63,11 @@ std::vector<std::string> split_path(std::string_view pattern) {
 class Matcher {
  public:
   std::vector<std::string> found;
+  bool directories_only = false;  // for a pattern that ends in a slash
 
   void match(const std::string& directory, std::span<const std::string> names) {
     if (names.empty()) {
-      found.push_back(directory);
+      if (!directories_only || is_directory(directory)) found.push_back(directory);
     } else if (names[0] == "**") {
       std::set<Inode> entered;
       match_any_depth(directory, names.subspan(1), entered);
@@ -135,10 +156,12 @@ std::vector<std::string> expand_braces(const std::string& text) {
 }
 
 std::vector<std::string> match_pattern(const std::string& pattern) {
+  const Utf8Names utf8;
   Matcher matcher;
   for (const std::string& choice : expand_braces(pattern)) {
     if (choice.empty()) continue;
     const auto names = split_path(choice);
+    matcher.directories_only = choice.ends_with('/');
     matcher.match(choice.starts_with("/") ? "/" : "", names);
   }
   std::sort(matcher.found.begin(), matcher.found.end());

@@ -24,6 +24,28 @@ const char* special_name(mode_t mode) {
   return S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
+bool is_link(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+// The matches of each choice of the pattern's braces. A choice that matches nothing is an
+// input Error, as it is in a shell, where the program would not find the file.
+std::vector<std::string> matches_of(const std::string& pattern) {
+  const std::vector<std::string> choices = expand_braces(pattern);
+  std::vector<std::string> all;
+  for (const std::string& choice : choices) {
+    const std::vector<std::string> found = match_pattern(choice);
+    if (found.empty() && choices.size() > 1 && !choice.empty()) {
+      fail_input("'{}': '{}' matches no file; check the path", pattern, choice);
+    }
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
 class Finder {
  public:
   explicit Finder(std::string_view owner) : owner_(owner) {}
@@ -33,14 +55,15 @@ class Finder {
     hidden_ = 0;
     struct stat status {};
     const bool there = stat(entry.c_str(), &status) == 0;
+    const int problem = errno;
     if (there && S_ISDIR(status.st_mode)) {
       add_directory(entry, status);
     } else if (there) {
       found_.push_back({entry, status});
     } else if (is_pattern(entry)) {
       for (const std::string& path : match(entry)) add_path(path);
-    } else if (fs::is_symlink(entry)) {
-      fail_dangling(entry);
+    } else if (is_link(entry) || (problem != ENOENT && problem != ENOTDIR)) {
+      fail_to_reach(entry, problem);
     }
     const std::string left_out =
         hidden_ > 0 ? fmt::format("{} hidden files or directories are left out", hidden_) : "";
@@ -70,19 +93,12 @@ class Finder {
   };
 
   std::vector<std::string> match(const std::string& pattern) const {
-    try {
-      return match_pattern(pattern);
-    } catch (const Error& error) {
-      fail_input("{}: {}", owner_, error.what());
-    }
+    return with_location(owner_, [&] { return matches_of(pattern); });
   }
 
   void add_path(const std::string& path) {
     struct stat status {};
-    if (stat(path.c_str(), &status) != 0) {
-      if (fs::is_symlink(path)) fail_dangling(path);
-      fail_input("{}: {}: cannot be read: {}", owner_, path, std::strerror(errno));
-    }
+    if (stat(path.c_str(), &status) != 0) fail_to_reach(path, errno);
     if (S_ISDIR(status.st_mode)) return add_directory(path, status);
     if (!S_ISREG(status.st_mode)) {
       fail_input("{}: {} is {}; name it itself to read it, or move it away", owner_, path,
@@ -110,14 +126,13 @@ class Finder {
   }
 
   std::vector<std::string> names_in(const std::string& directory) const {
-    try {
-      return sorted_names(directory);
-    } catch (const Error& error) {
-      fail_input("{}: {}", owner_, error.what());
-    }
+    return with_location(owner_, [&] { return sorted_names(directory); });
   }
 
-  [[noreturn]] void fail_dangling(const std::string& path) const {
+  [[noreturn]] void fail_to_reach(const std::string& path, int problem) const {
+    if (problem != ENOENT) {
+      fail_input("{}: {}: cannot be read: {}", owner_, path, std::strerror(problem));
+    }
     std::error_code error;
     fail_input("{}: {} is a link to {}, which is not there; mend or remove the link", owner_, path,
                fs::read_symlink(path, error).string());

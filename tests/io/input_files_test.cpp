@@ -74,6 +74,19 @@ TEST(Glob, NamesOfOneDirectory) {
   EXPECT_THAT(tree.match("*.md"), IsEmpty());
 }
 
+TEST(Glob, CharactersOfUtf8AreMatchedWhole) {
+  Tree tree{"é.txt", "中1.txt", "ab.txt", "\xff.txt"};
+  EXPECT_THAT(tree.match("?.txt"), ElementsAre("é.txt", "\xff.txt"));
+  EXPECT_THAT(tree.match("[à-ï].txt"), ElementsAre("é.txt"));
+  EXPECT_THAT(tree.match("[!a]1.txt"), ElementsAre("中1.txt"));
+}
+
+TEST(Glob, ASlashAtTheEndMatchesDirectoriesOnly) {
+  Tree tree{"d/x", "e"};
+  EXPECT_THAT(tree.match("*/"), ElementsAre("d"));
+  EXPECT_THAT(tree.match("{d,e}/"), ElementsAre("d"));
+}
+
 TEST(Glob, TwoStarsAreAnyNumberOfDirectories) {
   Tree tree{"top.txt", "a/x.txt", "a/b/y.txt", "a/b/z.md", ".h/n.txt", "a/.i/n.txt"};
   EXPECT_THAT(tree.match("**/*.txt"), ElementsAre("a/b/y.txt", "a/x.txt", "top.txt"));
@@ -111,6 +124,29 @@ TEST(InputFiles, ComeInOrderAndOnce) {
   EXPECT_EQ(tree.error("none"), "source 's': 'none' stands for no file; check the path");
   EXPECT_EQ(input_error_of([] { find_input_files({}, "source 's'"); }),
             "source 's': no files; name at least one file or directory");
+}
+
+TEST(InputFiles, EachChoiceOfBracesHasToBeThere) {
+  Tree tree{"a.txt", "b.md"};
+  EXPECT_THAT(tree.find({"{a.txt,*.md,a*}"}), ElementsAre("a.txt", "b.md"));
+  EXPECT_THAT(tree.notes, IsEmpty());
+  EXPECT_EQ(tree.error("{a,c}.txt"),
+            "source 's': '{a,c}.txt': 'c.txt' matches no file; check the path");
+  EXPECT_EQ(tree.error("*.{txt,html}"),
+            "source 's': '*.{txt,html}': '*.html' matches no file; check the path");
+}
+
+TEST(InputFiles, PathsThatCannotBeReachedSayWhy) {
+  Tree tree{"a.txt"};
+  const std::string name(300, 'n');
+  EXPECT_EQ(tree.error(name), "source 's': " + name + ": cannot be read: File name too long");
+  tree.link("round", "about");
+  tree.link("about", "round");
+  for (const char* entry : {"round", "r*"}) {
+    EXPECT_EQ(tree.error(entry),
+              "source 's': round: cannot be read: Too many levels of symbolic links");
+  }
+  EXPECT_EQ(tree.error("a.txt/b"), "source 's': 'a.txt/b' matches no file; check the path");
 }
 
 TEST(InputFiles, NamesThatLookLikePatternsAreFiles) {
@@ -178,11 +214,13 @@ TEST(InputFiles, UnreadableDirectoriesAreErrors) {
   const bool root = geteuid() == 0;
   ASSERT_EQ(root ? seteuid(65534) : 0, 0);
   const std::string whole = tree.error("a"), pattern = tree.error("a/*/*.txt");
+  const std::string inside = tree.error("a/locked/y.txt");
   ASSERT_EQ(root ? seteuid(0) : 0, 0);
   fs::permissions(tree.dir / "a/locked", fs::perms::all);
   const std::string error = "source 's': a/locked: cannot read this directory: Permission denied";
   EXPECT_EQ(whole, error);
   EXPECT_EQ(pattern, error);
+  EXPECT_EQ(inside, "source 's': a/locked/y.txt: cannot be read: Permission denied");
 }
 
 }  // namespace
