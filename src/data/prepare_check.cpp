@@ -42,7 +42,10 @@ void check_sources(const std::vector<SourceConfig>& sources) {
 
 // Where a path really is, whether it exists or not.
 fs::path real_path(const std::string& path) {
-  return fs::weakly_canonical(fs::absolute(through_links(path)));
+  const fs::path place = fs::absolute(through_links(path));
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(place, error);
+  return error ? place : real;
 }
 
 bool lies_in(const fs::path& inner, const fs::path& outer) {
@@ -68,11 +71,13 @@ void check_prepare_config(const PrepareConfig& config) {
 }
 
 void check_output(const std::string& output, Overwrite overwrite) {
-  if (!fs::exists(output)) return;
+  std::error_code error;  // a path that cannot be reached is reported when it is made
+  if (!fs::exists(output, error)) return;
   if (overwrite == Overwrite::no) {
     fail_input("{}: exists already; choose another output or give --overwrite", output);
   }
-  if (fs::is_directory(output) && !fs::is_empty(output) && !fs::exists(output + "/manifest.json")) {
+  if (fs::is_directory(output, error) && !fs::is_empty(output, error) &&
+      !fs::exists(output + "/manifest.json", error)) {
     fail_input(
         "{}: not made by `fathom data prepare` (it has no manifest.json), so it is not "
         "overwritten; choose another output or remove it yourself",
