@@ -143,7 +143,8 @@ class Generator {
       infer::TextRequest request;
       request.prompt = prompt.text;
       if (arguments_.parse_special) request.special_text = SpecialText::parse;
-      request.prompt = infer::prompt_tokens(model_.tokenizer, request);
+      request.prompt = with_location(
+          prompt.name, [&] { return infer::prompt_tokens(model_.tokenizer, request); });
       request.max_tokens = arguments_.max_tokens;
       request.stop = arguments_.stop;
       request.sampling = arguments_.sampling;
@@ -182,10 +183,10 @@ class Generator {
     std::map<infer::RequestId, std::size_t> indices;
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       try {
-        indices.emplace(engine_->submit(requests[i]), i);
-      } catch (const Error& error) {
+        with_location(prompts[i].name, [&] { indices.emplace(engine_->submit(requests[i]), i); });
+      } catch (const Error&) {
         for (const auto& [id, index] : indices) engine_->cancel(id);
-        fail_input("{}: {}", prompts[i].name, error.what());
+        throw;
       }
     }
     return indices;

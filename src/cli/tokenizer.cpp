@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "core/config.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
@@ -121,15 +122,15 @@ class Documents {
  public:
   explicit Documents(const CodecFlags& flags)
       : options_(document_options(flags)), reader_(files_of(flags), options_) {}
-  // Up to about 16 MB of them; empty at the end.
-  std::vector<std::string> next_batch() {
-    std::vector<std::string> batch;
+  // The next documents, about 16 MB at most; empty at the end.
+  std::vector<Document> next_batch() {
+    std::vector<Document> batch;
     std::size_t bytes = 0;
     for (RawDocument raw; bytes < (16u << 20) && reader_.next(raw); raw = {}) {
       DocumentCounts counts;  // stays zero: nothing is skipped, nothing repaired
       auto document = read_document(std::move(raw), options_, counts);
       bytes += document->text.size() + 16;
-      batch.push_back(std::move(document->text));
+      batch.push_back(std::move(*document));
     }
     return batch;
   }
@@ -152,7 +153,7 @@ struct Totals {
 // The ids of a batch on all threads; the best time of --repeat passes counts.
 std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
                                                     const CodecFlags& flags,
-                                                    const std::vector<std::string>& batch,
+                                                    const std::vector<Document>& batch,
                                                     Totals& totals) {
   const EncodeOptions options{flags.special ? Template::apply : Template::skip,
                               flags.plain ? SpecialText::as_text : SpecialText::parse};
@@ -162,7 +163,8 @@ std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
     const auto start = std::chrono::steady_clock::now();
     parallel_for(static_cast<std::int64_t>(batch.size()), 64, [&](auto begin, auto end) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        ids[i] = tokenizer.encode(batch[i], options);
+        ids[i] = with_location(batch[i].source,
+                               [&] { return tokenizer.encode(batch[i].text, options); });
       }
     });
     best = std::min(
@@ -171,7 +173,7 @@ std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
   totals.seconds += best;
   totals.documents += batch.size();
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    totals.bytes += batch[i].size();
+    totals.bytes += batch[i].text.size();
     totals.tokens += ids[i].size();
   }
   return ids;
@@ -210,7 +212,7 @@ void encode(const CodecFlags& flags) {
 }
 
 // "1 2 3" or "[1, 2, 3]".
-std::vector<std::int32_t> parse_ids(std::string_view line, const std::string& where) {
+std::vector<std::int32_t> parse_ids(std::string_view line) {
   std::vector<std::int32_t> ids;
   const char* p = line.data();
   const char* const end = p + line.size();
@@ -222,7 +224,7 @@ std::vector<std::int32_t> parse_ids(std::string_view line, const std::string& wh
     std::int32_t id = 0;
     const auto [after, problem] = std::from_chars(p, end, id);
     if (problem != std::errc()) {
-      fail_input("{}: '{}' is no token id; wants numbers between spaces or a JSON array", where,
+      fail_input("'{}' is not a token id; write numbers separated by spaces, or a JSON array",
                  line.substr(static_cast<std::size_t>(p - line.data()), 20));
     }
     ids.push_back(id);
@@ -239,9 +241,11 @@ void decode(const CodecFlags& flags) {
   for (const auto& file : files) {
     LineReader lines(file);
     for (std::string line; lines.next(line);) {
-      const auto ids = parse_ids(line, fmt::format("{}:{}", file, lines.line_number()));
-      std::string text =
-          tokenizer.decode(ids, flags.special ? SpecialTokens::keep : SpecialTokens::skip);
+      const std::string where = fmt::format("{}:{}", file, lines.line_number());
+      std::string text = with_location(where, [&] {
+        return tokenizer.decode(parse_ids(line),
+                                flags.special ? SpecialTokens::keep : SpecialTokens::skip);
+      });
       if (flags.jsonl) text = json_quoted(text);
       if (!flags.whole) text += '\n';
       output.write(text);

@@ -31,15 +31,33 @@ struct EncodedChunk {
   DocumentCounts counts;
 };
 
+// False for a document that the tokenizer cannot encode, when such documents are skipped.
+bool encode_document(const Document& document, const DocumentEncoder& encoder,
+                     const SourceConfig& source, std::vector<std::int32_t>& ids) {
+  try {
+    with_location(document.source, [&] { encoder.encode(document.text, ids); });
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
+    if (source.skip_broken_lines) return false;
+    fail_input("{}; mend the document or set skip_broken_lines = true for source '{}'",
+               error.what(), source.name);
+  }
+}
+
 EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& encoder,
-                          std::uint64_t seed, double fraction) {
+                          const SourceConfig& source, std::uint64_t seed, double fraction) {
   EncodedChunk out{{}, chunk.counts};
   out.documents.reserve(chunk.documents.size());
   for (const Document& document : chunk.documents) {
-    EncodedDocument& encoded = out.documents.emplace_back();
-    encoder.encode(document.text, encoded.ids);
+    EncodedDocument encoded;
+    if (!encode_document(document, encoder, source, encoded.ids)) {
+      out.counts.add_unencoded(1, document.source);
+      continue;
+    }
     encoded.text_bytes = static_cast<std::int64_t>(document.text.size());
     encoded.held_out = is_held_out(document.text, seed, fraction);
+    out.documents.push_back(std::move(encoded));
   }
   return out;
 }
@@ -81,7 +99,8 @@ class SourcePreparation {
     for_each_chunk<EncodedChunk>(
         source_, files_, threads, progress,
         [&](DocumentChunk&& chunk) {
-          return encode_chunk(chunk, encoder_, static_cast<std::uint64_t>(config_.seed), fraction_);
+          return encode_chunk(chunk, encoder_, source_, static_cast<std::uint64_t>(config_.seed),
+                              fraction_);
         },
         [&](EncodedChunk&& chunk) {
           report.add(chunk.counts);
@@ -176,9 +195,10 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
             .run(output.temporary(), progress, report.sources[i]));
     if (report.manifest.sources.back().counts(Split::train).documents == 0) {
       fail_input(
-          "source '{}': no documents for training ({} empty, {} broken); check its paths "
-          "and held_out_fraction",
-          source.name, report.sources[i].empty_documents, report.sources[i].broken_lines);
+          "source '{}': no documents for training ({} empty, {} broken, {} that the tokenizer "
+          "cannot encode); check its paths and held_out_fraction",
+          source.name, report.sources[i].empty_documents, report.sources[i].broken_lines,
+          report.sources[i].unencoded_documents);
     }
   }
   if (!encoder.tokenizer_json.empty()) {

@@ -20,7 +20,7 @@ class WholeFile : public DocumentSource {
     if (read_) return false;
     read_ = true;
     document = {read_all(*bytes_), file_, 1, false};
-    return !document.content.empty();
+    return true;
   }
   std::uint64_t file_position() const override { return bytes_->file_position(); }
 
@@ -143,6 +143,12 @@ void DocumentCounts::add(const DocumentCounts& later) {
   replaced_bytes += later.replaced_bytes;
   if (first_broken.empty()) first_broken = later.first_broken;
   if (first_repaired.empty()) first_repaired = later.first_repaired;
+  add_unencoded(later.unencoded_documents, later.first_unencoded);
+}
+
+void DocumentCounts::add_unencoded(std::int64_t documents, const std::string& first) {
+  unencoded_documents += documents;
+  if (first_unencoded.empty()) first_unencoded = first;
 }
 
 std::vector<std::string> lines_about(const DocumentCounts& counts) {
@@ -150,6 +156,11 @@ std::vector<std::string> lines_about(const DocumentCounts& counts) {
   if (counts.broken_lines > 0) {
     lines.push_back(fmt::format("{} broken lines are left out (the first: {})", counts.broken_lines,
                                 counts.first_broken));
+  }
+  if (counts.unencoded_documents > 0) {
+    lines.push_back(
+        fmt::format("{} documents that the tokenizer cannot encode are left out (the first: {})",
+                    counts.unencoded_documents, counts.first_unencoded));
   }
   if (counts.repaired_documents > 0) {
     lines.push_back(fmt::format(

@@ -1,6 +1,6 @@
-// Documents from files, for everything that reads text: data preparation, prompts,
-// rows of conversations, tests of a tokenizer. Cutting a file is cheap and happens on
-// one thread; read_document() does the rest on many.
+// Reads documents from files, for every command that reads text: data preparation, prompts,
+// conversations, tokenizer commands. One thread cuts files into raw documents, which is
+// cheap; many threads can then call read_document().
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace fathom {
 
-// A document as it stands in its file; for JSON lines still a line of JSON.
+// A document before read_document(): its text, or for JSON lines the line of JSON.
 struct RawDocument {
   std::string content;
   std::string file;
-  std::uint64_t line = 0;  // where it begins, from 1
+  std::uint64_t line = 0;  // first line in the file, from 1
   bool json = false;
 
   std::string where() const { return file + ":" + std::to_string(line); }
@@ -26,25 +26,28 @@ struct RawDocument {
 struct Document {
   std::string text;      // valid UTF-8 unless invalid bytes were to be kept
   std::string source;    // "file:line"
-  std::string metadata;  // the line of JSON it comes from; empty for other formats
+  std::string metadata;  // for JSON lines the whole line of JSON; else empty
 };
 
-// What happened to the documents of some files.
+// Counts of documents that were left out or repaired.
 struct DocumentCounts {
   std::int64_t broken_lines = 0;     // left out
   std::int64_t empty_documents = 0;  // left out
   std::int64_t repaired_documents = 0, replaced_bytes = 0;
-  std::string first_broken, first_repaired;  // "file:line"; empty: there was none
+  std::string first_broken, first_repaired;  // "file:line"; empty when there is none
+  std::int64_t unencoded_documents = 0;      // left out: the tokenizer failed on them
+  std::string first_unencoded;               // "file:line"
 
-  // `later`: of documents that follow these.
+  // `later`: counts of documents that follow these.
   void add(const DocumentCounts& later);
+  void add_unencoded(std::int64_t documents, const std::string& first);
 };
 
-// "7 bytes in 3 texts are not UTF-8 (the first: a.txt:1) ..." and the like, one line
-// each; none when all was well.
+// A message for each count that is not 0: "7 bytes in 3 texts are not UTF-8 (the first:
+// a.txt:1) ...".
 std::vector<std::string> lines_about(const DocumentCounts& counts);
 
-// One file being cut into documents. Each format has a source of its own.
+// Cuts one file into documents. There is one class for each format.
 class DocumentSource {
  public:
   virtual ~DocumentSource() = default;
@@ -55,7 +58,7 @@ class DocumentSource {
 // Throws the Errors of open_text().
 std::unique_ptr<DocumentSource> open_documents(const std::string& path,
                                                const DocumentOptions& options);
-// The same for what open_text() opened.
+// The same for a file that open_text() has opened.
 std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedText opened,
                                                const DocumentOptions& options);
 
@@ -76,9 +79,9 @@ class DocumentReader {
   std::uint64_t finished_bytes_ = 0;
 };
 
-// The document, its field taken out of JSON and its UTF-8 repaired. Nothing for an empty
-// text (unless empty lines are kept), and for a broken line of JSON when these are
-// skipped, else an input Error with file and line. Any thread may call it.
+// Takes the text out of JSON and repairs its UTF-8. Returns none for an empty text, unless
+// empty lines are kept, and for a broken line of JSON when broken lines are skipped; when
+// they are not, throws an input Error with file and line. Any thread may call it.
 std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,
                                       DocumentCounts& counts);
 

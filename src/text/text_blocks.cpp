@@ -32,12 +32,12 @@ std::uint64_t TextBlocks::total_size(const std::vector<std::string>& files) {
   return total;
 }
 
-std::vector<std::string> TextBlocks::read(TextBlock&& block) {
-  std::vector<std::string> texts;
+std::vector<Document> TextBlocks::read(TextBlock&& block) {
+  std::vector<Document> documents;
   DocumentCounts counts;
   for (RawDocument& raw : block.documents) {
     if (auto document = read_document(std::move(raw), options_, counts)) {
-      texts.push_back(std::move(document->text));
+      documents.push_back(std::move(*document));
     }
   }
   const std::lock_guard lock(mutex_);
@@ -46,7 +46,7 @@ std::vector<std::string> TextBlocks::read(TextBlock&& block) {
     counts_.first_repaired = counts.first_repaired;
   }
   counts_.add(counts);
-  return texts;
+  return documents;
 }
 
 DocumentCounts TextBlocks::counts() const {

@@ -1,6 +1,6 @@
-// The text of many files in blocks of about a megabyte, so that several threads can
-// work on files of any size. Plain text is cut after a newline; each record of JSON
-// lines is a text of its own.
+// Divides the text of many files into blocks of about a megabyte, so that several threads can
+// work on files of any size. Plain text is cut after a newline; each record of JSON lines is a
+// document of its own.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,8 @@
 namespace fathom {
 
 struct TextBlock {
-  std::vector<RawDocument> documents;  // one for plain text, one a record for JSON lines
-  std::size_t bytes = 0;               // of these, as they are in the unpacked file
+  std::vector<RawDocument> documents;  // one for plain text, one per record for JSON lines
+  std::size_t bytes = 0;               // of the documents in the unpacked file
   std::uint64_t number = 0;            // of the block, from 0
 };
 
@@ -26,12 +26,12 @@ class TextBlocks {
   // `field`: the key that holds a record's text.
   TextBlocks(std::vector<std::string> files, std::string field);
 
-  // The next block, in the order of the files; false at the end. Where blocks end depends
+  // Cuts the next block, in the order of the files; false at the end. Where blocks end depends
   // on the files alone. Safe to call from any thread. Throws the Errors of open_text().
   bool cut(TextBlock& block);
-  // The texts of a block. Safe to call from any thread. Throws those of read_document().
-  std::vector<std::string> read(TextBlock&& block);
-  // Bytes of the files read so far, as they are on the disk. Safe from any thread.
+  // The texts of a block. Safe to call from any thread. Throws the Errors of read_document().
+  std::vector<Document> read(TextBlock&& block);
+  // Bytes of the files on disk read so far. Safe to call from any thread.
   std::uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   // Of the blocks read so far.
   DocumentCounts counts() const;
@@ -55,7 +55,7 @@ class TextBlocks {
   std::uint64_t finished_bytes_ = 0;
   std::uint64_t blocks_ = 0;  // cut so far
   DocumentCounts counts_;
-  // Threads finish blocks in any order; the first repair is that of the first block.
+  // Threads finish blocks in any order: the block of counts_.first_repaired.
   std::uint64_t first_repaired_block_ = std::numeric_limits<std::uint64_t>::max();
 };
 

@@ -76,8 +76,9 @@ std::string compression_report(const Tokenizer& tokenizer, const TokenizerTrainC
     TextBlocks blocks(std::move(files), config.text_field);
     const auto bound = static_cast<std::uint64_t>(config.report_mb) << 20;
     for (TextBlock block; total.bytes < bound && blocks.cut(block);) {
-      for (const auto& text : blocks.read(std::move(block)))
-        count_lines(tokenizer, text, total, languages);
+      for (const Document& document : blocks.read(std::move(block))) {
+        count_lines(tokenizer, document.text, total, languages);
+      }
     }
     report += row(path, total);
   }

@@ -124,8 +124,9 @@ PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Imp
       Counting sink(counters[static_cast<std::size_t>(thread)]);
       Workspace workspace(splitter.pre_tokenizer);
       for (TextBlock block; take(block);) {
-        for (const auto& text : blocks.read(std::move(block)))
-          splitter.pieces(text, workspace, sink);
+        for (const Document& document : blocks.read(std::move(block))) {
+          with_location(document.source, [&] { splitter.pieces(document.text, workspace, sink); });
+        }
       }
     });
     table.add(counters);

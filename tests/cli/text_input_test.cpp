@@ -1,6 +1,8 @@
 // Commands that read text, from the outside: what is read, refused or told.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/tiny_run.h"
 #include "io/packed.h"
 
@@ -83,6 +85,30 @@ TEST_F(TextInput, TrainTellsOfStrayBytes) {
   EXPECT_THAT(
       outcome.err,
       HasSubstr("1 bytes in 1 texts are not UTF-8 (the first: " + (dir_ / "a.txt") + ":2)"));
+}
+
+// Errors of the tokenizer name the place of the text.
+TEST_F(TextInput, ErrorsOfTheTokenizerNameFileAndLine) {
+  auto json = nlohmann::json::parse(read_file(dir_ / "t.json"));
+  json["normalizer"] = {
+      {"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(1000, 'a')}};
+  const std::string grows = write("grows.json", json.dump());
+  const std::string text = write("a.txt", "one\n" + std::string(20'000, 'a') + "\n");
+  const std::string plain = dir_ / "t.json";
+  for (const auto& [arguments, place] : std::vector<std::pair<std::vector<std::string>, int>>{
+           {{"tokenizer", "encode", grows, text}, 2},
+           {{"tokenizer", "train", text, "--like", grows, "--out", dir_ / "u.json"}, 1}}) {
+    const Outcome outcome = fathom(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err,
+                HasSubstr(fmt::format("error: {}:{}: the tokenizer's normalizer", text, place)));
+  }
+  const std::string ids = write("a.ids", "65\n[65, 9999]\n");
+  EXPECT_THAT(fathom({"tokenizer", "decode", plain, ids}).err,
+              HasSubstr("error: " + ids + ":2: 9999 is not a token id of this tokenizer"));
+  write("a.ids", "65\n\n6x5\n");
+  EXPECT_THAT(fathom({"tokenizer", "decode", plain, ids}).err,
+              HasSubstr("error: " + ids + ":3: 'x5' is not a token id"));
 }
 
 // An output line for each input line, whatever the bytes.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <map>
@@ -128,7 +129,34 @@ TEST(Prepare, BrokenLinesAreCountedOnlyWhenAskedFor) {
               HasSubstr("1 broken lines are left out (the first: " + (dir / "j.jsonl") + ":3)"));
 }
 
-// What `data prepare` prints: text of one source and split, by hand.
+TEST(Prepare, DocumentsThatTheTokenizerFailsOnNameFileAndLineOrAreCounted) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  write_file(config.sources[0].paths[0], "fine\nbad one\nfine too\nbad two\n");
+  DocumentEncoder encoder = byte_encoder();
+  const auto bytes = encoder.encode;
+  encoder.encode = [bytes](std::string_view text, std::vector<std::int32_t>& ids) {
+    bytes(text, ids);
+    if (text.starts_with("bad")) fail_input("too many steps");
+  };
+  const std::string place = config.sources[0].paths[0] + ":2";
+  EXPECT_EQ(
+      input_error_of([&] { prepare_data(config, encoder); }),
+      place + ": too many steps; mend the document or set skip_broken_lines = true for source 'a'");
+  EXPECT_FALSE(std::filesystem::exists(config.output));
+  config.sources[0].skip_broken_lines = true;
+  const PrepareReport report = prepare_data(config, encoder);
+  EXPECT_EQ(report.manifest.sources[0].counts(Split::train), (ShardCounts{2, 4 + 8 + 2, 12}));
+  EXPECT_THAT(summary(report), HasSubstr("2 documents that the tokenizer cannot encode are left "
+                                         "out (the first: " +
+                                         place + ")"));
+  encoder.encode = [](std::string_view, std::vector<std::int32_t>&) { fail_runtime("broken"); };
+  EXPECT_EQ(runtime_error_of([&] { prepare_data(config, encoder, Overwrite::yes); }), "broken");
+}
+
+// The output of `data prepare` for one source and split, computed by hand.
 TEST(Prepare, SummaryHasDocumentsBytesTokensAndTheirRatio) {
   const TempDir dir;
   PrepareConfig config = sample_config(dir);
@@ -171,11 +199,13 @@ TEST(Prepare, WhatWasMendedOrFoundInAnyPackingIsSaid) {
   config.sources[0].paths = {dir / "in"};
   write_file(dir / "in/a.ndjson", "{\"x\": NaN, \"text\": \"one\"}\n{\"text\": \"t\xffwo\"}\n");
   write_file(dir / "in/b", "three");
+  write_file(dir / "in/nothing", "");
   const PrepareReport report = prepare_data(config, byte_encoder());
   EXPECT_EQ(report.manifest.sources[0].counts(Split::train), (ShardCounts{3, 3 + 6 + 5 + 3, 14}));
   EXPECT_THAT(
       summary(report),
       HasSubstr("1 bytes in 1 texts are not UTF-8 (the first: " + (dir / "in/a.ndjson") + ":2)"));
+  EXPECT_THAT(summary(report), HasSubstr("1 empty documents are left out"));
   write_file(dir / "in/c", "%PDF-1.7");
   EXPECT_EQ(input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); }),
             (dir / "in/c") + ": holds a PDF document; convert it to text");
@@ -238,6 +268,22 @@ TEST(Prepare, LinkedOutputIsWrittenThrough) {
   EXPECT_TRUE(std::filesystem::exists(dir / "real/manifest.json"));
   prepare_data(config, byte_encoder(), Overwrite::yes);
   EXPECT_TRUE(std::filesystem::is_symlink(dir / "out"));
+}
+
+// As `cat text | fathom data prepare` with /dev/stdin, or a shell's <(...), names one.
+TEST(Prepare, OpenPipesAreRead) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "one\ntwo\n", 8), 8);
+  close(ends[1]);
+  config.sources[0].paths = {"/dev/fd/" + std::to_string(ends[0])};
+  const PrepareReport report = prepare_data(config, byte_encoder());
+  close(ends[0]);
+  EXPECT_EQ(report.manifest.sources[0].counts(Split::train).documents, 2);
 }
 
 // A tokenizer of bytes with these special tokens.

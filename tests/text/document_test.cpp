@@ -175,15 +175,22 @@ TEST(Documents, BrokenLinesNameFileAndLineOrAreCounted) {
 }
 
 TEST(Documents, CountsAddUpAndKeepTheFirst) {
-  DocumentCounts all{1, 2, 0, 0, "a:1", ""};
-  all.add({1, 1, 1, 5, "b:1", "b:2"});
-  all.add({0, 0, 1, 1, "", "c:2"});
+  DocumentCounts all{1, 2, 0, 0, "a:1", "", 0, ""};
+  all.add({1, 1, 1, 5, "b:1", "b:2", 0, ""});
+  all.add({0, 0, 1, 1, "", "c:2", 0, ""});
   EXPECT_EQ(all.broken_lines, 2);
   EXPECT_EQ(all.empty_documents, 3);
   EXPECT_EQ(all.repaired_documents, 2);
   EXPECT_EQ(all.replaced_bytes, 6);
   EXPECT_EQ(all.first_broken, "a:1");
   EXPECT_EQ(all.first_repaired, "b:2");
+  DocumentCounts unencoded;
+  unencoded.add_unencoded(2, "d:1");
+  all.add(unencoded);
+  unencoded.first_unencoded = "e:1";
+  all.add(unencoded);
+  EXPECT_EQ(all.unencoded_documents, 4);
+  EXPECT_EQ(all.first_unencoded, "d:1");
 }
 
 TEST(Documents, FilesFollowOneAnotherAndProgressIsThatOfTheDisk) {

@@ -18,8 +18,9 @@ using testing::ElementsAre;
 std::vector<std::string> blocks_of(TextBlocks& blocks) {
   std::vector<std::string> all;
   for (TextBlock block; blocks.cut(block);) {
-    const auto texts = blocks.read(std::move(block));
-    all.insert(all.end(), texts.begin(), texts.end());
+    for (Document& document : blocks.read(std::move(block))) {
+      all.push_back(std::move(document.text));
+    }
   }
   return all;
 }
