@@ -79,13 +79,17 @@ constexpr Magic magics[] = {
 };
 // clang-format on
 
-// Words of four letters may stand anywhere in a text: these need more to be believed.
+// Formats that begin with a word, which a text may begin with too. A byte that no text has
+// follows soon in the format: a length, a version, a size.
+constexpr std::string_view words[] = {"ARROW1",   "FEA1",   "ORC",    "PAR1", "GGUF",
+                                      "AT&TFORM", "GIF87a", "GIF89a", "OggS", "fLaC"};
+
+// Whether more than the magic itself speaks for the format.
 bool confirmed(const Magic& magic, std::string_view sample) {
   if (magic.bytes == "{\"") return sample.substr(3, 5) == "\0\0\0\0\0"sv;
   if (magic.bytes == "ftyp") return sample.starts_with("\0\0"sv);
   if (magic.bytes == "WEBP" || magic.bytes == "WAVE") return sample.starts_with("RIFF");
-  if (magic.bytes == "ORC" || magic.bytes == "GGUF" || magic.bytes == "PAR1" ||
-      magic.bytes == "OggS") {
+  if (std::ranges::find(words, magic.bytes) != std::end(words)) {
     const auto next = sample.substr(magic.bytes.size(), 16);
     return std::any_of(next.begin(), next.end(),
                        [](unsigned char c) { return c < 0x09 || c >= 0x80; });
@@ -125,8 +129,8 @@ std::optional<ForeignContent> foreign_content(std::string_view sample) {
   }
   if (auto wide = wide_text(sample)) return wide;
   // A zero byte or two may stray into a text; binary data are full of them.
-  const auto zeros = std::count(sample.begin(), sample.end(), '\0');
-  if (static_cast<std::size_t>(zeros) * 200 > sample.size()) {
+  const auto zeros = static_cast<std::size_t>(std::count(sample.begin(), sample.end(), '\0'));
+  if (zeros > 2 && zeros * 200 > sample.size()) {
     return ForeignContent{"binary data", leave_out};
   }
   return std::nullopt;
@@ -147,21 +151,24 @@ JsonLayout json_layout(std::string_view sample, bool whole) {
   const std::string_view inside = sample.substr(1);
   const std::size_t next = inside.find_first_not_of(space);
   const char second = next == std::string_view::npos ? '\0' : inside[next];
-  if (sample[0] == '[') return second == '{' ? JsonLayout::spread : JsonLayout::none;
-  if (sample[0] != '{' || (second != '"' && second != '}')) return JsonLayout::none;
+  const bool array = sample[0] == '[' && second == '{';
+  const bool object = sample[0] == '{' && (second == '"' || second == '}');
+  if (!array && !object) return JsonLayout::none;
   const std::size_t end = json_value_end(sample);
   if (end == std::string_view::npos) return JsonLayout::none;
+  if (array) return JsonLayout::spread;
   // An object that goes on beyond the sample is taken for a long line of JSON.
-  const std::string_view object = sample.substr(0, end);
-  if (object.find('\n') != std::string_view::npos) return JsonLayout::spread;
+  if (sample.substr(0, end).find('\n') != std::string_view::npos) return JsonLayout::spread;
   const std::string_view after = sample.substr(end);
   const std::size_t rest = after.find_first_not_of(" \t\r");
   if (rest == std::string_view::npos) {
     return whole || end == sample.size() ? JsonLayout::lines : JsonLayout::none;
   }
-  return after[rest] == '\n'  ? JsonLayout::lines
-         : after[rest] == '{' ? JsonLayout::spread
-                              : JsonLayout::none;
+  if (after[rest] == '\n') return JsonLayout::lines;
+  // Objects side by side, or in a list that lacks its brackets.
+  const std::size_t other = after.find_first_not_of(" \t\r\n,", rest);
+  return other != std::string_view::npos && after[other] == '{' ? JsonLayout::spread
+                                                                : JsonLayout::none;
 }
 
 }  // namespace fathom

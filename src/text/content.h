@@ -1,4 +1,4 @@
-// What a file holds, told from its first bytes (after unpacking).
+// Recognises the content of a file by its first bytes (after unpacking).
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace fathom {
 
-// First bytes to look at for the functions below.
+// Length of the samples below.
 inline constexpr std::size_t content_sample_bytes = 64 << 10;
 
 // Content that isn't text, for a message "PATH: holds NAME; REMEDY".
@@ -17,20 +17,20 @@ struct ForeignContent {
   std::string remedy;  // what to do about it
 };
 
-// Known file formats, UTF-16 and UTF-32, and other binary data (many zero bytes);
-// nothing for text.
+// Recognises known file formats, UTF-16 and UTF-32, and other binary data by its zero
+// bytes; none for text.
 std::optional<ForeignContent> foreign_content(std::string_view sample);
 
-// Text that is clearly no UTF-8: most of its bytes beyond ASCII are invalid, and there
-// are more than a few. The remedy names the likely encoding.
+// Recognises text that is clearly not UTF-8: most of its non-ASCII bytes are invalid, and
+// there are more than a few. The remedy names the likely encoding.
 std::optional<ForeignContent> foreign_encoding(std::string_view sample);
 
 enum class JsonLayout {
   none,    // not JSON
-  lines,   // a JSON object a line
-  spread,  // JSON over several lines, or an array of objects
+  lines,   // one JSON object per line
+  spread,  // an object over several lines, objects without line breaks between them, or an array
 };
-// Only the first value is looked at. `whole`: the sample is the whole file.
+// Decides by the first value. `whole`: the sample is the whole file.
 JsonLayout json_layout(std::string_view sample, bool whole);
 
 }  // namespace fathom

@@ -32,13 +32,18 @@ TEST(Content, KnownFormatsAreNamed) {
                     "ftypmp42"s),
             "a video or image (MP4 family)");
   EXPECT_EQ(name_of("RIFF\x24\x08\0\0WAVE"s), "a WAV recording");
+  EXPECT_EQ(name_of("GIF89a\x01\0\x01\0\x80\0\0"s), "a GIF image");
+  EXPECT_EQ(name_of("fLaC\0\0\0\x22"s), "a FLAC recording");
+  EXPECT_EQ(name_of("ARROW1\0\0"s), "an Arrow file");
+  EXPECT_EQ(name_of("AT&TFORM\0\x01"s), "a DjVu document");
 }
 
 TEST(Content, WordsThatBeginLikeAFormatAreText) {
   for (const char* text :
        {"", "a", "ORCHIDS bloom", "PAR1 and PAR2 are files of parity", "WARC/ is",
         "GGUF is a format of models", "OggS begins a page", "From ftyp to moov", "MZ is the mark",
-        "12345678{\"a\"", "\xe4\xb8\xad\xe6\x96\x87"}) {
+        "GIF89a is a format of images", "fLaC marks a stream", "ARROW1", "FEA1 is its forerunner",
+        "AT&TFORM begins DjVu", "12345678{\"a\"", "\xe4\xb8\xad\xe6\x96\x87"}) {
     EXPECT_EQ(name_of(text), "text") << text;
   }
 }
@@ -61,9 +66,10 @@ TEST(Content, WideEncodingsAreNamedWithAndWithoutAMark) {
   EXPECT_EQ(foreign_content("\xff\xfeh\0"s)->remedy, "convert it with `iconv -f UTF-16 -t UTF-8`");
 }
 
-TEST(Content, ManyZeroBytesAreBinaryAndOneIsNot) {
+TEST(Content, ManyZeroBytesAreBinaryAndTwoAreNot) {
   EXPECT_EQ(name_of("some\0\0\0bytes"s), "binary data");
-  EXPECT_EQ(name_of(std::string(300, 'a') + '\0' + std::string(300, 'a')), "text");
+  EXPECT_EQ(name_of("a line\0\0with two"s), "text");
+  EXPECT_EQ(name_of(std::string(800, 'a') + std::string(3, '\0')), "text");
 }
 
 TEST(Encoding, TextOfAnotherEncodingIsToldFromStrayBytes) {
@@ -106,12 +112,16 @@ TEST(JsonLayout, OneObjectALineIsToldFromTheRest) {
   EXPECT_EQ(layout("{\"a\": [\n1]}"), spread);
   EXPECT_EQ(layout("[\n {\"text\": \"a\"}]"), spread);
   EXPECT_EQ(layout("{\"a\": 1} {\"a\": 2}"), spread);
+  EXPECT_EQ(layout("{\"a\": 1},\n{\"a\": 2}"), spread);
+  EXPECT_EQ(layout("[{\"a\": \"cut of"), spread);
   EXPECT_EQ(layout(""), none);
   EXPECT_EQ(layout(" \n"), none);
   EXPECT_EQ(layout("text"), none);
   EXPECT_EQ(layout("{name} is a placeholder"), none);
   EXPECT_EQ(layout("{\"quoted\" words} and more"), none);
   EXPECT_EQ(layout("{\"a\": 1} and more"), none);
+  EXPECT_EQ(layout("{\"a\": 1}, and more"), none);
+  EXPECT_EQ(layout("[{{cite}}] as wikis have it"), none);
   EXPECT_EQ(layout("[Music]"), none);
   EXPECT_EQ(layout("\"a string\""), none);
 }
