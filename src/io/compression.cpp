@@ -12,7 +12,7 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t input_bytes = 256 << 10;
-constexpr int max_layers = 4;  // of packing
+constexpr int max_layers = 4;  // of compression
 
 class UnpackingReader : public ByteReader {
  public:
@@ -60,8 +60,8 @@ class UnpackingReader : public ByteReader {
       in_part_ = decoder_->decode(input_, out) == Decoder::Status::more;
     } catch (const std::runtime_error& problem) {
       if (parts_ > 0 && part_bytes_ == 0) fail_garbage();
-      fail_input("{}: the compressed data are damaged near byte {}: {}", name_, file_position(),
-                 problem.what());
+      fail_input("{}: the compressed data cannot be unpacked near byte {}: {}", name_,
+                 file_position(), problem.what());
     }
     part_bytes_ += room - out.size();
     // A full buffer may have left some of the output inside the decoder.
@@ -95,7 +95,7 @@ std::unique_ptr<PeekReader> unpack(std::unique_ptr<ByteReader> bytes, const std:
   auto reader = std::make_unique<PeekReader>(std::move(bytes));
   for (int layer = 0; auto decoder = make_decoder(reader->peek(packed_magic_bytes)); ++layer) {
     if (layer == max_layers) {
-      fail_input("{}: packed more than {} times over; unpack it first", name, max_layers);
+      fail_input("{}: compressed more than {} times over; unpack it first", name, max_layers);
     }
     reader = std::make_unique<PeekReader>(
         std::make_unique<UnpackingReader>(std::move(reader), std::move(decoder), name));

@@ -4,6 +4,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,7 +20,7 @@ unsigned piece(std::size_t size) {
   return static_cast<unsigned>(std::min<std::size_t>(size, 1u << 30));
 }
 
-// Takes `used` bytes off the front of `in` and `made` off the front of `out`.
+// Removes `used` bytes from the front of `in` and `made` from the front of `out`.
 void advance(std::string_view& in, std::size_t used, std::span<char>& out, std::size_t made) {
   in.remove_prefix(used);
   out = out.subspan(made);
@@ -53,8 +54,8 @@ class ZstdDecoder : public Decoder {
  public:
   ZstdDecoder() : stream_(ZSTD_createDStream(), &ZSTD_freeDStream) {
     if (!stream_) throw std::bad_alloc();
-    // A window of 128 MB at most, as the zstd tool accepts unless told otherwise: a
-    // damaged header cannot make us take more.
+    // At most a window of 128 MB, the default of the zstd tool, so that a damaged header
+    // cannot demand more memory.
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, 27);
   }
   void start() override { ZSTD_DCtx_reset(stream_.get(), ZSTD_reset_session_only); }
@@ -63,6 +64,9 @@ class ZstdDecoder : public Decoder {
     ZSTD_outBuffer output{out.data(), out.size(), 0};
     const std::size_t status = ZSTD_decompressStream(stream_.get(), &output, &input);
     advance(in, input.pos, out, output.pos);
+    if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) {
+      throw std::runtime_error("its window is larger than 128 MB; pack it again without --long");
+    }
     if (ZSTD_isError(status)) throw std::runtime_error(ZSTD_getErrorName(status));
     return status == 0 ? Status::ended : Status::more;
   }
@@ -75,8 +79,8 @@ class XzDecoder : public Decoder {
  public:
   ~XzDecoder() override { lzma_end(&stream_); }
   void start() override {
-    // Room for the largest dictionary of the presets (64 MB) many times over; a damaged
-    // header cannot ask for more.
+    // Many times the largest dictionary of the presets (64 MB), so that a damaged header
+    // cannot demand more memory.
     constexpr std::uint64_t memory_bytes = std::uint64_t{1} << 30;
     if (lzma_stream_decoder(&stream_, memory_bytes, 0) != LZMA_OK) throw std::bad_alloc();
   }
