@@ -97,7 +97,8 @@ bool get_as(const ConfigTable& table, const toml::table& toml_table, std::string
 ConfigTable ConfigTable::load(const std::string& path, std::span<const std::string> overrides) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  const bool empty = file && file.peek() == std::ifstream::traits_type::eof() && !file.bad();
+  if (!empty && !(file && text << file.rdbuf())) {
     fail_input("{}: cannot read this config file; check the path", path);
   }
   return parse(text.str(), path, overrides);

@@ -201,15 +201,17 @@ TEST(Config, ErrorsNameFileLineAndRemedy) {
   EXPECT_THAT(error_of("", {"steps"}), testing::HasSubstr("write it as key=value"));
 }
 
-TEST(Config, MissingFileIsAnInputError) {
-  try {
-    ConfigTable::load("/nonexistent/run.toml");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::input);
-    EXPECT_STREQ(error.what(),
-                 "/nonexistent/run.toml: cannot read this config file; check the path");
+TEST(Config, MissingFilesAndDirectoriesAreInputErrorsAndEmptyFilesAreNot) {
+  for (const std::string& path : {std::string("/nonexistent/run.toml"), testing::TempDir()}) {
+    try {
+      ConfigTable::load(path);
+      ADD_FAILURE() << path;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      EXPECT_EQ(error.what(), path + ": cannot read this config file; check the path");
+    }
   }
+  EXPECT_TRUE(ConfigTable::load("/dev/null").keys().empty());
 }
 
 }  // namespace
