@@ -13,11 +13,17 @@ Loader::Loader(std::shared_ptr<const Sampler> sampler, const LoaderOptions& opti
               options.rank < options.ranks,
           "a loader with batch size {}, prefetch {}, rank {} of {}", options.batch_size,
           options.prefetch, options.rank, options.ranks);
-  start();
+  const std::int64_t first = next_sample_ + options_.rank * options_.batch_size;
+  thread_ = std::thread([this, first] { produce(first); });
 }
 
 Loader::~Loader() {
-  stop();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
 }
 
 Batch Loader::next() {
@@ -29,33 +35,6 @@ Batch Loader::next() {
   next_sample_ += options_.batch_size * options_.ranks;
   changed_.notify_all();
   return batch;
-}
-
-LoaderState Loader::state() const {
-  return {next_sample_, sampler_->fingerprint()};
-}
-
-void Loader::seek(std::int64_t next_sample) {
-  stop();
-  next_sample_ = next_sample;
-  start();
-}
-
-void Loader::start() {
-  stopping_ = false;
-  const std::int64_t first = next_sample_ + options_.rank * options_.batch_size;
-  thread_ = std::thread([this, first] { produce(first); });
-}
-
-void Loader::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-  ready_.clear();
-  failure_ = nullptr;
 }
 
 void Loader::produce(std::int64_t first) {

@@ -1,9 +1,9 @@
-// Training batches, made ahead of time by a thread of its own.
+// Training batches, which a thread makes ahead of time.
 //
 // The samples are dealt to the data-parallel ranks in blocks of a micro-batch:
 // micro-batch m of rank r holds samples [g, g + B) with g = (m * ranks + r) * B,
-// counted from where the run stands. All ranks together so take the same samples in
-// the same order however many they are, as long as a step's batch is the same.
+// counted from `first_sample`. So all ranks together take the same samples in the same
+// order for any number of ranks, as long as a step's batch is the same.
 #pragma once
 
 #include <condition_variable>
@@ -19,15 +19,9 @@
 namespace fathom {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 1;       // sequences a micro-batch of one rank
+  std::int64_t batch_size = 1;       // sequences per micro-batch of one rank
   std::int64_t rank = 0, ranks = 1;  // data-parallel
   std::int64_t prefetch = 4;         // batches made ahead, at least 1
-};
-
-// All that a checkpoint keeps of the loader; the same on every rank.
-struct LoaderState {
-  std::int64_t next_sample = 0;   // global index
-  std::uint64_t fingerprint = 0;  // Sampler::fingerprint()
 };
 
 class Loader {
@@ -38,16 +32,13 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // The next micro-batch of this rank. Rethrows what went wrong while it was made.
+  // The next micro-batch of this rank. Rethrows an exception of the thread that made it.
   Batch next();
-  // Where the run stands after the batches that next() gave (not those made ahead).
-  LoaderState state() const;
-  // Goes on from there. The fingerprint is not compared: that is the caller's.
-  void seek(std::int64_t next_sample);
+  // Global index of the first sample that next() has not returned yet on any rank. A
+  // checkpoint stores it as the next run's `first_sample`. Batches made ahead do not count.
+  std::int64_t next_sample() const { return next_sample_; }
 
  private:
-  void start();
-  void stop();
   void produce(std::int64_t first);
 
   std::shared_ptr<const Sampler> sampler_;

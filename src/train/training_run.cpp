@@ -135,7 +135,7 @@ TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
   }
   step.learning_rate = plan_.learning_rate(at(elapsed_seconds));
   learner_.queue_gradients(micro_batches, targets);
-  position_.next_sample = loader_->state().next_sample;
+  position_.next_sample = loader_->next_sample();
   ++position_.steps;
   position_.tokens += plan_.tokens_per_step;
   step.after = position_;

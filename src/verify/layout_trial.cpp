@@ -118,7 +118,7 @@ class TrialRun {
       micro_batches.push_back(memory.upload(learner_.context(), batch));
     }
     const RunPosition before = position_;
-    position_.next_sample = loader_->state().next_sample;
+    position_.next_sample = loader_->next_sample();
     position_.tokens += plan_.tokens_per_step;
     record.samples.push_back(in_global_order(ranks_, samples, batches_.size()));
     record.losses.push_back(learner_.compute_gradients(micro_batches, targets).loss);
