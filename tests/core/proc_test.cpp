@@ -5,11 +5,14 @@
 
 #include <fstream>
 
+#include "io/temp_dir.h"
+
 namespace fathom {
 namespace {
 
 TEST(Proc, ValuesAreFoundByTheirWholeKey) {
-  const std::string path = testing::TempDir() + "proc_test.txt";
+  const test::TempDir directory;
+  const std::string path = directory / "proc_test.txt";
   std::ofstream(path) << "no colon\n"
                          "MemAvailableNot:    1 kB\n"
                          "MemAvailable:  2048 kB\n"
@@ -25,7 +28,6 @@ TEST(Proc, ValuesAreFoundByTheirWholeKey) {
   EXPECT_EQ(proc_text(path, "empty"), "");
   EXPECT_EQ(proc_text(path, "absent"), "");
   EXPECT_EQ(proc_text(path + ".absent", "flags"), "");
-  std::remove(path.c_str());
 }
 
 TEST(Proc, ThisProcessHasMemory) {

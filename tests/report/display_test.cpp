@@ -1,4 +1,4 @@
-// The line of a run when stderr is no terminal.
+// The progress line of a run when stderr is not a terminal.
 #include "report/display.h"
 
 #include <gmock/gmock.h>

@@ -11,20 +11,17 @@
 #include <filesystem>
 #include <fstream>
 
+#include "io/temp_dir.h"
 #include "report/tensorboard.h"
 
 namespace fathom {
 namespace {
 
-std::string fresh_file(const std::string& name) {
-  const std::string path = testing::TempDir() + "metrics_test_" + name;
-  std::filesystem::remove_all(path);
-  return path;
-}
+using test::read_file;
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+std::string fresh_file(const std::string& name) {
+  static const test::TempDir directory("metrics");
+  return directory / name;
 }
 
 MetricsRecord record_of(std::int64_t step) {
@@ -67,7 +64,7 @@ TEST(Metrics, ResumingCutsLaterStepsAndHalfLines) {
   EXPECT_EQ(read_file(path), "");
 }
 
-// A run that went back twice: what follows a later step belongs to a past that is done again.
+// A run that resumed from earlier steps twice: records after the last kept step are cut off.
 TEST(Metrics, ResumingCutsFromTheFirstLaterStep) {
   const std::string path = fresh_file("back_twice");
   {

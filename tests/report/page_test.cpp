@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/temp_dir.h"
 #include "report/embedded.h"
 #include "report/html.h"
 
@@ -34,7 +35,7 @@ Page page_of(std::vector<SectionPart> parts) {
   return {"a page", {{"Part one", std::move(parts)}}};
 }
 
-// What chart.js parses: the text between the script tags, as a browser ends it.
+// The text that chart.js parses: everything up to the end tag, as a browser finds it.
 nlohmann::json data_of(const std::string& page, int chart = 1) {
   const std::string open =
       "<script type=\"application/json\" id=\"chart-" + std::to_string(chart) + "\">";
@@ -192,11 +193,9 @@ TEST(Page, IsSelfContained) {
 }
 
 TEST(Page, IsWritten) {
-  const std::string path = testing::TempDir() + "fathom_page_test.html";
-  write_page(path, page_of({small_chart()}));
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(text, page_html(page_of({small_chart()})));
+  const test::TempDir directory;
+  write_page(directory / "page.html", page_of({small_chart()}));
+  EXPECT_EQ(test::read_file(directory / "page.html"), page_html(page_of({small_chart()})));
 }
 
 }  // namespace

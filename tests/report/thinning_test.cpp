@@ -16,7 +16,7 @@ struct Line {
   std::vector<double> x, y;
 };
 
-// A loss of so many steps, with noise that needs no generator.
+// The loss of a number of steps, with noise that is computed without a generator.
 Line losses(std::size_t steps) {
   Line line;
   for (std::size_t step = 1; step <= steps; ++step) {

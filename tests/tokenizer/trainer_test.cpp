@@ -7,13 +7,19 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "io/temp_dir.h"
 #include "tokenizer/piece_counter.h"
 
 namespace fathom {
 namespace {
 
+std::string temporary(const std::string& name) {
+  static const test::TempDir directory("trainer");
+  return directory / name;
+}
+
 std::string sample(const std::string& name, int lines) {
-  const std::string path = testing::TempDir() + name;
+  const std::string path = temporary(name);
   std::ofstream file(path);
   for (int i = 0; i < lines; ++i) {
     file << "the quick brown fox " << i << " jumps, over 北京 and 上海大学 the lazy dog\n";
@@ -42,7 +48,7 @@ TEST(Trainer, ResultDoesNotDependOnThreads) {
 // Words that occur once each, more of them than 16 MB hold, around some that repeat. "ZZ"
 // is the first and the last word.
 std::string many_words(const std::string& name) {
-  const std::string path = testing::TempDir() + name;
+  const std::string path = temporary(name);
   std::ofstream file(path);
   file << "ZZ\n";
   for (int i = 0; i < 300000; ++i) {
