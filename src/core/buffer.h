@@ -40,9 +40,9 @@ class Buffer {
 };
 
 // Stack-like memory of fixed capacity: tensors are taken in order and given back
-// by returning to an earlier mark. It never grows; what it would need is found
-// by running the same code on an Arena of the meta device, which has no limit,
-// and reading its peak. Memory is not cleared between uses.
+// by returning to an earlier mark. It never grows. To learn the capacity that some code
+// needs, run that code on an Arena of the meta device, which has no limit, and read its
+// peak. Memory is not cleared between uses.
 class Arena {
  public:
   Arena() = default;
@@ -64,7 +64,7 @@ class Arena {
   std::size_t capacity_ = 0, used_ = 0, peak_ = 0;
 };
 
-// Gives back what was taken from the arena during its lifetime.
+// Gives back all that was taken from the arena during this object's lifetime.
 class ArenaScope {
  public:
   explicit ArenaScope(Arena& arena) : arena_(arena), mark_(arena.mark()) {}

@@ -59,7 +59,7 @@ class ConfigTable {
   std::optional<std::vector<ConfigTable>> tables(std::string_view key) const;
 
   std::vector<std::string> keys() const;
-  // "run.toml:12: train.steps": where `key` of this table stands, for messages.
+  // "run.toml:12: train.steps": the place of `key` in this table, for messages.
   std::string where(std::string_view key) const;
 
  private:
@@ -68,7 +68,7 @@ class ConfigTable {
   std::shared_ptr<const Node> node_;
 };
 
-// The candidate nearest to `word` by edit distance; empty when none is near.
+// The candidate with the smallest edit distance to `word`; empty when all are far.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 namespace detail {

@@ -20,38 +20,38 @@ enum class Determinism : std::uint8_t {
   reproducible,  // never, at a cost of speed and workspace
 };
 
-// What becomes of the operations' outputs.
+// Whether anybody reads the operations' outputs.
 enum class Outputs {
   kept,
-  // Nobody looks at them: an operation may compute them many times over, also where it
-  // adds to them, to find out by measurement which way is the fastest.
+  // Nobody does: an operation may run several times, also one that adds to its output, to
+  // measure which of its algorithms is the fastest.
   discarded,
 };
 
-// How long the library's algorithms for a matrix product are looked through.
+// How many of the library's algorithms for a matrix product are measured.
 enum class AlgorithmSearch {
-  usual,       // the ones that it proposes first
-  exhaustive,  // all that it proposes: what the device gives for that shape at all
+  usual,       // those that the library proposes first
+  exhaustive,  // all that it proposes, to find the device's best rate for that shape
 };
 
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
-  Arena workspace;          // scratch of the operation that runs; empty between operations
+  Arena workspace;          // scratch of the running operation; empty between operations
   Determinism determinism = Determinism::fastest;
   Outputs outputs = Outputs::kept;
   AlgorithmSearch search = AlgorithmSearch::usual;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
-  Trace* trace = nullptr;  // where what the stream does is noted (core/trace.h); null: nowhere
-  // As what it is noted; and whether it runs beside the computing, which it should leave the
-  // GPU's multiprocessors to.
+  Trace* trace = nullptr;  // records the work of the stream (core/trace.h); null: no record
+  // Lane of this stream in the trace. The communication lane overlaps compute and must leave
+  // the GPU's multiprocessors to it.
   TraceLane lane{};
-  // Handles and plans of the libraries that compute on a GPU, this context's alone. Operations
-  // take them from a pool at first use (ops/cuda/libraries.h).
+  // Handles and plans of the GPU libraries, owned by this context alone. Operations take them
+  // from a pool at first use (ops/cuda/libraries.h).
   std::shared_ptr<void> libraries;
 
-  // Workspace for the largest scratch of any operation but attention, for which
-  // ops::attention_workspace says: panels of converted operands on the CPU, cuBLASLt's on a GPU.
+  // Largest scratch of any operation except attention: panels of converted operands on the
+  // CPU, cuBLASLt's workspace on a GPU. ops::attention_workspace gives attention's.
   static constexpr std::size_t default_workspace = std::size_t{64} << 20;
 
   explicit Context(Device device_, std::size_t workspace_bytes = default_workspace)

@@ -32,8 +32,8 @@ std::string to_string(Device device);
 // when this build or machine lacks the device.
 Device parse_device(const std::string& text);
 
-// Zero-filled memory, aligned to 64 bytes (CPU) or 256 (CUDA). Throws a run-time
-// Error with the size when there is not enough. On meta: null.
+// Zero-filled memory, aligned to 64 bytes (CPU) or 256 (CUDA); null on meta. Throws a
+// run-time Error with the size when there is not enough.
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* data) noexcept;
 
@@ -41,23 +41,23 @@ void release(Device device, void* data) noexcept;
 // work is done when the call returns.
 using Stream = void*;
 
-// Copies bytes between any two devices of which at most one kind is CUDA, in
-// the order of `stream`. On the CPU: a memcpy.
+// Copies bytes in the order of `stream`; both devices may be the CPU, either may be CUDA.
+// On the CPU: a memcpy. Does nothing when either device is meta.
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes,
                 Stream stream);
 
 // Blocks until the work queued on `stream` is done.
 void synchronize(Device device, Stream stream);
 
-// Bytes of its memory that nobody has taken; 0: not known (any device but CUDA's).
+// Free memory of a CUDA device in bytes; 0 (unknown) for other devices.
 std::size_t free_memory(Device device);
 
-// What a person calls it: "NVIDIA H200", "cpu".
+// Name for people: "NVIDIA H200", "cpu".
 std::string device_name(Device device);
 
 namespace cuda {
 int device_count();  // 0 without CUDA, a driver or a GPU
-// Why device `index` cannot be used; empty: it can.
+// Why device `index` cannot be used; empty when it can.
 std::string problem(int index);
 std::string device_name(int index);
 std::size_t free_memory(int device);

@@ -111,7 +111,7 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::value;
 
-// Throws a run-time Error that names `dtype`; defined in tensor.cpp.
+// Throws a run-time Error with the name of `dtype`; defined in tensor.cpp.
 [[noreturn]] void fail_not_floating(DType dtype);
 
 // Calls f(float{}) or f(bfloat16{}): the switch of every operation that works on

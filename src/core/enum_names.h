@@ -1,5 +1,5 @@
-// Enums by name. An enum takes part when `enum_names(E)` returns the names of its values
-// in order, from 0 on, as a span of std::string_view.
+// Names of enum values. `enum_names(E)` returns them for an enum E as a span of
+// std::string_view, ordered by value from 0.
 #pragma once
 
 #include <algorithm>

@@ -9,7 +9,7 @@
 namespace fathom::log {
 namespace {
 
-// The terminal is one for the process, and so is this state.
+// A process has one terminal, and so one of these.
 struct Terminal {
   std::mutex mutex;
   std::string status;
@@ -20,7 +20,7 @@ Terminal& terminal() {
   return t;
 }
 
-// Characters of UTF-8 text count once, so that a cut never splits one.
+// Counts characters of UTF-8, not bytes, and never cuts one in two.
 std::string cut_to_width(const std::string& line) {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return line;

@@ -10,8 +10,8 @@ namespace fathom::log {
 
 enum class Level { info, warning, error };
 
-// Writes one line, clearing a progress bar that stands on the terminal first.
-// Safe to call from any thread.
+// Writes one line. A progress bar on the terminal is cleared before it and drawn again
+// after it. Safe to call from any thread.
 void write(Level level, const std::string& line);
 
 template <class... Args>
@@ -23,8 +23,8 @@ void warning(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// The line at the bottom of the terminal that is rewritten in place; empty
-// removes it. Does nothing when standard error is no terminal.
+// Sets the line at the bottom of the terminal, which is rewritten in place; an empty one
+// removes it. Does nothing when standard error is not a terminal.
 void set_status(const std::string& line);
 bool stderr_is_terminal();
 

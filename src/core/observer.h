@@ -1,5 +1,5 @@
-// Watching the operations that run: how `fathom bench` times each of them inside a
-// real training step, without the layers knowing.
+// Lets `fathom bench` time each operation inside a real training step, without the
+// layers knowing.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,19 @@ struct Context;
 
 // One call of an operation.
 struct Operation {
-  std::string name;             // its function's: "add_rmsnorm"
-  std::vector<Tensor> tensors;  // its arguments in their order; those left out are absent here too
-  // An output is read as well: added to, or overwritten in place.
-  bool in_place = false;
-  // Runs it, any number of times: it owns copies of the arguments, the memory stays the
-  // caller's.
+  std::string name;             // of its function: "add_rmsnorm"
+  std::vector<Tensor> tensors;  // its arguments in order, without those that were left out
+  bool in_place = false;        // an output is also an input: added to, or overwritten
+  // Runs the operation; may be called any number of times. It holds copies of the arguments;
+  // their memory stays the caller's.
   std::function<void(Context&)> run;
 };
 
-// Set as Context::observer, it is handed every operation in place of its running.
+// Set as Context::observer, it receives every operation instead of the operation running.
 class OperationObserver {
  public:
   virtual ~OperationObserver() = default;
-  // Has to call operation.run(context) once.
+  // Must call operation.run(context) at least once.
   virtual void observe(Context& context, const Operation& operation) = 0;
 };
 

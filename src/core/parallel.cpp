@@ -1,6 +1,6 @@
-// This file alone is compiled without the thread sanitizer (see CMakeLists.txt):
-// it cannot see libgomp's barriers, so the two orderings that a parallel region
-// gives, fork before bodies and bodies before join, are announced by hand.
+// Compiled without the thread sanitizer, as the only file (see CMakeLists.txt): the
+// sanitizer cannot see libgomp's barriers. So this file announces the two orderings of a
+// parallel region by hand: fork before bodies, bodies before join.
 #include "core/parallel.h"
 
 #include <omp.h>

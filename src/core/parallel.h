@@ -1,5 +1,5 @@
-// Work spread over the CPU's cores. The threads are OpenMP's, the runtime that
-// oneDNN uses too, so that both share one pool and never fight for cores.
+// Work spread over the CPU's cores, on OpenMP's threads. oneDNN uses OpenMP too, so both
+// share one pool and do not compete for cores.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +34,15 @@ void on_each_thread(F&& f, int threads = 0) {
       &call);
 }
 
-// The part of [0, count) that falls to `thread`, in whole grains: fixed by the
-// arguments alone, so results do not depend on timing.
+// The part of [0, count) for `thread`, in whole grains. It depends on the arguments alone,
+// so results do not depend on timing.
 struct Range {
   std::int64_t begin, end;
 };
 Range split_range(std::int64_t count, int thread, int threads, std::int64_t grain = 1);
 
-// f(begin, end) over disjoint ranges that cover [0, count), each a multiple of
-// `grain` long but the last; on the calling thread alone when count <= grain.
+// f(begin, end) over disjoint ranges that cover [0, count). The length of each but the last
+// is a multiple of `grain`. Runs on the calling thread alone when count <= grain.
 template <class F>
 void parallel_for(std::int64_t count, std::int64_t grain, F&& f) {
   if (count <= 0) return;

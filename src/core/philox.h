@@ -1,7 +1,7 @@
 // Philox4x32-10, the counter-based generator of Salmon et al., "Parallel Random
 // Numbers: As Easy as 1, 2, 3" (SC 2011): the number at a counter is a pure
-// function of (key, counter), so what a run draws depends on what it fills, not
-// on the order or the rank that fills it.
+// function of (key, counter), so a value depends on its place (a weight, a sample), not
+// on the order in which places are filled or on the rank that fills them.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Philox {
   };
 
   std::uint64_t key;     // usually the run's seed
-  std::uint64_t stream;  // what is filled: a parameter's name hash, a data source
+  std::uint64_t stream;  // one for each use: the hash of a parameter's or data source's name
 
   // The four words at counter `index`.
   FATHOM_HOST_DEVICE Block operator()(std::uint64_t index) const {
@@ -56,8 +56,7 @@ struct Philox {
   }
 };
 
-// FNV-1a, to make a Philox stream out of a name. Fixed for ever: checkpoints and
-// reproducibility lean on it.
+// FNV-1a: the Philox stream of a name. Must never change: old checkpoints depend on it.
 constexpr std::uint64_t stream_of(const char* text, std::size_t length) {
   std::uint64_t hash = 0xcbf29ce484222325ull;
   for (std::size_t i = 0; i < length; ++i) {

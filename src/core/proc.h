@@ -1,4 +1,4 @@
-// Figures that the kernel gives in the text files of /proc, a line each.
+// Values in the text files of /proc, one "key: value" a line.
 #pragma once
 
 #include <cstddef>

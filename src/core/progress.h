@@ -9,7 +9,7 @@
 
 namespace fathom {
 
-// "1.5 GB", "12 s", "3 min 20 s": figures as people read them.
+// Amounts for people: "1.50 GB", "12 s", "3 min 20 s".
 std::string human_bytes(double bytes);
 std::string human_seconds(double seconds);
 std::string human_count(double count);  // "12.3M"

@@ -7,7 +7,7 @@
 namespace fathom {
 namespace {
 
-// A handler may touch nothing else; signals belong to the process, and so does this.
+// Global because signals belong to the process; a handler may write no other type.
 volatile std::sig_atomic_t first_signal = 0;
 
 extern "C" void note_signal(int signal) {
@@ -21,7 +21,7 @@ extern "C" void note_signal(int signal) {
 
 constexpr std::array signals{SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
-// Is there for the signals alone.
+// The thread that handles the signals does nothing else.
 void sleep_until(std::stop_token end) {
   std::mutex mutex;
   std::condition_variable_any never;

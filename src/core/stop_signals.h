@@ -7,13 +7,13 @@
 
 namespace fathom {
 
-// While one lives, the first of them is only noted; a second SIGINT ends the process at
-// once, as it would have without us. SIGHUP stays ignored where it was (nohup). SIGPIPE is
-// ignored: training outlives the reader of its messages. One a process.
+// While this object lives, the first signal is recorded for received(); a SIGINT after it
+// ends the process at once. An ignored SIGHUP (nohup) stays ignored. SIGPIPE is ignored:
+// training outlives the reader of its messages. At most one object a process.
 //
-// They come to a thread of its own, and neither to the one that makes it nor to those that
-// are made while it lives: oneDNN's f32 products point the stack pointer at a buffer on the
-// heap, and a signal's frame would be written over what lies before that.
+// A thread of its own handles the signals. The thread that makes the object, and all threads
+// made while it lives, block them: oneDNN's f32 products point the stack pointer at a buffer
+// on the heap, and a signal's frame would overwrite the memory before that buffer.
 class StopSignals {
  public:
   StopSignals();
@@ -21,7 +21,7 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // The signal that came first, or 0.
+  // The first signal, or 0.
   int received() const;
 
  private:

@@ -1,6 +1,6 @@
-// Queues of work beside the main one, events that order them, and host memory that
-// copies to and from a device need not wait for. On the CPU work is done when a call
-// returns, so there a stream is null and an event has always happened.
+// Streams beside the default one, events that order their work, and host memory for
+// asynchronous copies. On the CPU work is done when a call returns: a stream is null there,
+// and every event has been reached.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace fathom {
 
-// Whose thread blocks a GPU starts first where several streams have some that wait.
+// Where several streams have waiting thread blocks, a GPU starts those of high priority first.
 enum class StreamPriority { usual, high };
 
-// A further stream of a device; work on it waits for nothing but events.
+// A further stream of a device. Its work waits only for events and for its own earlier work.
 class OwnedStream {
  public:
   explicit OwnedStream(Device device, StreamPriority priority = StreamPriority::usual);
@@ -29,7 +29,7 @@ class OwnedStream {
   Stream stream_ = nullptr;
 };
 
-// A point in a stream's work. Until it is first recorded it counts as reached.
+// A point in a stream's work. An event that was never recorded counts as reached.
 class Event {
  public:
   explicit Event(Device device);
@@ -38,9 +38,9 @@ class Event {
       : device_(other.device_), event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&&) = delete;
 
-  void record(Stream stream);       // after all that is queued there now
-  void block(Stream stream) const;  // what is queued there from now on waits for it
-  void wait() const;                // the calling thread waits for it
+  void record(Stream stream);       // behind all work queued on `stream` so far
+  void block(Stream stream) const;  // work queued on `stream` from now on waits for the event
+  void wait() const;                // blocks the calling thread until the event is reached
   bool reached() const;
 
  private:
@@ -48,8 +48,8 @@ class Event {
   void* event_ = nullptr;  // a cudaEvent_t; null on the CPU
 };
 
-// Zero-filled host memory for copies to and from `device`: page-locked where that is a
-// GPU, so that they run beside the host and the device's other work.
+// Zero-filled host memory for copies to and from `device`. For a GPU it is page-locked, so
+// that copies overlap the work of the host and of the device.
 class HostBuffer {
  public:
   HostBuffer() = default;

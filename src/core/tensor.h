@@ -1,9 +1,8 @@
-// Tensor: a view of memory that somebody else owns (a Buffer or an Arena).
+// Tensor: a view of memory that a Buffer or an Arena owns.
 //
-// Row-major with up to 4 dimensions. The last dimension is contiguous; the rows
-// of that dimension may lie `row_stride` elements apart, so that a range of
-// columns of a matrix (the queries inside a fused QKV product) is a Tensor too.
-// Passed by value.
+// Row-major with up to 4 dimensions. The last dimension is contiguous. Consecutive rows
+// are `row_stride` elements apart, so a range of columns of a matrix (the queries inside a
+// fused QKV product) is a Tensor too. Passed by value.
 #pragma once
 
 #include <array>
@@ -57,8 +56,8 @@ struct Tensor {
   bool contiguous() const { return row_stride == cols() || rows() <= 1; }
   std::size_t bytes() const { return static_cast<std::size_t>(elements()) * size_of(dtype); }
 
-  // The same memory seen as another shape with as many elements. A view whose
-  // rows are apart keeps its last dimension. Throws otherwise.
+  // The same memory as another shape with as many elements. A tensor that is not contiguous
+  // must keep its last dimension. Throws otherwise.
   Tensor view(Shape shape) const;
   // Columns [begin, begin + count) of every row.
   Tensor columns(std::int64_t begin, std::int64_t count) const;

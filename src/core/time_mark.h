@@ -1,4 +1,4 @@
-// How long a device's work took, by its own clock.
+// Measures the time of a device's work by the device's own clock.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,8 @@
 
 namespace fathom {
 
-// A point in a stream's work and the time at which the device came to it: on CUDA an event,
-// on the CPU, where work is done when a call returns, the clock.
+// A point in a stream's work, and the time at which the device reached it: a CUDA event, or
+// on the CPU, where work is done when a call returns, a time of the steady clock.
 class TimeMark {
  public:
   explicit TimeMark(Device device);
@@ -20,9 +20,9 @@ class TimeMark {
   }
   ~TimeMark();
 
-  void record(Stream stream);  // after all that is queued there now
-  // Seconds from `earlier`, recorded on the same stream before; waits until the device has
-  // come here. A GPU resolves about half a microsecond.
+  void record(Stream stream);  // behind all work queued on `stream` so far
+  // Seconds since `earlier`, which was recorded on the same stream before. Waits until the
+  // device reaches this mark. The resolution of a GPU is about half a microsecond.
   double seconds_since(const TimeMark& earlier) const;
 
  private:

@@ -1,9 +1,9 @@
-// Trace: what a rank does and when, for Chrome's and Perfetto's viewer and for sums.
-// Whoever works with a Context whose `trace` is set marks stretches of its stream with
-// TraceSpan; without one that costs a look at a pointer.
+// Trace: the work of a rank over time, for the viewers of Chrome and Perfetto and for sums.
+// Code marks stretches of a Context's stream with TraceSpan. When Context::trace is null, a
+// span costs one comparison.
 //
-// Times are seconds of this machine's monotonic clock, on a GPU taken by the stream when
-// it gets there, so that queueing ahead does not show.
+// Times are seconds of this machine's monotonic clock. On a GPU the stream takes them when it
+// reaches the mark, so the time between queueing and running does not count.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,16 @@
 namespace fathom {
 
 enum class TraceKind : std::uint8_t {
-  pipeline,  // a step's forwards and backwards together, with the waiting between
+  pipeline,  // all forwards and backwards of a step, and the waits between them
   forward,   // of one micro-batch through one part of the model
   backward,
-  communication,  // a collective, with the waiting for the others in it
-  join,           // for a collective of the communication lane: what of it is not hidden
+  communication,  // a collective, including its wait for other ranks
+  join,           // compute waits for a collective of the communication lane: its exposed part
   wait,           // for a message of another stage
   update,         // the optimizer
 };
 
-// Which of a rank's streams did it.
+// Streams of a rank.
 enum class TraceLane : std::uint8_t { compute, communication };
 
 class Trace {
@@ -35,7 +35,7 @@ class Trace {
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
 
-  // A moment of the stream; any thread.
+  // Records the time at which the stream gets here; returns its index. Any thread may call.
   std::size_t mark(Stream stream);
   void add(TraceLane lane, TraceKind kind, const char* name, int number, std::size_t begin,
            std::size_t end);
@@ -47,7 +47,7 @@ class Trace {
     int number;        // micro-batch, layer or bucket; −1: none
     double begin, end;
   };
-  // Everything so far, in the order of its ends; waits for a device to get there.
+  // All spans so far in the order in which they ended. Waits for the device to reach them.
   std::vector<Span> spans() const;
 
  private:
@@ -69,7 +69,7 @@ class Trace {
   std::vector<Entry> entries_;
 };
 
-// From its construction to its end, in what its context's stream does.
+// Records its own lifetime as a span of the context's stream.
 class TraceSpan {
  public:
   TraceSpan(const Context& context, TraceKind kind, const char* name, int number = -1)
@@ -92,8 +92,8 @@ class TraceSpan {
   std::size_t begin_ = 0;
 };
 
-// The spans as Chrome's trace events, one JSON object a line: process `rank` named
-// `name`. `offset` seconds are added to the times.
+// The spans as Chrome's trace events, one JSON object a line, under the process number
+// `rank` and the process name `name`. `offset` seconds are added to all times.
 std::string chrome_events(const std::vector<Trace::Span>& spans, int rank, const std::string& name,
                           double offset);
 

@@ -30,7 +30,7 @@ TEST(CudaLibrary, AMissingOneSaysWhatToDo) {
                     HasSubstr("FATHOM_CUDA_LIBRARIES")));
 }
 
-// A library that is there on any machine stands in for one of another version.
+// A library that every machine has takes the place of one of another version.
 TEST(CudaLibrary, AnotherVersionLacksFunctions) {
   const cuda::Library library("libm.so.6");
   double (*cosine)(double) = nullptr;

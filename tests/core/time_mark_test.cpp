@@ -20,7 +20,7 @@ TEST(TimeMark, OfTheCpuIsTheClocks) {
   EXPECT_EQ(begin.seconds_since(begin), 0);
 }
 
-// What the host does beside the device does not count.
+// The host's work beside the device does not count.
 TEST(TimeMark, OfAGpuIsTheDevices) {
   if (cuda::device_count() == 0) GTEST_SKIP() << "no GPU";
   constexpr Device device{DeviceType::cuda, 0};

@@ -1,4 +1,4 @@
-// What is noted of a stream's work, and how viewers get it.
+// The records of a stream's work, and the file for viewers.
 #include "core/trace.h"
 
 #include <gmock/gmock.h>
