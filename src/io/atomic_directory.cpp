@@ -46,8 +46,8 @@ void fsync_tree(const std::string& directory) {
   fsync_directory(directory);
 }
 
-// A lock on `directory` while the returned file is open; -1 when another process has
-// it, or its file system knows no locks.
+// Locks `directory` while the returned file is open; -1 when another process holds the
+// lock, or when the file system does not support locks.
 int try_lock(const std::string& directory) {
   const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0 || flock(file, LOCK_EX | LOCK_NB) == 0) return file;
@@ -55,7 +55,7 @@ int try_lock(const std::string& directory) {
   return -1;
 }
 
-// The entries beside `path` that name_beside() named so.
+// The entries beside `path` whose names name_beside() made.
 std::vector<std::string> found_beside(const std::string& path, std::string_view mark) {
   const std::string prefix = fs::path(path).filename().string() + std::string(mark);
   std::vector<std::string> found;
@@ -67,7 +67,7 @@ std::vector<std::string> found_beside(const std::string& path, std::string_view 
   return found;
 }
 
-// Temporaries of `path` that nobody writes into any more.
+// Temporaries of `path` into which no process writes any more.
 void remove_abandoned(const std::string& path) {
   for (const std::string& temporary : found_beside(path, temporary_mark)) {
     const int lock = try_lock(temporary);
@@ -78,18 +78,19 @@ void remove_abandoned(const std::string& path) {
   }
 }
 
-// Ends replacements that were cut short: the old directory gets its name back where
-// the new one did not get it, and is removed where it did.
+// Completes interrupted replacements: if the new directory did not get the name, the old
+// one gets it back, otherwise the old one is removed.
 void finish_replacements(const std::string& path, const OwnFiles& own) {
   for (const std::string& old : found_beside(path, old_mark)) {
     const int lock = open(old.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0) continue;
-    // Whoever is between the two renames just now holds the lock.
+    // A process that is between the two renames now holds the lock.
     if (flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
       if (exists(path)) {
         remove_own_files(old, own);
       } else if (std::rename(old.c_str(), path.c_str()) == 0) {
-        log::warning("{}: is the earlier directory again: its replacement was cut short", path);
+        log::warning(
+            "{}: restored to the earlier directory, because its replacement was interrupted", path);
       }
     }
     close(lock);
@@ -103,7 +104,7 @@ void finish_replacements(const std::string& path, const OwnFiles& own) {
 }
 
 // A directory cannot be renamed onto one that is not empty. The attempt changes nothing,
-// and its error tells whether this is all that was in the way.
+// and its error tells whether there was any other obstacle.
 void try_rename(const std::string& path) {
   const std::string target = name_beside(path, temporary_mark);
   std::error_code error;
@@ -120,7 +121,7 @@ void copy_mode(const std::string& from, const std::string& to) {
   if (stat(from.c_str(), &status) == 0) chmod(to.c_str(), status.st_mode & 07777);
 }
 
-// The parents of `path` that are missing.
+// The missing parents of `path`.
 std::vector<std::string> missing_parents(const std::string& path) {
   std::vector<std::string> missing;
   for (std::string parent = parent_of(path); !exists(parent); parent = parent_of(parent)) {
@@ -177,7 +178,7 @@ void AtomicDirectory::make_temporary() {
   lock_ = try_lock(temporary_);
 }
 
-// Afterwards the old directory has the temporary's name.
+// Exchanges the names: the old directory then has the temporary's name.
 void AtomicDirectory::swap_in() {
   if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
     return;
@@ -199,7 +200,7 @@ void AtomicDirectory::commit() {
   fsync_tree(temporary_);
   const bool swap = exists(path_);
   if (swap) {
-    // Without names of own files nothing was to be replaced: somebody made it meanwhile.
+    // Without names of own files the path was free at first: another process made it since.
     if (replaced_.empty()) fail_to_replace(path_, EEXIST);
     if (!fs::is_directory(path_)) fail_to_replace(path_, ENOTDIR);
     copy_mode(path_, temporary_);

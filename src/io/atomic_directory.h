@@ -1,5 +1,5 @@
 // Directories that appear whole or not at all, even when the machine stops in the
-// middle.
+// middle of writing.
 #pragma once
 
 #include <string>
@@ -18,13 +18,13 @@ namespace fathom {
 // without that call (NFS among others) gets two renames: the old one aside to
 // `<path>.old-<pid>-<n>`, then the new one in place. When the machine stops between
 // them, `path` is missing and the old one lies aside, complete: the next
-// AtomicDirectory or require_replaceable() of that path gives it its name back.
+// AtomicDirectory or require_replaceable() of that path renames it back.
 class AtomicDirectory {
  public:
-  // Throws an input Error when something is at `path`.
+  // Throws an input Error when `path` exists.
   explicit AtomicDirectory(std::string path);
-  // Replaces an existing directory; as require_replaceable(). Files of others that
-  // appear in it before the commit are kept, in the directory aside.
+  // Replaces an existing directory. Throws the Errors of require_replaceable(). Files of
+  // others that appear in it before the commit are kept, in `<path>.kept-<pid>-<n>`.
   AtomicDirectory(std::string path, OwnFiles replaced);
   ~AtomicDirectory();  // without commit(): removes the temporary and its content
   AtomicDirectory(AtomicDirectory&&) noexcept;
@@ -45,15 +45,13 @@ class AtomicDirectory {
   bool committed_ = false;
 };
 
-// Tests, before long work, that AtomicDirectory(path, own) can be made and committed;
-// gives a directory its name back whose replacement was cut short. Throws an input
-// Error when `path` is no directory, holds other files than `own`, or cannot be
-// renamed, as a mount point.
+// Tests, before long work, that AtomicDirectory(path, own) can be made and committed, and
+// finishes or undoes a replacement that was cut short. Throws an input Error when `path` is
+// not a directory, holds other files than `own`, or cannot be renamed (a mount point).
 void require_replaceable(const std::string& path, const OwnFiles& own);
 
-// Removes what killed processes left in `directory` under temporary names of
-// AtomicFile and AtomicDirectory. Only for who holds the directory's lock. Returns
-// how many.
+// Removes temporaries of AtomicFile and AtomicDirectory that killed processes left in
+// `directory`. The caller must hold the directory's lock. Returns the number removed.
 int remove_stale_temporaries(const std::string& directory);
 
 }  // namespace fathom

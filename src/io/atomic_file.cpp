@@ -26,8 +26,8 @@ void rename_or_fail(const std::string& from, const std::string& to) {
   }
 }
 
-// Where AtomicFile writes: a temporary that is renamed, except where the output cannot
-// be replaced by a file of its own.
+// The place where AtomicFile writes: a temporary that is renamed at the end, or the output
+// itself if a file cannot replace it (a device, a pipe).
 struct Place {
   std::string path, written_to;
   int flags;  // of open()
@@ -38,7 +38,7 @@ Place place_of(const std::string& path) {
   struct stat status {};
   const bool found = stat(place.c_str(), &status) == 0;
   if (found && S_ISDIR(status.st_mode)) {
-    fail_input("{}: is a directory, and a file is to be written; choose another path", path);
+    fail_input("{}: is a directory; name a file to write", path);
   }
   std::error_code error;
   if (found && S_ISREG(status.st_mode) && std::filesystem::is_symlink(place, error)) {
@@ -52,7 +52,7 @@ Place place_of(const std::string& path) {
 }
 
 // Gives a temporary the owner and the mode of the file that it replaces. Only root can
-// give files away; others keep what is theirs.
+// change an owner; for other users the file stays their own.
 void copy_owner_and_mode(const std::string& from, const std::string& to) {
   struct stat status {};
   if (stat(from.c_str(), &status) != 0) return;
@@ -120,7 +120,8 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 void FileWriter::overwrite(std::uint64_t offset, std::span<const std::byte> bytes) {
   require(offset + bytes.size() <= size_, "{}: overwriting bytes that were not written yet", path_);
   if (sequential_) {
-    fail_input("{}: is no regular file, and its beginning is written last; write to a file", path_);
+    fail_input("{}: is not a regular file, and its beginning is written last; write to a file",
+               path_);
   }
   flush();
   write_fully(offset, bytes);
@@ -128,7 +129,7 @@ void FileWriter::overwrite(std::uint64_t offset, std::span<const std::byte> byte
 
 void FileWriter::close() {
   flush();
-  // /dev/full and pipes cannot be flushed to a disk, and need not be.
+  // Devices such as /dev/full and pipes cannot be flushed to a disk, and need not be.
   const bool failed = fsync(file_) != 0 && errno != EINVAL && errno != EROFS;
   const int problem = errno;
   const bool close_failed = ::close(std::exchange(file_, -1)) != 0;
@@ -176,7 +177,7 @@ std::uint64_t free_disk_bytes(const std::string& path) {
     place = place.parent_path();
   }
   const auto space = std::filesystem::space(place, error);
-  if (error) fail_runtime("{}: cannot ask for its disk's free space: {}", path, error.message());
+  if (error) fail_runtime("{}: cannot query the free space of its disk: {}", path, error.message());
   return space.available;
 }
 

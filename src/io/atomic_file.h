@@ -1,7 +1,7 @@
 // Files that appear whole or not at all, even when the machine stops in the middle:
 // written under a temporary name beside the target, flushed to the disk, then renamed. Every
-// failure (a full disk, say) is a runtime Error that names the file and the reason; the temporary
-// is removed and what stood under the target's name before stays as it was.
+// failure (a full disk, say) is a runtime Error that names the file and the reason; it removes the
+// temporary and leaves an older file of the target's name unchanged.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class FileWriter {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  // Replaces bytes that were written before; for headers with totals in them.
+  // Replaces bytes written before, such as a header that holds totals.
   void overwrite(std::uint64_t offset, std::span<const std::byte> bytes);
   void close();  // flush, fsync, close
 
@@ -38,15 +38,15 @@ class FileWriter {
 
   std::string path_;
   int file_ = -1;
-  std::uint64_t size_ = 0;     // including what is in the buffer
-  std::uint64_t flushed_ = 0;  // of these, written to the file
+  std::uint64_t size_ = 0;     // including the buffer
+  std::uint64_t flushed_ = 0;  // written to the file so far
   bool sequential_ = false;    // FIFOs and devices have no positions to write at
   std::string buffer_;
 };
 
 // A file that replaces an existing one keeps its owner and mode. A symbolic link is
-// written through. A FIFO or a device is written into, from the first byte on, as is the
-// open file that /dev/stdout leads to. A directory is refused with an input Error.
+// written through. Into a FIFO, a device, or the open file behind /dev/stdout the bytes go
+// directly, without a temporary. A directory is refused with an input Error.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);
@@ -69,9 +69,9 @@ class AtomicFile {
 
 void write_file_atomically(const std::string& path, std::string_view content);
 
-// Held while a run writes to `directory` (created when absent): a lock on
-// `<directory>/.lock`, released by the operating system when the process ends. A
-// second holder gets an input Error that names the first one's pid and host.
+// A lock on `<directory>/.lock`, held while a run writes to `directory` (created when
+// absent). The operating system releases it when the process ends. A second process gets an
+// input Error with the pid and the host of the first.
 class DirectoryLock {
  public:
   explicit DirectoryLock(std::string directory);
@@ -83,10 +83,9 @@ class DirectoryLock {
   int file_ = -1;
 };
 
-// Bytes that can still be written on the disk of `path`, which need not exist
-// yet (its nearest existing parent counts).
+// Free bytes on the disk of `path`; when that does not exist, of its nearest existing parent.
 std::uint64_t free_disk_bytes(const std::string& path);
-// Throws a runtime Error when fewer than `bytes` are free; `what` says for what.
+// Throws a runtime Error when fewer than `bytes` are free; `what` names the output.
 void require_free_disk(const std::string& path, std::uint64_t bytes, std::string_view what);
 
 void fsync_directory(const std::string& path);

@@ -13,18 +13,18 @@ namespace fathom {
 class ByteReader {
  public:
   virtual ~ByteReader() = default;
-  // Fills the front of `out` and returns how many bytes; 0 only at the end.
+  // Fills the front of `out` and returns the number of bytes; 0 only at the end.
   virtual std::size_t read(std::span<char> out) = 0;
-  // Bytes of the file on disk used so far, for progress.
+  // Bytes of the file on disk read so far, for progress.
   virtual std::uint64_t file_position() const = 0;
 };
 
-// The bytes of a file as they are on the disk. Throws an input Error when the file
-// cannot be opened; reading throws one when it fails.
+// The bytes of a file as they are on the disk, packed or not. Throws an input Error when
+// the file cannot be opened, and on reading when that fails.
 std::unique_ptr<ByteReader> open_file_bytes(const std::string& path);
 
-// A reader that can look ahead, so that the first bytes decide how the rest is read.
-// Nothing is read twice: a FIFO works as well as a file.
+// A reader that can look ahead, so that a file's first bytes can decide how to read it.
+// Nothing is read twice, so it works on a FIFO too.
 class PeekReader : public ByteReader {
  public:
   explicit PeekReader(std::unique_ptr<ByteReader> source) : source_(std::move(source)) {}
@@ -37,8 +37,8 @@ class PeekReader : public ByteReader {
 
  private:
   std::unique_ptr<ByteReader> source_;
-  std::string ahead_;           // read from the source, not yet by the caller
-  std::size_t ahead_read_ = 0;  // of these, already returned
+  std::string ahead_;           // bytes read from the source to look ahead
+  std::size_t ahead_read_ = 0;  // of these, returned by read()
 };
 
 }  // namespace fathom

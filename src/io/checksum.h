@@ -10,7 +10,7 @@
 
 namespace fathom {
 
-// The checksum of everything passed to update(), however it was cut up.
+// The checksum of all bytes passed to update(), independent of how they were divided.
 class Checksum {
  public:
   Checksum();
@@ -29,10 +29,10 @@ class Checksum {
 
 std::uint64_t checksum_of(std::span<const std::byte> bytes);
 std::uint64_t checksum_of(std::string_view text);
-// Of a whole file, read by mapping it; throws an input Error when unreadable.
+// Checksum of a whole file; throws an input Error when it cannot be read.
 std::uint64_t checksum_of_file(const std::string& path);
 
-// 16 hexadecimal digits, the form in which manifests hold a checksum.
+// 16 hexadecimal digits: the form of checksums in manifests.
 std::string checksum_text(std::uint64_t checksum);
 
 }  // namespace fathom

@@ -1,6 +1,6 @@
-// Files unpacked while they are read, plain or packed with gzip, zstd, xz or bzip2,
-// told apart by their first bytes and never by their names. Memory use does not grow
-// with the file. A damaged or truncated stream is an input Error that names the file.
+// Reads plain files and files packed with gzip, zstd, xz or bzip2. The first bytes decide
+// which it is, never the name. Memory use does not grow with the file. A damaged or
+// truncated file is an input Error that names it.
 #pragma once
 
 #include <memory>
@@ -11,11 +11,11 @@
 namespace fathom {
 
 // The unpacked bytes of a file. A file packed twice is unpacked twice. Several packed
-// parts one after another (as cat, pigz and pzstd make) are read as one, and zero bytes
-// behind a part are padding; other bytes there are an Error, as are a file that cannot
-// be read and damage, which reading finds.
+// parts one after another (cat, pigz and pzstd make them) are read as one. Zero bytes behind
+// a part are padding, other bytes there an Error. Throws an input Error when the file cannot
+// be opened, and on reading when it is damaged.
 std::unique_ptr<PeekReader> open_bytes(const std::string& path);
-// The same for bytes from elsewhere; `name` begins messages.
+// The same for the bytes of another reader; `name` begins the messages.
 std::unique_ptr<PeekReader> unpack(std::unique_ptr<ByteReader> bytes, const std::string& name);
 
 }  // namespace fathom

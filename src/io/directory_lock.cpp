@@ -40,7 +40,7 @@ DirectoryLock::DirectoryLock(std::string directory) {
         "another directory",
         directory, length > 0 ? holder : "another process");
   }
-  // Who holds it, for the message above. Failing to write this is no harm.
+  // Names the holder for the message above. If writing this fails, nothing is lost.
   const std::string holder = this_holder();
   if (ftruncate(file_, 0) != 0 || pwrite(file_, holder.data(), holder.size(), 0) < 0) return;
 }
@@ -49,7 +49,7 @@ DirectoryLock::DirectoryLock(DirectoryLock&& other) noexcept
     : file_(std::exchange(other.file_, -1)) {}
 
 // The file stays: removing it would let a second process lock a new file of the
-// same name while a third one still waits on the old.
+// same name while a third one still waits on the old one.
 DirectoryLock::~DirectoryLock() {
   if (file_ >= 0) close(file_);
 }

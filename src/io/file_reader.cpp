@@ -41,8 +41,8 @@ void FileReader::read(std::uint64_t offset, std::span<std::byte> into) const {
 }
 
 void FileReader::will_need(std::uint64_t offset, std::uint64_t bytes) const {
-  if (bytes == 0) return;  // which would mean all that follows
-  // Advice: a file system that does not take it only reads later.
+  if (bytes == 0) return;  // 0 would mean: to the end of the file
+  // This is advice: a file system that ignores it only reads later.
   posix_fadvise(file_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 

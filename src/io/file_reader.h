@@ -1,5 +1,5 @@
-// A file read at any place, by any number of threads, through plain reads: a disk's error is
-// an Error here, where memory that maps a file would end the process.
+// Reads a file at any offset, from any number of threads. It uses plain reads: when a disk
+// fails, a mapped file would end the process, and this throws an Error.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ class FileReader {
   // Fills `into` with the bytes from `offset` on. Throws an input Error when the file ends
   // before, and a runtime Error when the disk fails.
   void read(std::uint64_t offset, std::span<std::byte> into) const;
-  // Lets the operating system begin to read these bytes.
+  // Asks the operating system to begin reading these bytes.
   void will_need(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:

@@ -24,7 +24,7 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// The path is there, if only as a link that leads nowhere.
+// Whether the path exists, be it a dangling link.
 bool is_there(const std::string& path) {
   struct stat status {};
   return lstat(path.c_str(), &status) == 0;
@@ -119,7 +119,7 @@ std::size_t find_closing(const std::string& text, std::size_t open,
   return std::string::npos;
 }
 
-// Patterns that one entry's braces may give.
+// Limit on the patterns that one entry's braces expand to.
 constexpr std::size_t max_choices = 10'000;
 
 void expand_braces(const std::string& text, std::size_t from, std::vector<std::string>& out) {

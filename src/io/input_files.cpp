@@ -68,7 +68,7 @@ class Finder {
     const std::string left_out =
         hidden_ > 0 ? fmt::format("{} hidden files or directories are left out", hidden_) : "";
     if (found_.empty() && !repeated_directory_) {
-      fail_input("{}: '{}' stands for no file{}; check the path", owner_, entry,
+      fail_input("{}: '{}' matches no file{}; check the path", owner_, entry,
                  left_out.empty() ? "" : " (" + left_out + ")");
     }
     if (!left_out.empty()) {

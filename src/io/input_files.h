@@ -1,5 +1,5 @@
-// The files that a user names: paths, directories and patterns. What a name leads to
-// is read, refused, or noted: nothing is dropped in silence.
+// The files that a user names by paths, directories and patterns. Every file that a name
+// leads to is read, refused, or mentioned in a note: none is dropped silently.
 #pragma once
 
 #include <span>
@@ -11,19 +11,19 @@ namespace fathom {
 
 struct InputFiles {
   std::vector<std::string> paths;        // of the files
-  std::vector<std::string> directories;  // read with all below them
-  std::vector<std::string> notes;        // lines for the user: what was left out, and why
+  std::vector<std::string> directories;  // that are read with everything below them
+  std::vector<std::string> notes;        // lines for the user: files left out, and why
 };
 
-// The files that `entries` stand for: a path, a directory with all below it, or a
-// pattern (io/glob.h), whose directories are read with all below them. Entries come in
-// their order, each one's files by name. Linked files and directories are followed; a
-// directory is entered once and a file read once, under its first name, however many
-// names, links or patterns lead to it. Hidden ones below a directory are left out.
-// These three are noted. A FIFO or device is read when it is named itself. Throws an
-// input Error that begins with `owner` when there are no entries, when one stands for
-// no file, and for a dangling link, an unreadable directory, or a FIFO, socket or
-// device found below a directory or by a pattern.
+// The files of `entries`. An entry is a path or a pattern (io/glob.h); a directory that it
+// names or matches is read with everything below it. Files keep the order of the entries;
+// those of one entry are sorted by name. Links are followed. Notes report three things: a
+// file that several names lead to is read once, under the first; a directory is entered
+// once; hidden files and directories below a directory are left out. A FIFO or device is
+// read when the entry is its path.
+// Throws an input Error that begins with `owner` when there are no entries, when an entry or
+// a choice of its braces matches no file, for a dangling link or an unreadable directory, and
+// for a FIFO, socket or device found below a directory or by a pattern.
 InputFiles find_input_files(std::span<const std::string> entries, std::string_view owner);
 
 }  // namespace fathom

@@ -14,7 +14,7 @@ JsonObject::JsonObject(JsonValue value) : value_(std::move(value)) {
 
 JsonObject JsonObject::parse(std::string_view text, const std::string& source) {
   JsonValue document = JsonValue::parse(text, source);
-  if (!document.is_object()) fail_input("{}: holds no JSON object", source);
+  if (!document.is_object()) fail_input("{}: does not hold a JSON object", source);
   return JsonObject(std::move(document));
 }
 

@@ -1,6 +1,5 @@
-// The fields of a JSON object, checked as they are read (see io/json_value.h): every
-// mistake in a file of somebody else's making becomes one line that names the file
-// and the key.
+// Reads and checks the fields of a JSON object (see io/json_value.h). Every mistake in the
+// file becomes one line that names the file and the key.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +12,17 @@
 
 namespace fathom {
 
-// Cheap to copy. The readers throw an input Error when the key is absent or null or
-// its value has another type; those that begin with find_ return none when it is
-// absent or null.
+// Cheap to copy. Reading throws an input Error when the key is absent or null, or its value
+// has another type. The functions that begin with find_ return none for an absent or null key.
 class JsonObject {
  public:
-  // `source` begins every message. Throws an input Error when the text is no JSON
-  // object.
+  // `source` begins every message. Throws an input Error when the text is not a JSON object.
   static JsonObject parse(std::string_view text, const std::string& source);
   static JsonObject load(const std::string& path);  // `source` is the path
-  // Throws an input Error when the value is no object.
+  // Throws an input Error when the value is not an object.
   explicit JsonObject(JsonValue value);
 
-  bool has(std::string_view key) const { return value_.has(key); }  // and not null
+  bool has(std::string_view key) const { return value_.has(key); }  // false when null
   std::vector<std::string> keys() const { return value_.keys(); }
   const std::string& source() const { return value_.source(); }
 
@@ -62,7 +59,7 @@ class JsonObject {
   JsonValue value_;
 };
 
-// `text` as a JSON string, with its quotes; bytes that are no UTF-8 are replaced.
+// `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD.
 std::string json_quoted(std::string_view text);
 
 }  // namespace fathom

@@ -16,7 +16,7 @@ struct JsonValue::Document {
 
 namespace {
 
-// The parser does not recurse, but who goes through a document afterwards may.
+// The parser does not recurse, but code that walks a document afterwards may.
 void check_depth(std::string_view text, const std::string& source) {
   int depth = 0;
   bool in_string = false;
@@ -38,7 +38,8 @@ void check_depth(std::string_view text, const std::string& source) {
   }
 }
 
-// Appends the path from `from` to `wanted`, found by its address; whether it is there.
+// Appends the path from `from` to `wanted`, found by its address. False when it is not
+// there.
 bool append_path(const Json& from, const Json& wanted, std::string& path) {
   if (&from == &wanted) return true;
   const std::size_t before = path.size();

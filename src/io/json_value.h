@@ -1,7 +1,6 @@
-// The checked JSON reader: a value of a document that somebody else made. Every
-// access checks, and an error names the document and the path of the value in it
-// ("config.json: 'rope_scaling.factor' is \"x\", not a number"). JsonObject
-// (io/json_object.h) reads the fields of one object more briefly.
+// The checked JSON reader. Every access to a value checks its type; the Error names the
+// document and the path of the value in it ("config.json: 'rope_scaling.factor' is \"x\", not
+// a number"). JsonObject (io/json_object.h) is shorter for the fields of one object.
 #pragma once
 
 #include <cstdint>
@@ -18,21 +17,21 @@ namespace fathom {
 // Cheap to copy: all values of a document share it and keep it alive.
 class JsonValue {
  public:
-  // Arrays and objects may be nested this deeply.
+  // Deepest nesting of arrays and objects.
   static constexpr int max_depth = 128;
 
-  // `source` begins every message. Throws an input Error when the text is no JSON
-  // or is nested too deeply.
+  // `source` begins every message. Throws an input Error when the text is not JSON or is
+  // nested too deeply.
   static JsonValue parse(std::string_view text, const std::string& source);
   static JsonValue load(const std::string& path);  // `source` is the path
 
   const std::string& source() const;
-  // Where the value is in its document, such as "model.merges[3]"; empty for the
-  // whole document. Takes time in proportion to the document: for messages.
+  // Path of the value in its document, such as "model.merges[3]"; empty for the whole
+  // document. Searches the document, so use it for messages only.
   std::string path() const;
-  // The value as JSON text, cut short; for messages.
+  // The value as JSON text, shortened for messages.
   std::string shown() const;
-  // Throws an input Error: source, path, `problem` ("is empty").
+  // Throws an input Error made of source, path and `problem` ("is empty").
   [[noreturn]] void refuse(std::string_view problem) const;
 
   bool is_null() const;
@@ -51,15 +50,15 @@ class JsonValue {
                        std::int64_t high = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer() const;
 
-  // Elements of an array; an input Error when it is none.
+  // Elements of an array; throws an input Error when the value is not one.
   std::vector<JsonValue> items() const;
-  // Names of an object's fields in ascending order; an input Error when it is none.
+  // Keys of an object, sorted; throws an input Error when the value is not one.
   std::vector<std::string> keys() const;
 
-  // Fields of an object; an input Error when it is none. A null field counts as
-  // absent in has() and find().
+  // Fields of an object; each throws an input Error when the value is not one. has() and
+  // find() treat a null field as absent.
   bool has(std::string_view key) const;
-  JsonValue at(std::string_view key) const;  // an input Error when the key is missing
+  JsonValue at(std::string_view key) const;  // throws an input Error when the key is missing
   std::optional<JsonValue> find(std::string_view key) const;
   bool boolean_or(std::string_view key, bool fallback) const;
 

@@ -1,4 +1,4 @@
-// Text files a line at a time, or whole; unpacked as io/compression.h does.
+// Reads text files line by line or whole, packed or not (io/compression.h).
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ class LineReader {
   explicit LineReader(const std::string& path);
   explicit LineReader(std::unique_ptr<ByteReader> bytes);
 
-  // The next line without its "\n" (and "\r" before it); false at the end. A last
-  // line without "\n" counts.
+  // Reads the next line, without the "\n" or "\r\n" at its end; false at the end of the file.
+  // The last line needs no "\n".
   bool next(std::string& line);
-  std::uint64_t line_number() const { return line_number_; }  // of the last line, from 1
+  std::uint64_t line_number() const { return line_number_; }  // of the line read last, from 1
   std::uint64_t file_position() const { return bytes_->file_position(); }
 
  private:
@@ -30,11 +30,11 @@ class LineReader {
   std::uint64_t line_number_ = 0;
 };
 
-// Fills `out` unless the end comes first; returns how many bytes.
+// Fills `out`, or less at the end; returns the number of bytes read.
 std::size_t read_fully(ByteReader& bytes, std::span<char> out);
-// All that is left in the reader, as one string.
+// All remaining bytes of the reader.
 std::string read_all(ByteReader& bytes);
-// The whole content of a file as one string.
+// The whole content of a file, unpacked.
 std::string read_text(const std::string& path);
 
 }  // namespace fathom

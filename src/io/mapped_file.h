@@ -1,4 +1,4 @@
-// A file's content as read-only memory.
+// Maps a file's content into read-only memory.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace fathom {
 
-// Maps a whole file. Movable, not copyable; the views live as long as it does.
-// A file that shrinks while it is mapped ends the process when the lost part is
-// touched (the operating system's rule), so map only files that are complete.
+// Maps a whole file. Movable, not copyable; views of its content live as long as it does.
+// When a mapped file shrinks, the operating system ends a process that reads the lost part:
+// map only files that are complete.
 class MappedFile {
  public:
   enum class Access { sequential, random };

@@ -34,8 +34,8 @@ bool is_own(const fs::path& file, const fs::path& directory, const OwnFiles& own
   });
 }
 
-// Everything below `directory`; what a directory holds comes before itself. Links are
-// not followed.
+// Everything below `directory`, the entries of a directory before the directory itself.
+// Links are not followed.
 std::vector<fs::path> content_of(const fs::path& directory) {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
@@ -72,7 +72,7 @@ std::string through_links(const std::string& path) {
 void require_writable_file(const std::string& path) {
   std::error_code error;
   const fs::file_type type = fs::status(path, error).type();
-  // Opening a FIFO or a device can wait for the other end, or be noticed there.
+  // Opening a FIFO or a device can block, or have an effect on the other end.
   if (type == fs::file_type::regular || type == fs::file_type::directory ||
       type == fs::file_type::not_found) {
     AtomicFile given_up(path);
@@ -83,7 +83,7 @@ void require_own_files(const std::string& directory, const OwnFiles& own) {
   std::error_code error;
   if (!fs::exists(directory, error)) return;
   if (!fs::is_directory(directory, error)) {
-    fail_input("{}: is a file, and a directory is to be made here; choose another path", directory);
+    fail_input("{}: is a file; name a directory to make", directory);
   }
   const fs::path top = through_links(directory);
   for (const fs::path& path : content_of(top)) {

@@ -1,8 +1,8 @@
 // safetensors files: 8 bytes of header length (little endian), a JSON header of
 // names, types, shapes and byte ranges, then the tensors' bytes without gaps
-// (https://huggingface.co/docs/safetensors). Reading checks every claim of the
-// header against the file before it believes it, and throws one input Error that
-// names the file, the tensor and what is wrong.
+// (https://huggingface.co/docs/safetensors). Reading checks every number of the header
+// against the file, and throws one input Error that names the file, the tensor and the
+// mistake.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,7 @@
 
 namespace fathom {
 
-// Element types that a file may hold; wider than DType, which lists those that
-// we compute with.
+// Element types of files: more than DType, which lists the types that we compute with.
 enum class StoredType : std::uint8_t {
   boolean,
   u8,
@@ -47,7 +46,7 @@ std::optional<DType> dtype_of_stored(StoredType type);  // none: no DType has th
 
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
-// What a tensor in a file is called and looks like.
+// Name, type and shape of a tensor in a file.
 struct TensorSpec {
   std::string name;
   StoredType type = StoredType::f32;
@@ -63,15 +62,15 @@ struct TensorSpec {
 struct StoredTensor : TensorSpec {
   std::span<const std::byte> data;
 
-  // Entries [begin, begin + count) of the first dimension. Throws a runtime Error
-  // when they are not there.
+  // Entries [begin, begin + count) of the first dimension. Throws a runtime Error when that
+  // range is outside the tensor.
   std::span<const std::byte> rows(std::int64_t begin, std::int64_t count) const;
 };
 
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
-  // Over bytes that the caller keeps alive; `source` names them in errors.
+  // Reads bytes that the caller keeps alive; `source` names them in errors.
   SafetensorsFile(std::span<const std::byte> bytes, const std::string& source);
 
   const std::string& path() const { return path_; }
@@ -112,15 +111,15 @@ class SafetensorsSet {
   std::unordered_map<std::string, const StoredTensor*> tensors_;
 };
 
-// Writes one file, atomically. The tensors are declared first; their bytes then
-// follow in the order of tensors(), which is that of the safetensors libraries
-// (wide element types first, then by name: every tensor is aligned to its element
-// size, and the data start at a multiple of 8).
+// Writes one file atomically. The tensors are declared first; their bytes then follow in
+// the order of tensors(): wide element types first, then by name, as the safetensors
+// libraries do. So every tensor is aligned to its element size, and the data start at a
+// multiple of 8.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,
                     const SafetensorsMetadata& metadata = {});
-  ~SafetensorsWriter();  // without finish(): nothing is left behind
+  ~SafetensorsWriter();  // without finish(): removes the temporary file
   SafetensorsWriter(SafetensorsWriter&&) noexcept;
 
   const std::vector<TensorSpec>& tensors() const;
@@ -146,13 +145,13 @@ struct SafetensorsShard {
 // The metadata that Hugging Face's libraries expect in each shard.
 inline const SafetensorsMetadata hugging_face_metadata{{"format", "pt"}};
 
-// Deals a model's tensors to files: model.safetensors when all fit into `max_shard_bytes`, else
-// model-00001-of-0000N.safetensors and so on. Tensors are dealt in the given order; none is cut.
-// Throws a runtime Error when a name comes twice.
+// Assigns a model's tensors to files: model.safetensors when all fit into `max_shard_bytes`,
+// else model-00001-of-0000N.safetensors and so on. Tensors keep the given order; none is split.
+// Throws a runtime Error when two tensors have the same name.
 std::vector<SafetensorsShard> plan_shards(const std::vector<TensorSpec>& tensors,
                                           std::uint64_t max_shard_bytes);
-// Writes model.safetensors.index.json into `directory`, once the shards are there; nothing for a
-// single file.
+// Writes model.safetensors.index.json into `directory`; call it after the shards are written.
+// A single file needs no index: nothing is written.
 void write_shard_index(const std::string& directory, const std::vector<SafetensorsShard>& shards);
 
 }  // namespace fathom

@@ -12,11 +12,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Follows the parser through the only shape that a header may have:
+// Checks that the header has the only permitted shape:
 //   {"__metadata__": {key: text}, name: {"dtype": text, "shape": [sizes],
 //    "data_offsets": [begin, end]}}
-// Event by event rather than as a tree, so that duplicate names are seen and deep
-// nesting is refused where it begins.
+// It handles the parser's events instead of a tree, so that duplicate names are noticed
+// and deep nesting is refused where it begins.
 class HeaderReader : public nlohmann::json_sax<Json> {
  public:
   HeaderReader(SafetensorsHeader& header, const std::string& source)

@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file as text and as claims: what stands in it,
-// not yet compared with the file. Internal to io.
+// The JSON header of a safetensors file, parsed but not yet compared with the file's size.
+// Internal to io.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,13 @@ struct SafetensorsHeader {
   SafetensorsMetadata metadata;
 };
 
-// Reads the JSON. Throws an input Error that begins with `source` when it is no
-// valid header: not JSON, unknown element type, duplicate name, a number that is
-// no size, anything that the format does not have.
+// Parses the JSON. Throws an input Error that begins with `source` when it is not a valid
+// header: not JSON, an unknown element type, a duplicate name, a number that is not a size,
+// anything that the format does not have.
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& source);
 
-// The header of these tensors laid one after another in the given order, padded
-// with spaces so that the data start at a multiple of 8.
+// The header for these tensors, stored one after another in the given order. Padded with
+// spaces so that the data start at a multiple of 8.
 std::string write_safetensors_header(const std::vector<TensorSpec>& tensors,
                                      const SafetensorsMetadata& metadata);
 

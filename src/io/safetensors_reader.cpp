@@ -18,11 +18,11 @@ namespace {
 // The libraries' own limit; a real header of a thousand tensors is 0.1 MB.
 constexpr std::uint64_t max_header_bytes = 100'000'000;
 
-// Bytes of a tensor with this shape; nothing when it passes 63 bits.
+// Bytes of a tensor with this shape; nullopt when the number needs more than 63 bits.
 std::optional<std::uint64_t> checked_bytes(const TensorSpec& spec) {
   std::uint64_t bytes = size_of(spec.type);
-  // A zero dimension makes the tensor empty, however large the others are; those
-  // must still multiply without overflow, as elements() will do it.
+  // A zero dimension makes the tensor empty, but the others must still multiply without
+  // overflow, as elements() multiplies them.
   for (const std::int64_t dim : spec.shape) {
     if (dim != 0 && bytes > static_cast<std::uint64_t>(INT64_MAX) / static_cast<std::uint64_t>(dim))
       return std::nullopt;
@@ -31,7 +31,7 @@ std::optional<std::uint64_t> checked_bytes(const TensorSpec& spec) {
   return std::find(spec.shape.begin(), spec.shape.end(), 0) == spec.shape.end() ? bytes : 0;
 }
 
-// Compares the header's claims with each other and with the data's true size.
+// Compares the entries of the header with each other and with the size of the data.
 void check_layout(std::vector<HeaderTensor>& tensors, std::uint64_t data_bytes,
                   const std::string& source) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {

@@ -12,20 +12,20 @@ namespace {
 constexpr const char* single_file = "model.safetensors";
 constexpr const char* index_file = "model.safetensors.index.json";
 
-// Tensor name -> shard file, as the index has it.
+// Reads the index: the shard file of each tensor name.
 std::map<std::string, std::string> read_weight_map(const std::string& path) {
   const JsonValue json = JsonValue::load(path);
   const auto weights = json.is_object() ? json.find("weight_map") : std::nullopt;
   if (!weights || !weights->is_object()) {
-    fail_input("{}: has no object 'weight_map', so it is no safetensors index", path);
+    fail_input("{}: has no object 'weight_map', so it is not a safetensors index", path);
   }
   std::map<std::string, std::string> map;
   for (const std::string& name : weights->keys()) {
     const JsonValue shard = weights->at(name);
-    if (!shard.is_text()) fail_input("{}: the shard of tensor '{}' is no file name", path, name);
+    if (!shard.is_text()) fail_input("{}: the shard of tensor '{}' is not a file name", path, name);
     const std::string& file_name = shard.text();
     if (file_name.empty() || file_name == ".." || file_name.find('/') != std::string::npos) {
-      fail_input("{}: the shard of tensor '{}' is '{}', which is no file beside the index", path,
+      fail_input("{}: the shard of tensor '{}' is '{}', which is not a file beside the index", path,
                  name, file_name);
     }
     map.emplace(name, file_name);
@@ -48,7 +48,7 @@ SafetensorsSet::SafetensorsSet(const std::string& path) : path_(path) {
   } else {
     fail_input("{}: holds neither {} nor {}", path, single_file, index_file);
   }
-  if (tensors_.empty()) {  // one file: all it holds
+  if (tensors_.empty()) {  // a single file: all its tensors
     for (const StoredTensor& tensor : files_[0]->tensors()) tensors_.emplace(tensor.name, &tensor);
   }
   for (const auto& [name, tensor] : tensors_) names_.push_back(name);

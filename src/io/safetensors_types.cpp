@@ -14,7 +14,7 @@ struct TypeInfo {
   std::optional<DType> dtype;
 };
 
-// Indexed by StoredType; its order is the one in which the libraries sort.
+// Indexed by StoredType, whose order is the sorting order of the libraries.
 constexpr std::array<TypeInfo, 15> types = {{
     {"BOOL", 1, std::nullopt},
     {"U8", 1, DType::u8},

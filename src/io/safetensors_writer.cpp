@@ -45,7 +45,7 @@ struct SafetensorsWriter::State {
     checksum.update(bytes);
   }
 
-  // Moves on to the next tensor that still waits for bytes.
+  // Advances to the next tensor that still needs bytes.
   void skip_finished() {
     while (current < tensors.size() && written == tensors[current].bytes()) {
       ++current;
@@ -57,8 +57,8 @@ struct SafetensorsWriter::State {
   std::vector<TensorSpec> tensors;
   AtomicFile file;
   Checksum checksum;
-  std::size_t current = 0;    // the tensor whose bytes are due
-  std::uint64_t written = 0;  // of these, already there
+  std::size_t current = 0;    // the tensor whose bytes come next
+  std::uint64_t written = 0;  // bytes of it written so far
 };
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,

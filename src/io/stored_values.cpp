@@ -37,7 +37,7 @@ float float_of_half(std::uint16_t half) {
     const float magnitude = std::ldexp(static_cast<float>(fraction), -24);
     return sign ? -magnitude : magnitude;
   }
-  // Infinity and NaN keep the largest exponent; the others move to float's bias.
+  // Infinity and NaN keep the largest exponent; other exponents get float's bias.
   const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
   return std::bit_cast<float>(sign | (wide << 23) | (fraction << 13));
 }
@@ -70,7 +70,7 @@ void convert_stored(std::span<const std::byte> from, StoredType from_type, void*
     case StoredType::u64:
       break;
   }
-  fail_runtime("values of type {} cannot become {}", name_of(from_type), name_of(to_type));
+  fail_runtime("values of type {} cannot be converted to {}", name_of(from_type), name_of(to_type));
 }
 
 }  // namespace fathom

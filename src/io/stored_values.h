@@ -1,4 +1,4 @@
-// Values between the types that files hold and those that we compute with.
+// Converts values from the types of files to the types that we compute with.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@ namespace fathom {
 // Whether convert_stored reads this type: f32, bf16 and f16.
 bool is_convertible(StoredType type);
 
-// Converts `count` stored values to f32 or bf16 (rounded to nearest, ties to
-// even). `from` need not be aligned.
+// Converts stored values to f32 or bf16, rounded to nearest, ties to even. `to` has room for
+// all values of `from`, which need not be aligned.
 void convert_stored(std::span<const std::byte> from, StoredType from_type, void* to, DType to_type);
 
-// IEEE half precision, exactly.
+// The exact value of an IEEE half-precision number.
 float float_of_half(std::uint16_t half);
 
 }  // namespace fathom

@@ -1,4 +1,4 @@
-// Names beside an output for what is not finished yet, or is about to be removed.
+// Names beside an output for unfinished files, and for files about to be removed.
 // Internal to the io folder.
 #pragma once
 
@@ -9,12 +9,12 @@ namespace fathom {
 
 inline constexpr std::string_view temporary_mark = ".tmp-";  // unfinished
 inline constexpr std::string_view old_mark = ".old-";        // replaced, or about to be
-inline constexpr std::string_view kept_mark = ".kept-";      // replaced, with files of others
+inline constexpr std::string_view kept_mark = ".kept-";      // replaced, but holds files of others
 
 // `<path><mark><pid>-<n>`: a name that no other writer of this or another process uses.
 std::string name_beside(const std::string& path, std::string_view mark);
 
-// Whether name_beside() of any process can have made `name` with this mark.
+// Whether `name` has the form that name_beside() gives with this mark.
 bool has_mark(std::string_view name, std::string_view mark);
 
 std::string parent_of(const std::string& path);  // "." where the path has none

@@ -224,7 +224,7 @@ TEST(AtomicFile, BeginningOfAFifoCannotBeWrittenLast) {
   AtomicFile file(dir / "pipe");
   file.write("abc");
   EXPECT_THAT(input_error_of([&] { file.overwrite(0, std::as_bytes(std::span("X", 1))); }),
-              HasSubstr("pipe: is no regular file"));
+              HasSubstr("pipe: is not a regular file"));
   close(reader);
 }
 

@@ -120,8 +120,8 @@ TEST(InputFiles, ComeInOrderAndOnce) {
               ElementsAre("source 's': 3 files are named more than once and are read once"));
   EXPECT_THAT(tree.find({"*/[12].txt"}), ElementsAre("b/1.txt", "b/2.txt"));
   EXPECT_THAT(tree.notes, IsEmpty());
-  EXPECT_EQ(tree.error("*.md"), "source 's': '*.md' stands for no file; check the path");
-  EXPECT_EQ(tree.error("none"), "source 's': 'none' stands for no file; check the path");
+  EXPECT_EQ(tree.error("*.md"), "source 's': '*.md' matches no file; check the path");
+  EXPECT_EQ(tree.error("none"), "source 's': 'none' matches no file; check the path");
   EXPECT_EQ(input_error_of([] { find_input_files({}, "source 's'"); }),
             "source 's': no files; name at least one file or directory");
 }
@@ -184,7 +184,7 @@ TEST(InputFiles, HiddenOnesAreCountedAndReadWhenNamed) {
               ElementsAre("source 's': 'a': 3 hidden files or directories are left out"));
   EXPECT_THAT(tree.find({"a/.y.txt", "a/.git"}), ElementsAre("a/.y.txt", "a/.git/z"));
   EXPECT_EQ(tree.error(".only"),
-            "source 's': '.only' stands for no file (1 hidden files or directories are left out); "
+            "source 's': '.only' matches no file (1 hidden files or directories are left out); "
             "check the path");
 }
 

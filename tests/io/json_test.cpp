@@ -123,7 +123,7 @@ TEST(JsonObject, NamesEachMistake) {
   EXPECT_EQ(input_error_of([&] { root.object("a"); }), "f: 'a' is 1, not an object");
   EXPECT_EQ(input_error_of([&] { root.integer("a", 5, 6); }),
             "f: 'a' is 1, not a whole number from 5 to 6");
-  EXPECT_EQ(input_error_of([] { JsonObject::parse("[]", "f"); }), "f: holds no JSON object");
+  EXPECT_EQ(input_error_of([] { JsonObject::parse("[]", "f"); }), "f: does not hold a JSON object");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Packs text as the tools do, for tests of what unpacks it.
+// Compresses text as the tools do, for tests of unpacking.
 #pragma once
 
 #include <bzlib.h>
@@ -33,7 +33,7 @@ inline std::string zstd(const std::string& text) {
   return out;
 }
 
-// As pzstd does: a skippable frame that holds the size of the frame behind it.
+// As pzstd does: a skippable frame that holds the size of the frame after it.
 inline std::string pzstd(const std::string& text) {
   const std::string frame = zstd(text);
   std::string skippable("\x50\x2a\x4d\x18\x04\0\0\0", 8);

@@ -18,7 +18,7 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
   return file + rest;
 }
 
-// The error of a file with this header and so many bytes of data.
+// The error for a file with this header and this number of bytes of data.
 std::string error_of(const std::string& header, std::size_t data_bytes = 0) {
   const std::string file = with_length(header.size(), header + std::string(data_bytes, 'x'));
   const std::string message =

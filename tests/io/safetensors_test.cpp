@@ -184,18 +184,18 @@ TEST(SafetensorsSet, BrokenDirectoriesAreRefused) {
   write_file(index, "{");
   EXPECT_THAT(error(), testing::StartsWith(index + ": not valid JSON"));
   write_file(index, "{\"weight_map\": []}");
-  EXPECT_EQ(error(), index + ": has no object 'weight_map', so it is no safetensors index");
+  EXPECT_EQ(error(), index + ": has no object 'weight_map', so it is not a safetensors index");
   write_file(index, "{\"weight_map\": {}}");
   EXPECT_EQ(error(), index + ": lists no tensors");
   write_file(index, R"({"weight_map": {"a": 1}})");
-  EXPECT_EQ(error(), index + ": the shard of tensor 'a' is no file name");
+  EXPECT_EQ(error(), index + ": the shard of tensor 'a' is not a file name");
   write_file(index, R"({"weight_map": {"a": "../x"}})");
   EXPECT_EQ(error(), index +
-                         ": the shard of tensor 'a' is '../x', which is no file beside the "
+                         ": the shard of tensor 'a' is '../x', which is not a file beside the "
                          "index");
   for (const char* outside : {"..", "", "/x"}) {
     write_file(index, fmt::format(R"({{"weight_map": {{"a": "{}"}}}})", outside));
-    EXPECT_THAT(error(), HasSubstr("which is no file beside the index")) << outside;
+    EXPECT_THAT(error(), HasSubstr("which is not a file beside the index")) << outside;
   }
   write_file(index, R"({"weight_map": {"a": "x"}})");
   EXPECT_EQ(error(), (dir / "x") + ": cannot read this file: No such file or directory");

@@ -1,5 +1,5 @@
-// A directory of a test's own, removed when the test ends, and what a test asks
-// of errors.
+// A directory for one test, removed when the test ends, and functions that return the
+// message of an Error.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace fathom::test {
 class TempDir {
  public:
   TempDir() : TempDir(name_of_test()) {}
-  // One that several tests share has a name of its own.
+  // `name` is for a directory that several tests share.
   explicit TempDir(std::string name) {
     for (char& c : name) c = c == '/' ? '_' : c;
     path_ = std::filesystem::path(testing::TempDir()) /
