@@ -58,7 +58,7 @@ class Lines : public DocumentSource {
   bool json_, keep_empty_;
 };
 
-// Documents stand between lines that equal the separator.
+// Documents are separated by lines that equal the separator.
 class Separated : public DocumentSource {
  public:
   Separated(std::string file, std::unique_ptr<ByteReader> bytes, std::string separator)
@@ -95,7 +95,7 @@ std::string complaint_about(const JsonField& field, const DocumentOptions& optio
     case Found::not_an_object:
       return options.bare_strings ? "neither a string nor an object" : "not a JSON object";
     case Found::other_type:
-      return fmt::format("the field {} is no string", names);
+      return fmt::format("the field {} is not a string", names);
     case Found::absent:
     case Found::text:
       break;
@@ -117,12 +117,12 @@ std::optional<std::string> text_of_json(const RawDocument& raw, const DocumentOp
   return std::nullopt;
 }
 
-// `raw` says where the text begins.
+// `raw` gives the position where the text begins.
 void repair(std::string& text, const RawDocument& raw, DocumentCounts& counts) {
   const std::size_t valid = utf8::valid_prefix(text);
   if (valid == text.size()) return;
   if (counts.first_repaired.empty()) {
-    // In JSON a line holds all of the text.
+    // In JSON the whole text is in one line.
     const auto lines =
         raw.json
             ? 0
@@ -164,8 +164,8 @@ std::vector<std::string> lines_about(const DocumentCounts& counts) {
   }
   if (counts.repaired_documents > 0) {
     lines.push_back(fmt::format(
-        "{} bytes in {} texts are not UTF-8 (the first: {}); U+FFFD takes the place of each "
-        "broken character",
+        "{} bytes in {} texts are not UTF-8 (the first: {}); U+FFFD replaces each broken "
+        "character",
         counts.replaced_bytes, counts.repaired_documents, counts.first_repaired));
   }
   return lines;

@@ -33,8 +33,8 @@ bool clearly_not_utf8(std::string_view sample) {
          tally.invalid * 200 > sample.size();
 }
 
-// How the bytes beyond ASCII stand: two-byte characters by their first byte, as the East
-// Asian encodings pair them, and bytes between ASCII on both sides.
+// Counts of the bytes beyond ASCII: two-byte characters of the East Asian encodings by
+// their first byte, and single bytes with ASCII on both sides.
 struct Pairs {
   std::array<std::size_t, 256> lead{};
   std::size_t pairs = 0, low_trail = 0, beyond_ascii = 0, isolated = 0, from_c0 = 0, from_e0 = 0;
@@ -80,7 +80,7 @@ std::optional<std::string_view> likely_encoding(std::string_view sample) {
   if (share(0x82, 0x83, 25)) return "SHIFT_JIS";  // kana
   if (pairs.low_trail * 4 > pairs.pairs && share(0xa4, 0xc6, 50)) return "BIG5";
   if (share(0xa4, 0xa5, 25)) return "EUC-JP";  // kana
-  // Its letters are from 0xc0, the small ones, of which text has more, from 0xe0.
+  // Its letters begin at 0xc0; the lower-case ones, of which text has more, at 0xe0.
   const bool cyrillic = pairs.from_c0 * 100 >= pairs.beyond_ascii * 95;
   if (cyrillic && pairs.from_e0 * 2 > pairs.beyond_ascii) return "WINDOWS-1251";
   if (pairs.low_trail * 10 < pairs.pairs && share(0xb0, 0xc8, 95)) return "EUC-KR";

@@ -6,9 +6,9 @@
 
 namespace fathom {
 
-// The likely encoding of `sample`, as iconv names it, when it is clearly no UTF-8: it
-// has more than a few invalid bytes, and they are most of its bytes beyond ASCII.
-// Nothing for UTF-8, also for UTF-8 with stray bytes.
+// The likely encoding of `sample`, by its name in iconv, when the sample is clearly not
+// UTF-8: it has more than a few invalid bytes, and most of its non-ASCII bytes are invalid.
+// None for UTF-8, also when it has a few stray bytes.
 std::optional<std::string_view> likely_encoding(std::string_view sample);
 
 }  // namespace fathom

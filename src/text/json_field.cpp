@@ -8,7 +8,7 @@ namespace fathom {
 
 namespace {
 
-// A string as it stands between its quotes.
+// A string between its quotes, escapes included.
 struct RawString {
   std::string_view bytes;
   bool escaped = false;
@@ -33,7 +33,7 @@ class Scanner {
     skip_space();
     return take(':');
   }
-  // Passes over one value of any kind and depth; false when it is broken or cut off.
+  // Skips one value of any kind and depth; false when it is broken or cut off.
   bool value();
 
  private:
@@ -152,7 +152,7 @@ bool Scanner::value() {
   }
 }
 
-// The code unit of the four hexadecimal digits at `p`, which were checked.
+// The code unit of the four hexadecimal digits at `p`, which were checked before.
 char32_t code_unit(const char* p) {
   char32_t unit = 0;
   for (int i = 0; i < 4; ++i) {
@@ -162,7 +162,7 @@ char32_t code_unit(const char* p) {
   return unit;
 }
 
-// `p` is behind "\u"; it moves behind what was used.
+// `p` is after "\u"; it moves past the digits used, of both halves of a pair.
 char32_t escaped_character(const char*& p, const char* end) {
   constexpr char32_t replacement = 0xfffd;
   const char32_t first = code_unit(p);
@@ -208,7 +208,7 @@ std::string unescaped(const RawString& raw) {
         utf8::append(out, escaped_character(p, end));
         break;
       default:
-        out += c;  // a quote or slash stands for itself
+        out += c;  // an escaped quote or slash is the character itself
     }
   }
   return out;
@@ -218,7 +218,7 @@ bool equals(const RawString& key, const std::string& name) {
   return key.escaped ? unescaped(key) == name : key.bytes == name;
 }
 
-// What the keys that were asked for had, in the order of asking.
+// The values of the requested keys, in the order of the request.
 struct Slot {
   bool seen = false, is_text = false;
   RawString text;

@@ -1,6 +1,6 @@
-// One string out of a line of JSON, without building a tree of the rest. The syntax is
-// that of Python's json: NaN, Infinity, numbers of any size and lone surrogates are
-// fine, and so are bytes that are no UTF-8.
+// Finds one string in a line of JSON without building a tree. Accepts the syntax of Python's
+// json module: NaN, Infinity, numbers of any size and lone surrogates. Accepts invalid UTF-8
+// too.
 #pragma once
 
 #include <cstddef>
@@ -12,25 +12,26 @@ namespace fathom {
 
 struct JsonField {
   enum class Found {
-    text,           // of one of the keys
-    bare_text,      // the line is a string, not an object
-    absent,         // none of the keys is there
-    other_type,     // a key is there, but holds no string
-    not_an_object,  // nor a string
+    text,           // one of the keys holds a string
+    bare_text,      // the line is a string instead of an object
+    absent,         // the object has none of the keys
+    other_type,     // it has a key, whose value is not a string
+    not_an_object,  // the line is neither an object nor a string
     bad_syntax,
   };
 
   Found found = Found::absent;
-  std::string text;        // unescaped; a lone surrogate has become U+FFFD
-  std::size_t column = 0;  // of bad syntax, from 1
+  std::string text;        // unescaped; a lone surrogate becomes U+FFFD
+  std::size_t column = 0;  // of the syntax error, from 1
 };
 
-// The string under the first of `names` that has one at the top level of the object
-// `json`; of equal keys the last counts. The whole line is checked.
+// Looks for the keys `names` at the top level of the object `json`, and returns the string
+// of the first of them that has one. Of equal keys in the object the last counts. Checks the
+// syntax of the whole line.
 JsonField find_json_text(std::string_view json, std::span<const std::string> names);
 
-// Bytes of the JSON value that `text` begins with; text.size() when the value goes on
-// beyond the text, npos when the text is no JSON.
+// Length of the JSON value at the beginning of `text`; text.size() when the text ends inside
+// the value, npos when it is not JSON.
 std::size_t json_value_end(std::string_view text);
 
 }  // namespace fathom

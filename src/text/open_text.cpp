@@ -33,8 +33,8 @@ TextFormat format_of(const std::string& path, std::string_view sample,
   const JsonLayout layout = json_layout(sample, sample.size() < content_sample_bytes);
   if (layout == JsonLayout::spread) {
     fail_input(
-        "{}: holds JSON, but not a line an object; make it JSON lines (`jq -c .`, for an array "
-        "`jq -c '.[]'`), or ask for the format text",
+        "{}: holds JSON, but not one object a line; convert it to JSON lines (`jq -c .`, for an "
+        "array `jq -c '.[]'`), or set the format to text",
         path);
   }
   if (layout == JsonLayout::lines) return TextFormat::jsonl;

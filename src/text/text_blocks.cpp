@@ -12,7 +12,7 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t block_bytes = 1 << 20;
-// A line longer than this is cut anywhere between two characters.
+// A longer line is cut between two characters.
 constexpr std::size_t max_block_bytes = 16 * block_bytes;
 
 }  // namespace

@@ -7,11 +7,11 @@
 namespace fathom {
 
 enum class TextFormat {
-  automatic,  // JSON lines when the content is that, else text
+  automatic,  // jsonl when the content is JSON lines, else text
   text,       // the whole file is one document
-  lines,      // each line is one
-  separated,  // lines that equal the separator stand between documents
-  jsonl,      // one JSON object a line, the document in one of its fields
+  lines,      // each line is a document
+  separated,  // a line equal to the separator divides two documents
+  jsonl,      // each line is a JSON object with the document in one of its fields
 };
 inline std::span<const std::string_view> enum_names(TextFormat) {
   static constexpr std::string_view names[] = {"auto", "text", "lines", "separated", "jsonl"};

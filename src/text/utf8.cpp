@@ -59,7 +59,7 @@ std::size_t incomplete_suffix(std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if (byte < 0x80) return 0;
     if (byte < 0xc0) continue;
-    // A lead byte: it waits for more, unless what is there can no longer be valid.
+    // A lead byte: the character is incomplete, unless its bytes cannot become valid.
     const std::size_t wanted = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
     if (byte < 0xc2 || byte > 0xf4 || wanted <= back) return 0;
     if (back >= 2) {
@@ -134,7 +134,7 @@ bool is_word(char32_t c) {
     case UTF8PROC_CATEGORY_PC:
       return true;
     default:
-      // Joiners, and symbols that are letters in a circle or a square.
+      // Joiners, and letters in a circle or a square.
       return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
              (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
              (c >= 0x1f170 && c <= 0x1f189);

@@ -1,5 +1,5 @@
-// UTF-8, as the tokenizer needs it: where valid text ends, one character at a
-// time. Valid means RFC 3629: no overlong forms, no surrogates, at most U+10FFFF.
+// Checks and decodes UTF-8. Valid means RFC 3629: no overlong forms, no surrogates, at most
+// U+10FFFF.
 #pragma once
 
 #include <cstddef>
@@ -8,18 +8,18 @@
 
 namespace fathom::utf8 {
 
-// Bytes of the longest prefix of `text` that is valid UTF-8.
+// Length of the longest prefix of `text` that is valid UTF-8.
 std::size_t valid_prefix(std::string_view text);
 
-// Bytes of the shortest prefix that no valid text can begin with: 0 when `text`
-// begins with a valid character or is empty.
+// Length of the invalid bytes at the beginning of `text`, up to the next valid character; 0
+// when `text` begins with a valid character or is empty.
 std::size_t invalid_prefix(std::string_view text);
 
-// Bytes at the end of `text` that begin a character without ending it (0 to 3).
+// Length of an incomplete character at the end of `text` (0 to 3).
 std::size_t incomplete_suffix(std::string_view text);
 
-// Puts U+FFFD in place of each broken character: of a byte that begins none, or of a
-// character cut short. Returns how many bytes were replaced.
+// Replaces each byte that begins no character, and each character that is cut short, by
+// U+FFFD. Returns the number of bytes replaced.
 std::size_t replace_invalid(std::string& text);
 
 // Length of the character that starts with `lead`; the text must be valid.
@@ -50,11 +50,11 @@ inline char32_t next(const char*& p) {
 
 void append(std::string& out, char32_t c);
 
-// White_Space of Unicode: what stripping added tokens removes.
+// Unicode's property White_Space, which added tokens with lstrip or rstrip remove.
 bool is_space(char32_t c);
-// Alphabetic characters, marks, decimal digits, connectors and joiners: Unicode's \w.
+// Unicode's \w: alphabetic characters, marks, decimal digits, connectors and joiners.
 bool is_word(char32_t c);
-// Any of the categories Nd, Nl and No: what the Digits step splits off.
+// The categories Nd, Nl and No, which the Digits step splits off.
 bool is_number(char32_t c);
 
 }  // namespace fathom::utf8

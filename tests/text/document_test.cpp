@@ -118,7 +118,7 @@ TEST(Documents, WhatIsNotTextIsRefusedByName) {
             (dir / "a.txt") +
                 ": holds text that is not UTF-8 (likely GB18030); convert it with "
                 "`iconv -f GB18030 -t UTF-8`");
-  EXPECT_THAT(error("[{\"text\": \"a\"}]"), HasSubstr("holds JSON, but not a line an object"));
+  EXPECT_THAT(error("[{\"text\": \"a\"}]"), HasSubstr("holds JSON, but not one object a line"));
   EXPECT_EQ(error("[{\"text\": \"a\"}]", of_format(TextFormat::text)), "no error");
   DocumentOptions keep;
   keep.invalid_utf8 = InvalidUtf8::keep;
@@ -138,7 +138,7 @@ TEST(Documents, StrayBytesAreReplacedAndCounted) {
   EXPECT_EQ(reading.counts.first_repaired, (dir / "a") + ":2");
   EXPECT_THAT(lines_about(reading.counts),
               ElementsAre("3 bytes in 2 texts are not UTF-8 (the first: " + (dir / "a") +
-                          ":2); U+FFFD takes the place of each broken character"));
+                          ":2); U+FFFD replaces each broken character"));
   EXPECT_THAT(lines_about(DocumentCounts{}), IsEmpty());
   DocumentOptions keep = of_format(TextFormat::lines);
   keep.invalid_utf8 = InvalidUtf8::keep;
@@ -157,7 +157,7 @@ TEST(Documents, BrokenLinesNameFileAndLineOrAreCounted) {
   EXPECT_EQ(error("[1]"), path + ":2: not a JSON object; mend it");
   EXPECT_EQ(error("\"bare\""), path + ":2: not a JSON object; mend it");
   EXPECT_EQ(error("{\"body\": \"x\"}"), path + ":2: has no field 'text'; mend it");
-  EXPECT_EQ(error("{\"text\": 1}"), path + ":2: the field 'text' is no string; mend it");
+  EXPECT_EQ(error("{\"text\": 1}"), path + ":2: the field 'text' is not a string; mend it");
   DocumentOptions prompts;
   prompts.fields = {"prompt", "text"};
   EXPECT_EQ(error("{\"a\": 1}", prompts), path + ":2: has no field 'prompt' or 'text'; mend it");

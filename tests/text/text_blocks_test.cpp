@@ -72,7 +72,7 @@ TEST(TextBlocks, StrayBytesAreReplacedAndCounted) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(lines_about(blocks.counts()),
               ElementsAre("2 bytes in 2 texts are not UTF-8 (the first: " + (dir / "a") +
-                          ":100001); U+FFFD takes the place of each broken character"));
+                          ":100001); U+FFFD replaces each broken character"));
 }
 
 }  // namespace
