@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compares fathom's tokenizer with PyPI's `tokenizers`, in one run: identical
-ids and text, speed of encoding on one thread, speed and compression of training.
+"""Compares Fathom's tokenizer with PyPI's `tokenizers` in one run: ids and text must be
+identical; encoding on one thread, training and compression are measured.
 
     python bench/tokenizer_vs_hf.py --fathom build/release/fathom
 
-Text comes from Debian packages (fetched with apt-get download when absent from
---work) and generators. Ends with exit code 1 when a claim does not hold.
+Text comes from generators and from Debian packages, which apt-get downloads to --work when
+they are absent. Exit code 1: a claim does not hold.
 """
 import argparse, glob, gzip, html, json, os, random, re, subprocess, sys, time, unicodedata
 
@@ -50,7 +50,7 @@ def code_lines():
 
 
 def assigned(top):
-    """Code points that Unicode 14, PCRE2's version in Debian 12, knows."""
+    """Code points of Unicode 14, the version of PCRE2 in Debian 12."""
     return [c for c in range(1, top) if not 0xD800 <= c < 0xE000
             and unicodedata.category(chr(c)) not in ("Cn", "Cs")]
 
@@ -130,8 +130,8 @@ def configurations():
 
 
 def fallback_configurations():
-    """name: (normalizer, pre-tokenizer, that of training, decoder, added tokens), which spell
-    characters and fall back to bytes as SentencePiece's BPE does"""
+    """name: (normalizer, pre-tokenizer, pre-tokenizer of training, decoder, added tokens), which
+    spell characters and fall back to bytes like SentencePiece's BPE"""
     spaces = normalizers.Replace(" ", "▁")
     text = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     words = P.Metaspace(prepend_scheme="never")
@@ -218,7 +218,7 @@ def compare(args, name, hf, lines, path_lines):
 
 
 def round_trip(args, path):
-    """Broken UTF-8 comes back byte for byte."""
+    """Whether encoding and decoding restore broken UTF-8 byte for byte."""
     rng = random.Random(5)
     data = bytearray("\n".join(mixed_lines(["plain text", "中文文本"], 3000, 4)).encode())
     for _ in range(len(data) // 20):
@@ -231,7 +231,7 @@ def round_trip(args, path):
 
 
 def compare_training(args, lines):
-    """The same documents and splitting, two threads each."""
+    """Trains both on the same documents with the same splitting and two threads."""
     ok = True
     text = f"{args.work}/train.jsonl"
     with open(text, "w") as file:
@@ -250,9 +250,9 @@ def compare_training(args, lines):
         ours = float(re.search(rb"trained in ([\d.]+) s", done.stderr).group(1))
         theirs = size / sum(len(hf.encode(line).ids) for line in held)
         stats = fathom(args, "encode", out, held_path, "--jsonl", "--stats", "--out", f"{args.work}/ids")
-        mine = float(re.search(rb"([\d.]+) bytes a token", stats.stderr).group(1))
-        print(f"training {name}: HF {seconds:.2f} s, {theirs:.3f} bytes a token; fathom {ours:.2f} s, "
-              f"{mine:.3f}: {seconds / ours:.1f} times as fast, bytes a token {100 * (mine / theirs - 1):+.2f} %")
+        mine = float(re.search(rb"([\d.]+) bytes per token", stats.stderr).group(1))
+        print(f"training {name}: HF {seconds:.2f} s, {theirs:.3f} bytes per token; fathom {ours:.2f} s, "
+              f"{mine:.3f}: {seconds / ours:.1f} times as fast, bytes per token {100 * (mine / theirs - 1):+.2f} %")
         ok = ok and seconds / ours >= 2 and mine / theirs >= 0.99
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     return ok
@@ -266,7 +266,7 @@ def main():
     parser.add_argument("--vocab-size", type=int, default=16000)
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--skip-training", action="store_true")
-    parser.add_argument("--only", nargs="*", help="compare these kinds alone")
+    parser.add_argument("--only", nargs="*", help="compare only these kinds")
     args = parser.parse_args()
     args.work = os.path.abspath(args.work)
     text = corpus(args.work)

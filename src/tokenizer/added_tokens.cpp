@@ -40,8 +40,8 @@ std::size_t leading_space(std::string_view text) {
   return text.size();
 }
 
-// Whether a token is spelled as control tokens are, "<|im_start|>" or "<｜User｜>". Some
-// files do not mark all of theirs special.
+// Whether a token is spelled like a control token, "<|im_start|>" or "<｜User｜>". Some
+// files do not mark all their control tokens as special.
 bool is_control_name(std::string_view token) {
   const auto enclosed = [&](std::string_view begin, std::string_view end) {
     return token.size() > begin.size() + end.size() && token.starts_with(begin) &&
@@ -104,7 +104,7 @@ void AddedTokenMatcher::split(std::string_view text, bool skip_special,
     }
     const AddedToken& token = tokens_[static_cast<std::size_t>(index)];
     std::size_t begin = at, end = at + length;
-    at = end;  // the search goes on behind the match even when it does not count
+    at = end;  // the search continues after the match even when it does not count
     if (skip_special && (token.special || is_control_name(token.content))) continue;
     if (token.single_word && !is_single_word(text.substr(0, begin), text.substr(end))) continue;
     if (token.lstrip) begin = std::max(begin - trailing_space(text.substr(0, begin)), done);

@@ -12,7 +12,7 @@
 
 namespace fathom::tokenizer {
 
-// A part of a text: an added token's, or (id -1) anything else.
+// A part of a text: an added token and its id, or other text and -1.
 struct TextPart {
   std::string_view text;
   std::int32_t id = -1;
@@ -20,12 +20,12 @@ struct TextPart {
 
 class AddedTokenMatcher {
  public:
-  // Looks for `text` and takes it for `token`. Of two equal texts the first holds.
+  // Adds `token`, found where `text` occurs. A text that was added before keeps its token.
   void add(std::string_view text, const AddedToken& token);
   bool empty() const { return tokens_.empty(); }
 
-  // Cuts valid UTF-8 `text` into parts, in order, appended to `parts`. Special
-  // tokens, and those spelled as control tokens are, are passed over when `skip_special`.
+  // Cuts valid UTF-8 `text` into parts and appends them to `parts`. With `skip_special`,
+  // special tokens and tokens spelled like control tokens are left as text.
   void split(std::string_view text, bool skip_special, std::vector<TextPart>& parts) const;
 
  private:

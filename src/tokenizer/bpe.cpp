@@ -10,8 +10,7 @@
 namespace fathom::tokenizer {
 namespace {
 
-// Up to this many symbols, looking through all of them for the next merge beats
-// keeping a heap.
+// Up to this many symbols, searching all of them for the next merge is faster than a heap.
 constexpr std::size_t scan_limit = 160;
 
 }  // namespace
@@ -66,7 +65,7 @@ void Bpe::index_symbols(const BpeSpec& spec, const std::string& where) {
     std::ranges::transform(byte_ids, byte_symbol_.begin(),
                            [](auto id) { return static_cast<std::uint32_t>(id); });
   }
-  // Where every byte is a token nothing is unknown, so that the name does not matter.
+  // If every byte is a token, nothing is unknown, and the name does not matter.
   if (spec.unk_token && unk_ < 0 && !all_bytes_) {
     fail_input("{}: 'model.unk_token' is '{}', which is not in the vocabulary", where,
                *spec.unk_token);
@@ -128,7 +127,7 @@ void Bpe::symbols_of_chars(std::string_view text, std::vector<std::uint32_t>& sy
   if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
 }
 
-// The same where the vocabulary spells characters by their place in the piece.
+// The same for a vocabulary that spells a character by its place in the piece.
 void Bpe::symbols_of_affixed(std::string_view text, std::vector<std::uint32_t>& symbols) const {
   bool pending_unk = false;
   for (std::size_t at = 0; at < text.size();) {
@@ -143,9 +142,10 @@ void Bpe::symbols_of_affixed(std::string_view text, std::vector<std::uint32_t>& 
   if (pending_unk) symbols.push_back(static_cast<std::uint32_t>(unk_));
 }
 
-// Characters outside the vocabulary (a symbol of -1) become their bytes, if the model
-// falls back to bytes, else the unknown token, else nothing. The unknown token waits for
-// the next known character, as Hugging Face's does: bytes go before it.
+// A character outside the vocabulary (a symbol of -1) becomes its bytes if the model
+// falls back to bytes, else the unknown token, else nothing. As in Hugging Face's
+// implementation the unknown token is added just before the next known character, so that
+// bytes come before it.
 void Bpe::add_symbol(std::int64_t symbol, std::string_view spelled, bool& pending_unk,
                      std::vector<std::uint32_t>& symbols) const {
   const auto flush_unk = [&] {
@@ -191,8 +191,8 @@ void Bpe::merge(Scratch& scratch) const {
   }
 }
 
-// The same for long pieces, in n log n: a heap of (rank, position) over a linked
-// list. An entry is stale when its pair's rank is no longer the one it names.
+// The same for long pieces in n log n: a heap of (rank, position) over a linked list.
+// An entry is stale when the pair at its position now has another rank.
 void Bpe::merge_long(Scratch& scratch) const {
   // Plain references: clang refuses a lambda that captures a structured binding.
   auto &symbols = scratch.symbols, &ranks = scratch.ranks, &next = scratch.next;

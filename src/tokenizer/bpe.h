@@ -32,7 +32,7 @@ class Bpe {
   // Appends the ids of a piece of valid UTF-8 (of any bytes in a byte-level
   // vocabulary).
   void encode(std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const;
-  // Appends ids for bytes that are no valid UTF-8.
+  // Appends ids for bytes that are not valid UTF-8.
   void encode_invalid(std::string_view bytes, Scratch& scratch,
                       std::vector<std::int32_t>& ids) const;
 
@@ -55,8 +55,8 @@ class Bpe {
   std::array<std::int64_t, 256> fallback_{};  // "<0x41>": -1 where missing
   std::unordered_map<char32_t, std::uint32_t> char_symbol_;
   std::unordered_map<std::string, std::int32_t> whole_;  // pieces that are tokens, if ignore_merges
-  std::string prefix_, suffix_;                          // of symbols behind the first, of the last
-  std::unordered_map<std::string, std::int64_t> affixed_;  // all tokens, if there are such
+  std::string prefix_, suffix_;                          // of symbols after the first, of the last
+  std::unordered_map<std::string, std::int64_t> affixed_;  // all tokens, if either is set
   std::int64_t unk_ = -1;
   bool fuse_unk_ = false, byte_fallback_ = false;
 };

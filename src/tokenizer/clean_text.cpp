@@ -52,7 +52,7 @@ void to_lower_case(std::string& text) {
 void strip_space(std::string& text, bool left, bool right) {
   const char* const begin = text.data();
   const char* const end = begin + text.size();
-  const char *first = end, *last = end;  // the first other character, and behind the last one
+  const char *first = end, *last = end;  // the first other character, and after the last one
   bool found = false;
   for (const char* p = begin; p < end;) {
     const char* const start = p;

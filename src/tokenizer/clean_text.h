@@ -14,12 +14,12 @@ void to_lower_case(std::string& text);
 void strip_space(std::string& text, bool left, bool right);
 // Removes all combining marks.
 void strip_accents(std::string& text);
-// Removes control characters, and makes a space of each character that acts as one
+// Removes control characters, and replaces each character that acts as a space by one
 // (the rules of SentencePiece's "nmt" normalisation).
 void clean_nmt(std::string& text);
-// BERT's steps in their order: removes control characters and makes plain spaces of
-// white space, sets Chinese characters apart by spaces, decomposes and strips accents,
-// writes in lower case; each if the step asks for it.
+// BERT's steps in their order, each if the step asks for it: removes control characters
+// and replaces white space by plain spaces, puts spaces around Chinese characters,
+// decomposes characters and strips accents, converts to lower case.
 void clean_bert(std::string& text, const NormalizerStep& step);
 
 }  // namespace fathom::tokenizer

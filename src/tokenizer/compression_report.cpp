@@ -71,7 +71,7 @@ std::string compression_report(const Tokenizer& tokenizer, const TokenizerTrainC
   for (const auto& path : config.files) {
     Tally total;
     std::vector<std::string> files = find_input_files({&path, 1}, "files").paths;
-    // What a FIFO held was read in training and is gone.
+    // A FIFO was read in training and cannot be read again.
     std::erase_if(files, [](const auto& file) { return !std::filesystem::is_regular_file(file); });
     TextBlocks blocks(std::move(files), config.text_field);
     const auto bound = static_cast<std::uint64_t>(config.report_mb) << 20;

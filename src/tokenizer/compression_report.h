@@ -1,4 +1,4 @@
-// Bytes a token, by file and by language.
+// Average bytes per token, by file and by script.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace fathom::tokenizer {
 
-// Encodes the first config.report_mb of each file. A line counts as CJK when at
-// least 30 % of its characters are, else as Latin when at least half are ASCII
-// letters or spaces, else as other. The text, with a line for each.
+// Encodes the first config.report_mb of each file and returns a table, one line a file
+// and script. A line of text counts as CJK when at least 30 % of its characters are CJK,
+// else as Latin when at least half are ASCII letters or spaces, else as other.
 std::string compression_report(const Tokenizer& tokenizer, const TokenizerTrainConfig& config);
 
 }  // namespace fathom::tokenizer

@@ -49,7 +49,7 @@ Decoder::Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string>
   if (first_differs_ || last_differs_) tokens_ = std::move(tokens);
 }
 
-// Which steps look at a token's place, and what is left for the whole text.
+// Finds the steps that depend on a token's place, and those that run on the whole text.
 void Decoder::find_places(const std::string& where) {
   bool fused = false;
   std::size_t on_tokens = 0;  // the steps before a Strip of the whole text
@@ -81,7 +81,7 @@ std::string Decoder::decode(const std::string& token, Place place) const {
 
 void Decoder::run(std::size_t index, std::string& text, Place place) const {
   const DecoderStep& step = steps_[index];
-  // A byte of ByteFallback may be a part of a character: nothing to look into.
+  // A byte of ByteFallback may be a part of a character, so later steps skip it.
   if (utf8::valid_prefix(text) != text.size()) return;
   switch (step.kind) {
     case Kind::byte_level:
@@ -98,7 +98,7 @@ void Decoder::run(std::size_t index, std::string& text, Place place) const {
       strip(text, step.content, step.start, true);
       return strip(text, step.content, step.stop, false);
     case Kind::metaspace:
-      // The character that the pre-tokenizer put before the text goes with it.
+      // The character that the pre-tokenizer put before the text is removed too.
       text = replaced(text, step.content,
                       place.first && step.prepend != PrependScheme::never ? "" : " ");
       return;

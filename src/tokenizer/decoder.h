@@ -1,5 +1,5 @@
-// Decoders: the bytes each token stands for, worked out once, and what remains
-// to be done when they are joined.
+// Decoders: the bytes of each token, computed once, and the steps that can only run
+// when tokens are joined.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace fathom::tokenizer {
 
 class Decoder {
  public:
-  // Where a token is among those that are decoded.
+  // Whether a token is the first or the last of those decoded together.
   struct Place {
     bool first = false, last = false;
   };
@@ -26,21 +26,21 @@ class Decoder {
   Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string> tokens,
           const std::string& where);
 
-  // The bytes of a token that has others before and behind it.
+  // The bytes of a token that has others before and after it.
   std::string_view bytes(std::int32_t id) const {
     const auto i = static_cast<std::size_t>(id);
     return std::string_view(text_).substr(offsets_[i], offsets_[i + 1] - offsets_[i]);
   }
   // Appends the bytes of the token at its place, and the separator before it.
   void append(std::string& text, std::int32_t id, Place place) const;
-  // Whether the last token decodes otherwise than the same one before it would.
+  // Whether a token decodes differently at the end of the text than before it.
   bool last_differs() const { return last_differs_; }
 
   // How many times strip_start() may remove its text from the beginning of a whole text
   // (a Strip after Fuse).
   std::int64_t strip_count() const { return strip_count_; }
-  // Removes it from the beginning of `text` up to `count` times, and takes them off
-  // `count`, which becomes 0 once `text` begins with something else.
+  // Removes that text from the beginning of `text` up to `count` times. Lowers `count` by
+  // the number removed, or sets it to 0 once `text` begins with something else.
   void strip_start(std::string& text, std::int64_t& count) const;
 
  private:

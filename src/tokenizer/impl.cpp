@@ -16,7 +16,7 @@ std::size_t favourite_slot(std::size_t slots) {
   return mine % slots;
 }
 
-// All tokens by id: the model's, and the added ones that it lacks.
+// All tokens by id: the model's, and the added ones that the model lacks.
 std::vector<std::string> all_tokens(const TokenizerSpec& spec) {
   std::vector<std::string> tokens = spec.model.vocab;
   for (const auto& token : spec.added_tokens) {
@@ -27,8 +27,8 @@ std::vector<std::string> all_tokens(const TokenizerSpec& spec) {
   return tokens;
 }
 
-// The same as decoding writes them: added tokens that are looked for in the
-// normalised text come back normalised, as Hugging Face's do.
+// The same in the form that decoding writes: as in Hugging Face's implementation, added
+// tokens that are looked for in the normalised text are normalised.
 std::vector<std::string> spelled_tokens(const TokenizerSpec& spec, const Normalizer& normalizer,
                                         std::vector<std::string> tokens) {
   for (const auto& token : spec.added_tokens) {
@@ -37,7 +37,7 @@ std::vector<std::string> spelled_tokens(const TokenizerSpec& spec, const Normali
   return tokens;
 }
 
-// Hands the pieces on to the model.
+// Passes the pieces to the model.
 class Encoding final : public PreTokenizer::Sink {
  public:
   Encoding(const Bpe& bpe, Bpe::Scratch& scratch, std::vector<std::int32_t>& ids)

@@ -1,4 +1,4 @@
-// What a Tokenizer is made of. Only src/tokenizer includes this.
+// The parts of a Tokenizer. Internal to src/tokenizer.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 namespace fathom {
 namespace tokenizer {
 
-// What one thread needs while it encodes.
+// Working memory of one thread while it encodes.
 struct Workspace {
   explicit Workspace(const PreTokenizer& pre_tokenizer) : split(pre_tokenizer.make_scratch()) {}
   PreTokenizer::Scratch split;
@@ -25,8 +25,8 @@ struct Workspace {
   std::string normalized;
 };
 
-// Workspaces at rest. Each thread has a favourite slot, so that it meets its own
-// caches again; taking one out and putting it back is one atomic exchange.
+// Workspaces that are not in use. Each thread has a preferred slot, so that it finds its
+// own caches again; taking a workspace and putting it back is one atomic exchange each.
 class WorkspacePool {
  public:
   WorkspacePool() = default;
@@ -42,13 +42,13 @@ class WorkspacePool {
 }  // namespace tokenizer
 
 struct Tokenizer::Impl {
-  // Throws an input Error starting with `where` for what does not fit together.
+  // Throws an input Error starting with `where` when parts of `spec` contradict each other.
   Impl(tokenizer::TokenizerSpec spec, const std::string& where);
 
-  // Ids of `text` without template; calls on_piece in training instead.
+  // Appends the ids of `text`, without the template.
   void encode(std::string_view text, bool skip_special, std::vector<std::int32_t>& ids) const;
-  // The pieces of `text` that the model would see, for training: no added tokens.
-  // Bytes that are no valid UTF-8 come as pieces of their own.
+  // Gives `sink` the pieces of `text` that the model would see, for training. Added tokens
+  // are not looked for; bytes that are not valid UTF-8 are pieces of their own.
   void pieces(std::string_view text, tokenizer::Workspace& workspace,
               tokenizer::PreTokenizer::Sink& sink) const;
 
@@ -60,7 +60,7 @@ struct Tokenizer::Impl {
   std::vector<std::string> tokens;  // by id, added ones included; empty: none
   std::vector<char> special;        // by id
   std::unordered_map<std::string_view, std::int32_t> ids;  // of tokens
-  std::vector<std::int32_t> prefix, suffix;                // what the template adds
+  std::vector<std::int32_t> prefix, suffix;                // ids that the template adds
   tokenizer::Decoder decoder;
   tokenizer::WorkspacePool pool;
 
@@ -72,7 +72,7 @@ struct Tokenizer::Impl {
   // `text`, or its normal form in the workspace.
   std::string_view normalized(std::string_view text, tokenizer::Workspace& workspace) const;
   void add_template(const tokenizer::PostProcessorStep& step, const std::string& where);
-  // Puts ids around what the template adds already.
+  // Puts more ids around those that the template adds.
   void wrap(const std::vector<std::int32_t>& before, const std::vector<std::int32_t>& after,
             const std::string& where);
 };

@@ -1,5 +1,5 @@
-// tokenizer.json to TokenizerSpec. Every value is checked before it is used: a
-// corrupt file ends in one input Error that names the key, whatever it holds.
+// Reads tokenizer.json into a TokenizerSpec. Every value is checked before it is used: any
+// corrupt file results in one input Error that names the key.
 #include <algorithm>
 #include <string_view>
 #include <unordered_map>
@@ -27,7 +27,7 @@ std::int32_t read_id(const JsonValue& value) {
   return static_cast<std::int32_t>(value.integer(0, PairMap::max_ids - 1));
 }
 
-// An id far beyond the number of tokens would make every table by id as large.
+// An id far beyond the number of tokens would make every table that ids index as large.
 void check_largest_id(const JsonValue& value, std::int32_t id, std::size_t tokens) {
   if (static_cast<std::size_t>(id) > 16 * tokens + 65536) {
     value.refuse(fmt::format("is {}, far beyond the {} tokens there are", id, tokens));
@@ -160,7 +160,7 @@ TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
   const auto steps = [&](const char* part, const char* list_key, auto* read_step, auto& into) {
     if (const auto value = root.find(part)) read_steps(*value, list_key, read_step, into);
   };
-  // How transformers cuts and fills batches, unless it is told otherwise: callers do that.
+  // The defaults of transformers for cutting and padding batches. Fathom's callers do that.
   for (const char* part : {"truncation", "padding"}) {
     if (const auto settings = root.find(part)) settings->keys();
   }

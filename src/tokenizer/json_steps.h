@@ -1,4 +1,4 @@
-// The parts of tokenizer.json around its model: what each type's object holds.
+// Reads the parts of tokenizer.json other than its model: one function for each kind of step.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,11 +18,11 @@ PreTokenizerStep read_pre_tokenizer(const JsonValue& value);
 PostProcessorStep read_post_processor(const JsonValue& value);
 DecoderStep read_decoder(const JsonValue& value);
 
-// Refuses the value's "type"; `known` lists what is supported.
+// Refuses the value's "type"; `known` lists the supported types.
 [[noreturn]] void refuse_type(const JsonValue& value, const char* known);
 
-// The steps of a part: nothing for null, one step, or a Sequence of parts. Each step is
-// run by one level of recursion, so their number is bounded.
+// The steps of a part: one step, or those of a Sequence. Their number is bounded, because
+// each step runs one level deeper in a recursion.
 template <class Step>
 void read_steps(const JsonValue& value, const char* list_key, Step (*read_step)(const JsonValue&),
                 std::vector<Step>& steps, int depth = 0) {

@@ -1,5 +1,5 @@
-// TokenizerSpec to tokenizer.json, in the order of keys that Hugging Face
-// writes, one token and one merge a line.
+// Writes a TokenizerSpec as tokenizer.json, in Hugging Face's order of keys, with one
+// token or merge per line.
 #include <nlohmann/json.hpp>
 
 #include "tokenizer/spec.h"

@@ -15,11 +15,11 @@ constexpr std::uint64_t make_key(std::uint32_t left, std::uint32_t right) {
   return static_cast<std::uint64_t>(left) << 32 | right;
 }
 
-// Pair to its number, in order of appearance: open addressing, never erased.
+// Maps a pair to its number in order of appearance: open addressing, without erasure.
 class PairIndex {
  public:
   PairIndex() : slots_(1 << 16) {}
-  // The pair's number; `fresh` when it was not there and got the next one.
+  // The pair's number; sets `fresh` when the pair is new and got the next one.
   std::uint32_t find_or_add(std::uint64_t key, bool& fresh) {
     if ((used_ + 1) * 2 > slots_.size()) grow();
     Slot& slot = find(slots_, key);
@@ -67,7 +67,7 @@ class Learner {
       const Candidate top = queue_.top();
       queue_.pop();
       const std::int64_t count = pairs_[top.number].count;
-      if (top.count != count) {  // out of date: back with what is true now
+      if (top.count != count) {  // out of date: pushed again with the present count
         offer(top.number);
         continue;
       }
@@ -87,7 +87,7 @@ class Learner {
   struct Pair {
     std::uint64_t key = 0;
     std::int64_t count = 0;
-    std::vector<std::uint32_t> words;  // that hold it, or held it once
+    std::vector<std::uint32_t> words;  // that contain it, or did before
     bool touched = false;
   };
   struct Candidate {
@@ -177,8 +177,8 @@ class Learner {
     touched_.clear();
   }
 
-  // Rewrites one word, left to right, and the counts of the pairs around each
-  // place that merged.
+  // Merges the pair in one word, from left to right, and updates the counts of the pairs
+  // around each merge.
   void merge_in(std::uint32_t number, std::uint32_t left, std::uint32_t right,
                 std::uint32_t result) {
     Word& word = words_[number];

@@ -1,5 +1,5 @@
-// Learns merges: again and again the most frequent pair of neighbouring tokens
-// becomes a token (Sennrich et al. 2016).
+// Learns the merges of byte-pair encoding: the most frequent pair of neighbouring tokens
+// becomes a token, again and again (Sennrich et al. 2016).
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ struct LearnOptions {
   std::function<void()> on_merge;   // for progress
 };
 
-// The vocabulary (the 256 bytes in the order of their characters, then one token
-// a merge) and the merges. Of pairs that are equally frequent, the one with the
-// smaller ids comes first, so the result depends on the counts alone.
-// `parts` hold the pieces, each in one part only.
+// Returns the vocabulary (the 256 bytes in the order of their characters, then one
+// token per merge) and the merges. Of equally frequent pairs, the one with the smaller
+// ids merges first, so the result depends on the counts alone. Each piece is in one of
+// `parts` only.
 BpeSpec learn_merges(std::span<const PieceCounter> parts, const LearnOptions& options);
 
 }  // namespace fathom::tokenizer

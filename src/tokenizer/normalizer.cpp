@@ -11,14 +11,14 @@ namespace {
 
 using Kind = NormalizerStep::Kind;
 
-// A Replace can multiply a text, and a Sequence of them do so again and again: a text may
-// grow to this many times its size and so many bytes more.
+// A Replace can multiply a text, and a Sequence of them can do so many times over. So a
+// text may grow to this many times its size, plus a number of bytes.
 constexpr std::size_t max_growth = 64, max_growth_bytes = 1 << 20;
 
 void check_growth(std::size_t size, std::size_t limit) {
   if (size <= limit) return;
   fail_input(
-      "the tokenizer's normalizer makes more than {} times its size of a text; shorten the "
+      "the tokenizer's normalizer makes a text more than {} times as large; shorten the "
       "content of its Replace or Prepend steps",
       max_growth);
 }

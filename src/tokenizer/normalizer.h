@@ -20,7 +20,7 @@ class Replacer {
   void apply(std::string& text, std::size_t limit = static_cast<std::size_t>(-1)) const;
 
  private:
-  std::optional<Regex> regex_;  // for patterns that are no plain string
+  std::optional<Regex> regex_;  // empty for a plain string
   std::string literal_;
   std::string content_;
 };
@@ -30,7 +30,7 @@ class Normalizer {
   Normalizer(const std::vector<NormalizerStep>& steps, const std::string& where);
   bool empty() const { return steps_.empty(); }
   // Rewrites valid UTF-8 `text`, which stays valid. Throws an input Error when it grows
-  // beyond all reason.
+  // beyond a bound that no sensible normalizer reaches.
   void apply(std::string& text) const;
 
  private:

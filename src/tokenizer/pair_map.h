@@ -1,4 +1,4 @@
-// Which pairs of tokens merge, and in which order: the hottest table of encoding.
+// Maps each pair of tokens that merges to its rank. Encoding spends most of its time here.
 #pragma once
 
 #include <bit>
@@ -22,7 +22,7 @@ class PairMap {
     slots_.assign(slots, ~std::uint64_t{0});
   }
 
-  // A pair that is there already takes the new rank.
+  // Sets the rank of a pair, also of one inserted before.
   void insert(std::uint32_t left, std::uint32_t right, std::uint32_t rank) {
     const std::uint64_t key = make_key(left, right);
     std::size_t slot = start(key);

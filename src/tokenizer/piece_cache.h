@@ -1,5 +1,5 @@
-// Remembers the ids of pieces met before. One belongs to one thread at a time;
-// its size is fixed, a newcomer takes the place of what is in its way.
+// Remembers the ids of pieces encoded before. Its size is fixed: a new entry replaces the
+// one in its slot. A cache belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +62,7 @@ class PieceCache {
   struct Key {
     std::uint64_t low = 0, high = 0;
   };
-  struct Short {  // 32 bytes; a key of size 0 never asked for marks a free one
+  struct Short {  // 32 bytes; a key of size 0, which no piece has, marks a free entry
     Key key;
     std::int32_t ids[3] = {};
     std::uint32_t count = 0;

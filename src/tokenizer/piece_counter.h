@@ -1,4 +1,4 @@
-// Counts how often each piece occurs: what training sees of its text.
+// Counts how often each piece occurs. Training sees these counts, not the text.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ class PieceCounter {
 
   void add(std::string_view piece, std::uint64_t count = 1);
   std::size_t size() const { return used_; }
-  // Bytes of memory in use, without what the text may grow into: depends on the pieces
-  // alone, not on the order they came in.
+  // Bytes of memory in use, without the string's spare capacity: depends on the pieces
+  // alone, not on their order.
   std::size_t memory() const { return slots_.size() * sizeof(Slot) + text_.size(); }
 
   // f(piece, count) for each piece whose hash falls into `part` of `parts`.
@@ -45,10 +45,10 @@ class PieceCounter {
   std::size_t used_ = 0;
 };
 
-// Counts in bounded memory. Counters are added in rounds; when the table has outgrown its
-// bound after a round, the pieces seen once so far are forgotten, then those seen twice,
-// and so on. The result depends on what each round held, not on how its counters or this
-// table's work were shared among threads.
+// Counts in bounded memory. Counters are added in rounds; while the table is larger than
+// its bound after a round, it forgets the pieces seen once so far, then those seen twice,
+// and so on. The result depends on the pieces of each round, not on how they were divided
+// among counters or threads.
 class PieceTable {
  public:
   explicit PieceTable(std::size_t max_memory) : max_memory_(max_memory), parts_(num_parts) {}
@@ -59,14 +59,14 @@ class PieceTable {
   // Disjoint parts of the pieces.
   std::span<const PieceCounter> parts() const { return parts_; }
   std::size_t memory() const;
-  // Pieces seen fewer times than this have been forgotten at least once; 0 when none.
+  // Pieces seen fewer times than this were forgotten at least once; 0: none were.
   std::uint64_t pruned_below() const { return pruned_below_; }
 
  private:
   static constexpr std::size_t num_parts = 16;  // whatever the number of threads
 
   std::size_t max_memory_;
-  std::vector<PieceCounter> parts_;  // by hash
+  std::vector<PieceCounter> parts_;  // a piece's hash selects its part
   std::uint64_t pruned_below_ = 0;
 };
 

@@ -13,8 +13,8 @@ namespace {
 using Kind = PreTokenizerStep::Kind;
 using Part = PreTokenizer::Part;
 
-// Joins parts as `behavior` asks; what is to be removed keeps its `true`.
-// A part joins the one before it (or, going backwards, the one after it).
+// Joins parts according to `behavior`; a part to be removed keeps its `true`. A part joins
+// the one before it (or, going backwards, the one after it).
 void join_parts(std::vector<Part>& parts, SplitBehavior behavior) {
   const bool backwards = behavior == SplitBehavior::merged_with_next;
   if (backwards) std::reverse(parts.begin(), parts.end());
@@ -55,14 +55,14 @@ PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std
   if (ends_byte_level_) {
     const PreTokenizerStep& last = steps_.back().spec;
     steps_.back().spell = false;
-    // The model does its spelling: a last ByteLevel that does not split has nothing to do.
+    // The model does the spelling, so a last ByteLevel that does not split has nothing to do.
     if (!last.use_regex && !last.add_prefix_space) steps_.pop_back();
   }
   const auto spelling = std::ranges::count_if(steps_, &Step::spell);
   spells_bytes_ = !ends_byte_level_ && spelling > 0;
   constexpr int max_spelling = 4;
   if (spelling > max_spelling) {
-    fail_input("{}: {} ByteLevel steps spell a text over and over; at most {} are supported", where,
+    fail_input("{}: {} ByteLevel steps each spell the text again; at most {} are supported", where,
                spelling, max_spelling);
   }
 }
@@ -119,7 +119,7 @@ void PreTokenizer::run(std::size_t index, std::string_view text, bool at_start,
       return run_characters(
           index, text, at_start, SplitBehavior::removed,
           [&](char32_t c) { return c == step.delimiter; }, context);
-    case Kind::bert:  // two steps since the constructor
+    case Kind::bert:  // the constructor replaced it by two steps
       return;
   }
 }
@@ -156,7 +156,7 @@ void PreTokenizer::run_regex(std::size_t index, std::string_view text, bool at_s
   RegexMatches matches(*step.regex, text, *context.scratch.steps[index].regex);
   std::size_t done = 0;
   if (step.spec.behavior == SplitBehavior::isolated) {
-    // The common case: matches, and what lies between them, each go on alone.
+    // The common case: each match, and each text between matches, is a piece.
     for (TextRange match{}; matches.next(match); done = match.end) {
       run_part(index + 1, text, {done, match.begin}, at_start, context);
       run_part(index + 1, text, match, at_start, context);

@@ -1,6 +1,6 @@
-// Pre-tokenizers: the steps that cut a text into the pieces inside which tokens
-// merge. Each step takes the pieces of the one before; a piece runs through all
-// steps before the next one is cut, so nothing is stored between them.
+// Pre-tokenizers: the steps that cut a text into pieces. Tokens merge inside a piece
+// only. Each step cuts the pieces of the step before; a piece passes through all steps
+// before the next one is cut, so no list of pieces is stored between steps.
 #pragma once
 
 #include <memory>
@@ -29,7 +29,7 @@ class PreTokenizer {
     std::vector<Step> steps;
   };
 
-  // Takes the final pieces. Never called with an empty one.
+  // Receives the final pieces, none of them empty.
   class Sink {
    public:
     virtual void piece(std::string_view text) = 0;
@@ -41,15 +41,15 @@ class PreTokenizer {
   PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std::string& where);
 
   Scratch make_scratch() const;
-  // Cuts valid UTF-8 `text`. When ends_byte_level(), pieces are the bytes to be
-  // spelled byte-level; otherwise their text is what the vocabulary spells.
-  // `at_start`: whether `text` is the beginning of what is encoded.
+  // Cuts valid UTF-8 `text`. With ends_byte_level() pieces are bytes, which the model
+  // spells byte-level; otherwise they are text as the vocabulary spells it.
+  // `at_start`: whether `text` is at the beginning of the whole encoded text.
   void split(std::string_view text, bool at_start, Scratch& scratch, Sink& sink) const;
 
-  // Whether the last step is ByteLevel: its spelling is left to the model, which
-  // then works on bytes.
+  // Whether the last step is ByteLevel. Its spelling is left to the model, which then
+  // works on bytes.
   bool ends_byte_level() const { return ends_byte_level_; }
-  // Whether pieces come spelled byte-level, by a ByteLevel that is not the last step.
+  // Whether pieces are already spelled byte-level, by a ByteLevel that is not the last step.
   bool spells_bytes() const { return spells_bytes_; }
 
  private:
@@ -65,15 +65,15 @@ class PreTokenizer {
   };
 
   void add_step(const PreTokenizerStep& spec, const std::string& where);
-  // Each runs for every piece: their arguments fit into registers. `at_start`: whether
-  // `text` is at the beginning of what is encoded.
+  // These run for every piece, so their arguments fit into registers. `at_start`: as in
+  // split().
   void run(std::size_t step, std::string_view text, bool at_start, const Context& context) const;
   // Runs a step on a part of `text`.
   void run_part(std::size_t step, std::string_view text, TextRange part, bool at_start,
                 const Context& context) const {
     run(step, text.substr(part.begin, part.end - part.begin), at_start && part.begin == 0, context);
   }
-  // One kind of step each; they run the steps behind it on every part.
+  // Each runs one kind of step, and the later steps on every part.
   void run_regex(std::size_t step, std::string_view text, bool at_start,
                  const Context& context) const;
   void run_byte_level(std::size_t step, std::string_view text, bool at_start,

@@ -9,8 +9,8 @@
 namespace fathom::tokenizer {
 namespace {
 
-// Steps after which a search is given up: beyond any sane pattern, and soon
-// enough for one that backtracks without end.
+// Steps after which a search is given up: more than any sensible pattern needs, and few
+// enough to end one that backtracks without bound soon.
 constexpr std::uint32_t match_limit = 10'000'000;
 
 }  // namespace
@@ -109,8 +109,8 @@ bool Regex::find(std::string_view text, std::size_t from, TextRange& match,
   }
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(scratch.data_);
   match = {offsets[0], offsets[1]};
-  // \K inside a lookahead can put the beginning behind the end; nothing sane
-  // does, and no caller should have to think of it.
+  // \K inside a lookahead can put the beginning after the end. No sensible pattern does
+  // that, and callers should not have to handle it.
   if (match.begin > match.end) match.begin = match.end;
   return true;
 }

@@ -16,7 +16,7 @@ struct TextRange {
 
 class Regex {
  public:
-  // Working memory of one search at a time; one a thread and a use.
+  // Working memory of one search at a time: each thread and each pattern has its own.
   class Scratch;
   struct ScratchDeleter {
     void operator()(Scratch* scratch) const;
@@ -41,8 +41,8 @@ class Regex {
   std::shared_ptr<const Code> code_;
 };
 
-// Goes through the matches of `text` from left to right, none of them empty
-// right after another match: as Oniguruma's iterator does.
+// Iterates over the matches in `text` from left to right. Like Oniguruma's iterator it
+// skips an empty match directly after another match.
 class RegexMatches {
  public:
   RegexMatches(const Regex& regex, std::string_view text, Regex::Scratch& scratch)
@@ -57,7 +57,7 @@ class RegexMatches {
   std::size_t last_end_ = static_cast<std::size_t>(-1);
 };
 
-// The same pattern in PCRE2's syntax. Throws an input Error starting with
+// Translates `pattern` to PCRE2's syntax. Throws an input Error starting with
 // `where` for constructs that PCRE2 lacks.
 std::string to_pcre2(std::string_view pattern, const std::string& where);
 

@@ -107,8 +107,8 @@ std::string property_members(std::string_view name, bool negated) {
     return members == space_members ? not_space_members : "";
   }
   std::string property = category_of(plain);
-  // Anything else is a script; PCRE2 would add its script extensions, which
-  // Oniguruma does not, unless told otherwise.
+  // Anything else is a script. "sc:" excludes the script extensions, which PCRE2 includes
+  // by default and Oniguruma does not.
   if (property.empty()) property = "sc:" + std::string(name);
   return (negated ? "\\P{" : "\\p{") + property + "}";
 }

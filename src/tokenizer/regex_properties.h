@@ -1,4 +1,4 @@
-// Character properties: Oniguruma's names in PCRE2's words.
+// Translates the names of character properties from Oniguruma to PCRE2.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ inline constexpr const char* not_space_members =
 inline constexpr const char* word_members = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 inline constexpr const char* hex_members = "0-9a-fA-F";
 
-// The class members for \p{name} or [:name:]; empty when the name's set cannot
-// be written so (a negated set of several properties).
+// The class members for \p{name} or [:name:]; empty when class members cannot express
+// the set (a negated set of several properties).
 std::string property_members(std::string_view name, bool negated);
 
 }  // namespace fathom::tokenizer

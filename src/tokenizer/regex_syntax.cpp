@@ -1,5 +1,5 @@
-// Oniguruma's syntax with Ruby's rules, rewritten for PCRE2. Most of it is the
-// same; this file rewrites what reads the same and means something else:
+// Translates Oniguruma's syntax with Ruby's rules to PCRE2's. Most constructs are the
+// same; this file rewrites those that look the same but have another meaning:
 // \s \w \h \v and \b, property names, nested and intersected classes, (?i) in the
 // middle of a pattern, (?m), {n,m}+, {n}?, {,m}.
 #include <algorithm>
@@ -105,8 +105,8 @@ class Translator {
 
   static bool is_option(char c) { return c == 'i' || c == 'm' || c == 'x' || c == '-'; }
 
-  // (?im-x) and (?im-x:...). The first holds to the end of the group around it
-  // and binds weaker than "|": it is written as a group of its own.
+  // (?im-x) and (?im-x:...). The first applies to the end of the group around it and
+  // binds weaker than "|", so it is written as a group of its own.
   void options() {
     std::string flags;
     std::size_t p = at_ + 2;
@@ -208,7 +208,7 @@ class Translator {
     return {name, negated};
   }
 
-  // An escape that stands for one character; moves past it.
+  // Reads an escape of one character and moves past it.
   std::string single_escape() {
     const char c = peek(1);
     const std::string_view rest = in_.substr(at_ + 2);
@@ -249,7 +249,7 @@ class Translator {
     return std::string("\\") + c;
   }
 
-  // A class with its brackets, or what stands for an intersection of classes.
+  // Translates a class with its brackets, or an intersection of classes.
   std::string char_class(int depth) {
     ++at_;  // [
     const bool negated = peek() == '^';

@@ -1,5 +1,5 @@
-// What a tokenizer.json says, as plain data: json_read.cpp makes it from a file,
-// json_write.cpp makes a file from it, Tokenizer::Impl is built from it.
+// The content of a tokenizer.json as plain data: json_read.cpp reads it, json_write.cpp
+// writes it, and Tokenizer::Impl is built from it.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct NormalizerStep {
   std::optional<bool> strip_accents;           // bert; absent: as lowercase
 };
 
-// What becomes of the parts that a pattern matches.
+// What a split does with the parts that its pattern matches.
 enum class SplitBehavior {
   removed,
   isolated,
@@ -51,8 +51,8 @@ enum class SplitBehavior {
   contiguous,
 };
 
-// Which pieces Metaspace begins with its character when they do not begin with it: all,
-// the one at the beginning of the text, or none.
+// Where Metaspace inserts its character if it is not there already: before every piece,
+// before the one at the beginning of the text, or nowhere.
 enum class PrependScheme { always, first, never };
 
 struct PreTokenizerStep {
@@ -70,7 +70,7 @@ struct PreTokenizerStep {
   Kind kind = Kind::split;
   PatternSpec pattern;                               // split
   SplitBehavior behavior = SplitBehavior::isolated;  // split, punctuation
-  bool invert = false;                               // split: cut out what does not match
+  bool invert = false;                               // split: the pattern matches the pieces
   bool individual_digits = false;                    // digits
   bool add_prefix_space = false;                     // byte_level
   bool trim_offsets = true;                          // byte_level: kept, changes no id
@@ -83,9 +83,9 @@ struct PreTokenizerStep {
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
-  bool single_word = false;  // only between characters that are not of a word
-  bool lstrip = false;       // takes the white space before it
-  bool rstrip = false;       // takes the white space after it
+  bool single_word = false;  // not next to a character of a word
+  bool lstrip = false;       // includes the white space before it
+  bool rstrip = false;       // includes the white space after it
   bool normalized = false;   // looked for in the normalised text
   bool special = false;
 };
@@ -127,8 +127,7 @@ struct DecoderStep {
 };
 
 struct BpeSpec {
-  // By id; an empty string is an id without a token (or one that only an added
-  // token has).
+  // By id; an empty string is an id without a token, or with an added token only.
   std::vector<std::string> vocab;
   // Ids of the left and right part, in order of rank, and of the token they make.
   struct Merge {
@@ -139,8 +138,8 @@ struct BpeSpec {
   bool fuse_unk = false;
   bool byte_fallback = false;
   bool ignore_merges = false;
-  // Of every symbol of a piece but the first, and of the last: how the vocabulary spells
-  // them. A merge joins "a" and "##b" to "ab".
+  // The vocabulary spells every symbol of a piece but the first with this prefix, and the
+  // last with this suffix. A merge joins "a" and "##b" to "ab".
   std::string continuing_subword_prefix, end_of_word_suffix;
 };
 

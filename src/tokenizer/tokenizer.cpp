@@ -28,7 +28,7 @@ std::optional<std::int32_t> find_first(const Tokenizer::Impl& impl,
 
 std::size_t check_id(const Tokenizer::Impl& impl, std::int32_t id) {
   if (id < 0 || static_cast<std::size_t>(id) >= impl.tokens.size()) {
-    fail_input("{} is no token id of this tokenizer, which has 0 to {}", id,
+    fail_input("{} is not a token id of this tokenizer, which has 0 to {}", id,
                static_cast<std::int64_t>(impl.tokens.size()) - 1);
   }
   return static_cast<std::size_t>(id);

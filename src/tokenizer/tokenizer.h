@@ -1,11 +1,10 @@
 // Byte-level BPE: text to token ids and back, from and to Hugging Face's
-// tokenizer.json. Data preparation, training and generation lean on this header;
-// how a tokenizer is learnt stands in tokenizer/trainer.h.
+// tokenizer.json. Data preparation, training and generation use this header;
+// tokenizer/trainer.h trains a tokenizer.
 //
-// A Tokenizer never changes once it is made and is cheap to copy (copies share
-// what they hold). Every const member may be called from any number of threads
-// at once; the caches that make encoding fast belong to one thread at a time and
-// take no lock.
+// A Tokenizer is immutable and cheap to copy (copies share their data). Every const
+// member may be called from any number of threads at once; the caches that make
+// encoding fast belong to one thread at a time and need no lock.
 #pragma once
 
 #include <cstddef>
@@ -19,15 +18,15 @@
 
 namespace fathom {
 
-// Whether encode() adds what the post-processor asks for (such as a token at the
-// beginning of the text).
+// Whether encode() applies the post-processor's template, which for instance adds a
+// token at the beginning of the text.
 enum class Template { apply, skip };
-// What encode() does with text that spells a special token, such as "</s>": take it for
-// plain text, or for the token. Text from users, documents and the network is encoded
-// as_text, so that it cannot end a document or begin another role's turn; only templates,
-// and people who ask for it, make special tokens. as_text also covers added tokens that
-// are not marked special but are spelled as control tokens are ("<|name|>", "<｜name｜>"):
-// some files forget the mark. Other added tokens are always recognised.
+// Whether encode() reads text that spells a special token, such as "</s>", as plain text
+// or as the token. Text from users, documents and the network is encoded as_text, so that
+// it cannot end a document or begin another role's turn; only templates, and people who
+// ask for it, make special tokens. as_text also covers added tokens that are not marked
+// special but are spelled like control tokens ("<|name|>", "<｜name｜>"), because some
+// files omit the mark. Other added tokens are always recognised.
 enum class SpecialText { as_text, parse };
 // Whether decode() writes special tokens or leaves them out.
 enum class SpecialTokens { keep, skip };
@@ -37,32 +36,30 @@ struct EncodeOptions {
   SpecialText special_text = SpecialText::as_text;
 };
 
-// What documents are encoded with for training: no template, no special tokens.
+// For documents of the training data: no template, no special tokens.
 inline constexpr EncodeOptions encode_plain{Template::skip, SpecialText::as_text};
-// What a prompt of somebody who may write special tokens is encoded with.
+// For prompts of a person who may write special tokens.
 inline constexpr EncodeOptions encode_parsing_specials{Template::apply, SpecialText::parse};
 
 class Tokenizer {
  public:
   // Reads a tokenizer.json. Throws an input Error that names the file and the
-  // key for a file that cannot be read, is corrupt, or asks for what this
-  // implementation does not have.
+  // key for a file that cannot be read, is corrupt, or needs a feature that is not
+  // supported.
   static Tokenizer load(const std::string& path);
-  // The same from memory; `source_name` stands in for the path in messages.
+  // The same from memory; messages give `source_name` as the path.
   static Tokenizer from_json(std::string_view text,
                              const std::string& source_name = "tokenizer.json");
 
-  // The ids of `text`. Any bytes are welcome: bytes that are no valid UTF-8 are
-  // taken as they are, so that a byte-level tokenizer without a normalizer gives
-  // them back from decode().
+  // The ids of `text`, which may be any bytes: a byte-level tokenizer without a
+  // normalizer also restores bytes that are not valid UTF-8 in decode().
   std::vector<std::int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // Appends to `ids` instead: saves the allocation in loops.
   void encode_to(std::string_view text, EncodeOptions options,
                  std::vector<std::int32_t>& ids) const;
 
   // The bytes of `ids`, which may end inside a UTF-8 sequence. Throws an input
-  // Error on an id outside [0, vocab_size()); an id that stands for no token
-  // gives nothing.
+  // Error for an id outside [0, vocab_size()); an id without a token adds nothing.
   std::string decode(std::span<const std::int32_t> ids,
                      SpecialTokens special = SpecialTokens::skip) const;
 
@@ -70,28 +67,28 @@ class Tokenizer {
   std::int64_t vocab_size() const;
   // The id of a token as tokenizer.json spells it ("Ġthe", "</s>").
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
-  // That spelling; empty when the id stands for no token.
+  // That spelling; empty for an id without a token.
   std::string_view id_to_token(std::int32_t id) const;
-  // The bytes the token stands for in a text (" the"; "</s>" for a special
-  // token): what bits per byte and streaming count. Same errors as decode().
+  // The bytes of the token in a text (" the"; "</s>" for a special token), as bits
+  // per byte and streaming count them. Same errors as decode().
   std::string_view id_to_bytes(std::int32_t id) const;
   bool is_special(std::int32_t id) const;
 
-  // End of document, beginning of document, padding: the special tokens of the
-  // usual names ("<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", ...), if any.
+  // End of document, beginning of document, padding: the special tokens with one of
+  // the usual names ("<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", ...), if any.
   std::optional<std::int32_t> eos_id() const;
-  // All special tokens of a usual name for the end of a document; eos_id() is the first.
+  // All special tokens with a usual name for the end of a document; eos_id() is the first.
   std::vector<std::int32_t> eos_candidates() const;
   std::optional<std::int32_t> bos_id() const;
   std::optional<std::int32_t> pad_id() const;
 
-  // XXH3 of to_json(): the same for any two files that mean the same tokenizer.
+  // XXH3 of to_json(): equal for any two files that describe the same tokenizer.
   std::uint64_t hash() const;
 
   // tokenizer.json in canonical form: fixed order of keys, vocabulary by id.
   // from_json(to_json()) is the same tokenizer.
   std::string to_json() const;
-  // Writes it, by way of a temporary file beside it that is renamed at the end.
+  // Writes to_json() to `path` atomically (io/atomic_file.h).
   void save(const std::string& path) const;
 
   struct Impl;
@@ -102,15 +99,15 @@ class Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Decodes one token at a time for a terminal: what it returns is whole UTF-8
-// characters; the beginning of one is held back until the rest arrives.
+// Decodes one token at a time for a terminal. It returns whole UTF-8 characters and
+// holds back the beginning of one until the rest arrives.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, SpecialTokens special = SpecialTokens::skip);
 
   // The text that `id` completes; often empty in the middle of a character.
   std::string push(std::int32_t id);
-  // What is still held back (an incomplete character, a last token), as it is.
+  // The bytes still held back (an incomplete character, a last token), unchanged.
   std::string finish();
 
  private:
@@ -120,7 +117,7 @@ class StreamDecoder {
   SpecialTokens special_;
   std::string held_;
   std::optional<std::int32_t> last_;  // held back where the last token decodes differently
-  std::int64_t strips_ = 0;           // that the beginning of the text may still lose
+  std::int64_t strips_ = 0;           // removals left at the beginning of the text
   bool started_ = false;
 };
 

@@ -23,13 +23,13 @@ using namespace tokenizer;
 
 void check(const TokenizerTrainConfig& config) {
   if (config.vocab_size < 256 || config.vocab_size > 1'000'000) {
-    fail_input("vocab_size: {} is outside 256 (one a byte) to 1000000", config.vocab_size);
+    fail_input("vocab_size: {} is outside 256 (one per byte) to 1000000", config.vocab_size);
   }
   if (config.pad_to_multiple < 1 || config.pad_to_multiple > 65536) {
     fail_input("pad_to_multiple: {} is outside 1 to 65536", config.pad_to_multiple);
   }
-  if (config.min_frequency < 1) fail_input("min_frequency: wants at least 1");
-  constexpr std::int64_t most_mb = std::int64_t{1} << 40;  // whose bytes are still a number
+  if (config.min_frequency < 1) fail_input("min_frequency: must be at least 1");
+  constexpr std::int64_t most_mb = std::int64_t{1} << 40;  // its bytes fit into 64 bits
   if (config.memory_mb < 16 || config.memory_mb > most_mb) {
     fail_input("memory_mb: {} is outside 16 to {}", config.memory_mb, most_mb);
   }
@@ -43,9 +43,9 @@ void check(const TokenizerTrainConfig& config) {
   if (!names.empty() && names[0].empty()) fail_input("special_tokens: one of them is empty");
 }
 
-// How text is split by default: the report's rules. Line ends alone, CJK apart
-// from other letters, words and punctuation with the space before them, digits
-// singly.
+// Splits text by default, with the rules of the technical report: line ends alone, CJK
+// apart from other letters, words and punctuation with the space before them, single
+// digits.
 std::vector<PreTokenizerStep> default_steps() {
   std::vector<PreTokenizerStep> steps;
   for (const char* pattern : {R"([\r\n])", "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+",
@@ -76,7 +76,7 @@ TokenizerSpec empty_spec(const TokenizerTrainConfig& config) {
     spec.pre_tokenizers = std::move(like.pre_tokenizers);
     if (spec.pre_tokenizers.empty() ||
         spec.pre_tokenizers.back().kind != PreTokenizerStep::Kind::byte_level) {
-      fail_input("{}: pre_tokenizer: training wants one that ends in ByteLevel", config.like);
+      fail_input("{}: pre_tokenizer: training needs one that ends in ByteLevel", config.like);
     }
   }
   spec.post_processors.emplace_back();
@@ -94,9 +94,9 @@ class Counting final : public PreTokenizer::Sink {
   PieceCounter& counter_;
 };
 
-// Counts the pieces of all files in rounds: each thread on its own, then all into the
-// table. A round ends after so many bytes that its counters take no more memory than the
-// table even when hardly a piece repeats, and where it ends depends on the text alone.
+// Counts the pieces of all files in rounds: in a counter per thread, which are then added
+// to the table. A round is so short that its counters take no more memory than the table
+// even if hardly any piece repeats, and its end depends on the text alone.
 PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Impl& splitter) {
   const auto max_memory = static_cast<std::size_t>(config.memory_mb) << 20;
   const std::size_t round_bytes = max_memory / 64;
@@ -140,7 +140,7 @@ PieceTable count_pieces(const TokenizerTrainConfig& config, const Tokenizer::Imp
   return table;
 }
 
-// Special tokens behind the ordinary ones, then reserved ones up to a multiple.
+// Adds special tokens after the ordinary ones, then reserved ones up to a multiple.
 void add_special_tokens(TokenizerSpec& spec, const TokenizerTrainConfig& config) {
   auto names = config.special_tokens;
   const auto multiple = static_cast<std::size_t>(config.pad_to_multiple);
@@ -154,7 +154,9 @@ void add_special_tokens(TokenizerSpec& spec, const TokenizerTrainConfig& config)
     token.content = name;
     token.special = true;
     if (std::ranges::find(spec.model.vocab, name) != spec.model.vocab.end()) {
-      fail_input("special_tokens: '{}' was learnt as an ordinary token; choose another name", name);
+      fail_input(
+          "special_tokens: '{}' is already an ordinary token of the text; choose another name",
+          name);
     }
     spec.added_tokens.push_back(std::move(token));
   }

@@ -9,8 +9,8 @@
 
 namespace fathom {
 
-// The special tokens of a new tokenizer: beginning and end of a document,
-// padding, the roles of a conversation, and spare ones; 15, as in the report.
+// The 15 special tokens of a new tokenizer: beginning and end of a document, padding,
+// the roles of a conversation, and spare ones. The technical report has as many.
 std::vector<std::string> default_special_tokens();
 
 struct TokenizerTrainConfig {
@@ -26,23 +26,24 @@ struct TokenizerTrainConfig {
 };
 template <class Visitor>
 void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
-  field("files", c.files, "text and JSON lines, packed or not; directories, patterns");
+  field("files", c.files, "text and JSON lines files, also compressed; directories and patterns");
   field("text_field", c.text_field, "the key of a JSONL record that holds its text");
-  field("vocab_size", c.vocab_size, "ordinary tokens: 256 bytes and one a merge");
+  field("vocab_size", c.vocab_size, "ordinary tokens: the 256 bytes and one for each merge");
   field("pad_to_multiple", c.pad_to_multiple,
         "reserved tokens fill the vocabulary up to a multiple of this");
   field("special_tokens", c.special_tokens, "names of the special tokens");
   field("min_frequency", c.min_frequency, "pairs seen less often do not merge");
   field("memory_mb", c.memory_mb,
-        "bound on the table of pieces, and on a round's counters beside it; beyond it the "
-        "rarest pieces are left out");
+        "megabytes for the table of pieces, and as many for counting a round of text; when the "
+        "table is full, the rarest pieces are left out");
   field("like", c.like, "a tokenizer.json whose normalizer and splitting are used");
-  field("report_mb", c.report_mb, "text of each entry of files read again for the report");
+  field("report_mb", c.report_mb,
+        "megabytes of each entry of files that are encoded for the report");
 }
 
 struct TokenizerTrainResult {
   Tokenizer tokenizer;
-  std::string report;  // lines for people: bytes a token by file and by language
+  std::string report;  // a table for people: bytes per token by file and by script
   double seconds = 0;  // without the report
 };
 

@@ -14,8 +14,8 @@ struct Range {
 };
 
 // The code points on which the Unicode tables of Hugging Face's `tokenizers` (0.23) and
-// of utf8proc disagree, found by asking both about each. Theirs are older, so most of
-// these characters are in the class here and not there; a few are the other way round.
+// of utf8proc disagree, found by comparing every code point. The tables of `tokenizers` are
+// older, so most of these are in the class only in utf8proc's; for a few it is the reverse.
 constexpr std::array<Range, 34> other_punctuation = {
     {{0x61d, 0x61d},     {0x9fd, 0x9fd},     {0xa76, 0xa76},     {0xc77, 0xc77},
      {0xc84, 0xc84},     {0x166d, 0x166d},   {0x1b7d, 0x1b7e},   {0x2e43, 0x2e4f},

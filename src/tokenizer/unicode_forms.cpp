@@ -15,8 +15,8 @@
 namespace fathom::tokenizer {
 namespace {
 
-// Whether no Unicode normal form of this kind changes `text`: true only for
-// characters that neither decompose, compose nor reorder. Most text passes.
+// Whether no normal form of this kind can change `text`: true only if none of its
+// characters decomposes, composes or reorders. That is so for most text.
 bool is_inert(std::string_view text, UnicodeForm form) {
   const char32_t limit = form == UnicodeForm::nfc ? 0x300 : form == UnicodeForm::nfkc ? 0xa0 : 0x80;
   const char* p = text.data();
@@ -28,9 +28,9 @@ bool is_inert(std::string_view text, UnicodeForm form) {
   return true;
 }
 
-// Characters that Unicode gave a decomposition or a combining class after the
-// version that Hugging Face's normalizers know (found by comparing each code
-// point with `tokenizers` 0.23). They are left as they are, so that ids agree.
+// Characters that got a decomposition or a combining class in a later version of Unicode
+// than Hugging Face's normalizers use (found by comparing each code point with
+// `tokenizers` 0.23). They are left unchanged, so that ids agree.
 constexpr std::array<std::pair<char32_t, char32_t>, 48> unknown_to_peers = {
     {{0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},
      {0xc3c, 0xc3c},     {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},

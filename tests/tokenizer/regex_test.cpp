@@ -1,4 +1,4 @@
-// Patterns in Oniguruma's syntax match what Oniguruma matches.
+// Patterns in Oniguruma's syntax match the same text as in Oniguruma.
 #include "tokenizer/regex.h"
 
 #include <gmock/gmock.h>

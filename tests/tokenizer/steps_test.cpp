@@ -1,4 +1,4 @@
-// Single steps by small specs: what the goldens' whole tokenizers do not single out.
+// Tests single steps with small specs; the goldens test whole tokenizers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Ids = std::vector<std::int32_t>;
 
-// Tokens "a" to "e", "▁", " ", "_" and what `more` adds from id 8 on; no merges unless given.
+// Tokens "a" to "e", "▁", " ", "_" and, from id 8 on, those of `more`; no merges unless given.
 std::string small_model(const std::string& more = "", const std::string& merges = "",
                         const std::string& keys = "") {
   return R"("model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"d":3,"e":4,"▁":5," ":6,"_":7)" +
@@ -297,7 +297,7 @@ TEST(DecoderStep, FallbackBytesAreBytes) {
   EXPECT_EQ(t.decode(Ids{8, 9, 10, 11}), "中A");
   EXPECT_EQ(streamed(t, {8, 9, 10, 11}), "中A");
   EXPECT_EQ(t.decode(Ids{12}), "<0xg1>");
-  // A byte that is half a character goes through the steps behind as it is.
+  // Later steps leave a byte that is half a character unchanged.
   const auto more = make(R"("decoder":{"type":"Sequence","decoders":[{"type":"ByteFallback"},)"
                          R"({"type":"Replace","pattern":{"Regex":"."},"content":"x"},)"
                          R"({"type":"ByteLevel"}]})",
@@ -351,7 +351,7 @@ TEST(AddedTokens, LongestWinsAndWordsStandAlone) {
               ElementsAre(22, 6, 0, 3, 4, 6, 3, 4, 0, 6, 7, 3, 4, 3, 4));
 }
 
-// --- refusals say what to do ---
+// --- error messages ---
 
 TEST(Refusals, NameWhatIsNotSupported) {
   const auto model = [](const std::string& type) {
