@@ -1,4 +1,4 @@
-// What `data prepare` and the loader read from TOML.
+// The configs of `data prepare` and of the loader.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,12 @@ template <class Visitor>
 void visit_fields(SourceConfig& c, Visitor&& field) {
   field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
   field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
-  field("format", c.format, "how files are cut into documents; packed ones are unpacked");
+  field("format", c.format, "how files are cut into documents; compressed files are unpacked");
   field("field", c.field, "jsonl: the key of the document's text");
   field("separator", c.separator, "separated: the line between documents; empty: a blank line");
   field("weight", c.weight, "share of this source in training, relative to the others'");
-  field("skip_broken_lines", c.skip_broken_lines, "jsonl: count broken lines instead of stopping");
+  field("skip_broken_lines", c.skip_broken_lines,
+        "leave out and count broken JSON lines, and documents that the tokenizer cannot encode");
 }
 
 struct PrepareConfig {
@@ -46,16 +47,17 @@ void visit_fields(PrepareConfig& c, Visitor&& field) {
   field("tokenizer", c.tokenizer, "path of tokenizer.json");
   field("output", c.output, "directory to make");
   field("end_of_document", c.end_of_document,
-        "the token behind each document; empty: the tokenizer's own, such as </s>");
-  field("held_out_fraction", c.held_out_fraction, "share of the documents kept for validation");
-  field("held_out_bytes", c.held_out_bytes, "keep about this many bytes of each source at most");
+        "the token after each document; empty: the tokenizer's own, such as </s>");
+  field("held_out_fraction", c.held_out_fraction, "share of the documents held out for validation");
+  field("held_out_bytes", c.held_out_bytes,
+        "hold out about this many bytes of each source at most");
   field("shard_tokens", c.shard_tokens, "a new shard begins after so many tokens");
-  field("seed", c.seed, "of the choice of held-out documents");
-  field("threads", c.threads, "0: one a core; the output does not depend on it");
+  field("seed", c.seed, "seed of the choice of held-out documents");
+  field("threads", c.threads, "0: one per core; the output does not depend on it");
   field("sources", c.sources, "");
 }
 
-// One source of a prepared directory, with another weight than it was made with.
+// One source of a prepared directory, possibly with a new weight.
 struct DataSourceConfig {
   std::string name;
   std::string directory;
@@ -64,7 +66,7 @@ struct DataSourceConfig {
 template <class Visitor>
 void visit_fields(DataSourceConfig& c, Visitor&& field) {
   field("name", c.name, "a source of the directory");
-  field("directory", c.directory, "where `data prepare` wrote it; empty: data.directory");
+  field("directory", c.directory, "the prepared directory that holds it; empty: data.directory");
   field("weight", c.weight, "its share in training, relative to the others'");
 }
 
@@ -78,14 +80,14 @@ struct DataConfig {
 };
 template <class Visitor>
 void visit_fields(DataConfig& c, Visitor&& field) {
-  field("directory", c.directory, "what `data prepare` wrote");
+  field("directory", c.directory, "a directory that `data prepare` wrote");
   field("sources", c.sources, "");
   field("attention_within_documents", c.attention_within_documents,
         "a token attends to its own document only");
   field("validation_tokens", c.validation_tokens,
-        "held-out tokens a source to validate on (whole documents); 0: all");
+        "held-out tokens to validate on, per source (whole documents); 0: all");
   field("prefetch", c.prefetch, "batches made ahead of time");
-  field("verify", c.verify, "compare every shard with its checksum at start");
+  field("verify", c.verify, "compare every shard with its checksum at the start");
 }
 
 }  // namespace fathom

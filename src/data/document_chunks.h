@@ -1,5 +1,5 @@
-// The first step of every data command: the documents of a source in chunks, worked on
-// by many threads and handed over in order. What is done with them is the caller's.
+// The first step of every data command: reads the documents of a source in chunks,
+// processes the chunks on many threads, and hands over the results in order.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ struct DocumentChunk {
   DocumentCounts counts;
 };
 
-// How the source's files are read.
+// The reader's options for the source.
 DocumentOptions document_options(const SourceConfig& source);
 
 namespace detail {
@@ -31,8 +31,8 @@ DocumentChunk read_documents_of(std::vector<RawDocument>&& raw, const DocumentOp
 
 // Calls work(DocumentChunk) -> Result on `threads` threads and consume(Result) on the
 // calling thread, in the order of the files: the outcome does not depend on timing.
-// Progress advances by the bytes read on disk. Errors are those of the reader, of work
-// and of consume.
+// Progress advances by the bytes read from the disk. Throws the errors of the reader, of
+// `work` and of `consume`.
 template <class Result, class Work, class Consume>
 void for_each_chunk(const SourceConfig& source, std::vector<std::string> files, int threads,
                     Progress& progress, Work work, Consume consume) {

@@ -24,13 +24,14 @@ ShardCounts counts_from(const JsonObject& json) {
   return {json.integer("documents"), json.integer("tokens"), json.integer("text_bytes")};
 }
 
-// A 64-bit number as 16 hexadecimal digits: JSON numbers lose bits elsewhere.
+// A 64-bit number as 16 hexadecimal digits, because other programs read JSON numbers as
+// doubles.
 std::uint64_t hash_from(const JsonObject& json, std::string_view key) {
   const std::string text = json.text(key);
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
   if (error != std::errc() || end != text.data() + text.size()) {
-    fail_input("{}: '{}' is no checksum", json.source(), text);
+    fail_input("{}: '{}' is not a checksum", json.source(), text);
   }
   return value;
 }
@@ -41,7 +42,7 @@ SourceEntry source_from(const JsonObject& json) {
     for (const JsonObject& shard : json.object(name_of(split)).objects("shards")) {
       const std::string file = shard.text("file");
       if (file.empty() || file[0] == '/' || file.find("..") != std::string::npos) {
-        fail_input("{}: '{}' is no file of this directory", json.source(), file);
+        fail_input("{}: '{}' is not a file of this directory", json.source(), file);
       }
       source.shards[static_cast<int>(split)].push_back(
           {file, counts_from(shard), hash_from(shard, "checksum")});

@@ -10,8 +10,8 @@ namespace fathom {
 
 namespace {
 
-// Whole shares of `period` in proportion to the weights: each at least 1, the rest
-// rounded down and the left-over samples given to the largest remainders.
+// Divides `period` samples in proportion to the weights: at least 1 each, otherwise
+// rounded down, with the left-over samples given to the largest remainders.
 std::vector<std::int64_t> quotas_of(std::span<const double> weights, std::int64_t period) {
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   std::vector<std::int64_t> quotas;
@@ -28,7 +28,7 @@ std::vector<std::int64_t> quotas_of(std::span<const double> weights, std::int64_
   for (std::size_t i = 0; left > 0; i = (i + 1) % remainders.size(), --left) {
     ++quotas[remainders[i].second];
   }
-  // Tiny weights that were rounded up to one sample take it from the largest.
+  // Samples of tiny weights that were rounded up to one come from the largest.
   for (; left < 0; ++left) --*std::max_element(quotas.begin(), quotas.end());
   return quotas;
 }

@@ -1,4 +1,4 @@
-// Which source each training sample comes from.
+// Determines which source each training sample comes from.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace fathom {
 
-// Sources take turns in a pattern of `period` samples that repeats for ever. In it
-// each source has its weight's share, rounded by largest remainder (at least one),
-// and its turns are spread evenly. So the shares of any run of samples are those of
-// the weights within a sample or so a source, and how many samples a source gave
-// before sample i is known without counting. Pure: the pattern depends on the
+// Sources take turns in a pattern of `period` samples that repeats for ever. Each source
+// has its weight's share of the pattern, rounded by largest remainder (at least one
+// sample), and its turns are spread evenly. So any run of consecutive samples has the
+// shares of the weights, within a sample or so per source, and the number of samples of a
+// source before sample i is known without counting. Pure: the pattern depends on the
 // weights alone.
 class Mixture {
  public:
@@ -22,7 +22,7 @@ class Mixture {
 
   struct Turn {
     int source;
-    std::int64_t ordinal;  // how many samples of this source came before
+    std::int64_t ordinal;  // number of earlier samples of this source
   };
   Turn turn(std::int64_t sample) const;
 

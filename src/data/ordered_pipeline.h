@@ -1,5 +1,5 @@
-// Work on many threads whose results arrive in the order of the input, with a
-// bounded number of pieces in memory: what comes out does not depend on timing.
+// Processes pieces of work on many threads and delivers the results in the order of the
+// input, with a bounded number of pieces in memory. The output does not depend on timing.
 #pragma once
 
 #include <condition_variable>
@@ -83,7 +83,7 @@ class OrderedPipeline {
     }
   }
 
-  // What ended it before its time.
+  // Returns the error that ended it early; null when all pieces were consumed.
   std::exception_ptr consume_all() {
     while (const std::shared_ptr<Piece> piece = next_done()) {
       if (piece->error) return piece->error;
@@ -127,8 +127,8 @@ class OrderedPipeline {
 
 // Calls produce(input) on a thread of its own until it returns false, work(input)
 // on `threads` threads, and consume(output) on the calling thread in the order of
-// production. At most 4 * threads pieces exist at once. An exception of any of them
-// is thrown here, at the turn of its piece: the pieces before it are consumed.
+// production. At most 4 * threads pieces exist at once. An exception of any of the three
+// is rethrown here at its piece's turn, after the pieces before it were consumed.
 template <class Input, class Output, class Produce, class Work, class Consume>
 void run_ordered(int threads, Produce produce, Work work, Consume consume) {
   detail::OrderedPipeline<Input, Output, Produce, Work, Consume>(threads, produce, work, consume)

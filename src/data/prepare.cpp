@@ -62,7 +62,7 @@ EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& enc
   return out;
 }
 
-// As on the disk; FIFOs and devices, whose sizes nobody knows, count nothing.
+// Bytes on the disk. FIFOs and devices, whose sizes are unknown, count as zero.
 std::uint64_t total_bytes(const std::vector<std::string>& files) {
   std::uint64_t total = 0;
   for (const std::string& file : files) {
@@ -75,7 +75,7 @@ std::uint64_t total_bytes(const std::vector<std::string>& files) {
   return total;
 }
 
-// One source from its files to its shards in `directory`.
+// Writes one source's files as shards in `directory`.
 class SourcePreparation {
  public:
   SourcePreparation(const PrepareConfig& config, const SourceConfig& source,
@@ -137,13 +137,13 @@ std::int32_t find_end_of_document(const Tokenizer& tokenizer, const std::string&
   }
   if (candidates.empty()) {
     fail_input(
-        "{}: this tokenizer has no end-of-document token of a usual name (such as </s>), and the "
-        "data need one; name its token by end_of_document",
+        "{}: this tokenizer has no end-of-document token with a usual name (such as </s>), and "
+        "the data need one; set end_of_document to its name",
         path);
   }
   if (candidates.size() > 1) {
-    fail_input("{}: several tokens may end a document: {}; name one by end_of_document", path,
-               names_of(tokenizer, candidates));
+    fail_input("{}: several tokens may end a document: {}; set end_of_document to one of them",
+               path, names_of(tokenizer, candidates));
   }
   return candidates[0];
 }

@@ -1,4 +1,4 @@
-// `data prepare`: text in, a directory of token shards out (data/prepared.h).
+// `data prepare`: turns text into a directory of token shards (data/prepared.h).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace fathom {
 
 class Tokenizer;
 
-// What preparation needs of a tokenizer.
+// The parts of a tokenizer that preparation needs.
 struct DocumentEncoder {
   std::int64_t vocab_size = 0;
   std::int32_t eos = 0;
@@ -25,18 +25,19 @@ struct DocumentEncoder {
   // Appends the ids of a text. Called from many threads.
   std::function<void(std::string_view, std::vector<std::int32_t>&)> encode;
 };
-// `end_of_document`: the token's name; empty: the only one of a usual name. Throws an input
-// Error that lists the candidates when there is none or when there are several.
+// `end_of_document`: the token's name; empty: the tokenizer's only special token with a
+// usual name. Throws an input Error that lists the candidates when there are several, or
+// when there is none.
 DocumentEncoder make_encoder(const Tokenizer& tokenizer, const std::string& path,
                              const std::string& end_of_document = "");
 
 struct PrepareReport {
   Manifest manifest;
-  std::vector<DocumentCounts> sources;  // what was left out or repaired
+  std::vector<DocumentCounts> sources;  // documents left out or repaired, per source
 };
 
-// A table for people: documents, bytes, tokens and bytes a token of each source
-// and split.
+// A table for people: documents, bytes, tokens and bytes per token of each source and
+// split.
 std::string summary(const PrepareReport& report);
 
 // Names of all files of a prepared directory.
@@ -44,13 +45,12 @@ OwnFiles prepared_files();
 
 enum class Overwrite { no, yes };
 
-// Reads, encodes and writes everything, and commits the directory by one rename; it
-// is the same for any number of threads. A document is held out when a hash of its
-// text and the seed falls under the fraction: equal documents stay together. Throws
-// an input Error for a config that cannot be carried out, before any work, when the
-// output exists and is not to be overwritten or was not made by prepare_data(), and when
-// output and sources overlap. After any error what stood there
-// before is untouched.
+// Reads, encodes and writes everything, and commits the directory by one rename. The
+// directory is the same for any number of threads. A document is held out when a hash of
+// its text and the seed falls under the fraction, so equal documents stay together.
+// Before any work, throws an input Error for a config that cannot be carried out, for an
+// output that exists and may not be overwritten or was not made by prepare_data(), and for
+// sources that overlap with the output. After any error an earlier output is unchanged.
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite = Overwrite::no);
 

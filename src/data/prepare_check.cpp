@@ -27,8 +27,9 @@ void check_sources(const std::vector<SourceConfig>& sources) {
                        });
     if (!plain) {
       fail_input(
-          "sources: '{}' is no name for a source; use up to {} letters, digits, '-', '_' and '.', "
-          "and no '.' first",
+          "sources: '{}' is not a valid name of a source; use up to {} letters, digits, '-', '_' "
+          "and "
+          "'.', and no '.' first",
           source.name, max_source_name);
     }
     if (!names.insert(source.name).second) {
@@ -40,7 +41,8 @@ void check_sources(const std::vector<SourceConfig>& sources) {
   }
 }
 
-// Where a path really is, whether it exists or not.
+// The path without links, whether it exists or not. An open pipe (/dev/stdin) has no name in
+// the file system: its path stays as it is.
 fs::path real_path(const std::string& path) {
   const fs::path place = fs::absolute(through_links(path));
   std::error_code error;
@@ -74,7 +76,7 @@ void check_output(const std::string& output, Overwrite overwrite) {
   std::error_code error;  // a path that cannot be reached is reported when it is made
   if (!fs::exists(output, error)) return;
   if (overwrite == Overwrite::no) {
-    fail_input("{}: exists already; choose another output or give --overwrite", output);
+    fail_input("{}: already exists; choose another output or use --overwrite", output);
   }
   if (fs::is_directory(output, error) && !fs::is_empty(output, error) &&
       !fs::exists(output + "/manifest.json", error)) {
@@ -96,8 +98,7 @@ void check_apart(const std::string& output, const InputFiles& files, const std::
   for (const std::string& directory : files.directories) {
     if (lies_in(place, real_path(directory))) {
       fail_input(
-          "output: {} lies in {}, which source '{}' reads with all below it; choose another "
-          "output",
+          "output: {} is inside {}, a directory that source '{}' reads; choose another output",
           output, directory, source);
     }
   }

@@ -1,4 +1,4 @@
-// What `data prepare` refuses before any work. Internal to data.
+// The checks of `data prepare` before any work. Internal to data.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ namespace fathom {
 // Throws an input Error that names the key for a value out of range.
 void check_prepare_config(const PrepareConfig& config);
 
-// Throws an input Error when `output` exists and is not to be overwritten, or is no
-// directory that `data prepare` made: it holds files, but no manifest.json.
+// Throws an input Error when `output` exists and may not be overwritten, or was not made
+// by `data prepare`: it holds files, but no manifest.json.
 void check_output(const std::string& output, Overwrite overwrite);
 
 // Throws an input Error when a file of the source lies in `output`, or `output` lies in a

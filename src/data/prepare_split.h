@@ -1,4 +1,4 @@
-// Writes one split of one source as a row of shards. Internal to data.
+// Writes one split of one source as a sequence of shards. Internal to data.
 #pragma once
 
 #include <memory>

@@ -11,7 +11,7 @@ namespace fathom {
 
 namespace {
 
-// Deals the shards to the processes that share their verification.
+// Divides the shards among the processes that share their verification.
 class Verifier {
  public:
   Verifier(Verify verify, const VerifyShare& share) : verify_(verify), share_(share) {}
@@ -62,20 +62,20 @@ void check_weight(const PreparedSource& source) {
   }
 }
 
-// Moves the source called `wanted.name` out of `from`, with the weight asked for.
+// Moves the source `wanted.name` out of `from` and gives it the wanted weight.
 PreparedSource take_source(PreparedData& from, const DataSourceConfig& wanted) {
   std::vector<std::string> names;
   for (PreparedSource& source : from.sources) {
     if (source.name == wanted.name) {
       PreparedSource taken = std::move(source);
-      source.name.clear();  // so that asking twice fails
+      source.name.clear();  // so that naming it twice fails
       taken.weight = wanted.weight.value_or(taken.weight);
       return taken;
     }
     names.push_back(source.name);
   }
-  fail_input("data.sources: {} has no source '{}' (left); it has {}", from.directory, wanted.name,
-             fmt::join(names, ", "));
+  fail_input("data.sources: {} has no source '{}', or it is listed twice; it has {}",
+             from.directory, wanted.name, fmt::join(names, ", "));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The directory that `data prepare` makes, opened for reading:
 //
-//   manifest.json               what is in it, and how it was made
-//   tokenizer.json              the tokenizer that it was made with
+//   manifest.json               its sources and shards, and the settings used
+//   tokenizer.json              the tokenizer used
 //   train/<source>-00000.tokens, ...
 //   held_out/<source>-00000.tokens, ...
 #pragma once
@@ -39,25 +39,25 @@ struct PreparedData {
   std::string directory;  // the first one, for messages
 };
 
-// Which of the shards' content this process compares with the checksums, when that is asked
-// for: of several that open the same data each takes a share. `between` is called between
+// With Verify::content, the share of the shards that this process compares with their
+// checksums: processes that open the same data divide them. `between` is called between
 // shards, and may throw to end the work.
 struct VerifyShare {
   int index = 0, shares = 1;
   std::function<void()> between;
 };
 
-// One directory with all its sources. Throws an input Error when a shard is
-// missing, damaged, or another than the manifest says.
+// Opens one directory with all its sources. Throws an input Error when a shard is
+// missing, damaged, or not the one in the manifest.
 PreparedData open_prepared(const std::string& directory, Verify verify = Verify::structure,
                            const VerifyShare& share = {});
 
-// What the config asks for: all sources of `directory` with the weights that they
-// were prepared with, or those listed. Sources of weight 0 are left out of
-// training but stay in validation. All must share one tokenizer.
+// Opens the sources that the config lists or, if it lists none, all sources of
+// `directory` with the weights that they were prepared with. Sources of weight 0 are left
+// out of training but stay in validation. All must share one tokenizer.
 PreparedData open_prepared(const DataConfig& config, const VerifyShare& share = {});
 
-// What manifest.json says.
+// The content of manifest.json.
 struct ShardEntry {
   std::string file;  // relative to the directory
   ShardCounts counts;

@@ -22,8 +22,8 @@ void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample
 
 namespace {
 
-// Positions and segment offsets of the sequence that was appended last, whose
-// segments begin at `starts` (relative to it, in order, without 0).
+// Appends the positions and segment offsets of the last sequence, whose segments begin at
+// `starts` (relative to the sequence, ascending, without 0).
 void append_segments(const std::vector<std::int64_t>& starts, Batch& batch) {
   const std::int64_t length = batch.sequence_length;
   const std::int64_t base = (batch.sequences - 1) * length;

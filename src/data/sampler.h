@@ -1,4 +1,4 @@
-// The order of training: sample i as a pure function of (seed, i).
+// The order of the training data: sample i is a pure function of (seed, i).
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,24 @@
 
 namespace fathom {
 
-// T targets of a source in a row, which begin at `first_target` and do not pass
-// `end` (the stream's end or before it).
+// T consecutive targets of a source, from `first_target` on. `end`, at most the stream's
+// end, may come sooner; the rest of the window is padding.
 struct Window {
   const TokenStream& stream;
   std::int64_t first_target, end;
   std::int32_t source;
 };
-// Appends a window to the batch. Inputs are the tokens before the targets, with
-// `eos` before the stream's first. From `end` on there is padding: input eos,
-// target -1. What Sampler and Validation share.
+// Appends a window to the batch. Inputs are the tokens before the targets; before the
+// stream's first token the input is `eos`. Padding has input eos and target -1. Sampler and
+// Validation share this function.
 void append_sequence(const Window& window, std::int32_t eos, AttentionSpan span, Batch& batch);
 // A batch without sequences yet.
 void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample);
 
-// Each source is cut into windows of T targets, one beginning where the one before
-// it ends (what is left at the end is not used). Its turns (data/mixture.h) walk
-// over a pseudo-random permutation of the windows, another one in each epoch, so an
-// epoch of a source takes every window exactly once. Nothing is kept between calls.
+// Each source is cut into consecutive windows of T targets (a shorter rest at the end is
+// not used). Its turns (data/mixture.h) follow a pseudo-random permutation of the windows,
+// a new one in each epoch, so an epoch of a source takes every window exactly once. No
+// state is kept between calls.
 class Sampler {
  public:
   // `data` is shared with others and must not change. Throws an input Error when a
@@ -49,8 +49,8 @@ class Sampler {
   std::int64_t sequence_length() const { return sequence_length_; }
   // Windows of one epoch of the source.
   std::int64_t windows(int source) const;
-  // Changes when the order does (seed, sources, sizes, weights, T): kept in a
-  // checkpoint to say when a resumed run would see its data in another order.
+  // Changes when the order does (seed, sources, sizes, weights, T). A checkpoint stores
+  // it, so that a resumed run can report that its data would come in another order.
   std::uint64_t fingerprint() const;
 
  private:

@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "shards are little end
 
 namespace {
 
-// Beyond this a count in a header is damage, and sums of sizes could overflow.
+// A larger count in a header is damage, and sums of sizes could overflow.
 constexpr std::uint64_t max_count = std::uint64_t{1} << 56;
 
 template <class T>

@@ -3,11 +3,12 @@
 //   header (256 bytes, data/shard_format.h)
 //   token ids, 16 bits each when the vocabulary has at most 65536, else 32
 //   padding to a multiple of 8
-//   for each document the position after its last token, then the same in bytes
-//   of text (64-bit; so the bytes that any run of documents took are known)
+//   for each document the position after its last token (64-bit)
+//   for each document its end in bytes of text (64-bit), so that the size of any range
+//   of documents is known in bytes
 //
 // Each document ends with the end-of-document token. Little endian. The header
-// has a checksum of its own and one of all that follows it.
+// has a checksum of itself and one of everything after it.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,7 @@
 
 namespace fathom {
 
-// What all shards of a source have in common.
+// Properties that all shards of a source share.
 struct ShardInfo {
   std::string source;  // at most 127 bytes
   std::uint64_t tokenizer_hash = 0;
@@ -43,7 +44,7 @@ struct ShardCounts {
 
 class ShardWriter {
  public:
-  // The file counts only once finish() returned; place it in an AtomicDirectory.
+  // The file is complete only when finish() has returned; write it in an AtomicDirectory.
   ShardWriter(const std::string& path, const ShardInfo& info);
 
   // Appends the document and the end-of-document token. Throws a runtime Error
@@ -72,28 +73,26 @@ enum class Verify {
 
 class Shard {
  public:
-  // Throws an input Error that names the file for anything that is not a complete
-  // shard.
+  // Throws an input Error that names the file unless it is a complete shard.
   explicit Shard(const std::string& path, Verify verify = Verify::structure);
-  // Over bytes that the caller keeps alive; `name` stands for the path in errors.
+  // Reads from bytes that the caller keeps alive; errors give `name` as the path.
   Shard(std::span<const std::byte> bytes, const std::string& name, Verify verify);
 
   const std::string& path() const { return path_; }
   const ShardInfo& info() const { return info_; }
   const ShardCounts& counts() const { return counts_; }
   std::uint64_t checksum() const { return checksum_; }
-  // What Verify::content does at opening.
+  // Checks what Verify::content checks at opening.
   void verify_content() const;
 
   // Tokens [begin, begin + out.size()). Throws a runtime Error when they are not
   // all there, and an input Error on an id outside the vocabulary (damage that
   // only Verify::content sees at opening).
   void read(std::int64_t begin, std::span<std::int32_t> out) const;
-  // The position after the last token of `document`, and the bytes of text up to
-  // there.
+  // The position after the last token of `document`, and the end of its text in bytes.
   std::int64_t token_end(std::int64_t document) const;
   std::int64_t byte_end(std::int64_t document) const;
-  // The first document that ends after `position`; documents when none does.
+  // The first document that ends after `position`; counts().documents when none does.
   std::int64_t document_at(std::int64_t position) const;
 
  private:

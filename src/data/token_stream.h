@@ -1,5 +1,5 @@
-// The shards of one source, one after another, as a single sequence of tokens: how
-// it was cut into files does not show.
+// The shards of one source as a single sequence of tokens, independent of how it was cut
+// into files.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class TokenStream {
 
   const ShardCounts& counts() const { return counts_; }
   std::int64_t tokens() const { return counts_.tokens; }
-  // Of all tokens and document boundaries, from the checksums that the shards' headers hold:
-  // reads no tokens.
+  // The checksum of all tokens and document boundaries, computed from the checksums in the
+  // shards' headers: reads no tokens.
   std::uint64_t checksum() const;
 
   // Tokens [begin, begin + out.size()), which must exist.
@@ -28,8 +28,8 @@ class TokenStream {
   // Sets `starts` to the positions in (begin, end) at which a document begins.
   void document_starts(std::int64_t begin, std::int64_t end,
                        std::vector<std::int64_t>& starts) const;
-  // What the longest run of whole documents from the beginning with at most
-  // `max_tokens` holds; the first document always counts.
+  // The counts of the whole documents, from the beginning, that fit into `max_tokens`
+  // tokens; the first document always counts.
   ShardCounts first_documents(std::int64_t max_tokens) const;
 
  private:

@@ -1,5 +1,5 @@
-// The held-out text in fixed order, each token a target exactly once, with the
-// bytes that it took: what an exact figure of bits per byte needs.
+// The held-out text in a fixed order, in which each token is a target exactly once, and its
+// size in bytes, so that bits per byte can be computed exactly.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +19,17 @@ namespace fathom {
 // (predicted from an end-of-document token) and the end-of-document token itself.
 class Validation {
  public:
-  // Documents up to `max_tokens` a source (at least one); 0: all.
+  // Takes up to `max_tokens` of each source, in whole documents (at least one); 0: all.
   Validation(std::shared_ptr<const PreparedData> data, std::int64_t sequence_length,
              std::int64_t batch_size, std::int64_t max_tokens = 0,
              AttentionSpan span = AttentionSpan::sequence);
 
-  // Batches of all ranks; each is full, the last one by padding sequences whose
-  // source is -1. A rank takes those batches b with b % ranks == rank.
+  // Number of batches of all ranks together. Each is full: padding sequences, whose source
+  // is -1, fill the last one. A rank takes the batches b with b % ranks == rank.
   std::int64_t num_batches() const;
   void fill(std::int64_t batch_index, Batch& batch) const;
 
-  // What is validated on of each source; sources without held-out text have none.
+  // Size of the text that is validated on; zero for a source without held-out text.
   const ShardCounts& counts(int source) const { return counts_[static_cast<std::size_t>(source)]; }
   ShardCounts total() const;
 

@@ -81,7 +81,7 @@ TEST(Prepare, ExistingOutputIsKeptUnlessOverwritten) {
   prepare_data(config, byte_encoder());
   const auto before = content_of(config.output);
   EXPECT_EQ(input_error_of([&] { prepare_data(config, byte_encoder()); }),
-            config.output + ": exists already; choose another output or give --overwrite");
+            config.output + ": already exists; choose another output or use --overwrite");
   config.seed = 1;
   prepare_data(config, byte_encoder(), Overwrite::yes);
   EXPECT_FALSE(before == content_of(config.output));
@@ -164,7 +164,7 @@ TEST(Prepare, SummaryHasDocumentsBytesTokensAndTheirRatio) {
   config.sources.resize(1);
   write_file(config.sources[0].paths[0], "four\n12345678\n");
   const std::string text = summary(prepare_data(config, byte_encoder()));
-  // 12 bytes of text; as many tokens, and one behind each document.
+  // 12 bytes of text: as many tokens, and one more after each document.
   EXPECT_THAT(text, testing::ContainsRegex("a +train +2 +12 +14 +0\\.857"));
   EXPECT_THAT(text, testing::ContainsRegex("a +held_out +0 +0 +0 +0\\.000"));
   EXPECT_THAT(text, testing::ContainsRegex("all +train +2 +12 +14 +0\\.857"));
@@ -242,10 +242,10 @@ TEST(Prepare, OutputAndSourcesStandApart) {
     return input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); });
   };
   EXPECT_EQ(error("corpus", "corpus/new"),
-            "output: " + (dir / "corpus/new") + " lies in " + (dir / "corpus") +
-                ", which source 'a' reads with all below it; choose another output");
-  EXPECT_THAT(error("corpus", "link/deep/new"), HasSubstr("link/deep/new lies in"));
-  EXPECT_THAT(error("link", "corpus/new"), HasSubstr("corpus/new lies in"));
+            "output: " + (dir / "corpus/new") + " is inside " + (dir / "corpus") +
+                ", a directory that source 'a' reads; choose another output");
+  EXPECT_THAT(error("corpus", "link/deep/new"), HasSubstr("link/deep/new is inside"));
+  EXPECT_THAT(error("link", "corpus/new"), HasSubstr("corpus/new is inside"));
   EXPECT_THAT(error("corpus", "corpus"), HasSubstr("not made by `fathom data prepare`"));
   // Prepared before, then used for text.
   write_file(dir / "corpus/manifest.json", "{}");
@@ -306,12 +306,12 @@ TEST(Prepare, EndOfDocumentIsTheUsualTokenOrTheOneNamed) {
             "end_of_document: t.json has no token '</S>'; likely ones are '</s>'");
   const Tokenizer two = tokenizer_with({"<|im_end|>", "<|endoftext|>"});
   EXPECT_EQ(input_error_of([&] { make_encoder(two, "t.json"); }),
-            "t.json: several tokens may end a document: '<|endoftext|>', '<|im_end|>'; name one by "
-            "end_of_document");
+            "t.json: several tokens may end a document: '<|endoftext|>', '<|im_end|>'; set "
+            "end_of_document to one of them");
   EXPECT_EQ(make_encoder(two, "t.json", "<|im_end|>").eos, 256);
   const Tokenizer none = tokenizer_with({"<pad>"});
   EXPECT_THAT(input_error_of([&] { make_encoder(none, "t.json"); }),
-              HasSubstr("no end-of-document token of a usual name"));
+              HasSubstr("no end-of-document token with a usual name"));
 }
 
 TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
@@ -333,15 +333,16 @@ TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
   for (const std::string& name :
        {std::string(), std::string("../x"), std::string(".x"), std::string("a b"),
         std::string("\u00e9"), std::string(101, 'x')}) {
-    EXPECT_EQ(error([&](auto& c) { c.sources[0].name = name; }),
-              "sources: '" + name +
-                  "' is no name for a source; use up to 100 letters, digits, '-', '_' and '.', and "
-                  "no '.' first");
+    EXPECT_EQ(
+        error([&](auto& c) { c.sources[0].name = name; }),
+        "sources: '" + name +
+            "' is not a valid name of a source; use up to 100 letters, digits, '-', '_' and '.', "
+            "and no '.' first");
   }
   EXPECT_EQ(error([](auto& c) { c.sources[0].weight = -1; }),
             "source 'a': weight -1 must be 0 or more");
   EXPECT_THAT(error([](auto& c) { c.sources[0].paths = {"/nonexistent"}; }),
-              HasSubstr("'/nonexistent' stands for no file"));
+              HasSubstr("'/nonexistent' matches no file"));
 }
 
 TEST(Prepare, ALongNameOfASourceNamesItsFiles) {
