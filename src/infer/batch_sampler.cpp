@@ -78,7 +78,7 @@ void BatchSampler::sample_row(TokenSampler& sampler, std::span<const float> logi
 std::span<const DrawnToken> BatchSampler::sample(Context& context, Tensor logits,
                                                  std::span<const SamplingRow> rows) {
   if (rows.empty()) {
-    // Nothing waits for the device then, yet its errors belong to this step.
+    // Without rows nothing waits for the device, but its errors belong to this step.
     synchronize(context.device, context.stream);
     return {};
   }

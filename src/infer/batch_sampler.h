@@ -1,6 +1,6 @@
-// The next tokens of a batch of sequences from their logits: the last part of an
-// engine's step. All that leaves it is tokens and the log-probabilities that were
-// asked for, so that the logits may stay where the model wrote them.
+// Draws the next tokens of a batch of sequences from their logits: the last part of an
+// engine's step. It returns only tokens and the requested log-probabilities, so that the
+// logits may stay where the model wrote them.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct TokenLogProbability {
 
 struct DrawnToken {
   std::int32_t token = 0;
-  // Under the model itself: before penalty, temperature and filters, and over all of
-  // its rows, as in training's loss. Present when they were asked for.
+  // Under the model itself: before penalty, temperature and filters, and over all its
+  // rows, as in the training loss. Present when the row asked for log-probabilities.
   std::optional<float> log_probability;
   // The likeliest tokens, likeliest first; among equals the smaller id first. Masked
   // tokens are left out.
@@ -33,8 +33,8 @@ struct DrawnToken {
 struct SamplingRow {
   std::span<const std::int32_t> history;  // prompt and generated tokens
   const SamplingOptions* options;
-  // How many of the likeliest tokens to report beside the drawn one; none: no
-  // log-probability at all.
+  // Number of likeliest tokens to report beside the drawn one; nullopt: no
+  // log-probabilities at all.
   std::optional<std::int64_t> log_probabilities;
 };
 
@@ -45,9 +45,9 @@ class BatchSampler {
   BatchSampler(Device device, std::int64_t max_rows, std::int64_t vocabulary,
                std::vector<std::int32_t> masked_tokens);
 
-  // logits [rows, V] f32 on the device, as the context's stream leaves them; waits for
-  // it. One token a row, valid until the next call. Throws a run-time Error when a row
-  // has no finite logit.
+  // Waits for the context's stream, on which logits [rows, V] (f32, on the device) are
+  // computed. Returns one token per row, valid until the next call. Throws a run-time Error
+  // when a row has no finite logit.
   std::span<const DrawnToken> sample(Context& context, Tensor logits,
                                      std::span<const SamplingRow> rows);
   std::size_t host_bytes() const { return host_logits_.size() * sizeof(float); }
@@ -59,15 +59,15 @@ class BatchSampler {
   std::size_t vocabulary_;
   std::vector<std::int32_t> masked_tokens_;  // ascending
   std::vector<float> host_logits_;           // empty where the device is the host
-  std::vector<TokenSampler> samplers_;       // one a thread
+  std::vector<TokenSampler> samplers_;       // one per thread
   std::vector<DrawnToken> drawn_;
 };
 
 // ln p of `token` under the softmax of the logits. Throws a run-time Error when the
 // logits have no finite maximum.
 float log_probability(std::span<const float> logits, std::int32_t token);
-// The `count` likeliest tokens (fewer where there are no more), `masked_tokens`
-// (ascending) left out.
+// The `count` likeliest tokens, or all when there are fewer, without `masked_tokens`
+// (ascending).
 std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits, std::int64_t count,
                                                   std::span<const std::int32_t> masked_tokens);
 

@@ -1,5 +1,5 @@
-// The pages of the KV cache: which are free, and which belong to a sequence.
-// Pure bookkeeping; the memory itself is KvCache's.
+// Keeps track of the pages of the KV cache: which are free, and which belong to a
+// sequence. KvCache owns the memory itself.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace fathom::infer {
 
-// Page numbers of one sequence in the order of its tokens: token t lies in page
+// Page numbers of one sequence in the order of its tokens: token t is in page
 // table[t / page_size], row t % page_size.
 using BlockTable = std::vector<std::int32_t>;
 
@@ -26,8 +26,8 @@ class BlockManager {
   // Extends `table` until it holds `tokens` tokens. False, with nothing changed,
   // when there are not enough free pages.
   bool grow(BlockTable& table, std::int64_t tokens);
-  // Gives all pages of `table` back and empties it. Throws a run-time Error on a
-  // page that is free already.
+  // Frees all pages of `table` and empties it. Throws a run-time Error for a page that is
+  // free already.
   void release(BlockTable& table);
 
  private:

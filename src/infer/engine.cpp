@@ -9,7 +9,7 @@
 namespace fathom::infer {
 namespace {
 
-// Beyond these a step's inputs would not be addressable with 32-bit numbers.
+// Beyond these limits 32-bit numbers could not address a step's inputs.
 constexpr std::int64_t max_sequences = 1 << 20, max_tokens_per_step = 1 << 24;
 
 EngineOptions checked(EngineOptions options, const ModelConfig& config) {
@@ -25,7 +25,7 @@ EngineOptions checked(EngineOptions options, const ModelConfig& config) {
   require(options.page_size > 0, "KV cache pages of {} tokens", options.page_size);
   if (options.max_length == 0) options.max_length = config.max_position;
   options.max_length = std::min(options.max_length, config.max_position);
-  // Two tokens: a prompt's and its answer's.
+  // Two tokens: one of the prompt and one of the answer.
   if (options.max_length < 2) {
     fail_input("an engine for sequences of {} tokens: use at least 2", options.max_length);
   }
@@ -40,14 +40,14 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-// Pages of the cache: what all sequences at full length need, or what the memory
-// allows.
+// Number of pages of the cache: enough for all sequences at full length, or as many as fit
+// into the memory.
 std::int64_t plan_pages(const Stage& stage, const EngineOptions& options) {
   const std::size_t page_bytes =
       KvCache::page_bytes(stage.config(), stage.dtype(), options.page_size);
   const auto affordable = static_cast<std::int64_t>(options.cache_bytes / page_bytes);
   if (affordable == 0) {
-    fail_input("the KV cache may take {}, and one page of {} tokens needs {}: allow it more memory",
+    fail_input("the KV cache may use {}, and one page of {} tokens needs {}: allow it more memory",
                human_bytes(static_cast<double>(options.cache_bytes)), options.page_size,
                human_bytes(static_cast<double>(page_bytes)));
   }

@@ -1,12 +1,12 @@
-// The generation engine: prompts in, tokens out, many sequences at once.
+// The generation engine: continues many prompts at once, token by token.
 //
-// One step() is one forward pass over whatever the scheduler chose: parts of
-// prompts and single tokens together. The engine knows tokens only; text is
-// TextEngine's. One thread at a time may call it.
+// One step() is one forward pass over the chunks that the scheduler chose: parts of
+// prompts and single tokens together. The engine knows tokens only; TextEngine handles
+// text. One thread at a time may call it.
 //
 // A sequence's tokens depend on its request alone, not on what runs beside it. A
-// request that submit() accepts is finished; one that the cache could never hold
-// is refused there.
+// request that submit() accepts will be finished; submit() refuses a request that
+// the cache could never hold.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +28,19 @@ struct EngineOptions {
   std::int64_t page_size = 16;
   // Longest sequence, prompt included; 0: the model's context.
   std::int64_t max_length = 0;
-  // Most memory for keys and values. The engine takes less when all sequences at
-  // full length need less.
+  // Limit on the memory for keys and values. The engine takes less when all sequences
+  // at full length need less.
   std::size_t cache_bytes = std::size_t{4} << 30;
-  // Most of the likeliest tokens that a request may ask to see a step.
+  // Limit on the number of likeliest tokens per step that a request may ask for.
   std::int64_t max_log_probabilities = 20;
-  // Rows of the model that are never drawn; TextEngine adds those without a token.
+  // Rows of the model that are never drawn; TextEngine adds the rows without a token.
   std::vector<std::int32_t> masked_tokens;
 };
 
 struct Request {
   std::vector<std::int32_t> prompt;
   std::int64_t max_tokens = 128;         // at most this many are generated
-  std::vector<std::int32_t> end_tokens;  // ids that end the text; they are handed out too
+  std::vector<std::int32_t> end_tokens;  // ids that end the text; step() returns them too
   SamplingOptions sampling;
   std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
 };
@@ -54,16 +54,17 @@ struct GeneratedToken {
 
 class Engine {
  public:
-  // `stage` holds the whole model and outlives the engine. Takes all memory the
-  // engine will need; throws an input Error when cache_bytes does not hold a page,
-  // or when the options are out of range.
+  // `stage` holds the whole model and must outlive the engine. Allocates all memory that
+  // the engine will need. Throws an input Error when cache_bytes does not hold a page, or
+  // when an option is out of range.
   Engine(const Stage& stage, Context& context, EngineOptions options);
 
-  // Queues a prompt. Throws an input Error for one that is empty, too long, has ids
-  // outside the vocabulary or needs more cache than there is, and for options out of
-  // range. max_tokens beyond the longest sequence ends there (FinishReason::length).
+  // Queues a prompt. Throws an input Error when the prompt is empty, too long, has ids
+  // outside the vocabulary or needs more cache than there is, and when an option is out of
+  // range. A sequence ends at max_length() if max_tokens would take it further
+  // (FinishReason::length).
   SequenceId submit(Request request);
-  // Runs the model once; the tokens drawn are valid until the next call. A step
+  // Runs the model once and returns the tokens drawn, valid until the next call. A step
   // that only reads parts of long prompts draws none.
   std::span<const GeneratedToken> step();
   // Ends a sequence early (a stop string, a client that left). False when it has
@@ -72,14 +73,14 @@ class Engine {
   bool idle() const { return scheduler_.empty(); }
 
   const Scheduler& scheduler() const { return scheduler_; }
-  // Tokens of the longest sequence, prompt included.
+  // Length limit of a sequence in tokens, prompt included.
   std::int64_t max_length() const { return max_length_; }
-  // Bytes the engine holds besides the weights, cache included.
+  // Memory of the engine in bytes: the cache included, the weights not.
   std::size_t bytes() const;
 
  private:
   void check_request(const Request& request) const;
-  // Length of the sequence at its end, prompt included. Throws an input Error when the
+  // Length that the sequence may reach, prompt included. Throws an input Error when the
   // cache cannot hold it.
   std::int64_t final_length(const Request& request) const;
   void sample(const std::vector<Chunk>& chunks, Tensor logits);

@@ -19,7 +19,7 @@ class KvCache {
   // Bytes of one page: keys and values of `page_size` tokens in every layer.
   static std::size_t page_bytes(const ModelConfig& config, DType dtype, std::int64_t page_size);
 
-  // One entry a layer, for TokenLayout::cache.
+  // One entry per layer, for TokenLayout::cache.
   const KvCacheLayer* layers() const { return layers_.data(); }
   std::size_t bytes() const { return memory_.bytes(); }
 

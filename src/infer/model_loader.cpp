@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The model's own tokenizer: of its Hugging Face directory, or of the checkpoint and its
-// run. One of another directory may be another model's.
+// The model's own tokenizer: the one in its Hugging Face directory, in the checkpoint or in
+// its run. A tokenizer elsewhere may be another model's.
 std::string find_tokenizer(const std::string& path, const Checkpoint* checkpoint) {
   if (checkpoint) {
     if (const auto own = tokenizer_of(*checkpoint)) return *own;
@@ -47,11 +47,12 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
              path, tokenizer.vocab_size(), config.vocab_size);
 }
 
-// Everything but the values of the weights. `checkpoint` null: of a Hugging Face directory.
+// Loads everything except the values of the weights. A null `checkpoint` means that `path`
+// is a Hugging Face directory.
 LoadedModel prepare_model(const std::string& path, const Checkpoint* checkpoint,
                           const LoadOptions& options, const ModelDescription& description,
                           Device device) {
-  // The tokenizer first: it is read quickly, and most mistakes show there.
+  // The tokenizer first: it is read quickly, and finds most mistakes.
   const std::string tokenizer_path =
       options.tokenizer.empty() ? find_tokenizer(path, checkpoint) : options.tokenizer;
   LoadedModel model{Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};

@@ -1,5 +1,5 @@
-// A trained model as the user names it, ready to run forward: weights and
-// tokenizer. Used by `generate`, evaluation and the server.
+// Loads a trained model, weights and tokenizer, from a path that the user gives. Used by
+// `generate`, evaluation and the server.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 namespace fathom::infer {
 
 struct LoadOptions {
-  std::string tokenizer;       // tokenizer.json; empty: looked for beside the model
-  std::optional<DType> dtype;  // of weights and activations; none: as they are stored
+  std::string tokenizer;       // path of tokenizer.json; empty: looked for beside the model
+  std::optional<DType> dtype;  // of weights and activations; nullopt: as stored
 };
 
 struct LoadedModel {
@@ -28,7 +28,7 @@ struct LoadedModel {
 };
 
 // `path`: a Hugging Face model directory, or a run directory, a directory of
-// checkpoints or one checkpoint of ours. Throws an input Error that names the
+// checkpoints or one checkpoint of Fathom. Throws an input Error that names the
 // file when there is no model or tokenizer, or when the tokenizer has more
 // tokens than the model.
 LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context);

@@ -28,13 +28,14 @@ void check(const SamplingOptions& o) {
     fail_input("min_p is {}: use a number from 0 to 1", o.min_p);
   }
   if (!(o.repetition_penalty > 0)) {
-    fail_input("repetition_penalty is {}: use 1 (none) or a number above it", o.repetition_penalty);
+    fail_input("repetition_penalty is {}: use 1 (off) or another positive number",
+               o.repetition_penalty);
   }
 }
 
-// A token that has occurred becomes less likely: its logit is divided by the
-// penalty when positive and multiplied by it when negative. Once, however often
-// it occurred: reading from `logits` makes repeats harmless.
+// Makes tokens that have occurred less likely: divides a positive logit by the penalty,
+// and multiplies a negative one by it. As it reads from `logits`, this happens once per
+// token even if the token occurred many times.
 void TokenSampler::prepare(std::span<const float> logits, std::span<const std::int32_t> history,
                            double penalty) {
   logits_.assign(logits.begin(), logits.end());
@@ -84,9 +85,9 @@ void TokenSampler::set_probabilities(double temperature) {
   for (Candidate& c : candidates_) c.probability /= sum;
 }
 
-// A candidate stays while those before it have not reached p; the first stays
-// always. Candidates below (1 - p) / n weigh less than 1 - p together, so what is
-// kept is among the others, and only those are sorted.
+// Keeps a candidate if the likelier ones together have not reached p; always keeps the
+// first. All candidates below (1 - p) / n together weigh less than 1 - p, so none of them
+// is kept, and only the others are sorted.
 void TokenSampler::keep_top_p(double p) {
   if (p < 1) {
     const double negligible = (1 - p) / static_cast<double>(candidates_.size());
@@ -137,7 +138,7 @@ std::int32_t TokenSampler::sample(std::span<const float> logits,
     cumulative += c.probability;
     if (u < cumulative) return c.token;
   }
-  return candidates.back().token;  // u beyond a sum that rounding left short of 1
+  return candidates.back().token;  // rounding left the sum below u
 }
 
 }  // namespace fathom::infer

@@ -1,4 +1,4 @@
-// Choosing the next token from the logits.
+// Chooses the next token from the logits.
 //
 // The filters and their order are those of Hugging Face's transformers:
 // repetition penalty, temperature, top-k, top-p, min-p. The random number is
@@ -17,10 +17,10 @@ struct SamplingOptions {
   double temperature = 1.0;         // 0: the likeliest token
   std::int64_t top_k = 0;           // keep the k likeliest; 0: all
   double top_p = 1.0;               // keep the fewest whose probabilities reach p
-  double min_p = 0.0;               // keep those with at least min_p times the likeliest's
+  double min_p = 0.0;               // keep tokens at least min_p times as likely as the likeliest
   double repetition_penalty = 1.0;  // Keskar et al., CTRL (2019), section 4.1; 1: none
   std::uint64_t seed = 0;
-  std::uint64_t stream = 0;  // tells apart the sequences of one seed
+  std::uint64_t stream = 0;  // distinguishes sequences with the same seed
 };
 
 // Throws an input Error that names the option ("temperature is -1: ...").
@@ -35,26 +35,26 @@ struct Candidate {
 
 class TokenSampler {
  public:
-  // `masked_tokens` are never drawn, however likely: rows of the model that the
-  // tokenizer has no token for. Each is inside every logits vector.
+  // `masked_tokens` are never drawn: rows of the model for which the tokenizer has no
+  // token. Each is an index into the logits.
   explicit TokenSampler(std::vector<std::int32_t> masked_tokens = {})
       : masked_tokens_(std::move(masked_tokens)) {}
 
-  // The distribution that sample() draws from: probabilities add up to 1. In
-  // the order of the logits when nothing is filtered, else likeliest first, and
-  // among equals the smaller id first. `history`: prompt and generated tokens.
-  // Valid until the next call.
+  // The distribution that sample() draws from; probabilities add up to 1. Without filters
+  // it has the order of the logits, else the likeliest token comes first, and of equally
+  // likely ones the smaller id. `history`: prompt and generated tokens. Valid until the
+  // next call.
   std::span<const Candidate> distribution(std::span<const float> logits,
                                           std::span<const std::int32_t> history,
                                           const SamplingOptions& options);
 
-  // The token for place `history.size()` of the sequence. Throws a run-time
-  // Error when no logit that may be drawn is finite.
+  // The token for position `history.size()` of the sequence. Throws a run-time Error
+  // when no token that may be drawn has a finite logit.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history,
                       const SamplingOptions& options);
 
  private:
-  // Copies the logits, with penalties, and −infinity for masked tokens.
+  // Copies the logits, applies the penalty, and sets masked tokens to −infinity.
   void prepare(std::span<const float> logits, std::span<const std::int32_t> history,
                double penalty);
   std::int32_t argmax() const;

@@ -15,7 +15,7 @@ Scheduler::Scheduler(std::int64_t pages, std::int64_t page_size, SchedulerLimits
 
 void Scheduler::add(Sequence sequence) {
   require(!sequence.tokens.empty(), "sequence {} has no tokens", sequence.id);
-  // Its last token is never read, so it needs no place.
+  // The last token is never read, so it needs no place in the cache.
   require(blocks_.pages_for(sequence.max_length - 1) <= blocks_.total_pages(),
           "sequence {} of up to {} tokens does not fit a KV cache of {} pages of {}", sequence.id,
           sequence.max_length, blocks_.total_pages(), blocks_.page_size());

@@ -1,16 +1,16 @@
-// Which sequences the model reads next: continuous batching with chunked
+// Chooses the sequences that the model reads next: continuous batching with chunked
 // prompts, and preemption when pages run out.
 //
-// Policy, in the order of admission ("older" first):
+// Policy (a sequence is older than those admitted after it):
 // - Every running sequence gets its pending tokens, until the step's token
-//   budget is used up. As only the youngest can be in the middle of its prompt,
-//   long prompts never hold up those that generate.
+//   budget is used up, oldest first. As only the youngest can be in the middle of its
+//   prompt, long prompts never delay sequences that generate.
 // - A sequence that needs a page when none is free takes it from the youngest,
-//   which loses its pages, waits at the front, and reads its tokens again later.
+//   which loses its pages, waits at the front of the queue, and reads its tokens again later.
 //   The oldest is never preempted while another runs, and every sequence fits
 //   the cache alone, so all finish.
-// - Waiting sequences are admitted when the pages for all their tokens are free,
-//   with one to spare for each that runs, so that they are not preempted at once.
+// - A waiting sequence is admitted when the pages for all its tokens are free, and one
+//   more for each running sequence, so that it is not preempted at once.
 #pragma once
 
 #include <deque>
@@ -32,7 +32,7 @@ struct SchedulerLimits {
 struct Chunk {
   Sequence* sequence;
   std::int64_t first, count;
-  // Whether they are the last ones known, so that the next token can be drawn.
+  // Whether they are the last tokens of the sequence, so that the next one can be drawn.
   bool samples() const { return first + count == sequence->length(); }
 };
 
@@ -43,14 +43,14 @@ class Scheduler {
   // Throws a run-time Error when the sequence is empty or could never fit.
   void add(Sequence sequence);
 
-  // What to run now, oldest first; empty only when there is no sequence at all.
+  // The chunks to run now, oldest first; empty only when there is no sequence at all.
   // The pointers are valid until remove_finished() or cancel().
   std::vector<Chunk> schedule();
   // Records that the chunks have been read.
   void commit(const std::vector<Chunk>& chunks);
-  // Forgets sequences with a finish reason, and frees their pages.
+  // Removes sequences with a finish reason, and frees their pages.
   void remove_finished();
-  // Forgets a sequence; false when there is none of this id.
+  // Removes a sequence; false when there is none with this id.
   bool cancel(SequenceId id);
 
   bool empty() const { return waiting_.empty() && running_.empty(); }
@@ -60,8 +60,8 @@ class Scheduler {
   const BlockManager& blocks() const { return blocks_; }
 
  private:
-  // Pages for `tokens` tokens of running_[index], from younger ones if need be;
-  // false when it had to give up its own.
+  // Takes pages for `tokens` tokens of running_[index], if necessary from younger
+  // sequences; false when it had to give up its own.
   bool make_room(std::size_t index, std::int64_t tokens);
   void preempt_youngest();
   void admit(std::int64_t budget, std::vector<Chunk>& chunks);

@@ -39,8 +39,8 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
-// Four tensors of one number a token; the offsets, which a pass has at most as many of as
-// tokens, have one more.
+// Four tensors with one number per token, and the offsets, of which there is at most one
+// more than tokens.
 std::size_t input_bytes(std::int64_t tokens) {
   return 4 * aligned((static_cast<std::size_t>(tokens) + 1) * sizeof(std::int32_t));
 }

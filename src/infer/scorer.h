@@ -1,6 +1,5 @@
-// Log-probabilities of given tokens: what evaluation, and preference data without a
-// learner, ask of a model. They are the negated per-token losses of Stage::evaluate,
-// the function that validates a training run.
+// Log-probabilities of given tokens, for evaluation and for preference data. They are the
+// negated per-token losses of Stage::evaluate, which also validates a training run.
 #pragma once
 
 #include <cstdint>
@@ -14,31 +13,30 @@
 namespace fathom::infer {
 
 struct ScorerOptions {
-  // Tokens that the model reads at once, of one sequence or of several side by side.
-  // A longer sequence is read alone. Logits are in memory for StageOptions::logits_chunk
-  // tokens at a time.
+  // Tokens that the model reads in one pass, of one sequence or of several. A longer
+  // sequence is read alone. Logits are in memory for StageOptions::logits_chunk tokens at
+  // a time.
   std::int64_t max_tokens = 4096;
 };
 
-// Tokens to score, each given all before it.
+// Tokens to score; each is predicted from all tokens before it.
 struct ScoreRequest {
   std::vector<std::int32_t> tokens;
-  // The first token that is scored. A model says nothing of token 0, so at least 1.
+  // The first token to score, at least 1: the model does not predict token 0.
   std::int64_t first = 1;
 };
 
 class Scorer {
  public:
-  // `stage` holds the whole model and outlives the scorer. Takes the memory of passes of
-  // max_tokens; a longer sequence takes its own for the time of its call.
+  // `stage` holds the whole model and must outlive the scorer. Allocates memory for passes
+  // of max_tokens; a longer sequence allocates more for the duration of its call.
   Scorer(const Stage& stage, Context& context, const ScorerOptions& options = {});
 
-  // ln p of each request's tokens from `first` on, in the order of the requests. Throws
-  // an input Error that names the request by its number for one with nothing to score,
-  // more tokens than the context and one more, or an id outside the vocabulary; nothing
-  // is computed then.
+  // ln p of each request's tokens from `first` on, in the order of the requests. Before any
+  // work, throws an input Error with the request's number for a request that has nothing to
+  // score, more than one token beyond the context, or an id outside the vocabulary.
   std::vector<std::vector<float>> score(std::span<const ScoreRequest> requests);
-  // Bytes the scorer holds besides the weights, between calls.
+  // Memory of the scorer between calls in bytes, without the weights.
   std::size_t bytes() const;
 
  private:

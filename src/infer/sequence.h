@@ -1,5 +1,4 @@
-// One sequence in the engine: its tokens, how far the cache has them, and why it
-// ended.
+// One sequence in the engine: its tokens, how many of them are cached, and why it ended.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ using SequenceId = std::uint64_t;
 
 enum class FinishReason {
   none,         // not finished
-  end_of_text,  // the model said so
+  end_of_text,  // the model drew an end token
   stop,         // a stop string appeared
   length,       // max_tokens or the end of the context
 };
@@ -40,11 +39,11 @@ struct Sequence {
   FinishReason finish = FinishReason::none;
 
   std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
-  // Tokens the model has still to read before the next can be drawn: the whole
-  // prompt at first (and after a preemption), one while generating.
+  // Tokens that the model must read before the next can be drawn: the whole prompt at
+  // first, all tokens after a preemption, one while generating.
   std::int64_t pending() const { return length() - cached; }
 
-  // Takes the next token, and finishes where it ends the sequence.
+  // Appends the next token and sets the finish reason if it ends the sequence.
   void append(std::int32_t token) {
     tokens.push_back(token);
     for (const std::int32_t end : end_tokens) {

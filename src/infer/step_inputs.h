@@ -18,17 +18,17 @@ class StepInputs {
   // Memory for steps of at most this size.
   StepInputs(const SchedulerLimits& limits, std::int64_t max_pages_per_sequence, Device device);
 
-  // The micro-batch of `chunks`, whose sequences' pages are of `page_size`
-  // tokens; valid until the next call.
+  // The micro-batch of `chunks`, whose sequences have pages of `page_size` tokens. Valid
+  // until the next call.
   MicroBatch build(Context& context, const std::vector<Chunk>& chunks, std::int64_t page_size,
                    const KvCache& cache);
-  // After build(): the rows of the micro-batch whose logits give the next token,
-  // one for each chunk that samples, in order.
+  // After build(): the rows of the micro-batch whose logits give a next token, one for
+  // each chunk that samples, in order.
   std::span<const std::int32_t> sampled_rows() const { return sampled_rows_; }
   std::size_t bytes() const { return device_memory_.bytes(); }
 
  private:
-  // Appends the values to the host block; returns where they will lie.
+  // Appends the values to the host block; returns their place on the device.
   Tensor place(std::span<const std::int32_t> values, Shape shape);
 
   Buffer device_memory_;

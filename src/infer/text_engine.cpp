@@ -7,8 +7,8 @@
 namespace fathom::infer {
 namespace {
 
-// Rows of the model without a token: the vocabulary's padding, and ids that the
-// tokenizer leaves out.
+// Rows of the model without a token: the vocabulary's padding, and ids that the tokenizer
+// does not use.
 std::vector<std::int32_t> rows_without_token(const LoadedModel& model) {
   std::vector<std::int32_t> rows;
   const std::int64_t vocabulary = model.stage->config().vocab_size;
@@ -40,7 +40,7 @@ TextEngine::TextEngine(const LoadedModel& model, Context& context, EngineOptions
 
 RequestId TextEngine::submit(const TextRequest& request) {
   for (const std::string& stop : request.stop) {
-    if (stop.empty()) fail_input("a stop string is empty: name the text to end before");
+    if (stop.empty()) fail_input("a stop string is empty: give the text to end before");
   }
   Request tokens;
   tokens.prompt = prompt_tokens(model_.tokenizer, request);

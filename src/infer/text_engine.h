@@ -1,13 +1,13 @@
-// Prompts in, streamed text out, many requests at once: what `generate`, evaluation
-// and the server run on.
+// Streams the continuations of many prompts at once as text. `generate`, evaluation and
+// the server use it.
 //
 //   const RequestId id = engine.submit(request);      // any time, also between steps
 //   while (!engine.idle()) {
 //     for (const TextEvent& event : engine.step()) ...  // events of all requests
 //   }
 //
-// A request gives the same text alone or in any company: its random numbers are
-// indexed by its seed, its stream and the place of the token. One thread at a time may
+// A request's text does not depend on the requests beside it: its random numbers are
+// indexed by its seed, its stream and the position of the token. One thread at a time may
 // call an engine.
 #pragma once
 
@@ -29,22 +29,22 @@ namespace fathom::infer {
 using RequestId = SequenceId;
 
 struct TextRequest {
-  // Text, or the ids of its tokens, which are taken as they are.
+  // Text, or token ids, which are used unchanged.
   std::variant<std::string, std::vector<std::int32_t>> prompt;
-  // Whether a prompt that is text may spell special tokens. Text of a user may not.
+  // Whether a text prompt may spell special tokens. A user's text may not.
   SpecialText special_text = SpecialText::as_text;
   std::int64_t max_tokens = 128;
-  std::vector<std::string> stop;  // the text ends before the earliest of these in it
+  std::vector<std::string> stop;  // the text ends before the first of these that appears
   SamplingOptions sampling;
   std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
 };
 
-// What a step added to one request. After an event with a finish reason no other
-// follows.
+// The text and tokens that a step added to one request. An event with a finish reason is
+// the request's last.
 struct TextEvent {
   RequestId request = 0;
-  std::string text;                // whole characters, known to come before any stop string
-  std::vector<DrawnToken> tokens;  // drawn in this step; one that ends the text included
+  std::string text;                // whole characters that no stop string can include any more
+  std::vector<DrawnToken> tokens;  // drawn in this step, the end token included
   FinishReason finish = FinishReason::none;
 };
 
@@ -54,17 +54,17 @@ std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const TextRe
 
 class TextEngine {
  public:
-  // `model` and `context` outlive the engine. Rows of the model that its tokenizer has
-  // no token for are never drawn. Errors as Engine's.
+  // `model` and `context` must outlive the engine. Rows of the model without a token in
+  // the tokenizer are never drawn. Errors as Engine's.
   TextEngine(const LoadedModel& model, Context& context, EngineOptions options);
 
-  // Queues a request; nothing is queued when it throws. Errors as Engine::submit's.
+  // Queues a request. Throws the errors of Engine::submit(); nothing is queued then.
   RequestId submit(const TextRequest& request);
-  // Runs the model once. The events are valid until the next call; requests that drew
-  // no token have none.
+  // Runs the model once. Returns one event for each request that drew a token, valid until
+  // the next call.
   std::span<const TextEvent> step();
-  // Forgets a request, which gets no further event; what step() returned last stays
-  // valid. False when it has ended already.
+  // Removes a request, which gets no further event; events already returned stay valid.
+  // False when it has ended already.
   bool cancel(RequestId id);
   bool idle() const { return requests_.empty(); }
 

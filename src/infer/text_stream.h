@@ -1,5 +1,5 @@
-// From tokens to the text a reader sees: whole UTF-8 characters, up to a stop
-// string and without it.
+// Turns tokens into text to show: whole UTF-8 characters, up to but without a stop
+// string.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace fathom::infer {
 
-// Passes text through until one of the stop strings appears in it, wherever the
-// pieces are cut. What may be the beginning of a stop string is held back.
+// Passes text through until a stop string appears in it, also across pieces. Text that
+// may be the beginning of a stop string is held back.
 class StopMatcher {
  public:
   // Empty stop strings are left out.
@@ -20,7 +20,7 @@ class StopMatcher {
 
   // The text that is now known to come before any stop string.
   std::string push(std::string_view piece);
-  // What is still held back, once no more text comes.
+  // The text still held back. Call it when no more text follows.
   std::string finish();
   bool stopped() const { return stopped_; }
 
@@ -47,7 +47,7 @@ class TextStream {
     text += matcher_.finish();
     return text;
   }
-  // Whether a stop string has appeared: the rest is not to be shown.
+  // Whether a stop string has appeared; text from there on is not returned.
   bool stopped() const { return matcher_.stopped(); }
 
  private:

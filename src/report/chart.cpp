@@ -113,7 +113,7 @@ std::string value_row(const Series& series, const std::string& x_name) {
   return row + "</tr>\n";
 }
 
-// Open where no script runs; chart.js closes it.
+// Open if no script runs; chart.js closes it.
 std::string value_table(const Chart& chart, const std::vector<Series>& all) {
   std::string rows;
   for (const Series& series : all) rows += value_row(series, chart.x.name);

@@ -1,6 +1,6 @@
-// A chart of a report page: series of numbers over two named axes, which a reader
-// can zoom, hover over and switch to logarithmic scales. It does not know what the
-// numbers mean: a loss by step, a fit through a sweep and a throughput are all series.
+// A chart of a report page: series of numbers over two named axes. A reader can zoom,
+// hover over points and switch to logarithmic scales. The numbers may be anything: losses
+// by step, a fit through a sweep, throughput.
 #pragma once
 
 #include <string>
@@ -12,15 +12,15 @@ struct Series {
   enum class Mark { line, points };
   std::string name;
   Mark mark = Mark::line;
-  // As long as each other. x ascends in a line. A value of y that is not finite is a
-  // gap in the line; a point whose x is not finite is left out.
+  // x and y have the same length. In a line x ascends. A value of y that is not finite
+  // leaves a gap in the line; a point whose x is not finite is left out.
   std::vector<double> x, y;
-  // A band around y, as a fit's confidence interval; as long as y, or both empty.
+  // A band around y, such as a fit's confidence interval; as long as y, or both empty.
   std::vector<double> low, high;
 };
 
 struct Axis {
-  enum class Scale { linear, logarithmic };  // to begin with: the reader can switch
+  enum class Scale { linear, logarithmic };  // at first: the reader can switch
   std::string name, unit;                    // "loss", "nats per token"; unit may be empty
   Scale scale = Scale::linear;
 };
@@ -37,7 +37,8 @@ struct Chart {
 // columns differ in length.
 std::string chart_html(const Chart& chart, const std::string& id);
 
-// Six digits at most, with k, M, G, T for thousands and powers of ten beyond.
+// The value for people: whole numbers below ten million in full, others with at most five
+// significant digits, from ten million on with M, G or T, from 1e15 on with an exponent.
 std::string chart_figure(double value);
 
 }  // namespace fathom

@@ -1,5 +1,5 @@
-// The progress line of a run: a bar at the bottom of a terminal, otherwise a
-// plain line now and then.
+// The progress line of a run: a bar at the bottom of a terminal, or plain lines from time
+// to time when the output is not a terminal.
 #pragma once
 
 #include <chrono>
@@ -8,20 +8,20 @@
 
 namespace fathom {
 
-// What a step was, for people and for metrics.jsonl.
+// The figures of one step, for people and for metrics.jsonl.
 struct StepReport {
   std::int64_t step = 0;  // steps done, this one included
   double loss = 0, gradient_norm = 0, learning_rate = 0;
-  std::int64_t tokens = 0;  // of this step
+  std::int64_t tokens = 0;  // read in this step
   double seconds = 0;       // from the step before to this one
-  double progress = 0;      // of the run, [0, 1], after this step
+  double progress = 0;      // done part of the run, [0, 1], after this step
   double seconds_left = 0;
   bool skipped = false;
 };
 
 class RunDisplay {
  public:
-  // total_steps 0: unknown. peak: FLOP/s that count as 100 %.
+  // total_steps 0: unknown. peak: the device's FLOP/s, 100 % of which is full use.
   RunDisplay(std::int64_t total_steps, double flops_per_token, double peak, double log_seconds)
       : total_steps_(total_steps),
         flops_per_token_(flops_per_token),
@@ -32,7 +32,7 @@ class RunDisplay {
   RunDisplay& operator=(const RunDisplay&) = delete;
 
   void show(const StepReport& report);
-  // Smoothed over recent steps.
+  // These three are smoothed over recent steps.
   double tokens_per_second() const { return seconds_ > 0 ? tokens_ / seconds_ : 0; }
   double share_of_peak() const {
     return peak_ > 0 ? tokens_per_second() * flops_per_token_ / peak_ : 0;

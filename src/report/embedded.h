@@ -1,4 +1,5 @@
-// The files that CMake compiles into the library for the page (cmake/FathomEmbed.cmake).
+// The page's style sheets and scripts, which CMake compiles into the library
+// (cmake/FathomEmbed.cmake).
 #pragma once
 
 #include <string_view>

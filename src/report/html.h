@@ -1,4 +1,4 @@
-// Text made safe for the places of an HTML page that take it.
+// Escapes text for the parts of an HTML page.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ std::string html_escaped(std::string_view text);
 // U+2029, which older JavaScript reads as line ends. Bytes that are not UTF-8 are replaced.
 std::string script_json_string(std::string_view text);
 
-// The number as JSON has it, with `digits` significant digits; null when not finite.
+// The number in JSON with `digits` significant digits; null when it is not finite.
 std::string json_number(double value, int digits);
 
 }  // namespace fathom

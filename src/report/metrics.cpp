@@ -43,7 +43,7 @@ std::optional<MetricsRecord> parse_record(std::string_view line) {
   }
 }
 
-// Bytes at the front of the text that hold the records up to `last_step`.
+// Length of the beginning of the text that holds the records up to `last_step`.
 std::size_t bytes_up_to(std::string_view text, std::int64_t last_step) {
   std::size_t keep = 0;
   bool later = false;
@@ -73,7 +73,7 @@ MetricsLog::MetricsLog(std::string path, std::int64_t resumed_step) : path_(std:
   if (ftruncate(file_, static_cast<off_t>(keep)) != 0) {
     const int problem = errno;
     close(file_);
-    fail_runtime("{}: cannot cut off what is after step {}: {}", path_, resumed_step,
+    fail_runtime("{}: cannot cut off the records after step {}: {}", path_, resumed_step,
                  std::strerror(problem));
   }
 }
@@ -95,11 +95,11 @@ void MetricsLog::write(const MetricsRecord& record) {
     return;
   }
   const int problem = written < 0 ? errno : ENOSPC;
-  // A part of a line would spoil the next one too.
+  // A partial line would spoil the next one too.
   const off_t end = lseek(file_, 0, SEEK_END);
   const bool cut = written <= 0 || ftruncate(file_, end - written) == 0;
   if (!failed_ || !cut) {
-    log::warning("{}: step {} is not recorded: {}; training goes on", path_, record.step,
+    log::warning("{}: step {} is not recorded: {}; training continues", path_, record.step,
                  std::strerror(problem));
   }
   failed_ = true;

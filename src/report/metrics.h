@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a step, the record that plots and reports are
-// made from. Names are the writer's.
+// metrics.jsonl: one JSON object per step. Plots and reports are made from it. The caller
+// chooses the names of the values.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace fathom {
 
-// What was measured at a step, in the order in which it is written.
+// The values measured at a step, in the order in which they are written.
 struct MetricsRecord {
   std::int64_t step = 0;
   std::vector<std::pair<std::string, double>> values;
@@ -21,19 +21,20 @@ struct MetricsRecord {
 
 class MetricsLog {
  public:
-  // Opens `path` for appending. `resumed_step`: the last step that counts; records
-  // after it, and a line that a killed process left half-written, are cut off (0:
-  // a fresh run, everything is). Throws a runtime Error that names the file.
+  // Opens `path` for appending. `resumed_step`: the last step to keep; later records, and
+  // a line that a killed process left half-written, are cut off (0: a fresh run, which keeps
+  // none). Throws a runtime Error that names the file.
   explicit MetricsLog(std::string path, std::int64_t resumed_step = 0);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  // One line, handed to the operating system at once: it survives the process's
-  // death. Not finite values are written as null. A failure (a full disk) is a
-  // warning, once: training goes on.
+  // Writes one line to the operating system at once, so that it survives the death of the
+  // process. Values that are not finite are written as null. The first failure (a full
+  // disk) is logged as a warning; training continues.
   void write(const MetricsRecord& record);
-  // Flushes to the disk: survives the machine's. Call it when a checkpoint starts.
+  // Flushes to the disk, so that the lines survive a crash of the machine. Call it when a
+  // checkpoint starts.
   void sync();
 
  private:
@@ -42,8 +43,8 @@ class MetricsLog {
   bool failed_ = false;
 };
 
-// All whole records of a file, null read as NaN. A line that is no record is left
-// out. Throws an input Error when the file cannot be read.
+// All records of a file, with NaN for null. Lines that are not records are left out.
+// Throws an input Error when the file cannot be read.
 std::vector<MetricsRecord> read_metrics(const std::string& path);
 
 }  // namespace fathom

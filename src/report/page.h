@@ -1,6 +1,6 @@
-// A report page: one self-contained HTML file of titled sections, which loads nothing
-// from elsewhere and can be read without JavaScript, in light, dark and on paper. Who
-// measures something lists sections; this folder knows nothing of what they show.
+// A report page: one self-contained HTML file of titled sections. It loads nothing from
+// elsewhere and can be read without JavaScript, in light and dark mode and on paper. The
+// caller decides what the sections show.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Paragraph {
   std::string text;
 };
 
-// Single figures that a reader looks for first: "parameters" and "25.1M".
+// Single figures with their names, such as "parameters" and "25.1M".
 struct Figures {
   std::vector<std::pair<std::string, std::string>> values;
 };
@@ -26,7 +26,7 @@ struct Table {
   std::vector<std::vector<std::string>> rows;
 };
 
-// Text with its line breaks: a config, a printed table. Folded until it is opened.
+// Text with its line breaks, such as a config or a printed table; collapsed at first.
 struct Preformatted {
   std::string title;
   std::string text;
@@ -44,8 +44,8 @@ struct Page {
   std::vector<Section> sections;
 };
 
-// Charts that stand next to each other share rows of a wide screen. A section whose
-// parts are all empty (charts without values, empty texts) is left out.
+// Consecutive charts share rows of a wide screen. A section whose parts are all empty
+// (charts without values, empty texts) is left out.
 std::string page_html(const Page& page);
 
 // Writes the page, atomically.

@@ -46,8 +46,8 @@ std::string little_endian(std::uint64_t value, int bytes) {
   return out;
 }
 
-// TensorBoard lists the files of a directory by name and time: the host and the
-// process keep those of one second apart.
+// TensorBoard orders the files of a directory by name and time. Host and process number
+// distinguish files of the same second.
 std::string event_file_name() {
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
@@ -116,7 +116,7 @@ void TensorBoardWriter::append(std::string_view event) {
   const ssize_t written = ::write(file_, record.data(), record.size());
   if (written == static_cast<ssize_t>(record.size())) return;
   // Readers stop at a broken record, so nothing may follow it.
-  log::warning("{}: no longer written: {}; training goes on", path_,
+  log::warning("{}: no longer written: {}; training continues", path_,
                std::strerror(written < 0 ? errno : ENOSPC));
   failed_ = true;
 }

@@ -1,5 +1,5 @@
-// Event files that TensorBoard opens: records of one protobuf message each,
-// framed with lengths and masked CRC-32C checksums (the TFRecord format).
+// Writes TensorBoard's event files: records of one protobuf message each, framed with
+// lengths and masked CRC-32C checksums (the TFRecord format).
 #pragma once
 
 #include <cstddef>
@@ -14,16 +14,15 @@ namespace fathom {
 
 class TensorBoardWriter {
  public:
-  // Starts a new event file in `directory` (created when absent). With
-  // `resumed_step`, TensorBoard is told to forget what earlier files hold of
-  // later steps.
+  // Starts a new event file in `directory` (created when absent). With `resumed_step`,
+  // TensorBoard is told to ignore later steps in earlier files.
   explicit TensorBoardWriter(const std::string& directory, std::int64_t resumed_step = 0);
   ~TensorBoardWriter();
   TensorBoardWriter(const TensorBoardWriter&) = delete;
   TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
 
-  // A point of each of the record's curves. Handed to the operating system at
-  // once. A failure (a full disk) is a warning, once.
+  // Adds a point to the curve of each value, written to the operating system at once. The
+  // first failure (a full disk) is logged as a warning.
   void write(const MetricsRecord& record);
   // A text (Markdown) that TensorBoard shows under its Text tab.
   void write_text(std::int64_t step, std::string_view tag, std::string_view text);

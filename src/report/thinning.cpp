@@ -8,11 +8,11 @@
 namespace fathom {
 namespace {
 
-constexpr std::size_t few = 3000;  // points that are kept whole
+constexpr std::size_t few = 3000;  // up to this many points, all are kept
 constexpr double even_buckets = 1000, log_buckets = 400;
 constexpr double log_decades = 6;  // that the logarithmic buckets cover
 
-// Where x lies among the buckets of either kind.
+// The bucket of x, of either kind.
 std::pair<double, double> bucket_of(double x, double first, double last) {
   const double share = (x - first) / (last - first);
   const double decades = share > 0 ? log_decades + std::log10(share) : -1;
@@ -20,7 +20,7 @@ std::pair<double, double> bucket_of(double x, double first, double last) {
           std::floor(std::max(-1.0, decades) * log_buckets / log_decades)};
 }
 
-// Appends the points of [begin, end) that stand for the bucket.
+// Appends the points of [begin, end) that represent the bucket.
 void keep_bucket(const std::vector<double>& y, std::size_t begin, std::size_t end,
                  std::vector<std::size_t>& kept) {
   std::size_t low = end, high = end, gap = end;

@@ -1,5 +1,5 @@
-// Long lines are thinned before they are written into a page: 100,000 steps would be
-// megabytes of which a screen shows a hundredth.
+// Thins long lines before they are written into a page: 100,000 steps would take
+// megabytes, and a screen shows a hundredth of them.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 
 namespace fathom {
 
-// Indices, ascending, of the points of a line to keep: all when there are few,
-// otherwise of each bucket of x its first point, its lowest, its highest, and its first
-// that is not finite: outliers and gaps survive. Buckets are even in x and, below that,
-// even in log(x - x[0]), so that the beginning keeps its detail on a logarithmic axis
-// and when zoomed in. x ascends. Keeps at most about 6000.
+// Indices, ascending, of the points of a line to keep: all when there are few, otherwise
+// the first, lowest, highest and first non-finite point of each bucket of x, so that
+// outliers and gaps survive. x ascends. Buckets are even in x and, near the beginning,
+// even in log(x - x[0]), which preserves detail there on a logarithmic axis and when
+// zoomed in. Keeps about 6000 points at most.
 std::vector<std::size_t> thinned(const std::vector<double>& x, const std::vector<double>& y);
 
 }  // namespace fathom

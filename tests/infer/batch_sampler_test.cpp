@@ -87,7 +87,7 @@ TEST(BatchSampler, TreatsEachRowByItself) {
   }
 }
 
-// What an earlier step reported does not show in a later one.
+// A step does not report anything of an earlier one.
 TEST(BatchSampler, ForgetsTheLogProbabilitiesOfTheLastStep) {
   Context context(cpu_device);
   BatchSampler batch(cpu_device, 1, 3, {});

@@ -44,7 +44,7 @@ class LoadModel : public testing::Test {
   void write_tokenizer(const std::string& directory, const std::string& special) {
     test::write_file(directory + "/tokenizer.json", byte_tokenizer({special}));
   }
-  // The special token of the tokenizer that is found, or what is wrong.
+  // The special token of the tokenizer that is found, or the error.
   std::string found(const std::string& path) {
     try {
       const LoadedModel loaded = load_model(path, {}, model_.context);

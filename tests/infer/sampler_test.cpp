@@ -180,7 +180,7 @@ TEST(TokenSampler, NeverDrawsMaskedTokens) {
               testing::ThrowsMessage<Error>(testing::HasSubstr("no logit is a finite number")));
 }
 
-// The random number is that of the token's place: Philox at (seed, stream, place).
+// The random number depends on the token's position: Philox at (seed, stream, position).
 TEST(TokenSampler, DrawsByTheInverseOfTheDistribution) {
   TokenSampler sampler;
   SamplingOptions options;

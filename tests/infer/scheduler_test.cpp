@@ -20,7 +20,7 @@ Sequence make_sequence(SequenceId id, std::int64_t prompt, std::int64_t generate
   return sequence;
 }
 
-// What a model would do: reads the chunks and draws a token where one is due.
+// Acts as a model: reads the chunks and draws a token for each complete one.
 // Returns the sequences that finished.
 std::vector<SequenceId> run_step(Scheduler& scheduler, const std::vector<Chunk>& chunks) {
   std::vector<Sequence*> ready;
@@ -64,7 +64,7 @@ TEST(Scheduler, ReadsLongPromptsInChunksBesideGeneration) {
   for (int step = 0; step < 3; ++step) {
     const auto chunks = scheduler.schedule();
     ASSERT_EQ(chunks.size(), 2u);
-    EXPECT_EQ(chunks[0].count, 1);  // generation goes on
+    EXPECT_EQ(chunks[0].count, 1);  // generation continues
     EXPECT_EQ(chunks[1].samples(), step == 2);
     counts.push_back(chunks[1].count);
     run_step(scheduler, chunks);
@@ -87,7 +87,7 @@ TEST(Scheduler, PreemptsTheYoungestWhenPagesRunOut) {
   EXPECT_EQ(chunks[0].sequence->id, 0u);
 }
 
-// A preempted sequence is the next to be admitted, before those that never ran.
+// A preempted sequence is admitted next, before sequences that never ran.
 TEST(Scheduler, ReadmitsAPreemptedSequenceFirst) {
   Scheduler scheduler(4, 4, {2, 64});
   scheduler.add(make_sequence(0, 4, 9));

@@ -203,7 +203,7 @@ TEST(TextEngine, EndsBeforeTheEarliestStopString) {
             engine.engine().scheduler().blocks().total_pages());
 }
 
-// What may begin a stop string is held back, and comes with the last token.
+// Text that may begin a stop string is held back and comes with the last token.
 TEST(TextEngine, GivesHeldBackTextAtTheEnd) {
   TextModel model;
   const Result whole = alone(model, greedy_request("hello", 8));
