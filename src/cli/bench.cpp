@@ -1,6 +1,6 @@
-// fathom bench cpu, fathom bench gpu: a training step on this device, where its time
-// goes, and how near it all comes to what the device gives. fathom bench save: what a
-// checkpoint costs it.
+// fathom bench cpu, fathom bench gpu: measures a training step on this device, the time of
+// each operation in it, and the ceilings of the device. fathom bench save: measures the time
+// that saving a checkpoint costs.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -26,7 +26,7 @@ namespace {
 
 using namespace measure;
 
-// `bench cpu` and `bench gpu` differ in their defaults alone.
+// `bench cpu` and `bench gpu` differ only in their defaults.
 struct Arguments {
   std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
@@ -77,8 +77,8 @@ E choice(const char* option, const std::string& text) {
   return *named;
 }
 
-// Chooses the sizes as training does, to fill the device. On a CPU free memory is not queried: a
-// micro-batch of 4096 tokens is assumed to fit.
+// Chooses micro-batch and recomputation that fill the device, as training does. On a CPU
+// free memory is not queried: a micro-batch of 4096 tokens is assumed to fit.
 void choose_open_sizes(StepShape& shape, std::int64_t micro_batch,
                        std::optional<Recompute> recompute) {
   const bool cpu = shape.device.type == DeviceType::cpu;
@@ -152,25 +152,24 @@ void run(const Arguments& a) {
 void run_save(const Arguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
   if (a.discard != a.directory.empty()) {
-    fail_input("bench save writes to --directory DIR, or with --discard nowhere: use one of them");
+    fail_input("bench save needs --directory DIR to write to, or --discard to write nothing");
   }
   std::cout << to_text(measure_save(shape_of(a), {a.steps, a.heat, a.directory}));
 }
 
 void add_step_options(CLI::App* c, Arguments& a) {
-  c->add_option("--model", a.model_file, "TOML file with a [model] table; else 25M parameters");
+  c->add_option("--model", a.model_file, "TOML file with a [model] table; default: 25M parameters");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step)->capture_default_str();
   c->add_option("--sequence-length", a.sequence_length, "tokens")->capture_default_str();
-  c->add_option("--micro-batch", a.micro_batch, "sequences of one forward; 0: chosen")
+  c->add_option("--micro-batch", a.micro_batch, "sequences per forward pass; 0: automatic")
       ->capture_default_str();
   c->add_option("--recompute", a.recompute, "auto, none, selective or full")->capture_default_str();
   c->add_option("--logits-chunk", a.logits_chunk, "tokens whose logits are in memory at once")
       ->capture_default_str();
-  c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 where the device multiplies it")
+  c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 if the device can multiply it")
       ->capture_default_str();
-  c->add_option("--heat", a.heat,
-                "seconds of steps before the first that counts: a cool GPU is faster")
+  c->add_option("--heat", a.heat, "seconds of unmeasured steps first, as a cool GPU is faster")
       ->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 4096))
@@ -180,11 +179,13 @@ void add_step_options(CLI::App* c, Arguments& a) {
 void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   Arguments& a = *arguments;
   add_step_options(c, a);
-  c->add_option("--steps", a.steps, "steps to take the median of")->capture_default_str();
-  c->add_option("--peak", a.peak_tflops, "TFLOP/s to count a share of (MFU); 0: none")
+  c->add_option("--steps", a.steps, "measured steps, of which the median counts")
       ->capture_default_str();
-  c->add_flag("--brief", a.brief, "the whole step and the ceilings alone");
-  c->add_option("--json", a.json, "write a JSON object to FILE; without one, print it alone")
+  c->add_option("--peak", a.peak_tflops, "the device's peak in TFLOP/s, to report MFU; 0: do not")
+      ->capture_default_str();
+  c->add_flag("--brief", a.brief, "measure only the whole step and the ceilings");
+  c->add_option("--json", a.json,
+                "write a JSON object to FILE; without FILE, print it instead of the report")
       ->option_text("[FILE]")
       ->expected(0, 1)
       ->default_str("-");
@@ -197,25 +198,27 @@ void add_save_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) 
   c->add_option("--steps", a.steps, "steps without a save, before it and again after it")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  c->add_option("--directory", a.directory, "where it is written, and removed again");
-  c->add_flag("--discard", a.discard, "read the copy and write nothing: where no disk is so large");
+  c->add_option("--directory", a.directory, "where the checkpoint is written; it is removed again");
+  c->add_flag("--discard", a.discard,
+              "read the copy and write nothing, for machines without a large disk");
   c->callback([arguments] { run_save(*arguments); });
 }
 
 }  // namespace
 
 void add_bench(CLI::App& app) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure this machine");
+  CLI::App* bench = app.add_subcommand("bench", "Measure the speed of this machine");
   bench->require_subcommand(1);
   bench->footer("Example: fathom bench cpu");
-  const char* what = "Ceilings, a training step, and each operation in it";
+  const char* what = "Measure a training step, its operations, and the ceilings of the device";
   CLI::App* cpu = bench->add_subcommand("cpu", what);
   cpu->footer("Example: fathom bench cpu --dtype f32 --threads 2");
   add_options(cpu, std::make_shared<Arguments>());
   CLI::App* gpu = bench->add_subcommand("gpu", what);
   gpu->footer("Example: fathom bench gpu --model configs/models/deepseek-llm-7b.toml");
   add_options(gpu, std::make_shared<Arguments>(gpu_defaults()));
-  CLI::App* save = bench->add_subcommand("save", "What a checkpoint costs training on a GPU");
+  CLI::App* save =
+      bench->add_subcommand("save", "Measure what a checkpoint costs training on a GPU");
   save->footer("Example: fathom bench save --model configs/models/3b-gqa.toml --directory /tmp");
   add_save_options(save, std::make_shared<Arguments>(gpu_defaults()));
 }

@@ -1,5 +1,5 @@
-// The subcommands: one file each, one function each that adds it to the parser.
-// A command's callback does the work; it reports trouble by throwing Error.
+// The subcommands. Each has a file of its own, with a function that adds it to the
+// parser. A command's callback does the work; it reports errors by throwing Error.
 #pragma once
 
 namespace CLI {

@@ -1,4 +1,4 @@
-// fathom convert: between checkpoints and Hugging Face model directories.
+// fathom convert: converts checkpoints to Hugging Face model directories and back.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
@@ -71,13 +71,13 @@ void to_checkpoint(const ConvertOptions& options) {
   log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
 }
 
-// A checkpoint keeps the weights in f32, in one file a kind, and knows no end token.
+// A checkpoint holds the weights in f32, in one file per kind, and no end token.
 void refuse_hugging_face_options(const CLI::App& command) {
   for (const char* option : {"--dtype", "--max-shard-size", "--bos-token", "--eos-token"}) {
     if (command.count(option) == 0) continue;
     fail_input(
-        "{} says how to write a Hugging Face directory, and this makes a checkpoint: leave "
-        "it out",
+        "{} applies to a Hugging Face directory, and this command makes a checkpoint: leave it "
+        "out",
         option);
   }
 }
@@ -87,7 +87,7 @@ void refuse_hugging_face_options(const CLI::App& command) {
 void add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command = app.add_subcommand(
-      "convert", "Turns a checkpoint into a Hugging Face model directory, or the other way round");
+      "convert", "Convert a checkpoint to a Hugging Face model directory, or back");
   command
       ->add_option("from", options->from,
                    "A checkpoint, a run's directory (its newest checkpoint), or a Hugging Face "

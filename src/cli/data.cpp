@@ -1,4 +1,4 @@
-// fathom data: text to token shards and back, and a check of them.
+// fathom data: converts text to token shards and back, and checks shards.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -59,7 +59,7 @@ struct TextArguments {
   bool held_out = false;
 };
 
-// Writes documents as their bytes, a line end after each.
+// Writes the bytes of each document and a line end.
 void print_documents(const TokenStream& stream, const Tokenizer& tokenizer, std::int32_t eos) {
   constexpr std::int64_t block = 1 << 16;
   std::vector<std::int32_t> ids, document;
@@ -105,7 +105,7 @@ void add_data(CLI::App& app) {
   CLI::App* command = data->add_subcommand("prepare", "Turn text into token shards");
   const auto arguments = std::make_shared<PrepareArguments>();
   command->add_option("config", arguments->config, "TOML file")->required();
-  command->add_option("--set", arguments->overrides, "key=value: change the config");
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
   command->add_flag("--overwrite", arguments->overwrite, "replace an existing output directory");
   command->footer("Keys of the config:\n" + config_help<PrepareConfig>() +
                   "Example: fathom data prepare data.toml --set output=prepared");
@@ -120,8 +120,9 @@ void add_data(CLI::App& app) {
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");
   const auto text = std::make_shared<TextArguments>();
   text_command->add_option("directory", text->directory, "a prepared directory")->required();
-  text_command->add_option("--source", text->source, "of this source alone");
-  text_command->add_flag("--held-out", text->held_out, "those kept for validation");
+  text_command->add_option("--source", text->source, "only the documents of this source");
+  text_command->add_flag("--held-out", text->held_out,
+                         "the held-out documents instead of the training documents");
   text_command->footer("Example: fathom data text prepared --source english --held-out | less");
   text_command->callback([text] { print_text(*text); });
 }

@@ -1,5 +1,5 @@
-// fathom generate: texts from a trained model. One prompt streams to the
-// terminal; many become JSON lines, in the order in which they finish.
+// fathom generate: generates text with a trained model. The text of one prompt streams to
+// the terminal; those of many become JSON lines, in the order in which they finish.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -34,7 +34,7 @@ struct Arguments {
   infer::SamplingOptions sampling;
 };
 
-// A prompt, and what a message calls it.
+// A prompt, and its name in messages.
 struct Prompt {
   std::string text, name;
 };
@@ -50,12 +50,12 @@ std::vector<Prompt> read_prompts(const std::string& path) {
   DocumentCounts counts;
   std::vector<Prompt> prompts;
   for (Document& document : read_documents(path, options, counts)) {
-    // A blank line is no prompt; an empty one in JSON is an error of the engine's.
+    // A blank line is not a prompt; the engine refuses an empty one in JSON.
     if (document.text.empty() && document.metadata.empty()) continue;
     prompts.push_back({std::move(document.text), std::move(document.source)});
   }
   for (const std::string& line : lines_about(counts)) log::warning("--prompts: {}", line);
-  if (prompts.empty()) fail_input("{}: there is no prompt in it", path);
+  if (prompts.empty()) fail_input("{}: it contains no prompt", path);
   return prompts;
 }
 
@@ -74,7 +74,7 @@ class Generator {
         model_(infer::load_model(arguments.model,
                                  {arguments.tokenizer, parse_dtype(arguments.dtype)}, context_)) {}
 
-  // To standard output, as it comes.
+  // Writes the text to standard output as it is generated.
   void stream(const Prompt& prompt) {
     const std::vector<infer::TextRequest> requests = requests_of({prompt});
     start_engine(requests);
@@ -97,14 +97,14 @@ class Generator {
         const Prompt prompt{line, fmt::format("line {}", number)};
         write_text(prompt, requests_of({prompt}));
       } catch (const Error& error) {
-        // Who types may type again.
+        // A person who types prompts may try again.
         if (!terminal || error.kind() != ErrorKind::input) throw;
         log::write(log::Level::error, error.what());
       }
     }
   }
 
-  // A line of JSON each, in the order in which they finish.
+  // Writes one line of JSON per prompt, in the order in which they finish.
   void write_json(const std::vector<Prompt>& prompts) {
     const std::vector<infer::TextRequest> requests = requests_of(prompts);
     start_engine(requests);
@@ -119,7 +119,7 @@ class Generator {
                       {"prompt_tokens", counts.prompt},
                       {"tokens", counts.generated},
                       {"finish_reason", infer::to_string(event.finish)}};
-      // Text may end inside a character: shown as U+FFFD.
+      // Text may end inside a character, which becomes U+FFFD.
       std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
       progress.advance(1);
     });
@@ -154,7 +154,7 @@ class Generator {
     return requests;
   }
 
-  // An engine with a cache for the longest of the requests.
+  // Makes an engine with a cache for the longest of the requests.
   void start_engine(const std::vector<infer::TextRequest>& requests) {
     std::int64_t longest = 0;
     for (const infer::TextRequest& request : requests) {
@@ -164,7 +164,7 @@ class Generator {
     options.limits.max_sequences = std::min(arguments_.batch, std::ssize(requests));
     options.limits.max_tokens_per_step = std::max<std::int64_t>(512, options.limits.max_sequences);
     const std::int64_t context = model_.stage->config().max_position;
-    // Either part of the sum is at most the context, so that it does not overflow.
+    // Both parts of the sum are at most the context, so it does not overflow.
     options.max_length = std::max<std::int64_t>(
         2, std::min(longest, context) + std::min(arguments_.max_tokens, context));
     engine_.emplace(model_, context_, options);
@@ -192,7 +192,7 @@ class Generator {
     return indices;
   }
 
-  // take(index of the prompt, event, tokens so far) for each event.
+  // Calls take(index of the prompt, event, tokens so far) for each event.
   template <class Take>
   void run(const std::vector<Prompt>& prompts, const std::vector<infer::TextRequest>& requests,
            Take&& take) {
@@ -232,7 +232,8 @@ void generate(const Arguments& arguments) {
     fail_input("--max-tokens is {}: use at least 1", arguments.max_tokens);
   }
   for (const std::string& stop : arguments.stop) {
-    if (stop.empty()) fail_input("--stop is empty: name the text to end before, or leave it out");
+    if (stop.empty())
+      fail_input("--stop is empty: give the text to end before, or leave the option out");
   }
   if (arguments.threads > 0) set_num_threads(arguments.threads);
   std::vector<Prompt> prompts;
@@ -253,32 +254,37 @@ void generate(const Arguments& arguments) {
 
 void add_generate(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* c = app.add_subcommand("generate", "Write texts with a trained model");
+  CLI::App* c = app.add_subcommand("generate", "Generate text with a trained model");
   Arguments& a = *arguments;
   c->add_option("model", a.model, "Hugging Face directory, run directory or checkpoint")
       ->required();
-  c->add_option("--prompt", a.prompts, "text to continue; several give JSON lines")->take_all();
+  c->add_option("--prompt", a.prompts, "text to continue; may be repeated, which prints JSON lines")
+      ->take_all();
   c->add_option("--prompts", a.prompts_file,
-                "file with a prompt a line, or JSON lines; packed or not");
-  c->add_option("--max-tokens", a.max_tokens, "tokens to generate at most")->capture_default_str();
-  c->add_option("--temperature", a.sampling.temperature, "0: always the likeliest token")
+                "file with one prompt per line, or JSON lines; also compressed");
+  c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens to generate")
       ->capture_default_str();
-  c->add_option("--top-k", a.sampling.top_k, "draw from the k likeliest; 0: from all")
+  c->add_option("--temperature", a.sampling.temperature,
+                "higher is more random; 0: always the likeliest token")
       ->capture_default_str();
-  c->add_option("--top-p", a.sampling.top_p, "draw from the fewest that reach probability p")
+  c->add_option("--top-k", a.sampling.top_k, "draw from the k likeliest tokens; 0: from all")
       ->capture_default_str();
-  c->add_option("--min-p", a.sampling.min_p, "leave out those below p times the likeliest")
+  c->add_option("--top-p", a.sampling.top_p,
+                "draw from the fewest tokens whose probabilities reach p together")
+      ->capture_default_str();
+  c->add_option("--min-p", a.sampling.min_p,
+                "leave out tokens less than p times as likely as the likeliest")
       ->capture_default_str();
   c->add_option("--repetition-penalty", a.sampling.repetition_penalty,
-                "make tokens that occurred less likely; 1: no")
+                "above 1: makes earlier tokens less likely; 1: off")
       ->capture_default_str();
   c->add_option("--stop", a.stop, "end the text before this string; may be repeated")->take_all();
   c->add_flag("--parse-special", a.parse_special,
-              "take a prompt's text that spells a special token, such as \"</s>\", for the token");
-  c->add_option("--seed", a.sampling.seed, "of the random choices")
+              "read text that spells a special token, such as \"</s>\", as the token");
+  c->add_option("--seed", a.sampling.seed, "seed of the random choices")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  c->add_option("--tokenizer", a.tokenizer, "tokenizer.json, when it is not beside the model");
+  c->add_option("--tokenizer", a.tokenizer, "path of tokenizer.json; default: beside the model");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")

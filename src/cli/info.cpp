@@ -1,4 +1,4 @@
-// fathom info: what this build and this machine can do.
+// fathom info: shows what this build and this machine can do.
 #include <dnnl.h>
 
 #include <CLI/CLI.hpp>
@@ -23,7 +23,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The kernel's names of the instruction sets that change what we run.
+// The kernel's names of the instruction sets that Fathom chooses its code by.
 std::vector<std::string> instruction_sets() {
   std::istringstream flags(proc_text("/proc/cpuinfo", "flags"));
   std::vector<std::string> present;
@@ -157,7 +157,7 @@ void print_text(const Json& json) {
 
 void add_info(CLI::App& app) {
   auto as_json = std::make_shared<bool>(false);
-  CLI::App* c = app.add_subcommand("info", "Say what this build and machine can do");
+  CLI::App* c = app.add_subcommand("info", "Show what this build and this machine can do");
   c->add_flag("--json", *as_json, "as one JSON object");
   c->footer("Example: fathom info --json");
   c->callback([as_json] {

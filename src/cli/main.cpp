@@ -18,18 +18,18 @@
 
 namespace {
 
-// Lets idle OpenMP threads sleep after some 40 microseconds instead of spinning for
-// milliseconds: beside any other program that works, spinning halves the speed or
-// worse (docs/performance.md). libgomp reads its settings before main begins, hence
-// the second start. Whoever sets one of them is not overruled.
+// Lets idle OpenMP threads sleep after about 40 microseconds instead of spinning for
+// milliseconds: when another program is busy, spinning halves the speed or worse
+// (docs/performance.md). libgomp reads its settings before main begins, so the program
+// starts itself again. A setting of the user's own is kept.
 void let_idle_threads_sleep(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
   if (setenv("GOMP_SPINCOUNT", "3000", 1) == 0) execv("/proc/self/exe", argv);
 }
 
-// A file that the program opens must not take the number of a standard stream that it
-// was started without: messages would end up in it. What stands in for such a stream
-// refuses to be used, so that a lost result is still an error.
+// If the program was started with a standard stream closed, a file that it opens would get
+// the stream's number and receive its messages. So the number is taken by /dev/null, opened
+// in the wrong direction: using the stream is still an error.
 void hold_standard_streams() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) != -1) continue;
@@ -38,7 +38,8 @@ void hold_standard_streams() {
   }
 }
 
-// A whole number that 64 bits cannot hold; CLI11 would take the largest that they can.
+// The problem with a whole number that 64 bits cannot hold, or "". CLI11 would replace it
+// by the largest that they can.
 std::string too_large(const std::string& text) {
   errno = 0;
   if (text.starts_with('-')) {
@@ -49,7 +50,7 @@ std::string too_large(const std::string& text) {
   return errno == ERANGE ? text + " is a larger number than 64 bits hold" : "";
 }
 
-// The same for signed options, of which there is one bit less.
+// The same for signed options, which have one bit less.
 std::string too_large_signed(const std::string& text) {
   errno = 0;
   std::strtoll(text.c_str(), nullptr, 0);
@@ -66,8 +67,8 @@ void check_number_sizes(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands(nullptr)) check_number_sizes(*command);
 }
 
-// Why the command line names no command: "fathom data has no command 'prepar': did you mean
-// 'prepare'? ..."; empty when it names one, or names nothing where a command belongs.
+// The message for an unknown command: "fathom data has no command 'prepar': did you mean
+// 'prepare'? ..."; empty when the command is known or missing.
 std::string unknown_command(const CLI::App& top, int argc, char** argv) {
   const CLI::App* app = &top;
   std::string names = "fathom";

@@ -1,4 +1,4 @@
-// fathom tokenizer train | encode | decode.
+// fathom tokenizer train, encode and decode.
 #include "tokenizer/tokenizer.h"
 
 #include <CLI/CLI.hpp>
@@ -31,7 +31,7 @@ struct TrainFlags {
   int threads = 0;
 };
 
-// One argument that ends in .toml is the config; everything else is text.
+// A first argument that ends in .toml is the config; all others are text files.
 TokenizerTrainConfig train_config(const TrainFlags& flags) {
   TokenizerTrainConfig config;
   std::vector<std::string> files = flags.inputs;
@@ -61,16 +61,16 @@ void train(const TrainFlags& flags) {
 
 void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
-  CLI::App* app = parent.add_subcommand("train", "Learn a tokenizer from text files");
+  CLI::App* app = parent.add_subcommand("train", "Train a tokenizer on text files");
   app->add_option("inputs", flags->inputs,
-                  "text or JSON lines, packed or not; directories; or CONFIG.toml first");
+                  "text or JSON lines files, also compressed; directories; or CONFIG.toml first");
   app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
   app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
   app->add_option("--pad-to-multiple", flags->pad_to_multiple,
                   "reserved tokens fill the vocabulary up to a multiple of this");
   app->add_option("--special", flags->special, "names of the special tokens");
-  app->add_option("--like", flags->like, "tokenizer.json to take normalizer and splitting from");
-  app->add_option("--set", flags->overrides, "key=value of the config");
+  app->add_option("--like", flags->like, "tokenizer.json whose normalizer and splitting are used");
+  app->add_option("--set", flags->overrides, "key=value: override a key of the config");
   app->add_option("--threads", flags->threads, "threads to use; all cores by default")
       ->check(CLI::Range(0, 4096));
   app->footer(
@@ -86,7 +86,7 @@ struct CodecFlags {
   int threads = 0, repeat = 1;
 };
 
-// Standard output, or a file that appears when it is whole.
+// Standard output, or a file that appears when it is complete.
 class Output {
  public:
   explicit Output(const std::string& path) {
@@ -117,7 +117,7 @@ DocumentOptions document_options(const CodecFlags& flags) {
   return options;
 }
 
-// Documents of the files in turn: lines, JSONL records, or whole files.
+// Reads the documents of the files in order: lines, JSONL records, or whole files.
 class Documents {
  public:
   explicit Documents(const CodecFlags& flags)
@@ -150,7 +150,7 @@ struct Totals {
   double seconds = 0;
 };
 
-// The ids of a batch on all threads; the best time of --repeat passes counts.
+// Encodes a batch on all threads, and measures the best time of --repeat passes.
 std::vector<std::vector<std::int32_t>> encode_batch(const Tokenizer& tokenizer,
                                                     const CodecFlags& flags,
                                                     const std::vector<Document>& batch,
@@ -205,7 +205,7 @@ void encode(const CodecFlags& flags) {
   output.finish();
   if (!flags.stats) return;
   const double tokens = static_cast<double>(std::max<std::uint64_t>(totals.tokens, 1));
-  log::info("{} documents, {} bytes, {} tokens, {:.3f} bytes a token, {:.4f} s, {:.1f} MB/s",
+  log::info("{} documents, {} bytes, {} tokens, {:.3f} bytes per token, {:.4f} s, {:.1f} MB/s",
             totals.documents, totals.bytes, totals.tokens,
             static_cast<double>(totals.bytes) / tokens, totals.seconds,
             static_cast<double>(totals.bytes) / 1e6 / std::max(totals.seconds, 1e-9));
@@ -262,15 +262,17 @@ void add_codec_flags(CLI::App& app, CodecFlags& flags) {
 
 void add_tokenizer_encode(CLI::App& parent) {
   auto flags = std::make_shared<CodecFlags>();
-  CLI::App* app = parent.add_subcommand("encode", "Text to token ids, a line a document");
+  CLI::App* app =
+      parent.add_subcommand("encode", "Convert text to token ids, one line per document");
   add_codec_flags(*app, *flags);
-  app->add_flag("--whole", flags->whole, "each file is one document, not each line");
+  app->add_flag("--whole", flags->whole, "each file is one document, instead of each line");
   app->add_flag("--jsonl", flags->jsonl, "read JSONL records, write JSON arrays");
   app->add_option("--text-field", flags->field, "key of a record's text")->capture_default_str();
-  app->add_flag("--add-special", flags->special, "add what the post-processor's template asks for");
-  app->add_flag("--plain", flags->plain, "take the text of special tokens for plain text");
+  app->add_flag("--add-special", flags->special,
+                "add the special tokens of the post-processor's template");
+  app->add_flag("--plain", flags->plain, "encode the text of special tokens as plain text");
   app->add_flag("--stats", flags->stats, "print totals and speed at the end");
-  app->add_option("--repeat", flags->repeat, "encode so many times and report the best time");
+  app->add_option("--repeat", flags->repeat, "encode this many times and report the best time");
   app->add_option("--threads", flags->threads, "threads to use; all cores by default")
       ->check(CLI::Range(0, 4096));
   app->footer("Example: fathom tokenizer encode tokenizer.json notes.txt --stats > notes.ids");
@@ -279,9 +281,9 @@ void add_tokenizer_encode(CLI::App& parent) {
 
 void add_tokenizer_decode(CLI::App& parent) {
   auto flags = std::make_shared<CodecFlags>();
-  CLI::App* app = parent.add_subcommand("decode", "Lines of token ids back to text");
+  CLI::App* app = parent.add_subcommand("decode", "Convert lines of token ids to text");
   add_codec_flags(*app, *flags);
-  app->add_flag("--whole", flags->whole, "write the bytes alone, without line ends");
+  app->add_flag("--whole", flags->whole, "write only the bytes, without line ends");
   app->add_flag("--jsonl", flags->jsonl, "write each text as a JSON string");
   app->add_flag("--keep-special", flags->special, "write special tokens too");
   app->footer("Example: fathom tokenizer decode tokenizer.json notes.ids");
@@ -292,7 +294,7 @@ void add_tokenizer_decode(CLI::App& parent) {
 
 void add_tokenizer(CLI::App& app) {
   CLI::App* tokenizer =
-      app.add_subcommand("tokenizer", "Train a tokenizer; turn text into token ids and back");
+      app.add_subcommand("tokenizer", "Train a tokenizer; convert text to token ids and back");
   tokenizer->require_subcommand(1);
   tokenizer->footer("Example: fathom tokenizer train corpus.txt --vocab-size 8000");
   add_tokenizer_train(*tokenizer);

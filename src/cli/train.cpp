@@ -1,4 +1,4 @@
-// fathom train: pre-trains a model as a config says.
+// fathom train: pre-trains a model according to a config.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -16,7 +16,7 @@ struct TrainFlags {
 
 void run_train(const TrainFlags& flags) {
   const TrainConfig config = load_train_config(flags.config, flags.overrides, flags.options.resume);
-  // As the shell reports a process that a signal ended.
+  // The exit code that a shell gives for a process ended by a signal.
   if (const int signal = train(config, flags.options)) throw CLI::RuntimeError(128 + signal);
 }
 
@@ -32,10 +32,10 @@ void add_train(CLI::App& app) {
                       "auto: from the run's newest checkpoint; none; or a checkpoint's path");
   command
       ->add_option("--ranks", flags->options.ranks,
-                   "Ranks as threads of this process, laid out as [parallel] says")
+                   "Ranks as threads of this process, in the layout of [parallel]")
       ->check(CLI::Range(1, 4096));
   command->add_flag("--trace", flags->options.trace,
-                    "Note some steps for Perfetto in OUTPUT/trace, and log where time goes");
+                    "Record some steps for Perfetto in OUTPUT/trace, and log where time goes");
   command->add_flag_callback(
       "--help-config",
       [] {

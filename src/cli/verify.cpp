@@ -1,5 +1,5 @@
-// fathom verify: trains the user's model a few steps on each of several layouts and
-// compares; a table on standard output, exit code 1 when something differs.
+// fathom verify: trains the user's model a few steps on each of several layouts, prints a
+// table that compares them, and exits with code 1 when they differ.
 #include "verify/verify.h"
 
 #include <fmt/format.h>
@@ -52,7 +52,7 @@ void run_verify(VerifyFlags flags) {
 void add_verify(CLI::App& app) {
   auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command =
-      app.add_subcommand("verify", "Check that a model trains alike on several layouts");
+      app.add_subcommand("verify", "Check that a model trains the same on several layouts");
   command->add_option("config", flags->config, "TOML config of a run")->required();
   command
       ->add_option("--layouts", flags->layouts,
@@ -64,9 +64,10 @@ void add_verify(CLI::App& app) {
       ->check(CLI::Range(1, 1000000));
   command
       ->add_option("--transfers", flags->transfers,
-                   "Checkpoints: opened by all layouts, by the next one (ring), by none")
+                   "Layouts that open each checkpoint: all, the next one (ring), or none")
       ->check(CLI::IsMember({"none", "ring", "all"}));
-  command->add_option("--directory", flags->directory, "For checkpoints; else OUTPUT.verify");
+  command->add_option("--directory", flags->directory,
+                      "Directory for checkpoints; default: OUTPUT.verify");
   command->add_option("--set", flags->overrides, "Override a key: --set dtype=f32")->take_all();
   command->footer(
       "Example: fathom verify run.toml --layouts \"tp2 pp2xdp2 dp4+nozero\"\n"

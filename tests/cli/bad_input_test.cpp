@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-// Logs of what the command does besides, the memory table say, are no errors.
+// Other logs of the command, such as the memory table, are not errors.
 std::string error_lines(const std::string& err) {
   std::string lines;
   std::istringstream in(err);

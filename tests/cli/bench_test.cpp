@@ -93,8 +93,9 @@ TEST_F(Bench, SaveTellsWhatItCostAndLeavesNothing) {
                                    HasSubstr("MB")));
     EXPECT_TRUE(std::filesystem::is_empty(dir_ / "disk"));
   }
-  EXPECT_THAT(save({}).err, HasSubstr("use one of them"));
-  EXPECT_THAT(save({"--discard", "--directory", dir_ / "disk"}).err, HasSubstr("use one of them"));
+  EXPECT_THAT(save({}).err, HasSubstr("needs --directory DIR to write to, or --discard"));
+  EXPECT_THAT(save({"--discard", "--directory", dir_ / "disk"}).err,
+              HasSubstr("needs --directory DIR to write to, or --discard"));
 }
 
 TEST_F(Bench, RefusesWhatIsNoStep) {

@@ -1,4 +1,4 @@
-// `fathom convert` there and back, and runs that begin with what it made.
+// `fathom convert` in both directions, and runs that begin with its output.
 #include <gmock/gmock.h>
 
 #include "cli/tiny_run.h"

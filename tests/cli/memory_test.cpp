@@ -1,4 +1,4 @@
-// The memory table that `fathom train` prints against what the run then takes.
+// Compares the memory table that `fathom train` prints with the run's memory.
 #include <gmock/gmock.h>
 
 #include <sstream>

@@ -97,9 +97,7 @@ TEST_F(Output, ThatCannotBeWrittenIsToldBeforeTheWork) {
   for (const Outcome& outcome : {learn(dir_.path()), encode(dir_.path()), decode(dir_.path()),
                                  run_fathom(dir_, {"bench", "cpu", "--json", dir_.path()})}) {
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_EQ(outcome.err, "error: " + dir_.path() +
-                               ": is a directory, and a file is to be written; choose another "
-                               "path\n");
+    EXPECT_EQ(outcome.err, "error: " + dir_.path() + ": is a directory; name a file to write\n");
   }
   const Outcome absent = learn(dir_ / "absent/tokenizer.json");
   EXPECT_EQ(absent.code, 1);

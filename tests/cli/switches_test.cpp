@@ -73,7 +73,7 @@ class Switches : public testing::Test {
 };
 std::optional<World>* Switches::shared_ = nullptr;
 
-// What each command takes. A switch that is added belongs here, and in a test.
+// The switches of each command. A new switch belongs here, and in a test.
 const std::map<std::string, std::set<std::string>> surface{
     {"bench cpu",
      {"--model", "--device", "--tokens-per-step", "--sequence-length", "--micro-batch",
@@ -115,7 +115,7 @@ TEST_F(Switches, AreThoseThatHelpNames) {
     std::set<std::string> switches;
     for (const std::string& line : lines_of(help)) {
       const auto begin = line.find("--");
-      // A switch stands at the beginning of its line, behind a short name at most.
+      // A switch is at the beginning of its line, or after a short name.
       if (begin == std::string::npos || begin > 6 || !line.starts_with("  ")) continue;
       const std::string name = line.substr(begin, line.find_first_of(" ,=[", begin) - begin);
       if (name != "--help") switches.insert(name);
@@ -162,7 +162,7 @@ TEST_F(Switches, OfGenerate) {
   EXPECT_EQ(tokens(with(twice, {"--parse-special"})).first, 1);
 }
 
-// One after another they finish in their order; at once, the shortest first.
+// Generated one after another they finish in their order; together, the shortest first.
 TEST_F(Switches, BatchOfGenerate) {
   Arguments base{"generate",      world().model, "--threads", "1", "--seed",       "2",
                  "--temperature", "3",           "--stop",    "a", "--max-tokens", "60"};
@@ -219,7 +219,7 @@ TEST_F(Switches, OfConvert) {
                                   {"--bos-token", "5"}}) {
     const Outcome outcome = run(with({"convert", w.model, dir_ / "no"}, option));
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_THAT(outcome.err, HasSubstr(option[0] + " says how to write a Hugging Face directory"));
+    EXPECT_THAT(outcome.err, HasSubstr(option[0] + " applies to a Hugging Face directory"));
   }
   EXPECT_FALSE(fs::exists(dir_ / "no"));
 }

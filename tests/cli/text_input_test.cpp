@@ -1,4 +1,4 @@
-// Commands that read text, from the outside: what is read, refused or told.
+// Runs the commands that read text: files that are read or refused, and messages.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
