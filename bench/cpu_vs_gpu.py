@@ -6,12 +6,13 @@ and compares the losses of metrics.jsonl step by step:
 
     bench/cpu_vs_gpu.py [--data demo/data] [--dtypes f32,bf16] [--bound 0.5] [--set KEY=VALUE]
 
-Devices round differently, and training may amplify that: where it is chaotic, two runs on
-one CPU whose sums are merely grouped differently drift apart, and no bound on devices could
-be kept. The row `cpu, other micro-batch` measures this in f32 on the CPU alone. With the
-demo's rate of 3e-3 it reached 1.1 % within 150 steps, with 1e-3 and initial weights of
-0.006 instead of 0.02 0.5 % within 110; 1e-3 and 0.02, as in the config here, kept it at a
-millionth for 200. So what devices differ by here is what they compute.
+Devices round differently, and training may amplify that: if it is chaotic, two runs on one
+CPU that only group their sums differently drift apart, and no bound for devices could hold.
+The row `cpu, other micro-batch` measures this drift in f32 on the CPU alone. With the demo's
+learning rate of 3e-3 it reached 1.1 % within 150 steps, and with 1e-3 and initial weights of
+0.006 instead of 0.02 it reached 0.5 % within 110. With 1e-3 and 0.02, as in the config here,
+it stayed at a millionth for 200 steps, so the differences between devices come from their
+arithmetic.
 
 Exit code 0: every loss is within the bound, in per cent.
 """
@@ -32,12 +33,12 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fathom", default="fathom", help="the binary, built with CUDA")
-    parser.add_argument("--data", default="demo/data", help="what `fathom data prepare` wrote")
+    parser.add_argument("--data", default="demo/data", help="directory that `fathom data prepare` wrote")
     parser.add_argument("--config", default=CONFIG)
     parser.add_argument("--devices", default="cpu,cuda")
     parser.add_argument("--dtypes", default="f32,bf16")
     parser.add_argument("--bound", type=float, default=0.5, help="per cent of a step's loss")
-    parser.add_argument("--out", help="where the runs' directories go; default: nowhere")
+    parser.add_argument("--out", help="directory for the runs; default: a temporary one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="overrides the config's values")
     return parser.parse_args()
@@ -49,7 +50,7 @@ class Runs:
         self.directory = pathlib.Path(directory)
 
     def losses(self, name, **changes):
-        """The loss of every step of a run, which is made when it is not there."""
+        """Trains a run and returns the loss of every step."""
         output = self.directory / name
         settings = changes | dict(pair.split("=", 1) for pair in self.options.set)
         settings |= {"data.directory": self.options.data, "output": str(output)}

@@ -2,17 +2,17 @@
 """Trains one 25M-parameter model with Fathom and with PyTorch on a CPU, and compares.
 
 Both take the same whole steps (forward, backward, clipping by the global norm, AdamW)
-of the same Llama-style model on the same number of tokens and threads. PyTorch is the
-one that --python has, today's from PyPI for a fair comparison:
+of the same Llama-style model on the same number of tokens and threads. --python names a
+Python with PyTorch; for a fair comparison install the newest from PyPI:
 
     python3 -m venv torch && torch/bin/pip install torch numpy
     bench/train_vs_torch.py --python torch/bin/python [--fathom build/release/fathom] [--turns 5]
 
 It runs bench/torch_train.py in several ways: in f32, with products in bf16 (autocast)
 and with everything in bf16, each by torch.compile, and eager in autocast. All stay warm
-and take turns with `fathom bench cpu`, so that a slower minute of the machine meets all
-of them. The median over the turns of the ratio to each is printed, with both versions.
-Exit code 0: Fathom reaches --least times the fastest of PyTorch's ways; 1: it does not.
+and take turns with `fathom bench cpu`, so that a slow minute of the machine affects all of
+them. It prints the median over the turns of the ratio to each, and both versions. Exit code
+0: Fathom reaches --least times the speed of PyTorch's fastest way; 1: it does not.
 """
 
 import argparse
@@ -32,7 +32,7 @@ VARIANTS = {
 
 
 class Peer:
-    """A PyTorch process that takes steps when it is told to."""
+    """A PyTorch process that takes steps on request."""
 
     def __init__(self, options, shape, variant):
         command = [options.python, str(PEER), "--model", json.dumps(shape["model"]),
@@ -73,11 +73,11 @@ def fathom_version(options):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="the one that has PyTorch")
+    parser.add_argument("--python", default=sys.executable, help="a Python with PyTorch")
     parser.add_argument("--fathom", default="build/release/fathom")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="steps of each a turn")
+    parser.add_argument("--steps", type=int, default=2, help="steps of each in a turn")
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--least", type=float, default=1.0)
     options = parser.parse_args()
@@ -89,7 +89,7 @@ def parse_arguments():
 
 
 def take_turns(options, peers):
-    """Rates of each, Fathom's under "fathom", a list a turn."""
+    """Lists of each one's rates by turn, Fathom's under "fathom"."""
     rates = {name: [] for name in ["fathom", *peers]}
     for turn in range(options.turns):
         step = fathom_bench(options)["step"]
