@@ -41,7 +41,7 @@ struct Tally {
 
 std::string row(std::string_view name, const Tally& tally) {
   if (tally.tokens == 0) return "";
-  return fmt::format("  {:<40} {:>6.3f} bytes a token ({} bytes, {} tokens)\n", name,
+  return fmt::format("  {:<40} {:>6.3f} bytes per token ({} bytes, {} tokens)\n", name,
                      static_cast<double>(tally.bytes) / static_cast<double>(tally.tokens),
                      tally.bytes, tally.tokens);
 }
