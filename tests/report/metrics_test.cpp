@@ -113,9 +113,9 @@ TEST(Metrics, AFullDiskIsToldOnce) {
   signal(SIGXFSZ, old_action);
   const std::string told = testing::internal::GetCapturedStderr();
   const std::string begin = "warning: " + path + ": step 2 is not recorded: ";
-  EXPECT_THAT(told, testing::StartsWith(begin + "File too large; training goes on\n"));
+  EXPECT_THAT(told, testing::StartsWith(begin + "File too large; training continues\n"));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
-  EXPECT_THAT(told, testing::HasSubstr("\n" + begin + "No space left on device; training goes on"));
+  EXPECT_THAT(told, testing::HasSubstr("\n" + begin + "No space left on device; training continues"));
 }
 
 std::uint32_t crc_of(std::string_view text) {
