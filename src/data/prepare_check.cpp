@@ -28,8 +28,7 @@ void check_sources(const std::vector<SourceConfig>& sources) {
     if (!plain) {
       fail_input(
           "sources: '{}' is not a valid name of a source; use up to {} letters, digits, '-', '_' "
-          "and "
-          "'.', and no '.' first",
+          "and '.', and no '.' first",
           source.name, max_source_name);
     }
     if (!names.insert(source.name).second) {
