@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "report/step_log.h"
+
 namespace fathom {
 
 // The values measured at a step, in the order in which they are written.
@@ -21,26 +23,16 @@ struct MetricsRecord {
 
 class MetricsLog {
  public:
-  // Opens `path` for appending. `resumed_step`: the last step to keep; later records, and
-  // a line that a killed process left half-written, are cut off (0: a fresh run, which keeps
-  // none). Throws a runtime Error that names the file.
-  explicit MetricsLog(std::string path, std::int64_t resumed_step = 0);
-  ~MetricsLog();
-  MetricsLog(const MetricsLog&) = delete;
-  MetricsLog& operator=(const MetricsLog&) = delete;
+  // As StepLog's.
+  explicit MetricsLog(std::string path, std::int64_t resumed_step = 0)
+      : log_(std::move(path), resumed_step) {}
 
-  // Writes one line to the operating system at once, so that it survives the death of the
-  // process. Values that are not finite are written as null. The first failure (a full
-  // disk) is logged as a warning; training continues.
+  // One line; not finite values are written as null.
   void write(const MetricsRecord& record);
-  // Flushes to the disk, so that the lines survive a crash of the machine. Call it when a
-  // checkpoint starts.
-  void sync();
+  void sync() { log_.sync(); }
 
  private:
-  std::string path_;
-  int file_ = -1;
-  bool failed_ = false;
+  StepLog log_;
 };
 
 // All records of a file, with NaN for null. Lines that are not records are left out.

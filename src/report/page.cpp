@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/atomic_file.h"
 #include "report/embedded.h"
 #include "report/html.h"
@@ -12,6 +14,26 @@ namespace {
 // Nothing is fetched, whatever a text in the page says.
 constexpr std::string_view policy =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+
+// Without line breaks beyond the second of a run and the blanks between them, and without those
+// at the end.
+std::string with_few_blank_lines(std::string_view text) {
+  std::string out;
+  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] != '\n') {
+      out += text[at++];
+      continue;
+    }
+    const std::size_t end = text.find_first_not_of(" \t\r\n", at);
+    const std::string_view blank = text.substr(at, end - at);
+    const std::size_t last = blank.rfind('\n');
+    out += std::count(blank.begin(), blank.end(), '\n') > 1 ? "\n\n" : "\n";
+    out += blank.substr(last + 1);
+    at = end;
+  }
+  return out;
+}
 
 class Renderer {
  public:
@@ -44,6 +66,18 @@ class Renderer {
     if (text.text.empty()) return "";
     return "<details><summary>" + html_escaped(text.title) + "</summary><pre>" +
            html_escaped(text.text) + "</pre></details>\n";
+  }
+
+  std::string operator()(const Continuations& part) const {
+    if (part.texts.empty()) return "";
+    std::string out = fmt::format("<details class=\"continuations\"{}><summary>{}</summary>\n",
+                                  part.fold == Fold::open ? " open" : "", html_escaped(part.title));
+    for (const Continuations::Text& text : part.texts) {
+      const std::string rest = text.rest.empty() ? " <small>(ends here)</small>"
+                                                 : html_escaped(with_few_blank_lines(text.rest));
+      out += "<p dir=\"auto\"><b>" + html_escaped(text.beginning) + "</b>" + rest + "</p>\n";
+    }
+    return out + "</details>\n";
   }
 
   std::string section(const Section& section) {

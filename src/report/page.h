@@ -32,7 +32,20 @@ struct Preformatted {
   std::string text;
 };
 
-using SectionPart = std::variant<Paragraph, Figures, Table, Chart, Preformatted>;
+enum class Fold { closed, open };  // until a reader changes it; on paper all is open
+
+// Texts that go on from others, as a model goes on from prompts; folded under a title. Blank lines
+// that follow each other are shown as one.
+struct Continuations {
+  std::string title;
+  struct Text {
+    std::string beginning, rest;
+  };
+  std::vector<Text> texts;
+  Fold fold = Fold::closed;
+};
+
+using SectionPart = std::variant<Paragraph, Figures, Table, Chart, Preformatted, Continuations>;
 
 struct Section {
   std::string title;  // may be empty

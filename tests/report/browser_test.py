@@ -5,8 +5,9 @@
 
 Needs Debian's chromium and chromium-driver, and PyPI's selenium. Checks that hovering
 shows the value of the page's data, that dragging zooms and the button resets, that the
-logarithmic switches work, that a series can be hidden, that texts stay texts, that the
-tables are there without JavaScript, and that nothing is loaded from elsewhere. With
+logarithmic switches work, that a series can be hidden, that texts stay texts, that samples
+fold, that the tables and the samples are there without JavaScript, and that nothing is loaded
+from elsewhere. With
 --screenshots DIR it leaves pictures (light, dark, phone) and a PDF there.
 """
 
@@ -159,8 +160,41 @@ def try_points(chart):
     check(" to " in chart.readings()[1], "and the band of the fit", chart.readings())
 
 
+def try_samples(driver):
+    newest, older = driver.find_elements(By.CSS_SELECTOR, ".continuations")
+    first, odd = newest.find_elements(By.TAG_NAME, "p")
+    check(first.is_displayed() and first.text == "Once upon a time there was a\n  ship",
+          "the newest samples are open, with their line breaks", first.text)
+    check(odd.text.startswith("</script><script>"), "a sample's markup stays text", odd.text)
+    texts = older.find_elements(By.TAG_NAME, "p")
+    check(not texts[0].is_displayed(), "older samples are folded")
+    older.find_element(By.TAG_NAME, "summary").click()
+    check([text.text for text in texts] == ["从前有一座山", "The end (ends here)"],
+          "and open with a click", [text.text for text in texts])
+    older.find_element(By.TAG_NAME, "summary").click()
+    check(not texts[0].is_displayed(), "and fold again")
+
+
+def try_paper(driver):
+    older = driver.find_elements(By.CSS_SELECTOR, ".continuations p")[2]
+    shown = "return arguments[0].checkVisibility()"  # is_displayed() knows screens alone
+    check(not driver.execute_script(shown, older), "on screens an older sample is hidden")
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    check(driver.execute_script(shown, older), "on paper all samples are open")
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen"})
+
+
+def try_phone(page):
+    driver = open_page(page, width=390)
+    wide = driver.execute_script(
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    check(wide <= 0, "a phone's page does not scroll sideways", wide)
+    driver.quit()
+
+
 def try_without_scripts(page):
     driver = open_page(page, scripts=False)
+    try_samples(driver)
     table = driver.find_element(By.CSS_SELECTOR, "figure.chart table")
     check(table.is_displayed() and "validation" in table.text and "at step 20000" in table.text,
           "without JavaScript the values are in a table", table.text)
@@ -197,6 +231,8 @@ def try_page(page):
     try_zoom(ChartOnPage(driver, 0), 4000, 8000)
     try_points(ChartOnPage(driver, 1))
     try_zoom(ChartOnPage(driver, 1), 1e17, 1e19)
+    try_samples(driver)
+    try_paper(driver)
     check(len(loss.series) == len(law.series) == 2, "the charts have their series")
     check(requests_of(driver) == [], "nothing is loaded from elsewhere")
     errors = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
@@ -216,6 +252,7 @@ def main():
         subprocess.run([options.example, page], check=True)
         try_page(page)
         try_without_scripts(page)
+        try_phone(page)
         if options.screenshots:
             take_pictures(page, options.screenshots)
     print(f"{check.failures} failures")

@@ -65,6 +65,11 @@ Page example() {
            {"Tasks",
             {Paragraph{"Shares of right answers, 0-shot."},
              Table{{"task", "metric", "score"}, {{"copying", "exact", "0.75"}}}}},
+           {"Samples",
+            {Continuations{"Step 2000",
+                           {{"Once upon a time", " there was a\n  ship"}, {hostile, hostile}},
+                           Fold::open},
+             Continuations{"Step 1000", {{"从前", "有一座山"}, {"The end", ""}}, Fold::closed}}},
            {"Settings", {Preformatted{"Configuration", "seed = 1\n[train]\nsteps = 20000\n"}}}}};
 }
 

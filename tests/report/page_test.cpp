@@ -75,13 +75,15 @@ TEST(Page, EscapesEveryText) {
   const Page page{hostile,
                   {{hostile,
                     {Paragraph{hostile}, Figures{{{hostile, hostile}}},
-                     Table{{hostile}, {{hostile}}}, chart, Preformatted{hostile, hostile}}}}};
+                     Table{{hostile}, {{hostile}}}, chart, Preformatted{hostile, hostile},
+                     Continuations{hostile, {{hostile, hostile}}, Fold::closed}}}}};
   const std::string html = page_html(page);
   EXPECT_EQ(count(html, hostile), 0u);
   EXPECT_EQ(count(html, "</script><b"), 0u);
   // Title twice, section, paragraph, figure's 2, table's 2, chart's title twice, y twice
-  // of name and unit each, x once and beside each of 3 values, series' row, text's 2.
-  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2);
+  // of name and unit each, x once and beside each of 3 values, series' row, text's 2, the
+  // continuation's 3.
+  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2 + 3);
   const nlohmann::json data = data_of(html);
   EXPECT_EQ(data["series"][0]["name"], hostile);
   EXPECT_EQ(data["x"]["name"], hostile);
@@ -90,22 +92,42 @@ TEST(Page, EscapesEveryText) {
 TEST(Page, HoldsWhatItsSectionsList) {
   const std::string html = page_html(page_of(
       {Paragraph{"Some text."}, Figures{{{"parameters", "25.1M"}}},
-       Table{{"task", "score"}, {{"copying", "0.75"}}}, Preformatted{"Configuration", "x = 1\n"}}));
+       Table{{"task", "score"}, {{"copying", "0.75"}}}, Preformatted{"Configuration", "x = 1\n"},
+       Continuations{"Step 2", {{"Once", " upon\na time"}, {"从前", ""}}, Fold::open},
+       Continuations{"Step 1", {{"Once", " b"}}, Fold::closed}}));
   for (const char* text :
        {"<title>a page</title>", "<h1>a page</h1>", "<h2>Part one</h2>", "<p>Some text.</p>",
         "<dt>parameters</dt><dd>25.1M</dd>", "<tr><th>task</th><th>score</th></tr>",
         "<tr><td>copying</td><td>0.75</td></tr>",
-        "<summary>Configuration</summary><pre>x = 1\n</pre>"}) {
+        "<summary>Configuration</summary><pre>x = 1\n</pre>",
+        "<details class=\"continuations\" open><summary>Step 2</summary>\n"
+        "<p dir=\"auto\"><b>Once</b> upon\na time</p>\n"
+        "<p dir=\"auto\"><b>从前</b> <small>(ends here)</small></p>\n</details>\n"
+        "<details class=\"continuations\"><summary>Step 1</summary>\n"
+        "<p dir=\"auto\"><b>Once</b> b</p>\n</details>\n"}) {
     EXPECT_TRUE(contains(html, text));
   }
   EXPECT_FALSE(contains(html, "<script")) << "<script";  // no chart
 }
 
+TEST(Page, BlankLinesOfATextAreShownAsOne) {
+  const auto shown = [](const std::string& rest) {
+    const std::string html =
+        page_html(page_of({Continuations{"Step 1", {{"Once", rest}}, Fold::open}}));
+    const std::size_t begin = html.find("</b>") + 4;
+    return html.substr(begin, html.find("</p>") - begin);
+  };
+  EXPECT_EQ(shown(" a\n  b\n\nc"), " a\n  b\n\nc");
+  EXPECT_EQ(shown("a\n \n\t\r\n\n  b\n\n\n\nc\n\n\n"), "a\n\n  b\n\nc");
+  EXPECT_EQ(shown(" \n"), "");
+}
+
 TEST(Page, LeavesOutWhatIsEmpty) {
   Chart nothing = small_chart();
   nothing.series[0].y = {nan, nan, nan};
-  const std::string html = page_html(
-      page_of({Paragraph{}, Figures{}, Table{{"a"}, {}}, Preformatted{"b", ""}, nothing}));
+  const std::string html =
+      page_html(page_of({Paragraph{}, Figures{}, Table{{"a"}, {}}, Preformatted{"b", ""},
+                         Continuations{"c", {}, Fold::open}, nothing}));
   for (const char* text : {"Part one", "<section", "<script", "class=\"charts\""}) {
     EXPECT_FALSE(contains(html, text)) << text;
   }
