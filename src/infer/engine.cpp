@@ -68,9 +68,9 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
       cache_(stage.config(), stage.dtype(), scheduler_.blocks().total_pages(), options_.page_size,
              context.device),
       inputs_(options_.limits, ceil_div(max_length_, options_.page_size), context.device),
-      arena_(context.device,
-             Stage::logits_bytes(stage.config(), stage.dtype(), options_.limits.max_tokens_per_step,
-                                 options_.limits.max_sequences)),
+      arena_(context.device, Stage::logits_bytes(stage.config(), stage.range(), stage.dtype(),
+                                                 options_.limits.max_tokens_per_step,
+                                                 options_.limits.max_sequences)),
       logits_(context.device, static_cast<std::size_t>(options_.limits.max_sequences) *
                                   static_cast<std::size_t>(stage.config().vocab_size) *
                                   sizeof(float)),

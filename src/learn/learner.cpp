@@ -30,8 +30,14 @@ std::vector<CheckpointTensor> list_tensors(const std::vector<OptimizerSlice>& sl
 
 constexpr int max_outstanding = 2;
 
-std::size_t result_bytes(const LearnerOptions& options) {
+// Of a step: losses, their weights, the norm.
+std::size_t step_bytes(const LearnerOptions& options) {
   return static_cast<std::size_t>(2 * options.tokens_per_step + 1) * sizeof(float);
+}
+
+std::size_t result_bytes(const LearnerOptions& options) {
+  const std::int64_t logits = options.logit_rows * options.model.vocab_size;
+  return std::max(step_bytes(options), static_cast<std::size_t>(logits) * sizeof(float));
 }
 
 // Attention on a GPU, or over long segments, may need more than any other operation.
@@ -56,6 +62,7 @@ PipelineOptions pipeline_options(const LearnerOptions& o) {
   p.device = o.device;
   p.micro_tokens = o.micro_tokens;
   p.micro_batches = std::max<std::int64_t>(1, o.tokens_per_step / o.micro_tokens);
+  p.logit_rows = o.logit_rows;
   return p;
 }
 
@@ -110,9 +117,10 @@ Learner::Learner(const LearnerOptions& o)
   context_.stream = stream_.get();
   context_.determinism = o.determinism;
   pipeline_.observe(sync_.get());
-  for (int i = 0; i <= max_outstanding; ++i) {
-    readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
+  for (int i = 0; i < max_outstanding; ++i) {
+    readbacks_.push_back({HostBuffer(o.device, step_bytes(o)), Event(o.device)});
   }
+  readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
   o.ranks.connect(o.device);
 }
 
@@ -219,6 +227,26 @@ std::span<const float> Learner::evaluate(const MicroBatch& batch) {
   read_back(readback, losses);
   readback.arrived.wait();
   return readback.losses();
+}
+
+std::span<const float> Learner::next_logits(const MicroBatch& batch,
+                                            std::span<const std::int32_t> rows) {
+  const std::int64_t tokens = batch.ids.elements();
+  require(tokens <= options_.micro_tokens && std::ssize(rows) <= options_.logit_rows,
+          "logits of {} of {} tokens, planned for {} of {}", rows.size(), tokens,
+          options_.logit_rows, options_.micro_tokens);
+  const Tensor logits = results_.tensor(DType::f32, {std::ssize(rows), options_.model.vocab_size});
+  pipeline_.next_logits(context_, batch, rows, logits);
+  Readback& readback = readbacks_.back();
+  read_back(readback, logits);
+  readback.arrived.wait();
+  return readback.values(0, logits.elements());
+}
+
+void Learner::warm_up_logits(const MicroBatch& batch, std::span<const std::int32_t> rows) {
+  context_.outputs = Outputs::discarded;
+  next_logits(batch, rows);
+  context_.outputs = Outputs::kept;
 }
 
 const ParameterStore& Learner::parameters() {

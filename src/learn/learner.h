@@ -32,6 +32,7 @@ struct LearnerOptions {
   // those of a micro-batch.
   std::int64_t sequence_length = 0;
   bool uniform_segments = true;
+  std::int64_t logit_rows = 0;  // most tokens that next_logits() is asked about at once
   Determinism determinism = Determinism::fastest;
 };
 
@@ -40,8 +41,8 @@ class Learner {
   // Bytes of everything a learner takes, by what it is for.
   struct Bytes {
     std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
-    std::size_t rope_table = 0, workspace = 0, losses = 0;
-    std::size_t checkpoint = 0;  // host copy of what a checkpoint holds
+    std::size_t rope_table = 0, workspace = 0, losses = 0;  // losses: or logits
+    std::size_t checkpoint = 0;                             // host copy of what a checkpoint holds
 
     // Of the device: all but the host copy.
     std::size_t device_total() const {
@@ -92,6 +93,11 @@ class Learner {
   // until the next call. All ranks of a replica are given the same batch, and get its losses;
   // replicas need not evaluate alike.
   std::span<const float> evaluate(const MicroBatch& batch);
+  // Logits [rows, V] of the tokens that may follow the tokens numbered in `rows`, on the host;
+  // else as evaluate(). The batch needs no targets.
+  std::span<const float> next_logits(const MicroBatch& batch, std::span<const std::int32_t> rows);
+  // The same for a device that is warmed up: its result means nothing, see warm_up().
+  void warm_up_logits(const MicroBatch& batch, std::span<const std::int32_t> rows);
 
   // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
   // load into either. Throws an input Error when a tensor is missing or has another shape, and a
@@ -101,6 +107,7 @@ class Learner {
   // The weights alone, for a run of its own: the moments stay zero.
   void load_weights(const Checkpoint& checkpoint);
 
+  const LearnerOptions& options() const { return options_; }
   Context& context() { return context_; }
   // The weights as they are after the last update.
   const ParameterStore& parameters();
@@ -139,7 +146,7 @@ class Learner {
   std::unique_ptr<GradientSync> sync_;
   Optimizer optimizer_;
   Buffer results_;                   // what a Readback fetches
-  std::vector<Readback> readbacks_;  // of steps in turn; the last is the evaluation's
+  std::vector<Readback> readbacks_;  // of steps in turn; the last is of a forward alone
   int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
 };
 

@@ -56,13 +56,14 @@ std::size_t Stage::forward_bytes(const ModelConfig& config, StageRange range,
   return arena.peak();
 }
 
-std::size_t Stage::logits_bytes(const ModelConfig& config, DType dtype, std::int64_t tokens,
-                                std::int64_t rows, Boundary* boundary) {
-  MetaStage meta(config, whole_model(config), {}, dtype, tokens, boundary);
+std::size_t Stage::logits_bytes(const ModelConfig& config, StageRange range, DType dtype,
+                                std::int64_t tokens, std::int64_t rows, Boundary* boundary) {
+  MetaStage meta(config, range, {}, dtype, tokens, boundary);
   Arena arena = Arena::measuring();
   const std::vector<std::int32_t> numbers(static_cast<std::size_t>(rows), 0);
-  meta.stage.logits(meta.context, meta.batch, arena, numbers,
-                    MetaStage::meta(DType::f32, {rows, config.vocab_size}));
+  meta.stage.forward_logits(meta.context, meta.batch,
+                            range.has_embedding(config) ? Tensor{} : meta.stream, arena, numbers,
+                            MetaStage::meta(DType::f32, {rows, config.vocab_size}));
   return arena.peak();
 }
 

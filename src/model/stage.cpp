@@ -171,14 +171,20 @@ void Stage::evaluate(Context& context, const MicroBatch& batch, Arena& arena, Te
   forward_only(context, batch, Tensor{}, arena, Tensor{}, losses);
 }
 
+void Stage::forward_logits(Context& context, const MicroBatch& batch, Tensor input, Arena& arena,
+                           std::span<const std::int32_t> rows, Tensor logits) const {
+  const ArenaScope scope(arena);
+  const ResidualStream stream = run_forward_only(context, batch, input, arena);
+  if (rows.empty()) return;
+  require(head_.has_value(), "logits: this stage has no head");
+  before_head(context, batch);
+  head_->logits(context, arena, stream.residual, stream.delta, rows, logits);
+}
+
 void Stage::logits(Context& context, const MicroBatch& batch, Arena& arena,
                    std::span<const std::int32_t> rows, Tensor logits) const {
   require(head_ && range_.has_embedding(config_), "logits: this stage is not the whole model");
-  const ArenaScope scope(arena);
-  const ResidualStream stream = run_forward_only(context, batch, Tensor{}, arena);
-  if (rows.empty()) return;
-  before_head(context, batch);
-  head_->logits(context, arena, stream.residual, stream.delta, rows, logits);
+  forward_logits(context, batch, Tensor{}, arena, rows, logits);
 }
 
 }  // namespace fathom

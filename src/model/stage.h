@@ -74,9 +74,12 @@ class Stage {
                     Tensor output, Tensor losses) const;
   // The same for the whole model: the losses [n] f32 of the batch's targets.
   void evaluate(Context& context, const MicroBatch& batch, Arena& arena, Tensor losses) const;
-  // Forward only: logits [rows, V] of the tokens numbered in `rows` (host), the same on
-  // every rank of the tensor group. Without rows only the blocks run. With
-  // batch.tokens.cache, keys and values are stored.
+  // Forward only, on the stage with the head: instead of losses the logits [rows, V] of the tokens
+  // numbered in `rows` (host), the same on every rank of the tensor group. Without rows only the
+  // blocks run. With batch.tokens.cache, keys and values are stored.
+  void forward_logits(Context& context, const MicroBatch& batch, Tensor input, Arena& arena,
+                      std::span<const std::int32_t> rows, Tensor logits) const;
+  // The same for the whole model.
   void logits(Context& context, const MicroBatch& batch, Arena& arena,
               std::span<const std::int32_t> rows, Tensor logits) const;
 
@@ -90,9 +93,10 @@ class Stage {
   static std::size_t forward_bytes(const ModelConfig& config, StageRange range,
                                    const StageOptions& options, DType dtype, std::int64_t tokens,
                                    Boundary* boundary = nullptr);
-  // The same for the logits of `rows` of the tokens, of the whole model.
-  static std::size_t logits_bytes(const ModelConfig& config, DType dtype, std::int64_t tokens,
-                                  std::int64_t rows, Boundary* boundary = nullptr);
+  // The same for forward_logits, of `rows` of the tokens.
+  static std::size_t logits_bytes(const ModelConfig& config, StageRange range, DType dtype,
+                                  std::int64_t tokens, std::int64_t rows,
+                                  Boundary* boundary = nullptr);
 
   const ModelConfig& config() const { return config_; }
   StageRange range() const { return range_; }

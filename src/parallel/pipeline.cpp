@@ -47,6 +47,9 @@ std::size_t arena_bytes(const PipelineOptions& o) {
                                              o.ranks.boundary()),
                      Stage::forward_bytes(o.model, range, o.stage, o.dtype, o.micro_tokens,
                                           o.ranks.boundary())});
+    if (o.logit_rows == 0 || !range.has_head(o.model)) continue;
+    most = std::max(most, Stage::logits_bytes(o.model, range, o.dtype, o.micro_tokens, o.logit_rows,
+                                              o.ranks.boundary()));
   }
   return most;
 }
@@ -239,19 +242,38 @@ void Pipeline::run(Context& context, std::span<const MicroBatch> micro_batches, 
   }
 }
 
-void Pipeline::evaluate(Context& context, const MicroBatch& evaluated, Tensor losses) {
-  MicroBatch batch = evaluated;
+void Pipeline::forward_only(Context& context, MicroBatch batch, const LastPart& last_part,
+                            Tensor result) {
   batch.observer = observer_;
   Arena& arena = slots_.front().activations.arena;
   for (int chunk = 0; chunk < static_cast<int>(parts_.size()); ++chunk) {
     const int part = part_of(chunk);
+    const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
     const Tensor input = receive_input(context, batch, part, incoming_);
-    const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
-    parts_[static_cast<std::size_t>(chunk)].forward_only(context, batch, input, arena, output,
-                                                         losses);
-    if (output) ranks_.pipeline().send(context, output, next(), forward_tag(part));
+    if (part == last_part_) {
+      last_part(stage, batch, input, arena);
+      continue;
+    }
+    const Tensor output = stream(outgoing_, batch);
+    stage.forward_only(context, batch, input, arena, output, Tensor{});
+    ranks_.pipeline().send(context, output, next(), forward_tag(part));
   }
-  if (stages() > 1) ranks_.pipeline().broadcast(context, losses, stages() - 1);
+  if (stages() > 1) ranks_.pipeline().broadcast(context, result, stages() - 1);
+}
+
+void Pipeline::evaluate(Context& context, const MicroBatch& evaluated, Tensor losses) {
+  const auto last = [&](const Stage& stage, const MicroBatch& batch, Tensor input, Arena& arena) {
+    stage.forward_only(context, batch, input, arena, Tensor{}, losses);
+  };
+  forward_only(context, evaluated, last, losses);
+}
+
+void Pipeline::next_logits(Context& context, const MicroBatch& read,
+                           std::span<const std::int32_t> rows, Tensor logits) {
+  const auto last = [&](const Stage& stage, const MicroBatch& batch, Tensor input, Arena& arena) {
+    stage.forward_logits(context, batch, input, arena, rows, logits);
+  };
+  forward_only(context, read, last, logits);
 }
 
 }  // namespace fathom

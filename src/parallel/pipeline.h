@@ -3,6 +3,7 @@
 // a backward in turn, and nothing is sent.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct PipelineOptions {
   Device device;
   std::int64_t micro_tokens = 0;   // most tokens of a micro-batch
   std::int64_t micro_batches = 1;  // of a step on this rank
+  std::int64_t logit_rows = 0;     // most tokens whose logits are asked for at once
 };
 
 // The ranges of the model's blocks that the rank holds, and their parameters.
@@ -45,8 +47,16 @@ class Pipeline {
            Tensor losses);
   // Forward of one micro-batch, nothing kept; every rank gets the losses [n] f32.
   void evaluate(Context& context, const MicroBatch& batch, Tensor losses);
+  // The same with the logits [rows, V] f32 of the tokens numbered in `rows` (host), of which
+  // there is at least one.
+  void next_logits(Context& context, const MicroBatch& batch, std::span<const std::int32_t> rows,
+                   Tensor logits);
 
  private:
+  // Runs the last part on the input from the part before, if there is one.
+  using LastPart =
+      std::function<void(const Stage& stage, const MicroBatch& batch, Tensor input, Arena& arena)>;
+
   // Memory of one micro-batch between its forward and its backward through one part.
   struct Slot {
     Activations activations;
@@ -66,6 +76,8 @@ class Pipeline {
   void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
                Tensor losses, int micro_batch);
   void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, int micro_batch);
+  // Nothing is kept. `result` is what the last part writes, for all ranks.
+  void forward_only(Context& context, MicroBatch batch, const LastPart& last_part, Tensor result);
 
   PipelineOptions options_;
   const RankGroups& ranks_;

@@ -2,6 +2,8 @@
 // norms and weights.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "comm/thread_ranks.h"
 #include "core/parallel.h"
 #include "learn/learner_run.h"
@@ -28,6 +30,7 @@ Result train_on_ranks(const Case& c) {
     EXPECT_EQ(other.losses, result.losses);
     EXPECT_EQ(other.norms, result.norms);
     EXPECT_EQ(other.evaluated, result.evaluated);
+    EXPECT_EQ(other.logits, result.logits);
     for (const auto& [name, values] : other.weights) {
       auto& global = result.weights[name];
       if (global.empty()) global.resize(values.size());
@@ -49,6 +52,7 @@ void expect_same(const Case& c, const Result& one) {
     EXPECT_NEAR(many.norms[s] / one.norms[s], 1, 1e-4) << "step " << step;
   }
   EXPECT_LT(relative_error(many.evaluated, one.evaluated), 1e-5);
+  EXPECT_LT(relative_error(many.logits, one.logits), 1e-4) << "as exact as the weights";
   ASSERT_EQ(many.weights.size(), one.weights.size());
   for (const auto& [name, values] : one.weights) {
     EXPECT_LT(relative_error(many.weights.at(name), values), 1e-4) << name;
@@ -105,6 +109,22 @@ TEST(LearnerOnRanks, TiedEmbeddingsEqualOneRank) {
     c.parallel = layout(pp, dp, tp);
     c.parallel.sequence_parallel = tp > 1;
     expect_same(c, one);
+  }
+}
+
+TEST(LearnerOnRanks, TheLogitsAreThoseOfTheLosses) {
+  const Result one = train_on_one_rank({});
+  const SampleBatch sample(1000);
+  const Tensor targets = sample.batch().targets;
+  const std::size_t vocabulary = one.logits.size() / SampleBatch::n;
+  EXPECT_EQ(std::int64_t(vocabulary), model_of({}).vocab_size);
+  for (std::size_t i = 0; i < SampleBatch::n; ++i) {
+    const std::int32_t target = targets.as<std::int32_t>()[i];
+    if (target < 0) continue;
+    const float* logits = one.logits.data() + (SampleBatch::n - 1 - i) * vocabulary;
+    double sum = 0;
+    for (std::size_t k = 0; k < vocabulary; ++k) sum += std::exp(double{logits[k]});
+    EXPECT_NEAR(one.evaluated[i], std::log(sum) - double{logits[target]}, 1e-5) << i;
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Case {
 
 struct Result {
   std::vector<float> losses, norms, evaluated;
+  std::vector<float> logits;                          // of the evaluated tokens, last one first
   std::map<std::string, std::vector<float>> weights;  // global
 };
 
@@ -43,6 +45,7 @@ inline LearnerOptions options_of(const Case& c, const RankGroups& ranks) {
   o.stage = {c.recompute, 10};
   o.micro_tokens = SampleBatch::n;
   o.tokens_per_step = SampleBatch::n * micro_batches / ranks.plan().layout.dp;
+  o.logit_rows = SampleBatch::n;
   return o;
 }
 
@@ -86,6 +89,10 @@ inline Result train(const Case& c, const RankGroups& ranks) {
   const SampleBatch sample(1000);
   const auto losses = learner.evaluate(sample.batch());
   result.evaluated.assign(losses.begin(), losses.end());
+  std::vector<std::int32_t> rows(SampleBatch::n);
+  std::iota(rows.rbegin(), rows.rend(), 0);
+  const auto logits = learner.next_logits(sample.batch(), rows);
+  result.logits.assign(logits.begin(), logits.end());
   collect_weights(learner.parameters(), result);
   return result;
 }

@@ -128,15 +128,21 @@ TEST(Learner, TakesWhatWasPlannedFor) {
   const Golden golden("gqa");
   const OneRank rank(golden.config);
   LearnerOptions options = options_of(golden, DType::f32, rank);
+  options.logit_rows = 2;
   Learner learner(options);
   learner.initialize_weights(5);
   const golden::Step step(golden, learner.context(), 0);
   EXPECT_EQ(learner.compute_gradients({&step.batch, 1}, 0).loss, 0);
   EXPECT_EQ(learner.evaluate(step.batch).size(), std::size_t(options.micro_tokens));
+  const std::vector<std::int32_t> rows{0, 1};
+  EXPECT_EQ(learner.next_logits(step.batch, rows).size(),
+            2 * std::size_t(options.model.vocab_size));
+  EXPECT_THROW(learner.next_logits(step.batch, std::vector<std::int32_t>{0, 1, 2}), Error);
   options.micro_tokens = options.tokens_per_step = golden.batch * golden.length - 1;
   Learner smaller(options);
   EXPECT_THROW(smaller.queue_gradients({&step.batch, 1}, 1), Error);
   EXPECT_THROW(smaller.evaluate(step.batch), Error);
+  EXPECT_THROW(smaller.next_logits(step.batch, rows), Error);
 }
 
 // The step's loss is the mean over the targets of all its micro-batches, from the same losses

@@ -45,7 +45,8 @@ TEST_P(GoldenModel, MatchesPyTorch) {
   const golden::Step step(golden, context, 0);
   const std::int64_t n = golden.batch * golden.length;
 
-  Arena forward(device, Stage::logits_bytes(golden.config, c.dtype, n, n));
+  Arena forward(device,
+                Stage::logits_bytes(golden.config, whole_model(golden.config), c.dtype, n, n));
   Buffer logits_memory(device, n * golden.config.vocab_size * size_of(c.dtype));
   const Tensor logits = logits_memory.tensor(c.dtype, {n, golden.config.vocab_size});
   std::vector<std::int32_t> rows(static_cast<std::size_t>(n));

@@ -114,8 +114,8 @@ std::vector<float> logits_of(const Stage& stage, Context& context, const SampleB
                              Boundary* boundary) {
   const std::vector<std::int32_t> rows{SampleBatch::n - 1, 0, 13};
   const std::int64_t vocabulary = stage.config().vocab_size;
-  const std::size_t planned =
-      Stage::logits_bytes(stage.config(), DType::f32, SampleBatch::n, std::ssize(rows), boundary);
+  const std::size_t planned = Stage::logits_bytes(stage.config(), stage.range(), DType::f32,
+                                                  SampleBatch::n, std::ssize(rows), boundary);
   Arena arena(cpu_device, planned);
   std::vector<float> logits(rows.size() * static_cast<std::size_t>(vocabulary));
   stage.logits(context, tokens.batch(), arena, rows,
