@@ -1,0 +1,70 @@
+// How the model in training goes on from prompts: token ids in, token ids out, on the ranks and
+// in the memory of the run itself. Samples at validation points and checks of generated text
+// use it.
+//
+// There is no key-value cache: each token costs one forward over all that was written so far,
+// which is cheap where texts are short.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "infer/sampler.h"
+#include "learn/device_batch.h"
+#include "learn/learner.h"
+
+namespace fathom {
+
+struct ContinueOptions {
+  std::int64_t max_tokens = 64;  // of a continuation
+  // The stream is each prompt's number: the same prompts, weights and seed give the same tokens.
+  infer::SamplingOptions sampling;
+  std::vector<std::int32_t> end_tokens;  // end a continuation, and are left out of it
+};
+
+class PromptContinuer {
+ public:
+  using Tokens = std::vector<std::int32_t>;
+
+  // `learner`, with options.logit_rows of at least 1, and `memory`, for micro-batches of its size,
+  // outlive this. `masked_tokens` are never drawn; see infer::TokenSampler.
+  PromptContinuer(Learner& learner, DeviceBatch& memory, Tokens masked_tokens);
+
+  // Most tokens of a prompt with what it is continued by. One more may follow, which is not read.
+  static std::int64_t max_length(const LearnerOptions& options);
+
+  // One continuation a prompt. A text of max_length() tokens and one more ends there, and so does
+  // one whose logits are not all finite. As many prompts as fit are read at once. All ranks call it
+  // with the same prompts and get the same tokens; replicas do the same work beside each other.
+  // Throws an input Error for a prompt that is empty or longer than max_length().
+  std::vector<Tokens> run(std::span<const Tokens> prompts, const ContinueOptions& options);
+  // Lets a device get ready for run() with these arguments; see Learner::warm_up().
+  void warm_up(std::span<const Tokens> prompts, const ContinueOptions& options);
+
+ private:
+  // Prompts that are read at once: `rows` texts of `length` tokens each, at every step alike,
+  // so that a device meets few shapes.
+  struct Shape {
+    std::int64_t rows = 0, length = 0;
+  };
+  Shape shape_of(std::span<const Tokens> prompts, std::int64_t max_tokens) const;
+  // The micro-batch of these texts, whose ends are filled up with tokens that nobody reads.
+  MicroBatch upload(const Shape& shape, std::span<const Tokens> texts);
+  // The places of the last tokens of the texts among those of the micro-batch.
+  static std::vector<std::int32_t> last_tokens(const Shape& shape, std::span<const Tokens> texts);
+  // The token that follows; none where the text ends.
+  std::optional<std::int32_t> draw(std::span<const float> logits, const Tokens& text,
+                                   const infer::SamplingOptions& sampling,
+                                   std::span<const std::int32_t> end_tokens);
+  // Draws until all texts have ended. `first`: the number of the first of these prompts.
+  std::vector<Tokens> continue_texts(const Shape& shape, std::vector<Tokens> texts,
+                                     std::size_t first, const ContinueOptions& options);
+
+  Learner& learner_;
+  DeviceBatch& memory_;
+  infer::TokenSampler sampler_;
+};
+
+}  // namespace fathom
