@@ -7,27 +7,24 @@
 namespace fathom::infer {
 namespace {
 
-// Rows of the model without a token: the vocabulary's padding, and ids that the tokenizer
-// does not use.
-std::vector<std::int32_t> rows_without_token(const LoadedModel& model) {
-  std::vector<std::int32_t> rows;
-  const std::int64_t vocabulary = model.stage->config().vocab_size;
-  for (std::int64_t row = 0; row < vocabulary; ++row) {
-    const auto id = static_cast<std::int32_t>(row);
-    const bool has_token =
-        row < model.tokenizer.vocab_size() && !model.tokenizer.id_to_token(id).empty();
-    if (!has_token) rows.push_back(id);
-  }
-  return rows;
-}
-
 EngineOptions with_masked_rows(EngineOptions options, const LoadedModel& model) {
-  const std::vector<std::int32_t> rows = rows_without_token(model);
+  const std::vector<std::int32_t> rows =
+      rows_without_token(model.tokenizer, model.stage->config().vocab_size);
   options.masked_tokens.insert(options.masked_tokens.end(), rows.begin(), rows.end());
   return options;
 }
 
 }  // namespace
+
+std::vector<std::int32_t> rows_without_token(const Tokenizer& tokenizer, std::int64_t rows) {
+  std::vector<std::int32_t> empty;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto id = static_cast<std::int32_t>(row);
+    const bool has_token = row < tokenizer.vocab_size() && !tokenizer.id_to_token(id).empty();
+    if (!has_token) empty.push_back(id);
+  }
+  return empty;
+}
 
 std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const TextRequest& request) {
   if (const auto* ids = std::get_if<std::vector<std::int32_t>>(&request.prompt)) return *ids;

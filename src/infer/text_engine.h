@@ -48,6 +48,10 @@ struct TextEvent {
   FinishReason finish = FinishReason::none;
 };
 
+// The ids among the first `rows` that stand for no token: a vocabulary's padding, and ids that the
+// tokenizer leaves out. A model has rows for them, which are never drawn.
+std::vector<std::int32_t> rows_without_token(const Tokenizer& tokenizer, std::int64_t rows);
+
 // The ids that encode() gives for a prompt of this kind, the tokenizer's template
 // included.
 std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const TextRequest& request);

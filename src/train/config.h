@@ -82,11 +82,18 @@ void visit_fields(LoopConfig& c, Visitor&& field) {
 
 struct ValidationConfig {
   std::int64_t every_steps = 500;
+  std::vector<std::string> sample_prompts = {"Once upon a time", "In the beginning", "从前",
+                                             "中国的首都是"};
+  std::int64_t sample_tokens = 64;
+  double sample_temperature = 0.7;
 };
 
 template <class Visitor>
 void visit_fields(ValidationConfig& c, Visitor&& field) {
   field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
+  field("sample_prompts", c.sample_prompts, "texts that the model goes on from at evaluations");
+  field("sample_tokens", c.sample_tokens, "most tokens of such a sample; 0: no samples");
+  field("sample_temperature", c.sample_temperature, "of samples; 0: always the likeliest token");
 }
 
 struct TrainConfig {

@@ -101,6 +101,19 @@ void check_counts(const TrainConfig& c) {
   }
 }
 
+void check_validation(const ValidationConfig& c) {
+  check_at_least("validation.every_steps", c.every_steps, 0);
+  check_at_least("validation.sample_tokens", c.sample_tokens, 0);
+  if (!(c.sample_temperature >= 0) || !std::isfinite(c.sample_temperature)) {
+    fail_input("validation.sample_temperature is {}: use 0 (greedy) or a positive number",
+               c.sample_temperature);
+  }
+  if (std::ranges::find(c.sample_prompts, "") != c.sample_prompts.end()) {
+    fail_input(
+        "validation.sample_prompts holds an empty text: a model goes on from one token at least");
+  }
+}
+
 // The smaller of train.tokens and train.epochs; 0 when neither is given.
 std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
   std::int64_t tokens = c.tokens.value_or(0);
@@ -150,7 +163,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   plan.dtype = choose_dtype(config.dtype, plan.device);
   check_at_least("threads", config.threads, 0);
   check_at_least("seed", config.seed, 0);
-  check_at_least("validation.every_steps", config.validation.every_steps, 0);
+  check_validation(config.validation);
   check(config.optimizer);
   check(config.schedule);
   check(config.guard);

@@ -45,6 +45,11 @@ struct TrainPlan {
   StageOptions stage_options() const {
     return {policy_of(config.train.recompute).value(), config.train.logits_chunk};
   }
+  // Prompts whose samples are drawn at once, at most; 0: none.
+  std::int64_t sample_rows() const {
+    const ValidationConfig& validation = config.validation;
+    return validation.sample_tokens > 0 ? std::ssize(validation.sample_prompts) : 0;
+  }
   // Share of the run that is done, [0, 1], for the schedule and the display: of the limit that
   // is nearest to being reached.
   double progress(const RunPosition& now) const;

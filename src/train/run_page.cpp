@@ -1,5 +1,7 @@
 #include "train/run_page.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "train/metric_names.h"
@@ -67,14 +69,45 @@ Section curves(const Records& records) {
   return section;
 }
 
+constexpr std::size_t max_sample_points = 20;  // more are long on paper, and change little
+
+// Of points that share a step the last: a run that was at its end already evaluates once more.
+void keep_last_of_each_step(std::vector<SamplePoint>& points) {
+  std::ranges::reverse(points);
+  const auto repeated = std::ranges::unique(points, {}, &SamplePoint::step);
+  points.erase(repeated.begin(), repeated.end());
+}
+
+Section samples_section(std::vector<SamplePoint> points) {
+  keep_last_of_each_step(points);
+  Section section{"Samples", {}};
+  const std::size_t shown = std::min(points.size(), max_sample_points);
+  if (shown > 0) {
+    section.parts.push_back(Paragraph{
+        "Prompts in bold, and how the model went on from them; newest first." +
+        (shown < points.size()
+             ? fmt::format(" {} of {} points: samples.jsonl has all.", shown, points.size())
+             : "")});
+  }
+  for (std::size_t i = 0; i < shown; ++i) {
+    const SamplePoint& point = points[shown == 1 ? 0 : i * (points.size() - 1) / (shown - 1)];
+    Continuations part{fmt::format("Step {}", point.step), {}, i == 0 ? Fold::open : Fold::closed};
+    for (const TextSample& sample : point.samples)
+      part.texts.push_back({sample.prompt, sample.text});
+    section.parts.push_back(std::move(part));
+  }
+  return section;
+}
+
 }  // namespace
 
-Page run_page(const RunSummary& run, const Records& records) {
+Page run_page(const RunSummary& run, const Records& records, std::vector<SamplePoint> samples) {
   Page page{run.name, {{"", {Figures{run.figures}}}}};
   if (records.empty()) {
     page.sections.push_back({"", {Paragraph{"No step has been recorded yet."}}});
   }
   page.sections.push_back(curves(records));
+  page.sections.push_back(samples_section(std::move(samples)));
   page.sections.push_back({"Settings",
                            {Preformatted{"Memory, as planned", run.memory_table},
                             Preformatted{"Configuration", run.config_toml}}});

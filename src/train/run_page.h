@@ -7,6 +7,7 @@
 
 #include "report/metrics.h"
 #include "report/page.h"
+#include "report/samples.h"
 
 namespace fathom {
 
@@ -18,7 +19,9 @@ struct RunSummary {
 };
 
 // Loss and validation loss in one chart, bits per byte (all and by source), gradient
-// norm, learning rate, tokens/s and step time, as far as the records have them.
-Page run_page(const RunSummary& run, const std::vector<MetricsRecord>& records);
+// norm, learning rate, tokens/s and step time, as far as the records have them. Then the
+// samples, newest first: of many points the first, the last, and some between.
+Page run_page(const RunSummary& run, const std::vector<MetricsRecord>& records,
+              std::vector<SamplePoint> samples);
 
 }  // namespace fathom

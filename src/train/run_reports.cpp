@@ -4,15 +4,40 @@
 
 #include "core/log.h"
 #include "core/progress.h"
+#include "io/json_object.h"
+#include "text/utf8.h"
 #include "train/metric_names.h"
 #include "train/run_page.h"
 
 namespace fathom {
+namespace {
+
+constexpr std::size_t shown_characters = 60;  // of a sample, in the log
+
+std::string first_characters(const std::string& text, std::size_t count) {
+  const char* end = text.data();
+  for (; count > 0 && end < text.data() + text.size(); --count) utf8::next(end);
+  const auto bytes = static_cast<std::size_t>(end - text.data());
+  return bytes < text.size() ? text.substr(0, bytes) + "..." : text;
+}
+
+// As code, which shows every character as it is.
+std::string as_markdown(const TextSample& sample) {
+  std::string markdown = "    ";
+  for (const char c : sample.prompt + sample.text) {
+    markdown += c;
+    if (c == '\n') markdown += "    ";
+  }
+  return markdown;
+}
+
+}  // namespace
 
 RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from)
     : plan_(plan),
       machine_(machine),
       metrics_(path("metrics.jsonl"), from.steps),
+      samples_(path("samples.jsonl"), from.steps),
       tensorboard_(path("tensorboard"), from.steps),
       display_(plan.last_step(from), plan.flops_per_token, machine.gemm_peak,
                plan.config.train.log_seconds) {}
@@ -51,6 +76,22 @@ void RunReports::validation(const MetricsRecord& record, const Evaluator::Score&
             score.bits_per_byte);
 }
 
+void RunReports::samples(const SamplePoint& point) {
+  samples_.write(point);
+  for (std::size_t i = 0; i < point.samples.size(); ++i) {
+    tensorboard_.write_text(point.step, fmt::format("samples/{}", i + 1),
+                            as_markdown(point.samples[i]));
+  }
+  const TextSample& sample = point.samples.front();
+  log::info("step {}: {} goes on {}", point.step, json_quoted(sample.prompt),
+            json_quoted(first_characters(sample.text, shown_characters)));
+}
+
+void RunReports::sync() {
+  metrics_.sync();
+  samples_.sync();
+}
+
 void RunReports::write_page(const RunPosition& end, const std::string& config_toml) const {
   RunSummary run;
   run.name = std::filesystem::path(plan_.config.output).filename().string();
@@ -59,7 +100,8 @@ void RunReports::write_page(const RunPosition& end, const std::string& config_to
                  {"time", human_seconds(end.seconds)}};
   run.config_toml = config_toml;
   run.memory_table = machine_.memory_table;
-  fathom::write_page(path("report.html"), run_page(run, read_metrics(path("metrics.jsonl"))));
+  fathom::write_page(path("report.html"), run_page(run, read_metrics(path("metrics.jsonl")),
+                                                   read_samples(path("samples.jsonl"))));
 }
 
 }  // namespace fathom

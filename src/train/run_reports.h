@@ -1,4 +1,4 @@
-// Everything a run writes for people: metrics.jsonl, TensorBoard's events, the
+// Everything a run writes for people: metrics.jsonl, samples.jsonl, TensorBoard's events, the
 // progress line and report.html. Of several ranks only the first has one.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "learn/learner.h"
 #include "report/display.h"
 #include "report/metrics.h"
+#include "report/samples.h"
 #include "report/tensorboard.h"
 #include "train/evaluator.h"
 #include "train/machine.h"
@@ -33,8 +34,9 @@ class RunReports {
   void step(const RunPosition& now, const Learner::Result& result, const StepFacts& facts);
   // `record` holds the sources' own figures.
   void validation(const MetricsRecord& record, const Evaluator::Score& score);
-  // To the disk; see MetricsLog::sync.
-  void sync() { metrics_.sync(); }
+  void samples(const SamplePoint& point);
+  // To the disk; see StepLog::sync.
+  void sync();
   // Writes report.html.
   void write_page(const RunPosition& end, const std::string& config_toml) const;
 
@@ -44,6 +46,7 @@ class RunReports {
   const TrainPlan& plan_;
   const Machine& machine_;
   MetricsLog metrics_;
+  SampleLog samples_;
   TensorBoardWriter tensorboard_;
   RunDisplay display_;
 };

@@ -35,6 +35,7 @@ TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> dat
       validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
                   plan_.config.data.validation_tokens, span_of(plan_.config)),
       evaluator_(data_, validation_, ranks),
+      samples_(plan_, *data_, ranks),
       learner_(learner_options(plan_, ranks)),
       guard_(plan_.config.guard),
       uploads_(plan_.device) {
@@ -96,6 +97,7 @@ void TrainingRun::start(const TrainOptions& options) {
   if (plan_.device.type != DeviceType::cpu) {
     Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
     warm_up(learner_, loader, batches_, ranks_);
+    samples_.warm_up(learner_, batches_.front());
   }
   // Nothing of the directory changes before every rank has found the run possible.
   world().barrier();
@@ -200,11 +202,15 @@ void TrainingRun::report(const QueuedStep& step, const Judged& judged) {
 
 void TrainingRun::evaluate() {
   settle_steps(0);
-  if (validation_.num_batches() == 0 || evaluated_at_ == position_.steps) return;
+  if (evaluated_at_ == position_.steps) return;
   evaluated_at_ = position_.steps;
-  MetricsRecord record{position_.steps, {}};
-  const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
-  if (reports_) reports_->validation(record, score);
+  if (validation_.num_batches() > 0) {
+    MetricsRecord record{position_.steps, {}};
+    const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
+    if (reports_) reports_->validation(record, score);
+  }
+  const SamplePoint point{position_.steps, samples_.draw(learner_, batches_.front())};
+  if (reports_ && !point.samples.empty()) reports_->samples(point);
 }
 
 void TrainingRun::finish_trace() {

@@ -16,6 +16,7 @@
 #include "train/run_reports.h"
 #include "train/run_state.h"
 #include "train/run_trace.h"
+#include "train/text_samples.h"
 #include "train/trainer.h"
 
 namespace fathom {
@@ -86,6 +87,7 @@ class TrainingRun {
   RunIdentity identity_;
   Validation validation_;
   Evaluator evaluator_;
+  TextSamples samples_;
   Learner learner_;
   SpikeGuard guard_;
   OwnedStream uploads_;

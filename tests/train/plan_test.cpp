@@ -166,6 +166,17 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
       {[](auto& c) { c.threads = -1; }, "threads is -1"},
       {[](auto& c) { c.seed = -1; }, "seed is -1"},
       {[](auto& c) { c.validation.every_steps = -1; }, "validation.every_steps is -1"},
+      {[](auto& c) { c.validation.sample_tokens = -1; }, "validation.sample_tokens is -1"},
+      {[](auto& c) { c.validation.sample_temperature = -0.5; },
+       "validation.sample_temperature is -0.5"},
+      {[](auto& c) { c.validation.sample_temperature = std::nan(""); },
+       "validation.sample_temperature is nan"},
+      {[](auto& c) { c.validation.sample_temperature = HUGE_VAL; },
+       "validation.sample_temperature is inf"},
+      {[](auto& c) {
+         c.validation.sample_prompts = {"Once", ""};
+       },
+       "validation.sample_prompts holds an empty text"},
       {[](auto& c) { c.optimizer.beta2 = 1; }, "optimizer.beta2 is 1"},
       {[](auto& c) { c.checkpoint.keep_last = 0; }, "checkpoint.keep_last is 0"},
       {[](auto& c) { c.device = "tpu"; }, "tpu"},

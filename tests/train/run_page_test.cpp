@@ -40,7 +40,7 @@ TEST(RunPage, ChartsWhatARunRecords) {
   validation.add(metric::validation_loss, 7);
   validation.add(metric::of_source(metric::bits_per_byte, "en"), 1.5);
   validation.add(metric::bits_per_byte, 1.25);
-  const Page page = run_page({"run", {{"tokens", "1k"}}, "seed = 1", "table"}, records);
+  const Page page = run_page({"run", {{"tokens", "1k"}}, "seed = 1", "table"}, records, {});
   EXPECT_EQ(page.title, "run");
 
   const Chart* loss = chart_named(page, "Loss");
@@ -75,8 +75,53 @@ TEST(RunPage, ChartsWhatARunRecords) {
 }
 
 TEST(RunPage, SaysThatThereIsNothingYet) {
-  const std::string html = page_html(run_page({"run", {}, "", ""}, {}));
+  const std::string html = page_html(run_page({"run", {}, "", ""}, {}, {}));
   EXPECT_NE(html.find("<p>No step has been recorded yet.</p>"), std::string::npos);
+  EXPECT_EQ(html.find("<h2>Samples</h2>"), std::string::npos);
+}
+
+const Section* samples_section(const Page& page) {
+  const auto found = std::ranges::find(page.sections, "Samples", &Section::title);
+  return found == page.sections.end() ? nullptr : &*found;
+}
+
+std::vector<Continuations> samples_of(const Page& page) {
+  std::vector<Continuations> all;
+  for (const SectionPart& part : samples_section(page)->parts) {
+    if (const auto* texts = std::get_if<Continuations>(&part)) all.push_back(*texts);
+  }
+  return all;
+}
+
+TEST(RunPage, ShowsTheNewestSamplesFirst) {
+  const Page page = run_page(
+      {"run", {}, "", ""}, {step_record(1)},
+      {{100, {{"Once", " a"}, {"从前", "b"}}}, {200, {{"Once", " c"}}}, {200, {{"Once", " d"}}}});
+  const std::vector<Continuations> samples = samples_of(page);
+  ASSERT_EQ(samples.size(), 2u) << "one a step";
+  EXPECT_EQ(samples[0].title, "Step 200");
+  EXPECT_EQ(samples[0].fold, Fold::open);
+  ASSERT_EQ(samples[0].texts.size(), 1u);
+  EXPECT_EQ(samples[0].texts[0].rest, " d") << "the last of a step";
+  EXPECT_EQ(samples[1].title, "Step 100");
+  EXPECT_EQ(samples[1].fold, Fold::closed);
+  ASSERT_EQ(samples[1].texts.size(), 2u);
+  EXPECT_EQ(samples[1].texts[1].beginning, "从前");
+  EXPECT_EQ(samples[1].texts[1].rest, "b");
+  EXPECT_EQ(page_html(page).find("samples.jsonl has all"), std::string::npos);
+}
+
+// Of 100 points the first and the last are among those shown, and what lies between is even.
+TEST(RunPage, ShowsSomeOfManySamples) {
+  std::vector<SamplePoint> points;
+  for (int i = 1; i <= 100; ++i) points.push_back({i, {{"Once", "a"}}});
+  const Page page = run_page({"run", {}, "", ""}, {step_record(1)}, points);
+  const std::vector<Continuations> samples = samples_of(page);
+  ASSERT_EQ(samples.size(), 20u);
+  EXPECT_EQ(samples.front().title, "Step 100");
+  EXPECT_EQ(samples[1].title, "Step 95");
+  EXPECT_EQ(samples.back().title, "Step 1");
+  EXPECT_NE(page_html(page).find("20 of 100 points: samples.jsonl has all."), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,76 @@
+#include "train/text_samples.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "infer/text_engine.h"
+#include "infer/text_stream.h"
+#include "io/json_object.h"
+#include "text/utf8.h"
+#include "train/machine.h"
+
+namespace fathom {
+
+TextSamples::TextSamples(const TrainPlan& plan, const PreparedData& data, const RankGroups& ranks) {
+  if (plan.sample_rows() == 0) return;
+  const std::string path = data.directory + "/tokenizer.json";
+  if (std::filesystem::exists(path)) {
+    read(plan, path, PromptContinuer::max_length(learner_options(plan, ranks)));
+    options_.end_tokens = {data.eos};
+  } else if (ranks.first()) {
+    log::info("{}: not there: the run writes no samples of text", path);
+  }
+  wait_for_disks(ranks.world());
+}
+
+void TextSamples::read(const TrainPlan& plan, const std::string& tokenizer_path,
+                       std::int64_t max_length) {
+  const ValidationConfig& config = plan.config.validation;
+  tokenizer_ = Tokenizer::load(tokenizer_path);
+  masked_tokens_ = infer::rows_without_token(*tokenizer_, plan.config.model.vocab_size);
+  options_.max_tokens = config.sample_tokens;
+  options_.sampling.temperature = config.sample_temperature;
+  options_.sampling.seed = static_cast<std::uint64_t>(plan.config.seed);
+  for (const std::string& prompt : config.sample_prompts) {
+    infer::TextRequest request;
+    request.prompt = prompt;
+    const std::vector<std::int32_t> tokens = infer::prompt_tokens(*tokenizer_, request);
+    if (std::ssize(tokens) > max_length) {
+      fail_input(
+          "validation.sample_prompts: {} is {} tokens, and a sequence of {} has no room to go on "
+          "from it: shorten it, or use sample_tokens = 0",
+          json_quoted(prompt), tokens.size(), max_length);
+    }
+    prompts_.push_back(prompt);
+    utf8::replace_invalid(prompts_.back());
+    prompt_tokens_.push_back(tokens);
+  }
+}
+
+std::string TextSamples::text_of(std::span<const std::int32_t> tokens) const {
+  infer::TextStream stream(*tokenizer_, {});
+  std::string text;
+  for (const std::int32_t token : tokens) text += stream.push(token);
+  text += stream.finish();
+  utf8::replace_invalid(text);
+  return text;
+}
+
+std::vector<TextSample> TextSamples::draw(Learner& learner, DeviceBatch& memory) const {
+  if (!tokenizer_) return {};
+  const auto continuations =
+      PromptContinuer(learner, memory, masked_tokens_).run(prompt_tokens_, options_);
+  std::vector<TextSample> samples;
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    samples.push_back({prompts_[i], text_of(continuations[i])});
+  }
+  return samples;
+}
+
+void TextSamples::warm_up(Learner& learner, DeviceBatch& memory) const {
+  if (!tokenizer_) return;
+  PromptContinuer(learner, memory, masked_tokens_).warm_up(prompt_tokens_, options_);
+}
+
+}  // namespace fathom

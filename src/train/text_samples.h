@@ -1,0 +1,42 @@
+// Samples of generated text at validation points: how the model goes on from the config's
+// prompts. A person sees in them what the loss does not say.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/prepared.h"
+#include "report/samples.h"
+#include "tokenizer/tokenizer.h"
+#include "train/plan.h"
+#include "train/prompt_continuer.h"
+
+namespace fathom {
+
+class TextSamples {
+ public:
+  // Reads the data's tokenizer on every rank, and waits for all. Data without a tokenizer.json
+  // have no samples, which a line of the log says. Throws an input Error that names the prompt
+  // when a sequence has no room to continue it. Collective.
+  TextSamples(const TrainPlan& plan, const PreparedData& data, const RankGroups& ranks);
+
+  // The texts of the present weights, the same on every rank; none where none are wanted.
+  // `memory` is for micro-batches. Collective within a replica.
+  std::vector<TextSample> draw(Learner& learner, DeviceBatch& memory) const;
+  // Lets a device get ready for draw(); see Learner::warm_up().
+  void warm_up(Learner& learner, DeviceBatch& memory) const;
+
+ private:
+  void read(const TrainPlan& plan, const std::string& tokenizer_path, std::int64_t max_length);
+  std::string text_of(std::span<const std::int32_t> tokens) const;
+
+  std::optional<Tokenizer> tokenizer_;  // none: no samples
+  std::vector<std::string> prompts_;
+  std::vector<std::vector<std::int32_t>> prompt_tokens_;
+  std::vector<std::int32_t> masked_tokens_;
+  ContinueOptions options_;
+};
+
+}  // namespace fathom
