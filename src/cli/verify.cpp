@@ -31,17 +31,18 @@ void run_verify(VerifyFlags flags) {
   const TrainConfig config = load_train_config(flags.config, flags.overrides);
   flags.options.transfers = enum_of<Transfers>(flags.transfers).value();
   flags.options.directory = flags.directory.empty() ? config.output + ".verify" : flags.directory;
-  int count = 0;
+  int count = 0, agreeing = 0;
   const auto tell = [&](const LayoutVerdict& verdict) {
     if (count++ == 0) {
       fmt::print("{:<58} {:>9} {:>9} {:>8} {:>5}\n", "layout, or checkpoint -> layout", "loss",
                  "weights", "samples", "bits");
     }
     print(verdict);
+    agreeing += verdict.passed;
   };
   const bool passed = verify_layouts(parse_layouts(flags.layouts, config), flags.options, tell);
   if (count > 0) {
-    fmt::print("{} of {} layouts and transfers: {}\n", count, count,
+    fmt::print("{} of {} layouts and transfers: {}\n", agreeing, count,
                passed ? "all agree with one rank" : "not all agree with one rank");
   }
   if (!passed) throw CLI::RuntimeError(1);

@@ -50,7 +50,11 @@ std::vector<std::vector<PipelineRun>> gather_runs(Communicator& group,
 }  // namespace
 
 RunTrace::RunTrace(const TrainPlan& plan, const RankGroups& ranks, std::string directory)
-    : plan_(plan), ranks_(ranks), directory_(std::move(directory)) {}
+    : plan_(plan), ranks_(ranks), directory_(std::move(directory)) {
+  std::error_code error;
+  std::filesystem::create_directories(directory_, error);
+  if (error) fail_input("{}: cannot create this directory: {}", directory_, error.message());
+}
 
 void RunTrace::before_step(Context& context) {
   if (steps_++ != skipped_steps) return;
@@ -74,7 +78,6 @@ std::string RunTrace::file_of(int rank) const {
 }
 
 void RunTrace::write(const std::vector<Trace::Span>& spans, double offset) const {
-  std::filesystem::create_directories(directory_);
   const std::string name = plan_.parallel.layout.name_of(rank());
   write_file_atomically(file_of(rank()), whole_file(chrome_events(spans, rank(), name, offset)));
   wait_for_disks(ranks_.world());

@@ -1,5 +1,6 @@
 #include "verify/layout_choice.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -39,7 +40,14 @@ ParallelConfig one_rank(ParallelConfig parallel) {
 
 void set_axes(const std::string& name, std::string_view axes, ParallelConfig& parallel) {
   if (axes == "1") return;
-  for (const std::string& axis : split(axes, "x")) {
+  const std::vector<std::string> all = split(axes, "x");
+  for (const std::string& axis : all) {
+    const auto same = [&](const std::string& other) {
+      return other.substr(0, 2) == axis.substr(0, 2);
+    };
+    if (std::ranges::count_if(all, same) > 1) {
+      fail_input("layout '{}': names the axis {} twice", name, axis.substr(0, 2));
+    }
     if (const auto pp = number_after(axis, "pp")) {
       parallel.pp = *pp;
     } else if (const auto dp = number_after(axis, "dp")) {
@@ -136,6 +144,12 @@ std::vector<LayoutChoice> parse_layouts(std::string_view text, const TrainConfig
       }
     } else {
       choices.push_back(parse_layout(name, base));
+    }
+  }
+  // Their checkpoints go into directories of these names.
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (std::ranges::count(choices, choices[i].name, &LayoutChoice::name) > 1) {
+      fail_input("layout '{}' is named twice", choices[i].name);
     }
   }
   if (choices.empty()) fail_input("no layout is given: for example --layouts \"tp2 pp2xdp2\"");

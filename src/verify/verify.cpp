@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "train/plan.h"
 #include "verify/layout_trial.h"
 
 namespace fathom {
@@ -76,6 +77,14 @@ std::vector<T> second_half(const std::vector<T>& values) {
   return {values.begin() + std::ssize(values) / 2, values.end()};
 }
 
+TrainConfig ended_at(TrainConfig config, std::int64_t last_step) {
+  config.train.steps = last_step;
+  config.train.tokens.reset();
+  config.train.epochs.reset();
+  config.train.max_minutes.reset();
+  return config;
+}
+
 class Verification {
  public:
   // `world`: the launcher's ranks, of which each layout takes some. In a world of one a
@@ -88,6 +97,7 @@ class Verification {
     LayoutChoice one = parse_layouts("1", layouts.front().config).front();
     one.config.train.recompute = layouts.front().config.train.recompute;
     one.name = "reference";
+    check_layouts(layouts);
     take_directory();
     reference_ = run_whole(one);
     bool passed = true;
@@ -127,8 +137,7 @@ class Verification {
   void take_directory() const {
     std::error_code error;
     if (judges() && !std::filesystem::is_empty(options_.directory, error) && !error) {
-      fail_input("{}: is there already: remove it, or name another --directory",
-                 options_.directory);
+      fail_input("{}: exists already; remove it, or name another --directory", options_.directory);
     }
     wait_for_disks(world_);
   }
@@ -142,13 +151,28 @@ class Verification {
     }
   }
 
+  // Refuses a layout that cannot run before the first run begins.
+  void check_layouts(const std::vector<LayoutChoice>& layouts) const {
+    DataConfig data = layouts.front().config.data;
+    data.verify = false;  // each run verifies it
+    const DataFacts facts = facts_of(open_prepared(data));
+    for (const LayoutChoice& layout : layouts) {
+      if (world_.size() > 1 && layout.ranks() > world_.size()) {
+        fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, layout.ranks(),
+                   world_.size());
+      }
+      try {
+        resolve(ended_at(layout.config, last_step()), facts, layout.ranks());
+      } catch (const Error& error) {
+        fail_input("layout '{}': {}", layout.name, error.what());
+      }
+    }
+  }
+
   // The record of the first rank; empty on ranks that the layout leaves idle.
   TrialRecord run_layout(const LayoutChoice& layout, LayoutTrial& trial) {
-    trial.config = layout.config;
-    trial.config.train.steps = trial.last_step = last_step();
-    trial.config.train.tokens.reset();
-    trial.config.train.epochs.reset();
-    trial.config.train.max_minutes.reset();
+    trial.last_step = last_step();
+    trial.config = ended_at(layout.config, trial.last_step);
     const int ranks = layout.ranks();
     const auto threads = static_cast<int>(trial.config.threads);
     trial.threads = threads > 0 ? threads : num_threads();
@@ -165,10 +189,6 @@ class Verification {
 
   TrialRecord run_launched(const LayoutChoice& layout, const LayoutTrial& trial) {
     const int ranks = layout.ranks();
-    if (ranks > world_.size()) {
-      fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, ranks,
-                 world_.size());
-    }
     wait_for_disks(world_);  // the first rank has compared the checkpoints before
     const auto group = world_.split(world_.rank() < ranks ? 0 : 1, "layout");
     TrialRecord record;

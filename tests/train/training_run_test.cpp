@@ -62,6 +62,19 @@ TEST(TrainingRun, TakesTheStepsOfALearner) {
   }
 }
 
+TEST(TrainingRun, ATraceThatCannotBeWrittenEndsTheRunBeforeItsFirstStep) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig config = tiny(dir, "run");
+  write_file(config.output + "/trace", "no directory");
+  TrainOptions options;
+  options.gemm_peak = gemm_peak;
+  options.trace = true;
+  EXPECT_THAT(input_error_of([&] { train(config, options); }),
+              testing::HasSubstr("run/trace: cannot create this directory: "));
+  EXPECT_THAT(metric_of(config, metric::loss), testing::IsEmpty());
+}
+
 TEST(TrainingRun, RecordsWhereItIsAfterEachStep) {
   const TempDir dir;
   prepare(dir);

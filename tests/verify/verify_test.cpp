@@ -80,6 +80,20 @@ TEST(VerifyLayouts, ARingGoesFromEachToItselfAndTheNext) {
                                                  "dp2>tp2", "tp2>1", "tp2>tp2"}));
 }
 
+// Runs before it may have taken hours.
+TEST(VerifyLayouts, ALayoutThatCannotRunIsRefusedBeforeTheFirstRun) {
+  TempDir dir;
+  try {
+    verify(dir, "tp2 tp3", Transfers::none, 2);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    EXPECT_TRUE(std::string(error.what()).starts_with("layout 'tp3': parallel.tp (3) does not"))
+        << error.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir / "verify"));
+}
+
 TEST(VerifyLayouts, WeightsHaveATolerance) {
   TempDir dir;
   const Verified result = verify(dir, "tp2", Transfers::none, 2, 1, 1e-15);
@@ -220,6 +234,8 @@ TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
   EXPECT_NE(error_of("tp65537").find("'tp65537' is no axis"), std::string::npos);
   EXPECT_NE(error_of("tp2+v").find("'v' is not known"), std::string::npos);
   EXPECT_NE(error_of("+sp").find("'sp' is no axis"), std::string::npos);
+  EXPECT_EQ(error_of("tp2xdp2xtp4"), "layout 'tp2xdp2xtp4': names the axis tp twice");
+  EXPECT_EQ(error_of("tp2 dp2 tp2"), "layout 'tp2' is named twice");
 }
 
 }  // namespace
