@@ -2,11 +2,26 @@
 
 #include <filesystem>
 
+#include "checkpoint/checkpoint.h"
 #include "checkpoint/export.h"
+#include "core/error.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
 
 namespace fathom {
+
+void require_run_directory(const std::string& output) {
+  namespace fs = std::filesystem;
+  // A copy of a run may lack the hidden lock.
+  if (fs::exists(output + "/.lock") || !checkpoint_steps(output + "/checkpoints").empty()) return;
+  for (const char* name : {"config.toml", "tokenizer.json", "metrics.jsonl", "report.html"}) {
+    if (!fs::exists(output + "/" + name)) continue;
+    fail_input(
+        "output: {} holds {}, which a run would replace, and no run has been there; choose "
+        "another directory or move that file away",
+        output, name);
+  }
+}
 
 void write_run_files(const TrainPlan& plan, const PreparedData& data) {
   TrainConfig config = plan.config;

@@ -9,6 +9,10 @@
 
 namespace fathom {
 
+// Throws an input Error where no run has been in `output` and files have names that a run writes:
+// they are somebody else's, as a config beside which a run is to be made. Before the run's lock.
+void require_run_directory(const std::string& output);
+
 // Writes config.toml and tokenizer.json. They say how to read the run's checkpoints, so a run
 // that is refused must not come this far: call it once nothing can refuse the run any more.
 void write_run_files(const TrainPlan& plan, const PreparedData& data);

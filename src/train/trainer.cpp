@@ -11,6 +11,7 @@
 #include "io/atomic_file.h"
 #include "model/hugging_face.h"
 #include "train/fit.h"
+#include "train/run_directory.h"
 #include "train/training_run.h"
 
 namespace fathom {
@@ -37,6 +38,7 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
   const RankGroups ranks(world, plan.parallel, plan.config.model);
   Machine machine = examine_machine(plan, ranks, options.gemm_peak);
   std::optional<DirectoryLock> lock;
+  if (ranks.first()) require_run_directory(plan.config.output);
   if (ranks.first()) lock.emplace(plan.config.output);
   // At the end it would be too late.
   if (ranks.first() && plan.config.checkpoint.enabled) {

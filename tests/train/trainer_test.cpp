@@ -142,6 +142,24 @@ TEST(Trainer, RefusesAnOutputWhoseModelHoldsOtherFiles) {
   EXPECT_EQ(run(config), 0);
 }
 
+TEST(Trainer, RefusesAnOutputWithFilesThatItWouldReplace) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig config = tiny(dir, "run");
+  for (const std::string name : {"config.toml", "tokenizer.json", "metrics.jsonl", "report.html"}) {
+    write_file(config.output + "/" + name, "mine");
+    EXPECT_THAT(input_error_of([&] { run(config); }),
+                HasSubstr("output: " + config.output + " holds " + name));
+    EXPECT_EQ(read_file(config.output + "/" + name), "mine");
+    fs::remove(config.output + "/" + name);
+  }
+  write_file(config.output + "/notes.txt", "mine");
+  EXPECT_EQ(run(config), 0) << "nothing of those names";
+  fs::remove(config.output + "/.lock");
+  EXPECT_EQ(run(config), 0) << "a copy of a run without its lock";
+  EXPECT_EQ(read_file(config.output + "/notes.txt"), "mine");
+}
+
 TEST(Trainer, RefusesOtherDataAndTokenizersOnResume) {
   const TempDir dir;
   prepare(dir);
