@@ -46,8 +46,8 @@ TEST(JinjaErrors, UnknownConstructsAreRefusedWhenParsed) {
   EXPECT_EQ(at_line_3("{{ x is prime }}"), where + "the test 'prime' is not known");
   EXPECT_EQ(at_line_3("{% for x in y recursive %}{% endfor %}"),
             where + "recursive loops are not supported");
-  EXPECT_EQ(at_line_3("{{ f(*x) }}"),
-            where + "arguments that are unpacked with '*' are not supported");
+  EXPECT_EQ(at_line_3("{{ f(**x) }}"),
+            where + "arguments that are unpacked with '**' are not supported");
   EXPECT_EQ(at_line_3("{% macro m() %}{{ varargs }}{% endmacro %}"),
             where + "the variable 'varargs' of macros is not supported");
   EXPECT_EQ(at_line_3("{{ 0x1f }}"), where + "integers are written in decimal digits here");

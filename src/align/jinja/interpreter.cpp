@@ -37,9 +37,9 @@ Value Interpreter::evaluate(const Expression& expression) {
     case ExpressionKind::name:
       return evaluate_name(expression);
     case ExpressionKind::list:
-      return make_list(rendering_, evaluate_all(children, 0));
+      return make_list(rendering_, evaluate_all(children));
     case ExpressionKind::tuple:
-      return make_tuple(rendering_, evaluate_all(children, 0));
+      return make_tuple(rendering_, evaluate_all(children));
     case ExpressionKind::dict:
       return evaluate_dict(expression);
     case ExpressionKind::attribute:
@@ -82,6 +82,8 @@ Value Interpreter::evaluate(const Expression& expression) {
     }
     case ExpressionKind::concat:
       return evaluate_concat(expression);
+    case ExpressionKind::unpacked:
+      break;  // evaluate_arguments() takes it apart
     case ExpressionKind::choice:
       if (child(1).truth()) return child(0);
       if (children[2]) return child(2);
@@ -95,13 +97,10 @@ Value Interpreter::evaluate_name(const Expression& expression) {
   return Value::undefined(fmt::format("'{}' is undefined", expression.name));
 }
 
-std::vector<Value> Interpreter::evaluate_all(const std::vector<ExpressionPointer>& expressions,
-                                             std::size_t first) {
+std::vector<Value> Interpreter::evaluate_all(const std::vector<ExpressionPointer>& expressions) {
   std::vector<Value> values;
   values.reserve(expressions.size());
-  for (std::size_t i = first; i < expressions.size(); ++i) {
-    values.push_back(evaluate(*expressions[i]));
-  }
+  for (const auto& expression : expressions) values.push_back(evaluate(*expression));
   return values;
 }
 
@@ -116,13 +115,22 @@ Value Interpreter::evaluate_dict(const Expression& expression) {
 }
 
 Value Interpreter::evaluate_slice(const Expression& expression) {
-  const std::vector<Value> parts = evaluate_all(expression.children, 0);
+  const std::vector<Value> parts = evaluate_all(expression.children);
   return slice(rendering_, parts[0], parts[1], parts[2], parts[3]);
 }
 
 Arguments Interpreter::evaluate_arguments(const Expression& expression) {
   Arguments arguments;
-  arguments.positional = evaluate_all(expression.children, 1);
+  for (std::size_t i = 1; i < expression.children.size(); ++i) {
+    const Expression& child = *expression.children[i];
+    if (child.kind != ExpressionKind::unpacked) {
+      arguments.positional.push_back(evaluate(child));
+      continue;
+    }
+    for (Value& value : iterate(rendering_, evaluate(*child.children[0]))) {
+      arguments.positional.push_back(std::move(value));
+    }
+  }
   for (const auto& [name, value] : expression.named) {
     arguments.named.emplace_back(name, evaluate(*value));
   }

@@ -43,8 +43,7 @@ class Interpreter {
   bool evaluate_test(const Expression& expression);
   Value evaluate_comparison(const Expression& expression);
   Value evaluate_concat(const Expression& expression);
-  std::vector<Value> evaluate_all(const std::vector<ExpressionPointer>& expressions,
-                                  std::size_t first);
+  std::vector<Value> evaluate_all(const std::vector<ExpressionPointer>& expressions);
   Arguments evaluate_arguments(const Expression& expression);
 
   Flow run(const Body& body);

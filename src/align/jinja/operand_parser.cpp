@@ -130,16 +130,20 @@ ExpressionPointer ExpressionParser::parse_subscript(ExpressionPointer value) {
 void ExpressionParser::parse_arguments(Expression& call) {
   tokens_.expect_symbol("(");
   while (!tokens_.current().is_symbol(")")) {
-    if (tokens_.current().is_symbol("*") || tokens_.current().is_symbol("**")) {
-      tokens_.fail("arguments that are unpacked with '{}' are not supported",
-                   tokens_.current().text);
+    if (tokens_.current().is_symbol("**")) {
+      tokens_.fail("arguments that are unpacked with '**' are not supported");
     }
-    if (tokens_.current().kind == TokenKind::name && tokens_.ahead().is_symbol("=")) {
+    const bool unpacked_before =
+        call.children.size() > 1 && call.children.back()->kind == ExpressionKind::unpacked;
+    if (tokens_.current().is_symbol("*") && !unpacked_before) {
+      const int line = tokens_.next().line;
+      call.children.push_back(make(ExpressionKind::unpacked, line, children_of(parse())));
+    } else if (tokens_.current().kind == TokenKind::name && tokens_.ahead().is_symbol("=")) {
       std::string name = tokens_.next().text;
       tokens_.next();
       call.named.emplace_back(std::move(name), parse());
-    } else if (!call.named.empty()) {
-      tokens_.fail("an argument without a name follows one with a name");
+    } else if (!call.named.empty() || unpacked_before) {
+      tokens_.fail("an argument without a name follows one with a name or one with '*'");
     } else {
       call.children.push_back(parse());
     }

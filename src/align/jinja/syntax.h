@@ -32,6 +32,7 @@ enum class ExpressionKind {
   comparison,  // children[0] operators[0] children[1] operators[1] children[2] ...
   arithmetic,  // children[0] operators[0] children[1]
   concat,      // children joined by ~
+  unpacked,    // *children[0], an argument of a call
   choice,      // children[0] if children[1] else children[2]; children[2] may be null
 };
 
