@@ -43,6 +43,7 @@ std::size_t Text::memory() const {
 }
 
 void TextBuilder::reserve(std::size_t more) {
+  rendering_->check_memory(more);  // so that the sum below can't overflow
   // Growing doubles the capacity, and the old bytes live until they are copied.
   rendering_->check_memory(2 * (text_.bytes_.size() + more) +
                            2 * text_.spans_.size() * sizeof(OriginSpan));
