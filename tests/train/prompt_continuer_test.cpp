@@ -139,6 +139,14 @@ TEST(PromptContinuer, EveryLayoutWritesWhatTheEngineWrites) {
   }
 }
 
+// One text whose tokens the ranks of sequence parallelism do not divide.
+TEST(PromptContinuer, AnOddTextIsSharedOut) {
+  Written written = greedy();
+  written.prompts.resize(1);
+  written.options.max_tokens = 13;
+  EXPECT_EQ(written.on({1, 1, 2, true}), written.by_engine());
+}
+
 TEST(PromptContinuer, DrawsByTheSeedAndThePromptsNumber) {
   Written written = greedy();
   written.prompts[2] = written.prompts[0];

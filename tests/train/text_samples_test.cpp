@@ -5,6 +5,7 @@
 
 #include "infer/text_engine.h"
 #include "infer/tiny_model.h"
+#include "train/machine.h"
 #include "train/small_run.h"
 
 namespace fathom {
@@ -104,10 +105,26 @@ TEST(TextSamples, AResumedRunWritesTheSame) {
   ASSERT_EQ(run(cut), 0);
   EXPECT_EQ(read_file(cut.output + "/samples.jsonl"), all);
   EXPECT_EQ(samples_of(cut).size(), 3u);
-  TrainConfig other = sampled(dir, "other");
-  other.seed = 2;
-  ASSERT_EQ(run(other), 0);
-  EXPECT_NE(read_file(other.output + "/samples.jsonl"), all);
+  EXPECT_EQ(all.find("\\u0000"), std::string::npos) << "a document's end is no text";
+}
+
+TEST(TextSamples, AreDrawnByTheRunsSeed) {
+  const TempDir dir;
+  TrainConfig config = sampled(dir, "run");
+  const auto texts = [&](std::int64_t seed) {
+    config.seed = seed;
+    const PreparedData data = open_prepared(dir / "out");
+    const TrainPlan plan = resolve(config, facts_of(data));
+    const OneRank rank(plan.config.model);
+    Learner learner(learner_options(plan, rank.groups));
+    learner.initialize_weights(1);
+    const OwnedStream uploads(cpu_device);
+    DeviceBatch memory(uploads, plan.micro_tokens);
+    return TextSamples(plan, data, rank.groups).draw(learner, memory);
+  };
+  const std::vector<TextSample> one = texts(1);
+  EXPECT_EQ(texts(1), one);
+  EXPECT_NE(texts(2), one);
 }
 
 TEST(TextSamples, AreLoggedAndShown) {
