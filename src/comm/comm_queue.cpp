@@ -27,8 +27,7 @@ CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
     joined_ = submitted_;
     return submitted_;
   }
-  Task task{std::move(work), Event(context.device), Event(context.device), context.trace,
-            context.outputs};
+  Task task{std::move(work), Event(context.device), Event(context.device), context.trace};
   task.ready.record(context.stream);
   {
     const std::lock_guard lock(mutex_);
@@ -80,7 +79,6 @@ void CommQueue::run() {
     std::exception_ptr failure;
     try {
       context.trace = task.trace;
-      context.outputs = task.outputs;
       task.ready.block(context.stream);
       task.work(context);
       task.done.record(context.stream);

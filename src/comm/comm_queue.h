@@ -51,7 +51,6 @@ class CommQueue {
     Work work;
     Event ready, done;  // in the submitter's stream, and in this one
     Trace* trace;
-    Outputs outputs;
   };
   void run();
 

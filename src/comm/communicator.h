@@ -5,8 +5,7 @@
 // of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
 // moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
 // so every rank gets the same bits every time. Tensors of the meta device stand
-// for memory that is only planned: nothing happens then. Nor is anything exchanged in a context
-// whose outputs are discarded: what others would give is this rank's own there.
+// for memory that is only planned: nothing happens then.
 //
 // In a group of one nobody is waited for and nothing is connected: a collective copies `from`
 // to `to` where they differ, and does nothing else.

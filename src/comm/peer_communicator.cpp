@@ -67,23 +67,8 @@ Transport::Message reduce_parts(DType dtype, const std::vector<Transport::Messag
                            [&]<class T>(T) { return reduce_parts<T, float>(parts, reduction); });
 }
 
-// What a rank makes of a collective alone, when nobody looks at the outputs: the others' parts
-// are its own, so that what follows has values as they may be.
-void gather_own(Context& context, Tensor from, Tensor to, int size) {
-  for (int r = 0; r < size; ++r) {
-    const Tensor part = to.slice(r * from.elements(), from.elements());
-    if (part.data == from.data) continue;
-    copy_bytes(part.data, part.device, from.data, from.device, from.bytes(), context.stream);
-  }
-}
-
 bool is_planned(Tensor x) {
   return x.device.type == DeviceType::meta;
-}
-
-// Planned only, or of no interest to anybody.
-bool stays_here(const Context& context, Tensor x) {
-  return is_planned(x) || context.outputs == Outputs::discarded;
 }
 
 // A collective of one rank.
@@ -181,7 +166,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
   require_reducible("all_reduce", x);
-  if (stays_here(context, x) || size() == 1) return;
+  if (is_planned(x) || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "all-reduce");
   if (on_gpu(x) && exchange_->all_reduce(context, flat(x), reduction)) return;
   const Tensor all = flat(x);
@@ -224,10 +209,6 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
   require_parts(from, to);
   if (is_planned(from)) return;
   if (size() == 1) return copy_unless_same(context, from, to);
-  if (context.outputs == Outputs::discarded) {
-    return gather_own(context, flat(from).slice(rank() * to.elements(), to.elements()), flat(to),
-                      1);
-  }
   const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
   if (on_gpu(from) && exchange_->reduce_scatter(context, flat(from), flat(to))) return;
   const Tensor all = flat(from);
@@ -241,7 +222,7 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
 std::function<void(Context&)> PeerCommunicator::begin_reduce_scatter(Context& context, Tensor from,
                                                                      Tensor to) {
   require_parts(from, to);
-  if (on_gpu(from) && context.outputs == Outputs::kept && size() > 1) {
+  if (on_gpu(from) && size() > 1) {
     auto rest = exchange_->begin_reduce_scatter(context, flat(from), flat(to));
     if (rest) return rest;
   }
@@ -254,9 +235,6 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (is_planned(from)) return;
   if (size() == 1) return copy_unless_same(context, from, to);
-  if (context.outputs == Outputs::discarded) {
-    return gather_own(context, flat(from), flat(to), size());
-  }
   const TraceSpan span(context, TraceKind::communication, "all-gather");
   if (on_gpu(from) && exchange_->all_gather(context, flat(from), flat(to))) return;
   const Tensor all = flat(to), mine = flat(from);
@@ -274,7 +252,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 }
 
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
-  if (stays_here(context, x) || size() == 1) return;
+  if (is_planned(x) || size() == 1) return;
   const TraceSpan span(context, TraceKind::communication, "broadcast");
   if (on_gpu(x) && exchange_->broadcast(context, flat(x), root)) return;
   const Tensor all = flat(x);
@@ -305,14 +283,14 @@ void PeerCommunicator::require_other(const char* operation, int other) const {
 
 void PeerCommunicator::send(Context& context, Tensor x, int to, int tag) {
   require_other("send to", to);
-  if (stays_here(context, x)) return;
+  if (is_planned(x)) return;
   if (on_gpu(x) && exchange_->send(context, flat(x), to, tag)) return;
   post(context, flat(x), to, first_tag + tag);
 }
 
 void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
   require_other("receive from", from);
-  if (stays_here(context, x)) return;
+  if (is_planned(x)) return;
   if (on_gpu(x) && exchange_->receive(context, flat(x), from, tag)) return;
   take_into(context, "receive", flat(x), from, first_tag + tag);
 }

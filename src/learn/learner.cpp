@@ -142,9 +142,14 @@ void Learner::initialize_weights(std::uint64_t seed) {
 
 void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
   context_.outputs = Outputs::discarded;
-  compute_gradients(micro_batches, 1);
-  optimizer_.warm_up(context_);
-  evaluate(micro_batches.front());
+  parameters_.begin_gradients(context_);
+  pipeline_.warm_up(context_, micro_batches, results_.tensor(DType::f32, {options_.micro_tokens}));
+  const MicroBatch& first = micro_batches.front();
+  if (first.loss_weights) {
+    collect_weights({&first, 1}, results_.tensor(DType::f32, {first.ids.elements()}));
+  }
+  optimizer_.warm_up(context_, results_.tensor(DType::f32, {1}));
+  synchronize(options_.device, context_.stream);
   context_.outputs = Outputs::kept;
 }
 
@@ -245,7 +250,9 @@ std::span<const float> Learner::next_logits(const MicroBatch& batch,
 
 void Learner::warm_up_logits(const MicroBatch& batch, std::span<const std::int32_t> rows) {
   context_.outputs = Outputs::discarded;
-  next_logits(batch, rows);
+  const Tensor logits = results_.tensor(DType::f32, {std::ssize(rows), options_.model.vocab_size});
+  pipeline_.warm_up_logits(context_, batch, rows, logits);
+  synchronize(options_.device, context_.stream);
   context_.outputs = Outputs::kept;
 }
 

@@ -61,10 +61,11 @@ class Learner {
   // Draws the initial weights, each by its name and the seed.
   void initialize_weights(std::uint64_t seed);
 
-  // Runs a step of these micro-batches and an evaluation and throws them away, so that a
-  // device's code is loaded and its algorithms chosen by measurement before the first real
-  // step, in the memory that is there anyway. The weights should be those of the run. All ranks do
-  // it, each by itself: none waits on its GPU for one that still loads.
+  // Runs every operation of a step and of an evaluation and throws the results away, so that a
+  // device's code is loaded and its algorithms chosen by measurement before the first real step,
+  // in the memory that is there anyway. Two of a step's micro-batches are enough. The weights
+  // should be those of the run. Each rank does it by itself, and nothing is exchanged: none waits
+  // on its GPU for one that still loads.
   void warm_up(std::span<const MicroBatch> micro_batches);
 
   struct Result {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "comm/echo_group.h"
 #include "core/error.h"
 #include "ops/elementwise.h"
 
@@ -109,7 +110,9 @@ void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator& w
   ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
 }
 
-void Optimizer::warm_up(Context& context) {
+void Optimizer::warm_up(Context& context, Tensor norm) {
+  EchoGroup nobody(0, 1);
+  measure_gradients(context, norm, nobody);
   ops::fill(context, scale_, std::numeric_limits<float>::quiet_NaN());
   update(context, 0, 1);
 }

@@ -67,8 +67,9 @@ class Optimizer {
   // it is when their norm is not finite. `step` counts the run's steps from 1, skipped
   // ones too: the exponent of the bias corrections.
   void update(Context& context, double learning_rate, std::int64_t step);
-  // An update that leaves all as it is, for a device that loads code when it is first used.
-  void warm_up(Context& context);
+  // Runs the operations of both without other ranks, and leaves all but `norm` as it is: for a
+  // device that loads code when it is first used.
+  void warm_up(Context& context, Tensor norm);
 
   const std::vector<OptimizerSlice>& slices() const { return slices_; }
   Bytes bytes() const { return {remainders_.bytes(), moments_.bytes()}; }

@@ -47,22 +47,39 @@ std::vector<float> rope_table(const ModelConfig& config) {
   return table;
 }
 
+namespace {
+
+std::shared_ptr<const Buffer> rope_table_on(Device device, const ModelConfig& config) {
+  const auto elements = static_cast<std::size_t>(config.max_position * config.head_dim);
+  Buffer memory(device, elements * sizeof(float));
+  if (device.type != DeviceType::meta) {
+    const std::vector<float> table = rope_table(config);
+    copy_bytes(memory.data(), device, table.data(), cpu_device, memory.bytes(), nullptr);
+    synchronize(device, nullptr);
+  }
+  return std::make_shared<const Buffer>(std::move(memory));
+}
+
+}  // namespace
+
 Stage::Stage(const ModelConfig& config, StageRange range, ParameterStore& parameters,
              StageOptions options, Device device, Boundary* boundary)
+    : Stage(config, range, parameters, options, rope_table_on(device, config), boundary) {}
+
+Stage Stage::with_boundary(Boundary* boundary) const {
+  return Stage(config_, range_, parameters_, options_, rope_table_, boundary);
+}
+
+Stage::Stage(const ModelConfig& config, StageRange range, ParameterStore& parameters,
+             StageOptions options, std::shared_ptr<const Buffer> rope_table, Boundary* boundary)
     : config_(config),
       range_(range),
       options_(options),
       parameters_(parameters),
       one_rank_(boundary ? nullptr : std::make_unique<Boundary>()),
-      boundary_(boundary ? *boundary : *one_rank_) {
-  const Shape table_shape{config.max_position, config.head_dim};
-  rope_table_ = Buffer(device, static_cast<std::size_t>(table_shape.elements()) * sizeof(float));
-  if (device.type != DeviceType::meta) {
-    const std::vector<float> table = ::fathom::rope_table(config);
-    copy_bytes(rope_table_.data(), device, table.data(), cpu_device, rope_table_.bytes(), nullptr);
-    synchronize(device, nullptr);
-  }
-  const Tensor table = rope_table_.tensor(DType::f32, table_shape);
+      boundary_(boundary ? *boundary : *one_rank_),
+      rope_table_(std::move(rope_table)) {
+  const Tensor table = rope_table_->tensor(DType::f32, {config.max_position, config.head_dim});
   for (std::int64_t layer = range.first_layer; layer < range.last_layer; ++layer) {
     blocks_.emplace_back(config, parameters, layer, table, boundary_);
   }

@@ -55,6 +55,9 @@ class Stage {
   // `boundary` null: no tensor parallelism.
   Stage(const ModelConfig& config, StageRange range, ParameterStore& parameters,
         StageOptions options, Device device, Boundary* boundary = nullptr);
+  // The same weights behind another boundary of the same shard; null: as above. Takes no memory of
+  // the device.
+  Stage with_boundary(Boundary* boundary) const;
 
   // Forward of a micro-batch that will be followed by backward.
   // input: [n, d] from the stage before; absent on the first. It stays as it is until
@@ -104,6 +107,8 @@ class Stage {
   DType dtype() const { return parameters_.dtype(); }
 
  private:
+  Stage(const ModelConfig& config, StageRange range, ParameterStore& parameters,
+        StageOptions options, std::shared_ptr<const Buffer> rope_table, Boundary* boundary);
   ResidualStream start(Context& context, const MicroBatch& batch, Tensor input, Arena& arena) const;
   // Runs all blocks and keeps nothing.
   ResidualStream run_forward_only(Context& context, const MicroBatch& batch, Tensor input,
@@ -123,7 +128,7 @@ class Stage {
   ParameterStore& parameters_;
   std::unique_ptr<Boundary> one_rank_;
   Boundary& boundary_;
-  Buffer rope_table_;
+  std::shared_ptr<const Buffer> rope_table_;
   std::vector<Block> blocks_;
   std::optional<Head> head_;
 };

@@ -149,22 +149,13 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
   if (part == 0) return {};
   const Tensor input = stream(memory, batch);
   const TraceSpan span(context, TraceKind::wait, "wait for input");
-  receive(context, input, previous(), forward_tag(part - 1));
+  ranks_.pipeline().receive(context, input, previous(), forward_tag(part - 1));
   return input;
 }
 
-// Where nothing is exchanged, as nobody looks at the outputs, normal numbers: products of
-// zeros would be faster than those to come.
-void Pipeline::receive(Context& context, Tensor x, int from, int tag) {
-  if (context.outputs == Outputs::kept) return ranks_.pipeline().receive(context, x, from, tag);
-  ops::NormalFill fill;
-  fill.global_columns = x.cols();
-  ops::fill_normal(context, x, fill);
-}
-
 // Lets what the next action waits for travel while this one computes.
-void Pipeline::expect_next(const Context& context) {
-  if (rest_.empty() || stages() == 1 || context.outputs == Outputs::discarded) return;
+void Pipeline::expect_next() {
+  if (rest_.empty() || stages() == 1) return;
   const Action& action = rest_.front();
   const MicroBatch& batch = micro_batches_[static_cast<std::size_t>(action.micro_batch)];
   const int part = part_of(action.chunk);
@@ -182,7 +173,7 @@ void Pipeline::forward(Context& context, const MicroBatch& batch, int chunk, Slo
   const Stage& stage = parts_[static_cast<std::size_t>(chunk)];
   const Tensor input = receive_input(context, batch, part, slot.input);
   const Tensor output = part == last_part_ ? Tensor{} : stream(outgoing_, batch);
-  expect_next(context);
+  expect_next();
   {
     const TraceSpan span(context, TraceKind::forward, "F", micro_batch);
     stage.forward(context, batch, input, slot.activations, output, grad_scale, losses);
@@ -198,9 +189,9 @@ void Pipeline::backward(Context& context, const MicroBatch& batch, int chunk, Sl
   const Tensor d_input = part == 0 ? Tensor{} : stream(outgoing_, batch);
   if (d_output) {
     const TraceSpan span(context, TraceKind::wait, "wait for gradient");
-    receive(context, d_output, next(), backward_tag(part + 1));
+    ranks_.pipeline().receive(context, d_output, next(), backward_tag(part + 1));
   }
-  expect_next(context);
+  expect_next();
   {
     const TraceSpan span(context, TraceKind::backward, "B", micro_batch);
     stage.backward(context, batch, slot.activations, d_output, d_input);
@@ -274,6 +265,58 @@ void Pipeline::next_logits(Context& context, const MicroBatch& read,
     stage.forward_logits(context, batch, input, arena, rows, logits);
   };
   forward_only(context, read, last, logits);
+}
+
+// In the place of what would come from another stage, normal numbers: products of zeros would be
+// faster than those to come.
+Tensor Pipeline::fill_stream(Context& context, const Buffer& memory,
+                             const MicroBatch& batch) const {
+  const Tensor x = stream(memory, batch);
+  ops::NormalFill fill;
+  fill.global_columns = x.cols();
+  ops::fill_normal(context, x, fill);
+  return x;
+}
+
+Stage Pipeline::part_alone(int chunk) const {
+  return parts_[static_cast<std::size_t>(chunk)].with_boundary(ranks_.echo_boundary());
+}
+
+void Pipeline::warm_up(Context& context, std::span<const MicroBatch> micro_batches, Tensor losses) {
+  Slot& slot = slots_.front();
+  const Tensor none;
+  for (int chunk = 0; chunk < static_cast<int>(parts_.size()); ++chunk) {
+    const bool first = part_of(chunk) == 0, last = part_of(chunk) == last_part_;
+    const Stage stage = part_alone(chunk);
+    for (const MicroBatch& batch : micro_batches) {
+      const Tensor loss = losses.slice(0, batch.ids.elements());
+      const Tensor input = first ? none : fill_stream(context, slot.input, batch);
+      const Tensor output = last ? none : stream(outgoing_, batch);
+      stage.forward(context, batch, input, slot.activations, output, 1, loss);
+      const Tensor d_output = last ? none : fill_stream(context, incoming_, batch);
+      const Tensor d_input = first ? none : stream(outgoing_, batch);
+      stage.backward(context, batch, slot.activations, d_output, d_input);
+    }
+    const MicroBatch& batch = micro_batches.front();
+    const Tensor input = first ? none : fill_stream(context, incoming_, batch);
+    const Tensor output = last ? none : stream(outgoing_, batch);
+    stage.forward_only(context, batch, input, slot.activations.arena, output,
+                       losses.slice(0, batch.ids.elements()));
+  }
+}
+
+void Pipeline::warm_up_logits(Context& context, const MicroBatch& batch,
+                              std::span<const std::int32_t> rows, Tensor logits) {
+  Arena& arena = slots_.front().activations.arena;
+  for (int chunk = 0; chunk < static_cast<int>(parts_.size()); ++chunk) {
+    const Stage stage = part_alone(chunk);
+    const Tensor input = part_of(chunk) == 0 ? Tensor{} : fill_stream(context, incoming_, batch);
+    if (part_of(chunk) == last_part_) {
+      stage.forward_logits(context, batch, input, arena, rows, logits);
+    } else {
+      stage.forward_only(context, batch, input, arena, stream(outgoing_, batch), Tensor{});
+    }
+  }
 }
 
 }  // namespace fathom

@@ -51,6 +51,14 @@ class Pipeline {
   // there is at least one.
   void next_logits(Context& context, const MicroBatch& batch, std::span<const std::int32_t> rows,
                    Tensor logits);
+  // Runs each operation that run() and evaluate() will run on such micro-batches, in the same
+  // memory, with no other rank and no observer. `losses` [n] f32 and the gradients mean nothing
+  // then. Of a step two micro-batches show everything: the first begins its gradients, the second
+  // adds to them.
+  void warm_up(Context& context, std::span<const MicroBatch> micro_batches, Tensor losses);
+  // The same of next_logits(); then `logits` mean nothing.
+  void warm_up_logits(Context& context, const MicroBatch& batch, std::span<const std::int32_t> rows,
+                      Tensor logits);
 
  private:
   // Runs the last part on the input from the part before, if there is one.
@@ -69,10 +77,12 @@ class Pipeline {
   int next() const { return (stage_ + 1) % stages(); }
   int previous() const { return (stage_ + stages() - 1) % stages(); }
   Tensor stream(const Buffer& memory, const MicroBatch& batch) const;
+  Tensor fill_stream(Context& context, const Buffer& memory, const MicroBatch& batch) const;
+  // The part with the same weights, that exchanges nothing with its tensor group.
+  Stage part_alone(int chunk) const;
   std::size_t take_slot();
   Tensor receive_input(Context& context, const MicroBatch& batch, int part, const Buffer& memory);
-  void receive(Context& context, Tensor x, int from, int tag);
-  void expect_next(const Context& context);
+  void expect_next();
   void forward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, float grad_scale,
                Tensor losses, int micro_batch);
   void backward(Context& context, const MicroBatch& batch, int chunk, Slot& slot, int micro_batch);

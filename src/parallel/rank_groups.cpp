@@ -1,13 +1,33 @@
 #include "parallel/rank_groups.h"
 
+#include "comm/echo_group.h"
 #include "comm/world_of_one.h"
 #include "core/error.h"
 #include "parallel/sequence_boundary.h"
 
 namespace fathom {
 
+namespace {
+
+// `beside`: as SequenceBoundary has it. Null without tensor parallelism.
+std::unique_ptr<TensorBoundary> make_boundary(const ParallelPlan& plan, Communicator& tensor,
+                                              Communicator* beside, std::int64_t vocab_size,
+                                              Overlap overlap) {
+  if (plan.sequence_parallel) {
+    return std::make_unique<SequenceBoundary>(tensor, *beside, vocab_size, plan.sequence_pieces,
+                                              overlap);
+  }
+  if (plan.layout.tp == 1) return nullptr;
+  return std::make_unique<TensorBoundary>(tensor, vocab_size);
+}
+
+}  // namespace
+
 RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const ModelConfig& model)
-    : world_(world), plan_(plan), place_(plan.layout.place_of(world.rank())) {
+    : world_(world),
+      plan_(plan),
+      place_(plan.layout.place_of(world.rank())),
+      echo_(std::make_unique<EchoGroup>(place_.tp, plan.layout.tp)) {
   const RankLayout& layout = plan_.layout;
   require(layout.world() == world.size(), "a layout of {} ranks in a world of {}", layout.world(),
           world.size());
@@ -26,12 +46,10 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
   }
   if (plan_.sequence_parallel) {
     beside_products_ = tensor_->split(0, "tensor, beside the products");
-    boundary_ = std::make_unique<SequenceBoundary>(*tensor_, *beside_products_, model.vocab_size,
-                                                   plan_.sequence_pieces,
-                                                   plan_.overlap ? Overlap::on : Overlap::off);
-  } else if (layout.tp > 1) {
-    boundary_ = std::make_unique<TensorBoundary>(*tensor_, model.vocab_size);
   }
+  boundary_ = make_boundary(plan_, *tensor_, beside_products_.get(), model.vocab_size,
+                            plan_.overlap ? Overlap::on : Overlap::off);
+  echo_boundary_ = make_boundary(plan_, *echo_, echo_.get(), model.vocab_size, Overlap::off);
 }
 
 OneRank::OneRank(const ModelConfig& model)

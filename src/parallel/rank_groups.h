@@ -34,6 +34,8 @@ class RankGroups {
   void cancel() const;
 
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism
+  // The same shapes by this rank alone, with nothing exchanged.
+  Boundary* echo_boundary() const { return echo_boundary_.get(); }
   TensorShard shard() const { return {place_.tp, plan_.layout.tp}; }
   bool first() const { return world_.rank() == 0; }
   bool alone() const { return world_.size() == 1; }
@@ -46,7 +48,8 @@ class RankGroups {
   RankPlace place_;
   std::unique_ptr<Communicator> tensor_, data_, pipeline_, same_key_heads_, tied_embedding_;
   std::unique_ptr<Communicator> beside_products_;  // of the tensor group; the boundary's
-  std::unique_ptr<TensorBoundary> boundary_;
+  std::unique_ptr<Communicator> echo_;             // of the tensor group
+  std::unique_ptr<TensorBoundary> boundary_, echo_boundary_;
 };
 
 // The groups of the only rank, with their world.

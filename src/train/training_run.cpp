@@ -96,7 +96,7 @@ void TrainingRun::start(const TrainOptions& options) {
 
   if (plan_.device.type != DeviceType::cpu) {
     Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
-    warm_up(learner_, loader, batches_, ranks_);
+    warm_up(learner_, loader, batches_);
     samples_.warm_up(learner_, batches_.front());
   }
   // Nothing of the directory changes before every rank has found the run possible.

@@ -8,12 +8,11 @@ LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks) {
 }
 
 // The first micro-batch of a step begins its gradients, all others add to them: two
-// show a device all that a step has. A pipeline wants as many as always.
-void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches,
-             const RankGroups& ranks) {
+// show a device all that a step has.
+void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches) {
   std::vector<MicroBatch> micro_batches;
   for (DeviceBatch& memory : batches) {
-    if (ranks.alone() && micro_batches.size() == 2) break;
+    if (micro_batches.size() == 2) break;
     micro_batches.push_back(memory.upload(learner.context(), loader.next()));
   }
   learner.warm_up(micro_batches);

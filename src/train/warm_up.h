@@ -13,7 +13,6 @@ namespace fathom {
 LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks);
 
 // Learner::warm_up() with what `loader` gives first, in the memory of a step's batches.
-void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches,
-             const RankGroups& ranks);
+void warm_up(Learner& learner, Loader& loader, std::vector<DeviceBatch>& batches);
 
 }  // namespace fathom

@@ -78,7 +78,7 @@ class TrialRun {
     // As a training does: ranks whose GPUs wait for each other must not be measuring algorithms.
     if (plan.device.type != DeviceType::cpu) {
       Loader loader(sampler_, loader_options(plan, ranks), position_.next_sample);
-      warm_up(learner_, loader, batches_, ranks);
+      warm_up(learner_, loader, batches_);
     }
     writer_ = std::make_unique<CheckpointWriter>(
         trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},

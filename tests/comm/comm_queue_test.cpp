@@ -69,17 +69,5 @@ TEST(CommQueue, WaitingThrowsWhatTheWorkThrewAndNothingRunsAfterIt) {
   EXPECT_FALSE(after);
 }
 
-TEST(CommQueue, WorkHasTheOutputsOfItsSubmitter) {
-  Context context(cpu_device, 0);
-  CommQueue queue(cpu_device, Overlap::on);
-  std::vector<Outputs> seen;
-  for (const Outputs outputs : {Outputs::discarded, Outputs::kept}) {
-    context.outputs = outputs;
-    queue.submit(context, [&](Context& its) { seen.push_back(its.outputs); });
-  }
-  queue.wait(context, queue.last(), "wait");
-  EXPECT_EQ(seen, (std::vector{Outputs::discarded, Outputs::kept}));
-}
-
 }  // namespace
 }  // namespace fathom

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "comm/collectives_check.h"
+#include "comm/echo_group.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
 
@@ -209,27 +210,36 @@ TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
   }
 }
 
-TEST(Communicator, NothingIsExchangedForDiscardedOutputs) {
-  run_thread_ranks(2, {5}, [](Communicator& world) {
-    // Only one rank calls.
-    if (world.rank() == 1) return;
-    Context context(cpu_device, 0);
-    context.outputs = Outputs::discarded;
-    std::vector<float> values{1, 2, 3, 4};
-    const Tensor x(values.data(), DType::f32, {4});
-    world.all_reduce(context, x);
-    world.broadcast(context, x, 1);
-    world.send(context, x, 1, 0);
-    world.receive(context, x, 1, 0);
-    EXPECT_EQ(values, (std::vector<float>{1, 2, 3, 4}));
-    // The other's part is this rank's own.
-    std::vector<float> part{0, 0};
-    const Tensor to(part.data(), DType::f32, {2});
-    world.reduce_scatter(context, x, to);
-    EXPECT_EQ(part, (std::vector<float>{1, 2}));
-    world.all_gather(context, to, x);
-    EXPECT_EQ(values, (std::vector<float>{1, 2, 1, 2}));
-  });
+TEST(EchoGroup, GivesWhatTheOthersWouldFromThisRanksOwn) {
+  EchoGroup echo(1, 2);
+  Communicator& group = echo;
+  EXPECT_EQ(group.rank(), 1);
+  EXPECT_EQ(group.size(), 2);
+  Context context(cpu_device, 0);
+  std::vector<float> values{1, 2, 3, 4};
+  const Tensor x(values.data(), DType::f32, {4});
+  group.all_reduce(context, x);
+  group.broadcast(context, x, 0);
+  group.barrier();
+  EXPECT_EQ(values, (std::vector<float>{1, 2, 3, 4}));
+  std::vector<float> part{0, 0};
+  const Tensor to(part.data(), DType::f32, {2});
+  group.reduce_scatter(context, x, to);
+  EXPECT_EQ(part, (std::vector<float>{3, 4}));
+  part = {0, 0};
+  EXPECT_FALSE(group.begin_reduce_scatter(context, x, to));
+  EXPECT_EQ(part, (std::vector<float>{3, 4}));
+  group.all_gather(context, to, x);
+  EXPECT_EQ(values, (std::vector<float>{3, 4, 3, 4}));
+  values = {5, 6, 7, 8};
+  group.all_gather(context, x.slice(2, 2), x);
+  EXPECT_EQ(values, (std::vector<float>{7, 8, 7, 8}));
+  for (const auto& call : std::vector<std::function<void()>>{
+           [&] { group.send(context, x, 0, 0); }, [&] { group.receive(context, x, 0, 0); },
+           [&] { group.expect(x, 0, 0); }, [&] { group.split(0, "part"); }}) {
+    EXPECT_THAT(call, testing::ThrowsMessage<Error>(
+                          testing::HasSubstr("in a group whose other ranks do not take part")));
+  }
 }
 
 TEST(Communicator, MetaTensorsAreLeftAlone) {

@@ -2,9 +2,13 @@
 // norms and weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 
 #include "comm/thread_ranks.h"
+#include "core/observer.h"
 #include "core/parallel.h"
 #include "learn/learner_run.h"
 
@@ -152,6 +156,72 @@ TEST(LearnerOnRanks, ZeroSharesTheOptimizersState) {
     return bytes;
   };
   EXPECT_LT(moments(true), moments(false) / 3);
+}
+
+// The operations that ran: with everything by which a device tells their algorithms apart, which
+// for matrices is their alignment too.
+class OperationSet final : public OperationObserver {
+ public:
+  void observe(Context& context, const Operation& operation) override {
+    std::string text = operation.name + (operation.in_place ? " in place" : "");
+    for (const Tensor& x : operation.tensors) {
+      text += fmt::format(" {}{}/{}", name_of(x.dtype), to_string(x.shape), x.row_stride);
+      if (x.shape.rank() < 2) continue;
+      const auto bits = reinterpret_cast<std::uintptr_t>(x.data) | 64;
+      text += fmt::format("@{}", bits & (~bits + 1));
+    }
+    all.insert(text);
+    operation.run(context);
+  }
+  std::set<std::string> all;
+};
+
+// What a warm-up runs alone is all that a step, an update and an evaluation run among ranks.
+TEST(LearnerOnRanks, AWarmUpRunsEveryOperationOfAStep) {
+  std::vector<Case> cases{{layout(1, 1, 1)},
+                          {layout(2, 1, 2)},
+                          {layout(1, 2, 2)},
+                          {layout(2, 2, 1)},
+                          {layout(1, 1, 4)}};
+  cases[1].parallel.sequence_parallel = true;
+  cases[1].parallel.sequence_pieces = 2;
+  cases[1].recompute = Recompute::full;
+  cases[2].parallel.sequence_parallel = true;
+  cases[2].weighted = true;
+  cases[3].parallel.schedule = PipelineSchedule::interleaved;
+  cases[3].parallel.virtual_stages = 2;
+  cases[3].tied = true;
+  cases[4].recompute = Recompute::none;
+  for (const Case& c : cases) {
+    const ModelConfig model = model_of(c);
+    const int ranks = int(c.parallel.pp * c.parallel.dp * c.parallel.tp);
+    const ParallelPlan plan =
+        resolve(c.parallel, ranks, model, {2 * micro_batches, 2, SampleBatch::length});
+    run_thread_ranks(ranks, {60}, [&](Communicator& world) {
+      set_num_threads(1);
+      const RankGroups groups(world, plan, model);
+      Learner learner(options_of(c, groups));
+      learner.initialize_weights(3);
+      std::vector<SampleBatch> samples;
+      for (int m = 0; m < micro_batches / plan.layout.dp; ++m) samples.emplace_back(m, c.weighted);
+      std::vector<MicroBatch> batches;
+      for (const SampleBatch& sample : samples) batches.push_back(sample.batch());
+      OperationSet warm_up, step;
+      learner.context().observer = &warm_up;
+      learner.warm_up(std::span(batches).first(2));
+      learner.context().observer = &step;
+      learner.compute_gradients(batches, 1);
+      learner.update(1e-3, 1);
+      learner.evaluate(batches.front());
+      learner.context().observer = nullptr;
+      learner.parameters();
+      std::vector<std::string> missing;
+      std::ranges::set_difference(step.all, warm_up.all, std::back_inserter(missing));
+      EXPECT_GT(step.all.size(), 20u);
+      EXPECT_TRUE(missing.empty())
+          << c.name() << ": " << missing.size() << " not in the warm-up, such as " << missing[0];
+    });
+  }
 }
 
 }  // namespace
