@@ -15,9 +15,13 @@ struct TrainFlags {
 };
 
 void run_train(const TrainFlags& flags) {
-  const TrainConfig config = load_train_config(flags.config, flags.overrides, flags.options.resume);
+  const TrainConfig config =
+      load_train_config(flags.config, flags.overrides, flags.options.run.resume);
+  Runtime runtime;
   // The exit code that a shell gives for a process ended by a signal.
-  if (const int signal = train(config, flags.options)) throw CLI::RuntimeError(128 + signal);
+  if (const int signal = train(runtime, config, flags.options)) {
+    throw CLI::RuntimeError(128 + signal);
+  }
 }
 
 }  // namespace
@@ -28,13 +32,13 @@ void add_train(CLI::App& app) {
   command->add_option("config", flags->config, "TOML config of the run");
   command->add_option("--set", flags->overrides, "Override a key: --set train.steps=100")
       ->take_all();
-  command->add_option("--resume", flags->options.resume,
+  command->add_option("--resume", flags->options.run.resume,
                       "auto: from the run's newest checkpoint; none; or a checkpoint's path");
   command
       ->add_option("--ranks", flags->options.ranks,
                    "Ranks as threads of this process, in the layout of [parallel]")
       ->check(CLI::Range(1, 4096));
-  command->add_flag("--trace", flags->options.trace,
+  command->add_flag("--trace", flags->options.run.trace,
                     "Record some steps for Perfetto in OUTPUT/trace, and log where time goes");
   command->add_flag_callback(
       "--help-config",

@@ -6,9 +6,9 @@
 
 namespace fathom {
 
-Loader::Loader(std::shared_ptr<const Sampler> sampler, const LoaderOptions& options,
+Loader::Loader(std::shared_ptr<const BatchSource> source, const LoaderOptions& options,
                std::int64_t first_sample)
-    : sampler_(std::move(sampler)), options_(options), next_sample_(first_sample) {
+    : source_(std::move(source)), options_(options), next_sample_(first_sample) {
   require(options.batch_size >= 1 && options.prefetch >= 1 && options.rank >= 0 &&
               options.rank < options.ranks,
           "a loader with batch size {}, prefetch {}, rank {} of {}", options.batch_size,
@@ -41,7 +41,7 @@ void Loader::produce(std::int64_t first) {
   try {
     for (;; first += options_.batch_size * options_.ranks) {
       Batch batch;
-      sampler_->fill(first, options_.batch_size, batch);
+      source_->fill(first, options_.batch_size, batch);
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] {
         return stopping_ || ready_.size() < static_cast<std::size_t>(options_.prefetch);

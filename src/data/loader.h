@@ -14,7 +14,7 @@
 #include <mutex>
 #include <thread>
 
-#include "data/sampler.h"
+#include "data/batch_source.h"
 
 namespace fathom {
 
@@ -26,7 +26,7 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  Loader(std::shared_ptr<const Sampler> sampler, const LoaderOptions& options,
+  Loader(std::shared_ptr<const BatchSource> source, const LoaderOptions& options,
          std::int64_t first_sample = 0);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -41,7 +41,7 @@ class Loader {
  private:
   void produce(std::int64_t first);
 
-  std::shared_ptr<const Sampler> sampler_;
+  std::shared_ptr<const BatchSource> source_;
   LoaderOptions options_;
   std::int64_t next_sample_;
 

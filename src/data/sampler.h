@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/batch_source.h"
 #include "data/mixture.h"
 #include "data/prepared.h"
 
@@ -30,7 +30,7 @@ void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample
 // not used). Its turns (data/mixture.h) follow a pseudo-random permutation of the windows,
 // a new one in each epoch, so an epoch of a source takes every window exactly once. No
 // state is kept between calls.
-class Sampler {
+class Sampler final : public BatchSource {
  public:
   // `data` is shared with others and must not change. Throws an input Error when a
   // source with weight is shorter than a sequence.
@@ -43,15 +43,12 @@ class Sampler {
   };
   Place place(std::int64_t sample) const;
 
-  // Makes `batch` hold samples [first, first + count). Any thread may call it.
-  void fill(std::int64_t first, std::int64_t count, Batch& batch) const;
-
-  std::int64_t sequence_length() const { return sequence_length_; }
+  void fill(std::int64_t first, std::int64_t count, Batch& batch) const override;
+  std::int64_t sequence_length() const override { return sequence_length_; }
   // Windows of one epoch of the source.
   std::int64_t windows(int source) const;
-  // Changes when the order does (seed, sources, sizes, weights, T). A checkpoint stores
-  // it, so that a resumed run can report that its data would come in another order.
-  std::uint64_t fingerprint() const;
+  // Of the seed, the sources, their sizes and weights, and T.
+  std::uint64_t fingerprint() const override;
 
  private:
   struct Active {  // a source with weight

@@ -1,4 +1,6 @@
-// A run of training steps for measurement: the trainer's own Learner on random tokens.
+// Training steps for measurement: the training run's Learner on random tokens that lie on the
+// device. Not a TrainingRun, for a measurement wants the step alone, traced or with a save beside
+// it, and without the loader, the guard and the files around it.
 #pragma once
 
 #include <functional>

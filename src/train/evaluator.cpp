@@ -8,20 +8,21 @@
 namespace fathom {
 namespace {
 
-Evaluator::Score score_of(double nats, const ShardCounts& counts) {
-  return {nats / static_cast<double>(counts.tokens),
-          nats / std::log(2.0) / static_cast<double>(counts.text_bytes)};
+void add_figures(MetricsRecord& record, const std::string& loss_name, const std::string& bits_name,
+                 double nats, const ShardCounts& counts) {
+  record.add(loss_name, nats / static_cast<double>(counts.tokens));
+  record.add(bits_name, nats / std::log(2.0) / static_cast<double>(counts.text_bytes));
 }
 
 }  // namespace
 
-std::vector<double> Evaluator::own_sums(Learner& learner, DeviceBatch& memory) const {
+std::vector<double> Evaluator::own_sums(const EvaluateBatch& evaluate) const {
   const std::int64_t first = ranks_.place().dp, replicas = ranks_.plan().layout.dp;
   std::vector<double> nats(data_->sources.size());
   Batch batch;
   for (std::int64_t b = first; b < validation_.num_batches(); b += replicas) {
     validation_.fill(b, batch);
-    const auto losses = learner.evaluate(memory.upload(learner.context(), batch));
+    const std::span<const float> losses = evaluate(batch);
     for (std::size_t i = 0; i < losses.size(); ++i) {
       const auto sequence = i / static_cast<std::size_t>(batch.sequence_length);
       const std::int32_t source = batch.sources[sequence];
@@ -45,23 +46,19 @@ std::vector<double> Evaluator::sums_of_all(const std::vector<double>& own) const
   return sums;
 }
 
-Evaluator::Score Evaluator::run(Learner& learner, DeviceBatch& memory,
-                                MetricsRecord& record) const {
-  const std::vector<double> nats = sums_of_all(own_sums(learner, memory));
+void Evaluator::run(const EvaluateBatch& evaluate, MetricsRecord& record) {
+  const std::vector<double> nats = sums_of_all(own_sums(evaluate));
   double total = 0;
   for (std::size_t s = 0; s < nats.size(); ++s) {
     const ShardCounts& counts = validation_.counts(static_cast<int>(s));
     if (counts.tokens == 0) continue;
-    const Score score = score_of(nats[s], counts);
-    record.add(metric::of_source(metric::validation_loss, data_->sources[s].name), score.loss);
-    record.add(metric::of_source(metric::bits_per_byte, data_->sources[s].name),
-               score.bits_per_byte);
+    const std::string& source = data_->sources[s].name;
+    add_figures(record, metric::of_source(metric::validation_loss, source),
+                metric::of_source(metric::bits_per_byte, source), nats[s], counts);
     total += nats[s];
   }
-  const Score overall = score_of(total, validation_.total());
-  record.add(metric::validation_loss, overall.loss);
-  record.add(metric::bits_per_byte, overall.bits_per_byte);
-  return overall;
+  add_figures(record, std::string(metric::validation_loss), std::string(metric::bits_per_byte),
+              total, validation_.total());
 }
 
 }  // namespace fathom

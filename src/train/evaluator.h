@@ -7,34 +7,29 @@
 #include <vector>
 
 #include "data/validation.h"
-#include "learn/device_batch.h"
-#include "learn/learner.h"
-#include "report/metrics.h"
+#include "parallel/rank_groups.h"
+#include "train/validator.h"
 
 namespace fathom {
 
-class Evaluator {
+class Evaluator final : public Validator {
  public:
-  // `validation` and `ranks` outlive the evaluator. Holds no batch of its own.
-  Evaluator(std::shared_ptr<const PreparedData> data, const Validation& validation,
+  // `ranks` outlives the evaluator.
+  Evaluator(std::shared_ptr<const PreparedData> data, Validation validation,
             const RankGroups& ranks)
-      : data_(std::move(data)), validation_(validation), ranks_(ranks) {}
+      : data_(std::move(data)), validation_(std::move(validation)), ranks_(ranks) {}
 
-  struct Score {
-    double loss = 0;           // mean nats a target
-    double bits_per_byte = 0;  // of the source's text
-  };
-  // Runs over the whole held-out set and adds its figures to `record`, the same on every rank.
-  // Collective.
-  Score run(Learner& learner, DeviceBatch& memory, MetricsRecord& record) const;
+  // Over the whole held-out set: the mean loss of a target in nats, and bits per byte of the
+  // text.
+  void run(const EvaluateBatch& evaluate, MetricsRecord& record) override;
 
  private:
   // Sums of the losses in nats [sources], over this replica's batches, and over all replicas'.
-  std::vector<double> own_sums(Learner& learner, DeviceBatch& memory) const;
+  std::vector<double> own_sums(const EvaluateBatch& evaluate) const;
   std::vector<double> sums_of_all(const std::vector<double>& own) const;
 
   std::shared_ptr<const PreparedData> data_;
-  const Validation& validation_;
+  Validation validation_;
   const RankGroups& ranks_;
 };
 

@@ -6,7 +6,6 @@
 #include "core/log.h"
 #include "learn/device_batch.h"
 #include "train/memory_check.h"
-#include "train/peak.h"
 
 namespace fathom {
 
@@ -77,15 +76,14 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   return table;
 }
 
-Machine examine_machine(const TrainPlan& plan, const RankGroups& ranks, double gemm_peak) {
+Machine examine_machine(Runtime& runtime, const TrainPlan& plan, const RankGroups& ranks) {
   Machine machine;
   const bool first = ranks.first();
   // Before the libraries take their part of it, for which the table has a row.
   const FreeMemory free{free_memory(plan.device), available_host_memory()};
   if (first) {
-    Context context(plan.device);
-    if (gemm_peak == 0) gemm_peak = measure_gemm_peak(context, plan.dtype);
-    machine.gemm_peak = gemm_peak * plan.parallel.layout.world();
+    const double peak = runtime.gemm_peak(plan.device, plan.dtype);
+    machine.gemm_peak = peak * plan.parallel.layout.world();
   }
   ranks.world().barrier();
   const MemoryTable table = plan_memory(plan, ranks);

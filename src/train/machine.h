@@ -7,6 +7,7 @@
 #include "learn/learner.h"
 #include "train/memory_table.h"
 #include "train/plan.h"
+#include "train/runtime.h"
 
 namespace fathom {
 
@@ -30,8 +31,7 @@ struct Machine {
 // Measures the peak, prints the memory table and throws an input Error when the run
 // does not fit. The peak comes first: what the libraries then hold (oneDNN's code
 // alone is tens of megabytes) so stands in the table. Of several ranks the first
-// measures, taking the others to be as fast, and tells. `gemm_peak`: FLOP/s of one rank when
-// they are known already, else 0. Collective.
-Machine examine_machine(const TrainPlan& plan, const RankGroups& ranks, double gemm_peak);
+// measures, taking the others to be as fast, and tells. Collective.
+Machine examine_machine(Runtime& runtime, const TrainPlan& plan, const RankGroups& ranks);
 
 }  // namespace fathom

@@ -68,18 +68,18 @@ std::string reason(const DataState& saved, const DataState& now) {
 }  // namespace
 
 RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const Sampler& sampler) {
+                        const BatchSource& source) {
   RunIdentity run;
   run.seed = static_cast<std::uint64_t>(config.seed);
   run.tokenizer_hash = checksum_text(data.tokenizer_hash);
-  run.data.sample_order = sampler.fingerprint();
-  run.data.sequence_length = sampler.sequence_length();
+  run.data.sample_order = source.fingerprint();
+  run.data.sequence_length = source.sequence_length();
   run.data.attention_within_documents = config.data.attention_within_documents;
-  for (const PreparedSource& source : data.sources) {
-    if (source.weight == 0) continue;
-    const ShardCounts& counts = source.train.counts();
-    run.data.sources.push_back(
-        {source.name, source.weight, counts.tokens, counts.documents, source.train.checksum()});
+  for (const PreparedSource& prepared : data.sources) {
+    if (prepared.weight == 0) continue;
+    const ShardCounts& counts = prepared.train.counts();
+    run.data.sources.push_back({prepared.name, prepared.weight, counts.tokens, counts.documents,
+                                prepared.train.checksum()});
   }
   return run;
 }

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
+#include "data/batch_source.h"
 #include "data/prepared.h"
-#include "data/sampler.h"
 #include "train/config.h"
 
 namespace fathom {
@@ -17,7 +17,7 @@ struct RunIdentity {
   std::string tokenizer_hash;
 };
 RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const Sampler& sampler);
+                        const BatchSource& source);
 
 // Throws an input Error that names the checkpoint, the first difference, and what to do, when
 // a run with this identity and model did not make it.

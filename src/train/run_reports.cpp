@@ -42,38 +42,41 @@ RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunP
       display_(plan.last_step(from), plan.flops_per_token, machine.gemm_peak,
                plan.config.train.log_seconds) {}
 
-void RunReports::step(const RunPosition& now, const Learner::Result& result,
-                      const StepFacts& facts) {
+void RunReports::step(const StepRecord& step) {
+  const RunPosition& now = step.after;
   MetricsRecord record{now.steps, {}};
-  record.add(metric::loss, result.loss);
-  record.add(metric::gradient_norm, result.gradient_norm);
-  record.add(metric::learning_rate, facts.learning_rate);
+  record.add(metric::loss, step.result.loss);
+  record.add(metric::gradient_norm, step.result.gradient_norm);
+  for (const auto& [name, value] : step.figures.values) record.add(name, value);
+  record.add(metric::learning_rate, step.learning_rate);
   record.add(metric::tokens, static_cast<double>(now.tokens));
-  const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / facts.seconds;
+  const double tokens_per_second = static_cast<double>(plan_.tokens_per_step) / step.seconds;
   record.add(metric::tokens_per_second, tokens_per_second);
   record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
-  record.add(metric::step_seconds, facts.seconds);
+  record.add(metric::step_seconds, step.seconds);
   record.add(metric::seconds, now.seconds);
   metrics_.write(record);
   tensorboard_.write(record);
   StepReport report;
   report.step = now.steps;
-  report.loss = result.loss;
-  report.gradient_norm = result.gradient_norm;
-  report.learning_rate = facts.learning_rate;
+  report.loss = step.result.loss;
+  report.gradient_norm = step.result.gradient_norm;
+  report.learning_rate = step.learning_rate;
   report.tokens = plan_.tokens_per_step;
-  report.seconds = facts.seconds;
+  report.seconds = step.seconds;
   report.progress = plan_.progress(now);
-  report.skipped = facts.skipped;
+  report.skipped = step.skipped;
   if (report.progress > 0) report.seconds_left = now.seconds * (1 / report.progress - 1);
   display_.show(report);
 }
 
-void RunReports::validation(const MetricsRecord& record, const Evaluator::Score& score) {
+void RunReports::validation(const MetricsRecord& record) {
   metrics_.write(record);
   tensorboard_.write(record);
-  log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", record.step, score.loss,
-            score.bits_per_byte);
+  const double* const loss = record.find(metric::validation_loss);
+  const double* const bits = record.find(metric::bits_per_byte);
+  if (!loss || !bits) return;
+  log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", record.step, *loss, *bits);
 }
 
 void RunReports::samples(const SamplePoint& point) {

@@ -5,24 +5,15 @@
 #include <cstdint>
 #include <string>
 
-#include "learn/learner.h"
 #include "report/display.h"
 #include "report/metrics.h"
 #include "report/samples.h"
 #include "report/tensorboard.h"
-#include "train/evaluator.h"
 #include "train/machine.h"
 #include "train/plan.h"
-#include "train/run_state.h"
+#include "train/run_observer.h"
 
 namespace fathom {
-
-// How a step went, besides what the learner says.
-struct StepFacts {
-  double learning_rate = 0;
-  double seconds = 0;
-  bool skipped = false;
-};
 
 class RunReports {
  public:
@@ -30,10 +21,8 @@ class RunReports {
   // on, are cut off.
   RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from);
 
-  // After each step; `now` is where the run then is.
-  void step(const RunPosition& now, const Learner::Result& result, const StepFacts& facts);
-  // `record` holds the sources' own figures.
-  void validation(const MetricsRecord& record, const Evaluator::Score& score);
+  void step(const StepRecord& step);
+  void validation(const MetricsRecord& record);
   void samples(const SamplePoint& point);
   // To the disk; see StepLog::sync.
   void sync();

@@ -6,13 +6,15 @@
 #include "comm/rank_device.h"
 #include "comm/ranks.h"
 #include "core/error.h"
-#include "core/parallel.h"
+#include "core/num_threads_scope.h"
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "model/hugging_face.h"
 #include "train/fit.h"
+#include "train/machine.h"
+#include "train/pretraining.h"
 #include "train/run_directory.h"
-#include "train/training_run.h"
+#include "train/run_outputs.h"
 
 namespace fathom {
 namespace {
@@ -26,17 +28,17 @@ std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communic
 }
 
 // One rank's run.
-int train_rank(TrainConfig config, const TrainOptions& options, const StopSignals& signals,
+int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options,
                Communicator& world) {
   config.device = rank_device(config.device, world);
-  auto data = open_data(config.data, world);
+  const auto data = open_data(config.data, world);
   TrainPlan plan = resolve_to_fit(config, facts_of(*data), world.size(),
                                   free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
-  set_num_threads(plan.threads);
+  const NumThreadsScope threads(plan.threads);
   const RankGroups ranks(world, plan.parallel, plan.config.model);
-  Machine machine = examine_machine(plan, ranks, options.gemm_peak);
+  const Machine machine = examine_machine(runtime, plan, ranks);
   std::optional<DirectoryLock> lock;
   if (ranks.first()) require_run_directory(plan.config.output);
   if (ranks.first()) lock.emplace(plan.config.output);
@@ -45,19 +47,19 @@ int train_rank(TrainConfig config, const TrainOptions& options, const StopSignal
     require_replaceable(plan.config.output + "/model", model_files());
   }
   wait_for_disks(world);
-  const int signal = TrainingRun(std::move(plan), std::move(data), std::move(machine), ranks)
-                         .run(options, signals);
+  RunOutputs outputs(plan, machine, *data, ranks);
+  const int signal =
+      TrainingRun(runtime, pretraining(plan, data, ranks), plan, ranks, outputs).run(options.run);
   wait_for_disks(world);  // for what the first rank still writes
   return signal;
 }
 
 }  // namespace
 
-int train(const TrainConfig& config, const TrainOptions& options) {
-  const StopSignals signals;
+int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options) {
   std::atomic<int> signal = 0;
   run_ranks(options.ranks, communicator_options(config.parallel), [&](Communicator& world) {
-    const int received = train_rank(config, options, signals, world);
+    const int received = train_rank(runtime, config, options, world);
     if (world.rank() == 0) signal = received;
   });
   return signal;

@@ -6,7 +6,7 @@
 #include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "train/run_directory.h"
+#include "train/machine.h"
 #include "train/warm_up.h"
 
 namespace fathom {
@@ -16,29 +16,18 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-AttentionSpan span_of(const TrainConfig& config) {
-  return config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
-}
-
 }  // namespace
 
-TrainingRun::TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
-                         const RankGroups& ranks)
-    : plan_(std::move(plan)),
-      machine_(std::move(machine)),
+TrainingRun::TrainingRun(Runtime& runtime, RunParts parts, const TrainPlan& plan,
+                         const RankGroups& ranks, RunObserver& observer)
+    : runtime_(runtime),
+      parts_(std::move(parts)),
+      plan_(plan),
       ranks_(ranks),
-      data_(std::move(data)),
-      sampler_(std::make_shared<const Sampler>(data_, plan_.config.train.sequence_length,
-                                               static_cast<std::uint64_t>(plan_.config.seed),
-                                               span_of(plan_.config))),
-      identity_(identity_of(plan_.config, *data_, *sampler_)),
-      validation_(data_, plan_.config.train.sequence_length, plan_.config.train.micro_batch,
-                  plan_.config.data.validation_tokens, span_of(plan_.config)),
-      evaluator_(data_, validation_, ranks),
-      samples_(plan_, *data_, ranks),
-      learner_(learner_options(plan_, ranks)),
-      guard_(plan_.config.guard),
-      uploads_(plan_.device) {
+      observer_(observer),
+      learner_(learner_options(plan, ranks)),
+      guard_(plan.config.guard),
+      uploads_(plan.device) {
   for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
     batches_.emplace_back(uploads_, plan_.micro_tokens);
   }
@@ -63,7 +52,7 @@ void TrainingRun::load(const Checkpoint& checkpoint, void (Learner::*part)(const
 }
 
 void TrainingRun::restore(const Checkpoint& checkpoint) {
-  require_same_run(checkpoint, identity_, plan_.config.model);
+  require_same_run(checkpoint, parts_.identity, plan_.config.model);
   const TrainingState& saved = checkpoint.state();
   load(checkpoint, &Learner::load);
   guard_.restore(guard_in(saved));
@@ -90,14 +79,14 @@ void TrainingRun::begin() {
   });
 }
 
-void TrainingRun::start(const TrainOptions& options) {
+void TrainingRun::start(const RunOptions& options) {
   const auto resume = [this](const Checkpoint& checkpoint) { restore(checkpoint); };
   if (!use_checkpoint(path("checkpoints"), options.resume, ranks_, resume)) begin();
 
   if (plan_.device.type != DeviceType::cpu) {
-    Loader loader(sampler_, loader_options(plan_, ranks_), position_.next_sample);
+    Loader loader(parts_.source, loader_options(plan_, ranks_), position_.next_sample);
     warm_up(learner_, loader, batches_);
-    samples_.warm_up(learner_, batches_.front());
+    if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
   // Nothing of the directory changes before every rank has found the run possible.
   world().barrier();
@@ -105,17 +94,16 @@ void TrainingRun::start(const TrainOptions& options) {
                                                     learner_.checkpoint_tensors(), position_.steps,
                                                     world().split(0, "checkpoint"));
   loader_ =
-      std::make_unique<Loader>(sampler_, loader_options(plan_, ranks_), position_.next_sample);
-  if (first()) write_run_files(plan_, *data_);
-  if (first()) reports_ = std::make_unique<RunReports>(plan_, machine_, position_);
+      std::make_unique<Loader>(parts_.source, loader_options(plan_, ranks_), position_.next_sample);
+  observer_.begin(position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   wait_for_disks(world());  // the first rank has read the run's records
   start_ = Clock::now();
 }
 
-TrainingRun::Agreement TrainingRun::agree(const StopSignals& signals) {
+TrainingRun::Agreement TrainingRun::agree() {
   checkpoints_->poll();
-  Agreement now{elapsed(), signals.received(), checkpoints_->due(position_.steps)};
+  Agreement now{elapsed(), runtime_.stop_signal(), checkpoints_->due(position_.steps)};
   const std::vector<Agreement> all = gather_values(world(), now);
   now = all.front();
   for (const Agreement& other : all) {
@@ -128,15 +116,17 @@ TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
   QueuedStep step;
   step.begin = Clock::now();
   step.first_sample = position_.next_sample;
+  std::vector<Batch> batches;
+  for (std::size_t i = 0; i < batches_.size(); ++i) batches.push_back(loader_->next());
+  const StepTerms terms = parts_.objective->prepare(batches, evaluate_batch());
+  step.figures = figures_of(terms, ranks_.data());
+  observer_.batches(batches);
   std::vector<MicroBatch> micro_batches;
-  std::int64_t targets = 0;
-  for (DeviceBatch& memory : batches_) {
-    const Batch batch = loader_->next();
-    targets += batch.num_targets;
-    micro_batches.push_back(memory.upload(learner_.context(), batch));
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    micro_batches.push_back(batches_[i].upload(learner_.context(), batches[i]));
   }
   step.learning_rate = plan_.learning_rate(at(elapsed_seconds));
-  learner_.queue_gradients(micro_batches, targets);
+  learner_.queue_gradients(micro_batches, terms.normaliser);
   position_.next_sample = loader_->next_sample();
   ++position_.steps;
   position_.tokens += plan_.tokens_per_step;
@@ -177,6 +167,7 @@ void TrainingRun::settle_steps(std::size_t outstanding) {
 TrainingRun::Judged TrainingRun::judge(const QueuedStep& step) {
   Judged judged;
   judged.result = learner_.next_result();
+  judged.result.loss = step.figures.loss.value_or(judged.result.loss);
   const SpikeGuard::Verdict verdict =
       guard_.judge(step.after.steps, judged.result.loss, judged.result.gradient_norm,
                    fmt::format("samples {} to {}", step.first_sample, step.after.next_sample - 1));
@@ -192,8 +183,8 @@ void TrainingRun::report(const QueuedStep& step, const Judged& judged) {
   reported_ = Clock::now();
   RunPosition position = step.after;
   position.seconds = elapsed();
-  if (reports_)
-    reports_->step(position, judged.result, {step.learning_rate, seconds, judged.skipped});
+  observer_.step(
+      {position, judged.result, step.learning_rate, seconds, judged.skipped, step.figures});
   if (judged.stop.empty()) return;
   for (const QueuedStep& later : std::exchange(queued_, {})) judge(later);
   checkpoints_->save_and_wait(learner_.context(), state());
@@ -204,13 +195,21 @@ void TrainingRun::evaluate() {
   settle_steps(0);
   if (evaluated_at_ == position_.steps) return;
   evaluated_at_ = position_.steps;
-  if (validation_.num_batches() > 0) {
+  if (parts_.validator) {
     MetricsRecord record{position_.steps, {}};
-    const Evaluator::Score score = evaluator_.run(learner_, batches_.front(), record);
-    if (reports_) reports_->validation(record, score);
+    parts_.validator->run(evaluate_batch(), record);
+    observer_.validation(record);
   }
-  const SamplePoint point{position_.steps, samples_.draw(learner_, batches_.front())};
-  if (reports_ && !point.samples.empty()) reports_->samples(point);
+  if (!parts_.samples) return;
+  const SamplePoint point{position_.steps, parts_.samples->draw(learner_, batches_.front())};
+  if (!point.samples.empty()) observer_.samples(point);
+}
+
+// In the memory of the first of a step's micro-batches.
+EvaluateBatch TrainingRun::evaluate_batch() {
+  return [this](const Batch& batch) {
+    return learner_.evaluate(batches_.front().upload(learner_.context(), batch));
+  };
 }
 
 void TrainingRun::finish_trace() {
@@ -224,24 +223,8 @@ void TrainingRun::finish_trace() {
 void TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
-  const bool kept = plan_.config.checkpoint.enabled;
   const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
-  if (!ranks_.alone() && kept && !saved.committed()) {
-    fail_runtime("the model cannot be written without its checkpoint: {}", saved.error);
-  }
-  if (first()) reports_->sync();
-  if (kept) write_final_model(plan_, *data_, learner_, ranks_, position_.steps);
-  if (!first()) return;
-  reports_->write_page(now(), state().config_toml);
-  if (!kept) {
-    log::info("nothing was saved but the curves, in {}/report.html: checkpoint.enabled is false",
-              plan_.config.output);
-    return;
-  }
-  log::info(
-      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
-      "  fathom generate {0}/model --prompt \"Once\"",
-      plan_.config.output);
+  observer_.end({now(), saved, state().config_toml, learner_});
 }
 
 void TrainingRun::stop_for_signal() {
@@ -257,10 +240,10 @@ void TrainingRun::stop_for_signal() {
   }
 }
 
-int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
+int TrainingRun::run(const RunOptions& options) {
   start(options);
   const std::int64_t every = plan_.config.validation.every_steps;
-  Agreement now = agree(signals);
+  Agreement now = agree();
   if (first() && position_.steps > 0 && plan_.finished(at(now.elapsed))) {
     log::info(
         "the run was at its end already; with a larger train.steps (tokens, epochs, "
@@ -270,14 +253,14 @@ int TrainingRun::run(const TrainOptions& options, const StopSignals& signals) {
     step(now.elapsed);
     if (every > 0 && position_.steps % every == 0) evaluate();
     if (trace_ && trace_->complete()) finish_trace();
-    now = agree(signals);
+    now = agree();
     if (now.signal != 0) {
       stop_for_signal();
       return now.signal;
     }
     if (now.save) {
       settle_steps(0);
-      if (first()) reports_->sync();
+      observer_.sync();
       checkpoints_->save(learner_.context(), state());
       wait_for_disks(world());  // for the first rank's sync()
     }

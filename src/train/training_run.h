@@ -1,5 +1,7 @@
-// The loop of `fathom train` on one rank: takes all memory, begins or resumes, and joins
-// loader, learner, guard, checkpoints and reports step by step. trainer.h starts it.
+// The loop of a training run on one rank: takes all memory, begins or resumes, and joins
+// loader, objective, learner, guard and checkpoints step by step. Which samples, which loss, what
+// is validated and what is written besides checkpoints, it is given (RunParts, RunObserver).
+// trainer.h starts it, and verify/layout_trial.h.
 #pragma once
 
 #include <chrono>
@@ -8,28 +10,33 @@
 #include <string>
 #include <vector>
 
-#include "core/stop_signals.h"
 #include "data/loader.h"
-#include "train/evaluator.h"
-#include "train/machine.h"
+#include "learn/device_batch.h"
 #include "train/plan.h"
-#include "train/run_reports.h"
+#include "train/run_observer.h"
+#include "train/run_parts.h"
 #include "train/run_state.h"
 #include "train/run_trace.h"
-#include "train/text_samples.h"
-#include "train/trainer.h"
+#include "train/runtime.h"
 
 namespace fathom {
+
+struct RunOptions {
+  // "auto": from the newest complete checkpoint of the run directory, if there is
+  // one; "none": from the start; otherwise a checkpoint's path.
+  std::string resume = "auto";
+  bool trace = false;  // some steps, into output/trace (train/run_trace.h)
+};
 
 // One run, from its first step or a resumed one to its end.
 class TrainingRun {
  public:
-  // Of several ranks the first writes what people read. `ranks` outlives the run.
-  TrainingRun(TrainPlan plan, std::shared_ptr<const PreparedData> data, Machine machine,
-              const RankGroups& ranks);
+  // All but the parts outlive the run. Collective.
+  TrainingRun(Runtime& runtime, RunParts parts, const TrainPlan& plan, const RankGroups& ranks,
+              RunObserver& observer);
 
   // To the plan's end (0) or a signal (its number); see train().
-  int run(const TrainOptions& options, const StopSignals& signals);
+  int run(const RunOptions& options);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -41,18 +48,19 @@ class TrainingRun {
     bool save = false;
   };
 
-  void start(const TrainOptions& options);
+  void start(const RunOptions& options);
   void restore(const Checkpoint& checkpoint);
   // Loads by `part`, Learner::load or load_weights, and tells how fast.
   void load(const Checkpoint& checkpoint, void (Learner::*part)(const Checkpoint&));
   void begin();
-  Agreement agree(const StopSignals& signals);
+  Agreement agree();
   // A step that the device may still work on.
   struct QueuedStep {
     Clock::time_point begin;
     std::int64_t first_sample = 0;
     double learning_rate = 0;
     RunPosition after;
+    StepFigures figures;
   };
   struct Judged {
     Learner::Result result;
@@ -70,32 +78,28 @@ class TrainingRun {
   void finish_trace();
   void evaluate();
   void finish();
+  EvaluateBatch evaluate_batch();
   bool first() const { return ranks_.first(); }
   Communicator& world() const { return ranks_.world(); }
   double elapsed() const;
   // Position of the steps queued so far, when so many seconds were trained.
   RunPosition at(double elapsed_seconds) const;
   RunPosition now() const { return at(elapsed()); }
-  TrainingState state() const { return state_of(now(), guard_.state(), identity_, plan_); }
+  TrainingState state() const { return state_of(now(), guard_.state(), parts_.identity, plan_); }
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
 
-  TrainPlan plan_;
-  Machine machine_;
+  Runtime& runtime_;
+  RunParts parts_;
+  const TrainPlan& plan_;
   const RankGroups& ranks_;
-  std::shared_ptr<const PreparedData> data_;
-  std::shared_ptr<const Sampler> sampler_;
-  RunIdentity identity_;
-  Validation validation_;
-  Evaluator evaluator_;
-  TextSamples samples_;
+  RunObserver& observer_;
   Learner learner_;
   SpikeGuard guard_;
   OwnedStream uploads_;
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
-  std::unique_ptr<RunTrace> trace_;      // null: not asked for
-  std::unique_ptr<RunReports> reports_;  // null but on the first rank
+  std::unique_ptr<RunTrace> trace_;  // null: not asked for
 
   RunPosition position_;  // of the steps queued so far; its seconds: those before start_
   std::deque<QueuedStep> queued_;

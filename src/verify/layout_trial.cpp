@@ -1,18 +1,13 @@
 #include "verify/layout_trial.h"
 
 #include <algorithm>
-#include <optional>
 
-#include "checkpoint/writer.h"
 #include "comm/rank_device.h"
 #include "core/error.h"
-#include "core/parallel.h"
-#include "data/loader.h"
+#include "core/num_threads_scope.h"
 #include "io/checksum.h"
-#include "learn/device_batch.h"
-#include "train/machine.h"
-#include "train/run_state.h"
-#include "train/warm_up.h"
+#include "train/pretraining.h"
+#include "train/training_run.h"
 
 namespace fathom {
 namespace {
@@ -56,106 +51,62 @@ std::vector<std::uint64_t> in_global_order(const RankGroups& ranks,
   return ordered;
 }
 
-class TrialRun {
+// Notes each step's loss and samples.
+class TrialRecorder final : public RunObserver {
  public:
-  TrialRun(const LayoutTrial& trial, const TrainPlan& plan,
-           const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks)
-      : trial_(trial),
-        plan_(plan),
-        ranks_(ranks),
-        sampler_(std::make_shared<const Sampler>(std::move(data), plan.config.train.sequence_length,
-                                                 static_cast<std::uint64_t>(plan.config.seed),
-                                                 plan.config.data.attention_within_documents
-                                                     ? AttentionSpan::document
-                                                     : AttentionSpan::sequence)),
-        identity_(identity_of(plan.config, *data, *sampler_)),
-        learner_(learner_options(plan, ranks)),
-        uploads_(plan.device) {
-    for (std::int64_t i = 0; i < plan.micro_batches; ++i) {
-      batches_.emplace_back(uploads_, plan.micro_tokens);
-    }
-    start();
-    // As a training does: ranks whose GPUs wait for each other must not be measuring algorithms.
-    if (plan.device.type != DeviceType::cpu) {
-      Loader loader(sampler_, loader_options(plan, ranks), position_.next_sample);
-      warm_up(learner_, loader, batches_);
-    }
-    writer_ = std::make_unique<CheckpointWriter>(
-        trial.directory, CheckpointConfig{.interval_seconds = 0, .keep_last = 1000},
-        learner_.checkpoint_tensors(), position_.steps, ranks.world().split(0, "checkpoint"));
-    loader_ =
-        std::make_unique<Loader>(sampler_, loader_options(plan, ranks), position_.next_sample);
+  TrialRecorder(const LayoutTrial& trial, const RankGroups& ranks) : trial_(trial), ranks_(ranks) {}
+
+  void batches(std::span<const Batch> batches) override {
+    std::vector<std::uint64_t> samples;
+    for (const Batch& batch : batches) append_checksums(batch, samples);
+    record_.samples.push_back(in_global_order(ranks_, samples, batches.size()));
+  }
+  void step(const StepRecord& step) override { record_.losses.push_back(step.result.loss); }
+  void end(const RunEnd& end) override {
+    if (!end.saved.committed()) fail_runtime("{}: {}", trial_.directory, end.saved.error);
   }
 
-  TrialRecord run() {
-    TrialRecord record;
-    while (position_.steps < trial_.last_step) {
-      take_step(record);
-      if (std::ranges::find(trial_.save_at, position_.steps) != trial_.save_at.end()) save();
-    }
-    return record;
-  }
+  TrialRecord take() { return std::move(record_); }
 
  private:
-  void start() {
-    if (trial_.resume_from.empty()) {
-      return learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
-    }
-    const Checkpoint checkpoint(trial_.resume_from, Checkpoint::Verify::as_read);
-    require_same_run(checkpoint, identity_, plan_.config.model);
-    learner_.load(checkpoint);
-    position_ = position_in(checkpoint.state());
-  }
-
-  void take_step(TrialRecord& record) {
-    std::vector<MicroBatch> micro_batches;
-    std::vector<std::uint64_t> samples;
-    std::int64_t targets = 0;
-    for (DeviceBatch& memory : batches_) {
-      const Batch batch = loader_->next();
-      targets += batch.num_targets;
-      append_checksums(batch, samples);
-      micro_batches.push_back(memory.upload(learner_.context(), batch));
-    }
-    const RunPosition before = position_;
-    position_.next_sample = loader_->next_sample();
-    position_.tokens += plan_.tokens_per_step;
-    record.samples.push_back(in_global_order(ranks_, samples, batches_.size()));
-    record.losses.push_back(learner_.compute_gradients(micro_batches, targets).loss);
-    const double rate = plan_.learning_rate(before);
-    learner_.update(rate, ++position_.steps);
-  }
-
-  void save() {
-    TrainingState state = state_of(position_, {}, identity_, plan_);
-    const SaveResult saved = writer_->save_and_wait(learner_.context(), std::move(state));
-    if (!saved.committed()) fail_runtime("{}: {}", trial_.directory, saved.error);
-  }
-
   const LayoutTrial& trial_;
-  const TrainPlan& plan_;
   const RankGroups& ranks_;
-  std::shared_ptr<const Sampler> sampler_;
-  RunIdentity identity_;
-  Learner learner_;
-  OwnedStream uploads_;
-  std::vector<DeviceBatch> batches_;
-  std::unique_ptr<CheckpointWriter> writer_;
-  std::unique_ptr<Loader> loader_;
-  RunPosition position_;
+  TrialRecord record_;
 };
+
+TrainConfig config_of(const LayoutTrial& trial, Communicator& world) {
+  TrainConfig config = trial.config;
+  config.output = trial.directory;
+  config.init_from.clear();
+  config.device = rank_device(config.device, world);
+  config.deterministic = true;  // a layout is compared with itself to the bit
+  config.guard.on_spike = config.guard.on_nan = GuardAction::ignore;
+  config.validation.every_steps = 0;
+  config.validation.sample_tokens = 0;
+  config.checkpoint = {};
+  config.checkpoint.interval_seconds = 0;
+  config.checkpoint.every_steps = trial.save_every;
+  config.checkpoint.keep_last = 1000;
+  return config;
+}
 
 }  // namespace
 
-TrialRecord run_trial(const LayoutTrial& trial, Communicator& world) {
-  set_num_threads(trial.threads);
-  const auto data = std::make_shared<const PreparedData>(open_prepared(trial.config.data));
-  TrainConfig config = trial.config;
-  config.deterministic = true;  // a layout is compared with itself to the bit
-  config.device = rank_device(config.device, world);
+std::string LayoutTrial::checkpoint(std::int64_t step) const {
+  return directory + "/checkpoints/" + checkpoint_name(step);
+}
+
+TrialRecord run_trial(Runtime& runtime, const LayoutTrial& trial, Communicator& world) {
+  const NumThreadsScope threads(trial.threads);
+  const TrainConfig config = config_of(trial, world);
+  const auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
   const TrainPlan plan = resolve(config, facts_of(*data), world.size());
   const RankGroups ranks(world, plan.parallel, plan.config.model);
-  return TrialRun(trial, plan, data, ranks).run();
+  RunParts parts = pretraining(plan, data, ranks);
+  parts.validator.reset();
+  TrialRecorder recorder(trial, ranks);
+  TrainingRun(runtime, std::move(parts), plan, ranks, recorder).run({trial.resume});
+  return recorder.take();
 }
 
 }  // namespace fathom

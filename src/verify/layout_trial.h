@@ -1,5 +1,5 @@
-// One trial of `fathom verify`: a few steps of a run on one layout, from the start or
-// from a checkpoint, with the trainer's own parts and a record of what came of them.
+// One trial of `fathom verify`: a few steps of a training run on one layout, from the start or
+// from a checkpoint, and a record of its losses and samples.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,18 @@
 
 #include "comm/communicator.h"
 #include "train/config.h"
+#include "train/runtime.h"
 
 namespace fathom {
 
 struct LayoutTrial {
-  TrainConfig config;       // on the layout; train.steps is the last step of all trials
-  std::string resume_from;  // a checkpoint; empty: from the start
-  std::int64_t last_step = 0;
-  int threads = 1;                    // of each rank
-  std::string directory;              // for checkpoints
-  std::vector<std::int64_t> save_at;  // steps after which one is saved
+  TrainConfig config;           // on the layout; train.steps is the last step of all trials
+  std::string resume = "none";  // or the path of a checkpoint
+  int threads = 1;              // of each rank
+  std::int64_t save_every = 1;  // steps
+  std::string directory;        // of the run
+
+  std::string checkpoint(std::int64_t step) const;
 };
 
 struct TrialRecord {
@@ -28,6 +30,6 @@ struct TrialRecord {
 
 // Runs the trial as one rank of `world`. Every rank returns the same record. Throws a runtime Error
 // when ranks that shall see the same samples do not, or a checkpoint cannot be saved.
-TrialRecord run_trial(const LayoutTrial& trial, Communicator& world);
+TrialRecord run_trial(Runtime& runtime, const LayoutTrial& trial, Communicator& world);
 
 }  // namespace fathom

@@ -89,8 +89,8 @@ class Verification {
  public:
   // `world`: the launcher's ranks, of which each layout takes some. In a world of one a
   // layout's ranks are threads.
-  Verification(const VerifyOptions& options, Communicator& world)
-      : options_(options), world_(world) {}
+  Verification(Runtime& runtime, const VerifyOptions& options, Communicator& world)
+      : runtime_(runtime), options_(options), world_(world) {}
 
   bool run(const std::vector<LayoutChoice>& layouts,
            const std::function<void(const LayoutVerdict&)>& tell) {
@@ -116,21 +116,18 @@ class Verification {
     }
     wait_for_disks(world_);  // the first rank has compared the last checkpoints
     passed = gather_values(world_, int{passed}).front() != 0;
-    if (passed && judges()) remove_checkpoints(options_.directory, "*/step-*/");
+    if (passed && judges()) remove_checkpoints(options_.directory, "*/checkpoints/step-*/");
     return passed;
   }
 
  private:
   struct Whole {
     TrialRecord record;
-    std::string directory;
+    LayoutTrial trial;
   };
 
   bool judges() const { return world_.rank() == 0; }
   std::string path_of(const std::string& name) const { return options_.directory + "/" + name; }
-  std::string checkpoint(const std::string& directory, std::int64_t step) const {
-    return directory + "/" + checkpoint_name(step);
-  }
   std::int64_t last_step() const { return 2 * options_.steps; }
 
   // What stands there is somebody's: nothing is removed but what is made here.
@@ -171,8 +168,8 @@ class Verification {
 
   // The record of the first rank; empty on ranks that the layout leaves idle.
   TrialRecord run_layout(const LayoutChoice& layout, LayoutTrial& trial) {
-    trial.last_step = last_step();
-    trial.config = ended_at(layout.config, trial.last_step);
+    trial.config = ended_at(layout.config, last_step());
+    trial.save_every = options_.steps;
     const int ranks = layout.ranks();
     const auto threads = static_cast<int>(trial.config.threads);
     trial.threads = threads > 0 ? threads : num_threads();
@@ -181,7 +178,7 @@ class Verification {
     TrialRecord record;
     const CommunicatorOptions communication = communicator_options(layout.config.parallel);
     run_ranks(ranks, communication, [&](Communicator& world) {
-      TrialRecord mine = run_trial(trial, world);
+      TrialRecord mine = run_trial(runtime_, trial, world);
       if (world.rank() == 0) record = std::move(mine);
     });
     return record;
@@ -192,7 +189,7 @@ class Verification {
     wait_for_disks(world_);  // the first rank has compared the checkpoints before
     const auto group = world_.split(world_.rank() < ranks ? 0 : 1, "layout");
     TrialRecord record;
-    if (world_.rank() < ranks) record = run_trial(trial, *group);
+    if (world_.rank() < ranks) record = run_trial(runtime_, trial, *group);
     wait_for_disks(world_);
     return record;
   }
@@ -200,16 +197,16 @@ class Verification {
   Whole run_whole(const LayoutChoice& layout) {
     LayoutTrial trial;
     trial.directory = path_of(layout.name);
-    trial.save_at = {options_.steps, last_step()};
-    return {run_layout(layout, trial), trial.directory};
+    TrialRecord record = run_layout(layout, trial);
+    return {std::move(record), std::move(trial)};
   }
 
   LayoutVerdict judge_whole(const LayoutChoice& layout) {
     const Whole& whole = wholes_[layout.name] = run_whole(layout);
     LayoutVerdict verdict{layout.name, ""};
     if (!judges()) return verdict;
-    const Checkpoint mine(checkpoint(whole.directory, last_step()));
-    const Checkpoint one(checkpoint(reference_.directory, last_step()));
+    const Checkpoint mine(whole.trial.checkpoint(last_step()));
+    const Checkpoint one(reference_.trial.checkpoint(last_step()));
     verdict.loss = largest_difference(whole.record.losses, reference_.record.losses);
     verdict.weight = weight_difference(mine, one);
     verdict.same_samples = whole.record.samples == reference_.record.samples;
@@ -220,23 +217,21 @@ class Verification {
   LayoutVerdict judge_transfer(const LayoutChoice& from, const LayoutChoice& to) {
     LayoutTrial trial;
     trial.directory = path_of(from.name + "-to-" + to.name);
-    trial.resume_from = checkpoint(wholes_[from.name].directory, options_.steps);
-    trial.save_at = {last_step()};
+    trial.resume = wholes_[from.name].trial.checkpoint(options_.steps);
     const TrialRecord record = run_layout(to, trial);
     LayoutVerdict verdict{to.name, from.name};
     if (!judges()) return verdict;
     const Whole& own = wholes_[to.name];
     const TrialRecord& one = reference_.record;
     verdict.loss = largest_difference(record.losses, second_half(one.losses));
-    const Checkpoint mine(checkpoint(trial.directory, last_step()));
-    verdict.weight =
-        weight_difference(mine, Checkpoint(checkpoint(reference_.directory, last_step())));
+    const Checkpoint mine(trial.checkpoint(last_step()));
+    verdict.weight = weight_difference(mine, Checkpoint(reference_.trial.checkpoint(last_step())));
     verdict.same_samples = record.samples == second_half(one.samples);
     verdict.same_bits = record.losses == second_half(own.record.losses) &&
-                        same_bits(mine, Checkpoint(checkpoint(own.directory, last_step())));
+                        same_bits(mine, Checkpoint(own.trial.checkpoint(last_step())));
     verdict.must_be_bits = from.name == to.name;
     verdict = with_pass(verdict);
-    if (verdict.passed) remove_checkpoints(trial.directory, "step-*/");
+    if (verdict.passed) remove_checkpoints(trial.directory, "checkpoints/step-*/");
     return verdict;
   }
 
@@ -253,10 +248,11 @@ class Verification {
 
   // As the checkpoints say: the config may leave it to the machine.
   bool weights_are_f32() const {
-    return !Checkpoint(checkpoint(reference_.directory, last_step()), Checkpoint::Verify::as_read)
+    return !Checkpoint(reference_.trial.checkpoint(last_step()), Checkpoint::Verify::as_read)
                 .has(StateKind::remainder);
   }
 
+  Runtime& runtime_;
   const VerifyOptions& options_;
   Communicator& world_;
   Whole reference_;
@@ -268,10 +264,12 @@ class Verification {
 bool verify_layouts(const std::vector<LayoutChoice>& layouts, const VerifyOptions& options,
                     const std::function<void(const LayoutVerdict&)>& tell) {
   require(!layouts.empty() && options.steps >= 1, "nothing to verify");
+  Runtime runtime(Signals::untouched);
   bool passed = false;
   const CommunicatorOptions communication = communicator_options(layouts.front().config.parallel);
-  run_ranks(1, communication,
-            [&](Communicator& world) { passed = Verification(options, world).run(layouts, tell); });
+  run_ranks(1, communication, [&](Communicator& world) {
+    passed = Verification(runtime, options, world).run(layouts, tell);
+  });
   return passed;
 }
 

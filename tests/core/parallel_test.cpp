@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "core/num_threads_scope.h"
 
 namespace fathom {
 namespace {
@@ -67,6 +70,40 @@ TEST(Parallel, AnExceptionReachesTheCaller) {
                }),
                std::runtime_error);
   set_num_threads(2);
+}
+
+TEST(Parallel, AScopeGivesTheNumberBack) {
+  set_num_threads(2);
+  {
+    const NumThreadsScope three(3);
+    EXPECT_EQ(num_threads(), 3);
+    const NumThreadsScope one(1);
+    EXPECT_EQ(num_threads(), 1);
+  }
+  EXPECT_EQ(num_threads(), 2);
+}
+
+// All set before any looks.
+TEST(Parallel, EachThreadHasANumberOfItsOwn) {
+  set_num_threads(2);
+  std::barrier set(3);
+  std::vector<int> seen(3), shares(3);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&, i] {
+        const NumThreadsScope scope(i + 1);
+        set.arrive_and_wait();
+        seen[std::size_t(i)] = num_threads();
+        std::atomic<int> counted = 0;
+        on_each_thread([&](int, int) { ++counted; });
+        shares[std::size_t(i)] = counted;
+      });
+    }
+  }
+  EXPECT_EQ(seen, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(shares, seen);
+  EXPECT_EQ(num_threads(), 2);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "data/sample_data.h"
+#include "data/sampler.h"
 
 namespace fathom {
 namespace {

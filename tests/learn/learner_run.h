@@ -1,4 +1,5 @@
-// Ten steps of a small model on one rank or on many, for comparing them.
+// Ten steps of a small model on one rank or on many, for comparing them. They drive the learner
+// by hand, as its tests look at what no training run shows: its norms, losses and weights.
 #pragma once
 
 #include <map>

@@ -46,11 +46,11 @@ inline TrainConfig tiny(const TempDir& dir, const std::string& run) {
 inline constexpr double gemm_peak = 1e10;
 
 inline int run(const TrainConfig& config, const std::string& resume = "auto", int ranks = 1) {
+  Runtime runtime(Signals::stop_runs, gemm_peak);
   TrainOptions options;
-  options.resume = resume;
+  options.run.resume = resume;
   options.ranks = ranks;
-  options.gemm_peak = gemm_peak;
-  return train(config, options);
+  return train(runtime, config, options);
 }
 
 inline void prepare(const TempDir& dir) {

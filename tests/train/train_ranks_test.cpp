@@ -75,11 +75,11 @@ TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
   test::sample_data(dir);
   const auto run = [&](const Layout& layout, const std::string& output, int steps,
                        const std::string& resume) {
+    Runtime runtime(Signals::stop_runs, 1e10);
     TrainOptions options;
     options.ranks = layout.ranks();
-    options.resume = resume;
-    options.gemm_peak = 1e10;
-    EXPECT_EQ(train(config_of(dir, output, layout, steps), options), 0);
+    options.run.resume = resume;
+    EXPECT_EQ(train(runtime, config_of(dir, output, layout, steps), options), 0);
     return losses_of(dir / output);
   };
   const std::vector<double> one = run(layouts()[0], "one", 10, "none");
@@ -105,10 +105,11 @@ TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
 TEST(TrainOnRanks, ALayoutThatDoesNotFitIsRefusedBeforeAnyWork) {
   TempDir dir;
   test::sample_data(dir);
+  Runtime runtime;
   TrainOptions options;
   options.ranks = 3;
   try {
-    train(config_of(dir, "run", {2, 1, 1, false}, 1), options);
+    train(runtime, config_of(dir, "run", {2, 1, 1, false}, 1), options);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::input);

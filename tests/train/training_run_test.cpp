@@ -67,10 +67,10 @@ TEST(TrainingRun, ATraceThatCannotBeWrittenEndsTheRunBeforeItsFirstStep) {
   prepare(dir);
   const TrainConfig config = tiny(dir, "run");
   write_file(config.output + "/trace", "no directory");
+  Runtime runtime(Signals::stop_runs, gemm_peak);
   TrainOptions options;
-  options.gemm_peak = gemm_peak;
-  options.trace = true;
-  EXPECT_THAT(input_error_of([&] { train(config, options); }),
+  options.run.trace = true;
+  EXPECT_THAT(input_error_of([&] { train(runtime, config, options); }),
               testing::HasSubstr("run/trace: cannot create this directory: "));
   EXPECT_THAT(metric_of(config, metric::loss), testing::IsEmpty());
 }

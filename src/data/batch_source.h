@@ -1,0 +1,26 @@
+// BatchSource: what a run learns from, an endless sequence of numbered samples.
+#pragma once
+
+#include <cstdint>
+
+#include "data/batch.h"
+
+namespace fathom {
+
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+
+  // Makes `batch` hold samples [first, first + count), each of sequence_length() tokens. The same
+  // numbers always give the same samples, so that a resumed run and any number of ranks see the
+  // same order. Any thread may call it.
+  virtual void fill(std::int64_t first, std::int64_t count, Batch& batch) const = 0;
+
+  virtual std::int64_t sequence_length() const = 0;
+
+  // Changes when fill() gives other samples for the same numbers. A checkpoint keeps it: a run
+  // with another one must not resume from there.
+  virtual std::uint64_t fingerprint() const = 0;
+};
+
+}  // namespace fathom

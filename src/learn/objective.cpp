@@ -1,0 +1,31 @@
+#include "learn/objective.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace fathom {
+
+StepFigures figures_of(const StepTerms& terms, Communicator& replicas) {
+  if (!terms.loss && terms.sums.empty()) return {};
+  std::vector<double> mine{terms.normaliser, terms.loss.value_or(0)};
+  for (const auto& [name, sum] : terms.sums) mine.push_back(sum);
+  const std::vector<std::byte> bytes = gather_bytes(replicas, std::as_bytes(std::span(mine)));
+  std::vector<double> all(bytes.size() / sizeof(double)), sums(mine.size());
+  std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
+  for (std::size_t i = 0; i < all.size(); ++i) sums[i % sums.size()] += all[i];
+  const auto mean = [&](std::size_t i) { return sums[0] > 0 ? sums[i] / sums[0] : 0.0; };
+  StepFigures figures;
+  if (terms.loss) figures.loss = mean(1);
+  for (std::size_t i = 0; i < terms.sums.size(); ++i) {
+    figures.values.emplace_back(terms.sums[i].first, mean(i + 2));
+  }
+  return figures;
+}
+
+StepTerms NextTokenPrediction::prepare(std::span<Batch> batches, const EvaluateBatch&) {
+  StepTerms terms;
+  for (const Batch& batch : batches) terms.normaliser += static_cast<double>(batch.num_targets);
+  return terms;
+}
+
+}  // namespace fathom

@@ -1,0 +1,65 @@
+// Objective: what the loss of a run is. The training run asks it before each step; the loop knows
+// nothing else of it. The loss has the form that the learner computes,
+//
+//   Σ_i loss_weights[i] · losses[i] / normaliser
+//
+// over the tokens of a step, losses[i] = −log p(target i). An objective whose loss is another
+// function of the log-probabilities sets each token's weight to the derivative by losses[i],
+// which gives its gradient. Preference training (DPO) so evaluates the step's batches, compares
+// each pair with the reference's log-probabilities, sets the weights, and states its loss.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "data/batch.h"
+
+namespace fathom {
+
+// Losses [tokens] of a batch's targets by the weights as they are, 0 where there is no target;
+// valid until the next call. Collective over the ranks of a replica, which all get the same.
+using EvaluateBatch = std::function<std::span<const float>(const Batch&)>;
+
+// What an objective says of a step, of this replica's part of it.
+struct StepTerms {
+  // Summed over the replicas it becomes what the step's sums are divided by: targets,
+  // sequences or pairs.
+  double normaliser = 0;
+  // This replica's part of the sum that is the loss, where that is not the weighted sum of the
+  // tokens' losses. Present on all replicas or on none.
+  std::optional<double> loss;
+  // Sums of further figures by their names, the same names on every replica and in every step.
+  // The run records each divided by the normaliser.
+  std::vector<std::pair<std::string, double>> sums;
+};
+
+// The same over all replicas: each sum divided by the sum of the normalisers, or 0 where that is 0.
+struct StepFigures {
+  std::optional<double> loss;
+  std::vector<std::pair<std::string, double>> values;
+};
+// `replicas` are the ranks by dp. Collective.
+StepFigures figures_of(const StepTerms& terms, Communicator& replicas);
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  // Called before each step with this replica's micro-batches, as the source gave them. It may
+  // set their loss_weights, and nothing else of them. All ranks of a replica must do the same.
+  virtual StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) = 0;
+};
+
+// The mean of −log p over all targets of the step.
+class NextTokenPrediction final : public Objective {
+ public:
+  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override;
+};
+
+}  // namespace fathom

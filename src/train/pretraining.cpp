@@ -1,0 +1,28 @@
+#include "train/pretraining.h"
+
+#include "data/sampler.h"
+#include "train/evaluator.h"
+
+namespace fathom {
+
+RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const PreparedData>& data,
+                     const RankGroups& ranks) {
+  const TrainConfig& config = plan.config;
+  const AttentionSpan span =
+      config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
+  const std::int64_t length = config.train.sequence_length;
+  RunParts parts;
+  parts.source =
+      std::make_shared<const Sampler>(data, length, static_cast<std::uint64_t>(config.seed), span);
+  parts.objective = std::make_unique<NextTokenPrediction>();
+  Validation validation(data, length, config.train.micro_batch, config.data.validation_tokens,
+                        span);
+  if (validation.num_batches() > 0) {
+    parts.validator = std::make_unique<Evaluator>(data, std::move(validation), ranks);
+  }
+  if (plan.sample_rows() > 0) parts.samples = std::make_unique<TextSamples>(plan, *data, ranks);
+  parts.identity = identity_of(config, *data, *parts.source);
+  return parts;
+}
+
+}  // namespace fathom

@@ -1,0 +1,51 @@
+#include "train/run_outputs.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "train/run_directory.h"
+
+namespace fathom {
+
+void RunOutputs::begin(const RunPosition& from) {
+  if (!ranks_.first()) return;
+  write_run_files(plan_, data_);
+  reports_ = std::make_unique<RunReports>(plan_, machine_, from);
+}
+
+void RunOutputs::step(const StepRecord& step) {
+  if (reports_) reports_->step(step);
+}
+
+void RunOutputs::validation(const MetricsRecord& record) {
+  if (reports_) reports_->validation(record);
+}
+
+void RunOutputs::samples(const SamplePoint& point) {
+  if (reports_) reports_->samples(point);
+}
+
+void RunOutputs::sync() {
+  if (reports_) reports_->sync();
+}
+
+void RunOutputs::end(const RunEnd& end) {
+  const bool kept = plan_.config.checkpoint.enabled;
+  if (!ranks_.alone() && kept && !end.saved.committed()) {
+    fail_runtime("the model cannot be written without its checkpoint: {}", end.saved.error);
+  }
+  sync();
+  if (kept) write_final_model(plan_, data_, end.learner, ranks_, end.position.steps);
+  if (!ranks_.first()) return;
+  reports_->write_page(end.position, end.config_toml);
+  if (!kept) {
+    log::info("nothing was saved but the curves, in {}/report.html: checkpoint.enabled is false",
+              plan_.config.output);
+    return;
+  }
+  log::info(
+      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
+      "  fathom generate {0}/model --prompt \"Once\"",
+      plan_.config.output);
+}
+
+}  // namespace fathom

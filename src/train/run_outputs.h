@@ -1,0 +1,38 @@
+// Everything that `fathom train` writes into its run's directory besides checkpoints: config and
+// tokenizer, records of the steps, the report page and the finished model.
+#pragma once
+
+#include <memory>
+
+#include "data/prepared.h"
+#include "parallel/rank_groups.h"
+#include "train/machine.h"
+#include "train/run_observer.h"
+#include "train/run_reports.h"
+
+namespace fathom {
+
+// Of several ranks the first writes what people read; all write the model together.
+class RunOutputs final : public RunObserver {
+ public:
+  // All of these outlive it.
+  RunOutputs(const TrainPlan& plan, const Machine& machine, const PreparedData& data,
+             const RankGroups& ranks)
+      : plan_(plan), machine_(machine), data_(data), ranks_(ranks) {}
+
+  void begin(const RunPosition& from) override;
+  void step(const StepRecord& step) override;
+  void validation(const MetricsRecord& record) override;
+  void samples(const SamplePoint& point) override;
+  void sync() override;
+  void end(const RunEnd& end) override;
+
+ private:
+  const TrainPlan& plan_;
+  const Machine& machine_;
+  const PreparedData& data_;
+  const RankGroups& ranks_;
+  std::unique_ptr<RunReports> reports_;  // null but on the first rank, and before the beginning
+};
+
+}  // namespace fathom

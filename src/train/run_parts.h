@@ -1,0 +1,22 @@
+// What a training run is given besides its plan: the seams where runs differ.
+#pragma once
+
+#include <memory>
+
+#include "data/batch_source.h"
+#include "learn/objective.h"
+#include "train/run_identity.h"
+#include "train/text_samples.h"
+#include "train/validator.h"
+
+namespace fathom {
+
+struct RunParts {
+  std::shared_ptr<const BatchSource> source;
+  std::unique_ptr<Objective> objective;
+  std::unique_ptr<Validator> validator;  // null: nothing is held out
+  std::unique_ptr<TextSamples> samples;  // null: none are written
+  RunIdentity identity;                  // of checkpoints that the run may go on from
+};
+
+}  // namespace fathom

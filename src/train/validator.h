@@ -1,0 +1,18 @@
+// Validator: what a run measures beside its training, every so many steps and at its end.
+#pragma once
+
+#include "learn/objective.h"
+#include "report/metrics.h"
+
+namespace fathom {
+
+class Validator {
+ public:
+  virtual ~Validator() = default;
+
+  // Adds its figures to `record`, the same on every rank. A batch may have the tokens of a
+  // micro-batch. Collective.
+  virtual void run(const EvaluateBatch& evaluate, MetricsRecord& record) = 0;
+};
+
+}  // namespace fathom
