@@ -58,8 +58,8 @@ class Communicator {
   // x = the reduction of all ranks' x.
   virtual void all_reduce(Context& context, Tensor x, Reduction reduction = Reduction::sum) = 0;
   // to = this rank's part of the sum of all ranks' `from`, which is `size` parts of
-  // to's shape, one after another; `to` may be one of them. This rank's own may then hold
-  // the sum too, and the others keep their values.
+  // to's shape, one after another. `to` may be any of these parts; then this rank's own part of
+  // `from` may be overwritten too, and the others keep their values.
   virtual void reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
   // The same in two steps, for a queue beside the computing. This one moves, what it returns
   // adds: later, in the stream of the context that it is given, which has to be ordered after
@@ -83,7 +83,7 @@ class Communicator {
   // To and from another rank. The caller never waits to send: x may change when this returns.
   // Messages of one pair of ranks and one tag (from 0) arrive in the order in which they were
   // sent. Throws a runtime Error for a message to oneself, and for a tensor of a GPU on a route
-  // that was not opened; other tensors need none.
+  // that was not opened. Tensors of the host need no route.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;
   virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
   // Says that the next receive() from there will want a tensor like x, so that the message

@@ -1,5 +1,6 @@
-// A group whose other ranks do not take part: what they would give is this rank's own. A rank runs
-// its part of a step through it by itself, to let its device get ready.
+// A group whose other ranks do not take part: this rank's own data replace theirs. A rank runs its
+// part of a step through it by itself, so that its device gets ready. It has collectives of tensors
+// alone: messages and splits are errors.
 #pragma once
 
 #include "comm/communicator.h"

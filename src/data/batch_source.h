@@ -18,8 +18,8 @@ class BatchSource {
 
   virtual std::int64_t sequence_length() const = 0;
 
-  // Changes when fill() gives other samples for the same numbers. A checkpoint keeps it: a run
-  // with another one must not resume from there.
+  // A hash of all that decides what fill() gives. A checkpoint keeps it, and refuses a run that
+  // has another.
   virtual std::uint64_t fingerprint() const = 0;
 };
 

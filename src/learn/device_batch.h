@@ -18,7 +18,7 @@ class DeviceBatch {
  public:
   // `uploads` carries the copies, and outlives this.
   DeviceBatch(const OwnedStream& uploads, std::int64_t tokens);
-  // Of the device; page-locked on the host are as many, where the device is a GPU.
+  // Bytes of the device. A GPU takes as many page-locked bytes of the host too.
   static std::size_t bytes(Device device, std::int64_t tokens);
 
   // The batch's tensors, for work queued on the context's stream from now until the next

@@ -28,8 +28,7 @@ struct LearnerOptions {
   OptimizerConfig optimizer;
   std::int64_t micro_tokens = 0;     // most tokens of a micro-batch
   std::int64_t tokens_per_step = 0;  // most tokens of a step, on this rank
-  // Most tokens that attend to each other, and whether all segments have so many; 0:
-  // those of a micro-batch.
+  // Longest segment in tokens; 0: micro_tokens. And whether all segments have that length.
   std::int64_t sequence_length = 0;
   bool uniform_segments = true;
   std::int64_t logit_rows = 0;  // most tokens that next_logits() is asked about at once
@@ -92,7 +91,7 @@ class Learner {
 
   // Losses of the targets of one micro-batch, without learning from them. Valid
   // until the next call. All ranks of a replica are given the same batch, and get its losses;
-  // replicas need not evaluate alike.
+  // replicas may evaluate different batches, or none.
   std::span<const float> evaluate(const MicroBatch& batch);
   // Logits [rows, V] of the tokens that may follow the tokens numbered in `rows`, on the host;
   // else as evaluate(). The batch needs no targets.

@@ -4,9 +4,10 @@
 //   Σ_i loss_weights[i] · losses[i] / normaliser
 //
 // over the tokens of a step, losses[i] = −log p(target i). An objective whose loss is another
-// function of the log-probabilities sets each token's weight to the derivative by losses[i],
-// which gives its gradient. Preference training (DPO) so evaluates the step's batches, compares
-// each pair with the reference's log-probabilities, sets the weights, and states its loss.
+// function of the log-probabilities sets each token's weight to ∂(loss · normaliser) / ∂losses[i],
+// which gives its gradient. DPO does this: it evaluates the step's batches, compares each pair
+// with the reference's log-probabilities, sets the weights, and states its loss. Both of a pair
+// must then be in one micro-batch.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ using EvaluateBatch = std::function<std::span<const float>(const Batch&)>;
 
 // What an objective says of a step, of this replica's part of it.
 struct StepTerms {
-  // Summed over the replicas it becomes what the step's sums are divided by: targets,
-  // sequences or pairs.
+  // The divisor of the step's loss is the sum of this over the replicas: targets, sequences
+  // or pairs.
   double normaliser = 0;
   // This replica's part of the sum that is the loss, where that is not the weighted sum of the
   // tokens' losses. Present on all replicas or on none.

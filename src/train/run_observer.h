@@ -1,5 +1,6 @@
-// RunObserver: told of each step of a training run, on every rank. `fathom train` writes its
-// records and its model there (train/run_outputs.h), `fathom verify` notes losses and samples.
+// RunObserver: told of each step of a training run, on every rank. `fathom train` has one
+// that writes records and model (train/run_outputs.h), `fathom verify` one that notes losses and
+// samples.
 #pragma once
 
 #include <span>

@@ -19,7 +19,8 @@ enum class Signals { stop_runs, untouched };
 class Runtime {
  public:
   // `gemm_peak`: FLOP/s of a rank's matrix products where they are known; 0: they are measured.
-  // With Signals::stop_runs: one a process at a time, made before the threads of the runs.
+  // With Signals::stop_runs: at most one such Runtime at a time in a process, made before the
+  // threads of the runs.
   explicit Runtime(Signals signals = Signals::stop_runs, double gemm_peak = 0);
 
   // The signal that asks all runs to save and stop, or 0.

@@ -31,7 +31,7 @@ struct RunOptions {
 // One run, from its first step or a resumed one to its end.
 class TrainingRun {
  public:
-  // All but the parts outlive the run. Collective.
+  // The run owns `parts`; everything else must outlive it. Collective.
   TrainingRun(Runtime& runtime, RunParts parts, const TrainPlan& plan, const RankGroups& ranks,
               RunObserver& observer);
 

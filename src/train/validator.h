@@ -10,8 +10,8 @@ class Validator {
  public:
   virtual ~Validator() = default;
 
-  // Adds its figures to `record`, the same on every rank. A batch may have the tokens of a
-  // micro-batch. Collective.
+  // Adds its figures to `record`, the same on every rank. A batch holds at most a
+  // micro-batch's tokens. Collective.
   virtual void run(const EvaluateBatch& evaluate, MetricsRecord& record) = 0;
 };
 
