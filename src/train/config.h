@@ -140,7 +140,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
 // Reads a run's config. `model_file` is looked for beside it, then as it is
 // named; its [model] table stands under the run's own [model] keys, and so does the
 // model of the checkpoint that the run takes its weights from: the one that `resume` finds
-// (TrainOptions::resume), else `init_from`, which need not exist any more when there is one to
+// (RunOptions::resume), else `init_from`, which need not exist any more when there is one to
 // resume. The returned config has the merged model and no model_file.
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {},
                               const std::string& resume = "none");

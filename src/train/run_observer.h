@@ -45,6 +45,8 @@ class RunObserver {
   virtual void samples(const SamplePoint&) {}
   // A checkpoint is about to be saved: what belongs to it must be on the disk.
   virtual void sync() {}
+  // A save before the last one has ended; a failed one was logged as a warning.
+  virtual void saved(const SaveResult&) {}
   // The plan's end, not a signal's. Collective.
   virtual void end(const RunEnd&) {}
 };

@@ -33,7 +33,6 @@ void RunOutputs::end(const RunEnd& end) {
   if (!ranks_.alone() && kept && !end.saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", end.saved.error);
   }
-  sync();
   if (kept) write_final_model(plan_, data_, end.learner, ranks_, end.position.steps);
   if (!ranks_.first()) return;
   reports_->write_page(end.position, end.config_toml);

@@ -21,7 +21,7 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
 RunPosition position_in(const TrainingState& state);
 SpikeGuard::State guard_in(const TrainingState& state);
 
-// Calls `use` with the checkpoint that `resume` names (TrainOptions::resume); "auto": the newest
+// Calls `use` with the checkpoint that `resume` names (RunOptions::resume); "auto": the newest
 // undamaged one in `directory`. False when there is none. See use_newest_checkpoint(). Collective.
 bool use_checkpoint(const std::string& directory, const std::string& resume,
                     const RankGroups& ranks, const std::function<void(const Checkpoint&)>& use);

@@ -1,5 +1,6 @@
 #include "train/text_samples.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
@@ -15,7 +16,12 @@ namespace fathom {
 TextSamples::TextSamples(const TrainPlan& plan, const PreparedData& data, const RankGroups& ranks) {
   if (plan.sample_rows() == 0) return;
   const std::string path = data.directory + "/tokenizer.json";
-  if (std::filesystem::exists(path)) {
+  const bool here = std::filesystem::exists(path);
+  const std::vector<int> all = gather_values(ranks.world(), int{here});
+  if (std::ranges::count(all, int{here}) != std::ssize(all)) {
+    fail_input("{}: only some of the ranks have it: copy the data whole to each host", path);
+  }
+  if (here) {
     read(plan, path, PromptContinuer::max_length(learner_options(plan, ranks)));
     options_.end_tokens = {data.eos};
   } else if (ranks.first()) {
@@ -36,6 +42,9 @@ void TextSamples::read(const TrainPlan& plan, const std::string& tokenizer_path,
     infer::TextRequest request;
     request.prompt = prompt;
     const std::vector<std::int32_t> tokens = infer::prompt_tokens(*tokenizer_, request);
+    if (tokens.empty()) {
+      fail_input("validation.sample_prompts: {} has no tokens: leave it out", json_quoted(prompt));
+    }
     if (std::ssize(tokens) > max_length) {
       fail_input(
           "validation.sample_prompts: {} is {} tokens, and a sequence of {} has no room to go on "

@@ -95,14 +95,14 @@ void TrainingRun::start(const RunOptions& options) {
                                                     world().split(0, "checkpoint"));
   loader_ =
       std::make_unique<Loader>(parts_.source, loader_options(plan_, ranks_), position_.next_sample);
-  observer_.begin(position_);
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
+  observer_.begin(position_);
   wait_for_disks(world());  // the first rank has read the run's records
   start_ = Clock::now();
 }
 
 TrainingRun::Agreement TrainingRun::agree() {
-  checkpoints_->poll();
+  if (const auto saved = checkpoints_->poll()) observer_.saved(*saved);
   Agreement now{elapsed(), runtime_.stop_signal(), checkpoints_->due(position_.steps)};
   const std::vector<Agreement> all = gather_values(world(), now);
   now = all.front();
@@ -187,7 +187,7 @@ void TrainingRun::report(const QueuedStep& step, const Judged& judged) {
       {position, judged.result, step.learning_rate, seconds, judged.skipped, step.figures});
   if (judged.stop.empty()) return;
   for (const QueuedStep& later : std::exchange(queued_, {})) judge(later);
-  checkpoints_->save_and_wait(learner_.context(), state());
+  save_and_wait();
   fail_runtime("stopped by the guard at step {}: {}", step.after.steps, judged.stop);
 }
 
@@ -223,13 +223,19 @@ void TrainingRun::finish_trace() {
 void TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
-  const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+  const SaveResult saved = save_and_wait();
   observer_.end({now(), saved, state().config_toml, learner_});
 }
 
-void TrainingRun::stop_for_signal() {
+SaveResult TrainingRun::save_and_wait() {
   settle_steps(0);
-  const SaveResult saved = checkpoints_->save_and_wait(learner_.context(), state());
+  observer_.sync();
+  if (const auto earlier = checkpoints_->finish()) observer_.saved(*earlier);
+  return checkpoints_->save_and_wait(learner_.context(), state());
+}
+
+void TrainingRun::stop_for_signal() {
+  const SaveResult saved = save_and_wait();
   if (!first()) return;
   if (saved.committed()) {
     log::info("stopped by a signal after step {}; the same command goes on from there",

@@ -74,6 +74,8 @@ class TrainingRun {
   void settle_steps(std::size_t outstanding);
   Judged judge(const QueuedStep& step);
   void report(const QueuedStep& step, const Judged& judged);
+  // At the end and on a signal: what is queued, and then a checkpoint.
+  SaveResult save_and_wait();
   void stop_for_signal();
   void finish_trace();
   void evaluate();

@@ -62,9 +62,10 @@ class TrialRecorder final : public RunObserver {
     record_.samples.push_back(in_global_order(ranks_, samples, batches.size()));
   }
   void step(const StepRecord& step) override { record_.losses.push_back(step.result.loss); }
-  void end(const RunEnd& end) override {
-    if (!end.saved.committed()) fail_runtime("{}: {}", trial_.directory, end.saved.error);
+  void saved(const SaveResult& result) override {
+    if (!result.committed()) fail_runtime("{}: {}", trial_.directory, result.error);
   }
+  void end(const RunEnd& end) override { saved(end.saved); }
 
   TrialRecord take() { return std::move(record_); }
 
