@@ -3,6 +3,7 @@
 // that saving a checkpoint costs.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -16,6 +17,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "io/atomic_file.h"
+#include "io/line_reader.h"
 #include "io/output_path.h"
 #include "measure/report.h"
 #include "measure/save.h"
@@ -29,6 +31,7 @@ using namespace measure;
 // `bench cpu` and `bench gpu` differ only in their defaults.
 struct Arguments {
   std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
+  std::string text_lengths;
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
   std::int64_t logits_chunk = 1024;
   int threads = 0, steps = 5;
@@ -102,6 +105,22 @@ void choose_open_sizes(StepShape& shape, std::int64_t micro_batch,
   }
 }
 
+// A file with a number on each line.
+std::vector<std::int64_t> read_lengths(const std::string& path) {
+  std::vector<std::int64_t> lengths;
+  LineReader lines(path);
+  for (std::string line; lines.next(line);) {
+    std::int64_t length = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), length);
+    if (error != std::errc() || end != line.data() + line.size()) {
+      fail_input("{}:{}: \"{}\" is not a number of tokens", path, lines.line_number(), line);
+    }
+    lengths.push_back(length);
+  }
+  if (lengths.empty()) fail_input("{}: the file is empty; write a number on each line", path);
+  return lengths;
+}
+
 StepShape shape_of(const Arguments& a) {
   for (const auto& [option, value] : {std::pair{"--tokens-per-step", a.tokens_per_step},
                                       {"--sequence-length", a.sequence_length},
@@ -130,6 +149,8 @@ StepShape shape_of(const Arguments& a) {
     fail_input("--micro-batch is {}: use a divisor of the step's {} sequences, or 0", a.micro_batch,
                shape.sequences);
   }
+  if (!a.text_lengths.empty()) shape.text_lengths = read_lengths(a.text_lengths);
+  packed_texts(shape);  // throws where one is too long
   choose_open_sizes(shape, a.micro_batch,
                     policy_of(choice<RecomputeChoice>("--recompute", a.recompute)));
   return shape;
@@ -181,6 +202,9 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   add_step_options(c, a);
   c->add_option("--steps", a.steps, "measured steps, of which the median counts")
       ->capture_default_str();
+  c->add_option("--text-lengths", a.text_lengths,
+                "file with a length in tokens on each line: measure fine-tuning, sequences packed "
+                "with texts of these lengths");
   c->add_option("--peak", a.peak_tflops, "the device's peak in TFLOP/s, to report MFU; 0: do not")
       ->capture_default_str();
   c->add_flag("--brief", a.brief, "measure only the whole step and the ceilings");

@@ -22,9 +22,19 @@ struct StepShape {
   std::int64_t micro_batch = 8;  // sequences; divides `sequences`
   Recompute recompute = Recompute::none;
   std::int64_t logits_chunk = 1024;
+  // Lengths of texts that the sequences are packed with, attention inside each, as fine-tuning
+  // does; empty: every sequence is one text.
+  std::vector<std::int64_t> text_lengths;
   std::int64_t tokens() const { return sequences * sequence_length; }
   std::int64_t micro_batches() const { return sequences / micro_batch; }
 };
+
+// The lengths of each sequence's texts: of all rows that best-fit packing makes of text_lengths,
+// again and again where they are too few, so many as the step has sequences, evenly spread. What a
+// sequence has left is padding. Throws an input Error for a length that does not fit.
+std::vector<std::vector<std::int64_t>> packed_texts(const StepShape& shape);
+// Tokens of a step that are not padding.
+std::int64_t text_tokens(const StepShape& shape);
 
 // How many steps to measure, and what to do before and between them.
 struct Effort {

@@ -24,8 +24,20 @@ double step_seconds(const BenchResult& r) {
 }
 
 double step_flops(const BenchResult& r) {
-  return train_flops_per_token(r.shape.model, r.shape.sequence_length) *
-         static_cast<double>(r.shape.tokens());
+  double flops = 0;
+  for (const auto& row : packed_texts(r.shape)) {
+    for (const std::int64_t length : row) {
+      flops += train_flops_per_token(r.shape.model, length) * static_cast<double>(length);
+    }
+  }
+  return flops;
+}
+
+// " (4021 without padding)"; nothing where there is none.
+std::string without_padding(const BenchResult& r) {
+  const std::int64_t tokens = text_tokens(r.shape);
+  if (tokens == r.shape.tokens()) return "";
+  return fmt::format(" ({:.0f} without padding)", static_cast<double>(tokens) / step_seconds(r));
 }
 
 double operations_seconds(const BenchResult& r) {
@@ -76,8 +88,9 @@ std::string head_text(const BenchResult& r) {
       s.tokens(), s.micro_batches(), s.micro_batch, s.sequence_length, enum_name(s.recompute),
       num_threads());
   const double step = step_seconds(r), flops = step_flops(r) / step;
-  text += fmt::format("step {:.4f} s, {:.0f} tokens/s, {}", step,
-                      static_cast<double>(s.tokens()) / step, rate(flops, "FLOP"));
+  text +=
+      fmt::format("step {:.4f} s, {:.0f} tokens/s{}, {}", step,
+                  static_cast<double>(s.tokens()) / step, without_padding(r), rate(flops, "FLOP"));
   if (r.peak > 0) {
     text += fmt::format(", {:.1f} % of {}", 100 * flops / r.peak, rate(r.peak, "FLOP"));
   }
@@ -142,9 +155,11 @@ Json to_json(const BenchResult& r) {
   json["recompute"] = enum_name(s.recompute);
   json["parameters"] = count_parameters(s.model);
   json["tokens"] = s.tokens();
+  json["text_tokens"] = text_tokens(s);
   json["heat_seconds"] = r.effort.heat_seconds;
   json["step"] = {{"seconds", step},
                   {"tokens_per_second", static_cast<double>(s.tokens()) / step},
+                  {"text_tokens_per_second", static_cast<double>(text_tokens(s)) / step},
                   {"flops", flops},
                   {"flops_per_second", flops / step},
                   {"share_of_gemm_peak", flops / step / r.ceilings.gemm(s.dtype)}};

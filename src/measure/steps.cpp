@@ -2,11 +2,23 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <span>
+
+#include "core/error.h"
+#include "data/packing.h"
 
 namespace fathom::measure {
 
 using Clock = std::chrono::steady_clock;
+
+namespace {
+
+std::int64_t sum_of(std::span<const std::int64_t> values) {
+  return std::accumulate(values.begin(), values.end(), std::int64_t{0});
+}
+
+}  // namespace
 
 LearnerOptions learner_options(const StepShape& shape, const RankGroups& ranks) {
   LearnerOptions options(ranks);
@@ -17,30 +29,66 @@ LearnerOptions learner_options(const StepShape& shape, const RankGroups& ranks) 
   options.sequence_length = shape.sequence_length;
   options.micro_tokens = shape.micro_batch * shape.sequence_length;
   options.tokens_per_step = shape.tokens();
+  options.uniform_segments = shape.text_lengths.empty();
   return options;
 }
 
+std::vector<std::vector<std::int64_t>> packed_texts(const StepShape& shape) {
+  const auto sequences = static_cast<std::size_t>(shape.sequences);
+  if (shape.text_lengths.empty()) return {sequences, {shape.sequence_length}};
+  for (const std::int64_t length : shape.text_lengths) {
+    if (length < 1 || length > shape.sequence_length) {
+      fail_input("a text of {} tokens in sequences of {}: use lengths from 1 to {}", length,
+                 shape.sequence_length, shape.sequence_length);
+    }
+  }
+  const auto rows = pack_best_fit(shape.text_lengths, shape.sequence_length);
+  std::vector<std::vector<std::int64_t>> texts(sequences);
+  for (std::size_t i = 0; i < sequences; ++i) {
+    const std::size_t row = rows.size() > sequences ? i * rows.size() / sequences : i % rows.size();
+    for (const std::int64_t text : rows[row]) {
+      texts[i].push_back(shape.text_lengths[static_cast<std::size_t>(text)]);
+    }
+  }
+  return texts;
+}
+
+std::int64_t text_tokens(const StepShape& shape) {
+  std::int64_t tokens = 0;
+  for (const auto& row : packed_texts(shape)) tokens += sum_of(row);
+  return tokens;
+}
+
 std::size_t BenchBatches::bytes(const StepShape& shape) {
+  // Ids, targets, positions, and at most as many segments.
   return static_cast<std::size_t>(shape.tokens()) * 16 +
          static_cast<std::size_t>(shape.micro_batches()) * (1 << 12);
 }
 
 BenchBatches::BenchBatches(Context& context, const StepShape& shape)
     : arena_(context.device, bytes(shape)) {
-  for (std::int64_t i = 0; i < shape.micro_batches(); ++i) add(context, shape);
+  const std::vector<Row> rows = packed_texts(shape);
+  const auto count = static_cast<std::size_t>(shape.micro_batch);
+  for (std::size_t i = 0; i < rows.size(); i += count) {
+    add(context, shape, std::span(rows).subspan(i, count));
+  }
 }
 
-void BenchBatches::add(Context& context, const StepShape& shape) {
-  std::vector<std::int32_t> positions, offsets;
-  for (std::int64_t i = 0; i <= shape.micro_batch; ++i) {
-    offsets.push_back(static_cast<std::int32_t>(i * shape.sequence_length));
-  }
-  for (std::int64_t i = 0; i < shape.micro_batch * shape.sequence_length; ++i) {
-    positions.push_back(static_cast<std::int32_t>(i % shape.sequence_length));
+void BenchBatches::add(Context& context, const StepShape& shape, std::span<const Row> rows) {
+  std::vector<std::int32_t> positions, offsets = {0}, targets = random_tokens(shape);
+  const auto add_segment = [&](std::int64_t length) {
+    for (std::int64_t i = 0; i < length; ++i) positions.push_back(static_cast<std::int32_t>(i));
+    offsets.push_back(static_cast<std::int32_t>(positions.size()));
+  };
+  for (const Row& row : rows) {
+    for (const std::int64_t length : row) add_segment(length);
+    const std::int64_t padding = shape.sequence_length - sum_of(row);
+    if (padding > 0) add_segment(padding);
+    std::fill_n(targets.begin() + std::ssize(positions) - padding, padding, -1);
   }
   MicroBatch batch;
   batch.ids = take(context, random_tokens(shape));
-  batch.targets = take(context, random_tokens(shape));
+  batch.targets = take(context, targets);
   batch.tokens.positions = take(context, positions);
   batch.tokens.segments = ops::describe_segments(take(context, offsets), offsets);
   batches_.push_back(batch);
@@ -64,6 +112,7 @@ Tensor BenchBatches::take(Context& context, const std::vector<std::int32_t>& val
 
 BenchSteps::BenchSteps(const StepShape& shape)
     : shape_(shape),
+      targets_(static_cast<double>(text_tokens(shape))),
       rank_(shape.model),
       learner_(learner_options(shape, rank_.groups)),
       batches_(learner_.context(), shape) {
@@ -74,7 +123,7 @@ BenchSteps::BenchSteps(const StepShape& shape)
 
 double BenchSteps::run(const std::function<void()>& before_update) {
   const auto start = Clock::now();
-  learner_.queue_gradients(batches_.get(), shape_.tokens());
+  learner_.queue_gradients(batches_.get(), targets_);
   if (before_update) before_update();
   learner_.update(1e-4, ++step_);
   synchronize(shape_.device, context().stream);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "learn/learner.h"
@@ -13,7 +14,7 @@
 namespace fathom::measure {
 
 // The micro-batches of a step, in memory of their own: random tokens that follow no
-// pattern, in whole sequences.
+// pattern, in whole sequences or in texts that the sequences are packed with.
 class BenchBatches {
  public:
   BenchBatches(Context& context, const StepShape& shape);
@@ -21,7 +22,9 @@ class BenchBatches {
   const std::vector<MicroBatch>& get() const { return batches_; }
 
  private:
-  void add(Context& context, const StepShape& shape);
+  using Row = std::vector<std::int64_t>;  // the lengths of a sequence's texts
+
+  void add(Context& context, const StepShape& shape, std::span<const Row> rows);
   std::vector<std::int32_t> random_tokens(const StepShape& shape);
   Tensor take(Context& context, const std::vector<std::int32_t>& values);
 
@@ -44,6 +47,7 @@ class BenchSteps {
 
  private:
   StepShape shape_;
+  double targets_;
   OneRank rank_;
   Learner learner_;
   BenchBatches batches_;

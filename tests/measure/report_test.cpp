@@ -62,6 +62,20 @@ std::vector<std::string> words(const std::string& text, const std::string& line_
 
 using testing::ElementsAre;
 
+TEST(BenchReport, CountsTheTextsOfPackedSequences) {
+  BenchResult r = result();
+  EXPECT_THAT(to_text(r), Not(HasSubstr("padding")));
+  r.shape.text_lengths = {300, 150};
+  const auto json = to_json(r);
+  EXPECT_EQ(json["tokens"], 4000);
+  EXPECT_EQ(json["text_tokens"], 8 * 450);
+  EXPECT_EQ(json["step"]["text_tokens_per_second"], 8 * 450 / 0.5);
+  const double flops = train_flops_per_token(r.shape.model, 300) * 300 +
+                       train_flops_per_token(r.shape.model, 150) * 150;
+  EXPECT_DOUBLE_EQ(json["step"]["flops"], 8 * flops);
+  EXPECT_THAT(to_text(r), HasSubstr("8000 tokens/s (7200 without padding)"));
+}
+
 TEST(BenchReport, ARowHasItsTimeItsRateAndItsCeiling) {
   const std::string text = to_text(result());
   // us a call, ms, share of the step, rate, share of the ceiling, ms above it

@@ -47,6 +47,44 @@ std::map<std::string, std::int64_t> calls_of(const StepTimes& times) {
   return calls;
 }
 
+// Rows of 32 by best fit: [20, 12], [19, 5, 3]. Three sequences of 7 texts repeat the first.
+TEST(MeasureSteps, TextsArePackedIntoSequences) {
+  StepShape shape = small_step();
+  EXPECT_EQ(text_tokens(shape), tokens);
+  shape.text_lengths = {5, 20, 3, 19, 12};
+  shape.sequences = 3;
+  using Rows = std::vector<std::vector<std::int64_t>>;
+  EXPECT_EQ(packed_texts(shape), (Rows{{20, 12}, {19, 5, 3}, {20, 12}}));
+  EXPECT_EQ(text_tokens(shape), 32 + 27 + 32);
+  shape.text_lengths = {32, 31, 30, 29};
+  shape.sequences = 2;
+  EXPECT_EQ(packed_texts(shape), (Rows{{32}, {30}})) << "evenly spread over the rows";
+  shape.text_lengths = {33};
+  EXPECT_THROW(packed_texts(shape), Error);
+  shape.text_lengths = {0};
+  EXPECT_THROW(packed_texts(shape), Error);
+}
+
+TEST(MeasureSteps, PackedTextsHaveSegmentsAndNoTargetsInPadding) {
+  StepShape shape = small_step();
+  shape.text_lengths = {20, 7};
+  shape.sequences = 2;
+  shape.micro_batch = 1;
+  Context context(cpu_device);
+  const BenchBatches batches(context, shape);
+  ASSERT_EQ(batches.get().size(), 2u);
+  const MicroBatch& batch = batches.get().back();
+  const auto ints = [](Tensor x) {
+    const auto* values = x.as<std::int32_t>();
+    return std::vector<std::int32_t>(values, values + x.elements());
+  };
+  EXPECT_EQ(ints(batch.tokens.segments.offsets), (std::vector<std::int32_t>{0, 20, 27, 32}));
+  EXPECT_EQ(ints(batch.tokens.positions).at(20), 0);
+  EXPECT_EQ(ints(batch.tokens.positions).at(26), 6);
+  const auto targets = ints(batch.targets);
+  for (std::size_t i = 0; i < targets.size(); ++i) EXPECT_EQ(targets[i] < 0, i >= 27) << i;
+}
+
 TEST(MeasureSteps, TheTableHoldsAllOfAStep) {
   const StepTimes times = measure(Recompute::none, {2, 0, true});
   EXPECT_EQ(times.steps.size(), 2u);
