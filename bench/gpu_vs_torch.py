@@ -7,7 +7,7 @@ moments, and bench/torch_train.py, which is PyTorch's torch.compile and
 scaled_dot_product_attention, with everything in bf16 and with f32 weights and states.
 Every measurement is a process of its own, in turns, on an otherwise idle card. A peer
 that runs out of memory is tried again with half the micro-batch, and at last with
-recomputation.
+recomputation. --text-lengths measures steps of fine-tuning, and rates without padding.
 
     bench/gpu_vs_torch.py [--python torch/bin/python] [--shapes 7b,1b,gqa3b,350m] [--turns 1]
 
@@ -58,15 +58,19 @@ def model_file(shape):
     return str(REPOSITORY / "configs" / "models" / (SHAPES[shape]["model"] + ".toml"))
 
 
+def lengths_of(options):
+    return ["--text-lengths", options.text_lengths] if options.text_lengths else []
+
+
 def measure_ours(options, shape):
     command = [options.fathom, "bench", "gpu", "--brief", "--json", "--model", model_file(shape),
                "--tokens-per-step", str(options.tokens), "--sequence-length", str(options.length),
-               "--heat", "8"] + options.fathom_options.split()
+               "--heat", "8"] + options.fathom_options.split() + lengths_of(options)
     output, fine = run(command, options.limit)
     if not fine:
         return None
     bench = json.loads(output)
-    return {"tokens": bench["step"]["tokens_per_second"],
+    return {"tokens": bench["step"]["text_tokens_per_second"],
             "tflops": bench["step"]["flops_per_second"] / 1e12,
             "how": f"{bench['micro_batch']} x {bench['sequence_length']}, {bench['recompute']}"}
 
@@ -90,6 +94,7 @@ def measure_peer(options, shape, mode):
                    "--sequences", str(micro_batch), "--length", str(options.length),
                    "--accumulate", str(sequences // micro_batch),
                    "--precision", PRECISIONS[mode]] + (["--recompute"] if recompute else [])
+        command += lengths_of(options)
         output, fine = run(command, options.limit, f"{WARM_STEPS}\n{SHAPES[shape]['steps']}\n")
         if fine:
             result = json.loads(output.splitlines()[-1])
@@ -110,6 +115,8 @@ def parse_arguments():
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=32768, help="a step")
     parser.add_argument("--length", type=int, default=4096, help="tokens of a sequence")
+    parser.add_argument("--text-lengths",
+                        help="file with a text's tokens on each line: fine-tuning on packed texts")
     parser.add_argument("--peer-micro-batch", type=int, default=0, help="0: this script's choice")
     parser.add_argument("--fathom-options", default="", help="more of `fathom bench gpu`")
     parser.add_argument("--limit", type=int, default=300, help="seconds of one measurement")

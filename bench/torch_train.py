@@ -14,6 +14,8 @@ What PyTorch offers is used: scaled_dot_product_attention, torch.compile of the 
 model, fused AdamW, clipping over lists, one product for q, k and v and one for gate
 and up. --precision says where numbers are kept: f32, everything in f32; autocast, f32
 weights, gradients and states with products in bf16; bf16, everything in bf16.
+--text-lengths FILE packs texts of these lengths into the sequences, as fine-tuning does, with
+flex_attention inside each text; rates then count the tokens of texts, not the padding.
 """
 
 import argparse
@@ -27,6 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.checkpoint import checkpoint
 
 # The fastest first; what a device or a dtype lacks is passed over.
@@ -43,13 +46,16 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, (self.heads + 2 * self.kv_heads) * self.head_dim, bias=False)
         self.output = nn.Linear(self.heads * self.head_dim, width, bias=False)
 
-    def forward(self, x, rotation):
+    def forward(self, x, rotation, mask):
         batch, length, _ = x.shape
         heads = self.qkv(x).view(batch, length, -1, self.head_dim).transpose(1, 2)
         q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
-        attended = functional.scaled_dot_product_attention(
-            rotate(q, rotation), rotate(k, rotation), v, is_causal=True,
-            enable_gqa=self.heads != self.kv_heads)
+        q, k, shared = rotate(q, rotation), rotate(k, rotation), self.heads != self.kv_heads
+        if mask is None:
+            attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True,
+                                                               enable_gqa=shared)
+        else:
+            attended = flex_attention(q, k, v, block_mask=mask, enable_gqa=shared)
         return self.output(attended.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -79,8 +85,8 @@ class Block(nn.Module):
         self.attention_norm, self.mlp_norm = nn.RMSNorm(width, epsilon), nn.RMSNorm(width, epsilon)
         self.attention, self.mlp = Attention(model), Mlp(model)
 
-    def forward(self, x, rotation):
-        x = x + self.attention(self.attention_norm(x), rotation)
+    def forward(self, x, rotation, mask):
+        x = x + self.attention(self.attention_norm(x), rotation, mask)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -94,11 +100,11 @@ class Llama(nn.Module):
         self.norm = nn.RMSNorm(width, model["rms_norm_eps"])
         self.head = nn.Linear(width, model["vocab_size"], bias=False)
 
-    def forward(self, ids, targets, rotation):
+    def forward(self, ids, targets, rotation, mask):
         x = self.embedding(ids)
         for block in self.blocks:
-            x = checkpoint(block, x, rotation, use_reentrant=False) if self.recompute \
-                else block(x, rotation)
+            x = checkpoint(block, x, rotation, mask, use_reentrant=False) if self.recompute \
+                else block(x, rotation, mask)
         logits = self.head(self.norm(x))
         return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
@@ -117,6 +123,52 @@ def read_model(text):
     return {**model, **{key: model.get(key) or value for key, value in derived.items()}}
 
 
+def packed_texts(lengths, capacity, sequences):
+    """The lengths of the texts of so many sequences: best fit decreasing, and of its rows as many
+    as are asked for, evenly spread. As `fathom bench --text-lengths`."""
+    rows, room = [], []
+    for length in sorted(lengths, reverse=True):
+        fits = [i for i, left in enumerate(room) if left >= length]
+        if fits:
+            row = min(fits, key=lambda i: (room[i], -i))
+        else:
+            row = len(rows)
+            rows.append([])
+            room.append(capacity)
+        rows[row].append(length)
+        room[row] -= length
+    return [rows[i * len(rows) // sequences if len(rows) > sequences else i % len(rows)]
+            for i in range(sequences)]
+
+
+class Texts:
+    """What a step's micro-batches are made of where texts are packed into sequences."""
+
+    def __init__(self, options, rotation):
+        with open(options.text_lengths) as file:
+            lengths = [int(line) for line in file]
+        rows = packed_texts(lengths, options.length, options.sequences * options.accumulate)
+        self.tokens = sum(map(sum, rows))
+        self.micro_batches = [self.micro_batch(options, rows[i:i + options.sequences], rotation)
+                              for i in range(0, len(rows), options.sequences)]
+
+    @staticmethod
+    def micro_batch(options, rows, rotation):
+        """Rotation, attention mask, and where there is no padding."""
+        segments = [row + [options.length - sum(row)] for row in rows]
+        positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in segments])
+        texts = torch.stack([torch.repeat_interleave(torch.tensor(row)) for row in segments])
+        positions, texts = positions.to(options.device), texts.to(options.device)
+
+        def inside(b, _, q, k):
+            return (q >= k) & (texts[b, q] == texts[b, k])
+
+        mask = create_block_mask(inside, len(rows), None, options.length, options.length,
+                                 device=options.device)
+        counted = texts < torch.tensor([[len(row)] for row in rows], device=options.device)
+        return [part[positions].unsqueeze(1) for part in rotation], mask, counted
+
+
 class Training:
     def __init__(self, options, model):
         torch.manual_seed(1)
@@ -131,6 +183,7 @@ class Training:
         self.loss_of = torch.compile(self.llama) if options.compile else self.llama
         self.optimizer = torch.optim.AdamW(self.llama.parameters(), lr=1e-4, betas=(0.9, 0.95),
                                            weight_decay=0.1, fused=True)
+        self.texts = Texts(options, self.rotation) if options.text_lengths else None
 
     def rotation_of(self, dtype):
         half = self.model["head_dim"] // 2
@@ -140,11 +193,15 @@ class Training:
 
     def step(self):
         options = self.options
-        for _ in range(options.accumulate):
+        for i in range(options.accumulate):
             ids = torch.randint(self.model["vocab_size"], (options.sequences, options.length + 1),
                                 device=options.device)
+            rotation, mask, targets = self.rotation, None, ids[:, 1:]
+            if self.texts:
+                rotation, mask, counted = self.texts.micro_batches[i]
+                targets = targets.masked_fill(~counted, -100)
             with torch.autocast(options.device, torch.bfloat16, options.precision == "autocast"):
-                loss = self.loss_of(ids[:, :-1], ids[:, 1:], self.rotation)
+                loss = self.loss_of(ids[:, :-1], targets, rotation, mask)
             (loss / options.accumulate).backward()
         nn.utils.clip_grad_norm_(self.llama.parameters(), 1.0, foreach=True)
         self.optimizer.step()
@@ -160,11 +217,12 @@ class Training:
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - start)
         options = self.options
-        return (options.accumulate * options.sequences * options.length /
-                statistics.median(seconds))
+        tokens = self.texts.tokens if self.texts else \
+            options.accumulate * options.sequences * options.length
+        return tokens / statistics.median(seconds)
 
     def flops_per_token(self):
-        """As Fathom counts: 6 a matrix weight, and causal attention."""
+        """As Fathom counts: 6 a matrix weight, and causal attention (over whole sequences)."""
         products = sum(p.numel() for p in self.llama.parameters() if p.dim() == 2)
         products -= self.llama.embedding.weight.numel()
         attention = self.model["num_layers"] * self.model["num_heads"] * self.model["head_dim"]
@@ -181,6 +239,7 @@ def parse_arguments():
     parser.add_argument("--length", type=int, default=512, help="tokens of a sequence")
     parser.add_argument("--precision", choices=("f32", "autocast", "bf16"), default="autocast")
     parser.add_argument("--recompute", action="store_true", help="activations, block by block")
+    parser.add_argument("--text-lengths", help="file with a text's tokens on each line")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: PyTorch's choice")
     return parser.parse_args()
