@@ -102,10 +102,10 @@ void check_cache(const Check& check, const Tensor& k_cache, const Tensor& v_cach
 
 Segments describe_segments(Tensor offsets, std::span<const std::int32_t> values) {
   Segments segments{offsets};
-  bool uniform = values.size() > 1;
+  bool uniform = true;
   for (std::size_t i = 1; i < values.size(); ++i) {
     const std::int64_t length = values[i] - values[i - 1];
-    uniform = uniform && length > 0 && length == values[1] - values[0];
+    uniform = uniform && length == values[1] - values[0];
     segments.max_length = std::max(segments.max_length, length);
   }
   if (uniform) segments.uniform_length = segments.max_length;

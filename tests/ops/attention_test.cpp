@@ -379,8 +379,18 @@ TEST_F(AttentionErrors, RefuseSegmentsThatDoNotFitTheRows) {
   offsets[2] = 5;
   run.segments.uniform_length = 3;
   expect_error([&] { run.forward(); }, "uniform_length times the number of segments must be");
+  run.segments.uniform_length = 0;
+  offsets[0] = 1;
+  expect_error([&] { run.forward(); }, "offsets must go from 0 to the number of rows of q");
+  offsets[0] = 0;
   run.segments.offsets.dtype = DType::f32;
   expect_error([&] { run.forward(); }, "offsets must be i32");
+}
+
+TEST_F(AttentionErrors, RefuseASegmentThatIsNotOfTheUniformLength) {
+  AttentionRun unequal{cpu_device, DType::f32, {{2, 1, 8}, {3, 1}}};
+  unequal.segments.uniform_length = 2;
+  expect_error([&] { unequal.forward(); }, "a segment is not uniform_length long");
 }
 
 TEST_F(AttentionErrors, RefuseMixedTypesAndDevices) {

@@ -200,5 +200,20 @@ TEST(MasterWeight, SplitsAndJoinsTensors) {
   for (const std::size_t i : {0u, 2u, 3u, 5u}) EXPECT_EQ(back[i], master[i]);
 }
 
+TEST(MasterWeight, SplitsAndJoinsNothingBehindTheTensors) {
+  constexpr std::int64_t n = 3;
+  std::vector<float> master(n + 1, 1.5f), back(n + 1, 7.0f);
+  std::vector<bfloat16> weight(n + 1, bfloat16(7.0f));
+  std::vector<std::uint16_t> remainder(n + 1, 7);
+  const auto view = [](auto& values, DType dtype) { return Tensor(values.data(), dtype, {n}); };
+  split_master_weights(view(master, DType::f32), view(weight, DType::bf16),
+                       view(remainder, DType::u16));
+  join_master_weights(view(weight, DType::bf16), view(remainder, DType::u16),
+                      view(back, DType::f32));
+  EXPECT_EQ(static_cast<float>(weight[n]), 7.0f);
+  EXPECT_EQ(remainder[n], 7);
+  EXPECT_EQ(back, (std::vector<float>{1.5f, 1.5f, 1.5f, 7.0f}));
+}
+
 }  // namespace
 }  // namespace fathom::ops

@@ -245,6 +245,10 @@ TEST_F(PagedAttentionErrors, RefuseNumbersThatDoNotFitTheCache) {
   const std::int32_t page = run.block_table[1];
   run.block_table[1] = static_cast<std::int32_t>(run.num_pages);
   expect_error("block_table names a page outside the cache");
+  run.block_table[1] = -1;
+  expect_error("block_table names a page outside the cache");
+  run.block_table[1] = 0;
+  EXPECT_NO_THROW(run.attend());
   run.block_table[1] = page;
   run.shape.contexts[0] = 1;
   expect_error("a sequence has more queries than its context has tokens");
@@ -259,6 +263,8 @@ TEST_F(PagedAttentionErrors, RefuseNumbersThatDoNotFitTheCache) {
   run.paged.max_queries = 9;
   expect_error("query_offsets must ascend");
   run.query_offsets[2] = 4;
+  expect_error("query_offsets must go from 0 to the number of rows of q");
+  run.query_offsets = {1, 2, 5};
   expect_error("query_offsets must go from 0 to the number of rows of q");
 }
 
