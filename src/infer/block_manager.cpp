@@ -7,7 +7,6 @@ namespace fathom::infer {
 BlockManager::BlockManager(std::int64_t pages, std::int64_t page_size)
     : page_size_(page_size), taken_(static_cast<std::size_t>(pages), false) {
   require(pages > 0 && page_size > 0, "a KV cache of {} pages of {} tokens", pages, page_size);
-  free_.reserve(static_cast<std::size_t>(pages));
   for (std::int64_t page = pages; page-- > 0;) free_.push_back(static_cast<std::int32_t>(page));
 }
 

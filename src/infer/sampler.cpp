@@ -75,8 +75,7 @@ void TokenSampler::keep_top_k(std::int64_t k) {
 // Softmax over the candidates, in their order. Differences are divided by the temperature,
 // not logits, so that none overflows however low it is.
 void TokenSampler::set_probabilities(double temperature) {
-  float highest = candidates_.front().logit;
-  for (const Candidate& c : candidates_) highest = std::max(highest, c.logit);
+  const float highest = std::ranges::max(candidates_, {}, &Candidate::logit).logit;
   require(std::isfinite(highest), "a logit is infinite: the model's weights are damaged");
   double sum = 0;
   for (Candidate& c : candidates_) {
@@ -89,10 +88,8 @@ void TokenSampler::set_probabilities(double temperature) {
 // first. All candidates below (1 - p) / n together weigh less than 1 - p, so none of them
 // is kept, and only the others are sorted.
 void TokenSampler::keep_top_p(double p) {
-  if (p < 1) {
-    const double negligible = (1 - p) / static_cast<double>(candidates_.size());
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < negligible; });
-  }
+  const double negligible = (1 - p) / static_cast<double>(candidates_.size());
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < negligible; });
   std::sort(candidates_.begin(), candidates_.end(), likelier);
   if (p >= 1) return;
   double before = 0;

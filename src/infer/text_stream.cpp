@@ -12,7 +12,8 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 std::size_t StopMatcher::open_end() const {
   std::size_t longest = 0;
   for (const std::string& stop : stops_) {
-    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > longest; --n) {
+    // push() has found no whole stop, so n stays below its size.
+    for (std::size_t n = std::min(stop.size(), held_.size()); n > longest; --n) {
       if (held_.ends_with(std::string_view(stop).substr(0, n))) longest = n;
     }
   }

@@ -41,6 +41,23 @@ TEST(BlockManager, RefusesToFreeAPageTwice) {
               testing::ThrowsMessage<Error>(testing::HasSubstr("is not in use")));
 }
 
+TEST(BlockManager, RefusesToFreeAPageThatWasNeverGiven) {
+  BlockManager blocks(2, 4);
+  for (const std::int32_t page : {0, 1, 2, -1}) {
+    BlockTable strange{page};
+    EXPECT_THAT([&] { blocks.release(strange); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("is not in use")))
+        << page;
+  }
+  EXPECT_EQ(blocks.free_pages(), 2);
+}
+
+TEST(BlockManager, NeedsPagesOfTokens) {
+  for (const auto& [pages, page_size] : {std::pair(0, 4), {4, 0}, {4, -1}}) {
+    EXPECT_THROW(BlockManager(pages, page_size), Error) << pages << " of " << page_size;
+  }
+}
+
 // Random growth and release: no page in two tables, none lost.
 TEST(BlockManager, NeverSharesOrLosesAPage) {
   std::mt19937 random(7);

@@ -187,7 +187,32 @@ TEST(Engine, SaysWhatIsWrongWithARequest) {
               testing::HasSubstr("token 97 is outside the model's vocabulary of 97"));
   EXPECT_THAT(message(request_of({1}, 0)), testing::HasSubstr("max_tokens is 0"));
   EXPECT_THAT(message(request_of({1}, 4, -1)), testing::HasSubstr("temperature is -1"));
+  EXPECT_THAT(message(request_of({-1}, 4)), testing::HasSubstr("token -1 is outside"));
+  const std::int64_t most = EngineOptions().max_log_probabilities;
+  const auto with_log_probabilities = [&](std::int64_t count) {
+    Request request = request_of({1}, 4);
+    request.log_probabilities = count;
+    return message(std::move(request));
+  };
+  EXPECT_THAT(with_log_probabilities(-1), testing::HasSubstr("log_probabilities is -1: use 0 to"));
+  EXPECT_THAT(with_log_probabilities(most + 1), testing::HasSubstr("log_probabilities is"));
   EXPECT_TRUE(engine.idle());
+  EXPECT_EQ(with_log_probabilities(0), "accepted");
+  EXPECT_EQ(with_log_probabilities(most), "accepted");
+  EXPECT_EQ(message(request_of({0, 96}, 1)), "accepted");
+  EXPECT_EQ(message(request_of(prompt_of(31, 0), 4)), "accepted");
+}
+
+// Two pages of four tokens; the last token that is drawn is never read.
+TEST(Engine, TakesARequestThatJustFitsTheCache) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, small_options(model, 2, 4, {1, 8}));
+  engine.submit(request_of(prompt_of(3, 0), 6));
+  EXPECT_THAT([&] { engine.submit(request_of(prompt_of(3, 0), 7)); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr(
+                  "the prompt's 3 tokens and up to 7 new ones need a KV cache of 9 tokens, and it "
+                  "has room for 8")));
+  EXPECT_EQ(run(engine).at(0).tokens.size(), 6u);
 }
 
 TEST(Engine, RefusesOptionsItCannotServe) {
@@ -210,6 +235,21 @@ TEST(Engine, RefusesOptionsItCannotServe) {
   EXPECT_THAT(message(9, {4, huge}, 32), testing::HasSubstr("tokens a step: use at most"));
   EXPECT_THAT(message(9, {4, 16}, 1), testing::HasSubstr("an engine for sequences of 1 tokens"));
   EXPECT_EQ(message(9, {4, 16}, huge), "accepted");  // the context is the longest
+  EXPECT_EQ(message(9, {4, 16}, 2), "accepted");
+  EXPECT_EQ(message(1, {1, 1}, 32), "accepted");
+}
+
+TEST(Engine, RefusesTokensAndPagesThatAreNone) {
+  TinyModel model;
+  EngineOptions options = small_options(model, 9, 4, {4, 16});
+  for (const std::int32_t id : {-1, 97}) {
+    options.masked_tokens = {id};
+    EXPECT_THROW(Engine(model.stage, model.context, options), Error) << id;
+  }
+  options.masked_tokens = {0, 96};
+  EXPECT_NO_THROW(Engine(model.stage, model.context, options));
+  options.page_size = 0;
+  EXPECT_THROW(Engine(model.stage, model.context, options), Error);
 }
 
 TEST(Engine, TakesAsMuchCacheAsAllSequencesNeed) {

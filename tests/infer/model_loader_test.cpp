@@ -31,9 +31,10 @@ class LoadModel : public testing::Test {
     options.eos_tokens = std::move(eos_tokens);
     save_model(path, model_.config, weights_of(model_.parameters, model_.context), options);
   }
-  void save_checkpoint(const std::string& path) {
-    std::vector<CheckpointTensor> tensors;
-    for (const Parameter& p : model_.parameters.all()) {
+  void save_checkpoint(const std::string& path) { save_checkpoint(path, model_, {}); }
+  void save_checkpoint(const std::string& path, const TinyModel& model,
+                       std::vector<CheckpointTensor> tensors) {
+    for (const Parameter& p : model.parameters.all()) {
       tensors.push_back(CheckpointTensor::whole(StateKind::weight, p.spec.name, p.weight));
     }
     TrainingState state;
@@ -135,8 +136,34 @@ TEST_F(LoadModel, ReadsTheWeightsInTheTypeAskedFor) {
   }
 }
 
+// Beside weights in bf16 a checkpoint holds moments in f32.
+TEST_F(LoadModel, HasTheTypeOfACheckpointsWeights) {
+  TinyModel model(test::tiny_config(258), DType::bf16);
+  std::vector<float> moment(258 * 32);
+  const Tensor values(moment.data(), DType::f32, {258, 32});
+  std::vector<CheckpointTensor> moments;
+  for (const StateKind kind : {StateKind::first_moment, StateKind::second_moment}) {
+    moments.push_back(CheckpointTensor::whole(kind, "embedding.weight", values));
+  }
+  save_checkpoint(dir_ / "checkpoint", model, std::move(moments));
+  write_tokenizer(dir_ / "checkpoint", "</s>");
+  EXPECT_EQ(load_model(dir_ / "checkpoint", {}, model_.context).stage->dtype(), DType::bf16);
+}
+
+TEST_F(LoadModel, RefusesACheckpointThatHoldsMoreThanItsModel) {
+  float value = 1;
+  save_checkpoint(dir_ / "checkpoint", model_,
+                  {CheckpointTensor::whole(StateKind::weight, "strange.weight",
+                                           Tensor(&value, DType::f32, {1}))});
+  write_tokenizer(dir_ / "checkpoint", "</s>");
+  EXPECT_THAT(found(dir_ / "checkpoint"),
+              HasSubstr("holds 'strange.weight', which its model has not"));
+}
+
 TEST_F(LoadModel, RefusesATokenizerWithMoreTokensThanTheModel) {
   save_hugging_face(dir_ / "model");
+  test::write_file(dir_ / "model/tokenizer.json", byte_tokenizer({"<a>", "<b>"}));
+  EXPECT_EQ(found(dir_ / "model"), "<a>") << "258 tokens of 258";
   test::write_file(dir_ / "model/tokenizer.json", byte_tokenizer({"<a>", "<b>", "<c>"}));
   EXPECT_THAT(found(dir_ / "model"), HasSubstr("the tokenizer has 259 tokens and the model 258"));
   EXPECT_THAT(found(dir_ / "nothing"), HasSubstr("there is no such file or directory"));

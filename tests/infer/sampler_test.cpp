@@ -279,6 +279,29 @@ TEST(TokenSampler, NamesTheOptionThatIsOutOfRange) {
   EXPECT_THAT(message([](O& o) { o.min_p = 1.5; }), testing::StartsWith("min_p is 1.5"));
   EXPECT_THAT(message([](O& o) { o.repetition_penalty = 0; }),
               testing::StartsWith("repetition_penalty is 0"));
+  EXPECT_THAT(message([](O& o) { o.top_p = 1.01; }), testing::StartsWith("top_p is 1.01"));
+  EXPECT_THAT(message([](O& o) { o.top_p = NAN; }), testing::StartsWith("top_p is nan"));
+  EXPECT_THAT(message([](O& o) { o.min_p = -0.01; }), testing::StartsWith("min_p is -0.01"));
+  EXPECT_THAT(message([](O& o) { o.repetition_penalty = NAN; }),
+              testing::StartsWith("repetition_penalty is nan"));
+  EXPECT_EQ(message([](O& o) { o.temperature = 0, o.top_k = 0, o.top_p = 1, o.min_p = 1; }), "");
+  EXPECT_EQ(message([](O& o) { o.top_k = 1, o.top_p = 1e-9, o.min_p = 0; }), "");
+}
+
+// The likeliest has all of the probability that a double holds; the others stay in the choice.
+TEST(TokenSampler, TopPOfOneDropsNothing) {
+  TokenSampler sampler;
+  SamplingOptions options;
+  options.top_k = 2;
+  const std::vector<float> logits{-60, 0, -50};
+  EXPECT_THAT(tokens_of(sampler.distribution(logits, {}, options)), ElementsAre(1, 2));
+}
+
+TEST(TokenSampler, RefusesALogitThatIsInfinite) {
+  TokenSampler sampler;
+  const std::vector<float> logits{1, std::numeric_limits<float>::infinity()};
+  EXPECT_THAT([&] { sampler.distribution(logits, {}, {}); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("a logit is infinite")));
 }
 
 }  // namespace

@@ -161,6 +161,19 @@ TEST(Scheduler, CancelsWaitingAndRunning) {
   EXPECT_TRUE(scheduler.schedule().empty());
 }
 
+TEST(Scheduler, CancelsTheSequenceOfTheNumberAlone) {
+  Scheduler scheduler(8, 4, {2, 8});
+  for (const SequenceId id : {0u, 1u, 2u, 3u}) scheduler.add(make_sequence(id, 4, 4));
+  run_step(scheduler, scheduler.schedule());
+  EXPECT_TRUE(scheduler.cancel(1));
+  EXPECT_TRUE(scheduler.cancel(3));
+  EXPECT_FALSE(scheduler.cancel(9));
+  const auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].sequence->id, 0u);
+  EXPECT_EQ(chunks[1].sequence->id, 2u);
+}
+
 TEST(Scheduler, RefusesWhatCanNeverRun) {
   Scheduler scheduler(2, 4, {1, 8});
   EXPECT_THAT([&] { scheduler.add(make_sequence(3, 4, 6)); },
@@ -168,7 +181,10 @@ TEST(Scheduler, RefusesWhatCanNeverRun) {
   scheduler.add(make_sequence(3, 4, 5));  // its ninth token is never read
   EXPECT_THAT([&] { scheduler.add(make_sequence(4, 0, 5)); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("has no tokens")));
-  EXPECT_THROW(Scheduler(2, 4, {4, 2}), Error);
+  EXPECT_THROW(Scheduler(2, 4, {4, 3}), Error);
+  EXPECT_THROW(Scheduler(2, 4, {0, 8}), Error);
+  EXPECT_THROW(Scheduler(2, 4, {0, 0}), Error);
+  EXPECT_NO_THROW(Scheduler(2, 4, {4, 4}));
 }
 
 // Random loads on small caches: within every step's limits, no page shared, each
