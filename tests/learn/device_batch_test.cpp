@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+
 #include "core/error.h"
 #include "ops/elementwise.h"
 
@@ -85,6 +87,31 @@ TEST_P(DeviceBatchTest, AllOfABatchArrives) {
     EXPECT_EQ(offsets, host.cu_seqlens);
     EXPECT_EQ(batch.tokens.segments.uniform_length, length);
   }
+}
+
+// A segment a token, and a weight for each: the most that a batch of so many tokens takes.
+TEST_P(DeviceBatchTest, HasRoomForASegmentAToken) {
+  Batch host = batch_of(1, tokens);
+  host.cu_seqlens.clear();
+  for (std::int32_t i = 0; i <= tokens; ++i) host.cu_seqlens.push_back(i);
+  for (int i = 0; i < tokens; ++i) host.loss_weights.push_back(float(i));
+  const MicroBatch batch = memory_.upload(context_, host);
+  std::vector<std::int32_t> offsets, bits;
+  read(batch.tokens.segments.offsets, offsets);
+  read(batch.loss_weights, bits);
+  synchronize(GetParam(), context_.stream);
+  EXPECT_EQ(offsets, host.cu_seqlens);
+  EXPECT_EQ(batch.loss_weights.dtype, DType::f32);
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<float>(bits[i]), host.loss_weights[i]);
+  }
+  EXPECT_EQ(bits.size(), std::size_t(tokens));
+}
+
+// Ids, targets, weights and positions, segments and one offset more; on a GPU twice.
+TEST(DeviceBatchBytes, AreFiveNumbersATokenAndOneMore) {
+  EXPECT_EQ(DeviceBatch::bytes(cpu_device, 64), 4u * (5 * 64 + 1));
+  EXPECT_EQ(DeviceBatch::bytes({DeviceType::cuda, 0}, 64), 2u * 4 * (5 * 64 + 1));
 }
 
 TEST_P(DeviceBatchTest, ABatchThatWasNotPlannedIsRefused) {

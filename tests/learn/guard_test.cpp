@@ -155,6 +155,11 @@ TEST(SpikeGuard, ErrorsNameTheKey) {
   EXPECT_THAT(message([](auto& c) { c.window = 1; }), HasSubstr("guard.window is 1"));
   EXPECT_THAT(message([](auto& c) { c.warmup = 0; }), HasSubstr("guard.warmup is 0"));
   EXPECT_THAT(message([](auto& c) { c.max_consecutive = 0; }), HasSubstr("guard.max_consecutive"));
+  EXPECT_THAT(message([](auto& c) { c.sigma = NAN; }), HasSubstr("guard.sigma is nan"));
+  const auto least = [](auto& c) {
+    c.sigma = 1e-9, c.window = 2, c.warmup = c.max_consecutive = 1;
+  };
+  EXPECT_EQ(message(least), "no error");
 }
 
 }  // namespace

@@ -104,6 +104,22 @@ TEST(Schedule, ErrorsNameTheKey) {
               HasSubstr("schedule.milestones has 2 entries and schedule.factors 1"));
   EXPECT_THAT(message([](auto& c) { c.milestones = {0.9, 0.8}; }), HasSubstr("ascending"));
   EXPECT_THAT(message([](auto& c) { c.factors = {0.5, 7}; }), HasSubstr("schedule.factors"));
+  EXPECT_THAT(message([](auto& c) { c.factors = {-0.1, 1}; }), HasSubstr("schedule.factors"));
+  EXPECT_THAT(message([](auto& c) { c.milestones = {-0.1, 0.9}; }), HasSubstr("ascending"));
+  EXPECT_THAT(message([](auto& c) { c.milestones = {0.8, 1.1}; }), HasSubstr("ascending"));
+  EXPECT_THAT(message([](auto& c) { c.max_warmup = -0.1; }), HasSubstr("schedule.max_warmup"));
+  EXPECT_THAT(message([](auto& c) { c.max_warmup = NAN; }), HasSubstr("schedule.max_warmup"));
+  EXPECT_THAT(message([](auto& c) { c.final_factor = 1.1; }), HasSubstr("schedule.final_factor"));
+}
+
+TEST(Schedule, TakesTheFirstAndTheLastOfWhatIsAllowed) {
+  ScheduleConfig config;
+  config.warmup_steps = 0;
+  for (const double bound : {0.0, 1.0}) {
+    config.max_warmup = config.final_factor = bound;
+    config.milestones = config.factors = {bound, bound};
+    EXPECT_NO_THROW(check(config)) << bound;
+  }
 }
 
 }  // namespace
