@@ -163,8 +163,8 @@ void initialize(Context& context, const Parameter& parameter, const TensorShard&
   for (const ShardBox& box : shard_boxes(parameter.spec, shard)) {
     const bool rows = parameter.spec.split_dim == 0;
     const Tensor part = rows ? parameter.weight.slice(box.local, box.shape[0]) : parameter.weight;
-    initialize_part(context, parameter.spec, init_std, seed, box.offset.front(),
-                    box.offset.back() * (box.offset.size() > 1), part);
+    initialize_part(context, parameter.spec, init_std, seed, box.offset.front(), box.offset.back(),
+                    part);
   }
 }
 

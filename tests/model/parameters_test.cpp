@@ -5,6 +5,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/shard.h"
+#include "parallel/small_model.h"
 
 namespace fathom {
 namespace {
@@ -137,6 +139,78 @@ TEST(ParameterStore, InitialWeightsDependOnNameAndSeedAlone) {
   fill(b, 2);
   EXPECT_NE(row(a, "head.weight"), row(b, "head.weight"));
   EXPECT_THROW(a.at("nothing"), Error);
+}
+
+// Of row- and column-parallel matrices, and of key heads that ranks share.
+TEST(ParameterStore, AShardsInitialWeightsAreItsPartOfTheWhole) {
+  const ModelConfig c = test::small_model(1, 2, 50);
+  Context context(cpu_device);
+  for (const ParameterSpec& spec : parameter_table(c)) {
+    std::vector<float> whole(static_cast<std::size_t>(spec.shape.elements()));
+    initialize(context, spec, 0.2, 7, Tensor(whole.data(), DType::f32, spec.shape));
+    for (const int ranks : {1, 2, 4, 8}) {
+      for (int rank = 0; rank < ranks; ++rank) {
+        const TensorShard shard{rank, ranks};
+        ParameterStore store({spec}, DType::f32, Gradients::none, cpu_device, shard);
+        const Parameter& parameter = store.all().front();
+        initialize(context, parameter, shard, 0.2, 7);
+        for (const ShardBox& box : shard_boxes(spec, shard)) {
+          const std::int64_t columns = box.shape[-1], rows = box.shape.elements() / columns;
+          const std::int64_t row = spec.shape.rank() > 1 ? box.offset[0] : 0;
+          for (std::int64_t r = 0; r < rows; ++r) {
+            const float* mine = parameter.weight.as<float>() + (box.local + r) * columns;
+            const auto expected = whole.begin() + (row + r) * spec.shape[-1] + box.offset.back();
+            EXPECT_TRUE(std::equal(mine, mine + columns, expected))
+                << spec.name << " row " << r << " of rank " << rank << " of " << ranks;
+          }
+        }
+      }
+    }
+  }
+}
+
+ParameterSpec spec_of(std::string name, Shape shape, bool product) {
+  ParameterSpec spec;
+  spec.name = std::move(name);
+  spec.shape = shape;
+  spec.parts = {{spec.name, shape[0]}};
+  spec.gradient_is_product = product;
+  return spec;
+}
+
+// 16 elements take 128 places and 150 take 256; two or four ranks share 512, three 384.
+TEST(ParameterStore, PadsEachParameterAndTheWhole) {
+  const std::vector<ParameterSpec> specs{spec_of("small", {16}, false),
+                                         spec_of("large", {3, 50}, true)};
+  for (const auto& [ranks, elements] : {std::pair(1, 384u), {2, 512u}, {3, 384u}, {4, 512u}}) {
+    ParameterStore store(specs, DType::bf16, Gradients::f32, cpu_device, {}, ranks);
+    EXPECT_EQ(store.flat_elements(), elements) << ranks;
+    EXPECT_EQ(store.weight_bytes(), elements * 2);
+    EXPECT_EQ(store.gradient_bytes(), elements * 4);
+    EXPECT_EQ(store.at("small").first, 0);
+    EXPECT_EQ(store.at("large").first, 128);
+    EXPECT_EQ(store.at("large").weight.data,
+              static_cast<std::byte*>(store.flat_weights().data) + 128 * 2);
+    EXPECT_EQ(store.at("large").gradient.data,
+              static_cast<std::byte*>(store.flat_gradients().data) + 128 * 4);
+  }
+  EXPECT_EQ(ParameterStore(specs, DType::f32, Gradients::none, cpu_device).gradient_bytes(), 0u);
+}
+
+// The first product of a step overwrites what is stale; all other gradients are sums from zero.
+TEST(ParameterStore, BeginsGradientsAtZeroOrStale) {
+  const std::vector<ParameterSpec> specs{spec_of("sum", {2, 3}, false),
+                                         spec_of("product", {2, 3}, true)};
+  Context context(cpu_device);
+  ParameterStore store(specs, DType::f32, Gradients::f32, cpu_device);
+  for (Parameter& p : store.all()) std::fill_n(p.gradient.as<float>(), 6, 5.0f);
+  store.begin_gradients(context);
+  EXPECT_FALSE(store.at("sum").gradient_is_stale);
+  EXPECT_TRUE(store.at("product").gradient_is_stale);
+  EXPECT_EQ(store.at("sum").gradient.as<float>()[5], 0);
+  EXPECT_EQ(store.at("product").gradient.as<float>()[5], 5);
+  ParameterStore none(specs, DType::f32, Gradients::none, cpu_device);
+  EXPECT_NO_THROW(none.begin_gradients(context));
 }
 
 }  // namespace
