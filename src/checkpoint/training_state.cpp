@@ -103,10 +103,11 @@ void parse_unnamed(const JsonObject& json, TrainingState& state) {
 std::string state_text(const TrainingState& state) {
   return fmt::format(
       "{{\n\"step\": {},\n\"tokens\": {},\n{}{}\"seed\": {},\n\"elapsed_seconds\": {},\n"
-      "\"tokenizer_hash\": {},\n\"config_toml\": {}\n}}\n",
+      "\"tokenizer_hash\": {},\n\"objective\": {},\n\"config_toml\": {}\n}}\n",
       state.step, state.tokens, state.data ? data_text(*state.data) : "",
       state.guard ? guard_text(*state.guard) : "", state.seed, exact(state.elapsed_seconds),
-      json_quoted(state.tokenizer_hash), json_quoted(state.config_toml));
+      json_quoted(state.tokenizer_hash), json_quoted(state.objective),
+      json_quoted(state.config_toml));
 }
 
 TrainingState parse_state(std::string_view text, const std::string& source) {
@@ -118,6 +119,7 @@ TrainingState parse_state(std::string_view text, const std::string& source) {
   state.elapsed_seconds = exact_number(json, "elapsed_seconds");
   state.tokenizer_hash = json.text("tokenizer_hash");
   state.config_toml = json.text("config_toml");
+  if (json.has("objective")) state.objective = json.text("objective");
   if (json.has("data_position")) {
     parse_unnamed(json, state);
   } else {

@@ -42,6 +42,8 @@ struct TrainingState {
   double elapsed_seconds = 0;  // trained so far, over all processes
   std::string config_toml;     // the run's resolved config; has a [model] table
   std::string tokenizer_hash;  // of the tokenizer that the shards were made with
+  // Objective::name() of the run; checkpoints that do not name it are of this one.
+  std::string objective = "next_token";
   // Absent in a checkpoint of weights alone, which no run can resume (`fathom convert`).
   std::optional<DataState> data;
   std::optional<GuardState> guard;

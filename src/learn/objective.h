@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,11 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
+  // Checkpoints keep it: a run of another objective does not go on from them.
+  virtual std::string_view name() const = 0;
+  // Whether prepare() sets loss_weights.
+  virtual bool sets_weights() const { return false; }
+
   // Called before each step with this replica's micro-batches, as the source gave them. It may
   // set their loss_weights, and nothing else of them. All ranks of a replica must do the same.
   virtual StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) = 0;
@@ -60,6 +66,10 @@ class Objective {
 // The mean of −log p over all targets of the step.
 class NextTokenPrediction final : public Objective {
  public:
+  // Checkpoints without a name are of this objective.
+  static constexpr std::string_view objective_name = "next_token";
+
+  std::string_view name() const override { return objective_name; }
   StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override;
 };
 

@@ -19,7 +19,7 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
   options.micro_tokens = plan.micro_tokens;
   options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
   options.sequence_length = plan.config.train.sequence_length;
-  options.uniform_segments = !plan.config.data.attention_within_documents;
+  options.uniform_segments = plan.uniform_segments;
   options.logit_rows = plan.sample_rows();
   options.determinism =
       plan.config.deterministic ? Determinism::reproducible : Determinism::fastest;

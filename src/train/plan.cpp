@@ -148,9 +148,10 @@ DType choose_dtype(DTypeChoice precision, Device device) {
   return precision == DTypeChoice::bf16 ? DType::bf16 : DType::f32;
 }
 
-DataFacts facts_of(const PreparedData& data) {
+DataFacts facts_of(const PreparedData& data, const DataConfig& config) {
   DataFacts facts;
   facts.vocab_size = data.vocab_size;
+  facts.uniform_segments = !config.attention_within_documents;
   for (const PreparedSource& source : data.sources) {
     facts.train_tokens += source.train.counts().tokens;
   }
@@ -189,6 +190,8 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   plan.tokens_per_step = loop.global_batch * loop.sequence_length;
   plan.max_steps = loop.steps.value_or(0);
   plan.max_tokens = count_tokens(loop, data.train_tokens);
+  plan.epoch_tokens = data.train_tokens;
+  plan.uniform_segments = data.uniform_segments;
   plan.max_seconds = 60 * loop.max_minutes.value_or(0);
   plan.flops_per_token = train_flops_per_token(config.model, loop.sequence_length);
   plan.config = std::move(config);

@@ -14,9 +14,10 @@ namespace fathom {
 // What the plan has to know of the data.
 struct DataFacts {
   std::int64_t vocab_size = 0;    // the tokenizer's
-  std::int64_t train_tokens = 0;  // one pass over the data
+  std::int64_t train_tokens = 0;  // one pass over the data, padding included
+  bool uniform_segments = true;   // attention spans whole sequences
 };
-DataFacts facts_of(const PreparedData& data);
+DataFacts facts_of(const PreparedData& data, const DataConfig& config);
 
 // How far a run has come.
 struct RunPosition {
@@ -41,6 +42,8 @@ struct TrainPlan {
   std::int64_t max_steps = 0, max_tokens = 0;
   double max_seconds = 0;
   double flops_per_token = 0;
+  std::int64_t epoch_tokens = 0;  // of one pass over the data
+  bool uniform_segments = true;   // see DataFacts
 
   StageOptions stage_options() const {
     return {policy_of(config.train.recompute).value(), config.train.logits_chunk};

@@ -20,8 +20,9 @@ RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const Prepared
   if (validation.num_batches() > 0) {
     parts.validator = std::make_unique<Evaluator>(data, std::move(validation), ranks);
   }
-  if (plan.sample_rows() > 0) parts.samples = std::make_unique<TextSamples>(plan, *data, ranks);
-  parts.identity = identity_of(config, *data, *parts.source);
+  if (plan.sample_rows() > 0)
+    parts.samples = std::make_unique<TextSamples>(plan, run_tokenizer(*data), ranks);
+  parts.identity = identity_of(config, *data, *parts.source, *parts.objective);
   return parts;
 }
 

@@ -24,25 +24,24 @@ void require_run_directory(const std::string& output) {
   }
 }
 
-void write_run_files(const TrainPlan& plan, const PreparedData& data) {
+void write_run_files(const TrainPlan& plan, const RunTokenizer& tokenizer) {
   TrainConfig config = plan.config;
   write_file_atomically(config.output + "/config.toml", config_to_toml(config));
-  const std::string tokenizer = data.directory + "/tokenizer.json";
-  if (std::filesystem::exists(tokenizer)) {
-    write_file_atomically(config.output + "/tokenizer.json", MappedFile(tokenizer).text());
+  if (std::filesystem::exists(tokenizer.path)) {
+    write_file_atomically(config.output + "/tokenizer.json", MappedFile(tokenizer.path).text());
   }
 }
 
-void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,
+void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer, Learner& learner,
                        const RankGroups& ranks, std::int64_t steps) {
   const std::string& directory = plan.config.output;
   SaveModelOptions save;
   save.dtype = plan.dtype;
-  save.eos_tokens = {data.eos};
+  save.eos_tokens.assign(tokenizer.end_tokens.begin(), tokenizer.end_tokens.end());
   save.replace = true;
   save.max_shard_bytes = 1'000'000'000;  // many ranks have many files to write beside each other
-  const std::string tokenizer = directory + "/tokenizer.json";
-  if (std::filesystem::exists(tokenizer)) save.tokenizer_path = tokenizer;
+  const std::string own = directory + "/tokenizer.json";
+  if (std::filesystem::exists(own)) save.tokenizer_path = own;
   if (ranks.alone()) {
     return save_model(directory + "/model", plan.config.model,
                       weights_of(learner.parameters(), learner.context()), save);

@@ -2,10 +2,10 @@
 // the start, and the model at the end.
 #pragma once
 
-#include "data/prepared.h"
 #include "learn/learner.h"
 #include "parallel/rank_groups.h"
 #include "train/plan.h"
+#include "train/run_tokenizer.h"
 
 namespace fathom {
 
@@ -15,11 +15,11 @@ void require_run_directory(const std::string& output);
 
 // Writes config.toml and tokenizer.json. They say how to read the run's checkpoints, so a run
 // that is refused must not come this far: call it once nothing can refuse the run any more.
-void write_run_files(const TrainPlan& plan, const PreparedData& data);
+void write_run_files(const TrainPlan& plan, const RunTokenizer& tokenizer);
 
 // Writes `model/`. Of several ranks none has the whole model: they read it from the checkpoint
 // of step `steps`, which must be complete, and write its files beside each other. Collective.
-void write_final_model(const TrainPlan& plan, const PreparedData& data, Learner& learner,
+void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer, Learner& learner,
                        const RankGroups& ranks, std::int64_t steps);
 
 }  // namespace fathom

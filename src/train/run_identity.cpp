@@ -67,13 +67,24 @@ std::string reason(const DataState& saved, const DataState& now) {
 
 }  // namespace
 
-RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const BatchSource& source) {
+RunTokenizer run_tokenizer(const PreparedData& data) {
+  return {data.directory + "/tokenizer.json", checksum_text(data.tokenizer_hash), {data.eos}};
+}
+
+RunIdentity identity_of(const TrainConfig& config, const RunTokenizer& tokenizer,
+                        const BatchSource& source, const Objective& objective) {
   RunIdentity run;
   run.seed = static_cast<std::uint64_t>(config.seed);
-  run.tokenizer_hash = checksum_text(data.tokenizer_hash);
+  run.tokenizer_hash = tokenizer.hash;
+  run.objective = objective.name();
   run.data.sample_order = source.fingerprint();
   run.data.sequence_length = source.sequence_length();
+  return run;
+}
+
+RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
+                        const BatchSource& source, const Objective& objective) {
+  RunIdentity run = identity_of(config, run_tokenizer(data), source, objective);
   run.data.attention_within_documents = config.data.attention_within_documents;
   for (const PreparedSource& prepared : data.sources) {
     if (prepared.weight == 0) continue;
@@ -92,6 +103,12 @@ void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
         "{0}: holds weights, but no state of a run to resume: start from it with "
         "--set init_from={0}",
         checkpoint.directory());
+  }
+  if (saved.objective != run.objective) {
+    fail_input(
+        "{0}: its run had the objective '{1}', and this one has '{2}': resume it by the command "
+        "that made it, or take the weights into a run of its own with another output",
+        checkpoint.directory(), saved.objective, run.objective);
   }
   if (saved.tokenizer_hash != run.tokenizer_hash) {
     fail_input(

@@ -1,4 +1,5 @@
-// What a run cannot change and still resume its checkpoints: data, seed, tokenizer, model.
+// What a run cannot change and still resume its checkpoints: objective, data, seed, tokenizer,
+// model.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,9 @@
 #include "checkpoint/checkpoint.h"
 #include "data/batch_source.h"
 #include "data/prepared.h"
+#include "learn/objective.h"
 #include "train/config.h"
+#include "train/run_tokenizer.h"
 
 namespace fathom {
 
@@ -15,9 +18,14 @@ struct RunIdentity {
   std::uint64_t seed = 0;
   DataState data;  // without a position
   std::string tokenizer_hash;
+  std::string objective = std::string(NextTokenPrediction::objective_name);
 };
+// The part of an identity that every kind of run has; the sources of its data are left out.
+RunIdentity identity_of(const TrainConfig& config, const RunTokenizer& tokenizer,
+                        const BatchSource& source, const Objective& objective);
+// Of a run on prepared data.
 RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const BatchSource& source);
+                        const BatchSource& source, const Objective& objective);
 
 // Throws an input Error that names the checkpoint, the first difference, and what to do, when
 // a run with this identity and model did not make it.

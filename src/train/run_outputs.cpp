@@ -8,7 +8,7 @@ namespace fathom {
 
 void RunOutputs::begin(const RunPosition& from) {
   if (!ranks_.first()) return;
-  write_run_files(plan_, data_);
+  write_run_files(plan_, tokenizer_);
   reports_ = std::make_unique<RunReports>(plan_, machine_, from);
 }
 
@@ -33,7 +33,7 @@ void RunOutputs::end(const RunEnd& end) {
   if (!ranks_.alone() && kept && !end.saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", end.saved.error);
   }
-  if (kept) write_final_model(plan_, data_, end.learner, ranks_, end.position.steps);
+  if (kept) write_final_model(plan_, tokenizer_, end.learner, ranks_, end.position.steps);
   if (!ranks_.first()) return;
   reports_->write_page(end.position, end.config_toml);
   if (!kept) {

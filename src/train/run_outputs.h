@@ -1,14 +1,14 @@
-// Everything that `fathom train` writes into its run's directory besides checkpoints: config and
+// Everything that a run writes into its directory besides checkpoints: config and
 // tokenizer, records of the steps, the report page and the finished model.
 #pragma once
 
 #include <memory>
 
-#include "data/prepared.h"
 #include "parallel/rank_groups.h"
 #include "train/machine.h"
 #include "train/run_observer.h"
 #include "train/run_reports.h"
+#include "train/run_tokenizer.h"
 
 namespace fathom {
 
@@ -16,9 +16,9 @@ namespace fathom {
 class RunOutputs final : public RunObserver {
  public:
   // All of these outlive it.
-  RunOutputs(const TrainPlan& plan, const Machine& machine, const PreparedData& data,
+  RunOutputs(const TrainPlan& plan, const Machine& machine, const RunTokenizer& tokenizer,
              const RankGroups& ranks)
-      : plan_(plan), machine_(machine), data_(data), ranks_(ranks) {}
+      : plan_(plan), machine_(machine), tokenizer_(tokenizer), ranks_(ranks) {}
 
   void begin(const RunPosition& from) override;
   void step(const StepRecord& step) override;
@@ -30,7 +30,7 @@ class RunOutputs final : public RunObserver {
  private:
   const TrainPlan& plan_;
   const Machine& machine_;
-  const PreparedData& data_;
+  const RunTokenizer& tokenizer_;
   const RankGroups& ranks_;
   std::unique_ptr<RunReports> reports_;  // null but on the first rank, and before the beginning
 };

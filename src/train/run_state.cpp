@@ -18,6 +18,7 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
   TrainConfig config = plan.config;
   s.config_toml = config_to_toml(config);
   s.tokenizer_hash = run.tokenizer_hash;
+  s.objective = run.objective;
   return s;
 }
 

@@ -13,17 +13,18 @@
 
 namespace fathom {
 
-TextSamples::TextSamples(const TrainPlan& plan, const PreparedData& data, const RankGroups& ranks) {
+TextSamples::TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer,
+                         const RankGroups& ranks) {
   if (plan.sample_rows() == 0) return;
-  const std::string path = data.directory + "/tokenizer.json";
+  const std::string& path = tokenizer.path;
   const bool here = std::filesystem::exists(path);
   const std::vector<int> all = gather_values(ranks.world(), int{here});
   if (std::ranges::count(all, int{here}) != std::ssize(all)) {
-    fail_input("{}: only some of the ranks have it: copy the data whole to each host", path);
+    fail_input("{}: only some of the ranks have it: copy it to each host", path);
   }
   if (here) {
     read(plan, path, PromptContinuer::max_length(learner_options(plan, ranks)));
-    options_.end_tokens = {data.eos};
+    options_.end_tokens = tokenizer.end_tokens;
   } else if (ranks.first()) {
     log::info("{}: not there: the run writes no samples of text", path);
   }

@@ -7,20 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "data/prepared.h"
 #include "report/samples.h"
 #include "tokenizer/tokenizer.h"
 #include "train/plan.h"
 #include "train/prompt_continuer.h"
+#include "train/run_tokenizer.h"
 
 namespace fathom {
 
 class TextSamples {
  public:
-  // Reads the data's tokenizer on every rank, and waits for all. Data without a tokenizer.json
-  // have no samples, which a line of the log says. Throws an input Error that names the prompt
+  // Reads the tokenizer on every rank, and waits for all. Without a tokenizer.json there are
+  // no samples, which a line of the log says. Throws an input Error that names the prompt
   // when a sequence has no room to continue it. Collective.
-  TextSamples(const TrainPlan& plan, const PreparedData& data, const RankGroups& ranks);
+  TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer, const RankGroups& ranks);
 
   // The texts of the present weights, the same on every rank; none where none are wanted.
   // `memory` is for micro-batches. Collective within a replica.

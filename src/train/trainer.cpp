@@ -27,13 +27,22 @@ std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communic
   return data;
 }
 
-// One rank's run.
-int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options,
-               Communicator& world) {
-  config.device = rank_device(config.device, world);
+RunData pretraining_data(const TrainConfig& config, Communicator& world) {
   const auto data = open_data(config.data, world);
-  TrainPlan plan = resolve_to_fit(config, facts_of(*data), world.size(),
-                                  free_memory(parse_device(config.device)));
+  return {facts_of(*data, config.data), run_tokenizer(*data),
+          [data](const TrainPlan& plan, const RankGroups& ranks) {
+            return pretraining(plan, data, ranks);
+          }};
+}
+
+}  // namespace
+
+int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options,
+               const OpenRunData& open, Communicator& world) {
+  config.device = rank_device(config.device, world);
+  const RunData data = open(config, world);
+  TrainPlan plan =
+      resolve_to_fit(config, data.facts, world.size(), free_memory(parse_device(config.device)));
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   const NumThreadsScope threads(plan.threads);
@@ -47,22 +56,27 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
     require_replaceable(plan.config.output + "/model", model_files());
   }
   wait_for_disks(world);
-  RunOutputs outputs(plan, machine, *data, ranks);
+  RunOutputs outputs(plan, machine, data.tokenizer, ranks);
   const int signal =
-      TrainingRun(runtime, pretraining(plan, data, ranks), plan, ranks, outputs).run(options.run);
+      TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, outputs).run(options.run);
   wait_for_disks(world);  // for what the first rank still writes
   return signal;
 }
 
-}  // namespace
+int on_all_ranks(const ParallelConfig& config, const TrainOptions& options,
+                 const std::function<int(Communicator& world)>& work) {
+  std::atomic<int> result = 0;
+  run_ranks(options.ranks, communicator_options(config), [&](Communicator& world) {
+    const int own = work(world);
+    if (world.rank() == 0) result = own;
+  });
+  return result;
+}
 
 int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options) {
-  std::atomic<int> signal = 0;
-  run_ranks(options.ranks, communicator_options(config.parallel), [&](Communicator& world) {
-    const int received = train_rank(runtime, config, options, world);
-    if (world.rank() == 0) signal = received;
+  return on_all_ranks(config.parallel, options, [&](Communicator& world) {
+    return train_rank(runtime, config, options, pretraining_data, world);
   });
-  return signal;
 }
 
 }  // namespace fathom

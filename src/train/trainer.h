@@ -1,4 +1,4 @@
-// `fathom train`: pre-training of a config, on all ranks, as one run.
+// Whole runs on all ranks: `fathom train`, and what other kinds of training share with it.
 //
 // A run owns one directory:
 //   config.toml          the resolved config
@@ -10,7 +10,10 @@
 //   report.html          curves and samples
 #pragma once
 
+#include <functional>
+
 #include "train/config.h"
+#include "train/run_tokenizer.h"
 #include "train/training_run.h"
 
 namespace fathom {
@@ -21,7 +24,25 @@ struct TrainOptions {
   int ranks = 1;
 };
 
-// Trains until the plan's end, writes the model and its report, and returns 0; or
+// What a kind of training gives a rank's run. The facts are known before the plan, which follows
+// from them; then `parts` makes what the run needs (train/run_parts.h), collectively.
+struct RunData {
+  DataFacts facts;
+  RunTokenizer tokenizer;
+  std::function<RunParts(const TrainPlan& plan, const RankGroups& ranks)> parts;
+};
+using OpenRunData = std::function<RunData(const TrainConfig& config, Communicator& world)>;
+
+// One rank's run: returns and throws as train(). A rank may make several, one after another.
+// Collective.
+int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options,
+               const OpenRunData& open, Communicator& world);
+
+// Calls `work` on each of the ranks that the options ask for, and returns the first one's result.
+int on_all_ranks(const ParallelConfig& config, const TrainOptions& options,
+                 const std::function<int(Communicator& world)>& work);
+
+// Pre-trains until the plan's end, writes the model and its report, and returns 0; or
 // until SIGINT, SIGTERM or SIGHUP, saves a checkpoint to resume from, and returns the
 // signal's number. Throws an input Error before any work for a config, data or
 // checkpoint that cannot be used, and a run-time Error when the guard stops the run

@@ -85,7 +85,7 @@ void TrainingRun::start(const RunOptions& options) {
 
   if (plan_.device.type != DeviceType::cpu) {
     Loader loader(parts_.source, loader_options(plan_, ranks_), position_.next_sample);
-    warm_up(learner_, loader, batches_);
+    warm_up(learner_, loader, *parts_.objective, batches_);
     if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
   // Nothing of the directory changes before every rank has found the run possible.

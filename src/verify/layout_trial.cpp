@@ -101,7 +101,7 @@ TrialRecord run_trial(Runtime& runtime, const LayoutTrial& trial, Communicator& 
   const NumThreadsScope threads(trial.threads);
   const TrainConfig config = config_of(trial, world);
   const auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
-  const TrainPlan plan = resolve(config, facts_of(*data), world.size());
+  const TrainPlan plan = resolve(config, facts_of(*data, config.data), world.size());
   const RankGroups ranks(world, plan.parallel, plan.config.model);
   RunParts parts = pretraining(plan, data, ranks);
   parts.validator.reset();

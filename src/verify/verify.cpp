@@ -152,7 +152,7 @@ class Verification {
   void check_layouts(const std::vector<LayoutChoice>& layouts) const {
     DataConfig data = layouts.front().config.data;
     data.verify = false;  // each run verifies it
-    const DataFacts facts = facts_of(open_prepared(data));
+    const DataFacts facts = facts_of(open_prepared(data), data);
     for (const LayoutChoice& layout : layouts) {
       if (world_.size() > 1 && layout.ranks() > world_.size()) {
         fail_input("layout '{}' takes {} ranks, and {} were launched", layout.name, layout.ranks(),

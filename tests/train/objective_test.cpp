@@ -43,6 +43,9 @@ class Preference final : public Objective {
  public:
   static constexpr double beta = 0.1;
 
+  std::string_view name() const override { return "preference"; }
+  bool sets_weights() const override { return true; }
+
   StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override {
     StepTerms terms;
     terms.loss = 0;
@@ -102,7 +105,7 @@ Recorder train_preference(const TempDir& dir, const Layout& layout) {
   Recorder first;
   run_ranks(layout.pp * layout.dp * layout.tp, {60}, [&](Communicator& world) {
     const NumThreadsScope threads(1);
-    const TrainPlan plan = resolve(config, facts_of(*data), world.size());
+    const TrainPlan plan = resolve(config, facts_of(*data, config.data), world.size());
     const RankGroups ranks(world, plan.parallel, plan.config.model);
     RunParts parts = pretraining(plan, data, ranks);
     parts.source = std::make_shared<const Repeating>(parts.source, config.train.global_batch);

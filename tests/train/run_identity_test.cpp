@@ -120,6 +120,22 @@ TEST_F(RunIdentityOf, AnOlderCheckpointIsResumedByItsCounts) {
   EXPECT_THAT(refusal(older), HasSubstr("train.sequence_length or"));
 }
 
+TEST_F(RunIdentityOf, AnotherObjectiveIsAnotherRun) {
+  const std::string checkpoint = checkpoint_of(config_, 2);
+  TrainingState state = Checkpoint(checkpoint).state();
+  EXPECT_EQ(state.objective, "next_token");
+  state.objective = "dpo";
+  replace_state(checkpoint, state_text(state));
+  EXPECT_THAT(refusal(config_), AllOf(HasSubstr(checkpoint), HasSubstr("the objective 'dpo'"),
+                                      HasSubstr("this one has 'next_token'")));
+  // Checkpoints made before objectives had names are pre-training's.
+  std::string text = state_text(state);
+  const std::string key = "\"objective\": \"dpo\",\n";
+  text.erase(text.find(key), key.size());
+  replace_state(checkpoint, text);
+  EXPECT_EQ(run(config_), 0);
+}
+
 TEST_F(RunIdentityOf, WeightsAloneAreNoRun) {
   TrainingState state = Checkpoint(checkpoint_of(config_, 2)).state();
   state.data.reset();

@@ -114,13 +114,13 @@ TEST(TextSamples, AreDrawnByTheRunsSeed) {
   const auto texts = [&](std::int64_t seed) {
     config.seed = seed;
     const PreparedData data = open_prepared(dir / "out");
-    const TrainPlan plan = resolve(config, facts_of(data));
+    const TrainPlan plan = resolve(config, facts_of(data, config.data));
     const OneRank rank(plan.config.model);
     Learner learner(learner_options(plan, rank.groups));
     learner.initialize_weights(1);
     const OwnedStream uploads(cpu_device);
     DeviceBatch memory(uploads, plan.micro_tokens);
-    return TextSamples(plan, data, rank.groups).draw(learner, memory);
+    return TextSamples(plan, run_tokenizer(data), rank.groups).draw(learner, memory);
   };
   const std::vector<TextSample> one = texts(1);
   EXPECT_EQ(texts(1), one);

@@ -31,7 +31,7 @@ TEST(TrainingRun, TakesTheStepsOfALearner) {
 
   const auto data = std::make_shared<const PreparedData>(open_prepared(dir / "out"));
   const Sampler sampler(data, config.train.sequence_length, 1);
-  const TrainPlan plan = resolve(config, facts_of(*data));
+  const TrainPlan plan = resolve(config, facts_of(*data, config.data));
   const OneRank rank(plan.config.model);
   Learner learner(learner_options(plan, rank.groups));
   learner.initialize_weights(1);
