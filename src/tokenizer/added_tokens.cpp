@@ -89,9 +89,10 @@ std::pair<std::int32_t, std::size_t> AddedTokenMatcher::longest(std::string_view
   return best;
 }
 
-void AddedTokenMatcher::split(std::string_view text, bool skip_special,
+void AddedTokenMatcher::split(std::string_view text, std::span<const ByteSpan> special_in,
                               std::vector<TextPart>& parts) const {
   std::size_t done = 0;
+  auto span = special_in.begin();  // the first that ends behind the current place
   for (std::size_t at = 0; at < text.size();) {
     if (!begins_[static_cast<unsigned char>(text[at])]) {
       ++at;
@@ -105,7 +106,15 @@ void AddedTokenMatcher::split(std::string_view text, bool skip_special,
     const AddedToken& token = tokens_[static_cast<std::size_t>(index)];
     std::size_t begin = at, end = at + length;
     at = end;  // the search continues after the match even when it does not count
-    if (skip_special && (token.special || is_control_name(token.content))) continue;
+    if (token.special || is_control_name(token.content)) {
+      while (span != special_in.end() && span->end <= begin) ++span;
+      if (span == special_in.end()) continue;
+      if (begin < span->begin) {
+        at = std::min(end, span->begin);  // text may not swallow the beginning of a token
+        continue;
+      }
+      if (end > span->end) continue;
+    }
     if (token.single_word && !is_single_word(text.substr(0, begin), text.substr(end))) continue;
     if (token.lstrip) begin = std::max(begin - trailing_space(text.substr(0, begin)), done);
     if (token.rstrip) end += leading_space(text.substr(end));

@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "text/byte_span.h"
 #include "tokenizer/spec.h"
 
 namespace fathom::tokenizer {
@@ -24,9 +26,11 @@ class AddedTokenMatcher {
   void add(std::string_view text, const AddedToken& token);
   bool empty() const { return tokens_.empty(); }
 
-  // Cuts valid UTF-8 `text` into parts and appends them to `parts`. With `skip_special`,
-  // special tokens and tokens spelled like control tokens are left as text.
-  void split(std::string_view text, bool skip_special, std::vector<TextPart>& parts) const;
+  // Cuts valid UTF-8 `text` into parts and appends them to `parts`. Special tokens, and
+  // tokens spelled like control tokens, stay text unless they lie within one of the spans
+  // `special_in`, which are ascending and disjoint.
+  void split(std::string_view text, std::span<const ByteSpan> special_in,
+             std::vector<TextPart>& parts) const;
 
  private:
   struct Node {

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "text/utf8.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/marked_spans.h"
 
 namespace fathom {
 namespace tokenizer {
@@ -137,12 +138,18 @@ void Tokenizer::Impl::add_template(const PostProcessorStep& step, const std::str
   wrap(before, after, where + ".special_tokens");
 }
 
-void Tokenizer::Impl::encode(std::string_view text, bool skip_special,
+void Tokenizer::Impl::encode(std::string_view text, SpecialText special_text,
                              std::vector<std::int32_t>& out) const {
   auto workspace = pool.take(pre_tokenizer);
   for (bool at_start = true; !text.empty(); at_start = false) {
     const std::size_t valid = utf8::valid_prefix(text);
-    if (valid > 0) encode_valid(text.substr(0, valid), at_start, skip_special, *workspace, out);
+    const ByteSpan whole{0, valid};
+    const std::span<const ByteSpan> nowhere, everywhere(&whole, 1);
+    if (valid > 0) {
+      encode_valid(
+          {text.substr(0, valid), special_text == SpecialText::parse ? everywhere : nowhere, {}},
+          at_start, *workspace, out, nullptr);
+    }
     text.remove_prefix(valid);
     const std::size_t invalid = utf8::invalid_prefix(text);
     if (invalid > 0) encode_invalid(text.substr(0, invalid), *workspace, out);
@@ -151,29 +158,57 @@ void Tokenizer::Impl::encode(std::string_view text, bool skip_special,
   pool.put(std::move(workspace));
 }
 
-void Tokenizer::Impl::encode_valid(std::string_view text, bool at_start, bool skip_special,
-                                   Workspace& workspace, std::vector<std::int32_t>& out) const {
-  Encoding sink(bpe, workspace.bpe, out);
+void Tokenizer::Impl::encode_marked(const MarkedText& text, MarkedTokens& out) const {
+  auto workspace = pool.take(pre_tokenizer);
+  encode_valid(text, true, *workspace, out.ids, &out.marks);
+  pool.put(std::move(workspace));
+}
+
+void Tokenizer::Impl::encode_valid(const MarkedText& whole, bool at_start, Workspace& workspace,
+                                   std::vector<std::int32_t>& out,
+                                   std::vector<std::uint8_t>* marks) const {
   auto& raw = workspace.raw_parts;
   raw.clear();
-  raw_matcher.split(text, skip_special, raw);
-  for (const auto& raw_part : raw) {
-    if (raw_part.id >= 0) {
-      out.push_back(raw_part.id);
+  raw_matcher.split(whole.text, whole.special_in, raw);
+  for (const auto& part : raw) {
+    const auto begin = static_cast<std::size_t>(part.text.data() - whole.text.data());
+    const ByteSpan place{begin, begin + part.text.size()};
+    if (part.id >= 0) {
+      out.push_back(part.id);
+      if (marks) marks->push_back(overlaps(whole.marked, place));
       continue;
     }
-    const std::string_view plain = normalized(raw_part.text, workspace);
-    const bool first = at_start && raw_part.text.data() == text.data();
-    auto& parts = workspace.parts;
-    parts.clear();
-    normalized_matcher.split(plain, skip_special, parts);
-    for (const auto& part : parts) {
-      if (part.id >= 0) {
-        out.push_back(part.id);
-      } else {
-        pre_tokenizer.split(part.text, first && part.text.data() == plain.data(), workspace.split,
-                            sink);
-      }
+    const std::vector<ByteSpan> special_in = spans_within(whole.special_in, place),
+                                marked = spans_within(whole.marked, place);
+    encode_part({part.text, special_in, marked}, at_start && begin == 0, workspace, out, marks);
+  }
+}
+
+void Tokenizer::Impl::encode_part(const MarkedText& raw, bool at_start, Workspace& workspace,
+                                  std::vector<std::int32_t>& out,
+                                  std::vector<std::uint8_t>* marks) const {
+  Encoding sink(bpe, workspace.bpe, out);
+  const std::string_view plain = normalized(raw.text, workspace);
+  const auto normal = [&](std::span<const ByteSpan> spans, Rounding rounding) {
+    return normalized_spans({spans.begin(), spans.end()}, raw.text, plain, normalizer, rounding);
+  };
+  const std::vector<ByteSpan> marked = normal(raw.marked, Rounding::outward);
+  auto& parts = workspace.parts;
+  parts.clear();
+  normalized_matcher.split(plain, normal(raw.special_in, Rounding::inward), parts);
+  for (const auto& part : parts) {
+    const auto begin = static_cast<std::size_t>(part.text.data() - plain.data());
+    const ByteSpan place{begin, begin + part.text.size()};
+    const std::size_t before = out.size();
+    if (part.id >= 0) {
+      out.push_back(part.id);
+      if (marks) marks->push_back(overlaps(marked, place));
+      continue;
+    }
+    pre_tokenizer.split(part.text, at_start && begin == 0, workspace.split, sink);
+    if (marks) {
+      append_marks(part.text, std::span(out).subspan(before), spans_within(marked, place), decoder,
+                   *marks);
     }
   }
 }

@@ -46,7 +46,10 @@ struct Tokenizer::Impl {
   Impl(tokenizer::TokenizerSpec spec, const std::string& where);
 
   // Appends the ids of `text`, without the template.
-  void encode(std::string_view text, bool skip_special, std::vector<std::int32_t>& ids) const;
+  void encode(std::string_view text, SpecialText special_text,
+              std::vector<std::int32_t>& ids) const;
+  // Appends the tokens of a valid text, without the template.
+  void encode_marked(const MarkedText& text, MarkedTokens& out) const;
   // Gives `sink` the pieces of `text` that the model would see, for training. Added tokens
   // are not looked for; bytes that are not valid UTF-8 are pieces of their own.
   void pieces(std::string_view text, tokenizer::Workspace& workspace,
@@ -65,8 +68,12 @@ struct Tokenizer::Impl {
   tokenizer::WorkspacePool pool;
 
  private:
-  void encode_valid(std::string_view text, bool at_start, bool skip_special,
-                    tokenizer::Workspace& workspace, std::vector<std::int32_t>& out) const;
+  // Marks the tokens as well when `marks` is given.
+  void encode_valid(const MarkedText& text, bool at_start, tokenizer::Workspace& workspace,
+                    std::vector<std::int32_t>& out, std::vector<std::uint8_t>* marks) const;
+  // The same for a text without added tokens that are looked for before normalizing.
+  void encode_part(const MarkedText& text, bool at_start, tokenizer::Workspace& workspace,
+                   std::vector<std::int32_t>& out, std::vector<std::uint8_t>* marks) const;
   void encode_invalid(std::string_view bytes, tokenizer::Workspace& workspace,
                       std::vector<std::int32_t>& out) const;
   // `text`, or its normal form in the workspace.

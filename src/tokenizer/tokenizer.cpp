@@ -57,8 +57,15 @@ void Tokenizer::encode_to(std::string_view text, EncodeOptions options,
                           std::vector<std::int32_t>& ids) const {
   const bool apply = options.post_processor == Template::apply;
   if (apply) ids.insert(ids.end(), impl_->prefix.begin(), impl_->prefix.end());
-  impl_->encode(text, options.special_text == SpecialText::as_text, ids);
+  impl_->encode(text, options.special_text, ids);
   if (apply) ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+}
+
+MarkedTokens Tokenizer::encode_marked(const MarkedText& text) const {
+  require(utf8::valid_prefix(text.text) == text.text.size(), "encode_marked() wants valid UTF-8");
+  MarkedTokens tokens;
+  impl_->encode_marked(text, tokens);
+  return tokens;
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {

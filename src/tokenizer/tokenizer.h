@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/byte_span.h"
+
 namespace fathom {
 
 // Whether encode() applies the post-processor's template, which for instance adds a
@@ -41,6 +43,18 @@ inline constexpr EncodeOptions encode_plain{Template::skip, SpecialText::as_text
 // For prompts of a person who may write special tokens.
 inline constexpr EncodeOptions encode_parsing_specials{Template::apply, SpecialText::parse};
 
+// A text of which parts may spell special tokens, such as a rendered chat template. Both lists
+// of spans are ascending and disjoint.
+struct MarkedText {
+  std::string_view text;                 // valid UTF-8
+  std::span<const ByteSpan> special_in;  // a special token lies within one of these, or is text
+  std::span<const ByteSpan> marked;      // tokens that overlap one of these get a mark
+};
+struct MarkedTokens {
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint8_t> marks;  // 1 or 0 for each id
+};
+
 class Tokenizer {
  public:
   // Reads a tokenizer.json. Throws an input Error that names the file and the
@@ -57,6 +71,12 @@ class Tokenizer {
   // Appends to `ids` instead: saves the allocation in loops.
   void encode_to(std::string_view text, EncodeOptions options,
                  std::vector<std::int32_t>& ids) const;
+
+  // The ids of a text that only in parts may spell special tokens, without the
+  // post-processor's template. They equal those of encode() with SpecialText::parse when no
+  // special token is spelled outside `special_in`. Throws an input Error when there are
+  // `marked` spans and the tokens do not spell the text, so that their places are unknown.
+  MarkedTokens encode_marked(const MarkedText& text) const;
 
   // The bytes of `ids`, which may end inside a UTF-8 sequence. Throws an input
   // Error for an id outside [0, vocab_size()); an id without a token adds nothing.

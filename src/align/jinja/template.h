@@ -13,6 +13,7 @@
 
 #include "align/jinja/rendering.h"
 #include "align/jinja/text.h"
+#include "text/byte_span.h"
 
 namespace fathom {
 
@@ -23,12 +24,6 @@ struct RenderOptions {
   // "messages.*.role" (* is any element of a list). Only for texts that no user chooses.
   std::vector<std::string> trusted;
   jinja::Limits limits;
-};
-
-struct ByteSpan {
-  std::size_t begin;
-  std::size_t end;
-  bool operator==(const ByteSpan&) const = default;
 };
 
 struct RenderedText {

@@ -1,0 +1,50 @@
+// Reads whole JSON objects from files: JSON lines, an array of objects, or objects one after
+// the other over several lines, packed or not. For readers of rows with many fields; documents
+// with one text are read by text/document.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/byte_reader.h"
+#include "io/line_reader.h"
+
+namespace fathom {
+
+struct JsonRecord {
+  std::string json;  // not yet checked
+  std::string file;
+  std::uint64_t line = 0;  // on which it begins, from 1
+
+  std::string where() const { return file + ":" + std::to_string(line); }
+};
+
+// The records of files, one after the other.
+class RecordReader {
+ public:
+  explicit RecordReader(std::vector<std::string> files) : files_(std::move(files)) {}
+
+  // False at the end. Throws an input Error that names a file which cannot be read, is not
+  // text, or is not JSON, and names the line where an array is broken.
+  bool next(JsonRecord& record);
+  std::uint64_t file_bytes_read() const;  // as on disk, for progress
+
+ private:
+  void open_next();
+  bool next_line(JsonRecord& record);
+  bool next_value(JsonRecord& record);
+
+  std::vector<std::string> files_;
+  std::size_t file_ = 0;               // the next to open
+  std::unique_ptr<LineReader> lines_;  // of a file of JSON lines
+  std::string text_;                   // of another file, whole
+  std::size_t at_ = 0;                 // in text_
+  std::uint64_t line_ = 1;             // at that place
+  bool in_array_ = false;
+  std::uint64_t finished_bytes_ = 0;
+};
+
+}  // namespace fathom

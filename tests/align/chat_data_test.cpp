@@ -1,0 +1,204 @@
+#include "align/chat_data.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "small_tokenizer.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ChatData : public testing::Test {
+ protected:
+  ~ChatData() override { fs::remove(path_); }
+  void write(const std::string& text) { std::ofstream(path_, std::ios::trunc) << text; }
+  // The conversations of a file with this text, with their learned parts in brackets.
+  std::vector<std::string> read(const std::string& text) {
+    write(text);
+    ExampleSet set;
+    statistics_ = read_examples({path_}, chat_, tokenizer_, options_, set);
+    std::vector<std::string> rows;
+    for (std::int64_t i = 0; i < set.size(); ++i) {
+      const auto [tokens, learned] = set[i];
+      rows.push_back(
+          shown(tokenizer_, {tokens.begin(), tokens.end()}, {learned.begin(), learned.end()}));
+    }
+    return rows;
+  }
+  std::string problem(const std::string& text) {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      const std::string what = error.what();
+      EXPECT_THAT(what, testing::StartsWith(path_ + ":"));
+      return what.substr(path_.size() + 1);
+    }
+    return "nothing was thrown";
+  }
+
+  std::string path_ = testing::TempDir() + "chat_data_test.jsonl";
+  Tokenizer tokenizer_ = small_tokenizer();
+  ChatTemplate chat_ = ChatTemplate::open("deepseek", "", tokenizer_);
+  ChatDataOptions options_;
+  ChatStatistics statistics_;
+};
+
+constexpr const char* good =
+    R"({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]})"
+    "\n";
+
+TEST_F(ChatData, Messages) {
+  EXPECT_THAT(
+      read(std::string(good) + "\n" +
+           R"({"messages": [{"role": "system", "content": "s", "name": null}, )"
+           R"({"role": "user", "content": [{"type": "text", "text": "p"}, )"
+           R"({"type": "text", "text": "q"}]}, {"role": "assistant", "content": "z"}]})"),
+      ElementsAre("<s>User: x\n\nAssistant:[ y</s>]", "<s>s\n\nUser: pq\n\nAssistant:[ z</s>]"));
+  EXPECT_EQ(statistics_.rows, 2);
+  EXPECT_EQ(statistics_.examples, 2);
+  EXPECT_EQ(statistics_.turns, 5);
+  EXPECT_EQ(statistics_.answers, 2);
+  EXPECT_EQ(statistics_.learned_tokens, 6);
+  EXPECT_THAT(statistics_.lengths, ElementsAre(23, 27));
+  EXPECT_EQ(statistics_.tokens, 50);
+}
+
+TEST_F(ChatData, SingleMessagesAreNotLearned) {
+  const char* rows = R"([{"messages": [{"role": "user", "content": "a"},
+    {"role": "assistant", "content": "b", "train": false}, {"role": "user", "content": "c"},
+    {"role": "assistant", "content": "d", "weight": 1}, {"role": "user", "content": "e"},
+    {"role": "assistant", "content": "f", "weight": 0}]}])";
+  EXPECT_THAT(read(rows),
+              ElementsAre("<s>User: a\n\nAssistant: b</s>User: c\n\nAssistant:[ d</s>]User: e\n\n"
+                          "Assistant: f</s>"));
+}
+
+TEST_F(ChatData, ShareGpt) {
+  chat_ = ChatTemplate::from_source(
+      "{{ tools | tojson }}{% for m in messages %}{{ m.role + ':' }}{% generation %}"
+      "{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}{% endgeneration %}{% endfor %}",
+      "t", {});
+  EXPECT_THAT(
+      read(R"([{"system": "s", "tools": "[{\"name\": \"f\"}]", "conversations": [
+      {"from": "human", "value": "a"},
+      {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"},
+      {"from": "observation", "value": "r"}, {"from": "gpt", "value": "b"}]}])"),
+      ElementsAre(R"([{"name": "f"}]system:[s]user:[a]assistant:)"
+                  R"([[{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]])"
+                  R"(tool:[r]assistant:[b])"));
+}
+
+TEST_F(ChatData, AlpacaWithHistory) {
+  EXPECT_THAT(read(R"({"instruction": "i", "input": "j", "output": "o", "system": "s",
+                       "history": [["q", "a"]]}
+                      {"instruction": "i", "input": "", "response": "o"})"),
+              ElementsAre("<s>s\n\nUser: q\n\nAssistant:[ a</s>]User: i\nj\n\nAssistant:[ o</s>]",
+                          "<s>User: i\n\nAssistant:[ o</s>]"));
+}
+
+TEST_F(ChatData, PromptAndCompletion) {
+  EXPECT_THAT(read(R"([{"prompt": "p", "completion": "c"}, {"question": "q", "answer": "a"},
+      {"prompt": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "v"},
+                  {"role": "user", "content": "w"}],
+       "completion": [{"role": "assistant", "content": "x"}]}])"),
+              ElementsAre("<s>User: p\n\nAssistant:[ c</s>]", "<s>User: q\n\nAssistant:[ a</s>]",
+                          "<s>User: u\n\nAssistant: v</s>User: w\n\nAssistant:[ x</s>]"));
+}
+
+// Each path of questions, the best answer to each; what several paths share is learned once.
+TEST_F(ChatData, Trees) {
+  EXPECT_THAT(
+      read(R"({"message_tree_id": "t", "prompt": {"text": "q", "role": "prompter", "replies": [
+      {"text": "worse", "role": "assistant", "rank": 1},
+      {"text": "best", "role": "assistant", "rank": 0, "replies": [
+        {"text": "r", "role": "prompter", "replies": [{"text": "s", "role": "assistant"}]},
+        {"text": "open", "role": "prompter"},
+        {"text": "t", "role": "prompter", "replies": [{"text": "u", "role": "assistant"}]}]},
+      {"text": "gone", "role": "assistant", "rank": -1, "deleted": true}]}})"),
+      ElementsAre("<s>User: q\n\nAssistant:[ best</s>]User: r\n\nAssistant:[ s</s>]",
+                  "<s>User: q\n\nAssistant: best</s>User: t\n\nAssistant:[ u</s>]"));
+}
+
+TEST_F(ChatData, BadRowsAreNamedByLine) {
+  const auto second = [&](const std::string& row) { return problem(good + row); };
+  EXPECT_THAT(second("{\"messages\": 3}"),
+              testing::StartsWith("2: 'messages' is number, not a list; mend the row, or leave "
+                                  "out bad rows"));
+  EXPECT_THAT(second("{\"messages\""), testing::StartsWith("2: not valid JSON: parse error"));
+  EXPECT_THAT(second("[1]"), testing::StartsWith("2: is array, not a JSON object"));
+  EXPECT_THAT(second(R"({"messages": [{"role": "narrator", "content": "x"}]})"),
+              testing::StartsWith("2: message 1: unknown role 'narrator'"));
+  EXPECT_THAT(second(R"({"messages": [{"content": "x"}]})"),
+              testing::StartsWith("2: message 1: has no 'role'"));
+  EXPECT_THAT(second(R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"),
+              testing::StartsWith("2: message 1: the content holds image, not only text"));
+  EXPECT_THAT(second(R"({"messages": [{"role": "user", "content": "x"}]})"),
+              testing::StartsWith("2: there is no assistant's message to learn"));
+  EXPECT_THAT(second(R"({"prompt": "x", "completion": ""})"),
+              testing::StartsWith("2: message 2: the content of the assistant is empty"));
+  EXPECT_THAT(second(R"({"instruction": "x", "output": ["a", "b"]})"),
+              testing::StartsWith("2: 'output' is a list of answers: a ranking"));
+  EXPECT_THAT(second(R"({"prompt": "x", "completion": "y", "label": true})"),
+              testing::StartsWith("2: 'label' marks the answer as good or bad (KTO)"));
+  EXPECT_THAT(second(R"({"prompt": "x", "chosen": "y", "rejected": "z"})"),
+              testing::StartsWith("2: holds a pair of answers"));
+  EXPECT_THAT(second(R"({"text": "x", "id": 3})"),
+              testing::StartsWith("2: in no known format (its keys: text, id); wants messages"));
+}
+
+TEST_F(ChatData, BadAndLongRowsAreLeftOutAndCounted) {
+  options_.bad_rows = options_.too_long = RowPolicy::leave_out;
+  options_.context = 23;
+  EXPECT_EQ(read(std::string("{}\n") + good +
+                 R"({"prompt": "p", "completion": "much longer"})"
+                 "\nx\n")
+                .size(),
+            1);
+  EXPECT_EQ(statistics_.rows, 4);
+  EXPECT_EQ(statistics_.bad.rows, 2);
+  EXPECT_THAT(statistics_.bad.first, HasSubstr(":1: in no known format (its keys: none)"));
+  EXPECT_EQ(statistics_.too_long.rows, 1);
+  EXPECT_THAT(statistics_.too_long.first, HasSubstr(":3: 33 tokens, more than the context of 23"));
+  EXPECT_THAT(statistics_.lengths, ElementsAre(23, 33));
+  options_.too_long = RowPolicy::refuse;
+  options_.context = 22;
+  EXPECT_EQ(problem(good),
+            "1: 23 tokens, more than the context of 22; shorten it, or leave out rows that are "
+            "too long");
+}
+
+TEST_F(ChatData, ExamsCanBeLeftOut) {
+  const char* rows = R"([
+    {"prompt": "Which?\nA. one\nB. two\nC. three", "completion": "B"},
+    {"prompt": "Which?\n(A) one\n(B) two\n(C) three", "completion": "The answer is (C) three"},
+    {"prompt": "哪个？\nA、一\nB、二\nC、三", "completion": "答案：A"},
+    {"prompt": "Which?\nA. one\nB. two\nC. three", "completion": "Bread is first, as it rises."},
+    {"prompt": "List:\nA. one\nB. two", "completion": "A"}])";
+  EXPECT_EQ(read(rows).size(), 5);
+  options_.multiple_choice = Exams::leave_out;
+  EXPECT_EQ(read(rows).size(), 2);
+  EXPECT_EQ(statistics_.multiple_choice.rows, 3);
+}
+
+TEST_F(ChatData, StatisticsOfScriptsAndLengths) {
+  read(R"([{"prompt": "你好吗", "completion": "很好 yes"}, {"prompt": "Hi", "completion": "Hello"},
+           {"prompt": "こんにちは世界", "completion": "はい"}])");
+  EXPECT_THAT(statistics_.scripts, ElementsAre(testing::Pair("Han", 1), testing::Pair("Kana", 1),
+                                               testing::Pair("Latin", 1)));
+  statistics_.lengths = {5, 1, 4, 2, 3};
+  EXPECT_EQ(statistics_.length_at(0), 1);
+  EXPECT_EQ(statistics_.length_at(0.5), 3);
+  EXPECT_EQ(statistics_.length_at(1), 5);
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,79 @@
+#include "align/conversation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+using Turns = std::initializer_list<std::pair<const char*, const char*>>;
+
+// The problem of a conversation; empty when there is none. A content of "-" is none, "call"
+// calls a tool.
+std::string problem(Turns turns, ConversationUse use = ConversationUse::training) {
+  Conversation c;
+  for (const auto& [role, content] : turns) {
+    Message message = make_message(role, content);
+    if (message.content() == "-") message.fields.erase("content");
+    if (message.content() == "call") message.fields = {{"tool_calls", {{{"name", "f"}}}}};
+    c.messages.push_back(message);
+  }
+  try {
+    check_conversation(c, use);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Conversation, UsualOnesAreAccepted) {
+  for (const Turns& turns : std::initializer_list<Turns>{
+           {{"user", "a"}, {"assistant", "b"}},
+           {{"system", "s"}, {"user", "a"}, {"assistant", "b"}, {"user", "c"}},
+           {{"system", "s"}, {"developer", "d"}, {"user", "a"}, {"assistant", "b"}},
+           {{"assistant", "hello"}, {"user", "a"}, {"assistant", "b"}},
+           {{"user", "a"}, {"assistant", "call"}, {"tool", ""}, {"tool", "x"}, {"assistant", "b"}},
+           {{"user", "a"},
+            {"assistant", "call"},
+            {"tool", "x"},
+            {"user", "b"},
+            {"assistant", "c"}}}) {
+    EXPECT_EQ(problem(turns), "");
+  }
+  EXPECT_EQ(problem({{"user", "a"}}, ConversationUse::prompt), "");
+}
+
+TEST(Conversation, ProblemsAreNamedWithTheirMessage) {
+  EXPECT_EQ(problem({}), "the conversation has no messages");
+  EXPECT_EQ(problem({{"narrator", "a"}}),
+            "message 1: unknown role 'narrator'; use system, user, assistant or tool");
+  EXPECT_EQ(
+      problem({{"user", "a"}, {"assistant", " \n"}}),
+      "message 2: the content of the assistant is empty; give it a text or leave out the row");
+  EXPECT_EQ(problem({{"user", "-"}, {"assistant", "b"}}),
+            "message 1: the content of the user is missing; give it a text or leave out the row");
+  EXPECT_EQ(problem({{"user", "a"}, {"user", "b"}, {"assistant", "c"}}),
+            "message 2: two user messages follow each other; join them or leave out the row");
+  EXPECT_EQ(problem({{"user", "a"}, {"assistant", "b"}, {"assistant", "c"}}),
+            "message 3: two assistant messages follow each other; join them or leave out the row");
+  EXPECT_EQ(problem({{"user", "a"}, {"system", "b"}, {"assistant", "c"}}),
+            "message 2: a system message after the user's; system prompts come first");
+  EXPECT_EQ(problem({{"system", "a"}, {"system", "b"}}), "message 2: a second system message");
+  EXPECT_EQ(problem({{"user", "a"}, {"assistant", "b"}, {"tool", "c"}}),
+            "message 3: a tool's result does not follow an assistant's message with tool_calls");
+  EXPECT_EQ(problem({{"user", "a"}}), "there is no assistant's message to learn");
+}
+
+TEST(Conversation, ContentIsText) {
+  Conversation c;
+  c.messages.push_back({"user", {{"content", 3}}});
+  EXPECT_THAT([&] { check_conversation(c, ConversationUse::prompt); },
+              testing::ThrowsMessage<Error>("message 1: the content is number, not a text; a "
+                                            "language model reads nothing else"));
+}
+
+}  // namespace
+}  // namespace fathom
