@@ -57,6 +57,9 @@ class Objective {
   virtual std::string_view name() const = 0;
   // Whether prepare() sets loss_weights.
   virtual bool sets_weights() const { return false; }
+  // Called once before the run's first step, or the first one after a resume, when `steps_done` are
+  // done: with 0 the weights are those that the run begins with. Collective.
+  virtual void begin(const EvaluateBatch& /*evaluate*/, std::int64_t /*steps_done*/) {}
 
   // Called before each step with this replica's micro-batches, as the source gave them. It may
   // set their loss_weights, and nothing else of them. All ranks of a replica must do the same.

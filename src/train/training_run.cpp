@@ -88,6 +88,7 @@ void TrainingRun::start(const RunOptions& options) {
     warm_up(learner_, loader, *parts_.objective, batches_);
     if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
+  parts_.objective->begin(unless_stopped(evaluate_batch()), position_.steps);
   // Nothing of the directory changes before every rank has found the run possible.
   world().barrier();
   checkpoints_ = std::make_unique<CheckpointWriter>(path("checkpoints"), plan_.config.checkpoint,
@@ -209,6 +210,14 @@ void TrainingRun::evaluate() {
 EvaluateBatch TrainingRun::evaluate_batch() {
   return [this](const Batch& batch) {
     return learner_.evaluate(batches_.front().upload(learner_.context(), batch));
+  };
+}
+
+// Before the first step there is nothing to save on a signal.
+EvaluateBatch TrainingRun::unless_stopped(EvaluateBatch evaluate) {
+  return [this, evaluate = std::move(evaluate)](const Batch& batch) {
+    if (runtime_.stop_signal() != 0) fail_runtime("stopped by a signal before the first step");
+    return evaluate(batch);
   };
 }
 

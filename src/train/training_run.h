@@ -81,6 +81,7 @@ class TrainingRun {
   void evaluate();
   void finish();
   EvaluateBatch evaluate_batch();
+  EvaluateBatch unless_stopped(EvaluateBatch evaluate);
   bool first() const { return ranks_.first(); }
   Communicator& world() const { return ranks_.world(); }
   double elapsed() const;

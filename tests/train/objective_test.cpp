@@ -153,6 +153,45 @@ TEST(Objective, APreferenceIsLearntByTheSameRun) {
   }
 }
 
+// Next-token prediction that notes how it begins.
+class Beginning final : public Objective {
+ public:
+  explicit Beginning(std::vector<std::string>& calls) : calls_(calls) {}
+  std::string_view name() const override { return NextTokenPrediction::objective_name; }
+  void begin(const EvaluateBatch& evaluate, std::int64_t steps_done) override {
+    Batch batch{1, 2, 0, {1, 2}, {2, 3}, {}, {0, 1}, {0, 2}, {0}, 2};
+    calls_.push_back(fmt::format("begin after {}, {} losses", steps_done, evaluate(batch).size()));
+  }
+  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override {
+    calls_.emplace_back("step");
+    return NextTokenPrediction().prepare(batches, evaluate);
+  }
+
+ private:
+  std::vector<std::string>& calls_;
+};
+
+TEST(Objective, BeginsBeforeTheFirstStepAndAfterAResume) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  config.data.directory = dir / "out";
+  const auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
+  Runtime runtime(Signals::untouched, gemm_peak);
+  std::vector<std::string> calls;
+  for (const std::int64_t steps : {2, 3}) {
+    config.train.steps = steps;
+    const TrainPlan plan = resolve(config, facts_of(*data, config.data));
+    const OneRank rank(plan.config.model);
+    RunParts parts = pretraining(plan, data, rank.groups);
+    parts.objective = std::make_unique<Beginning>(calls);
+    RunObserver nobody;
+    TrainingRun(runtime, std::move(parts), plan, rank.groups, nobody).run({"auto"});
+  }
+  EXPECT_EQ(calls, (std::vector<std::string>{"begin after 0, 2 losses", "step", "step",
+                                             "begin after 2, 2 losses", "step"}));
+}
+
 TEST(Objective, NextTokensAreCountedOverAllBatches) {
   std::vector<Batch> batches(2);
   batches[0].num_targets = 5;
