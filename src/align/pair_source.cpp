@@ -97,8 +97,7 @@ void PairSource::fill(std::int64_t first, std::int64_t count, Batch& batch) cons
     batch.sources.push_back(0);
     append_padding(batch.sequences * sequence_length_ - std::ssize(batch.inputs), batch);
   }
-  // The objective sets them; a device that is warmed up must see that there are some.
-  batch.loss_weights.assign(batch.inputs.size(), 0.0f);
+  batch.loss_weights.clear();
 }
 
 std::vector<PlacedPair> PairSource::placed(std::int64_t first, std::int64_t count) const {

@@ -36,7 +36,6 @@ TEST(PairSource, ARowHoldsBothAnswersOfItsPairsAsSegments) {
   EXPECT_THAT(batch.positions, ElementsAre(0, 1, 2, 3, 0, 1, 2, 0, 0, 1, 0, 1));
   EXPECT_THAT(batch.cu_seqlens, ElementsAre(0, 4, 7, 8, 10, 12));
   EXPECT_THAT(batch.sources, ElementsAre(0));
-  EXPECT_EQ(batch.loss_weights.size(), 12u);
 
   const std::vector<PlacedPair> placed = source.placed(0, 1);
   ASSERT_EQ(placed.size(), 2u);
