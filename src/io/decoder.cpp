@@ -94,8 +94,7 @@ class XzDecoder : public Decoder {
     if (status == LZMA_STREAM_END) return Status::ended;
     if (status == LZMA_OK || status == LZMA_BUF_ERROR) return Status::more;
     if (status == LZMA_MEM_ERROR) throw std::bad_alloc();
-    throw std::runtime_error(status == LZMA_FORMAT_ERROR     ? "not an xz header"
-                             : status == LZMA_OPTIONS_ERROR  ? "unsupported options"
+    throw std::runtime_error(status == LZMA_OPTIONS_ERROR    ? "unsupported options"
                              : status == LZMA_MEMLIMIT_ERROR ? "needs more than 1 GiB to unpack"
                                                              : "checksums do not match");
   }
@@ -123,8 +122,7 @@ class Bzip2Decoder : public Decoder {
     if (status == BZ_STREAM_END) return Status::ended;
     if (status == BZ_OK) return Status::more;
     if (status == BZ_MEM_ERROR) throw std::bad_alloc();
-    throw std::runtime_error(status == BZ_DATA_ERROR_MAGIC ? "not a bzip2 header"
-                                                           : "checksums do not match");
+    throw std::runtime_error("checksums do not match");
   }
 
  private:

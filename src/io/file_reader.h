@@ -7,18 +7,17 @@
 #include <span>
 #include <string>
 
+#include "io/readable_file.h"
+
 namespace fathom {
 
 class FileReader {
  public:
   // Throws an input Error that names the file when it cannot be opened.
   explicit FileReader(std::string path);
-  ~FileReader();
-  FileReader(const FileReader&) = delete;
-  FileReader& operator=(const FileReader&) = delete;
 
   const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }  // when it was opened
+  std::uint64_t size() const { return file_.size(); }  // when it was opened
 
   // Fills `into` with the bytes from `offset` on. Throws an input Error when the file ends
   // before, and a runtime Error when the disk fails.
@@ -28,8 +27,7 @@ class FileReader {
 
  private:
   std::string path_;
-  int file_ = -1;
-  std::uint64_t size_ = 0;
+  ReadableFile file_;
 };
 
 }  // namespace fathom

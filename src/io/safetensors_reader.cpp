@@ -34,9 +34,8 @@ std::optional<std::uint64_t> checked_bytes(const TensorSpec& spec) {
 // Compares the entries of the header with each other and with the size of the data.
 void check_layout(std::vector<HeaderTensor>& tensors, std::uint64_t data_bytes,
                   const std::string& source) {
-  std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  std::ranges::stable_sort(
+      tensors, {}, [](const HeaderTensor& tensor) { return std::pair(tensor.begin, tensor.end); });
   std::uint64_t expected = 0;
   for (const HeaderTensor& tensor : tensors) {
     if (tensor.end < tensor.begin || tensor.end > data_bytes) {
