@@ -135,6 +135,47 @@ TEST(AtomicFile, ThatCannotBeFlushedKeepsTheOldFile) {
   EXPECT_EQ(dir.count(), 1);
 }
 
+// Some file systems cannot flush a directory, or anything at all.
+TEST(AtomicFile, FlushesWhatCanBeFlushed) {
+  for (const auto& [problem, of_file, of_directory] :
+       {std::tuple{EINVAL, true, true}, {EROFS, true, false}, {EIO, false, false}}) {
+    const TempDir dir;
+    RecordedCalls recorded(dir.path());
+    const auto flushed = [&](const std::string& call) {
+      recorded.on_call = [&, problem = problem](const std::string& c) {
+        return c == call ? problem : 0;
+      };
+      return runtime_error_of([&] { write_file_atomically(dir / "a", "new"); }) == "no error";
+    };
+    EXPECT_EQ(flushed("fsync a.tmp"), of_file) << problem;
+    EXPECT_EQ(flushed("fsync ."), of_directory) << problem;
+  }
+}
+
+TEST(AtomicFile, OverwritesOnlyWhatWasWritten) {
+  const TempDir dir;
+  AtomicFile file(dir / "a");
+  file.write("0123");
+  const auto overwrite = [&](std::uint64_t offset) {
+    file.overwrite(offset, std::as_bytes(std::span("XY", 2)));
+  };
+  overwrite(2);
+  EXPECT_THAT(runtime_error_of([&] { overwrite(3); }),
+              HasSubstr("overwriting bytes that were not written yet"));
+  file.commit();
+  EXPECT_EQ(read_file(dir / "a"), "01XY");
+}
+
+TEST(AtomicFile, IsWrittenThroughUpTo40Links) {
+  const TempDir dir;
+  for (int i = 1; i <= 41; ++i) {
+    std::filesystem::create_symlink(std::to_string(i - 1), dir / std::to_string(i));
+  }
+  EXPECT_EQ(through_links(dir / "40"), dir / "0");
+  EXPECT_EQ(input_error_of([&] { through_links(dir / "41"); }),
+            (dir / "41") + ": its symbolic links form a loop");
+}
+
 TEST(AtomicFile, IsWrittenThroughLinks) {
   const TempDir dir;
   write_file(dir / "disk/target", "old");
@@ -231,9 +272,9 @@ TEST(AtomicFile, BeginningOfAFifoCannotBeWrittenLast) {
 TEST(AtomicFile, KeepsOwnerAndModeOfTheFileItReplaces) {
   const TempDir dir;
   write_file(dir / "a", "old");
-  std::filesystem::permissions(dir / "a", std::filesystem::perms(0640));
   const bool root = geteuid() == 0;
   EXPECT_EQ(root ? chown((dir / "a").c_str(), 1234, 2345) : 0, 0);
+  std::filesystem::permissions(dir / "a", std::filesystem::perms(root ? 02640 : 0640));
   struct stat before {
   }, after{};
   ASSERT_EQ(stat((dir / "a").c_str(), &before), 0);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "io/line_reader.h"
 #include "io/packed.h"
 #include "io/temp_dir.h"
@@ -100,6 +102,59 @@ TEST(Compression, DamageIsAnError) {
     EXPECT_THAT(input_error_of([&] { read_text(dir / "a"); }),
                 StartsWith((dir / "a") + ": the compressed data cannot be unpacked near byte "));
   }
+}
+
+// An xz file of one block that is announced by its header alone.
+std::string xz_header(lzma_check check, std::uint32_t dictionary) {
+  lzma_stream_flags flags{};
+  flags.check = check;
+  std::string out(LZMA_STREAM_HEADER_SIZE, '\0');
+  EXPECT_EQ(lzma_stream_header_encode(&flags, reinterpret_cast<std::uint8_t*>(out.data())),
+            LZMA_OK);
+  lzma_options_lzma options{};
+  options.dict_size = dictionary;
+  lzma_filter filters[2] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+  lzma_block block{};
+  block.check = check;
+  block.compressed_size = block.uncompressed_size = LZMA_VLI_UNKNOWN;
+  block.filters = filters;
+  EXPECT_EQ(lzma_block_header_size(&block), LZMA_OK);
+  std::string header(block.header_size, '\0');
+  EXPECT_EQ(lzma_block_header_encode(&block, reinterpret_cast<std::uint8_t*>(header.data())),
+            LZMA_OK);
+  return out + header;
+}
+
+// Changes the byte of the stream's flags, whose other values are reserved, and its checksum.
+std::string with_reserved_flags(std::string xz) {
+  xz[6] = 1;
+  const std::uint32_t crc = lzma_crc32(reinterpret_cast<const std::uint8_t*>(&xz[6]), 2, 0);
+  std::memcpy(&xz[8], &crc, sizeof crc);
+  return xz;
+}
+
+TEST(Compression, ErrorsSayWhatIsWrong) {
+  const TempDir dir;
+  const auto error = [&](const std::string& bytes) {
+    write_file(dir / "a", bytes);
+    const std::string message = input_error_of([&] { read_text(dir / "a"); });
+    return message.substr(message.rfind(": ") + 2);
+  };
+  const auto flipped = [](std::string bytes, std::size_t at) {
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    return bytes;
+  };
+  const std::string text(1000, 'x');
+  const std::string in_gzip = gzip(text), in_zstd = zstd(text), in_xz = xz(text),
+                    in_bzip2 = bzip2(text);
+  EXPECT_EQ(error(flipped(in_gzip, in_gzip.size() - 8)), "incorrect data check");
+  EXPECT_EQ(error(flipped(in_gzip, 2)), "unknown compression method");
+  EXPECT_EQ(error(flipped(in_zstd, in_zstd.size() - 1)), "Restored data doesn't match checksum");
+  EXPECT_EQ(error(flipped(in_xz, 8)), "checksums do not match");
+  EXPECT_EQ(error(flipped(in_xz, in_xz.size() - 40)), "checksums do not match");
+  EXPECT_EQ(error(with_reserved_flags(in_xz)), "unsupported options");
+  EXPECT_EQ(error(xz_header(LZMA_CHECK_CRC64, 3u << 29)), "needs more than 1 GiB to unpack");
+  EXPECT_EQ(error(flipped(in_bzip2, in_bzip2.size() - 2)), "checksums do not match");
 }
 
 // gzip, Python and tape archives pad with zeros, even between members.

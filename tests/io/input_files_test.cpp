@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <locale.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -72,6 +73,7 @@ TEST(Glob, NamesOfOneDirectory) {
   EXPECT_THAT(tree.match(".*.txt"), ElementsAre(".a3.txt"));
   EXPECT_THAT(tree.match("*/*.txt"), ElementsAre("d/a4.txt"));
   EXPECT_THAT(tree.match("*.md"), IsEmpty());
+  EXPECT_THAT(tree.match("{a1,a?,a1}.txt"), ElementsAre("a1.txt", "a2.txt")) << "each once";
 }
 
 TEST(Glob, CharactersOfUtf8AreMatchedWhole) {
@@ -79,6 +81,7 @@ TEST(Glob, CharactersOfUtf8AreMatchedWhole) {
   EXPECT_THAT(tree.match("?.txt"), ElementsAre("é.txt", "\xff.txt"));
   EXPECT_THAT(tree.match("[à-ï].txt"), ElementsAre("é.txt"));
   EXPECT_THAT(tree.match("[!a]1.txt"), ElementsAre("中1.txt"));
+  EXPECT_EQ(uselocale(nullptr), LC_GLOBAL_LOCALE) << "the thread's locale is as before";
 }
 
 TEST(Glob, ASlashAtTheEndMatchesDirectoriesOnly) {
@@ -105,6 +108,10 @@ TEST(Glob, BracesGiveEachChoice) {
   EXPECT_THAT(expand_braces("{a,b{c,d}}"), ElementsAre("a", "bc", "bd"));
   EXPECT_THAT(expand_braces("{a}{b"), ElementsAre("{a}{b"));
   EXPECT_THAT(expand_braces("{a}{b,c}"), ElementsAre("{a}b", "{a}c"));
+  const std::string ten = "{0,1,2,3,4,5,6,7,8,9}";
+  EXPECT_EQ(expand_braces(ten + ten + ten + ten).size(), 10'000u);
+  EXPECT_EQ(input_error_of([&] { expand_braces("{a," + ten + ten + ten + ten + "}"); }),
+            "'9999': its braces give more than 10000 patterns; use fewer");
   std::string many;
   for (int i = 0; i < 20; ++i) many += "{a,b}";
   EXPECT_THAT(input_error_of([&] { expand_braces(many); }), testing::HasSubstr("more than 10000"));
@@ -134,6 +141,13 @@ TEST(InputFiles, EachChoiceOfBracesHasToBeThere) {
             "source 's': '{a,c}.txt': 'c.txt' matches no file; check the path");
   EXPECT_EQ(tree.error("*.{txt,html}"),
             "source 's': '*.{txt,html}': '*.html' matches no file; check the path");
+}
+
+TEST(InputFiles, AnEmptyChoiceOfBracesIsNoFile) {
+  const TempDir dir;
+  write_file(dir / "a.txt", "a");
+  EXPECT_THAT(find_input_files(std::vector<std::string>{"{" + (dir / "a.txt") + ",}"}, "s").paths,
+              ElementsAre(dir / "a.txt"));
 }
 
 TEST(InputFiles, PathsThatCannotBeReachedSayWhy) {
@@ -204,6 +218,15 @@ TEST(InputFiles, SpecialFilesAreReadOnlyWhenNamedThemselves) {
               "source 's': a/pipe is a FIFO; name it itself to read it, or move it away");
   }
   EXPECT_THAT(tree.find({"a/pipe"}), ElementsAre("a/pipe"));
+  fs::remove(tree.dir / "a/pipe");
+  ASSERT_EQ(mknod((tree.dir / "a/socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  EXPECT_EQ(tree.error("a"),
+            "source 's': a/socket is a socket; name it itself to read it, or move it away");
+}
+
+TEST(InputFiles, OfDevicesAreReadOnlyWhenNamedThemselves) {
+  EXPECT_EQ(input_error_of([] { find_input_files(std::vector<std::string>{"/dev/nul[l]"}, "s"); }),
+            "s: /dev/null is a device; name it itself to read it, or move it away");
 }
 
 TEST(InputFiles, UnreadableDirectoriesAreErrors) {

@@ -31,7 +31,17 @@ TEST(JsonValue, ReadsEachType) {
   EXPECT_FALSE(root.at("d").find("g"));
   EXPECT_TRUE(root.at("d").at("g").is_null());
   EXPECT_EQ(root.at("big").unsigned_integer(), UINT64_MAX);
+  EXPECT_EQ(JsonValue::parse("9223372036854775807", "f").integer(), INT64_MAX);
+  EXPECT_EQ(JsonValue::parse("-9223372036854775808", "f").integer(), INT64_MIN);
   EXPECT_THAT(root.at("d").keys(), ElementsAre("e", "f", "g"));
+}
+
+TEST(JsonValue, ShowsTheBeginningOfALongValue) {
+  const auto shown = [](std::size_t letters) {
+    return JsonValue::parse("\"" + std::string(letters, 'x') + "\"", "f").shown();
+  };
+  EXPECT_EQ(shown(58), "\"" + std::string(58, 'x') + "\"");
+  EXPECT_EQ(shown(59), "\"" + std::string(59, 'x') + "...");
 }
 
 TEST(JsonValue, OutlivesItsRoot) {
@@ -82,6 +92,16 @@ TEST(JsonValue, BoundsTheDepth) {
   EXPECT_TRUE(JsonValue::parse(nested(JsonValue::max_depth), "f").is_array());
   EXPECT_EQ(input_error_of([&] { JsonValue::parse(nested(1'000'000), "f"); }),
             "f: arrays and objects are nested more than 128 deep (at byte 129)");
+  // Only brackets end a level, not what stands between them.
+  std::string members, ends;
+  for (int i = 0; i < JsonValue::max_depth; ++i) {
+    members += i % 2 ? "{\"a\": " : "[\"]}\", 1, ";
+    ends.insert(0, i % 2 ? "}" : "]");
+  }
+  EXPECT_TRUE(JsonValue::parse(members + "0" + ends, "f").is_array());
+  EXPECT_EQ(input_error_of([&] { JsonValue::parse(members + "[]" + ends, "f"); }),
+            fmt::format("f: arrays and objects are nested more than 128 deep (at byte {})",
+                        members.size() + 1));
   // Brackets inside strings do not nest.
   const std::string text = "\"\\\"" + std::string(500, '[') + "\"";
   EXPECT_EQ(JsonValue::parse(text, "f").text().size(), 501u);

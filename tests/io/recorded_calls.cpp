@@ -1,6 +1,7 @@
 #include "io/recorded_calls.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,4 +74,25 @@ extern "C" int renameat2(int, const char* from, int, const char* to, unsigned fl
     return -1;
   }
   return static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags));
+}
+
+extern "C" int posix_fadvise(int file, off_t offset, off_t bytes, int advice) noexcept {
+  const auto call = [&] {
+    return (advice == POSIX_FADV_WILLNEED ? "will need " : "advise ") +
+           recorder->name_of(path_of(file)) + " " + std::to_string(offset) + " " +
+           std::to_string(bytes);
+  };
+  if (fails(call)) return errno;
+  return syscall(SYS_fadvise64, file, offset, bytes, advice) == 0 ? 0 : errno;
+}
+
+extern "C" int madvise(void* data, std::size_t bytes, int advice) noexcept {
+  const auto call = [&] {
+    const char* name = advice == MADV_SEQUENTIAL ? "sequential "
+                       : advice == MADV_RANDOM   ? "random "
+                                                 : "advise ";
+    return name + std::to_string(bytes);
+  };
+  if (fails(call)) return -1;
+  return static_cast<int>(syscall(SYS_madvise, data, bytes, advice));
 }

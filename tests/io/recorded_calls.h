@@ -10,7 +10,8 @@
 namespace fathom::test {
 
 // While it lives, calls of this process are noted: "fsync NAME", "rename FROM TO",
-// "exchange A B". Names are relative to `directory`, with numbers of temporaries left
+// "exchange A B"; and advice for reading: "will need NAME OFFSET BYTES", "sequential BYTES",
+// "random BYTES". Names are relative to `directory`, with numbers of temporaries left
 // out: "a.tmp".
 class RecordedCalls {
  public:

@@ -51,6 +51,8 @@ TEST(SafetensorsCorrupt, HeaderLength) {
   EXPECT_EQ(error("1234567"), "f: not a safetensors file: only 7 bytes long");
   EXPECT_EQ(error(with_length(3, "{}")),
             "f: the header claims 3 bytes, but only 2 follow; is the file cut off?");
+  EXPECT_EQ(error(with_length(100'000'000, "{}")),
+            "f: the header claims 100000000 bytes, but only 2 follow; is the file cut off?");
   EXPECT_EQ(error(with_length(UINT64_MAX, "{}")),
             "f: not a safetensors file: it claims a header of 18446744073709551615 bytes; at most "
             "100000000 are allowed");
@@ -109,6 +111,8 @@ TEST(SafetensorsCorrupt, FieldsOfATensor) {
   EXPECT_EQ(field_error(R"("dtype":"U8","dtype":"U8")"), prefix + "has two dtype");
   EXPECT_EQ(field_error(R"("strides":[1])"), prefix + "has the unknown key 'strides'");
   EXPECT_EQ(field_error(R"("data_offsets":[0])"), prefix + "has 1 data_offsets instead of 2");
+  EXPECT_EQ(field_error(R"("dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,0])"),
+            "f: tensor 'a' of type U8 and shape [9223372036854775807] cannot take 0 bytes");
   EXPECT_EQ(field_error(R"("shape":[9223372036854775808])"),
             prefix + "has a shape of 9223372036854775808");
 }
