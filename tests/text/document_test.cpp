@@ -191,6 +191,33 @@ TEST(Documents, CountsAddUpAndKeepTheFirst) {
   all.add(unencoded);
   EXPECT_EQ(all.unencoded_documents, 4);
   EXPECT_EQ(all.first_unencoded, "d:1");
+  EXPECT_THAT(
+      lines_about(all),
+      ElementsAre("2 broken lines are left out (the first: a:1)",
+                  "4 documents that the tokenizer cannot encode are left out (the first: d:1)",
+                  "6 bytes in 2 texts are not UTF-8 (the first: b:2); U+FFFD replaces each broken "
+                  "character"));
+}
+
+// A text of JSON stands in one line, whatever lines it has itself.
+TEST(Documents, TheRepairedLineIsThatOfTheFile) {
+  const TempDir dir;
+  write_file(dir / "a.jsonl", "{\"text\": \"fine\"}\n{\"text\": \"\\n\\n\xff\"}\n");
+  EXPECT_EQ(read({dir / "a.jsonl"}).counts.first_repaired, (dir / "a.jsonl") + ":2");
+  write_file(dir / "b", "\n\n---\none\n---\n\ntwo\xff\n\xff\n");
+  DocumentOptions options = of_format(TextFormat::separated);
+  options.separator = "---";
+  EXPECT_EQ(read({dir / "b"}, options).counts.first_repaired, (dir / "b") + ":7");
+}
+
+TEST(Documents, AnEmptyFileIsADocumentWhereEmptyLinesAre) {
+  const TempDir dir;
+  write_file(dir / "a", "");
+  EXPECT_THAT(read({dir / "a"}).texts, IsEmpty());
+  EXPECT_EQ(read({dir / "a"}).counts.empty_documents, 1);
+  DocumentOptions keep;
+  keep.keep_empty_lines = true;
+  EXPECT_THAT(read({dir / "a"}, keep).texts, ElementsAre(""));
 }
 
 TEST(Documents, FilesFollowOneAnotherAndProgressIsThatOfTheDisk) {

@@ -104,6 +104,67 @@ TEST(JsonField, BadSyntaxHasAColumn) {
   }
 }
 
+// Bytes behind the end, which would complete the line, are not read.
+TEST(JsonField, ALineThatIsCutOffIsBrokenAtItsEnd) {
+  const std::string_view line =
+      R"( {"a":[true,false,null,NaN,-Infinity,-1.5e+7,"\"\u0a9F"],"b":{},"text" : "\n\ud83d"} )";
+  ASSERT_EQ(text_of(line), "\n\xef\xbf\xbd");
+  for (std::size_t size = 0; size + 1 < line.size(); ++size) {
+    const JsonField field = field_of(line.substr(0, size));
+    EXPECT_EQ(field.found, Found::bad_syntax) << size;
+    EXPECT_EQ(field.column, size + 1);
+    EXPECT_EQ(json_value_end(line.substr(0, size)), size);
+  }
+}
+
+// What follows each broken value would complete the line.
+TEST(JsonField, BrokenValuesAreNotPassedOver) {
+  for (const std::string value : {"",        "{",        "[",     "{\"a\":1,", "{\"a\":1,\"b\"",
+                                  "{\"a\"",  "{\"a\":",  "[1,",   "\"\\",      "\"\\u",
+                                  "\"\\u0",  "\"\\u012", "{\"\\", "-",         "1.",
+                                  "1e",      "1e+",      "1E-",   "t",         "tru",
+                                  "f",       "n",        "N",     "I",         "-I",
+                                  "-Infinit"}) {
+    const JsonField field = field_of("{\"x\":" + value + ",\"text\":\"a\"}");
+    EXPECT_EQ(field.found, Found::bad_syntax) << value;
+    EXPECT_EQ(field.column, value.size() + 6) << value;
+  }
+  EXPECT_EQ(field_of(R"({"text":"a",,"b":1})").column, 13u);
+  EXPECT_EQ(field_of(R"({"text":"a","b"})").column, 16u);
+  EXPECT_EQ(field_of(R"({"x":{"a":1,},"text":"a"})").column, 13u);
+  EXPECT_EQ(field_of(R"({"x":[1},"text":"a"})").column, 8u);
+  EXPECT_EQ(field_of(R"({"x":{"a":1],"text":"a"})").column, 12u);
+  EXPECT_EQ(field_of("{\"x\":\"\x1f\",\"text\":\"a\"}").column, 7u);
+  EXPECT_EQ(text_of("{\"x\":\"\x7f \",\"text\":\"a\"}"), "a");
+}
+
+TEST(JsonField, DigitsOfEscapesAreHexadecimal) {
+  EXPECT_EQ(text_of(R"({"text":"\u0939\u9afA\uA0f9"})"), "\u0939\u9afa\ua0f9");
+  for (const char digit : {'/', ':', '@', 'G', '`', 'g', ' '}) {
+    EXPECT_EQ(field_of(std::string(R"({"text":"\u000)") + digit + "\"}").column, 15u) << digit;
+  }
+}
+
+TEST(JsonField, SurrogatesPairAtTheEdgesOfTheirRanges) {
+  const std::string r = "\xef\xbf\xbd";
+  EXPECT_EQ(text_of(R"({"text":"\ud800\udc00"})"), "\U00010000");
+  EXPECT_EQ(text_of(R"({"text":"\udbff\udfff"})"), "\U0010ffff");
+  EXPECT_EQ(text_of(R"({"text":"\ud7ff\ue000"})"), "\ud7ff\ue000");
+  EXPECT_EQ(text_of(R"({"text":"\udc00\udc00"})"), r + r);
+  EXPECT_EQ(text_of(R"({"text":"\udfff\udc00"})"), r + r);
+  EXPECT_EQ(text_of(R"({"text":"\ud800\udbff"})"), r + r);
+  EXPECT_EQ(text_of(R"({"text":"\ud800\ue000"})"), r + "\ue000");
+  // A second escape that is no \u, and a "u" without its backslash.
+  EXPECT_EQ(text_of(R"({"text":"\ud83d\ndc00"})"), r + "\ndc00");
+  EXPECT_EQ(text_of(R"({"text":"\ud83dxudc00"})"), r + "xudc00");
+}
+
+TEST(JsonField, KeysThatAreNotAskedForAreCompared) {
+  EXPECT_EQ(field_of(R"({"tex":"a","texts":"b","Text":"c"})").found, Found::absent);
+  EXPECT_EQ(field_of(R"({"te\u0079t":"a"})").found, Found::absent);
+  EXPECT_EQ(field_of(R"({"a":1,"b":"x"})", {"a", "c", "b"}).text, "x");
+}
+
 TEST(JsonField, ValueEndTellsWholeFromCutOffFromBroken) {
   EXPECT_EQ(json_value_end("{\"a\":1} rest"), 7u);
   EXPECT_EQ(json_value_end("{\"a\": [1, 2"), 11u);

@@ -54,9 +54,76 @@ TEST(TextBlocks, LongLinesAreCutBetweenCharacters) {
   write_file(dir / "a", text);
   TextBlocks blocks({dir / "a"}, "text");
   std::string joined;
-  for (const std::string& block : blocks_of(blocks)) joined += block;
+  std::vector<std::size_t> sizes;
+  for (const std::string& block : blocks_of(blocks)) {
+    joined += block;
+    sizes.push_back(block.size());
+  }
   EXPECT_TRUE(joined == text);
   EXPECT_EQ(blocks.counts().replaced_bytes, 0);
+  constexpr std::size_t most = 16 << 20;
+  // The second would end inside a character.
+  EXPECT_THAT(sizes, ElementsAre(most, most - 1, text.size() - 2 * most + 1));
+}
+
+// Each block tells its file, its first line, its length and its number.
+TEST(TextBlocks, BlocksTellWhereTheyBegin) {
+  const TempDir dir;
+  const std::string line(1023, 'x'), kib = line + "\n";
+  std::string text;
+  for (int i = 0; i < 2500; ++i) text += kib;
+  write_file(dir / "a", text);
+  write_file(dir / "b", "short\n");
+  TextBlocks blocks({dir / "a", dir / "b"}, "text");
+  std::vector<std::string> places;
+  for (TextBlock block; blocks.cut(block);) {
+    ASSERT_EQ(block.documents.size(), 1u);
+    places.push_back(fmt::format("{} {} {}", block.number, block.bytes / 1024,
+                                 block.documents[0].where().substr(dir.path().size() + 1)));
+  }
+  EXPECT_THAT(places, ElementsAre("0 1024 a:1", "1 1024 a:1025", "2 452 a:2049", "3 0 b:1"));
+}
+
+TEST(TextBlocks, RecordsFillABlockOfAMegabyte) {
+  const TempDir dir;
+  // With its line end a record is 1024 bytes long.
+  const std::string record = "{\"text\": \"" + std::string(1011, 'x') + "\"}\n";
+  std::string text;
+  for (int i = 0; i < 2049; ++i) text += record;
+  write_file(dir / "a", text);
+  TextBlocks blocks({dir / "a"}, "text");
+  std::vector<std::size_t> records;
+  for (TextBlock block; blocks.cut(block);) {
+    EXPECT_EQ(block.bytes, block.documents.size() * 1024);
+    records.push_back(block.documents.size());
+  }
+  EXPECT_THAT(records, ElementsAre(1024, 1024, 1));
+}
+
+// Threads may finish a later block first.
+TEST(TextBlocks, TheFirstRepairedTextIsThatOfTheFirstBlock) {
+  const TempDir dir;
+  std::string text((1 << 20) - 1, 'x');
+  text += "\n\xff\n";
+  text[9] = '\xff';
+  write_file(dir / "a", text);
+  for (const bool later_first : {false, true}) {
+    TextBlocks blocks({dir / "a"}, "text");
+    TextBlock one, two;
+    ASSERT_TRUE(blocks.cut(one) && blocks.cut(two));
+    if (later_first) blocks.read(std::move(two));
+    blocks.read(std::move(one));
+    if (!later_first) blocks.read(std::move(two));
+    EXPECT_EQ(blocks.counts().first_repaired, (dir / "a") + ":1");
+    EXPECT_EQ(blocks.counts().repaired_documents, 2);
+  }
+}
+
+TEST(TextBlocks, SizesAddUpAndFilesThatAreGoneHaveNone) {
+  const TempDir dir;
+  write_file(dir / "a", "12");
+  write_file(dir / "b", "345");
+  EXPECT_EQ(TextBlocks::total_size({dir / "a", dir / "absent", dir / "b"}), 5u);
 }
 
 TEST(TextBlocks, StrayBytesAreReplacedAndCounted) {
