@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 
@@ -25,11 +26,11 @@ std::string cut_to_width(const std::string& line) {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return line;
   std::size_t columns = 0;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xc0) != 0x80;
-    if (starts_character && ++columns >= size.ws_col) return line.substr(0, i);
-  }
-  return line;
+  const auto end = std::ranges::find_if(line, [&](unsigned char byte) {
+    const bool starts_character = (byte & 0xc0) != 0x80;
+    return starts_character && ++columns >= size.ws_col;
+  });
+  return {line.begin(), end};
 }
 
 }  // namespace

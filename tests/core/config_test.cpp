@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 namespace fathom {
@@ -119,6 +120,24 @@ TEST(Config, WholeNumbersAreNotRoundedFromFractions) {
             "run.toml:4: list[1].rate: wants a number, but holds a value of type boolean");
 }
 
+TEST(Config, ControlCharactersAreEscaped) {
+  std::string text;
+  detail::append_toml(text, "k", std::string("\x1f \x7e\x7f"));
+  EXPECT_EQ(text, "k = \"\\u001f ~\\u007f\"\n");
+  text.clear();
+  detail::append_toml(text, "", std::vector<std::string>{"a", "b", ""});
+  EXPECT_EQ(text, "[\"a\", \"b\", \"\"]");
+  for (const auto& [value, shown] : {std::pair{1e30, "1e+30"},
+                                     {HUGE_VAL, "inf"},
+                                     {-HUGE_VAL, "-inf"},
+                                     {0.5, "0.5"},
+                                     {-3.0, "-3.0"}}) {
+    text.clear();
+    detail::append_toml(text, "", value);
+    EXPECT_EQ(text, shown);
+  }
+}
+
 TEST(Config, TextOfAnyKindReadsBack) {
   Outer c;
   c.name = "quote \" backslash \\ tab \t newline \n delete \x7f umlaut \xc3\xa4";
@@ -167,6 +186,13 @@ TEST(Config, NearestKeyIsNearEnough) {
   EXPECT_EQ(nearest("max_minute", keys), "max_minutes");
   EXPECT_EQ(nearest("maximum_minutes", keys), "max_minutes");
   EXPECT_EQ(nearest("seed", keys), "");
+  // Two mistakes in a short word, a third of the letters in a long one; of equals the first.
+  EXPECT_EQ(nearest("stxxs", keys), "steps");
+  EXPECT_EQ(nearest("sxxxs", keys), "");
+  EXPECT_EQ(nearest("max_minxxxx", keys), "");
+  EXPECT_EQ(nearest("max_minuxxx", keys), "max_minutes");
+  EXPECT_EQ(nearest("ab", std::vector<std::string>{"abcd", "ax", "ay"}), "ax");
+  EXPECT_EQ(nearest("", std::vector<std::string>{"abc", "ab"}), "ab");
   EXPECT_EQ(error_of("entirely_other = 1\n"),
             "run.toml:1: entirely_other: this key is not known; known here: steps, name, color, "
             "limit, inner, list");

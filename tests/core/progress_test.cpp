@@ -17,7 +17,10 @@ TEST(Figures, BytesCountInThousands) {
   EXPECT_EQ(human_bytes(1000), "1.00 kB");
   EXPECT_EQ(human_bytes(1024), "1.02 kB");
   EXPECT_EQ(human_bytes(12'345), "12.3 kB");
-  EXPECT_EQ(human_bytes(99'960), "100 kB");
+  EXPECT_EQ(human_bytes(9'994), "9.99 kB");
+  EXPECT_EQ(human_bytes(9'995), "10.0 kB");
+  EXPECT_EQ(human_bytes(99'949), "99.9 kB");
+  EXPECT_EQ(human_bytes(99'950), "100 kB");
   EXPECT_EQ(human_bytes(999'499), "999 kB");
   EXPECT_EQ(human_bytes(999'500), "1.00 MB");
   EXPECT_EQ(human_bytes(134e9), "134 GB");
@@ -36,11 +39,15 @@ TEST(Figures, Counts) {
 TEST(Figures, Seconds) {
   EXPECT_EQ(human_seconds(0), "0.0 s");
   EXPECT_EQ(human_seconds(9.94), "9.9 s");
-  EXPECT_EQ(human_seconds(9.96), "10 s");
+  EXPECT_EQ(human_seconds(9.95), "10 s");
   EXPECT_EQ(human_seconds(59.4), "59 s");
   EXPECT_EQ(human_seconds(59.6), "1 min 0 s");
   EXPECT_EQ(human_seconds(200), "3 min 20 s");
+  EXPECT_EQ(human_seconds(60), "1 min 0 s");
+  EXPECT_EQ(human_seconds(3599.4), "59 min 59 s");
   EXPECT_EQ(human_seconds(3599.6), "1 h 0 min");
+  EXPECT_EQ(human_seconds(86399), "23 h 59 min");
+  EXPECT_EQ(human_seconds(86400), "1 d 0 h");
   EXPECT_EQ(human_seconds(2 * 3600 + 61), "2 h 1 min");
   EXPECT_EQ(human_seconds(3 * 86400 + 5 * 3600), "3 d 5 h");
 }
