@@ -75,10 +75,9 @@ void StepLog::write(std::int64_t step, std::string_view object) {
 }
 
 void StepLog::sync() {
-  if (fdatasync(file_) != 0 && errno != EINVAL && !failed_) {
-    log::warning("{}: cannot flush to the disk: {}", path_, std::strerror(errno));
-    failed_ = true;
-  }
+  if (fdatasync(file_) == 0 || failed_) return;
+  log::warning("{}: cannot flush to the disk: {}", path_, std::strerror(errno));
+  failed_ = true;
 }
 
 }  // namespace fathom

@@ -1,11 +1,14 @@
 // Disabled tests of this executable, run in a process of their own.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
 extern char** environ;
@@ -20,8 +23,7 @@ inline int run_disabled_tests(const std::string& filter, int output, int error) 
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, error, STDERR_FILENO);
   const std::string matching = "--gtest_filter=" + filter;
-  const char* arguments[] = {"core_test", matching.c_str(), "--gtest_also_run_disabled_tests",
-                             nullptr};
+  const char* arguments[] = {"tests", matching.c_str(), "--gtest_also_run_disabled_tests", nullptr};
   pid_t child = 0;
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
                                   const_cast<char* const*>(arguments), environ);
@@ -37,6 +39,29 @@ inline std::string read_available(int file) {
   std::string text(1 << 16, '\0');
   const ssize_t bytes = read(file, text.data(), text.size());
   text.resize(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
+  return text;
+}
+
+// Runs them with standard error at `error`, and their standard output nowhere.
+inline void run_with_error_at(int error, const std::string& filter) {
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  EXPECT_EQ(run_disabled_tests(filter, nowhere, error), 0);
+  close(nowhere);
+}
+
+// What they show on a terminal of this width (0: unknown) as their standard error.
+inline std::string shown_on_terminal(const std::string& filter, unsigned short columns) {
+  const int ours = posix_openpt(O_RDWR | O_NOCTTY);
+  EXPECT_EQ(grantpt(ours), 0);
+  EXPECT_EQ(unlockpt(ours), 0);
+  const int theirs = open(ptsname(ours), O_RDWR | O_NOCTTY);
+  EXPECT_GE(theirs, 0);
+  const winsize size{24, columns, 0, 0};
+  EXPECT_EQ(ioctl(ours, TIOCSWINSZ, &size), 0);
+  run_with_error_at(theirs, filter);
+  const std::string text = read_available(ours);
+  close(theirs);
+  close(ours);
   return text;
 }
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "core/child_test.h"
+
 namespace fathom {
 namespace {
 
@@ -57,6 +59,26 @@ TEST(RunDisplay, SpeedsFade) {
   EXPECT_DOUBLE_EQ(display.seconds_per_step(), (0.95 * 0.5 + 0.25) / 1.95);
   EXPECT_THAT(line, HasSubstr("5.45k tok/s  109 % of peak  1 min 30 s left"));
   EXPECT_THAT(line, testing::Not(HasSubstr("skipped")));
+}
+
+// Run in a child process, on a terminal.
+TEST(RunDisplayChild, DISABLED_Draws) {
+  for (const double progress : {0.0, 0.52, 1.0}) {
+    RunDisplay display(10, 1e6, 0, 3600);
+    display.show(step(5, progress));
+  }
+}
+
+// The bar is replaced by the next one; the line of the last step stays.
+TEST(RunDisplay, ATerminalGetsABar) {
+  const std::string line =
+      "step 5/10  loss 3.2500  norm 0.500  lr 4.20e-04  2.00k tok/s  1 min 30 s left";
+  const std::string clear = "\r\x1b[K";
+  const auto bar = [&](const std::string& inside) { return clear + "[" + inside + "] " + line; };
+  const std::string full = bar(std::string(20, '='));
+  EXPECT_EQ(test::shown_on_terminal("RunDisplayChild.*", 0),
+            bar(std::string(20, ' ')) + clear + bar("==========          ") + clear + full + clear +
+                line + "\r\n" + full + clear);
 }
 
 TEST(RunDisplay, WithoutAPeakThereIsNoShare) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "core/error.h"
 #include "io/temp_dir.h"
@@ -15,7 +16,6 @@
 namespace fathom {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -175,26 +175,56 @@ TEST(Chart, HasATableOfValues) {
                 "</tr>\n</table>"));
 }
 
-TEST(Chart, RefusesUnevenColumns) {
+// Of equal values the first is named.
+TEST(Chart, LowestAndHighestAreTheFirstOfTheirValue) {
   Chart chart = small_chart();
-  chart.series[0].low = {1, 2, 3};
-  try {
-    chart_html(chart, "id");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(),
-                 "chart 'Loss': series 'training' has 3 values of x, 3 of y, 3 of low and 0 of "
-                 "high");
+  chart.series[0].x = {1, 2, 3, 4, 5};
+  chart.series[0].y = {nan, 2, 5, 5, 2};
+  EXPECT_THAT(chart_html(chart, "id"),
+              HasSubstr("<td>2 <small>at step 5</small></td><td>2 <small>at step 2</small></td>"
+                        "<td>5 <small>at step 3</small></td>"));
+}
+
+TEST(Chart, RefusesUnevenColumns) {
+  const auto error = [](std::size_t y, std::size_t low, std::size_t high) {
+    Chart chart = small_chart();
+    Series& series = chart.series[0];
+    series.y.resize(y);
+    series.low.resize(low);
+    series.high.resize(high);
+    return test::runtime_error_of([&] { chart_html(chart, "id"); });
+  };
+  EXPECT_EQ(error(3, 0, 0), "no error");
+  EXPECT_EQ(error(3, 3, 3), "no error");
+  for (const auto& [y, low, high] :
+       {std::tuple{2, 0, 0}, {4, 0, 0}, {2, 3, 3}, {3, 3, 0}, {3, 0, 3}, {3, 2, 3}, {3, 3, 4}}) {
+    EXPECT_EQ(error(y, low, high),
+              fmt::format("chart 'Loss': series 'training' has 3 values of x, {} of y, {} of low "
+                          "and {} of high",
+                          y, low, high));
   }
 }
 
 TEST(Chart, FiguresAreShort) {
-  std::vector<std::string> shown;
-  for (const double value : {0.0, 2.345678, 3e-4, 1234567.0, 12345678.0, 2.5e9, -4.5e13, 1.25e21}) {
-    shown.push_back(chart_figure(value));
+  for (const auto& [value, shown] : {std::pair{0.0, "0"},
+                                     {2.345678, "2.3457"},
+                                     {3e-4, "0.0003"},
+                                     {1234567.0, "1234567"},
+                                     {-9999999.0, "-9999999"},
+                                     {1e7, "10M"},
+                                     {999999.5, "1e+06"},
+                                     {1000000.5, "1M"},
+                                     {12345678.0, "12.346M"},
+                                     {999e6, "999M"},
+                                     {1e9, "1G"},
+                                     {2.5e9, "2.5G"},
+                                     {1e12, "1T"},
+                                     {-4.5e13, "-45T"},
+                                     {9.99e14, "999T"},
+                                     {1e15, "1e15"},
+                                     {1.25e21, "1.25e21"}}) {
+    EXPECT_EQ(chart_figure(value), shown) << value;
   }
-  EXPECT_THAT(
-      shown, ElementsAre("0", "2.3457", "0.0003", "1234567", "12.346M", "2.5G", "-45T", "1.25e21"));
 }
 
 // The page's own files end no element early and ask for nothing from elsewhere.

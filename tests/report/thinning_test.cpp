@@ -38,6 +38,21 @@ TEST(Thinning, KeepsShortLinesWhole) {
   EXPECT_EQ(thinned(one_place, one_place).size(), 5000u);
 }
 
+// In a bucket of equal values the first stands for all.
+TEST(Thinning, BeginsBeyond3000Points) {
+  const auto kept_of_equal = [](std::size_t points) {
+    const std::vector<double> y(points, 1.0);
+    return thinned(losses(points).x, y);
+  };
+  EXPECT_EQ(kept_of_equal(3000).size(), 3000u);
+  const auto indices = kept_of_equal(3001);
+  EXPECT_EQ(indices.size(), 1108u);
+  EXPECT_EQ(std::vector(indices.begin(), indices.begin() + 5),
+            (std::vector<std::size_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(std::vector(indices.end() - 3, indices.end()),
+            (std::vector<std::size_t>{2994, 2997, 3000}));
+}
+
 TEST(Thinning, KeepsEndsOutliersAndGaps) {
   Line line = losses(100'000);
   line.y[40'123] = 50;
