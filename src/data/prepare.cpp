@@ -23,8 +23,8 @@ namespace fs = std::filesystem;
 
 struct EncodedDocument {
   std::vector<std::int32_t> ids;
-  std::int64_t text_bytes = 0;
-  bool held_out = false;
+  std::int64_t text_bytes;
+  bool held_out;
 };
 struct EncodedChunk {
   std::vector<EncodedDocument> documents;
@@ -50,14 +50,13 @@ EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& enc
   EncodedChunk out{{}, chunk.counts};
   out.documents.reserve(chunk.documents.size());
   for (const Document& document : chunk.documents) {
-    EncodedDocument encoded;
-    if (!encode_document(document, encoder, source, encoded.ids)) {
+    std::vector<std::int32_t> ids;
+    if (!encode_document(document, encoder, source, ids)) {
       out.counts.add_unencoded(1, document.source);
       continue;
     }
-    encoded.text_bytes = static_cast<std::int64_t>(document.text.size());
-    encoded.held_out = is_held_out(document.text, seed, fraction);
-    out.documents.push_back(std::move(encoded));
+    out.documents.push_back({std::move(ids), static_cast<std::int64_t>(document.text.size()),
+                             is_held_out(document.text, seed, fraction)});
   }
   return out;
 }

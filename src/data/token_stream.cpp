@@ -49,7 +49,6 @@ void TokenStream::document_starts(std::int64_t begin, std::int64_t end,
                                   std::vector<std::int64_t>& starts) const {
   starts.clear();
   end = std::min(end, tokens());
-  if (begin + 1 >= end) return;
   // A document starts where the one before it ends.
   for (std::size_t s = shard_at(begin); s < shards_.size() && begins_[s] < end; ++s) {
     const Shard& shard = shards_[s];

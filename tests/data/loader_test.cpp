@@ -116,6 +116,63 @@ TEST(Sampler, TooShortASourceIsRefused) {
                                  "sequence of 1000000; add data"));
 }
 
+TEST(Sampler, SourcesWithoutWeightAreLeftOut) {
+  const TempDir dir;
+  const std::int64_t tokens = sample_data(dir)->sources[1].train.tokens();
+  const auto sampler = [&](std::int64_t length, double weight_of_b = 1) {
+    auto data = std::make_shared<PreparedData>(open_prepared(dir / "out"));
+    data->sources[0].weight = 0;
+    data->sources[1].weight = weight_of_b;
+    return Sampler(std::move(data), length, 1);
+  };
+  const Sampler of_b = sampler(T);
+  for (std::int64_t i = 0; i < 100; ++i) EXPECT_EQ(of_b.place(i).source, 1);
+  EXPECT_EQ(sampler(tokens).windows(1), 1);
+  EXPECT_THAT(input_error_of([&] { sampler(tokens + 1); }), testing::HasSubstr("source 'b' has"));
+  EXPECT_EQ(input_error_of([&] { sampler(T, 0); }),
+            (dir / "out") + ": no source has a weight above 0");
+  EXPECT_EQ(test::runtime_error_of([&] { sampler(0); }), "a sequence length of 0");
+}
+
+TEST(Sampler, FingerprintsTellWhatIsRead) {
+  const TempDir dir;
+  sample_data(dir);
+  const auto fingerprint = [&](auto change, std::int64_t length = T,
+                               AttentionSpan span = AttentionSpan::sequence) {
+    auto data = std::make_shared<PreparedData>(open_prepared(dir / "out"));
+    change(*data);
+    return Sampler(std::move(data), length, 1, span).fingerprint();
+  };
+  const auto nothing = [](PreparedData&) {};
+  const std::set<std::uint64_t> fingerprints{
+      fingerprint(nothing),
+      fingerprint(nothing, T + 1),
+      fingerprint(nothing, T, AttentionSpan::document),
+      fingerprint([](PreparedData& d) { d.tokenizer_hash = 1; }),
+      fingerprint([](PreparedData& d) { d.sources[0].name = "c"; }),
+      fingerprint([](PreparedData& d) { d.sources[1].weight = 2; }),
+      fingerprint([](PreparedData& d) { std::swap(d.sources[1].train, d.sources[1].held_out); })};
+  EXPECT_EQ(fingerprints.size(), 7u);
+  EXPECT_EQ(fingerprint([](PreparedData& d) { d.directory = "elsewhere"; }), fingerprint(nothing));
+}
+
+TEST(Loader, RefusesRanksThatAreNone) {
+  const TempDir dir;
+  const auto sampler = std::make_shared<const Sampler>(sample_data(dir), T, 1);
+  const auto error = [&](const LoaderOptions& options) {
+    return test::runtime_error_of([&] { Loader(sampler, options); });
+  };
+  EXPECT_EQ(error({.batch_size = 1, .rank = 2, .ranks = 3, .prefetch = 1}), "no error");
+  EXPECT_EQ(error({.batch_size = 0, .rank = 0, .ranks = 1, .prefetch = 1}),
+            "a loader with batch size 0, prefetch 1, rank 0 of 1");
+  EXPECT_EQ(error({.batch_size = 1, .rank = 0, .ranks = 1, .prefetch = 0}),
+            "a loader with batch size 1, prefetch 0, rank 0 of 1");
+  EXPECT_EQ(error({.batch_size = 1, .rank = -1, .ranks = 1, .prefetch = 1}),
+            "a loader with batch size 1, prefetch 1, rank -1 of 1");
+  EXPECT_EQ(error({.batch_size = 1, .rank = 3, .ranks = 3, .prefetch = 1}),
+            "a loader with batch size 1, prefetch 1, rank 3 of 3");
+}
+
 TEST(Loader, RanksTogetherTakeWhatOneRankTakes) {
   const TempDir dir;
   const auto sampler = std::make_shared<const Sampler>(sample_data(dir), T, 1);

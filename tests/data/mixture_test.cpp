@@ -60,6 +60,30 @@ TEST(Mixture, SharesOfEveryPrefixAreTheWeights) {
   }
 }
 
+// What rounding down leaves goes to the largest remainders, of equal ones to the first.
+TEST(Mixture, QuotasAddUp) {
+  const auto quotas = [](std::vector<double> weights) {
+    const Mixture mixture(weights);
+    std::vector<std::int64_t> all;
+    for (std::size_t s = 0; s < weights.size(); ++s) all.push_back(mixture.quota(int(s)));
+    return all;
+  };
+  using Quotas = std::vector<std::int64_t>;
+  EXPECT_EQ(quotas({2}), Quotas{65536});
+  EXPECT_EQ(quotas({1, 1, 1}), (Quotas{21846, 21845, 21845}));
+  EXPECT_EQ(quotas({2, 3}), (Quotas{26214, 39322}));
+  EXPECT_EQ(quotas({3, 2, 2}), (Quotas{28087, 18725, 18724}));
+  EXPECT_EQ(quotas({1, 1e-12, 1, 1e-12}), (Quotas{32767, 1, 32767, 1}));
+}
+
+TEST(Mixture, SourcesThatAreDueTogetherComeInTheirOrder) {
+  const std::vector<double> weights = {1, 1, 2};
+  const Mixture mixture(weights);
+  std::vector<int> sources;
+  for (std::int64_t i = 0; i < 8; ++i) sources.push_back(mixture.turn(i).source);
+  EXPECT_EQ(sources, (std::vector<int>{2, 0, 1, 2, 2, 0, 1, 2}));
+}
+
 TEST(Mixture, TinyWeightsGetATurn) {
   const std::vector<double> weights = {1, 1e-12, 1e-12};
   const Mixture mixture(weights);

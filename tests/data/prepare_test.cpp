@@ -5,9 +5,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <map>
 
+#include "data/document_chunks.h"
+#include "data/prepare_split.h"
 #include "data/sample_data.h"
 #include "tokenizer/trainer.h"
 
@@ -170,6 +173,107 @@ TEST(Prepare, SummaryHasDocumentsBytesTokensAndTheirRatio) {
   EXPECT_THAT(text, testing::ContainsRegex("all +train +2 +12 +14 +0\\.857"));
 }
 
+TEST(Prepare, TheSummaryHasARowForEachSplitAndTheirSums) {
+  PrepareReport report;
+  for (const char* name : {"english", "chinese"}) {
+    SourceEntry source{name, 1.0, {}};
+    source.shards[0] = {{"x", {1, 20, 50}, 0}, {"y", {2, 30, 75}, 0}};
+    source.shards[1] = {{"z", {4, 8, 6}, 0}};
+    report.manifest.sources.push_back(source);
+  }
+  report.manifest.sources[1].shards[1].clear();
+  report.sources.resize(2);
+  report.sources[1].empty_documents = 3;
+  report.sources[1].broken_lines = 1;
+  report.sources[1].first_broken = "b.jsonl:7";
+  EXPECT_EQ(
+      summary(report),
+      "source               split        documents            bytes           tokens  bytes/token\n"
+      "english              train                3              125               50        2.500\n"
+      "english              held_out             4                6                8        0.750\n"
+      "chinese              train                3              125               50        2.500\n"
+      "chinese              held_out             0                0                0        0.000\n"
+      "chinese              3 empty documents are left out\n"
+      "chinese              1 broken lines are left out (the first: b.jsonl:7)\n"
+      "all                  train                6              250              100        2.500\n"
+      "all                  held_out             4                6                8        "
+      "0.750\n");
+}
+
+TEST(Prepare, ShardsEndWithTheDocumentThatFillsThem) {
+  const TempDir dir;
+  for (const char* split : {"train", "held_out"}) std::filesystem::create_directory(dir / split);
+  for (const Split split : all_splits) {
+    SplitWriter writer(dir.path(), split, {"s", 1, 256, 0}, 8);
+    for (int i = 0; i < 5; ++i) writer.add_document(std::vector<std::int32_t>{1, 2, 3}, 10);
+    writer.add_document(std::vector<std::int32_t>(20, 1), 20);
+    const std::vector<ShardEntry> shards = writer.finish();
+    const ShardCounts expected[] = {{2, 8, 20}, {2, 8, 20}, {2, 25, 30}};
+    ASSERT_EQ(shards.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(shards[i].file, fmt::format("{}/s-0000{}.tokens", name_of(split), i));
+      EXPECT_EQ(shards[i].counts, expected[i]);
+      EXPECT_EQ(shards[i].checksum, Shard(dir / shards[i].file).checksum());
+    }
+  }
+  EXPECT_TRUE(SplitWriter(dir.path(), Split::train, {"t", 1, 256, 0}, 8).finish().empty());
+}
+
+TEST(Prepare, ChunksAreAboutAMegabyte) {
+  const TempDir dir;
+  std::string text;
+  for (int i = 0; i < 2050; ++i) text += std::string(1024, 'x') + "\n";
+  write_file(dir / "a", text);
+  SourceConfig source;
+  source.format = TextFormat::lines;
+  DocumentReader reader({dir / "a"}, document_options(source));
+  std::vector<std::size_t> sizes;
+  for (std::vector<RawDocument> chunk; detail::read_chunk(reader, chunk); chunk.clear()) {
+    sizes.push_back(chunk.size());
+  }
+  EXPECT_THAT(sizes, testing::ElementsAre(1024, 1024, 2));
+}
+
+// Its share is that of all files of the source together.
+TEST(Prepare, HeldOutBytesAreOfAllFiles) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.sources.resize(1);
+  const auto held_out = [&](const std::string& output) {
+    config.output = dir / output;
+    prepare_data(config, byte_encoder());
+    return open_prepared(config.output).sources[0].held_out.counts();
+  };
+  const std::string text = read_file(config.sources[0].paths[0]);
+  const std::size_t middle = text.find('\n', text.size() / 2) + 1;
+  config.held_out_bytes = std::int64_t(text.size()) / 10;
+  const ShardCounts one = held_out("one");
+  write_file(dir / "first.txt", text.substr(0, middle));
+  write_file(dir / "second.txt", text.substr(middle));
+  config.sources[0].paths = {dir / "first.txt", dir / "second.txt"};
+  EXPECT_EQ(held_out("two"), one);
+}
+
+TEST(Prepare, WithoutDocumentsForTrainingItFails) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  write_file(dir / "j.jsonl", "{\"text\": \"\"}\n{\n{\n{\"text\": \"bad\"}\n");
+  config.sources[1].paths = {dir / "j.jsonl"};
+  config.sources[1].format = TextFormat::jsonl;
+  config.sources[1].skip_broken_lines = true;
+  DocumentEncoder encoder = byte_encoder();
+  const auto bytes = encoder.encode;
+  encoder.encode = [bytes](std::string_view document, std::vector<std::int32_t>& ids) {
+    bytes(document, ids);
+    if (document == "bad") fail_input("too many steps");
+  };
+  EXPECT_EQ(input_error_of([&] { prepare_data(config, encoder); }),
+            "source 'b': no documents for training (1 empty, 2 broken, 1 that the tokenizer cannot "
+            "encode); check its paths and held_out_fraction");
+  encoder.encode = [](std::string_view, std::vector<std::int32_t>&) { fail_runtime("no memory"); };
+  EXPECT_THAT(runtime_error_of([&] { prepare_data(config, encoder); }), HasSubstr("no memory"));
+}
+
 TEST(Prepare, HeldOutBytesOnlyLowerTheShare) {
   const TempDir dir;
   PrepareConfig config = sample_config(dir);
@@ -326,8 +430,14 @@ TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
             "sources: missing; add at least one [[sources]] table");
   EXPECT_EQ(error([](auto& c) { c.held_out_fraction = 1; }),
             "held_out_fraction: 1 is not in [0, 1)");
+  EXPECT_EQ(error([](auto& c) { c.held_out_fraction = -0.1; }),
+            "held_out_fraction: -0.1 is not in [0, 1)");
+  EXPECT_EQ(error([](auto& c) { c.held_out_fraction = NAN; }),
+            "held_out_fraction: nan is not in [0, 1)");
+  EXPECT_EQ(error([](auto& c) { c.held_out_bytes = -1; }), "held_out_bytes: -1 is negative");
   EXPECT_EQ(error([](auto& c) { c.shard_tokens = 0; }), "shard_tokens: 0 is below 1");
   EXPECT_EQ(error([](auto& c) { c.threads = -1; }), "threads: -1 is not in [0, 4096]");
+  EXPECT_EQ(error([](auto& c) { c.threads = 4097; }), "threads: 4097 is not in [0, 4096]");
   EXPECT_EQ(error([](auto& c) { c.sources[1].name = "a"; }),
             "sources: two are called 'a'; give each its own name");
   for (const std::string& name :
@@ -339,10 +449,20 @@ TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
             "' is not a valid name of a source; use up to 100 letters, digits, '-', '_' and '.', "
             "and no '.' first");
   }
-  EXPECT_EQ(error([](auto& c) { c.sources[0].weight = -1; }),
-            "source 'a': weight -1 must be 0 or more");
+  for (const double weight : {-1.0, double(INFINITY), double(NAN)}) {
+    EXPECT_EQ(error([&](auto& c) { c.sources[0].weight = weight; }),
+              fmt::format("source 'a': weight {} must be 0 or more", weight));
+  }
   EXPECT_THAT(error([](auto& c) { c.sources[0].paths = {"/nonexistent"}; }),
               HasSubstr("'/nonexistent' matches no file"));
+  write_file(dir / "small.txt", "one\ntwo\n");
+  EXPECT_EQ(error([&](auto& c) {
+              c.held_out_fraction = 0, c.held_out_bytes = 0, c.shard_tokens = 1, c.threads = 0;
+              c.sources.resize(1);
+              c.sources[0].weight = 0, c.sources[0].name = "AZaz09-_.";
+              c.sources[0].paths = {dir / "small.txt"};
+            }),
+            "no error");
 }
 
 TEST(Prepare, ALongNameOfASourceNamesItsFiles) {

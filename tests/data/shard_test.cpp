@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <tuple>
 
 #include "data/shard_format.h"
 #include "data/token_stream.h"
@@ -54,7 +55,7 @@ class ShardFile : public testing::Test {
 };
 
 TEST_F(ShardFile, ReadsBack) {
-  for (const std::int64_t vocab_size : {300, 100000}) {
+  for (const std::int64_t vocab_size : {300, 65536, 65537, 100000}) {
     ShardInfo wanted = info;
     wanted.vocab_size = vocab_size;
     write_shard(dir_ / "b", wanted);
@@ -71,7 +72,67 @@ TEST_F(ShardFile, ReadsBack) {
     EXPECT_EQ(shard.document_at(8), 3);
     EXPECT_EQ(runtime_error_of([&] { shard.read(1, ids); }),
               (dir_ / "b") + ": holds 8 tokens, so not 8 from 1");
+    EXPECT_EQ(runtime_error_of([&] { shard.read(-1, std::span(ids).first(1)); }),
+              (dir_ / "b") + ": holds 8 tokens, so not 1 from -1");
+    EXPECT_EQ(runtime_error_of([&] { shard.read(9, {}); }),
+              (dir_ / "b") + ": holds 8 tokens, so not 0 from 9");
+    shard.read(8, {});
   }
+}
+
+// Tokens are written in pieces of 4096.
+TEST_F(ShardFile, DocumentsOfAnyLengthReadBack) {
+  for (const std::size_t size : {0, 1, 4095, 4096, 4097, 9000}) {
+    ShardInfo wanted = info;
+    wanted.vocab_size = 65536;
+    wanted.eos = 65535;
+    std::vector<std::int32_t> ids(size);
+    for (std::size_t i = 0; i < size; ++i) ids[i] = static_cast<std::int32_t>(i * 7919 % 65535);
+    ShardWriter writer(dir_ / "b", wanted);
+    writer.add_document(ids, 3);
+    writer.finish();
+    ids.push_back(65535);
+    const Shard shard(dir_ / "b", Verify::content);
+    EXPECT_EQ(shard.counts(), (ShardCounts{1, std::int64_t(size) + 1, 3}));
+    std::vector<std::int32_t> back(size + 1);
+    shard.read(0, back);
+    EXPECT_EQ(back, ids);
+    EXPECT_EQ(std::filesystem::file_size(dir_ / "b"), 256 + round_up_to_8(2 * size + 2) + 16);
+  }
+}
+
+TEST_F(ShardFile, MayBeWithoutDocumentsOrText) {
+  ShardWriter(dir_ / "none", info).finish();
+  EXPECT_EQ(Shard(dir_ / "none", Verify::content).counts(), (ShardCounts{0, 0, 0}));
+  ShardWriter writer(dir_ / "empty", info);
+  for (int i = 0; i < 2; ++i) writer.add_document({}, 0);
+  writer.finish();
+  EXPECT_EQ(Shard(dir_ / "empty", Verify::content).counts(), (ShardCounts{2, 2, 0}));
+}
+
+// The checksums are right, and the index is not.
+TEST_F(ShardFile, AnIndexOutOfOrderIsSeenByVerifying) {
+  const auto error = [&](int entry, std::int64_t value) {
+    std::string bytes = bytes_;
+    std::memcpy(bytes.data() + 256 + 16 + 8 * entry, &value, 8);
+    ShardHeader header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    header.content_checksum = checksum_of(std::string_view(bytes).substr(sizeof header));
+    header.header_checksum = header_checksum_of(header);
+    std::memcpy(bytes.data(), &header, sizeof header);
+    return error_of(bytes, Verify::content);
+  };
+  const auto out_of_order = [](int document) {
+    return fmt::format("s: the index of document {} is out of order; prepare the data again",
+                       document);
+  };
+  EXPECT_EQ(error(0, 4), "no error");  // as it is: tokens end at 4, 5, 8 and bytes at 10, 10, 15
+  EXPECT_EQ(error(1, 4), out_of_order(1));
+  EXPECT_EQ(error(1, 6), "no error");
+  EXPECT_EQ(error(1, 8), out_of_order(2));
+  EXPECT_EQ(error(4, 9), out_of_order(1));
+  EXPECT_EQ(error(4, 15), "no error");
+  EXPECT_EQ(error(4, 16), out_of_order(2));
 }
 
 TEST_F(ShardFile, TruncationAnywhereIsSeen) {
@@ -116,6 +177,27 @@ TEST_F(ShardFile, LyingHeadersAreRefused) {
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.vocab_size = 0; })), contradiction);
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.tokens = UINT64_MAX; })), contradiction);
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.documents = 1ull << 60; })), contradiction);
+  for (const std::string& bytes :
+       {with_header([](ShardHeader& h) { h.token_bytes = 4; }),
+        with_header([](ShardHeader& h) { h.vocab_size = h.eos; }),
+        with_header([](ShardHeader& h) { h.vocab_size = 1ull << 31, h.token_bytes = 4; }),
+        with_header([](ShardHeader& h) { h.eos = 300; }),
+        with_header([](ShardHeader& h) { h.tokens = (1ull << 56) + 1; }),
+        with_header([](ShardHeader& h) { h.documents = 9; }),
+        with_header([](ShardHeader& h) { h.text_bytes = (1ull << 56) + 1; }),
+        with_header([](ShardHeader& h) { h.source[127] = 's'; })}) {
+    EXPECT_EQ(error_of(bytes), contradiction);
+  }
+  const std::string damaged = "the file is cut off or damaged, prepare the data again";
+  for (const std::string& bytes :
+       {with_header([](ShardHeader& h) { h.tokens = 1ull << 56; }),
+        with_header([](ShardHeader& h) { h.documents = 8; }),
+        with_header([](ShardHeader& h) { h.vocab_size = INT32_MAX, h.token_bytes = 4; })}) {
+    EXPECT_THAT(error_of(bytes), testing::HasSubstr(damaged));
+  }
+  const std::string index = "s: the document index does not fit its header; prepare the data again";
+  EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.tokens = 7; })), index);
+  EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.text_bytes = 1ull << 56; })), index);
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.text_bytes = 14; })),
             "s: the document index does not fit its header; prepare the data again");
   // 16-bit vocabulary stored as 32-bit tokens: reading would run past the end.
@@ -126,6 +208,16 @@ TEST_F(ShardFile, WriterRefusesTokensOutsideTheVocabulary) {
   ShardWriter writer(dir_ / "b", info);
   EXPECT_EQ(runtime_error_of([&] { writer.add_document(std::vector<std::int32_t>{300}, 1); }),
             (dir_ / "b") + ": token 300 is outside the vocabulary of 300");
+  EXPECT_EQ(runtime_error_of([&] {
+              writer.add_document(std::vector<std::int32_t>{0, -1}, 1);
+            }),
+            (dir_ / "b") + ": token -1 is outside the vocabulary of 300");
+  for (const std::int32_t eos : {-1, 300}) {
+    ShardInfo wrong = info;
+    wrong.eos = eos;
+    EXPECT_EQ(runtime_error_of([&] { ShardWriter(dir_ / "b", wrong); }),
+              fmt::format("{}: end-of-document token {} of 300", dir_ / "b", eos));
+  }
 }
 
 // The header ends the name with a zero.
@@ -140,21 +232,59 @@ TEST_F(ShardFile, TheLongestNameOfASourceReadsBack) {
             path + ": the source's name is too long");
 }
 
+// The second of the four shards is empty.
 TEST_F(ShardFile, StreamJoinsShards) {
+  ShardWriter(dir_ / "none", info).finish();
   std::vector<Shard> shards;
-  for (int i = 0; i < 3; ++i) shards.emplace_back(dir_ / "a");
+  for (const char* name : {"a", "none", "a", "a"}) shards.emplace_back(dir_ / name);
   const TokenStream stream(std::move(shards));
   EXPECT_EQ(stream.counts(), (ShardCounts{9, 24, 45}));
   std::vector<std::int32_t> ids(10);
   stream.read(6, ids);
   EXPECT_THAT(ids, testing::ElementsAre(299, 7, 1, 2, 3, 7, 7, 4, 299, 7));
-  std::vector<std::int64_t> starts;
-  stream.document_starts(0, 24, starts);
-  EXPECT_THAT(starts, testing::ElementsAre(4, 5, 8, 12, 13, 16, 20, 21));
-  stream.document_starts(4, 12, starts);
-  EXPECT_THAT(starts, testing::ElementsAre(5, 8));
-  EXPECT_EQ(stream.first_documents(12), (ShardCounts{4, 12, 25}));
-  EXPECT_EQ(stream.first_documents(1), (ShardCounts{1, 4, 10}));
+  stream.read(14, ids);
+  EXPECT_THAT(ids, testing::ElementsAre(299, 7, 1, 2, 3, 7, 7, 4, 299, 7));
+  stream.read(24, {});
+  EXPECT_EQ(runtime_error_of([&] { stream.read(15, ids); }), "10 tokens from 15 of a stream of 24");
+  EXPECT_EQ(runtime_error_of([&] { stream.read(-1, ids); }), "10 tokens from -1 of a stream of 24");
+  EXPECT_EQ(runtime_error_of([&] { stream.read(25, {}); }), "0 tokens from 25 of a stream of 24");
+  const std::string one = checksum_text(Shard(dir_ / "a").checksum());
+  EXPECT_EQ(stream.checksum(),
+            checksum_of(one + checksum_text(Shard(dir_ / "none").checksum()) + one + one));
+}
+
+TEST_F(ShardFile, StreamTellsWhereDocumentsStart) {
+  ShardWriter(dir_ / "none", info).finish();
+  std::vector<Shard> shards;
+  for (const char* name : {"none", "a", "none", "a", "a"}) shards.emplace_back(dir_ / name);
+  const TokenStream stream(std::move(shards));
+  const std::vector<std::int64_t> all{4, 5, 8, 12, 13, 16, 20, 21};
+  for (std::int64_t begin = 0; begin <= 24; ++begin) {
+    for (std::int64_t end = begin; end <= 26; ++end) {
+      std::vector<std::int64_t> starts{-7}, expected;
+      stream.document_starts(begin, end, starts);
+      for (const std::int64_t start : all) {
+        if (start > begin && start < end) expected.push_back(start);
+      }
+      EXPECT_EQ(starts, expected) << begin << " " << end;
+    }
+  }
+}
+
+// Whole documents, and the first of them even when it is too long.
+TEST_F(ShardFile, StreamCountsItsFirstDocuments) {
+  ShardWriter(dir_ / "none", info).finish();
+  std::vector<Shard> shards;
+  for (const char* name : {"none", "a", "none", "a"}) shards.emplace_back(dir_ / name);
+  const TokenStream stream(std::move(shards));
+  const std::tuple<std::int64_t, ShardCounts> limits[] = {
+      {0, {1, 4, 10}},   {3, {1, 4, 10}},   {4, {1, 4, 10}},   {5, {2, 5, 10}},
+      {7, {2, 5, 10}},   {8, {3, 8, 15}},   {11, {3, 8, 15}},  {12, {4, 12, 25}},
+      {13, {5, 13, 25}}, {15, {5, 13, 25}}, {16, {6, 16, 30}}, {INT64_MAX, {6, 16, 30}}};
+  for (const auto& [tokens, counts] : limits) {
+    EXPECT_EQ(stream.first_documents(tokens), counts) << tokens;
+  }
+  EXPECT_EQ(TokenStream().first_documents(9), ShardCounts());
 }
 
 TEST_F(ShardFile, StreamRefusesShardsOfDifferentTokenizers) {

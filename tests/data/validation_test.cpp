@@ -30,19 +30,37 @@ std::string targets_of(const Validation& validation, std::int32_t source) {
 TEST(Validation, EveryHeldOutTokenIsATargetOnceAndBytesAreExact) {
   const TempDir dir;
   const auto data = sample_data(dir);
-  const Validation validation(data, 16, 5);
-  std::string expected;
-  std::int64_t bytes = 0;
-  for (int i = 0; i < 200; ++i) {
-    const std::string text = test::document(i);
-    if (!is_held_out(text, 0, 0.2)) continue;
-    expected += text + '\0';
-    bytes += std::int64_t(text.size());
+  for (const auto& [length, batch_size] : {std::pair{16, 5}, {16, 1}, {1, 64}, {7, 3}}) {
+    const Validation validation(data, length, batch_size);
+    std::int64_t sequences = 0, tokens = 0;
+    for (int source = 0; source < 2; ++source) {
+      std::string expected;
+      std::int64_t bytes = 0;
+      for (int i = 0; i < (source == 0 ? 200 : 90); ++i) {
+        const std::string text = test::document(i);
+        if (!is_held_out(text, 0, 0.2)) continue;
+        expected += text + '\0';
+        bytes += std::int64_t(text.size());
+      }
+      EXPECT_GT(bytes, 0);
+      EXPECT_EQ(targets_of(validation, source), expected);
+      EXPECT_EQ(validation.counts(source).text_bytes, bytes);
+      EXPECT_EQ(validation.counts(source).tokens, std::int64_t(expected.size()));
+      tokens += std::int64_t(expected.size());
+      sequences += (std::int64_t(expected.size()) + length - 1) / length;
+    }
+    EXPECT_EQ(validation.total().tokens, tokens);
+    EXPECT_EQ(validation.num_batches(), (sequences + batch_size - 1) / batch_size);
   }
-  EXPECT_GT(bytes, 0);
-  EXPECT_EQ(targets_of(validation, 0), expected);
-  EXPECT_EQ(validation.counts(0).text_bytes, bytes);
-  EXPECT_EQ(validation.counts(0).tokens, std::int64_t(expected.size()));
+}
+
+TEST(Validation, SizesBelowOneAreRefused) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  EXPECT_EQ(test::runtime_error_of([&] { Validation(data, 0, 5); }),
+            "validation with sequences of 0, 5 a batch");
+  EXPECT_EQ(test::runtime_error_of([&] { Validation(data, 16, 0); }),
+            "validation with sequences of 16, 0 a batch");
 }
 
 TEST(Validation, LimitTakesWholeDocuments) {
@@ -67,6 +85,7 @@ TEST(Validation, LastBatchIsPadded) {
   for (std::int64_t b = 0; b < validation.num_batches(); ++b) {
     validation.fill(b, batch);
     EXPECT_EQ(batch.sequences, 7);
+    EXPECT_EQ(batch.first_sample, 7 * b);
     EXPECT_EQ(batch.inputs.size(), 7u * 16);
     EXPECT_EQ(batch.positions.size(), 7u * 16);
     targets += batch.num_targets;
