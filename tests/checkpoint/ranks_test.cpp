@@ -154,7 +154,16 @@ TEST(CheckpointRanks, GoBackTogetherFromDamageThatOneSees) {
   const std::string newest = save_on_two(directory, 2);
   EXPECT_EQ(read_on(2, directory), 2);
   flip_last_byte(newest + "/weight.00001.safetensors");
+  testing::internal::CaptureStderr();
   EXPECT_EQ(read_on(2, directory), 1);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::MatchesRegex("warning: the checkpoint " + newest + " is left out: [^\n]+\n" +
+                                    "warning: going back to the checkpoint " + directory +
+                                    "/step-00000001\n"))
+      << "told once, by the first rank";
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(read_on(2, directory + "/" + checkpoint_name(1)), 1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_THAT(message_of([&] { read_on(2, newest); }), HasSubstr("weight.00001.safetensors"));
   std::filesystem::remove_all(directory + "/" + checkpoint_name(1));
   EXPECT_THAT(message_of([&] { read_on(2, directory); }), HasSubstr("none of its 1 checkpoints"));
@@ -183,7 +192,11 @@ TEST(CheckpointRanks, ShareTheFilesOfAnOldCheckpoint) {
     });
   });
   EXPECT_EQ(verified, all) << "no file twice";
+  testing::internal::CaptureStderr();
   EXPECT_EQ(read_on(2, directory), 1);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::MatchesRegex("verified [0-9.]+ k?B of checkpoint in [^\n]+\n"))
+      << "told once, by the first rank";
   flip_last_byte(path + "/weight.00000.safetensors");
   EXPECT_THAT(message_of([&] { read_on(2, path); }), HasSubstr("weight.00000.safetensors"));
 }

@@ -168,12 +168,26 @@ TEST(CheckpointWriter, SavesNothingWhereNothingIsToBeSaved) {
 }
 
 TEST(CheckpointWriter, ConfigErrorsNameTheKey) {
-  CheckpointConfig config;
-  config.keep_last = 0;
-  EXPECT_THAT(message_of([&] { check(config); }), HasSubstr("checkpoint.keep_last is 0"));
-  config = {};
-  config.interval_seconds = std::nan("");
-  EXPECT_THAT(message_of([&] { check(config); }), HasSubstr("checkpoint.interval_seconds is nan"));
+  const auto error = [](auto change) {
+    CheckpointConfig config;
+    change(config);
+    return message_of([&] { check(config); });
+  };
+  EXPECT_EQ(error([](auto& c) {
+              c.interval_seconds = 0, c.every_steps = 0, c.keep_last = 1, c.keep_every = 0;
+              c.max_write_megabytes = 0;
+            }),
+            "");
+  EXPECT_EQ(error([](auto& c) { c.keep_last = 0; }),
+            "checkpoint.keep_last is 0: at least 1 must be kept");
+  EXPECT_EQ(error([](auto& c) { c.every_steps = -1; }),
+            "checkpoint.every_steps is -1: use 0 or more");
+  EXPECT_EQ(error([](auto& c) { c.keep_every = -1; }),
+            "checkpoint.keep_every is -1: use 0 or more");
+  EXPECT_EQ(error([](auto& c) { c.interval_seconds = std::nan(""); }),
+            "checkpoint.interval_seconds is nan: use 0 or more");
+  EXPECT_EQ(error([](auto& c) { c.max_write_megabytes = -0.5; }),
+            "checkpoint.max_write_megabytes is -0.5: use 0 or more");
 }
 
 // Run in a child process, which is killed: saves for ever.
