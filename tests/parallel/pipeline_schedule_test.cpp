@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "io/temp_dir.h"
+
 namespace fathom {
 namespace {
 
@@ -67,6 +69,43 @@ TEST(PipelineSchedule, TheCheckFindsDeadlocksAndGaps) {
   broken[1][3] = broken[1][1];
   EXPECT_EQ(check_schedule(broken, shape),
             "stage 1: backward of micro-batch 0, part 0 twice or out of range");
+}
+
+TEST(PipelineSchedule, TheCheckFindsActionsThatAreMissingOrOutOfRange) {
+  const PipelineShape shape{2, 3, 2};
+  const auto stages = all_stages(PipelineSchedule::interleaved, {2, 4, 2});
+  EXPECT_EQ(check_schedule(stages, {2, 4, 2}), "");
+  auto broken = stages;
+  broken[0].pop_back();
+  EXPECT_EQ(check_schedule(broken, {2, 4, 2}), "stage 0 has 15 actions instead of 16");
+  using enum Action::Kind;
+  for (const Action& action :
+       {Action{forward, -1, 0}, {forward, 3, 0}, {forward, 0, -1}, {forward, 0, 2}}) {
+    broken.assign(2, {});
+    broken[0] = {{forward, 0, 0}, action};
+    EXPECT_EQ(check_schedule(broken, shape),
+              "stage 0: forward of micro-batch " + std::to_string(action.micro_batch) + ", part " +
+                  std::to_string(action.chunk) + " twice or out of range");
+  }
+}
+
+TEST(PipelineSchedule, RefusesWhatIsNone) {
+  struct Case {
+    PipelineSchedule kind;
+    int stage;
+    PipelineShape shape;
+    const char* message;
+  };
+  using enum PipelineSchedule;
+  const char* const parts = "a schedule of 2 parts a stage for 3 micro-batches on 2 stages";
+  for (const Case& c : {Case{gpipe, -1, {2, 2, 1}, "stage -1 of 2"},
+                        {gpipe, 2, {2, 2, 1}, "stage 2 of 2"},
+                        {gpipe, 1, {2, 0, 1}, "stage 1 of 2"},
+                        {gpipe, 0, {2, 3, 2}, parts},
+                        {one_f_one_b, 0, {2, 3, 2}, parts},
+                        {interleaved, 0, {2, 3, 2}, parts}}) {
+    EXPECT_EQ(test::runtime_error_of([&] { schedule(c.kind, c.stage, c.shape); }), c.message);
+  }
 }
 
 TEST(PipelineSchedule, OneForwardOneBackwardIsInThisOrder) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -109,6 +110,58 @@ TEST(RankLayout, RefusesNumbersThatAreNone) {
   ModelConfig m = model();
   m.vocab_size = 9;
   EXPECT_EQ(error_of(layout(1, 1, 8), 8, m), "parallel.tp (8) is too large for a vocabulary of 9");
+  m.vocab_size = 14;  // in twos the eighth rank has none
+  EXPECT_EQ(error_of(layout(1, 1, 8), 8, m), "parallel.tp (8) is too large for a vocabulary of 14");
+  m.vocab_size = 15;
+  EXPECT_EQ(error_of(layout(1, 1, 8), 8, m), "no error");
+}
+
+// The blocks that a user deals out: as many numbers as parts, from 1, all blocks together.
+TEST(RankLayout, RefusesBlocksThatAreDealtOutWrongly) {
+  const auto error_with = [](std::vector<std::int64_t> blocks) {
+    ParallelConfig c = layout(2, 1, 1);
+    c.stage_layers = std::move(blocks);
+    return error_of(c, 2);
+  };
+  for (const char* blocks : {"5", "2, 2, 1", "0, 5", "6, -1", "1, 5"}) {
+    std::vector<std::int64_t> numbers;
+    std::istringstream text(blocks);
+    for (std::string number; std::getline(text, number, ',');)
+      numbers.push_back(std::stoll(number));
+    EXPECT_EQ(error_with(numbers), fmt::format("parallel.stage_layers is [{}]: give 2 numbers from "
+                                               "1 that make 5 blocks together",
+                                               blocks));
+  }
+  EXPECT_EQ(error_with({4, 1}), "no error");
+}
+
+TEST(RankLayout, BalancesOnlyWhatHasABlockForEachPart) {
+  EXPECT_THROW(balance_stages(3, 4, 0), Error);
+  EXPECT_THROW(balance_stages(3, 0, 0), Error);
+  EXPECT_EQ(balance_stages(3, 3, 0).back().last_layer, 3);
+}
+
+TEST(RankLayout, OneRankHasTheWholeModel) {
+  const ParallelPlan plan = one_rank_plan(model());
+  EXPECT_EQ(plan.layout.world(), 1);
+  ASSERT_EQ(plan.stages.size(), 1u);
+  EXPECT_EQ(plan.stages[0].first_layer, 0);
+  EXPECT_EQ(plan.stages[0].last_layer, 5);
+}
+
+// On one stage every schedule is the one that keeps a single micro-batch in flight.
+TEST(RankLayout, TheScheduleIsTheConfigsWhereThereAreStages) {
+  ParallelConfig c = layout(1, 1, 1);
+  c.schedule = PipelineSchedule::gpipe;
+  c.overlap = false;
+  const ParallelPlan one = resolve(c, 1, model(), facts);
+  EXPECT_EQ(one.schedule, PipelineSchedule::one_f_one_b);
+  EXPECT_FALSE(one.overlap);
+  c.pp = 2;
+  EXPECT_EQ(resolve(c, 2, model(), facts).schedule, PipelineSchedule::gpipe);
+  c = layout(1, 2, 1);
+  c.zero = false;
+  EXPECT_FALSE(resolve(c, 2, model(), facts).zero);
 }
 
 // Ranks that wait add the timeout to a clock of 64-bit nanoseconds.

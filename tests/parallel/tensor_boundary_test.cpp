@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 
+#include "comm/forwarding_communicator.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
 #include "core/observer.h"
@@ -53,9 +54,9 @@ void collect(const ParameterStore& parameters, bool sequence_parallel, Result& r
 
 // A group whose begun sums are added as late as they may be, as between GPUs: the others' parts
 // are taken at once, this rank's own where it lies when the sum is needed.
-class LateSums final : public Communicator {
+class LateSums final : public test::ForwardingCommunicator {
  public:
-  explicit LateSums(Communicator& group) : group_(group) {}
+  using ForwardingCommunicator::ForwardingCommunicator;
   int added() const { return added_; }  // of the begun sums
   std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
                                                      Tensor to) override {
@@ -76,36 +77,8 @@ class LateSums final : public Communicator {
       }
     };
   }
-  int rank() const override { return group_.rank(); }
-  int size() const override { return group_.size(); }
-  void all_reduce(Context& c, Tensor x, Reduction r) override { group_.all_reduce(c, x, r); }
-  void reduce_scatter(Context& c, Tensor from, Tensor to) override {
-    group_.reduce_scatter(c, from, to);
-  }
-  void all_gather(Context& c, Tensor from, Tensor to) override { group_.all_gather(c, from, to); }
-  void broadcast(Context& c, Tensor x, int root) override { group_.broadcast(c, x, root); }
-  void connect(Device device) override { group_.connect(device); }
-  void open(Device d, std::span<const Route> routes, const RouteCapacity& capacity) override {
-    group_.open(d, routes, capacity);
-  }
-  void send(Context& c, Tensor x, int to, int tag) override { group_.send(c, x, to, tag); }
-  void receive(Context& c, Tensor x, int from, int tag) override {
-    group_.receive(c, x, from, tag);
-  }
-  void expect(Tensor x, int from, int tag) override { group_.expect(x, from, tag); }
-  void barrier() override { group_.barrier(); }
-  std::unique_ptr<Communicator> split(int color, const std::string& name) override {
-    return group_.split(color, name);
-  }
-  void cancel() override { group_.cancel(); }
-  void throw_if_failed() override { group_.throw_if_failed(); }
-  void set_timeout(double seconds) override { group_.set_timeout(seconds); }
-  double timeout() const override { return group_.timeout(); }
-  void name_ranks(std::vector<std::string> names) override { group_.name_ranks(std::move(names)); }
-  std::string name_of(int rank) const override { return group_.name_of(rank); }
 
  private:
-  Communicator& group_;
   int added_ = 0;
 };
 
