@@ -97,7 +97,8 @@ void take_smallest_micro_batch(TrainPlan& plan) {
 
 constexpr std::int64_t small_logits_chunk = 256;
 
-std::vector<Change> possible_changes(const TrainPlan& plan, MemoryPlace place) {
+// Of all memories; a change that saves none of the one that is short is left out later.
+std::vector<Change> possible_changes(const TrainPlan& plan) {
   const LoopConfig& loop = plan.config.train;
   std::vector<Change> changes;
   if (loop.micro_batch > 1) changes.push_back({"train.micro_batch=1", take_smallest_micro_batch});
@@ -114,8 +115,7 @@ std::vector<Change> possible_changes(const TrainPlan& plan, MemoryPlace place) {
     changes.push_back({fmt::format("train.logits_chunk={}", small_logits_chunk),
                        [](TrainPlan& p) { p.config.train.logits_chunk = small_logits_chunk; }});
   }
-  const bool host = place == MemoryPlace::host || plan.device.type == DeviceType::cpu;
-  if (host && plan.config.checkpoint.enabled) {
+  if (plan.config.checkpoint.enabled) {
     changes.push_back({"checkpoint.enabled=false (a trial: no weights are kept)",
                        [](TrainPlan& p) { p.config.checkpoint.enabled = false; }});
   }
@@ -144,7 +144,7 @@ std::string memory_advice(const TrainPlan& plan, const RankGroups& ranks, Memory
   std::vector<std::string> helpful;
   TrainPlan together = plan;
   bool one_is_enough = false;
-  for (const Change& change : possible_changes(plan, place)) {
+  for (const Change& change : possible_changes(plan)) {
     TrainPlan changed = plan;
     change.apply(changed);
     const std::size_t then = planned_bytes(changed, ranks, place).value_or(now);
@@ -163,8 +163,8 @@ std::string memory_advice(const TrainPlan& plan, const RankGroups& ranks, Memory
   std::string text = fmt::format("{}{}", fmt::join(helpful, "; "), sharing > 1 ? " (a rank)" : "");
   if (one_is_enough) return text;
   const std::size_t least = planned_bytes(together, ranks, place).value_or(now);
-  const std::size_t saved = least < now ? (now - least) * sharing : 0;
-  if (helpful.size() > 1 && saved >= missing) return text + "; together they are enough";
+  const std::size_t saved = (now - std::min(least, now)) * sharing;
+  if (saved >= missing) return text + "; together they are enough";
   return text + fmt::format("; {} more are missing then: {}", human(missing - saved), otherwise);
 }
 

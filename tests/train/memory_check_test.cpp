@@ -114,6 +114,33 @@ TEST(MemoryAdvice, TellsWhetherASettingIsEnough) {
   EXPECT_THAT(advice(plan, by_both + 5000), HasSubstr("5.00 kB more are missing then"));
 }
 
+// Each of three ranks saves the same.
+TEST(MemoryAdvice, CountsWhatAllRanksOfAMachineSave) {
+  const TrainPlan plan = plan_of(4, RecomputeChoice::none);
+  const TrainPlan full = plan_of(4, RecomputeChoice::full);
+  TrainPlan least = plan_of(1, RecomputeChoice::full);
+  least.config.checkpoint.enabled = false;
+  const OneRank rank(plan.config.model);
+  const auto advice_of = [&](std::size_t missing) {
+    return memory_advice(plan, rank.groups, MemoryPlace::host, missing + 1000, 1000, 3);
+  };
+  const std::string full_saves = saves("train.recompute=\"full\"", plan, full);
+  const std::size_t by_full = 3 * (planned(plan) - planned(full));
+  const std::size_t by_all = 3 * (planned(plan) - planned(least));
+  EXPECT_THAT(advice_of(by_full), HasSubstr(full_saves + ", which is enough"));
+  EXPECT_THAT(advice_of(by_full + 1), Not(HasSubstr(full_saves + ", which")));
+  EXPECT_THAT(advice_of(by_all), testing::EndsWith(" (a rank); together they are enough"));
+  EXPECT_THAT(advice_of(by_all + 5000), HasSubstr(" (a rank); 5.00 kB more are missing then: "));
+}
+
+// The logits of 256 tokens are in memory at once anyhow.
+TEST(MemoryAdvice, DoesNotNameWhatSavesNothing) {
+  TrainPlan plan = plan_of(1, RecomputeChoice::full);
+  plan.config.train.logits_chunk = 1024;
+  EXPECT_THAT(advice(plan, gib),
+              AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));
+}
+
 TEST(MemoryCheck, RefusesTheLastByteTooMany) {
   const TrainPlan plan = plan_of(4, RecomputeChoice::full);
   const OneRank rank(plan.config.model);

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <functional>
 
+#include "core/parallel.h"
+#include "data/sample_data.h"
 #include "io/temp_dir.h"
 #include "train/memory_table.h"
 
@@ -14,6 +16,8 @@ namespace {
 
 using test::input_error_of;
 using testing::HasSubstr;
+
+constexpr std::int64_t most_tokens = 1'000'000'000'000'000'000;
 
 TrainConfig small() {
   TrainConfig config;
@@ -119,7 +123,137 @@ TEST(Plan, HasANumberOfTokensForAnyEpochs) {
   TrainConfig config = small();
   config.train.steps.reset();
   config.train.epochs = 1e300;
-  EXPECT_GT(resolve(config, {300, 10000}).max_tokens, std::int64_t{1} << 40);
+  EXPECT_EQ(resolve(config, {300, 10000}).max_tokens, most_tokens);
+}
+
+// The last value of each key that is taken.
+TEST(Plan, TakesWhatJustFits) {
+  const std::function<void(TrainConfig&)> all[] = {
+      [](auto& c) { c.model.vocab_size = 300; },
+      [](auto& c) { c.train.sequence_length = c.train.global_batch = 1; },
+      [](auto& c) { c.train.sequence_length = 4096; },
+      [](auto& c) { c.train.micro_batch = 0, c.train.logits_chunk = 0; },
+      [](auto& c) { c.train.micro_batch = 1, c.train.logits_chunk = 1; },
+      [](auto& c) { c.train.micro_batch = 6; },
+      [](auto& c) { c.train.global_batch = 67108863, c.train.micro_batch = 1; },
+      [](auto& c) { c.train.steps = 1; },
+      [](auto& c) { c.train.steps = most_tokens / 192; },
+      [](auto& c) { c.train.tokens = 1; },
+      [](auto& c) { c.train.tokens = most_tokens; },
+      [](auto& c) { c.train.epochs = c.train.max_minutes = 1e-300; },
+      [](auto& c) { c.train.log_seconds = 0; },
+      [](auto& c) { c.threads = 4096; },
+      [](auto& c) { c.threads = c.seed = c.data.validation_tokens = 0; },
+      [](auto& c) { c.data.prefetch = 1; },
+      [](auto& c) { c.data.prefetch = 1024; },
+      [](auto& c) { c.validation.every_steps = c.validation.sample_tokens = 0; },
+      [](auto& c) { c.validation.sample_temperature = 0; },
+  };
+  for (std::size_t i = 0; i < std::size(all); ++i) {
+    TrainConfig config = small();
+    all[i](config);
+    EXPECT_EQ(input_error_of([&] { resolve(config, {300, 10000}); }), "no error") << i;
+  }
+}
+
+TEST(Plan, AnyOneLimitIsAnEnd) {
+  const std::function<void(LoopConfig&)> limits[] = {
+      [](auto& c) { c.steps = 1; }, [](auto& c) { c.tokens = 1; }, [](auto& c) { c.epochs = 1; },
+      [](auto& c) { c.max_minutes = 1; }};
+  for (const auto& limit : limits) {
+    TrainConfig config = small();
+    config.train.steps.reset();
+    limit(config.train);
+    const TrainPlan plan = resolve(config, {300, 10000});
+    EXPECT_FALSE(plan.finished({}));
+    EXPECT_TRUE(plan.finished(position(10000, 10000, 10000)));
+  }
+}
+
+// The largest divisor of a replica's batch whose tokens are at most 4096 on a CPU.
+TEST(Plan, ChoosesTheMicroBatchAndWhatElseIsOpen) {
+  struct Case {
+    std::int64_t length, batch, micro_batch;
+    int ranks = 1;
+  };
+  for (const auto& [length, batch, micro_batch, ranks] : {Case{1024, 12, 4},
+                                                          {1024, 10, 2},
+                                                          {1025, 12, 3},
+                                                          {1024, 12, 3, 2},
+                                                          {32, 6, 6},
+                                                          {32, 7, 7},
+                                                          {4096, 12, 1},
+                                                          {32, 1024, 128}}) {
+    TrainConfig config = small();
+    config.train.sequence_length = length;
+    config.train.global_batch = batch;
+    const TrainPlan plan = resolve(config, {300, 10000}, ranks);
+    EXPECT_EQ(plan.config.train.micro_batch, micro_batch) << batch << " of " << length;
+    EXPECT_EQ(plan.micro_batches, batch / micro_batch / ranks);
+    EXPECT_EQ(plan.micro_tokens, micro_batch * length);
+    EXPECT_EQ(plan.tokens_per_step, batch * length);
+    EXPECT_EQ(plan.config.parallel.dp, ranks);
+  }
+  TrainConfig config = small();
+  config.threads = 0;
+  TrainPlan plan = resolve(config, {300, 10000});
+  EXPECT_EQ(plan.config.train.logits_chunk, 1024);
+  EXPECT_EQ(plan.config.train.recompute, RecomputeChoice::selective);
+  EXPECT_EQ(plan.threads, num_threads());
+  EXPECT_NE(plan.config.dtype, DTypeChoice::automatic);
+  config.train.logits_chunk = 7;
+  config.train.recompute = RecomputeChoice::none;
+  config.threads = 3;
+  config.dtype = DTypeChoice::bf16;
+  plan = resolve(config, {300, 10000});
+  EXPECT_EQ(plan.config.train.logits_chunk, 7);
+  EXPECT_EQ(plan.config.train.recompute, RecomputeChoice::none);
+  EXPECT_EQ(plan.threads, 3);
+  EXPECT_EQ(plan.dtype, DType::bf16);
+  EXPECT_EQ(plan.config.dtype, DTypeChoice::bf16);
+}
+
+TEST(Plan, AVocabularyThatIsAMultipleStaysAsItIs) {
+  EXPECT_EQ(resolve(small(), {320, 10000}).config.model.vocab_size, 320);
+  EXPECT_EQ(resolve(small(), {321, 10000}).config.model.vocab_size, 384);
+  TrainConfig config = small();
+  config.model.vocab_size = 301;
+  EXPECT_EQ(resolve(config, {300, 10000}).config.model.vocab_size, 301);
+}
+
+TEST(Plan, PrecisionFollowsTheDevice) {
+  const Device gpu{DeviceType::cuda, 0};
+  EXPECT_TRUE(computes_bf16(gpu));
+  EXPECT_EQ(choose_dtype(DTypeChoice::automatic, gpu), DType::bf16);
+  EXPECT_EQ(choose_dtype(DTypeChoice::automatic, cpu_device),
+            computes_bf16(cpu_device) ? DType::bf16 : DType::f32);
+  for (const Device device : {gpu, cpu_device}) {
+    EXPECT_EQ(choose_dtype(DTypeChoice::bf16, device), DType::bf16);
+    EXPECT_EQ(choose_dtype(DTypeChoice::f32, device), DType::f32);
+  }
+}
+
+TEST(Plan, AnEpochIsAllTokensOfAllSources) {
+  const test::TempDir dir;
+  prepare_data(test::sample_config(dir), test::byte_encoder());
+  DataConfig data;
+  data.directory = dir / "out";
+  const PreparedData prepared = open_prepared(data);
+  ASSERT_GT(prepared.sources.size(), 1u);
+  std::int64_t tokens = 0;
+  for (const PreparedSource& source : prepared.sources) tokens += source.train.counts().tokens;
+  const DataFacts facts = facts_of(prepared, data);
+  EXPECT_TRUE(facts.uniform_segments);
+  data.attention_within_documents = true;
+  EXPECT_FALSE(facts_of(prepared, data).uniform_segments);
+  EXPECT_EQ(facts.train_tokens, tokens);
+  EXPECT_EQ(facts.vocab_size, prepared.vocab_size);
+  TrainConfig config = small();
+  config.train.epochs = 1e-9;
+  EXPECT_EQ(resolve(config, facts).max_tokens, 1) << "one at least";
+  config.train.epochs = 2;
+  EXPECT_EQ(resolve(config, facts).max_tokens, 2 * tokens);
+  EXPECT_EQ(resolve(config, facts).epoch_tokens, tokens);
 }
 
 TEST(Plan, ImpossibleSizesNameTheirKey) {
@@ -178,6 +312,19 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
        },
        "validation.sample_prompts holds an empty text"},
       {[](auto& c) { c.optimizer.beta2 = 1; }, "optimizer.beta2 is 1"},
+      {[](auto& c) { c.schedule.peak = 0; }, "schedule.peak is 0"},
+      {[](auto& c) { c.guard.window = 1; }, "guard.window is 1"},
+      {[](auto& c) { c.train.micro_batch = -1; }, "train.micro_batch is -1: use 0 or more"},
+      {[](auto& c) { c.train.global_batch = 67108864, c.train.micro_batch = 1; },
+       "train.global_batch (67108864) times train.sequence_length (32) is more than 2^31"},
+      {[](auto& c) { c.train.sequence_length = 4097; },
+       "train.sequence_length (4097) is longer than model.max_position (4096)"},
+      {[](auto& c) { c.train.steps = most_tokens / 192 + 1; },
+       "train.steps (5208333333333334) of 192 tokens each are more than 1000000000000000000"},
+      {[](auto& c) { c.train.tokens = most_tokens + 1; },
+       "train.tokens is 1000000000000000001: use at most 1000000000000000000"},
+      {[](auto& c) { c.train.epochs = 0; }, "train.epochs is 0"},
+      {[](auto& c) { c.output.clear(); }, "output is empty: name the run's directory"},
       {[](auto& c) { c.checkpoint.keep_last = 0; }, "checkpoint.keep_last is 0"},
       {[](auto& c) { c.device = "tpu"; }, "tpu"},
   };

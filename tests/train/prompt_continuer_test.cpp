@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/thread_ranks.h"
+#include "core/observer.h"
 #include "core/parallel.h"
 #include "infer/engine.h"
 #include "infer/tiny_model.h"
@@ -219,8 +220,62 @@ TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
   written.prompts.clear();
   EXPECT_TRUE(written.by_one().empty());
   written = greedy();
-  written.options.max_tokens = 0;
-  EXPECT_EQ(written.by_one(), std::vector<Tokens>(3));
+  written.prompts[1] = {5};
+  for (const std::int64_t none : {0, -3}) {
+    written.options.max_tokens = none;
+    EXPECT_EQ(written.by_one(), std::vector<Tokens>(3));
+  }
+  written.prompts = {{5}};
+  EXPECT_EQ(written.by_one(), std::vector<Tokens>(1));
+}
+
+TEST(PromptContinuer, ReadsAsMuchAsASequenceAndAMicroBatchHold) {
+  const OneRank rank(model_config());
+  LearnerOptions options = learner_options(rank.groups);
+  EXPECT_EQ(PromptContinuer::max_length(options), length);
+  options.sequence_length = 1000;
+  EXPECT_EQ(PromptContinuer::max_length(options), length * sequences);
+  options.sequence_length = 0;
+  EXPECT_EQ(PromptContinuer::max_length(options), length * sequences);
+  ParallelConfig parallel;
+  parallel.tp = 2;
+  const ParallelPlan plan = resolve(parallel, 2, model_config(), {sequences, sequences, length});
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan, model_config());
+    LearnerOptions shared = learner_options(groups);
+    shared.sequence_length = length - 1;
+    EXPECT_EQ(PromptContinuer::max_length(shared), length - 2);
+  });
+}
+
+class OperationCount final : public OperationObserver {
+ public:
+  void observe(Context& context, const Operation& operation) override {
+    ++count;
+    operation.run(context);
+  }
+  int count = 0;
+};
+
+TEST(PromptContinuer, WarmsUpWhereSomethingIsToBeDrawn) {
+  const OneRank rank(model_config());
+  Learner learner(learner_options(rank.groups));
+  learner.initialize_weights(5);
+  const OwnedStream uploads(cpu_device);
+  DeviceBatch memory(uploads, length * sequences);
+  PromptContinuer continuer(learner, memory, {});
+  const auto operations = [&](const std::vector<Tokens>& prompts, std::int64_t max_tokens) {
+    OperationCount counter;
+    learner.context().observer = &counter;
+    ContinueOptions options;
+    options.max_tokens = max_tokens;
+    continuer.warm_up(prompts, options);
+    learner.context().observer = nullptr;
+    return counter.count;
+  };
+  EXPECT_GT(operations({{5, 17}, {8}}, 1), 20);
+  EXPECT_EQ(operations({{5}}, 0), 0);
+  EXPECT_EQ(operations({}, 4), 0);
 }
 
 }  // namespace
