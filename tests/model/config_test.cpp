@@ -78,6 +78,47 @@ TEST(ModelConfig, ShapesThatMakeNoModelAreRefusedByKey) {
   EXPECT_THAT(refused([](auto& c) { c.rope_theta = HUGE_VAL; }), HasSubstr("rope_theta is inf"));
   EXPECT_THAT(refused([](auto& c) { c.rms_norm_eps = 1e39; }), HasSubstr("rms_norm_eps is 1e+39"));
   EXPECT_THAT(refused([](auto& c) { c.init_std = HUGE_VAL; }), HasSubstr("model.init_std is inf"));
+  EXPECT_THAT(refused([](auto& c) { c.rope_theta = NAN; }), HasSubstr("rope_theta is nan"));
+  EXPECT_THAT(refused([](auto& c) { c.rms_norm_eps = NAN; }), HasSubstr("rms_norm_eps is nan"));
+}
+
+TEST(ModelConfig, TheFirstAndTheLastOfWhatIsAllowed) {
+  const auto message = [](auto&& change) {
+    ModelConfig config = small();
+    change(config);
+    return input_error_of([&] { resolve(config); });
+  };
+  EXPECT_EQ(message([](auto& c) {
+              c.num_layers = c.hidden_size = c.num_heads = c.intermediate_size = c.vocab_size =
+                  c.max_position = 1;
+              c.head_dim = 2;
+              c.rms_norm_eps = 0;
+            }),
+            "no error");
+  EXPECT_EQ(message([](auto& c) { c.vocab_size = c.max_position = (std::int64_t{1} << 31) - 1; }),
+            "no error");
+  EXPECT_EQ(message([](auto& c) { c.rope_theta = c.rms_norm_eps = c.init_std = 1e30; }),
+            "no error");
+}
+
+// Each term of the count alone: attention of 128 heads, the MLP, the two embeddings.
+TEST(ModelConfig, SaysHowManyParametersAreTooMany) {
+  const auto count_of = [](std::int64_t layers, std::int64_t width, std::int64_t heads,
+                           std::int64_t head_dim, std::int64_t mlp, std::int64_t vocabulary) {
+    ModelConfig c;
+    c.num_layers = layers;
+    c.hidden_size = width;
+    c.num_heads = c.num_kv_heads = heads;
+    c.head_dim = head_dim;
+    c.intermediate_size = mlp;
+    c.vocab_size = vocabulary;
+    const std::string message = input_error_of([&] { resolve(c); });
+    return message.substr(0, message.find(':'));
+  };
+  constexpr std::int64_t m = std::int64_t{1} << 20;
+  EXPECT_EQ(count_of(m, m, 64, 1 << 14, 1, 1), "the model's sizes make 4.6e+18 parameters");
+  EXPECT_EQ(count_of(m, m, 1, 2, 2 * m, 1), "the model's sizes make 6.9e+18 parameters");
+  EXPECT_EQ(count_of(1, 1024 * m, 1, 2, 1, 1024 * m), "the model's sizes make 2.3e+18 parameters");
 }
 
 }  // namespace

@@ -218,6 +218,117 @@ TEST(HuggingFace, HeadStoredBesideATiedEmbeddingMustBeTheSame) {
               HasSubstr("'lm_head.weight' is not equal to 'model.embed_tokens.weight'"));
 }
 
+std::string content_of(const std::string& path) {
+  std::ifstream in(path);
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+TEST(HuggingFace, WritesTheseTexts) {
+  ModelConfig config = small_config(true);
+  config.max_position = 64;
+  config.rms_norm_eps = 1e-5;
+  config.init_std = 0.02;
+  const std::string directory = fresh_path("texts"), tokenizer = fresh_path("texts.json");
+  const std::string tokens = R"({"model": {"vocab": {"a": 0, "b": 49}},
+      "added_tokens": [{"id": 2, "content": "<end>"}, {"id": 1, "content": "<begin>"}]})";
+  std::ofstream(tokenizer) << tokens;
+  const ParameterStore store = filled_store(config, DType::bf16);
+  Context context(cpu_device, 1 << 16);
+  SaveModelOptions options;
+  options.tokenizer_path = tokenizer;
+  options.bos_token = 1;
+  options.eos_tokens = {2, 7};
+  save_model(directory, config, weights_of(store, context), options);
+  EXPECT_EQ(content_of(directory + "/config.json"), R"({
+  "architectures": ["LlamaForCausalLM"],
+  "attention_bias": false,
+  "attention_dropout": 0.0,
+  "bos_token_id": 1,
+  "dtype": "bfloat16",
+  "eos_token_id": [2, 7],
+  "head_dim": 8,
+  "hidden_act": "silu",
+  "hidden_size": 24,
+  "initializer_range": 0.02,
+  "intermediate_size": 40,
+  "max_position_embeddings": 64,
+  "mlp_bias": false,
+  "model_type": "llama",
+  "num_attention_heads": 4,
+  "num_hidden_layers": 2,
+  "num_key_value_heads": 2,
+  "rms_norm_eps": 1e-05,
+  "rope_parameters": {"rope_theta": 50000.0, "rope_type": "default"},
+  "rope_scaling": null,
+  "rope_theta": 50000.0,
+  "tie_word_embeddings": true,
+  "torch_dtype": "bfloat16",
+  "use_cache": true,
+  "vocab_size": 50
+}
+)");
+  EXPECT_EQ(content_of(directory + "/generation_config.json"),
+            "{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": [2, 7]\n}\n");
+  EXPECT_EQ(content_of(directory + "/tokenizer.json"), tokens);
+  EXPECT_EQ(content_of(directory + "/tokenizer_config.json"), R"({
+  "clean_up_tokenization_spaces": false,
+  "bos_token": "<begin>",
+  "eos_token": "<end>",
+  "model_max_length": 64,
+  "tokenizer_class": "PreTrainedTokenizerFast"
+}
+)");
+  options = {};
+  options.dtype = DType::f32;
+  options.eos_tokens = {5};
+  options.replace = true;
+  config.tie_embeddings = false;
+  const ParameterStore apart = filled_store(config, DType::f32);
+  save_model(directory, config, weights_of(apart, context), options);
+  const std::string text = content_of(directory + "/config.json");
+  for (const char* line :
+       {"\"bos_token_id\": null", "\"eos_token_id\": 5,", "\"dtype\": \"float32\"",
+        "\"tie_word_embeddings\": false", "\"torch_dtype\": \"float32\""}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_FALSE(fs::exists(directory + "/tokenizer.json"));
+}
+
+TEST(HuggingFace, StoresTwoTypes) {
+  for (const DType dtype : {DType::i32, DType::u16}) {
+    SaveModelOptions options;
+    options.dtype = dtype;
+    EXPECT_EQ(message_of([&] { ModelFiles(small_config(true), options); }),
+              fmt::format("a model is stored as f32 or bf16, not {}", name_of(dtype)));
+  }
+}
+
+// A matrix of 360000 rows of 24 values is written 8 · 2^20 values at once.
+TEST(HuggingFace, LargeTensorsAreWrittenInRuns) {
+  ModelConfig config = small_config(true);
+  config.num_layers = 1;
+  config.vocab_size = 360000;
+  const std::string directory = fresh_path("runs");
+  fs::create_directories(directory);
+  const ModelFiles files(config, {});
+  ASSERT_EQ(files.shards().size(), 1u);
+  std::vector<std::pair<std::int64_t, std::int64_t>> runs;  // of the embedding
+  std::size_t others = 0;
+  files.write_shard(directory, 0, [&](const ParameterSpec& spec, std::int64_t row, Tensor to) {
+    if (spec.name == "embedding.weight") {
+      EXPECT_EQ(to.cols(), 24);
+      runs.emplace_back(row, to.rows());
+    } else {
+      ++others;
+    }
+  });
+  const std::int64_t at_once = (std::int64_t{8} << 20) / 24;
+  EXPECT_THAT(runs, testing::ElementsAre(testing::Pair(0, at_once),
+                                         testing::Pair(at_once, 360000 - at_once)));
+  EXPECT_EQ(others, 10u) << "two norms and seven matrices of the block, and the last norm";
+  fs::remove_all(directory);
+}
+
 TEST(HuggingFace, TokenizerMustFit) {
   Saved saved("tokenizer", false, DType::f32, 1 << 30);
   const std::string tokenizer = fresh_path("tokenizer.json");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/error.h"
 #include "model/golden.h"
 
 namespace fathom {
@@ -184,6 +185,131 @@ TEST(Stage, GradientsMatchFiniteDifferences) {
     const double slope = (moved(step) - moved(-step)) / (2 * step);
     golden::upload(context, weight, p.weight);
     EXPECT_NEAR(slope / norm, 1.0, 2e-2) << p.spec.name;
+  }
+}
+
+class Announcements final : public LayerObserver {
+ public:
+  void before_forward(Context&, std::int64_t layer) override { forwards.push_back(layer); }
+  void after_backward(Context&, std::int64_t layer) override { backwards.push_back(layer); }
+  std::vector<std::int64_t> forwards, backwards;
+};
+
+// The embedding is layer -1, and the head comes after the last block; tied, it reads both.
+TEST(Stage, AnnouncesItsLayers) {
+  using Layers = std::vector<std::int64_t>;
+  for (const bool tied : {false, true}) {
+    const ModelConfig config = small(2, tied);
+    Context context(cpu_device);
+    Tokens tokens(context);
+    Part part(config, whole_model(config), Recompute::selective, DType::f32);
+    Buffer memory(cpu_device, 50 * 4);
+    const Tensor losses = memory.tensor(DType::f32, {Tokens::n}), none;
+    Arena arena(cpu_device, part.planned);
+    const std::vector<std::int32_t> row{3};
+    const Layers forwards = tied ? Layers{-1, 0, 1, -1, 2} : Layers{-1, 0, 1, 2};
+    const auto told = [&](auto&& pass) {
+      Announcements announcements;
+      tokens.batch.observer = &announcements;
+      pass();
+      EXPECT_EQ(announcements.forwards, forwards);
+      return announcements.backwards;
+    };
+    EXPECT_EQ(told([&] {
+                part.stage.forward(context, tokens.batch, none, part.activations, none, 1, losses);
+                part.stage.backward(context, tokens.batch, part.activations, none, none);
+              }),
+              (Layers{2, 1, 0, -1}));
+    EXPECT_EQ(told([&] { part.stage.evaluate(context, tokens.batch, arena, losses); }), Layers{});
+    EXPECT_EQ(
+        told([&] {
+          part.stage.logits(context, tokens.batch, arena, row, memory.tensor(DType::f32, {1, 50}));
+        }),
+        Layers{});
+  }
+}
+
+std::vector<std::string> names_of(const std::vector<ParameterSpec>& specs) {
+  std::vector<std::string> names;
+  for (const ParameterSpec& spec : specs) names.push_back(spec.name);
+  return names;
+}
+
+TEST(Stage, HoldsTheParametersOfItsRange) {
+  const auto names = [](bool tied, StageRange range) {
+    std::vector<std::string> ends;
+    for (const std::string& name : names_of(stage_parameters(small(3, tied), range))) {
+      if (name.ends_with("attention_norm.weight") || !name.starts_with("layers.")) {
+        ends.push_back(name.substr(0, name.rfind(".weight")));
+      }
+    }
+    return ends;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(false, {0, 1}), (Names{"embedding", "layers.0.attention_norm"}));
+  EXPECT_EQ(names(false, {1, 2}), (Names{"layers.1.attention_norm"}));
+  EXPECT_EQ(names(false, {2, 3}), (Names{"layers.2.attention_norm", "final_norm", "head"}));
+  EXPECT_EQ(names(true, {0, 1}), (Names{"embedding", "layers.0.attention_norm"}));
+  EXPECT_EQ(names(true, {1, 2}), (Names{"layers.1.attention_norm"}));
+  EXPECT_EQ(names(true, {2, 3}), (Names{"embedding", "layers.2.attention_norm", "final_norm"}));
+}
+
+TEST(Stage, RotatesByTheAnglesOfItsPositions) {
+  ModelConfig config = small(1);
+  config.head_dim = 4;
+  config.max_position = 3;
+  config.rope_theta = 100;
+  const std::vector<float> table = rope_table(config);
+  ASSERT_EQ(table.size(), 12u);
+  for (int p = 0; p < 3; ++p) {
+    const float* row = table.data() + 4 * p;
+    EXPECT_FLOAT_EQ(row[0], std::cos(float(p)));
+    EXPECT_FLOAT_EQ(row[1], std::cos(0.1f * float(p)));
+    EXPECT_FLOAT_EQ(row[2], std::sin(float(p)));
+    EXPECT_FLOAT_EQ(row[3], std::sin(0.1f * float(p)));
+  }
+}
+
+TEST(Stage, OfAPartOfTheModelHasNoLossesOrLogits) {
+  const ModelConfig config = small(2);
+  Context context(cpu_device);
+  const Tokens tokens(context);
+  Arena arena(cpu_device, 1 << 20);
+  const std::vector<std::int32_t> row{3};
+  for (const StageRange& range : {StageRange{0, 1}, {1, 2}}) {
+    Part part(config, range, Recompute::selective, DType::f32);
+    EXPECT_THROW(part.stage.evaluate(context, tokens.batch, arena, Tensor{}), Error);
+    EXPECT_THROW(part.stage.logits(context, tokens.batch, arena, row, Tensor{}), Error);
+    if (range.first_layer > 0) continue;
+    EXPECT_THROW(part.stage.forward_logits(context, tokens.batch, {}, arena, row, {}), Error);
+    EXPECT_NO_THROW(part.stage.forward_logits(context, tokens.batch, {}, arena, {}, {}));
+  }
+}
+
+// Forwards take what was planned for them, and the logits of a chunk no more than all tokens'.
+TEST(Stage, ForwardsTakeThePlannedMemory) {
+  const ModelConfig config = small(2);
+  const StageRange all = whole_model(config);
+  Context context(cpu_device);
+  const Tokens tokens(context);
+  Part part(config, all, Recompute::selective, DType::f32);
+  Buffer memory(cpu_device, 3 * 50 * 4);
+  const std::size_t forward =
+      Stage::forward_bytes(config, all, {Recompute::selective, 8}, DType::f32, Tokens::n);
+  Arena arena(cpu_device, forward);
+  part.stage.evaluate(context, tokens.batch, arena, memory.tensor(DType::f32, {Tokens::n}));
+  EXPECT_EQ(arena.peak(), forward);
+  const std::size_t logits = Stage::logits_bytes(config, all, DType::f32, Tokens::n, 3);
+  arena = Arena(cpu_device, logits);
+  const std::vector<std::int32_t> rows{3, 0, 20};
+  part.stage.logits(context, tokens.batch, arena, rows, memory.tensor(DType::f32, {3, 50}));
+  EXPECT_EQ(arena.peak(), logits);
+  for (const Recompute policy : {Recompute::none, Recompute::selective, Recompute::full}) {
+    const auto bytes = [&](std::int64_t chunk, auto&& of) {
+      return of(config, all, StageOptions{policy, chunk}, DType::f32, Tokens::n, nullptr);
+    };
+    EXPECT_EQ(bytes(1000, Stage::activation_bytes), bytes(Tokens::n, Stage::activation_bytes));
+    EXPECT_EQ(bytes(1000, Stage::forward_bytes), bytes(Tokens::n, Stage::forward_bytes));
   }
 }
 
