@@ -122,6 +122,38 @@ TEST(VerifyLayouts, OtherSamplesAreTold) {
   EXPECT_EQ(same, (std::vector<bool>{true, false}));
 }
 
+TEST(VerifyLayouts, NothingIsRefused) {
+  for (const auto& [layouts, steps] : {std::pair("1", 0), {"", 1}}) {
+    std::vector<LayoutChoice> choices;
+    if (*layouts) choices = parse_layouts(layouts, TrainConfig{});
+    VerifyOptions options;
+    options.steps = steps;
+    EXPECT_EQ(test::runtime_error_of([&] { verify_layouts(choices, options, {}); }),
+              "nothing to verify");
+  }
+}
+
+// A run of twice the steps, whatever end the config gives it.
+TEST(VerifyLayouts, TheConfigsLimitsDoNotEndTheRuns) {
+  TempDir dir;
+  test::sample_data(dir);
+  TrainConfig config = config_of(dir, 2);
+  config.train.steps = 1;
+  config.train.tokens = 1;
+  config.train.epochs = 1e-9;
+  config.train.max_minutes = 1e-9;
+  VerifyOptions options;
+  options.steps = 1;
+  options.transfers = Transfers::none;
+  options.directory = dir / "verify";
+  int told = 0;
+  EXPECT_TRUE(verify_layouts(parse_layouts("1", config), options, [&](const LayoutVerdict& v) {
+    EXPECT_TRUE(v.same_bits && v.same_samples);
+    ++told;
+  }));
+  EXPECT_EQ(told, 1);
+}
+
 TEST(VerifyLayouts, ADifferenceIsTold) {
   TempDir dir;
   const Verified result = verify(dir, "tp2+sp", Transfers::none, 4, 1e-15);
@@ -236,6 +268,8 @@ TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
   EXPECT_NE(error_of("+sp").find("'sp' is no axis"), std::string::npos);
   EXPECT_EQ(error_of("tp2xdp2xtp4"), "layout 'tp2xdp2xtp4': names the axis tp twice");
   EXPECT_EQ(error_of("tp2 dp2 tp2"), "layout 'tp2' is named twice");
+  EXPECT_EQ(error_of("tp65536 dp1 pp1"), "no error");
+  EXPECT_EQ(error_of("tp2+pieces65536 tp2+v1"), "no error");
 }
 
 }  // namespace
