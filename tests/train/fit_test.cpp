@@ -38,11 +38,15 @@ TEST(Fit, TakesTheFastestThatFits) {
   EXPECT_EQ(choose(105), (Fit{4, Recompute::full}));
   EXPECT_EQ(choose(101), (Fit{1, Recompute::full}));
   EXPECT_EQ(choose(50), (Fit{1, Recompute::full})) << "the least, when nothing fits";
+  EXPECT_EQ(choose_fit(request(8), 1, [](const Fit&) { return std::size_t{500}; }),
+            (Fit{4, Recompute::none}))
+      << "of equals the fastest";
 }
 
 TEST(Fit, MicroBatchesDivideTheStep) {
   EXPECT_EQ(choose_fit(request(6), 1000, made_up_bytes).micro_batch, 3);
   EXPECT_EQ(choose_fit(request(7), 1000, made_up_bytes).micro_batch, 1);
+  EXPECT_EQ(choose_fit(request(4), 1000, made_up_bytes).micro_batch, 4);
   FitRequest long_sequences = request(4);
   long_sequences.sequence_length = 32768;
   EXPECT_EQ(choose_fit(long_sequences, 1000, made_up_bytes).micro_batch, 1);

@@ -219,14 +219,13 @@ TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
             "prompt 2 has 25 tokens, and 24 are the most that can be continued: shorten it");
   written.prompts.clear();
   EXPECT_TRUE(written.by_one().empty());
-  written = greedy();
-  written.prompts[1] = {5};
   for (const std::int64_t none : {0, -3}) {
+    written = greedy();
     written.options.max_tokens = none;
     EXPECT_EQ(written.by_one(), std::vector<Tokens>(3));
+    written.prompts = {{5}};
+    EXPECT_EQ(written.by_one(), std::vector<Tokens>(1));
   }
-  written.prompts = {{5}};
-  EXPECT_EQ(written.by_one(), std::vector<Tokens>(1));
 }
 
 TEST(PromptContinuer, ReadsAsMuchAsASequenceAndAMicroBatchHold) {
