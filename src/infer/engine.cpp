@@ -42,9 +42,8 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 
 // Number of pages of the cache: enough for all sequences at full length, or as many as fit
 // into the memory.
-std::int64_t plan_pages(const Stage& stage, const EngineOptions& options) {
-  const std::size_t page_bytes =
-      KvCache::page_bytes(stage.config(), stage.dtype(), options.page_size);
+std::int64_t plan_pages(const ModelConfig& config, DType dtype, const EngineOptions& options) {
+  const std::size_t page_bytes = KvCache::page_bytes(config, dtype, options.page_size);
   const auto affordable = static_cast<std::int64_t>(options.cache_bytes / page_bytes);
   if (affordable == 0) {
     fail_input("the KV cache may use {}, and one page of {} tokens needs {}: allow it more memory",
@@ -57,6 +56,11 @@ std::int64_t plan_pages(const Stage& stage, const EngineOptions& options) {
   return std::min({affordable, addressable, per_sequence * options.limits.max_sequences});
 }
 
+std::size_t logits_bytes(const ModelConfig& config, const EngineOptions& options) {
+  return static_cast<std::size_t>(options.limits.max_sequences) *
+         static_cast<std::size_t>(config.vocab_size) * sizeof(float);
+}
+
 }  // namespace
 
 Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
@@ -64,22 +68,37 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
       context_(context),
       options_(checked(std::move(options), stage.config())),
       max_length_(options_.max_length),
-      scheduler_(plan_pages(stage, options_), options_.page_size, options_.limits),
+      scheduler_(plan_pages(stage.config(), stage.dtype(), options_), options_.page_size,
+                 options_.limits),
       cache_(stage.config(), stage.dtype(), scheduler_.blocks().total_pages(), options_.page_size,
              context.device),
       inputs_(options_.limits, ceil_div(max_length_, options_.page_size), context.device),
       arena_(context.device, Stage::logits_bytes(stage.config(), stage.range(), stage.dtype(),
                                                  options_.limits.max_tokens_per_step,
                                                  options_.limits.max_sequences)),
-      logits_(context.device, static_cast<std::size_t>(options_.limits.max_sequences) *
-                                  static_cast<std::size_t>(stage.config().vocab_size) *
-                                  sizeof(float)),
+      logits_(context.device, logits_bytes(stage.config(), options_)),
       sampler_(context.device, options_.limits.max_sequences, stage.config().vocab_size,
                options_.masked_tokens) {}
 
 std::size_t Engine::bytes() const {
   return cache_.bytes() + inputs_.bytes() + arena_.capacity() + logits_.bytes() +
          sampler_.host_bytes();
+}
+
+Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Device device,
+                                    EngineOptions options) {
+  options = checked(std::move(options), config);
+  const SchedulerLimits& limits = options.limits;
+  const auto pages = static_cast<std::size_t>(plan_pages(config, dtype, options));
+  const std::size_t logits = logits_bytes(config, options);
+  const StepInputs inputs(limits, ceil_div(options.max_length, options.page_size), meta_device);
+  Bytes bytes;
+  bytes.device = pages * KvCache::page_bytes(config, dtype, options.page_size) + inputs.bytes() +
+                 Stage::logits_bytes(config, whole_model(config), dtype, limits.max_tokens_per_step,
+                                     limits.max_sequences) +
+                 logits;
+  if (device.type != DeviceType::cpu) bytes.host = logits;
+  return bytes;
 }
 
 void Engine::check_request(const Request& request) const {

@@ -77,6 +77,13 @@ class Engine {
   std::int64_t max_length() const { return max_length_; }
   // Memory of the engine in bytes: the cache included, the weights not.
   std::size_t bytes() const;
+  // The same before any is taken, for a model of this kind.
+  struct Bytes {
+    std::size_t device = 0;
+    std::size_t host = 0;  // beside a device that is not the host
+  };
+  static Bytes planned_bytes(const ModelConfig& config, DType dtype, Device device,
+                             EngineOptions options);
 
  private:
   void check_request(const Request& request) const;

@@ -111,6 +111,9 @@ class Learner {
   Context& context() { return context_; }
   // The weights as they are after the last update.
   const ParameterStore& parameters();
+  // The model with these weights, for an engine beside the training; null where ranks share it.
+  // What context() runs after parameters() reads the weights as they are then.
+  const Stage* whole_model() const { return pipeline_.whole_model(); }
   Optimizer& optimizer() { return optimizer_; }
 
  private:

@@ -126,6 +126,11 @@ Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)
   }
 }
 
+const Stage* Pipeline::whole_model() const {
+  const RankLayout& layout = ranks_.plan().layout;
+  return layout.tp == 1 && parts_.size() == 1 && stages() == 1 ? &parts_.front() : nullptr;
+}
+
 // What the rank holds of the batch's residual stream, in `memory`.
 Tensor Pipeline::stream(const Buffer& memory, const MicroBatch& batch) const {
   Boundary* const boundary = ranks_.boundary();

@@ -51,6 +51,8 @@ class Pipeline {
   // there is at least one.
   void next_logits(Context& context, const MicroBatch& batch, std::span<const std::int32_t> rows,
                    Tensor logits);
+  // The model when this rank holds all of it, else null. A GradientSync may still gather weights.
+  const Stage* whole_model() const;
   // Runs each operation that run() and evaluate() will run on such micro-batches, in the same
   // memory, with no other rank and no observer. `losses` [n] f32 and the gradients mean nothing
   // then. Of a step two micro-batches show everything: the first begins its gradients, the second

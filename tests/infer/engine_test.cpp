@@ -261,5 +261,17 @@ TEST(Engine, TakesAsMuchCacheAsAllSequencesNeed) {
   EXPECT_EQ(engine.max_length(), 30);
 }
 
+TEST(Engine, TakesThePlannedMemory) {
+  for (const std::int64_t pages : {3, 1000}) {
+    TinyModel model;
+    const EngineOptions options = small_options(model, pages, 4, {5, 40});
+    const Engine engine(model.stage, model.context, options);
+    const Engine::Bytes planned =
+        Engine::planned_bytes(model.config, model.stage.dtype(), cpu_device, options);
+    EXPECT_EQ(planned.device, engine.bytes()) << pages;
+    EXPECT_EQ(planned.host, 0u);
+  }
+}
+
 }  // namespace
 }  // namespace fathom::infer
