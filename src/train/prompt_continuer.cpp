@@ -78,20 +78,19 @@ std::vector<std::int32_t> PromptContinuer::last_tokens(const Shape& shape,
 }
 
 std::optional<std::int32_t> PromptContinuer::draw(std::span<const float> logits, const Tokens& text,
-                                                  const infer::SamplingOptions& sampling,
-                                                  std::span<const std::int32_t> end_tokens) {
+                                                  const infer::SamplingOptions& sampling) {
   const auto finite = [](float logit) { return std::isfinite(logit); };
   if (!std::ranges::all_of(logits, finite)) return std::nullopt;
-  const std::int32_t token = sampler_.sample(logits, text, sampling);
-  if (std::ranges::find(end_tokens, token) != end_tokens.end()) return std::nullopt;
-  return token;
+  return sampler_.sample(logits, text, sampling);
 }
 
-std::vector<PromptContinuer::Tokens> PromptContinuer::continue_texts(
-    const Shape& shape, std::vector<Tokens> texts, std::size_t first,
-    const ContinueOptions& options) {
+std::vector<infer::Answer> PromptContinuer::continue_texts(const Shape& shape,
+                                                           std::vector<Tokens> texts,
+                                                           std::size_t first,
+                                                           const ContinueOptions& options) {
   const auto vocabulary = static_cast<std::size_t>(learner_.options().model.vocab_size);
-  std::vector<Tokens> continuations(texts.size());
+  const std::vector<std::int32_t>& ends = options.end_tokens;
+  std::vector<infer::Answer> continuations(texts.size());
   std::vector<char> ended(texts.size(), 0);
   for (std::int64_t drawn = 0; drawn < options.max_tokens; ++drawn) {
     if (std::ranges::find(ended, 0) == ended.end()) break;
@@ -101,28 +100,30 @@ std::vector<PromptContinuer::Tokens> PromptContinuer::continue_texts(
       if (ended[row]) continue;
       infer::SamplingOptions sampling = options.sampling;
       sampling.stream = first + row;
-      const std::optional<std::int32_t> token = draw(logits.subspan(row * vocabulary, vocabulary),
-                                                     texts[row], sampling, options.end_tokens);
-      if (token) {
+      infer::Answer& continuation = continuations[row];
+      const std::optional<std::int32_t> token =
+          draw(logits.subspan(row * vocabulary, vocabulary), texts[row], sampling);
+      continuation.ended = token && std::ranges::find(ends, *token) != ends.end();
+      if (token && !continuation.ended) {
         texts[row].push_back(*token);
-        continuations[row].push_back(*token);
+        continuation.tokens.push_back(*token);
       }
-      ended[row] = !token || std::ssize(texts[row]) > shape.length;
+      ended[row] = !token || continuation.ended || std::ssize(texts[row]) > shape.length;
     }
   }
   return continuations;
 }
 
-std::vector<PromptContinuer::Tokens> PromptContinuer::run(std::span<const Tokens> prompts,
-                                                          const ContinueOptions& options) {
-  if (prompts.empty() || options.max_tokens < 1) return std::vector<Tokens>(prompts.size());
+std::vector<infer::Answer> PromptContinuer::run(std::span<const Tokens> prompts,
+                                                const ContinueOptions& options) {
+  if (prompts.empty() || options.max_tokens < 1) return std::vector<infer::Answer>(prompts.size());
   const Shape shape = shape_of(prompts, options.max_tokens);
   const auto at_once = static_cast<std::size_t>(shape.rows);
-  std::vector<Tokens> all;
+  std::vector<infer::Answer> all;
   for (std::size_t first = 0; first < prompts.size(); first += at_once) {
     const auto some = prompts.subspan(first, std::min(at_once, prompts.size() - first));
-    for (Tokens& tokens : continue_texts(shape, {some.begin(), some.end()}, first, options)) {
-      all.push_back(std::move(tokens));
+    for (infer::Answer& one : continue_texts(shape, {some.begin(), some.end()}, first, options)) {
+      all.push_back(std::move(one));
     }
   }
   return all;

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "infer/repetition.h"
 #include "infer/sampler.h"
 #include "learn/device_batch.h"
 #include "learn/learner.h"
@@ -35,11 +36,12 @@ class PromptContinuer {
   // Most tokens of a prompt with what it is continued by. One more may follow, which is not read.
   static std::int64_t max_length(const LearnerOptions& options);
 
-  // One continuation a prompt. A text of max_length() tokens and one more ends there, and so does
-  // one whose logits are not all finite. As many prompts as fit are read at once. All ranks call it
-  // with the same prompts and get the same tokens; replicas do the same work beside each other.
-  // Throws an input Error for a prompt that is empty or longer than max_length().
-  std::vector<Tokens> run(std::span<const Tokens> prompts, const ContinueOptions& options);
+  // One continuation a prompt, which has `ended` when an end token was drawn. A text of
+  // max_length() tokens and one more ends there, and so does one whose logits are not all finite.
+  // As many prompts as fit are read at once. All ranks call it with the same prompts and get the
+  // same tokens; replicas do the same work beside each other, or have prompts of their own. Throws
+  // an input Error for a prompt that is empty or longer than max_length().
+  std::vector<infer::Answer> run(std::span<const Tokens> prompts, const ContinueOptions& options);
   // Lets a device get ready for run() with these arguments; see Learner::warm_up().
   void warm_up(std::span<const Tokens> prompts, const ContinueOptions& options);
 
@@ -54,13 +56,12 @@ class PromptContinuer {
   MicroBatch upload(const Shape& shape, std::span<const Tokens> texts);
   // The places of the last tokens of the texts among those of the micro-batch.
   static std::vector<std::int32_t> last_tokens(const Shape& shape, std::span<const Tokens> texts);
-  // The token that follows; none where the text ends.
+  // The token that follows; none where the logits are not all finite.
   std::optional<std::int32_t> draw(std::span<const float> logits, const Tokens& text,
-                                   const infer::SamplingOptions& sampling,
-                                   std::span<const std::int32_t> end_tokens);
+                                   const infer::SamplingOptions& sampling);
   // Draws until all texts have ended. `first`: the number of the first of these prompts.
-  std::vector<Tokens> continue_texts(const Shape& shape, std::vector<Tokens> texts,
-                                     std::size_t first, const ContinueOptions& options);
+  std::vector<infer::Answer> continue_texts(const Shape& shape, std::vector<Tokens> texts,
+                                            std::size_t first, const ContinueOptions& options);
 
   Learner& learner_;
   DeviceBatch& memory_;

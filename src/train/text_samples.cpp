@@ -73,7 +73,7 @@ std::vector<TextSample> TextSamples::draw(Learner& learner, DeviceBatch& memory)
       PromptContinuer(learner, memory, masked_tokens_).run(prompt_tokens_, options_);
   std::vector<TextSample> samples;
   for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    samples.push_back({prompts_[i], text_of(continuations[i])});
+    samples.push_back({prompts_[i], text_of(continuations[i].tokens)});
   }
   return samples;
 }

@@ -45,6 +45,12 @@ LearnerOptions learner_options(const RankGroups& ranks) {
   return o;
 }
 
+std::vector<Tokens> tokens_of(const std::vector<infer::Answer>& continuations) {
+  std::vector<Tokens> all;
+  for (const infer::Answer& one : continuations) all.push_back(one.tokens);
+  return all;
+}
+
 // The prompts' continuations by a learner of one rank, or of a layout.
 struct Written {
   std::vector<Tokens> prompts;
@@ -56,7 +62,7 @@ struct Written {
     learner.initialize_weights(5);
     const OwnedStream uploads(cpu_device);
     DeviceBatch memory(uploads, learner_options.micro_tokens);
-    return PromptContinuer(learner, memory, masked).run(prompts, options);
+    return tokens_of(PromptContinuer(learner, memory, masked).run(prompts, options));
   }
   std::vector<Tokens> by_one() const {
     set_num_threads(1);
@@ -206,7 +212,7 @@ TEST(PromptContinuer, WeightsThatAreNoNumbersWriteNothing) {
   }
   const Written written = greedy();
   EXPECT_EQ(PromptContinuer(learner, memory, {}).run(written.prompts, written.options),
-            std::vector<Tokens>(3));
+            std::vector<infer::Answer>(3));
 }
 
 TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
