@@ -17,6 +17,11 @@ inline constexpr std::string_view step_seconds = "step_seconds";
 inline constexpr std::string_view seconds = "seconds";  // of the run so far
 inline constexpr std::string_view validation_loss = "validation_loss";
 inline constexpr std::string_view bits_per_byte = "bits_per_byte";
+// Of the repetition meter's answers; see infer/repetition.h.
+inline constexpr std::string_view repetition = "repetition";
+inline constexpr std::string_view answers_ended = "repetition/ended";
+inline constexpr std::string_view answer_tokens = "repetition/tokens";
+inline constexpr std::string_view repeated_ngrams = "repetition/seq_rep";  // _1, _2, _3, _4
 // A source's own: "bits_per_byte/wikipedia".
 inline std::string of_source(std::string_view name, std::string_view source) {
   return std::string(name) + "/" + std::string(source);
