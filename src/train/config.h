@@ -96,6 +96,30 @@ void visit_fields(ValidationConfig& c, Visitor&& field) {
   field("sample_temperature", c.sample_temperature, "of samples; 0: always the likeliest token");
 }
 
+// The repetition meter (train/repetition_meter.h). Off without prompts.
+struct RepetitionConfig {
+  std::vector<std::string> prompts;
+  std::string prompts_file;
+  std::int64_t every_steps = 0;
+  std::int64_t max_tokens = 256;
+  std::int64_t prompt_tokens = 256;
+  std::int64_t batch = 16;
+  double limit = 0.02;
+
+  bool enabled() const { return !prompts.empty() || !prompts_file.empty(); }
+};
+
+template <class Visitor>
+void visit_fields(RepetitionConfig& c, Visitor&& field) {
+  field("prompts", c.prompts, "texts that are answered to measure repetition; none: off");
+  field("prompts_file", c.prompts_file, "more of them, as JSON lines");
+  field("every_steps", c.every_steps, "steps between measurements; 0: only at the end");
+  field("max_tokens", c.max_tokens, "most tokens of an answer");
+  field("prompt_tokens", c.prompt_tokens, "most tokens of a prompt, which memory is planned for");
+  field("batch", c.batch, "answers that a replica writes at once");
+  field("limit", c.limit, "most repetition of the checkpoint that the run recommends; a share");
+}
+
 struct TrainConfig {
   std::string output = "runs/train";
   std::string model_file;
@@ -111,6 +135,7 @@ struct TrainConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   ValidationConfig validation;
+  RepetitionConfig repetition;
   CheckpointConfig checkpoint;
   ParallelConfig parallel;
   GuardConfig guard;
@@ -132,6 +157,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("optimizer", c.optimizer, "");
   field("schedule", c.schedule, "");
   field("validation", c.validation, "");
+  field("repetition", c.repetition, "");
   field("checkpoint", c.checkpoint, "");
   field("parallel", c.parallel, "");
   field("guard", c.guard, "");

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "learn/device_batch.h"
 #include "train/memory_check.h"
+#include "train/repetition_meter.h"
 
 namespace fathom {
 
@@ -20,7 +21,7 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
   options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
   options.sequence_length = plan.config.train.sequence_length;
   options.uniform_segments = plan.uniform_segments;
-  options.logit_rows = plan.sample_rows();
+  options.logit_rows = std::max(plan.sample_rows(), RepetitionMeter::logit_rows(plan));
   options.determinism =
       plan.config.deterministic ? Determinism::reproducible : Determinism::fastest;
   return options;
@@ -60,6 +61,9 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   table.add("workspace", bytes.workspace);
   table.add("rotary table", bytes.rope_table);
   table.add("losses", bytes.losses);
+  const infer::Engine::Bytes meter = RepetitionMeter::bytes(plan);
+  table.add("repetition meter", meter.device);
+  table.add_host("repetition meter's logits", meter.host);
   const std::size_t batches = DeviceBatch::bytes(plan.device, plan.micro_tokens) *
                               static_cast<std::size_t>(plan.micro_batches);
   table.add("batches", batches);

@@ -114,6 +114,16 @@ void check_validation(const ValidationConfig& c) {
   }
 }
 
+void check_repetition(const RepetitionConfig& c) {
+  check_at_least("repetition.every_steps", c.every_steps, 0);
+  check_at_least("repetition.max_tokens", c.max_tokens, 1);
+  check_at_least("repetition.prompt_tokens", c.prompt_tokens, 1);
+  check_at_least("repetition.batch", c.batch, 1);
+  if (!(c.limit >= 0 && c.limit <= 1)) {
+    fail_input("repetition.limit is {}: use a share from 0 to 1", c.limit);
+  }
+}
+
 // The smaller of train.tokens and train.epochs; 0 when neither is given.
 std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
   std::int64_t tokens = c.tokens.value_or(0);
@@ -165,6 +175,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check_at_least("threads", config.threads, 0);
   check_at_least("seed", config.seed, 0);
   check_validation(config.validation);
+  check_repetition(config.repetition);
   check(config.optimizer);
   check(config.schedule);
   check(config.guard);

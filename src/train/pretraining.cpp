@@ -22,6 +22,7 @@ RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const Prepared
   }
   if (plan.sample_rows() > 0)
     parts.samples = std::make_unique<TextSamples>(plan, run_tokenizer(*data), ranks);
+  parts.repetition = make_repetition_meter(plan, ranks, run_tokenizer(*data));
   parts.identity = identity_of(config, *data, *parts.source, *parts.objective);
   return parts;
 }

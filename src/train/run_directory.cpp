@@ -14,8 +14,8 @@ void require_run_directory(const std::string& output) {
   namespace fs = std::filesystem;
   // A copy of a run may lack the hidden lock.
   if (fs::exists(output + "/.lock") || !checkpoint_steps(output + "/checkpoints").empty()) return;
-  for (const char* name :
-       {"config.toml", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "report.html"}) {
+  for (const char* name : {"config.toml", "tokenizer.json", "metrics.jsonl", "samples.jsonl",
+                           "answers.jsonl", "report.html"}) {
     if (!fs::exists(output + "/" + name)) continue;
     fail_input(
         "output: {} holds {}, which a run would replace, and no run has been there; choose "

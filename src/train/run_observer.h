@@ -12,6 +12,7 @@
 #include "report/metrics.h"
 #include "report/samples.h"
 #include "train/plan.h"
+#include "train/repetition_meter.h"
 
 namespace fathom {
 
@@ -43,6 +44,7 @@ class RunObserver {
   virtual void step(const StepRecord&) {}
   virtual void validation(const MetricsRecord&) {}
   virtual void samples(const SamplePoint&) {}
+  virtual void repetition(std::int64_t /*step*/, const RepetitionResult&) {}
   // A checkpoint is about to be saved: what belongs to it must be on the disk.
   virtual void sync() {}
   // A save before the last one has ended; a failed one was logged as a warning.

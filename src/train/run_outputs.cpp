@@ -24,6 +24,10 @@ void RunOutputs::samples(const SamplePoint& point) {
   if (reports_) reports_->samples(point);
 }
 
+void RunOutputs::repetition(std::int64_t step, const RepetitionResult& result) {
+  if (reports_) reports_->repetition(step, result);
+}
+
 void RunOutputs::sync() {
   if (reports_) reports_->sync();
 }
@@ -36,6 +40,7 @@ void RunOutputs::end(const RunEnd& end) {
   if (kept) write_final_model(plan_, tokenizer_, end.learner, ranks_, end.position.steps);
   if (!ranks_.first()) return;
   reports_->write_page(end.position, end.config_toml);
+  reports_->recommend_checkpoint();
   if (!kept) {
     log::info("nothing was saved but the curves, in {}/report.html: checkpoint.enabled is false",
               plan_.config.output);

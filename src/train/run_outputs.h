@@ -24,6 +24,7 @@ class RunOutputs final : public RunObserver {
   void step(const StepRecord& step) override;
   void validation(const MetricsRecord& record) override;
   void samples(const SamplePoint& point) override;
+  void repetition(std::int64_t step, const RepetitionResult& result) override;
   void sync() override;
   void end(const RunEnd& end) override;
 

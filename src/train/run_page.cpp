@@ -45,6 +45,13 @@ Chart chart_by_step(std::string title, Axis y, std::vector<Series> series) {
   return {std::move(title), {"step", "", Axis::Scale::linear}, std::move(y), std::move(series)};
 }
 
+std::vector<Series> repetition_series(const Records& records) {
+  const std::string four_grams = fmt::format("{}_4", metric::repeated_ngrams);
+  return {series_of(records, metric::repetition, "answers that never end and repeat"),
+          series_of(records, metric::answers_ended, "answers that end"),
+          series_of(records, four_grams, "repeated 4-grams")};
+}
+
 Section curves(const Records& records) {
   const auto one = [&](std::string_view metric_name, const char* name) {
     return std::vector{series_of(records, metric_name, name)};
@@ -65,6 +72,7 @@ Section curves(const Records& records) {
                     one(metric::tokens_per_second, "tokens/s")),
       chart_by_step("Step time", {"step time", "s", linear},
                     one(metric::step_seconds, "step time")),
+      chart_by_step("Repetition", {"share", "", linear}, repetition_series(records)),
   };
   return section;
 }
@@ -78,16 +86,19 @@ void keep_last_of_each_step(std::vector<SamplePoint>& points) {
   points.erase(repeated.begin(), repeated.end());
 }
 
-Section samples_section(std::vector<SamplePoint> points) {
+constexpr std::size_t max_answers = 8;  // of a point; their file has all
+
+// `file` has all points.
+Section texts_section(const char* title, const char* file, std::vector<SamplePoint> points) {
   keep_last_of_each_step(points);
-  Section section{"Samples", {}};
+  Section section{title, {}};
   const std::size_t shown = std::min(points.size(), max_sample_points);
   if (shown > 0) {
-    section.parts.push_back(Paragraph{
-        "Prompts in bold, and how the model went on from them; newest first." +
-        (shown < points.size()
-             ? fmt::format(" {} of {} points: samples.jsonl has all.", shown, points.size())
-             : "")});
+    section.parts.push_back(
+        Paragraph{"Prompts in bold, and how the model went on from them; newest first." +
+                  (shown < points.size()
+                       ? fmt::format(" {} of {} points: {} has all.", shown, points.size(), file)
+                       : "")});
   }
   for (std::size_t i = 0; i < shown; ++i) {
     const SamplePoint& point = points[shown == 1 ? 0 : i * (points.size() - 1) / (shown - 1)];
@@ -99,15 +110,24 @@ Section samples_section(std::vector<SamplePoint> points) {
   return section;
 }
 
+Section answers_section(std::vector<SamplePoint> points) {
+  for (SamplePoint& point : points) {
+    point.samples.resize(std::min(max_answers, point.samples.size()));
+  }
+  return texts_section("Answers", "answers.jsonl", std::move(points));
+}
+
 }  // namespace
 
-Page run_page(const RunSummary& run, const Records& records, std::vector<SamplePoint> samples) {
+Page run_page(const RunSummary& run, const Records& records, std::vector<SamplePoint> samples,
+              std::vector<SamplePoint> answers) {
   Page page{run.name, {{"", {Figures{run.figures}}}}};
   if (records.empty()) {
     page.sections.push_back({"", {Paragraph{"No step has been recorded yet."}}});
   }
   page.sections.push_back(curves(records));
-  page.sections.push_back(samples_section(std::move(samples)));
+  page.sections.push_back(texts_section("Samples", "samples.jsonl", std::move(samples)));
+  page.sections.push_back(answers_section(std::move(answers)));
   page.sections.push_back({"Settings",
                            {Preformatted{"Memory, as planned", run.memory_table},
                             Preformatted{"Configuration", run.config_toml}}});

@@ -5,6 +5,7 @@
 
 #include "data/batch_source.h"
 #include "learn/objective.h"
+#include "train/repetition_meter.h"
 #include "train/run_identity.h"
 #include "train/text_samples.h"
 #include "train/validator.h"
@@ -14,9 +15,10 @@ namespace fathom {
 struct RunParts {
   std::shared_ptr<const BatchSource> source;
   std::unique_ptr<Objective> objective;
-  std::unique_ptr<Validator> validator;  // null: nothing is held out
-  std::unique_ptr<TextSamples> samples;  // null: none are written
-  RunIdentity identity;                  // of checkpoints that the run may go on from
+  std::unique_ptr<Validator> validator;         // null: nothing is held out
+  std::unique_ptr<TextSamples> samples;         // null: none are written
+  std::unique_ptr<RepetitionMeter> repetition;  // null: not measured
+  RunIdentity identity;                         // of checkpoints that the run may go on from
 };
 
 }  // namespace fathom

@@ -1,7 +1,9 @@
 #include "train/run_reports.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "checkpoint/checkpoint.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "io/json_object.h"
@@ -31,6 +33,17 @@ std::string as_markdown(const TextSample& sample) {
   return markdown;
 }
 
+constexpr std::size_t answers_in_tensorboard = 8;
+
+void add_repetition(MetricsRecord& record, const infer::RepetitionFigures& figures) {
+  record.add(metric::repetition, figures.repeating);
+  record.add(metric::answers_ended, figures.ended);
+  record.add(metric::answer_tokens, figures.mean_length);
+  for (std::size_t i = 0; i < figures.repeated_ngrams.size(); ++i) {
+    record.add(fmt::format("{}_{}", metric::repeated_ngrams, i + 1), figures.repeated_ngrams[i]);
+  }
+}
+
 }  // namespace
 
 RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from)
@@ -40,7 +53,9 @@ RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunP
       samples_(path("samples.jsonl"), from.steps),
       tensorboard_(path("tensorboard"), from.steps),
       display_(plan.last_step(from), plan.flops_per_token, machine.gemm_peak,
-               plan.config.train.log_seconds) {}
+               plan.config.train.log_seconds) {
+  if (plan.config.repetition.enabled()) answers_.emplace(path("answers.jsonl"), from.steps);
+}
 
 void RunReports::step(const StepRecord& step) {
   const RunPosition& now = step.after;
@@ -90,9 +105,49 @@ void RunReports::samples(const SamplePoint& point) {
             json_quoted(first_characters(sample.text, shown_characters)));
 }
 
+void RunReports::repetition(std::int64_t step, const RepetitionResult& result) {
+  const infer::RepetitionFigures& figures = result.figures;
+  MetricsRecord record{step, {}};
+  add_repetition(record, figures);
+  metrics_.write(record);
+  tensorboard_.write(record);
+  if (answers_) answers_->write({step, result.answers});
+  for (std::size_t i = 0; i < std::min(answers_in_tensorboard, result.answers.size()); ++i) {
+    tensorboard_.write_text(step, fmt::format("answers/{}", i + 1), as_markdown(result.answers[i]));
+  }
+  log::info(
+      "step {}: of {} answers {:.1f} % never end and repeat, {:.1f} % end; {:.1f} tokens on "
+      "average, "
+      "{:.3f} of their 4-grams are repeated",
+      step, figures.answers, 100 * figures.repeating, 100 * figures.ended, figures.mean_length,
+      figures.repeated_ngrams.back());
+}
+
+std::optional<MeasuredStep> RunReports::picked_checkpoint() const {
+  const std::vector<std::int64_t> saved = checkpoint_steps(path("checkpoints"));
+  return pick_checkpoint(measured_steps(read_metrics(path("metrics.jsonl")), saved),
+                         plan_.config.repetition.limit);
+}
+
+void RunReports::recommend_checkpoint() const {
+  if (!answers_) return;
+  const auto picked = picked_checkpoint();
+  if (!picked) return;
+  const double limit = plan_.config.repetition.limit;
+  log::info(
+      "{}: of the checkpoints that were measured the one with the {}: validation loss {:.4f}, "
+      "{:.1f} % of answers never end and repeat",
+      path("checkpoints") + "/" + checkpoint_name(picked->step),
+      picked->repetition <= limit
+          ? fmt::format("lowest loss and repetition of at most {:.1f} %", 100 * limit)
+          : fmt::format("lowest repetition, for none has {:.1f} % or less", 100 * limit),
+      picked->validation_loss, 100 * picked->repetition);
+}
+
 void RunReports::sync() {
   metrics_.sync();
   samples_.sync();
+  if (answers_) answers_->sync();
 }
 
 void RunReports::write_page(const RunPosition& end, const std::string& config_toml) const {
@@ -103,8 +158,13 @@ void RunReports::write_page(const RunPosition& end, const std::string& config_to
                  {"time", human_seconds(end.seconds)}};
   run.config_toml = config_toml;
   run.memory_table = machine_.memory_table;
-  fathom::write_page(path("report.html"), run_page(run, read_metrics(path("metrics.jsonl")),
-                                                   read_samples(path("samples.jsonl"))));
+  if (const auto picked = answers_ ? picked_checkpoint() : std::nullopt) {
+    run.figures.emplace_back("checkpoint to use", checkpoint_name(picked->step));
+  }
+  const auto points = [this](const char* name) { return read_samples(path(name)); };
+  fathom::write_page(path("report.html"),
+                     run_page(run, read_metrics(path("metrics.jsonl")), points("samples.jsonl"),
+                              answers_ ? points("answers.jsonl") : std::vector<SamplePoint>{}));
 }
 
 }  // namespace fathom

@@ -1,14 +1,16 @@
-// Everything a run writes for people: metrics.jsonl, samples.jsonl, TensorBoard's events, the
-// progress line and report.html. Of several ranks only the first has one.
+// Everything a run writes for people: metrics.jsonl, samples.jsonl, answers.jsonl, TensorBoard's
+// events, the progress line and report.html. Of several ranks only the first has one.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "report/display.h"
 #include "report/metrics.h"
 #include "report/samples.h"
 #include "report/tensorboard.h"
+#include "train/checkpoint_choice.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_observer.h"
@@ -24,18 +26,23 @@ class RunReports {
   void step(const StepRecord& step);
   void validation(const MetricsRecord& record);
   void samples(const SamplePoint& point);
+  void repetition(std::int64_t step, const RepetitionResult& result);
   // To the disk; see StepLog::sync.
   void sync();
+  // Logs which of the run's checkpoints pick_checkpoint() takes; nothing without a meter.
+  void recommend_checkpoint() const;
   // Writes report.html.
   void write_page(const RunPosition& end, const std::string& config_toml) const;
 
  private:
   std::string path(const char* name) const { return plan_.config.output + "/" + name; }
+  std::optional<MeasuredStep> picked_checkpoint() const;
 
   const TrainPlan& plan_;
   const Machine& machine_;
   MetricsLog metrics_;
   SampleLog samples_;
+  std::optional<SampleLog> answers_;  // where the repetition meter is on
   TensorBoardWriter tensorboard_;
   RunDisplay display_;
 };

@@ -5,6 +5,7 @@
 //   tokenizer.json       of the data
 //   metrics.jsonl        one object a step; tensorboard/ holds the same
 //   samples.jsonl        texts that the model wrote at validation points
+//   answers.jsonl        answers that the repetition meter read
 //   checkpoints/         see checkpoint/checkpoint.h
 //   model/               the finished model as a Hugging Face directory
 //   report.html          curves and samples

@@ -88,6 +88,7 @@ void TrainingRun::start(const RunOptions& options) {
     warm_up(learner_, loader, *parts_.objective, batches_);
     if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
+  if (parts_.repetition) parts_.repetition->start(learner_, batches_.front());
   parts_.objective->begin(unless_stopped(evaluate_batch()), position_.steps);
   // Nothing of the directory changes before every rank has found the run possible.
   world().barrier();
@@ -206,6 +207,14 @@ void TrainingRun::evaluate() {
   if (!point.samples.empty()) observer_.samples(point);
 }
 
+// At a validation point: what picks a checkpoint compares both.
+void TrainingRun::measure_repetition() {
+  if (!parts_.repetition || repetition_at_ == position_.steps) return;
+  repetition_at_ = position_.steps;
+  evaluate();
+  observer_.repetition(position_.steps, parts_.repetition->measure(learner_, batches_.front()));
+}
+
 // In the memory of the first of a step's micro-batches.
 EvaluateBatch TrainingRun::evaluate_batch() {
   return [this](const Batch& batch) {
@@ -232,6 +241,7 @@ void TrainingRun::finish_trace() {
 void TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
+  measure_repetition();
   const SaveResult saved = save_and_wait();
   observer_.end({now(), saved, state().config_toml, learner_});
 }
@@ -257,7 +267,9 @@ void TrainingRun::stop_for_signal() {
 
 int TrainingRun::run(const RunOptions& options) {
   start(options);
-  const std::int64_t every = plan_.config.validation.every_steps;
+  const std::int64_t evaluations = plan_.config.validation.every_steps;
+  const std::int64_t measurements = plan_.config.repetition.every_steps;
+  const auto due = [this](std::int64_t every) { return every > 0 && position_.steps % every == 0; };
   Agreement now = agree();
   if (first() && position_.steps > 0 && plan_.finished(at(now.elapsed))) {
     log::info(
@@ -266,7 +278,8 @@ int TrainingRun::run(const RunOptions& options) {
   }
   while (!plan_.finished(at(now.elapsed))) {
     step(now.elapsed);
-    if (every > 0 && position_.steps % every == 0) evaluate();
+    if (due(evaluations)) evaluate();
+    if (due(measurements)) measure_repetition();
     if (trace_ && trace_->complete()) finish_trace();
     now = agree();
     if (now.signal != 0) {

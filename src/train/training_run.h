@@ -79,6 +79,7 @@ class TrainingRun {
   void stop_for_signal();
   void finish_trace();
   void evaluate();
+  void measure_repetition();
   void finish();
   EvaluateBatch evaluate_batch();
   EvaluateBatch unless_stopped(EvaluateBatch evaluate);
@@ -107,7 +108,7 @@ class TrainingRun {
   RunPosition position_;  // of the steps queued so far; its seconds: those before start_
   std::deque<QueuedStep> queued_;
   Clock::time_point start_ = Clock::now(), reported_ = start_;
-  std::int64_t evaluated_at_ = -1;
+  std::int64_t evaluated_at_ = -1, repetition_at_ = -1;  // steps
 };
 
 }  // namespace fathom

@@ -1,5 +1,6 @@
 #include "train/run_page.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -122,6 +123,28 @@ TEST(RunPage, ShowsSomeOfManySamples) {
   EXPECT_EQ(samples[1].title, "Step 95");
   EXPECT_EQ(samples.back().title, "Step 1");
   EXPECT_NE(page_html(page).find("20 of 100 points: samples.jsonl has all."), std::string::npos);
+}
+
+TEST(RunPage, ShowsRepetitionAndSomeAnswers) {
+  MetricsRecord record = step_record(100);
+  record.add(metric::repetition, 0.25);
+  record.add(metric::answers_ended, 0.5);
+  record.add("repetition/seq_rep_4", 0.125);
+  SamplePoint answers{100, {}};
+  for (int i = 0; i < 20; ++i) answers.samples.push_back({fmt::format("question {}", i), "a"});
+  const Page page = run_page({"run", {}, "", ""}, {record}, {}, {answers});
+  const Chart* const chart = chart_named(page, "Repetition");
+  ASSERT_NE(chart, nullptr);
+  ASSERT_EQ(chart->series.size(), 3u);
+  EXPECT_THAT(chart->series[0].y, ElementsAre(0.25));
+  EXPECT_THAT(chart->series[1].y, ElementsAre(0.5));
+  EXPECT_THAT(chart->series[2].y, ElementsAre(0.125));
+  const std::string html = page_html(page);
+  EXPECT_NE(html.find("<h2>Answers</h2>"), std::string::npos);
+  EXPECT_NE(html.find("question 7"), std::string::npos);
+  EXPECT_EQ(html.find("question 8"), std::string::npos) << "eight are enough";
+  EXPECT_EQ(page_html(run_page({"run", {}, "", ""}, {step_record(1)}, {})).find("Answers"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -146,8 +146,8 @@ TEST(Trainer, RefusesAnOutputWithFilesThatItWouldReplace) {
   const TempDir dir;
   prepare(dir);
   const TrainConfig config = tiny(dir, "run");
-  for (const std::string name :
-       {"config.toml", "tokenizer.json", "metrics.jsonl", "samples.jsonl", "report.html"}) {
+  for (const std::string name : {"config.toml", "tokenizer.json", "metrics.jsonl", "samples.jsonl",
+                                 "answers.jsonl", "report.html"}) {
     write_file(config.output + "/" + name, "mine");
     EXPECT_THAT(input_error_of([&] { run(config); }),
                 HasSubstr("output: " + config.output + " holds " + name));
