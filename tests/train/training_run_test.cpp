@@ -1,8 +1,11 @@
 // The loop of a run against its parts: the steps that a learner takes by hand, and what is
 // recorded of them.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "data/sampler.h"
 #include "learn/device_batch.h"
@@ -101,6 +104,96 @@ TEST(TrainingRun, RecordsWhereItIsAfterEachStep) {
     EXPECT_NEAR(shares[i].second / rates[i].second, flops / gemm_peak, 1e-9 * flops / gemm_peak);
   }
   EXPECT_LE(sum, before) << "steps and what is between them";
+}
+
+// So touchy a guard takes some step for a spike; what was trained until then is saved.
+TEST(TrainingRun, EndsWhereTheGuardStopsIt) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run");
+  config.guard = {GuardAction::stop, GuardAction::skip, 0.01, 2, 1, 1000};
+  const std::string message = runtime_error_of([&] { run(config); });
+  const auto losses = metric_of(config, metric::loss);
+  ASSERT_LT(std::ssize(losses), total_steps);
+  const std::int64_t last = losses.back().first;
+  EXPECT_THAT(message, testing::StartsWith(fmt::format(
+                           "stopped by the guard at step {0}: step {0}: loss {1:.4f} lies more "
+                           "than 0.01 standard deviations above",
+                           last, losses.back().second)));
+  EXPECT_THAT(message, testing::HasSubstr(fmt::format(", samples {} to {}; training stops",
+                                                      4 * (last - 1), 4 * last - 1)));
+  EXPECT_EQ(checkpoint_steps(config.output + "/checkpoints").back(), last);
+}
+
+int run_traced(const TrainConfig& config) {
+  Runtime runtime(Signals::stop_runs, gemm_peak);
+  TrainOptions options;
+  options.run.trace = true;
+  return train(runtime, config, options);
+}
+
+// Ten steps after two, or as many as the run has; its results are those of a run without.
+TEST(TrainingRun, TracesStepsWhereItIsAskedTo) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig config = tiny(dir, "run"), traced = tiny(dir, "traced");
+  ASSERT_EQ(run(config), 0);
+  EXPECT_FALSE(std::filesystem::exists(config.output + "/trace"));
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run_traced(traced), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("trace of 10 steps in " + traced.output + "/trace: compute "));
+  EXPECT_EQ(tensors_of(checkpoint_of(traced, total_steps)),
+            tensors_of(checkpoint_of(config, total_steps)));
+  const std::string trace = read_file(traced.output + "/trace/trace.json");
+  for (const char* span : {"\"step\"", "\"F 0\"", "\"B 0\"", "\"update\""}) {
+    EXPECT_THAT(trace, testing::HasSubstr(span));
+  }
+  config.output = dir / "short";
+  config.train.steps = 5;
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run_traced(config), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("trace of 3 steps in "));
+}
+
+// A signal that has come before the first step ends the run after it, with a checkpoint.
+TEST(TrainingRun, EndsAtASignalAndGoesOnFromThere) {
+  const TempDir dir;
+  prepare(dir);
+  const TrainConfig whole = tiny(dir, "whole"), cut = tiny(dir, "cut");
+  ASSERT_EQ(run(whole), 0);
+  {
+    Runtime runtime(Signals::stop_runs, gemm_peak);
+    ASSERT_EQ(kill(getpid(), SIGTERM), 0);
+    while (runtime.stop_signal() == 0) std::this_thread::yield();  // in a thread of its own
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(train(runtime, cut, {}), SIGTERM);
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                testing::HasSubstr("stopped by a signal after step 1; the same command goes on"));
+  }
+  EXPECT_THAT(checkpoint_steps(cut.output + "/checkpoints"), ElementsAre(1));
+  EXPECT_FALSE(std::filesystem::exists(cut.output + "/model")) << "not at its end";
+  ASSERT_EQ(run(cut), 0);
+  EXPECT_EQ(tensors_of(checkpoint_of(cut, total_steps)),
+            tensors_of(checkpoint_of(whole, total_steps)));
+}
+
+TEST(TrainingRun, BeginsWithTheWeightsOfItsOwnModelAlone) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig first = tiny(dir, "first"), second = tiny(dir, "second");
+  first.train.steps = second.train.steps = 1;
+  ASSERT_EQ(run(first), 0);
+  second.init_from = checkpoint_of(first, 1);
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run(second), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("beginning with the weights of " + second.init_from));
+  EXPECT_NE(metric_of(second, metric::loss), metric_of(first, metric::loss));
+  second.output = dir / "third";
+  second.model.hidden_size = 64;
+  EXPECT_THAT(input_error_of([&] { run(second); }),
+              testing::HasSubstr("its model.hidden_size is 32, the config's 64"));
 }
 
 TEST(TrainingRun, EvaluatesAtMultiplesAndAtTheEnd) {
