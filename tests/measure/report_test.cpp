@@ -111,6 +111,8 @@ TEST(BenchReport, TheHeadSaysSpeedAndShares) {
   EXPECT_THAT(text, HasSubstr("step at 50.0 % of that product"));
   EXPECT_THAT(text, HasSubstr("f32 2.0 GFLOP/s"));
   EXPECT_THAT(text, HasSubstr("copy 10.0 GB/s"));
+  r.ceilings.gemm_f32 = 1e12;
+  EXPECT_THAT(to_text(r), HasSubstr("f32 1.00 TFLOP/s"));
   r.peak = 0;
   r.times.operations.clear();
   EXPECT_THAT(to_text(r), Not(HasSubstr("25.0 %")));

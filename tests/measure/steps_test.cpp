@@ -7,10 +7,12 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <thread>
 
 #include "core/parallel.h"
 #include "io/temp_dir.h"
 #include "measure/save.h"
+#include "train/machine.h"
 
 namespace fathom::measure {
 namespace {
@@ -83,6 +85,40 @@ TEST(MeasureSteps, PackedTextsHaveSegmentsAndNoTargetsInPadding) {
   EXPECT_EQ(ints(batch.tokens.positions).at(26), 6);
   const auto targets = ints(batch.targets);
   for (std::size_t i = 0; i < targets.size(); ++i) EXPECT_EQ(targets[i] < 0, i >= 27) << i;
+}
+
+// A text as long as a sequence leaves no padding, and one of a single token all but that.
+TEST(MeasureSteps, TextsMayFillASequenceOrHaveOneToken) {
+  StepShape shape = small_step();
+  shape.sequences = shape.micro_batch = 1;
+  Context context(cpu_device);
+  shape.text_lengths = {length};
+  const BenchBatches whole(context, shape);
+  EXPECT_EQ(whole.get()[0].tokens.segments.offsets.elements(), 2);
+  EXPECT_EQ(text_tokens(shape), length);
+  shape.text_lengths = {1};
+  const BenchBatches one(context, shape);
+  EXPECT_EQ(one.get()[0].tokens.segments.offsets.elements(), 3);
+  EXPECT_EQ(text_tokens(shape), 1);
+}
+
+TEST(MeasureSteps, LearnersOptionsFollowFromTheStep) {
+  StepShape shape = small_step();
+  shape.recompute = Recompute::full;
+  const OneRank rank(shape.model);
+  const LearnerOptions options = learner_options(shape, rank.groups);
+  EXPECT_EQ(options.micro_tokens, 64);
+  EXPECT_EQ(options.tokens_per_step, 256);
+  EXPECT_EQ(options.sequence_length, 32);
+  EXPECT_EQ(options.stage.recompute, Recompute::full);
+  EXPECT_EQ(options.stage.logits_chunk, 48);
+  EXPECT_TRUE(options.uniform_segments);
+  // Four numbers a token, and room to align them in each of four micro-batches.
+  EXPECT_EQ(BenchBatches::bytes(shape), 256u * 16 + 4u * 4096);
+  EXPECT_EQ(step_bytes(shape),
+            Learner::bytes(options).device_total() + BenchBatches::bytes(shape) + device_reserve);
+  shape.text_lengths = {5};
+  EXPECT_FALSE(learner_options(shape, rank.groups).uniform_segments);
 }
 
 TEST(MeasureSteps, TheTableHoldsAllOfAStep) {
@@ -163,14 +199,34 @@ TEST(BenchBatches, AreWholeSequencesOfRandomTokens) {
   EXPECT_LE(tokens * 4 * 3, static_cast<std::int64_t>(BenchBatches::bytes(shape)));
 }
 
+TEST(BenchBatches, HaveNoTokenBehindTheVocabulary) {
+  StepShape shape = small_step();
+  shape.model.vocab_size = 2;
+  Context context(cpu_device, 0);
+  std::int32_t largest = 0;
+  const BenchBatches batches(context, shape);
+  for (const MicroBatch& batch : batches.get()) {
+    const std::span ids(batch.ids.as<std::int32_t>(), 64);
+    largest = std::max(largest, *std::ranges::max_element(ids));
+  }
+  EXPECT_EQ(largest, 1);
+}
+
 TEST(BenchSteps, TrainAndCount) {
   BenchSteps steps(small_step());
   bool asked = false;
   EXPECT_GT(steps.run([&] { asked = true; }), 0);
   EXPECT_TRUE(asked);
   EXPECT_EQ(steps.done(), 1);
+  const auto weights = [&] {
+    const Tensor head = steps.learner().parameters().all().back().weight;
+    return std::vector<float>(head.as<float>(), head.as<float>() + head.elements());
+  };
+  const std::vector<float> before = weights();
+  EXPECT_GT(std::ranges::count_if(before, [](float w) { return w != 0; }), 1000);
   steps.heat(0);
   EXPECT_EQ(steps.done(), 3) << "two at least";
+  EXPECT_NE(weights(), before);
 }
 
 TEST(MeasureSave, WritesRemovesAndCounts) {
@@ -201,6 +257,17 @@ TEST(SustainedSeconds, IsTheTimeOfOneCall) {
   EXPECT_GT(calls, 5) << "three stretches of several";
   EXPECT_GT(seconds, 0);
   EXPECT_LE(seconds * (calls - 2), all.count()) << "the best mean, of one call";
+}
+
+// Two calls to warm up, and three stretches of one call each, of which the best counts.
+TEST(SustainedSeconds, WithoutABudgetIsTheBestOfThreeCalls) {
+  Context context(cpu_device, 0);
+  int calls = 0;
+  const double seconds = sustained_seconds(context, 0, [&] {
+    if (++calls == 4) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  });
+  EXPECT_EQ(calls, 5);
+  EXPECT_LT(seconds, 0.1);
 }
 
 TEST(Ceilings, AreOfThisDevice) {
