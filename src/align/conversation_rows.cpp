@@ -7,15 +7,7 @@ namespace fathom {
 namespace {
 
 void refuse_other_kinds(const RowJson& row) {
-  for (const char* key : {"label", "kto_tag"}) {
-    if (has_field(row, key) && row[key].is_boolean()) {
-      fail_input(
-          "'{}' marks the answer as good or bad (KTO); Fathom learns answers or pairs of them: "
-          "keep the rows marked true, without '{}', or pair good and bad answers to a prompt as "
-          "'chosen' and 'rejected' for `fathom dpo`",
-          key, key);
-    }
-  }
+  formats::refuse_labels(row);
   if (has_field(row, "chosen") && has_field(row, "rejected")) {
     fail_input(
         "holds a pair of answers, chosen and rejected: a row for `fathom dpo`, not an answer to "

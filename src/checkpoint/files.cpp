@@ -88,7 +88,9 @@ void write_kind(const std::string& directory, std::span<const CheckpointTensor> 
 
 ManifestFile write_text(const std::string& directory, const std::string& name,
                         std::string_view text) {
-  write_file_atomically(directory + "/" + name, text);
+  const std::string path = directory + "/" + name;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  write_file_atomically(path, text);
   return {name, text.size(), checksum_of(text)};
 }
 
@@ -96,7 +98,10 @@ ManifestFile write_text(const std::string& directory, const std::string& name,
 
 OwnFiles checkpoint_files() {
   return {CheckpointManifest::file_name, CheckpointManifest::state_file_name, "tokenizer.json",
-          "*.safetensors"};
+          "*.safetensors",
+          // What convert and fine-tuning keep of the model that the weights come from.
+          "chat_template.jinja", "additional_chat_templates/*.jinja", "tokenizer_config.json",
+          "special_tokens_map.json", "generation_config.json"};
 }
 
 void WriteRate::wrote(std::uint64_t bytes) {

@@ -35,9 +35,13 @@ E parse_name(const std::string& name, int count, const char* what, const std::st
   fail_input("{}: there is no {} '{}'", source, what, name);
 }
 
-// Refuses a name that could lead out of the checkpoint's directory.
+// Refuses a name that could lead out of the checkpoint's directory. The only folder in it is that
+// of a model's further chat templates.
 void check_file_name(const std::string& name, const std::string& source) {
-  if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
+  constexpr std::string_view folder = "additional_chat_templates/";
+  std::string_view base = name;
+  if (base.starts_with(folder)) base.remove_prefix(folder.size());
+  if (base.empty() || base[0] == '.' || base.find('/') != std::string_view::npos) {
     fail_input("{}: '{}' is no name of a file beside it", source, name);
   }
 }

@@ -11,6 +11,7 @@ namespace fathom::cli {
 void add_bench(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);
+void add_data_check(CLI::App& data);  // data check
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_tokenizer(CLI::App& app);

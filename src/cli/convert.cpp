@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "align/chat_files.h"
 #include "checkpoint/export.h"
 #include "checkpoint/model.h"
 #include "checkpoint/ranks.h"
@@ -30,6 +31,13 @@ void check_token(const char* option, std::optional<std::int64_t> id, const Model
   fail_input("{} is {}: the model's tokens are 0 to {}", option, *id, config.vocab_size - 1);
 }
 
+// Chat templates and the like are beside the tokenizer.
+std::string directory_of(const std::string& tokenizer) {
+  if (tokenizer.empty()) return "";
+  const fs::path directory = fs::path(tokenizer).parent_path();
+  return directory.empty() ? "." : directory.string();
+}
+
 void to_hugging_face(const ConvertOptions& options, const Checkpoint& checkpoint) {
   const ModelConfig config = model_of(checkpoint);
   check_token("--bos-token", options.bos, config);
@@ -42,6 +50,9 @@ void to_hugging_face(const ConvertOptions& options, const Checkpoint& checkpoint
       options.tokenizer.empty() ? tokenizer_of(checkpoint).value_or("") : options.tokenizer;
   save.bos_token = options.bos;
   if (options.eos) save.eos_tokens = {*options.eos};
+  save.other_files = read_chat_files(directory_of(save.tokenizer_path));
+  // The given tokens are the model's.
+  if (options.bos || options.eos) save.other_files.erase("generation_config.json");
   if (save.tokenizer_path.empty()) {
     log::warning("there is no tokenizer.json beside the checkpoint; name it with --tokenizer");
   }
@@ -67,6 +78,7 @@ void to_checkpoint(const ConvertOptions& options) {
   if (!options.tokenizer.empty() || fs::exists(tokenizer)) {
     files.emplace_back("tokenizer.json", std::string(MappedFile(tokenizer).text()));
   }
+  for (const auto& file : read_chat_files(options.from)) files.push_back(file);
   write_checkpoint(options.to, tensors, state, files);
   log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
 }

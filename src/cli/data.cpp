@@ -46,14 +46,6 @@ void prepare(const PrepareArguments& arguments) {
   }
 }
 
-void check(const std::string& directory) {
-  const PreparedData data = open_prepared(directory, Verify::content);
-  for (const PreparedSource& source : data.sources) {
-    fmt::print("{}: {} training and {} held-out tokens, intact\n", source.name,
-               source.train.tokens(), source.held_out.tokens());
-  }
-}
-
 struct TextArguments {
   std::string directory, source;
   bool held_out = false;
@@ -98,7 +90,7 @@ void print_text(const TextArguments& arguments) {
 }  // namespace
 
 void add_data(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Prepare text for training");
+  CLI::App* data = app.add_subcommand("data", "Prepare and check data for training");
   data->require_subcommand(1);
   data->footer("Example: fathom data prepare data.toml");
 
@@ -111,11 +103,7 @@ void add_data(CLI::App& app) {
                   "Example: fathom data prepare data.toml --set output=prepared");
   command->callback([arguments] { prepare(*arguments); });
 
-  CLI::App* check_command = data->add_subcommand("check", "Compare shards with their checksums");
-  const auto directory = std::make_shared<std::string>();
-  check_command->add_option("directory", *directory, "a prepared directory")->required();
-  check_command->footer("Example: fathom data check prepared");
-  check_command->callback([directory] { check(*directory); });
+  add_data_check(*data);
 
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");
   const auto text = std::make_shared<TextArguments>();

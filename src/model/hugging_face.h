@@ -60,6 +60,8 @@ struct SaveModelOptions {
   std::string tokenizer_path;  // tokenizer.json to copy; empty: none
   std::optional<std::int64_t> bos_token;
   std::vector<std::int64_t> eos_tokens;
+  // Further files by name, such as chat_template.jinja; they replace those that would be made.
+  std::map<std::string, std::string> other_files;
   bool replace = false;  // an existing directory of model_files(); otherwise it is refused
 };
 

@@ -1,5 +1,6 @@
 // Hugging Face directories, out.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "core/error.h"
@@ -152,7 +153,9 @@ void ModelFiles::write_shard(const std::string& directory, std::size_t shard,
 }
 
 void ModelFiles::write_others(const std::string& directory) const {
-  const auto write = [&](const char* name, std::string_view text) {
+  const auto write = [&](const std::string& name, std::string_view text) {
+    const auto other = options_.other_files.find(name);
+    if (other != options_.other_files.end()) text = other->second;
     write_file_atomically(directory + "/" + name, text);
   };
   write("config.json", config_json(config_, options_));
@@ -160,6 +163,11 @@ void ModelFiles::write_others(const std::string& directory) const {
   if (!options_.tokenizer_path.empty()) {
     write("tokenizer.json", MappedFile(options_.tokenizer_path).text());
     write("tokenizer_config.json", tokenizer_config_);
+  }
+  for (const auto& [name, text] : options_.other_files) {
+    std::filesystem::create_directories(
+        std::filesystem::path(directory + "/" + name).parent_path());
+    write(name, text);
   }
   write_shard_index(directory, shards_);
 }
@@ -169,6 +177,9 @@ OwnFiles model_files() {
           "generation_config.json",
           "tokenizer.json",
           "tokenizer_config.json",
+          "special_tokens_map.json",
+          "chat_template.jinja",
+          "additional_chat_templates/*.jinja",
           "model.safetensors",
           "model-*-of-*.safetensors",
           "model.safetensors.index.json"};

@@ -104,7 +104,8 @@ TEST(CheckpointManifest, TextsThatMakeNoSenseAreRefused) {
   EXPECT_EQ(refused("f32", "f31"), "s: there is no element type 'f31'");
   EXPECT_EQ(refused("\"format\": 1", "\"format\": 2"),
             "s: has format 2, but this program reads format 1; use the version that wrote it");
-  for (const char* name : {"", ".a", "..", "x/a"}) {
+  for (const char* name :
+       {"", ".a", "..", "x/a", "additional_chat_templates/../a", "additional_chat_templates/a/b"}) {
     EXPECT_EQ(refused("\"name\": \"a\"", fmt::format("\"name\": \"{}\"", name)),
               fmt::format("s: '{}' is no name of a file beside it", name));
   }

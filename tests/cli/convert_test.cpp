@@ -60,6 +60,27 @@ TEST_F(Convert, ARunBeginsWithTheWeights) {
       << "a rate of nearly nothing leaves the weights as they were";
 }
 
+// What a conversation needs goes along, in both directions.
+TEST_F(Convert, ChatFilesGoAlong) {
+  const std::string chat = "{{ bos_token }}{{ messages[0].content }}";
+  const std::string config = "{\"bos_token\": \"<x>\"}", generation = "{\"temperature\": 0.5}";
+  write_file(dir_ / "hf/chat_template.jinja", chat);
+  fs::create_directories(dir_ / "hf/additional_chat_templates");
+  write_file(dir_ / "hf/additional_chat_templates/rag.jinja", "rag");
+  write_file(dir_ / "hf/tokenizer_config.json", config);
+  write_file(dir_ / "hf/generation_config.json", generation);
+  must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
+  must(run_fathom(dir_, {"convert", dir_ / "back", dir_ / "hf2"}));
+  EXPECT_EQ(read_file(dir_ / "hf2/chat_template.jinja"), chat);
+  EXPECT_EQ(read_file(dir_ / "hf2/additional_chat_templates/rag.jinja"), "rag");
+  EXPECT_EQ(read_file(dir_ / "hf2/tokenizer_config.json"), config);
+  EXPECT_EQ(read_file(dir_ / "hf2/generation_config.json"), generation);
+  // Tokens that the command line gives are in the file that generation reads.
+  must(run_fathom(dir_, {"convert", dir_ / "back", dir_ / "hf3", "--eos-token", "3"}));
+  EXPECT_THAT(read_file(dir_ / "hf3/generation_config.json"), HasSubstr("\"eos_token_id\": 3"));
+  EXPECT_EQ(read_file(dir_ / "hf3/chat_template.jinja"), chat);
+}
+
 TEST_F(Convert, SaysWhatCannotBe) {
   must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
   const std::string back = dir_ / "back";

@@ -158,5 +158,61 @@ TEST(Tokenizer, ManyThreadsEncodeTheSame) {
   EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0));
 }
 
+const char* marked_tokens = R"(,"added_tokens":[
+    {"id":300,"content":"<a>","special":true,"normalized":false,"single_word":false,"lstrip":false,"rstrip":false},
+    {"id":301,"content":"<a><b>","special":true,"normalized":false,"single_word":false,"lstrip":false,"rstrip":false},
+    {"id":302,"content":"<|c|>","special":false,"normalized":true,"single_word":false,"lstrip":false,"rstrip":false}])";
+
+// Special tokens are made where they lie within a span, and nowhere else.
+TEST(EncodeMarked, SpecialTokensLieWithinTheirSpans) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(marked_tokens));
+  const std::string text = "<a>ab<|c|><a>";
+  const auto ids = [&](std::vector<ByteSpan> spans) {
+    return t.encode_marked({text, spans, {}}).ids;
+  };
+  EXPECT_EQ(ids({{0, 13}}), t.encode(text, {Template::skip, SpecialText::parse}));
+  EXPECT_EQ(ids({}), t.encode(text, encode_plain));
+  EXPECT_THAT(ids({{0, 3}}), ElementsAre(300, 256, '<', '|', 'c', '|', '>', '<', 'a', '>'));
+  EXPECT_THAT(ids({{5, 10}}), ElementsAre('<', 'a', '>', 256, 302, '<', 'a', '>'));
+  EXPECT_THAT(ids({{1, 9}, {10, 13}}),
+              ElementsAre('<', 'a', '>', 256, '<', '|', 'c', '|', '>', 300));
+}
+
+// A longer token that begins in other text takes nothing away from the span.
+TEST(EncodeMarked, TextBeforeASpanSwallowsNoToken) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(marked_tokens));
+  const std::vector<ByteSpan> spans{{3, 9}};
+  EXPECT_THAT(t.encode_marked({"<a><b><a>", spans, {}}).ids,
+              ElementsAre('<', 'a', '>', '<', 'b', '>', 300));
+}
+
+TEST(EncodeMarked, TokensThatOverlapASpanGetAMark) {
+  const auto t = Tokenizer::from_json(byte_vocabulary(marked_tokens));
+  const auto marks = [&](const std::string& text, std::vector<ByteSpan> marked) {
+    const std::vector<ByteSpan> everywhere{{0, text.size()}};
+    return t.encode_marked({text, everywhere, marked}).marks;
+  };
+  // " ", "ab", "<a>", "abc", "x"
+  EXPECT_THAT(marks(" ab<a>abcx", {{1, 2}}), ElementsAre(0, 1, 0, 0, 0));
+  EXPECT_THAT(marks(" ab<a>abcx", {{2, 4}}), ElementsAre(0, 1, 1, 0, 0));
+  EXPECT_THAT(marks(" ab<a>abcx", {{0, 1}, {8, 10}}), ElementsAre(1, 0, 0, 1, 1));
+  EXPECT_THAT(marks(" ab<a>abcx", {}), ElementsAre(0, 0, 0, 0, 0));
+  EXPECT_THAT(marks(" ab<a>abcx", {{3, 3}, {9, 10}}), ElementsAre(0, 0, 0, 0, 1));
+}
+
+// A normalizer moves the places of what follows: "é" of two characters becomes one.
+TEST(EncodeMarked, SpansFollowTheNormalizer) {
+  const auto t = Tokenizer::from_json(
+      byte_vocabulary(std::string(marked_tokens) + R"(,"normalizer":{"type":"NFC"})"));
+  const std::string text = "e\u0301x<|c|>y";
+  const std::vector<ByteSpan> token{{4, 9}}, x_and_token{{3, 9}};
+  const auto encoded = t.encode_marked({text, token, x_and_token});
+  EXPECT_THAT(encoded.ids, ElementsAre(0xc3, 0xa9, 'x', 302, 'y'));
+  EXPECT_THAT(encoded.marks, ElementsAre(0, 0, 1, 1, 0));
+  // The mark goes through the character that the normalizer joins.
+  const std::vector<ByteSpan> accent{{1, 3}};
+  EXPECT_THAT(t.encode_marked({text, {}, accent}).marks[1], 1);
+}
+
 }  // namespace
 }  // namespace fathom

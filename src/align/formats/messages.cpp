@@ -126,14 +126,17 @@ RowJson read_tools(const RowJson& row) {
 
 Conversation messages_row(const RowJson& row, const std::string& key) {
   Conversation conversation{read_messages(list_field(row, key)), read_tools(row)};
-  if (const std::string system = text_field_or(row, "system", ""); !system.empty()) {
-    auto& messages = conversation.messages;
-    if (!messages.empty() && messages[0].role == "system") {
-      fail_input("has both a 'system' and a system message");
-    }
-    messages.insert(messages.begin(), make_message("system", system));
-  }
+  add_system(row, conversation.messages);
   return conversation;
+}
+
+void add_system(const RowJson& row, std::vector<Message>& messages) {
+  const std::string system = text_field_or(row, "system", "");
+  if (system.empty()) return;
+  if (!messages.empty() && messages[0].role == "system") {
+    fail_input("has both a 'system' and a system message");
+  }
+  messages.insert(messages.begin(), make_message("system", system));
 }
 
 }  // namespace fathom::formats

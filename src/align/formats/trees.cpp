@@ -1,14 +1,11 @@
 // OpenAssistant's trees of messages.
 #include <algorithm>
-#include <optional>
 
 #include "align/formats/formats.h"
 #include "core/error.h"
 
 namespace fathom::formats {
-namespace {
 
-// Replies that were not deleted, the best first: by rank where there is one, else as they come.
 std::vector<const RowJson*> replies_of(const RowJson& node) {
   std::vector<const RowJson*> replies;
   if (!has_field(node, "replies")) return replies;
@@ -25,6 +22,23 @@ std::vector<const RowJson*> replies_of(const RowJson& node) {
   return replies;
 }
 
+const RowJson& tree_root(const RowJson& row) {
+  const auto root = row.find("prompt");
+  if (root == row.end() || !root->is_object()) {
+    fail_input("'prompt' is not the tree's first message");
+  }
+  return *root;
+}
+
+Message tree_message(const RowJson& node, std::string_view role) {
+  const std::string& given = text_field(node, "role");
+  const std::string found = given == "prompter" ? "user" : given;
+  if (found != role) fail_input("a reply's role is '{}' where the {} speaks", given, role);
+  return make_message(found, text_field(node, "text"));
+}
+
+namespace {
+
 struct Walk {
   std::vector<Message> path;
   std::vector<Conversation> conversations;
@@ -33,7 +47,7 @@ struct Walk {
   void follow_user(const RowJson& node) {
     const auto answers = replies_of(node);
     if (answers.empty()) return;
-    path.push_back(message_of(*answers[0], "assistant"));
+    path.push_back(tree_message(*answers[0], "assistant"));
     follow_assistant(*answers[0]);
     path.pop_back();
   }
@@ -41,7 +55,7 @@ struct Walk {
   void follow_assistant(const RowJson& node) {
     const std::size_t before = conversations.size();
     for (const RowJson* question : replies_of(node)) {
-      path.push_back(message_of(*question, "user"));
+      path.push_back(tree_message(*question, "user"));
       follow_user(*question);
       path.pop_back();
     }
@@ -51,24 +65,15 @@ struct Walk {
       conversations[i].messages[path.size() - 1].learned = false;
     }
   }
-
-  static Message message_of(const RowJson& node, std::string_view role) {
-    const std::string& given = text_field(node, "role");
-    const std::string found = given == "prompter" ? "user" : given;
-    if (found != role) fail_input("a reply's role is '{}' where the {} speaks", given, role);
-    return make_message(found, text_field(node, "text"));
-  }
 };
 
 }  // namespace
 
 std::vector<Conversation> tree_rows(const RowJson& row) {
-  const auto root = row.find("prompt");
-  if (root == row.end() || !root->is_object())
-    fail_input("'prompt' is not the tree's first message");
+  const RowJson& root = tree_root(row);
   Walk walk;
-  walk.path.push_back(Walk::message_of(*root, "user"));
-  walk.follow_user(*root);
+  walk.path.push_back(tree_message(root, "user"));
+  walk.follow_user(root);
   if (walk.conversations.empty()) fail_input("the tree has no answers");
   return std::move(walk.conversations);
 }

@@ -1,0 +1,18 @@
+// The files by which a model is talked to: its chat templates, special tokens and how to generate.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace fathom {
+
+// Names, within a model's directory, and contents of the files that it has of
+// chat_template.jinja, additional_chat_templates/*.jinja, tokenizer_config.json,
+// special_tokens_map.json and generation_config.json. They belong beside tokenizer.json: in a
+// run's directory, in a checkpoint's and in a model's.
+std::map<std::string, std::string> read_chat_files(const std::string& directory);
+
+// Writes them into `to`, in place of those that are there. An empty `from` has none.
+void copy_chat_files(const std::string& from, const std::string& to);
+
+}  // namespace fathom

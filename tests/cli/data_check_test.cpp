@@ -1,0 +1,83 @@
+// `fathom data check` of conversations and preferences.
+#include <gmock/gmock.h>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class DataCheck : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = std::make_unique<TempDir>();
+    write_file(*shared_ / "text.txt", tiny_text());
+    must(run_fathom(
+        *shared_, {"tokenizer", "train", *shared_ / "text.txt", "--vocab-size", "300", "--special",
+                   "<s>", "--special", "</s>", "--out", *shared_ / "tokenizer.json"}));
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
+
+  Outcome check(const std::string& rows, std::vector<std::string> more = {}) {
+    write_file(dir() / "rows.jsonl", rows);
+    std::vector<std::string> arguments{"data",    "check",     dir() / "rows.jsonl",
+                                       "--model", dir() / ".", "--chat-template",
+                                       "deepseek"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir(), std::move(arguments));
+  }
+  static const TempDir& dir() { return *shared_; }
+
+ private:
+  static std::unique_ptr<TempDir> shared_;
+};
+std::unique_ptr<TempDir> DataCheck::shared_;
+
+TEST_F(DataCheck, ConversationsWithWhatIsLearned) {
+  const std::string rows =
+      "{\"prompt\": \"x\", \"completion\": \"y\"}\n{\"prompt\": \"北京\", \"completion\": "
+      "\"好\"}\n";
+  const Outcome plain = check(rows, {"--show", "1"});
+  must(plain);
+  EXPECT_THAT(plain.out, HasSubstr("rows        2: 2 conversations\n"));
+  EXPECT_THAT(plain.out, HasSubstr("turns       4, 2.0 each; 2 of the assistant\n"));
+  EXPECT_THAT(plain.out, HasSubstr("scripts     Han 50.0 %, Latin 50.0 %\n"));
+  EXPECT_THAT(plain.out, HasSubstr("\n--- 1\n<s>User: x\n\nAssistant:[[ y</s>]]\n"));
+  EXPECT_THAT(plain.out, Not(HasSubstr("--- 2")));
+  const Outcome colored = check(rows, {"--color", "always", "--system", "Be brief."});
+  must(colored);
+  EXPECT_THAT(colored.out, HasSubstr("<s>Be brief.\n\nUser: x\n\nAssistant:\033[32m y</s>\033[0m"));
+}
+
+TEST_F(DataCheck, PreferencesShowBothAnswers) {
+  const Outcome outcome = check(R"({"prompt": "p", "chosen": "x", "rejected": "y"})");
+  must(outcome);
+  EXPECT_THAT(outcome.out, HasSubstr("rows        1: 1 pairs\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("User: p\n\nAssistant:[[ x</s>]][[ y</s>]]\n"));
+}
+
+TEST_F(DataCheck, BadRowsFailAndLongOnesAreCounted) {
+  const Outcome outcome = check(
+      "{\"prompt\": \"x\", \"completion\": \"y\"}\n{\"prompt\": \"x\", \"completion\": \"\"}\n"
+      "{\"prompt\": \"x\", \"completion\": \"much longer than the other one, so it is left "
+      "out\"}\n",
+      {"--context", "30"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("1 of 3 rows are bad"));
+  EXPECT_THAT(outcome.out, HasSubstr("rows        3: 1 conversations\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("1 bad rows left out (the first: " + (dir() / "rows.jsonl") +
+                                     ":2: message 2: the content of the assistant is empty"));
+  EXPECT_THAT(outcome.out, HasSubstr("1 rows beyond the context left out (the first: " +
+                                     (dir() / "rows.jsonl") + ":3: "));
+}
+
+TEST_F(DataCheck, WithoutAModelChatsCannotBeRead) {
+  const Outcome outcome = run_fathom(dir(), {"data", "check", dir() / "text.txt"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("not a prepared directory; to check conversations"));
+}
+
+}  // namespace
+}  // namespace fathom::test
