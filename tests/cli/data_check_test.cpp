@@ -11,7 +11,9 @@ using testing::Not;
 
 class DataCheck : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  // Made by the first test, for the directory is called after one.
+  void SetUp() override {
+    if (shared_) return;
     shared_ = std::make_unique<TempDir>();
     write_file(*shared_ / "text.txt", tiny_text());
     must(run_fathom(
