@@ -114,6 +114,7 @@ TEST(TrainingRun, EndsWhereTheGuardStopsIt) {
   config.guard = {GuardAction::stop, GuardAction::skip, 0.01, 2, 1, 1000};
   const std::string message = runtime_error_of([&] { run(config); });
   const auto losses = metric_of(config, metric::loss);
+  ASSERT_FALSE(losses.empty());
   ASSERT_LT(std::ssize(losses), total_steps);
   const std::int64_t last = losses.back().first;
   EXPECT_THAT(message, testing::StartsWith(fmt::format(
@@ -122,7 +123,7 @@ TEST(TrainingRun, EndsWhereTheGuardStopsIt) {
                            last, losses.back().second)));
   EXPECT_THAT(message, testing::HasSubstr(fmt::format(", samples {} to {}; training stops",
                                                       4 * (last - 1), 4 * last - 1)));
-  EXPECT_EQ(checkpoint_steps(config.output + "/checkpoints").back(), last);
+  EXPECT_THAT(checkpoint_steps(config.output + "/checkpoints"), testing::Contains(last));
 }
 
 int run_traced(const TrainConfig& config) {
