@@ -15,7 +15,7 @@ void PieceCounter::add(std::string_view piece, std::uint64_t count) {
   std::size_t at = (hash >> 20) & mask;
   for (; slots_[at].count > 0; at = (at + 1) & mask) {
     Slot& slot = slots_[at];
-    if (slot.hash == hash && slot.size == piece.size() && view(slot) == piece) {
+    if (slot.hash == hash && view(slot) == piece) {
       slot.count += count;
       return;
     }

@@ -58,7 +58,7 @@ class Translator {
       out_ += char_class(0);
       return;
     }
-    if (c != '*' && c != '+' && c != '?' && c != '|') begin_atom();
+    begin_atom();
     const std::size_t length = utf8::length(c);
     out_ += in_.substr(at_, length);
     at_ += length;
@@ -93,13 +93,9 @@ class Translator {
     groups_.push_back({out_.size(), 0});
     out_ += '(';
     ++at_;
-    if (peek() == '?') {
-      out_ += '?';
-      ++at_;
-      // "<=" and "<!" look behind; "<name>" names the group.
-      const std::size_t head = peek() == '<' && (peek(1) == '=' || peek(1) == '!') ? 2 : 1;
-      out_ += in_.substr(at_, head);
-      at_ = std::min(at_ + head, in_.size());
+    if (peek() == '?') {  // "?:", "?=", "?<" and others
+      out_ += in_.substr(at_, 2);
+      at_ += 2;
     }
   }
 

@@ -40,6 +40,60 @@ TEST(TokenizerJson, WrittenFileReadsBackTheSame) {
   EXPECT_EQ(a.vocab_size(), 6);
 }
 
+// Each step as Hugging Face writes it.
+TEST(TokenizerJson, EveryStepIsWrittenAsItWasRead) {
+  const std::vector<std::pair<const char*, std::vector<std::string>>> steps{
+      {"normalizer",
+       {R"({"type":"NFC"})", R"({"type":"NFD"})", R"({"type":"NFKC"})", R"({"type":"NFKD"})",
+        R"({"type":"Lowercase"})", R"({"type":"StripAccents"})", R"({"type":"Nmt"})",
+        R"({"type":"Prepend","prepend":"_"})",
+        R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})",
+        R"({"type":"Strip","strip_left":true,"strip_right":false})",
+        R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":false,"strip_accents":null,"lowercase":true})",
+        R"({"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":true,"strip_accents":false,"lowercase":false})"}},
+      {"pre_tokenizer",
+       {R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false})",
+        R"({"type":"Digits","individual_digits":true})",
+        R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always","split":false})",
+        R"({"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":true})",
+        R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","split":true})",
+        R"({"type":"Whitespace"})", R"({"type":"WhitespaceSplit"})",
+        R"({"type":"BertPreTokenizer"})", R"({"type":"Punctuation","behavior":"Contiguous"})",
+        R"({"type":"CharDelimiterSplit","delimiter":"-"})",
+        R"({"type":"Split","pattern":{"String":"a"},"behavior":"MergedWithNext","invert":true})",
+        R"({"type":"Sequence","pretokenizers":[{"type":"Whitespace"},{"type":"BertPreTokenizer"}]})"}},
+      {"post_processor",
+       {R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})",
+        R"({"type":"BertProcessing","sep":["b",1],"cls":["a",0]})",
+        R"({"type":"RobertaProcessing","sep":["b",1],"cls":["a",0],"trim_offsets":true,"add_prefix_space":false})",
+        R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}})"}},
+      {"decoder",
+       {R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})",
+        R"({"type":"ByteFallback"})", R"({"type":"Fuse"})", R"({"type":"BPEDecoder","suffix":"/"})",
+        R"({"type":"Strip","content":"a","start":1,"stop":2})",
+        R"({"type":"Replace","pattern":{"String":"_"},"content":" "})",
+        R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","split":false})"}}};
+  for (const auto& [key, all] : steps) {
+    for (const std::string& step : all) {
+      const std::string part = std::string("\"") + key + "\": " + step + ",\n";
+      const std::string json =
+          Tokenizer::from_json(with(ok_model, "," + part.substr(0, part.size() - 2))).to_json();
+      EXPECT_THAT(json, testing::HasSubstr(part));
+    }
+  }
+  const std::string token =
+      R"({"id":5,"content":"<s>","single_word":true,"lstrip":false,"rstrip":true,"normalized":false,"special":true})";
+  const std::string model =
+      "\"dropout\": null,\n    \"unk_token\": \"b\",\n    \"continuing_subword_prefix\": \"#\",\n"
+      "    \"end_of_word_suffix\": \"/\",\n    \"fuse_unk\": true,\n    \"byte_fallback\": false,\n"
+      "    \"ignore_merges\": true,\n    \"vocab\": {\n      \"a\": 0,\n      \"b\": 2,\n"
+      "      \"ab\": 3\n    },\n    \"merges\": [\n      ";
+  const std::string json =
+      Tokenizer::from_json(with(model + "]", ",\"added_tokens\":[" + token + "]")).to_json();
+  EXPECT_THAT(json, testing::HasSubstr("\"added_tokens\": [\n    " + token + "\n  ],\n"));
+  EXPECT_THAT(json, testing::HasSubstr(model.substr(0, model.size() - 7)));
+}
+
 TEST(TokenizerJson, RefusesWhatIsCorrupt) {
   using testing::HasSubstr;
   EXPECT_THAT(error_of("{"), HasSubstr("t.json: not valid JSON"));

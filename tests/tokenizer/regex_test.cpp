@@ -42,6 +42,119 @@ TEST(Regex, SyntaxOfRubyKeepsItsMeaning) {
   EXPECT_THAT(matches(R"(\p{Han}+)", "中文、a"), ElementsAre("中文"));
 }
 
+std::string error_of(const std::string& pattern) {
+  try {
+    Regex regex(pattern, "t");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    return error.what();
+  }
+  return "no error";
+}
+
+// Each construct between two letters, which have to stay where they are.
+TEST(Regex, ConstructsAreTranslatedWhereTheyStand) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"(\h\H)", "[0-9a-fA-F][^0-9a-fA-F]"},
+      {R"(\O)", "(?s:.)"},
+      {R"(\A\z\Z\G)", R"(\A\z\Z\G)"},
+      {R"(\x{4e2d}\x41\012)", R"(\x{4e2d}\x41\012)"},
+      {R"(\u00e9!)", R"(\x{00e9}!)"},
+      {R"(\v\t\.\-\q)", R"(\x0b\t\.\-q)"},
+      {R"(\中\d\D)", R"(中\p{Nd}\P{Nd})"},
+      {"(?:b)(?=b)(?!b)(?>b)", "(?:b)(?=b)(?!b)(?>b)"},
+      {"(?<=b)(?<!b)(?<n>b)", "(?<=b)(?<!b)(?<n>b)"},
+      {"b{2}b{2,}b{,3}b{2,3}", "b{2}b{2,}b{0,3}b{2,3}"},
+      {"b{2}?(bc){2,3}+b{2,3}?", "(?:b{2})?(?:(bc){2,3})+b{2,3}?"},
+      {"{}{,}{a}{1,2,3}{1", R"(\{}\{,}\{a}\{1,2,3}\{1)"},
+      {"b(?i)c|d", "b(?i:c|d"},
+      {"(b(?im-i)c)(?m:d)", "(b(?is-i:c))(?s:d)"},
+      {"[b-d]]", "[b-d]]"},
+      {"[]b][^]b]", R"([\]b][^\]b])"},
+      {"[b[c[d]]]", "[bcd]"},
+      {"[bc&&cd&&c]", "(?:(?=[bc])(?=[cd])[c])"},
+      {"[^bc&&cd]", "(?:(?!(?:(?=[bc])[cd]))(?s:.))"},
+      {R"([\d-b\h-])", R"([\p{Nd}\-b0-9a-fA-F-])"},
+      {R"([\b\x{41}\u0041\]])", R"([\x08\x{41}\x{0041}\]])"}};
+  for (const auto& [pattern, translated] : cases) {
+    const std::string tail = std::string(pattern).starts_with("b(?i)") ? "z)" : "z";
+    EXPECT_EQ(to_pcre2("a" + std::string(pattern) + "z", "t"),
+              "a" + std::string(translated) + tail);
+  }
+}
+
+TEST(Regex, EscapesMatchBetweenOtherCharacters) {
+  EXPECT_THAT(matches(R"(ab\bcd|ab\b cd)", "abcd ab cd"), ElementsAre("ab cd"));
+  EXPECT_THAT(matches(R"(ab\Bcd)", "abcd ab cd"), ElementsAre("abcd"));
+  EXPECT_THAT(matches(R"(x\sy)", "x y xy"), ElementsAre("x y"));
+  EXPECT_THAT(matches(R"(x\Sy)", "x y xzy"), ElementsAre("xzy"));
+  EXPECT_THAT(matches(R"(x\wy)", "x y x_y"), ElementsAre("x_y"));
+  EXPECT_THAT(matches(R"(x\Wy)", "x y x_y"), ElementsAre("x y"));
+  EXPECT_THAT(matches(R"(x\Oy)", "x\ny"), ElementsAre("x\ny"));
+  EXPECT_THAT(matches(R"(xy\p{Lu}z\P{Lu}w)", "xyAzaw xyazAw"), ElementsAre("xyAzaw"));
+  EXPECT_THAT(matches(R"(xy\P{^Lu}z)", "xyAz xyaz"), ElementsAre("xyAz"));
+  EXPECT_THAT(matches(R"(xy[[:upper:]-z]+)", "xyA-z"), ElementsAre("xyA-z"));
+}
+
+TEST(Regex, GroupsThatOnigurumaLacksAreRefused) {
+  for (const std::string begin : {"(?~", "(?(", "(?{", "(?C", "(?R", "(?P", "(?&", "(?|", "(?+",
+                                  "(?'", "(?0", "(?5", "(?9"}) {
+    EXPECT_EQ(error_of("ab" + begin + "x)"), "t: the regular expression 'ab" + begin +
+                                                 "x)' uses '" + begin +
+                                                 "', which is not supported");
+  }
+  EXPECT_EQ(error_of("a(*UTF)"),
+            "t: the regular expression 'a(*UTF)' uses a verb '(*', which is not supported");
+}
+
+TEST(Regex, RefusalsNameTheConstruct) {
+  const std::string groups = "groups nested too deeply";
+  const auto nested = [](const std::string& open, int depth, const std::string& close) {
+    std::string pattern;
+    for (int i = 0; i < depth; ++i) pattern += open;
+    pattern += "a";
+    for (int i = 0; i < depth; ++i) pattern += close;
+    return pattern;
+  };
+  EXPECT_EQ(error_of(nested("(", 40, ")")), "no error");
+  EXPECT_EQ(error_of(nested("(?i)", 40, "")), "no error");
+  EXPECT_EQ(error_of(nested("(?i:", 39, ")")), "no error");
+  EXPECT_EQ(error_of(nested("[", 11, "]")), "no error");
+  EXPECT_EQ(error_of(std::string(64 * 1024, 'a')).find("more than 64 KiB"), std::string::npos);
+  const std::pair<std::string, const char*> cases[] = {
+      {nested("(", 41, ")"), "groups nested too deeply"},
+      {nested("(?i)", 41, ""), "groups nested too deeply"},
+      {nested("(?i:", 40, ")"), "groups nested too deeply"},
+      {nested("[", 12, "]"), "character classes nested too deeply"},
+      {std::string(64 * 1024 + 1, 'a'), "a pattern of more than 64 KiB"},
+      {"a\xff", "invalid UTF-8"},
+      {"a)", "an unmatched ')'"},
+      {"(?ix)a", "the extended option (?x)"},
+      {"(?iz)a", "an unknown option"},
+      {"(?i", "an unknown option"},
+      {"a\\", "a backslash at its end"},
+      {"[a\\", "a backslash at its end"},
+      {R"(\pL)", "\\p without {a name}"},
+      {R"(\p{})", "\\p without {a name}"},
+      {R"(\p{L)", "\\p without {a name}"},
+      {R"(\x{41)", "\\x{ without '}'"},
+      {R"(\x{0000000041})", "\\x{ without '}'"},
+      {R"(\u004)", "\\u without four digits"},
+      {R"(\cA)", "\\c"},
+      {R"(\M-a)", "\\M"},
+      {"[a", "a character class without its ']'"},
+      {"[a&&]", "an empty character class"},
+      {"[&&a]", "'&&' here"},
+      {"[a[b&&c]]", "'&&' here"},
+      {"[[:alpha]]", "'[:' without ':]'"},
+      {"[a[^b]]", "a negated class inside a class"},
+      {R"([\W])", "\\W in a class"}};
+  for (const auto& [pattern, construct] : cases) {
+    EXPECT_EQ(error_of(pattern), "t: the regular expression '" + pattern.substr(0, 100) +
+                                     "' uses " + construct + ", which is not supported");
+  }
+}
+
 TEST(Regex, CommentsEndAtTheirParenthesis) {
   EXPECT_THAT(matches("a(?#not (this)b", "ab a"), ElementsAre("ab"));
   EXPECT_THAT(matches("a(?#)b(?#)", "ab a"), ElementsAre("ab"));

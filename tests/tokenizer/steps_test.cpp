@@ -162,6 +162,21 @@ TEST(PreTokenizer, SplitsAtCharacters) {
               HasSubstr("'pre_tokenizer.delimiter' is \"ab\", not one character"));
 }
 
+// A step gets a part of the text and sees nothing behind it.
+TEST(PreTokenizer, StepsEndWithTheirPart) {
+  const auto after_split = [](const std::string& step) {
+    return R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"[1-]"},)"
+           R"("behavior":"Isolated"},)" +
+           step + "]}";
+  };
+  EXPECT_THAT(pieces(after_split(R"({"type":"Digits","individual_digits":true})"), "a1b"),
+              ElementsAre(0, 11, 1));
+  EXPECT_THAT(pieces(after_split(R"({"type":"Whitespace"})"), "a1b"), ElementsAre(0, 11, 1));
+  EXPECT_THAT(pieces(after_split(R"({"type":"Punctuation"})"), "a-b"), ElementsAre(0, 14, 1));
+  EXPECT_THAT(pieces(after_split(R"({"type":"CharDelimiterSplit","delimiter":"-"})"), "a-b"),
+              ElementsAre(0, 1));
+}
+
 TEST(PreTokenizer, BoundsRepeatedSpelling) {
   std::string steps;
   for (int i = 0; i < 6; ++i) {
@@ -199,6 +214,50 @@ TEST(NormalizerStep, RewritesText) {
   EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})", "baab"), "bxb");
   EXPECT_EQ(normal(R"({"type":"Replace","pattern":{"String":"aa"},"content":"x"})", "baaab"),
             "bxab");
+}
+
+// The first characters that a form changes, and the neighbours of those that it leaves alone
+// although newer versions of Unicode change them.
+TEST(NormalizerStep, FormsBeginWithTheirFirstCharacter) {
+  EXPECT_EQ(normal(R"({"type":"NFC"})", "e\u0300"), "è");
+  EXPECT_EQ(normal(R"({"type":"NFC"})", "\u00a0\u02ff\uf900"), "\u00a0\u02ff\u8c48");
+  EXPECT_EQ(normal(R"({"type":"NFKC"})", "\u00a0"), " ");
+  EXPECT_EQ(normal(R"({"type":"NFKD"})", "\u00a0"), " ");
+  EXPECT_EQ(normal(R"({"type":"NFD"})", "\u00c0"), "A\u0300");
+  EXPECT_EQ(normal(R"({"type":"NFKD"})", "\u32fe\u32ff\u3300"), "ヲ\u32ffアハ\u309aート");
+  EXPECT_EQ(normal(R"({"type":"NFKD"})", "\ua7f2\ua7f4\U0001e030\U0001e06d"),
+            "\ua7f2\ua7f4\U0001e030\U0001e06d");
+  // Not reordered, as a mark of a lower class would be.
+  EXPECT_EQ(normal(R"({"type":"NFD"})", "e\u0301\u07fd"), "e\u0301\u07fd");
+  EXPECT_EQ(normal(R"({"type":"NFD"})", "e\u0301\u0316"), "e\u0316\u0301");
+}
+
+TEST(NormalizerStep, NmtRemovesControlsAndTurnsOthersToSpaces) {
+  const auto nmt = [](const std::string& text) { return normal(R"({"type":"Nmt"})", text); };
+  for (const char* removed :
+       {"\\u0001", "\\u0008", "\\u000b", "\\u000e", "\\u001f", "\x7f", "\u008f", "\u009f"}) {
+    EXPECT_EQ(nmt("a" + std::string(removed) + "b"), "ab") << removed;
+  }
+  for (const char* space : {"\\t", "\\n", "\\f", "\\r", "\u1680", "\u200b", "\u200f", "\u2028",
+                            "\u2029", "\u2581", "\ufeff", "\ufffd"}) {
+    EXPECT_EQ(nmt("a" + std::string(space) + "b"), "a b") << space;
+  }
+  for (const char* kept : {" ", "~", "\u0080", "\u008e", "\u0090", "\u200a", "\u2010", "\u2027"}) {
+    EXPECT_EQ(nmt("a" + std::string(kept) + "b"), "a" + std::string(kept) + "b");
+  }
+}
+
+TEST(NormalizerStep, StripOfNothingButSpace) {
+  const auto strip = [](const char* left, const char* right, const std::string& text) {
+    return make(R"("normalizer":{"type":"Strip","strip_left":)" + std::string(left) +
+                R"(,"strip_right":)" + right + "}")
+        .encode(text);
+  };
+  EXPECT_THAT(strip("true", "false", "  "), ElementsAre());
+  EXPECT_THAT(strip("false", "true", "  "), ElementsAre());
+  EXPECT_THAT(strip("false", "false", "  "), ElementsAre(6, 6));
+  EXPECT_THAT(strip("true", "true", " a "), ElementsAre(0));
+  EXPECT_THAT(strip("true", "true", "a"), ElementsAre(0));
 }
 
 // Where Hugging Face's tables and ours disagree, theirs hold.
@@ -332,6 +391,19 @@ TEST(AddedTokens, AreNormalizedUnlessSpecialOrToldOtherwise) {
   EXPECT_THAT(t.encode("ab AB", encode_parsing_specials), ElementsAre(20, 6, 20));
   EXPECT_THAT(t.encode("cdCD", encode_parsing_specials), ElementsAre(2, 3, 21));
   EXPECT_THAT(t.encode("eeEE"), ElementsAre(4, 4, 22));
+}
+
+// Also those of id 0; the model alone would spell them by two tokens.
+TEST(AddedTokens, MayHaveTheFirstId) {
+  const std::string model = R"("model":{"type":"BPE","vocab":{"ab":0,"a":1,"b":2},"merges":[]})";
+  EXPECT_THAT(make("", model).encode("abb"), ElementsAre(1, 2, 2));
+  for (const char* normalized : {"true", "false"}) {
+    EXPECT_THAT(make(R"("added_tokens":[{"id":0,"content":"ab","normalized":)" +
+                         std::string(normalized) + "}]",
+                     model)
+                    .encode("abb"),
+                ElementsAre(0, 2));
+  }
 }
 
 TEST(AddedTokens, StripEachSide) {

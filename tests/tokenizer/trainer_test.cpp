@@ -139,14 +139,104 @@ TEST(Trainer, FillsTheVocabularyUpToAMultiple) {
 }
 
 TEST(Trainer, RefusesSizesThatMakeNoSense) {
-  auto config = config_for(sample("small.txt", 10));
-  config.vocab_size = 255;
-  EXPECT_THROW(train_tokenizer(config), Error);
-  config = config_for("/nonexistent/text");
-  EXPECT_THROW(train_tokenizer(config), Error);
-  config = config_for(sample("small.txt", 10));
-  config.special_tokens = {"<a>", "<a>"};
-  EXPECT_THROW(train_tokenizer(config), Error);
+  const std::string path = sample("small.txt", 10);
+  const auto error = [&](auto change) {
+    TokenizerTrainConfig config = config_for(path);
+    config.report_mb = 0;
+    change(config);
+    return test::input_error_of([&] { train_tokenizer(config); });
+  };
+  EXPECT_EQ(error([](auto& c) {
+              c.vocab_size = 256, c.pad_to_multiple = 1, c.min_frequency = 1, c.memory_mb = 16;
+            }),
+            "no error");
+  EXPECT_EQ(error([](auto& c) {
+              c.vocab_size = 1'000'000;
+              c.memory_mb = c.report_mb = std::int64_t{1} << 40;
+            }),
+            "no error");
+  EXPECT_EQ(error([](auto& c) { c.vocab_size = 255; }),
+            "vocab_size: 255 is outside 256 (one per byte) to 1000000");
+  EXPECT_EQ(error([](auto& c) { c.vocab_size = 1'000'001; }),
+            "vocab_size: 1000001 is outside 256 (one per byte) to 1000000");
+  EXPECT_EQ(error([](auto& c) { c.pad_to_multiple = 0; }),
+            "pad_to_multiple: 0 is outside 1 to 65536");
+  EXPECT_EQ(error([](auto& c) { c.pad_to_multiple = 65537; }),
+            "pad_to_multiple: 65537 is outside 1 to 65536");
+  EXPECT_EQ(error([](auto& c) { c.min_frequency = 0; }), "min_frequency: must be at least 1");
+  EXPECT_EQ(error([](auto& c) { c.memory_mb = 15; }),
+            "memory_mb: 15 is outside 16 to 1099511627776");
+  EXPECT_EQ(error([](auto& c) { c.memory_mb = (std::int64_t{1} << 40) + 1; }),
+            "memory_mb: 1099511627777 is outside 16 to 1099511627776");
+  EXPECT_EQ(error([](auto& c) { c.report_mb = -1; }),
+            "report_mb: -1 is outside 0 to 1099511627776");
+  EXPECT_EQ(error([](auto& c) { c.report_mb = (std::int64_t{1} << 40) + 1; }),
+            "report_mb: 1099511627777 is outside 0 to 1099511627776");
+  EXPECT_EQ(error([](auto& c) {
+              c.special_tokens = {"<b>", "<a>", "<b>"};
+            }),
+            "special_tokens: '<b>' is named twice");
+  EXPECT_EQ(error([](auto& c) {
+              c.special_tokens = {"<b>", ""};
+            }),
+            "special_tokens: one of them is empty");
+  EXPECT_EQ(error([](auto& c) { c.special_tokens = {"t"}; }),
+            "special_tokens: 't' is already an ordinary token of the text; choose another name");
+  EXPECT_THAT(error([](auto& c) { c.files = {"/nonexistent/text"}; }),
+              testing::HasSubstr("'/nonexistent/text' matches no file"));
+}
+
+TEST(Trainer, SplitsLikeAnotherTokenizer) {
+  auto config = config_for(sample("like.txt", 200));
+  config.special_tokens = {"<a>"};
+  const std::string own = train_tokenizer(config).tokenizer.to_json();
+  const auto like = [&](const std::string& pre_tokenizer) {
+    std::string json = own;
+    const std::size_t begin = json.find("\"pre_tokenizer\": ");
+    const std::size_t end = json.find(",\n  \"post_processor\"");
+    json.replace(begin, end - begin, "\"pre_tokenizer\": " + pre_tokenizer);
+    test::write_file(config.like = temporary("like.json"), json);
+    return train_tokenizer(config).tokenizer;
+  };
+  const std::string level =
+      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false})";
+  const auto whole = like(level);  // lines are not split
+  bool over_a_space = false;
+  for (std::int32_t id = 256; id < 300; ++id) {
+    over_a_space |= whole.id_to_bytes(id).find(' ', 1) != std::string::npos;
+  }
+  EXPECT_TRUE(over_a_space);
+  EXPECT_THAT(whole.to_json(), testing::HasSubstr("\"pre_tokenizer\": " + level));
+  config.like.clear();
+  for (const std::string& pre :
+       {std::string("null"), std::string(R"({"type":"Digits","individual_digits":true})"),
+        R"({"type":"Sequence","pretokenizers":[)" + level + R"(,{"type":"Digits"}]})"}) {
+    EXPECT_EQ(
+        test::input_error_of([&] { like(pre); }),
+        temporary("like.json") + ": pre_tokenizer: training needs one that ends in ByteLevel");
+  }
+}
+
+// The shares of each file and of each language, in the text's bytes and this vocabulary's tokens.
+TEST(Trainer, ReportsTheCompressionOfEachFileAndLanguage) {
+  const std::string one = temporary("report/one.txt"), two = temporary("report/two.txt");
+  test::write_file(one, "abab\nab\n中文\n");
+  test::write_file(two, "中xyzwvu\n12345\nab345");
+  TokenizerTrainConfig config = config_for(one);
+  config.files = {one, two};
+  config.vocab_size = 256;
+  const auto report = train_tokenizer(config).report;
+  const auto row = [](const std::string& name, int bytes) {
+    return fmt::format("  {:<40}  1.000 bytes per token ({} bytes, {} tokens)\n", name, bytes,
+                       bytes);
+  };
+  // A character of seven is too few for CJK; two letters of five are too few for Latin.
+  EXPECT_EQ(report, "compression by file or directory:\n" + row(one, 15) + row(two, 21) +
+                        "compression by language of the line:\n" + row("CJK", 7) +
+                        row("Latin", 5 + 3 + 10) + row("other", 6 + 5));
+  config.report_mb = 0;
+  EXPECT_EQ(train_tokenizer(config).report,
+            "compression by file or directory:\ncompression by language of the line:\n");
 }
 
 }  // namespace
