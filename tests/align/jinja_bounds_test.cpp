@@ -132,6 +132,36 @@ TEST(JinjaBounds, LongChainsOfBranchesAreWalkedFlat) {
   EXPECT_EQ(error_of("{% if 0 %}" + repeated("{% elif 0 %}x", 490) + "{% endif %}"), "no error");
 }
 
+// Chains have no brackets: each link is one level.
+TEST(JinjaBounds, ExpressionsAreNestedUpToTheirBound) {
+  const std::string message = "bomb.jinja, line 1: expressions are nested more than 150 deep";
+  EXPECT_EQ(error_of("{{ 1" + repeated(" + 1", 149) + " }}"), "no error");
+  EXPECT_EQ(error_of("{{ 1" + repeated(" + 1", 151) + " }}"), message);
+  EXPECT_EQ(error_of("{{ s" + repeated("|trim", 149) + " }}"), "no error");
+  EXPECT_EQ(error_of("{{ s" + repeated("|trim", 151) + " }}"), message);
+}
+
+// What a value holds counts: an element of a list takes more than 10 bytes.
+TEST(JinjaBounds, ElementsOfListsTakeMemory) {
+  RenderOptions options;
+  options.limits.memory = 1 << 20;
+  EXPECT_EQ(error_of("{% set x = range(10000)|list %}", options), "no error");
+  EXPECT_THAT(error_of("{% set x = range(100000)|list %}", options), HasSubstr(memory));
+}
+
+// Comparing a key takes steps by its length.
+TEST(JinjaBounds, LongKeysTakeSteps) {
+  RenderOptions options;
+  options.limits.steps = 100'000;
+  const auto error = [&](const std::string& length) {
+    return error_of("{% set k = 'a' * " + length + " %}{% set d = {k: 1} %}" +
+                        "{% for i in range(100) %}{% if d[k] %}{% endif %}{% endfor %}",
+                    options);
+  };
+  EXPECT_EQ(error("1000"), "no error");
+  EXPECT_THAT(error("1000000"), HasSubstr(steps));
+}
+
 TEST(JinjaBounds, HugeSourceIsRefused) {
   EXPECT_THAT(error_of(std::string(5 << 20, 'x')), HasSubstr("at most 4 MiB"));
   EXPECT_THAT(error_of("{{ 1" + std::string(10000, '0') + " }}"), HasSubstr("is too large"));

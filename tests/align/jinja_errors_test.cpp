@@ -66,6 +66,14 @@ TEST(JinjaErrors, SyntaxErrorsNameTheLine) {
   EXPECT_THAT(parse_error("a\xff"), HasSubstr("is not valid UTF-8 (at byte 2)"));
 }
 
+TEST(JinjaErrors, LineEndsOfAnySystemAreOneLine) {
+  EXPECT_EQ(rendered("a\r\nb\rc\n\rd\r\r\n"), "a\nb\nc\n\nd\n");
+  EXPECT_EQ(rendered("a\r"), "a");
+  EXPECT_EQ(rendered("a\r\n"), "a");
+  EXPECT_EQ(parse_error("\r\n\r{% endfor %}"),
+            "chat_template.jinja, line 3: 'endfor' has nothing to end here");
+}
+
 TEST(JinjaErrors, FailuresNameTheLineOfTheTemplate) {
   EXPECT_EQ(render_error("{% if true %}\n\n{{ x.y }}{% endif %}"), "t, line 3: 'x' is undefined");
   EXPECT_EQ(render_error("\n{{ 1 +\n 'a' }}"),
@@ -83,6 +91,7 @@ TEST(JinjaErrors, MethodsOfPythonThatAreMissingAreRefused) {
             "t, line 1: the method 'zfill' of str is not supported");
   EXPECT_THAT(render_error("{{ [].append(1) }}"),
               HasSubstr("would change a list, which templates may not"));
+  EXPECT_EQ(render_error("{{ [1]|batch(0) }}"), "t, line 1: batch: the size must be at least 1");
   EXPECT_THAT(render_error("{{ range(3) }}"), HasSubstr("a range can't be turned into text"));
   EXPECT_THAT(render_error("{{ [1]|map('string') }}"),
               HasSubstr("a generator can't be turned into text"));

@@ -260,6 +260,18 @@ spaces.rstrip() ~ '|'
 'xyax'.lstrip('yx')
 'abcx'.rstrip('xc')
 '\\u3000a\\u00a0\\x1f'.strip()
+'\\x1ca\\x1b\\x1c'.strip()|length
+'a\\x1cb\\x1dc\\x1ed\\x1fe\\x20f\\x1bg'.split()|length
+'\\0|\\7|\\101|\\377|\\777|\\1011|\\8|\\18'
+'\\ud7ff\\uf000\\U0010ffff\\xff'
+[1, 2, 3]|batch(1)|list
+[1, 2, 3, 4]|batch(2)|list
+[1, 2, 3, 4]|batch(2, 'x')|list
+[1, 2, 3]|batch(2, none)|list
+'ab'.replace('', '-')
+'é中'.replace('', '-')
+'é中'.replace('', '-', 2)
+''.replace('', '-')
 'a'.strip(none)
 'a'.strip(1)
 lines.split('\\n')

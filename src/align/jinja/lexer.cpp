@@ -45,11 +45,10 @@ std::string normalize_newlines(std::string_view source) {
   std::string text;
   text.reserve(source.size());
   for (std::size_t i = 0; i < source.size(); ++i) {
-    if (source[i] == '\r') {
-      text += '\n';
-      if (i + 1 < source.size() && source[i + 1] == '\n') ++i;
-    } else {
+    if (source[i] != '\r') {
       text += source[i];
+    } else if (!source.substr(i + 1).starts_with('\n')) {  // "\r\n" is one line end
+      text += '\n';
     }
   }
   if (text.ends_with('\n')) text.pop_back();

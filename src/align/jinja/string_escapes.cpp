@@ -71,7 +71,7 @@ bool resolve_escapes(std::string_view raw, std::string& text) {
              raw[i + digits] <= '7') {
         ++digits;
       }
-      if (!append_code(raw.substr(i, digits), 8, text)) return false;
+      append_code(raw.substr(i, digits), 8, text);  // at most 0o777, which is a character
       i += digits - 1;
     } else if (c == 'N') {
       return false;  // characters by name

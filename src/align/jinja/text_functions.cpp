@@ -240,7 +240,7 @@ Text replace(Rendering& rendering, const Text& text, const Text& old, const Text
     out.add(with);
     begin = found + old.bytes().size();
     at = begin;
-    if (old.empty()) at += found < bytes.size() ? utf8::length(bytes[found]) : 1;
+    if (old.empty()) at += utf8::length(bytes[found]);  // at the end that of the string's zero
   }
   out.add(text, std::min(begin, bytes.size()), bytes.size());
   return out.take();
