@@ -55,9 +55,15 @@ void measure(Communicator& world, const Way& way) {
   Context context(device, 0);
   context.stream = stream.get();
   context.lane = way.lane;
-  world.connect(device);
   const std::int64_t ranks = world.size();
-  const Buffer memory(device, static_cast<std::size_t>(sizes.back()) << 20);
+  const std::size_t largest = static_cast<std::size_t>(sizes.back()) << 20;
+  CollectiveCapacity capacity;
+  capacity.bytes = largest;
+  if (way.begun) capacity.begun_bytes = largest / static_cast<std::size_t>(ranks);
+  capacity.begun = way.begun ? 1 : 0;
+  capacity.sums_beside = way.lane == TraceLane::communication;
+  world.connect(device, capacity);
+  const Buffer memory(device, largest);
   for (const std::int64_t size : sizes) {
     const std::int64_t part = (size << 20) / 2 / ranks / 64 * 64;
     const Tensor all = memory.tensor(DType::bf16, {part * ranks});

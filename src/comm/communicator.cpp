@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace fathom {
+namespace {
+
+// Through host memory tensors of a GPU take none of the GPU.
+bool takes_memory(ExchangeWay way, Device device) {
+  return way != ExchangeWay::host_memory || device.type == DeviceType::cpu;
+}
+
+}  // namespace
 
 bool is_reducible(DType dtype) {
   switch (dtype) {
@@ -23,14 +31,16 @@ void wait_for_disks(Communicator& group) {
   group.barrier();
 }
 
-std::vector<std::byte> gather_bytes(Communicator& communicator, std::span<const std::byte> bytes) {
-  Context context(cpu_device, 0);
-  const auto count = static_cast<std::int64_t>(bytes.size());
-  std::vector<std::byte> mine(bytes.begin(), bytes.end());
-  std::vector<std::byte> all(bytes.size() * static_cast<std::size_t>(communicator.size()));
-  communicator.all_gather(context, Tensor(mine.data(), DType::u8, {count}),
-                          Tensor(all.data(), DType::u8, {count * communicator.size()}));
-  return all;
+std::size_t planned_bytes(const Communicator& group, Device device,
+                          const CollectiveCapacity& capacity) {
+  const ExchangeWay way = group.planned_way(device);
+  return takes_memory(way, device) ? exchange_bytes(way, group.size(), capacity) : 0;
+}
+
+std::size_t planned_bytes(const Communicator& group, Device device, RouteEnd end,
+                          const RouteCapacity& capacity) {
+  const ExchangeWay way = group.planned_way(device);
+  return takes_memory(way, device) ? exchange_bytes(way, end, capacity) : 0;
 }
 
 std::vector<std::string> gather_texts(Communicator& communicator, const std::string& text) {
@@ -38,7 +48,7 @@ std::vector<std::string> gather_texts(Communicator& communicator, const std::str
   const std::size_t longest = *std::max_element(sizes.begin(), sizes.end());
   std::string padded = text;
   padded.resize(longest);
-  const std::vector<std::byte> all = gather_bytes(communicator, std::as_bytes(std::span(padded)));
+  const std::vector<std::byte> all = communicator.gather(std::as_bytes(std::span(padded)));
   std::vector<std::string> texts;
   for (std::size_t r = 0; r < sizes.size(); ++r) {
     texts.emplace_back(reinterpret_cast<const char*>(all.data()) + r * longest, sizes[r]);

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/capacity.h"
 #include "core/context.h"
 
 namespace fathom {
@@ -35,12 +36,6 @@ struct Route {
   int from = 0, to = 0;
   int parity = 0;  // tag % 2
   auto operator<=>(const Route&) const = default;
-};
-
-// What is on its way on a route at once, at most. More messages make the sender's stream wait.
-struct RouteCapacity {
-  std::size_t bytes = 0;  // of a message
-  int messages = 1;
 };
 
 struct CommunicatorOptions {
@@ -71,16 +66,22 @@ class Communicator {
   // x = x of rank `root`.
   virtual void broadcast(Context& context, Tensor x, int root) = 0;
 
-  // Connects the ranks, for collectives of the tensors of GPUs; `device` is this rank's.
-  // Collective. Without it the first collective does it, when a GPU may already wait for
-  // another one: taking memory then may end in each waiting for the other.
-  virtual void connect(Device device) = 0;
+  // Connects the ranks for collectives of tensors and takes the memory for these; `device` is
+  // this rank's. Collective, with the same capacity on all ranks. Again: makes room for the larger
+  // capacity. From then on a collective beyond the capacity throws a runtime Error. Before, a
+  // tensor of a GPU does: taking memory while one GPU waits for another may end in each waiting
+  // for the other. Tensors of the host then need no connection and have no limit.
+  virtual void connect(Device device, const CollectiveCapacity& capacity) = 0;
+  // How tensors of the device will travel between the ranks, for planning memory before they
+  // connect. Where that depends on which GPUs the other ranks have: the way that takes most.
+  virtual ExchangeWay planned_way(Device device) const = 0;
   // Connects the ends of routes, for messages of the tensors of GPUs, and takes their memory.
   // Collective: all ranks pass the same routes, also those between others, and know then how
   // each goes. A route that is open already stays, with its capacity.
   virtual void open(Device device, std::span<const Route> routes,
                     const RouteCapacity& capacity) = 0;
-  // To and from another rank. The caller never waits to send: x may change when this returns.
+  // To and from another rank. Within the route's capacity the caller never waits to send; x may
+  // change when this returns.
   // Messages of one pair of ranks and one tag (from 0) arrive in the order in which they were
   // sent. Throws a runtime Error for a message to oneself, and for a tensor of a GPU on a route
   // that was not opened. Tensors of the host need no route.
@@ -90,6 +91,9 @@ class Communicator {
   // can travel before. Once a message, in the order of the receives.
   virtual void expect(Tensor x, int from, int tag) = 0;
   virtual void barrier() = 0;
+  // Every rank's bytes, in the order of the ranks; all of the same count. Of any size, through the
+  // host.
+  virtual std::vector<std::byte> gather(std::span<const std::byte> bytes) = 0;
 
   // The groups of ranks that pass the same colour, ordered by this group's ranks.
   // `name` is what errors call the group. Collective.
@@ -135,8 +139,13 @@ class PatientWaits {
 // A barrier behind ranks' work on disk.
 void wait_for_disks(Communicator& group);
 
-// Every rank's bytes, in the order of the ranks; all of the same count.
-std::vector<std::byte> gather_bytes(Communicator& communicator, std::span<const std::byte> bytes);
+// Bytes of the device that connect() will take, at most.
+std::size_t planned_bytes(const Communicator& group, Device device,
+                          const CollectiveCapacity& capacity);
+// Of the device at one end of a route, that open() will take at most.
+std::size_t planned_bytes(const Communicator& group, Device device, RouteEnd end,
+                          const RouteCapacity& capacity);
+
 // Every rank's text, of any length.
 std::vector<std::string> gather_texts(Communicator& communicator, const std::string& text);
 
@@ -145,7 +154,7 @@ template <class T>
 std::vector<T> gather_values(Communicator& communicator, const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);
   const std::vector<std::byte> bytes =
-      gather_bytes(communicator, std::as_bytes(std::span<const T, 1>(&value, 1)));
+      communicator.gather(std::as_bytes(std::span<const T, 1>(&value, 1)));
   std::vector<T> values(bytes.size() / sizeof(T));
   std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(values)).begin());
   return values;

@@ -1,8 +1,8 @@
 // DeviceExchange: the tensors of GPUs between the ranks of a group, without host memory.
 // A group whose ranks have a GPU each goes through NCCL; one whose ranks are threads of
 // this process on GPUs that they share, or if so wanted on GPUs that reach each other, through
-// the GPUs' memory itself. Which it is, the ranks find out together: in connect(), else at the
-// first collective, and in open() for messages.
+// the GPUs' memory itself. Which it is, the ranks find out together: in connect(), and in open()
+// for messages.
 //
 // PeerCommunicator owns one and asks it first; in a build without CUDA a stub links that
 // declines.
@@ -38,8 +38,10 @@ class DeviceExchange {
                                                              Tensor to) = 0;
   virtual bool all_gather(Context& context, Tensor from, Tensor to) = 0;
   virtual bool broadcast(Context& context, Tensor x, int root) = 0;
-  // As in Communicator; open() before the first message of a route.
-  virtual void connect(Device device) = 0;
+  // As in Communicator; connect() before the first collective, open() before the first message of
+  // a route. `capacity` is at least that of the call before.
+  virtual void connect(Device device, const CollectiveCapacity& capacity) = 0;
+  virtual ExchangeWay planned_way(Device device) const = 0;
   virtual void open(Device device, std::span<const Route> routes,
                     const RouteCapacity& capacity) = 0;
   virtual bool send(Context& context, Tensor x, int to, int tag) = 0;

@@ -20,7 +20,8 @@ class EchoGroup final : public Communicator {
                                                      Tensor to) override;
   void all_gather(Context& context, Tensor from, Tensor to) override;
   void broadcast(Context&, Tensor, int) override {}
-  void connect(Device) override {}
+  void connect(Device, const CollectiveCapacity&) override {}
+  ExchangeWay planned_way(Device) const override { return ExchangeWay::host_memory; }
   void open(Device, std::span<const Route>, const RouteCapacity&) override {}
   // Throw a runtime Error: there is nobody to talk to, and nothing to split.
   void send(Context&, Tensor, int, int) override;
@@ -28,16 +29,16 @@ class EchoGroup final : public Communicator {
   void expect(Tensor, int, int) override;
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
   void barrier() override {}
+  std::vector<std::byte> gather(std::span<const std::byte> bytes) override;
   void cancel() override {}
   void throw_if_failed() override {}
-  void set_timeout(double seconds) override { timeout_ = seconds; }
-  double timeout() const override { return timeout_; }
+  void set_timeout(double) override {}  // it waits for nobody
+  double timeout() const override { return 0; }
   void name_ranks(std::vector<std::string>) override {}
   std::string name_of(int rank) const override;
 
  private:
   int rank_, size_;
-  double timeout_ = 0;
 };
 
 }  // namespace fathom

@@ -14,9 +14,6 @@ namespace {
 constexpr int collective_tag = 0;
 constexpr int first_tag = 1;
 
-// Tensors of fewer elements are exchanged whole: one round of messages, not two.
-constexpr std::int64_t small_tensor = 4096;
-
 // The values of a contiguous tensor of any device.
 Transport::Message to_host(Context& context, Tensor x) {
   Transport::Message bytes(x.bytes());
@@ -167,6 +164,7 @@ void PeerCommunicator::reduce_part(Context& context, const char* operation, Tens
 void PeerCommunicator::all_reduce(Context& context, Tensor x, Reduction reduction) {
   require_reducible("all_reduce", x);
   if (is_planned(x) || size() == 1) return;
+  require_room_to_sum("all_reduce", context, x);
   const TraceSpan span(context, TraceKind::communication, "all-reduce");
   if (on_gpu(x) && exchange_->all_reduce(context, flat(x), reduction)) return;
   const Tensor all = flat(x);
@@ -205,10 +203,40 @@ void PeerCommunicator::require_parts(Tensor from, Tensor to) const {
           "reduce_scatter of {} to {} in a group of {}", to_string(from), to_string(to), size());
 }
 
+void PeerCommunicator::require_room(const char* operation, Tensor x,
+                                    std::size_t CollectiveCapacity::*largest) const {
+  if (!capacity_) {
+    require(!on_gpu(x), "{} of a GPU's tensor in the group '{}', which is not connected", operation,
+            name_);
+    return;
+  }
+  const std::size_t room = (*capacity_).*largest;
+  require(x.bytes() <= room, "{} of {} bytes in the group '{}', which is connected for {}",
+          operation, x.bytes(), name_, room);
+}
+
+void PeerCommunicator::require_room_to_sum(const char* operation, const Context& context,
+                                           Tensor whole) const {
+  require_room(operation, whole, &CollectiveCapacity::bytes);
+  const bool beside = context.lane == TraceLane::communication;
+  require(!capacity_ || !beside || capacity_->sums_beside,
+          "{} beside the computing in the group '{}', which is not connected for that", operation,
+          name_);
+}
+
 void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) {
   require_parts(from, to);
   if (is_planned(from)) return;
   if (size() == 1) return copy_unless_same(context, from, to);
+  require_room_to_sum("reduce_scatter", context, from);
+  if (is_displaced(from, to, rank())) {
+    require_room("reduce_scatter to another rank's place", to,
+                 &CollectiveCapacity::displaced_bytes);
+  }
+  scatter_sums(context, from, to);
+}
+
+void PeerCommunicator::scatter_sums(Context& context, Tensor from, Tensor to) {
   const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
   if (on_gpu(from) && exchange_->reduce_scatter(context, flat(from), flat(to))) return;
   const Tensor all = flat(from);
@@ -222,11 +250,18 @@ void PeerCommunicator::reduce_scatter(Context& context, Tensor from, Tensor to) 
 std::function<void(Context&)> PeerCommunicator::begin_reduce_scatter(Context& context, Tensor from,
                                                                      Tensor to) {
   require_parts(from, to);
-  if (on_gpu(from) && size() > 1) {
+  if (is_planned(from)) return {};
+  if (size() == 1) {
+    copy_unless_same(context, from, to);
+    return {};
+  }
+  require_room("begin_reduce_scatter", from, &CollectiveCapacity::bytes);
+  require_room("begin_reduce_scatter to a part", to, &CollectiveCapacity::begun_bytes);
+  if (on_gpu(from)) {
     auto rest = exchange_->begin_reduce_scatter(context, flat(from), flat(to));
     if (rest) return rest;
   }
-  reduce_scatter(context, from, to);
+  scatter_sums(context, from, to);
   return {};
 }
 
@@ -235,6 +270,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
           "all_gather of {} to {} in a group of {}", to_string(from), to_string(to), size());
   if (is_planned(from)) return;
   if (size() == 1) return copy_unless_same(context, from, to);
+  require_room("all_gather", to, &CollectiveCapacity::bytes);
   const TraceSpan span(context, TraceKind::communication, "all-gather");
   if (on_gpu(from) && exchange_->all_gather(context, flat(from), flat(to))) return;
   const Tensor all = flat(to), mine = flat(from);
@@ -253,6 +289,7 @@ void PeerCommunicator::all_gather(Context& context, Tensor from, Tensor to) {
 
 void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   if (is_planned(x) || size() == 1) return;
+  require_room("broadcast", x, &CollectiveCapacity::broadcast_bytes);
   const TraceSpan span(context, TraceKind::communication, "broadcast");
   if (on_gpu(x) && exchange_->broadcast(context, flat(x), root)) return;
   const Tensor all = flat(x);
@@ -262,8 +299,16 @@ void PeerCommunicator::broadcast(Context& context, Tensor x, int root) {
   }
 }
 
-void PeerCommunicator::connect(Device device) {
-  if (device.type == DeviceType::cuda && size() > 1) exchange_->connect(device);
+void PeerCommunicator::connect(Device device, const CollectiveCapacity& capacity) {
+  const CollectiveCapacity wanted = capacity_ ? larger(*capacity_, capacity) : capacity;
+  if (capacity_ == wanted) return;
+  capacity_ = wanted;
+  if (device.type == DeviceType::cuda && size() > 1) exchange_->connect(device, *capacity_);
+}
+
+ExchangeWay PeerCommunicator::planned_way(Device device) const {
+  return device.type == DeviceType::cuda && size() > 1 ? exchange_->planned_way(device)
+                                                       : ExchangeWay::host_memory;
 }
 
 void PeerCommunicator::open(Device device, std::span<const Route> routes,
@@ -303,6 +348,22 @@ void PeerCommunicator::expect(Tensor x, int from, int tag) {
 void PeerCommunicator::cancel() {
   transport_->cancel();
   exchange_->cancel();
+}
+
+std::vector<std::byte> PeerCommunicator::gather(std::span<const std::byte> bytes) {
+  for (int r = 0; r < size(); ++r) {
+    if (r != rank()) transport_->post(r, collective_tag, bytes);
+  }
+  std::vector<std::byte> all;
+  for (int r = 0; r < size(); ++r) {
+    if (r == rank()) {
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    } else {
+      const Transport::Message message = take("gather", r, collective_tag, bytes.size());
+      all.insert(all.end(), message.begin(), message.end());
+    }
+  }
+  return all;
 }
 
 void PeerCommunicator::barrier() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 
 #include "comm/device_exchange.h"
 #include "comm/transport.h"
@@ -25,12 +26,14 @@ class PeerCommunicator final : public Communicator {
                                                      Tensor to) override;
   void all_gather(Context& context, Tensor from, Tensor to) override;
   void broadcast(Context& context, Tensor x, int root) override;
-  void connect(Device device) override;
+  void connect(Device device, const CollectiveCapacity& capacity) override;
+  ExchangeWay planned_way(Device device) const override;
   void open(Device device, std::span<const Route> routes, const RouteCapacity& capacity) override;
   void send(Context& context, Tensor x, int to, int tag) override;
   void receive(Context& context, Tensor x, int from, int tag) override;
   void expect(Tensor x, int from, int tag) override;
   void barrier() override;
+  std::vector<std::byte> gather(std::span<const std::byte> bytes) override;
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
   void cancel() override;
   void throw_if_failed() override { transport_->throw_if_failed(); }
@@ -46,6 +49,11 @@ class PeerCommunicator final : public Communicator {
   void take_into(Context& context, const char* operation, Tensor x, int from, int tag);
   void require_reducible(const char* operation, Tensor x) const;
   void require_parts(Tensor from, Tensor to) const;
+  // A collective that connect() was told of, if there was one.
+  void require_room(const char* operation, Tensor x,
+                    std::size_t CollectiveCapacity::*largest) const;
+  void require_room_to_sum(const char* operation, const Context& context, Tensor whole) const;
+  void scatter_sums(Context& context, Tensor from, Tensor to);
   void require_other(const char* operation, int other) const;
   void reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
                    Reduction reduction);
@@ -54,7 +62,8 @@ class PeerCommunicator final : public Communicator {
   CommunicatorOptions options_;
   std::string name_;
   std::atomic<std::shared_ptr<const std::vector<std::string>>> rank_names_;
-  std::unique_ptr<DeviceExchange> exchange_;  // ends first: its threads ask for names
+  std::optional<CollectiveCapacity> capacity_;  // once connected
+  std::unique_ptr<DeviceExchange> exchange_;    // ends first: its threads ask for names
 };
 
 }  // namespace fathom

@@ -9,6 +9,7 @@
 #include "core/trace.h"
 #include "ops/attention.h"
 #include "ops/elementwise.h"
+#include "parallel/step_capacity.h"
 
 namespace fathom {
 namespace {
@@ -101,6 +102,8 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
                  pipeline_parts(pipeline_options(o)).size();
   b.workspace = workspace_bytes(o);
   b.losses = result_bytes(o);
+  b.exchanges = o.ranks.exchange_bytes(o.device, step_capacities(pipeline_options(o))) +
+                sync.exchange_bytes(o.device) + Pipeline::exchange_bytes(pipeline_options(o));
   b.checkpoint = CheckpointWriter::host_bytes(list_tensors(optimizer.slices()));
   return b;
 }
@@ -121,7 +124,7 @@ Learner::Learner(const LearnerOptions& o)
     readbacks_.push_back({HostBuffer(o.device, step_bytes(o)), Event(o.device)});
   }
   readbacks_.push_back({HostBuffer(o.device, result_bytes(o)), Event(o.device)});
-  o.ranks.connect(o.device);
+  o.ranks.connect(o.device, step_capacities(pipeline_options(o)));
 }
 
 // A GPU that still waits for other ranks would keep its memory from being freed, and what

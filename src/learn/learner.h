@@ -41,12 +41,13 @@ class Learner {
   struct Bytes {
     std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;  // losses: or logits
+    std::size_t exchanges = 0;                              // between ranks
     std::size_t checkpoint = 0;                             // host copy of what a checkpoint holds
 
     // Of the device: all but the host copy.
     std::size_t device_total() const {
       return weights + gradients + remainders + moments + activations + rope_table + workspace +
-             losses;
+             losses + exchanges;
     }
   };
   static Bytes bytes(const LearnerOptions& options);

@@ -9,7 +9,7 @@ StepFigures figures_of(const StepTerms& terms, Communicator& replicas) {
   if (!terms.loss && terms.sums.empty()) return {};
   std::vector<double> mine{terms.normaliser, terms.loss.value_or(0)};
   for (const auto& [name, sum] : terms.sums) mine.push_back(sum);
-  const std::vector<std::byte> bytes = gather_bytes(replicas, std::as_bytes(std::span(mine)));
+  const std::vector<std::byte> bytes = replicas.gather(std::as_bytes(std::span(mine)));
   std::vector<double> all(bytes.size() / sizeof(double)), sums(mine.size());
   std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
   for (std::size_t i = 0; i < all.size(); ++i) sums[i % sums.size()] += all[i];

@@ -76,10 +76,48 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
   tensor_ = ranks.tensor().split(0, "tensor, beside");
   if (ranks.same_key_heads()) same_key_heads_ = ranks.same_key_heads()->split(0, "key heads");
   if (ranks.tied_embedding()) tied_embedding_ = ranks.tied_embedding()->split(0, "embedding");
-  data_->connect(device);
-  if (ranks.plan().sequence_parallel) tensor_->connect(device);
-  if (same_key_heads_) same_key_heads_->connect(device);
-  if (tied_embedding_) tied_embedding_->connect(device);
+  const Capacities c = capacities();
+  data_->connect(device, c.data);
+  if (ranks.plan().sequence_parallel) tensor_->connect(device, c.tensor);
+  if (same_key_heads_) same_key_heads_->connect(device, c.same_key_heads);
+  if (tied_embedding_) tied_embedding_->connect(device, c.tied_embedding);
+}
+
+// The largest tensors of reduce_bucket(), whose weights are no wider than their gradients, and of
+// reduce_copies().
+GradientSync::Capacities GradientSync::capacities() const {
+  Capacities c;
+  for (CollectiveCapacity* const capacity :
+       {&c.data, &c.tensor, &c.same_key_heads, &c.tied_embedding}) {
+    capacity->sums_beside = ranks_.plan().overlap;
+  }
+  const auto add = [](CollectiveCapacity& capacity, std::int64_t elements) {
+    capacity.bytes = std::max(capacity.bytes, static_cast<std::size_t>(elements) * sizeof(float));
+  };
+  for (const Bucket& bucket : buckets_) add(c.data, bucket.count);
+  for (const Parameter& parameter : parameters_.all()) {
+    const ParameterSpec& spec = parameter.spec;
+    if (spec.gradient_is_partial) add(c.tensor, parameter.gradient.elements());
+    if (spec.layer == -1) add(c.tied_embedding, parameter.gradient.elements());
+    if (spec.split_dim != 0) continue;
+    for (const ShardBox& box : shard_boxes(spec, parameters_.shard())) {
+      if (box.replicas > 1) add(c.same_key_heads, box.shape.elements());
+    }
+  }
+  return c;
+}
+
+std::size_t GradientSync::exchange_bytes(Device device) const {
+  const Capacities c = capacities();
+  std::size_t bytes = planned_bytes(ranks_.data(), device, c.data);
+  if (ranks_.plan().sequence_parallel) bytes += planned_bytes(ranks_.tensor(), device, c.tensor);
+  if (ranks_.same_key_heads()) {
+    bytes += planned_bytes(*ranks_.same_key_heads(), device, c.same_key_heads);
+  }
+  if (ranks_.tied_embedding()) {
+    bytes += planned_bytes(*ranks_.tied_embedding(), device, c.tied_embedding);
+  }
+  return bytes;
 }
 
 GradientSync::~GradientSync() {

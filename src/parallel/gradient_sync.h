@@ -42,6 +42,10 @@ class GradientSync final : public LayerObserver {
                std::int64_t bucket_elements = 0);
   ~GradientSync() override;
 
+  // Bytes of the device that the groups of its own take to exchange gradients and weights, also of
+  // one on the meta device.
+  std::size_t exchange_bytes(Device device) const;
+
   // What the rank's optimizer works on, in the order of the flat vectors.
   std::vector<OwnedSlice> owned() const;
   // LayerObserver: told by each forward, and by the last backward of a step.
@@ -64,6 +68,10 @@ class GradientSync final : public LayerObserver {
     std::vector<std::int64_t> waits_for;  // of them, in this step
     CommQueue::Ticket gathered = 0;
   };
+  struct Capacities {
+    CollectiveCapacity data, tensor, same_key_heads, tied_embedding;
+  };
+  Capacities capacities() const;
   void start_step();
   void reduce_layer(Context& context, std::int64_t layer);
   void reduce_bucket(Context& context, const Bucket& bucket);

@@ -73,18 +73,6 @@ RouteCapacity capacity_of(const PipelineOptions& o) {
   return {stream_bytes(o), in_flight(actions_of(o, 0, o.micro_batches))};
 }
 
-// Copies of what is sent, on a GPU.
-std::size_t message_bytes(const PipelineOptions& o) {
-  if (o.device.type != DeviceType::cuda) return 0;
-  const auto sends = [&](const Route& route) { return route.from == o.ranks.place().pp; };
-  std::vector<Route> routes = routes_of(o.ranks.plan());
-  std::ranges::sort(routes);
-  routes.erase(std::unique(routes.begin(), routes.end()), routes.end());
-  const auto outgoing = static_cast<std::size_t>(std::ranges::count_if(routes, sends));
-  const RouteCapacity capacity = capacity_of(o);
-  return outgoing * static_cast<std::size_t>(capacity.messages) * capacity.bytes;
-}
-
 }  // namespace
 
 std::vector<StageRange> pipeline_parts(const PipelineOptions& o) {
@@ -104,7 +92,24 @@ std::vector<ParameterSpec> pipeline_parameters(const PipelineOptions& o) {
 }
 
 std::size_t Pipeline::bytes(const PipelineOptions& o) {
-  return num_slots(o) * (arena_bytes(o) + stream_bytes(o)) + 2 * stream_bytes(o) + message_bytes(o);
+  return num_slots(o) * (arena_bytes(o) + stream_bytes(o)) + 2 * stream_bytes(o);
+}
+
+std::size_t Pipeline::exchange_bytes(const PipelineOptions& o) {
+  std::vector<Route> routes = routes_of(o.ranks.plan());
+  std::ranges::sort(routes);
+  routes.erase(std::unique(routes.begin(), routes.end()), routes.end());
+  const RouteCapacity capacity = capacity_of(o);
+  const int stage = o.ranks.place().pp;
+  std::size_t bytes = 0;
+  for (const Route& route : routes) {
+    const auto planned = [&](RouteEnd end) {
+      return planned_bytes(o.ranks.pipeline(), o.device, end, capacity);
+    };
+    if (route.from == stage) bytes += planned(RouteEnd::sender);
+    if (route.to == stage) bytes += planned(RouteEnd::receiver);
+  }
+  return bytes;
 }
 
 Pipeline::Pipeline(const PipelineOptions& o, ParameterStore& parameters)

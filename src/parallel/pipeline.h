@@ -35,6 +35,8 @@ class Pipeline {
   // same time. `parameters` holds pipeline_parameters() and outlives this.
   Pipeline(const PipelineOptions& options, ParameterStore& parameters);
   static std::size_t bytes(const PipelineOptions& options);
+  // Bytes of the device that its routes take.
+  static std::size_t exchange_bytes(const PipelineOptions& options);
 
   // Told of every forward's layers, and of the layers of a step's last backwards, when
   // their gradients are complete. Outlives this; null: nobody.

@@ -55,11 +55,23 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
 OneRank::OneRank(const ModelConfig& model)
     : world(world_of_one()), groups(*world, one_rank_plan(model), model) {}
 
-void RankGroups::connect(Device device) const {
-  for (Communicator* const group :
-       {&world_, tensor_.get(), pipeline_.get(), beside_products_.get()}) {
-    if (group) group->connect(device);
+std::vector<RankGroups::Connection> RankGroups::connections(const GroupCapacities& c) const {
+  std::vector<Connection> all{
+      {&world_, c.world}, {tensor_.get(), c.tensor}, {pipeline_.get(), c.pipeline}};
+  if (beside_products_) all.emplace_back(beside_products_.get(), c.beside_products);
+  return all;
+}
+
+void RankGroups::connect(Device device, const GroupCapacities& capacities) const {
+  for (const auto& [group, capacity] : connections(capacities)) group->connect(device, capacity);
+}
+
+std::size_t RankGroups::exchange_bytes(Device device, const GroupCapacities& capacities) const {
+  std::size_t bytes = 0;
+  for (const auto& [group, capacity] : connections(capacities)) {
+    bytes += planned_bytes(*group, device, capacity);
   }
+  return bytes;
 }
 
 void RankGroups::cancel() const {

@@ -4,12 +4,19 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "parallel/rank_layout.h"
 #include "parallel/tensor_boundary.h"
 
 namespace fathom {
+
+// Of the groups that the collectives of a step go through, but for GradientSync's own.
+struct GroupCapacities {
+  CollectiveCapacity world, tensor, beside_products, pipeline;
+};
 
 class RankGroups {
  public:
@@ -27,8 +34,10 @@ class RankGroups {
   // First and last stage when both hold the tied embedding; null on other ranks.
   Communicator* tied_embedding() const { return tied_embedding_.get(); }
 
-  // As Communicator::connect(), in those that collectives of tensors go through.
-  void connect(Device device) const;
+  // As Communicator::connect(), in each of these groups, and the bytes of the device that it
+  // takes in all of them.
+  void connect(Device device, const GroupCapacities& capacities) const;
+  std::size_t exchange_bytes(Device device, const GroupCapacities& capacities) const;
   // As Communicator::cancel(), in all of them. No thread of the boundary's works
   // beside the computing when this returns.
   void cancel() const;
@@ -43,6 +52,9 @@ class RankGroups {
   bool on_last_stage() const { return place_.pp == plan_.layout.pp - 1; }
 
  private:
+  using Connection = std::pair<Communicator*, CollectiveCapacity>;
+  std::vector<Connection> connections(const GroupCapacities& capacities) const;
+
   Communicator& world_;
   ParallelPlan plan_;
   RankPlace place_;

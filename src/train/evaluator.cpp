@@ -34,7 +34,7 @@ std::vector<double> Evaluator::own_sums(const EvaluateBatch& evaluate) const {
 
 // All ranks of a replica have the same losses, so one of each replica counts.
 std::vector<double> Evaluator::sums_of_all(const std::vector<double>& own) const {
-  const std::vector<std::byte> bytes = gather_bytes(ranks_.world(), std::as_bytes(std::span(own)));
+  const std::vector<std::byte> bytes = ranks_.world().gather(std::as_bytes(std::span(own)));
   std::vector<double> all(bytes.size() / sizeof(double));
   std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
   const RankLayout& layout = ranks_.plan().layout;

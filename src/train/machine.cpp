@@ -1,7 +1,5 @@
 #include "train/machine.h"
 
-#include <algorithm>
-
 #include "core/enum_names.h"
 #include "core/log.h"
 #include "learn/device_batch.h"
@@ -27,29 +25,6 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
   return options;
 }
 
-namespace {
-
-// On a GPU, what passing tensors to others takes: NCCL's buffers, or others' parts of sums that
-// are on their way (comm/cuda/shared_group.h).
-std::size_t exchange_bytes(const TrainPlan& plan) {
-  const ParallelPlan& parallel = plan.parallel;
-  constexpr std::size_t of_a_group = std::size_t{256} << 20, small = std::size_t{64} << 20;
-  std::size_t bytes = small;
-  if (parallel.layout.dp > 1) bytes += of_a_group;
-  if (parallel.layout.pp > 1) bytes += of_a_group;
-  if (parallel.layout.tp > plan.config.model.num_kv_heads) bytes += of_a_group;
-  if (parallel.sequence_parallel) {
-    const auto sums = std::max<std::int64_t>(4, parallel.sequence_pieces);
-    const std::int64_t piece = plan.micro_tokens * plan.config.model.hidden_size /
-                               parallel.layout.tp / parallel.sequence_pieces;
-    bytes +=
-        static_cast<std::size_t>(sums * piece * (parallel.layout.tp - 1)) * size_of(plan.dtype);
-  }
-  return bytes;
-}
-
-}  // namespace
-
 MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   const Learner::Bytes bytes = Learner::bytes(learner_options(plan, ranks));
   MemoryTable table(plan.device);
@@ -69,9 +44,7 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   table.add("batches", batches);
   if (plan.device.type == DeviceType::cuda) table.add_host("batches, page-locked", batches);
   if (plan.device.type == DeviceType::cuda) table.add("libraries", device_reserve);
-  if (plan.device.type == DeviceType::cuda && !ranks.alone()) {
-    table.add("exchanges between ranks", exchange_bytes(plan));
-  }
+  table.add("exchanges between ranks", bytes.exchanges);
   if (plan.config.checkpoint.enabled) table.add_host("checkpoint snapshot", bytes.checkpoint);
   // What oneDNN generates and caches for the model's shapes, as measured on small and
   // middling models in f32 and bf16.

@@ -37,7 +37,7 @@ double mean_of(const std::vector<double>& values) {
 // Every rank's runs, in the order of the ranks.
 std::vector<std::vector<PipelineRun>> gather_runs(Communicator& group,
                                                   const std::vector<PipelineRun>& mine) {
-  const std::vector<std::byte> bytes = gather_bytes(group, std::as_bytes(std::span(mine)));
+  const std::vector<std::byte> bytes = group.gather(std::as_bytes(std::span(mine)));
   std::vector<std::vector<PipelineRun>> all(static_cast<std::size_t>(group.size()), mine);
   for (std::size_t r = 0; r < all.size(); ++r) {
     const auto from = bytes.begin() + std::ptrdiff_t(r * mine.size() * sizeof(PipelineRun));

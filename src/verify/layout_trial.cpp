@@ -28,7 +28,7 @@ void append_checksums(const Batch& batch, std::vector<std::uint64_t>& samples) {
 std::vector<std::uint64_t> in_global_order(const RankGroups& ranks,
                                            const std::vector<std::uint64_t>& mine,
                                            std::size_t micro_batches) {
-  const std::vector<std::byte> bytes = gather_bytes(ranks.world(), std::as_bytes(std::span(mine)));
+  const std::vector<std::byte> bytes = ranks.world().gather(std::as_bytes(std::span(mine)));
   std::vector<std::uint64_t> all(bytes.size() / sizeof(std::uint64_t));
   std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(all)).begin());
   const RankLayout& layout = ranks.plan().layout;

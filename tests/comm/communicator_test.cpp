@@ -12,6 +12,7 @@
 #include "comm/echo_group.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -196,6 +197,97 @@ TEST(Communicator, AThreadThatCannotStartIsAnError) {
   const HugeStacks stacks;
   EXPECT_THAT(failure_of(3, 60, [](Communicator&) {}),
               testing::StartsWith("cannot start a thread for rank 0 of 3: "));
+}
+
+// What rank 0 of two says to a collective in a group that is connected for such ones.
+std::string refusal(const CollectiveCapacity& capacity,
+                    const std::function<void(Communicator&, Context&, Tensor)>& collective) {
+  std::string message = "no error";
+  run_thread_ranks(2, {5}, [&](Communicator& world) {
+    world.connect(cpu_device, capacity);
+    Context context(cpu_device, 0);
+    std::vector<float> values(8);
+    if (world.rank() == 1) return;
+    try {
+      collective(world, context, Tensor(values.data(), DType::f32, {8}));
+    } catch (const Error& error) {
+      message = error.what();
+    }
+  });
+  return message;
+}
+
+TEST(Communicator, CollectivesBeyondTheCapacityAreRefusedWithBothSizes) {
+  const CollectiveCapacity exact{32, 32, 16, 16, 1, true};
+  const auto limited = [&](auto field, std::size_t bytes) {
+    CollectiveCapacity capacity = exact;
+    capacity.*field = bytes;
+    return capacity;
+  };
+  using C = CollectiveCapacity;
+  EXPECT_EQ(refusal(limited(&C::bytes, 31),
+                    [](Communicator& g, Context& c, Tensor x) { g.all_reduce(c, x); }),
+            "all_reduce of 32 bytes in the group 'world', which is connected for 31");
+  EXPECT_EQ(refusal(limited(&C::bytes, 31),
+                    [](auto& g, Context& c, Tensor x) { g.all_gather(c, x.slice(0, 4), x); }),
+            "all_gather of 32 bytes in the group 'world', which is connected for 31");
+  EXPECT_EQ(refusal(limited(&C::broadcast_bytes, 31),
+                    [](auto& g, Context& c, Tensor x) { g.broadcast(c, x, 0); }),
+            "broadcast of 32 bytes in the group 'world', which is connected for 31");
+  const auto scatter = [](int at) {
+    return [at](auto& g, Context& c, Tensor x) { g.reduce_scatter(c, x, x.slice(at, 4)); };
+  };
+  EXPECT_EQ(refusal(limited(&C::bytes, 31), scatter(0)),
+            "reduce_scatter of 32 bytes in the group 'world', which is connected for 31");
+  EXPECT_EQ(refusal(limited(&C::displaced_bytes, 15), scatter(4)),
+            "reduce_scatter to another rank's place of 16 bytes in the group 'world', which is "
+            "connected for 15");
+  const auto begin = [](auto& g, Context& c, Tensor x) {
+    g.begin_reduce_scatter(c, x, x.slice(0, 4));
+  };
+  EXPECT_EQ(refusal(limited(&C::bytes, 31), begin),
+            "begin_reduce_scatter of 32 bytes in the group 'world', which is connected for 31");
+  EXPECT_EQ(refusal(limited(&C::begun_bytes, 15), begin),
+            "begin_reduce_scatter to a part of 16 bytes in the group 'world', which is connected "
+            "for 15");
+  EXPECT_EQ(refusal(limited(&C::sums_beside, false),
+                    [](Communicator& g, Context& c, Tensor x) {
+                      c.lane = TraceLane::communication;
+                      g.all_reduce(c, x);
+                    }),
+            "all_reduce beside the computing in the group 'world', which is not connected for "
+            "that");
+}
+
+TEST(Communicator, CollectivesWithinTheCapacityRun) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    world.connect(cpu_device, {16, 0, 0, 0, 0, false});
+    world.connect(cpu_device, {0, 32, 16, 16, 1, true});
+    world.connect(cpu_device, {32, 0, 0, 0, 0, false});
+    Context context(cpu_device, 0);
+    context.lane = TraceLane::communication;
+    std::vector<float> values(8, 1.0f);
+    const Tensor x(values.data(), DType::f32, {8});
+    world.all_reduce(context, x);
+    world.reduce_scatter(context, x, x.slice(4 * (1 - world.rank()), 4));
+    world.begin_reduce_scatter(context, x, x.slice(0, 4));
+    world.all_gather(context, x.slice(0, 4), x);
+    world.broadcast(context, x, 1);
+    const std::string wrong = check_host_values(*world.split(0, "not connected"));
+    EXPECT_EQ(wrong, "");
+    const std::vector<std::string> texts = gather_texts(world, std::string(100, 'x'));
+    EXPECT_EQ(texts[0].size(), 100u) << "bytes of the host have no limit";
+  });
+}
+
+TEST(Communicator, TensorsOfCpusGoThroughTheHost) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    EXPECT_EQ(world.planned_way(cpu_device), ExchangeWay::host_memory);
+    const CollectiveCapacity capacity{.bytes = 1000};
+    EXPECT_EQ(planned_bytes(world, cpu_device, capacity),
+              exchange_bytes(ExchangeWay::host_memory, 2, capacity));
+    EXPECT_EQ(planned_bytes(world, cpu_device, RouteEnd::sender, {10, 3}), 30u);
+  });
 }
 
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {

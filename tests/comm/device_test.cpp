@@ -51,6 +51,18 @@ void require_near(const std::vector<T>& a, const std::vector<T>& b, bool exact, 
   }
 }
 
+// Connects the group for collectives of so many values a rank, of which `begun` sums are not added
+// at one time.
+void connect(Communicator& group, const Context& context, std::int64_t part, int begun = 1) {
+  const std::size_t bytes = static_cast<std::size_t>(part) * sizeof(float);
+  CollectiveCapacity capacity;
+  capacity.bytes = bytes * static_cast<std::size_t>(group.size());
+  capacity.broadcast_bytes = capacity.displaced_bytes = capacity.begun_bytes = bytes;
+  capacity.begun = begun;
+  capacity.sums_beside = true;
+  group.connect(context.device, capacity);
+}
+
 template <class T>
 void check(Communicator& group, Context& context, std::int64_t part, bool exact) {
   const int ranks = group.size(), rank = group.rank();
@@ -93,6 +105,7 @@ void check_begun_sums(Communicator& group, Context& context) {
     std::function<void(Context&)> add;
   };
   const auto beside = group.split(0, "beside");
+  connect(*beside, context, part, 6);
   CommQueue queue(context.device, Overlap::on);
   const auto from = samples<bfloat16>(group.rank(), part * group.size());
   const auto right = sums<bfloat16>(group.size(), group.rank() * part, part);
@@ -145,6 +158,7 @@ void check_messages(Communicator& group, Context& context) {
 // The same beside other work, through a queue and a communicator of its own.
 void check_queue(Communicator& group, Context& context) {
   const auto beside = group.split(0, "beside");
+  connect(*beside, context, 5000);
   CommQueue queue(context.device, Overlap::on);
   OnDevice<float> x(context, samples<float>(group.rank(), 5000));
   for (int i = 0; i < 3; ++i) {
@@ -179,6 +193,7 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
         const OwnedStream stream(device);
         context.stream = stream.get();
         const bool exact = gpus != Gpus::one_each;
+        connect(world, context, 1 << 20);
         for (const TraceLane lane : {TraceLane::communication, TraceLane::compute}) {
           context.lane = lane;
           for (const std::int64_t part : {1, 37, 4099, 300001}) {
@@ -193,6 +208,7 @@ TEST_P(DeviceCollectives, GiveTheSumsOfAllRanks) {
         check_messages(world, context);
         check_queue(world, context);
         const auto pair = world.split(world.rank() / 2, "pair");
+        connect(*pair, context, 1000);
         check<float>(*pair, context, 1000, exact);
       });
 }
@@ -231,6 +247,18 @@ TEST(DeviceMessages, ARouteThatWasNotOpenedIsNamed) {
                                           "on a route that was not opened"));
 }
 
+TEST(DeviceCollective, OneOfAGroupThatIsNotConnectedIsNamed) {
+  if (cuda::device_count() < 1) GTEST_SKIP() << "takes a GPU";
+  const std::string message = failure_of(
+      2, [](int) { return 0; },
+      [](Communicator& world, Context& context) {
+        const OnDevice<float> x(context, std::vector<float>(10));
+        world.all_reduce(context, x.tensor());
+      });
+  EXPECT_THAT(message, testing::HasSubstr("all_reduce of a GPU's tensor in the group 'world', "
+                                          "which is not connected"));
+}
+
 class TwoRanks : public testing::TestWithParam<Gpus> {
  protected:
   int gpus() const { return GetParam() == Gpus::shared ? 1 : 2; }
@@ -245,6 +273,7 @@ TEST_P(TwoRanks, AFailedOneEndsWhatWaitsForItOnAGpu) {
   if (cuda::device_count() < gpus()) GTEST_SKIP() << "takes " << gpus() << " GPUs";
   const auto start = std::chrono::steady_clock::now();
   const std::string message = failure([](Communicator& world, Context& context) {
+    connect(world, context, 10);
     const OnDevice<float> x(context, std::vector<float>(10));
     world.all_reduce(context, x.tensor());
     synchronize(context.device, context.stream);
@@ -262,6 +291,7 @@ TEST_P(TwoRanks, OneThatDoesNotComeIsTold) {
   const int timeout = GetParam() == Gpus::one_each ? 8 : 3;  // NCCL takes a while to begin
   const std::string message = failure(
       [timeout](Communicator& world, Context& context) {
+        connect(world, context, 10);
         const OnDevice<float> x(context, std::vector<float>(10));
         world.all_reduce(context, x.tensor());
         synchronize(context.device, context.stream);

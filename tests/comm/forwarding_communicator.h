@@ -28,7 +28,10 @@ class ForwardingCommunicator : public Communicator {
   }
   void all_gather(Context& c, Tensor from, Tensor to) override { group_.all_gather(c, from, to); }
   void broadcast(Context& c, Tensor x, int root) override { group_.broadcast(c, x, root); }
-  void connect(Device device) override { group_.connect(device); }
+  void connect(Device device, const CollectiveCapacity& capacity) override {
+    group_.connect(device, capacity);
+  }
+  ExchangeWay planned_way(Device device) const override { return group_.planned_way(device); }
   void open(Device d, std::span<const Route> routes, const RouteCapacity& capacity) override {
     group_.open(d, routes, capacity);
   }
@@ -38,6 +41,9 @@ class ForwardingCommunicator : public Communicator {
   }
   void expect(Tensor x, int from, int tag) override { group_.expect(x, from, tag); }
   void barrier() override { group_.barrier(); }
+  std::vector<std::byte> gather(std::span<const std::byte> bytes) override {
+    return group_.gather(bytes);
+  }
   std::unique_ptr<Communicator> split(int color, const std::string& name) override {
     return group_.split(color, name);
   }

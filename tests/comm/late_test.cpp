@@ -32,7 +32,8 @@ class LateExchange final : public DeviceExchange {
   }
   bool all_gather(Context&, Tensor, Tensor) override { return false; }
   bool broadcast(Context&, Tensor, int) override { return false; }
-  void connect(Device) override {}
+  void connect(Device, const CollectiveCapacity&) override {}
+  ExchangeWay planned_way(Device) const override { return ExchangeWay::host_memory; }
   void open(Device, std::span<const Route>, const RouteCapacity&) override {}
   bool send(Context&, Tensor, int, int) override { return false; }
   bool receive(Context&, Tensor, int, int) override { return false; }

@@ -70,7 +70,7 @@ TEST(WorldOfOne, MovesNothingWhereFromAndToAreOne) {
   world->all_gather(context, x, x);
   world->broadcast(context, x, 0);
   world->open(cpu_device, {}, {});
-  world->connect(cpu_device);
+  world->connect(cpu_device, {});
 }
 
 TEST(WorldOfOne, RefusesMessagesToItself) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <exception>
 #include <map>
+#include <optional>
 
 #include "comm/cuda/nccl_group.h"
 #include "comm/cuda/shared_group.h"
@@ -25,8 +26,6 @@ using comm_cuda::NcclOptions;
 using comm_cuda::NcclWatch;
 using comm_cuda::SharedGroup;
 using comm_cuda::SharedMessages;
-
-enum class Way { host, shared, nccl };
 
 // What tells a GPU from all others, its number in its rank's process, and whether its rank can
 // use NCCL.
@@ -76,17 +75,22 @@ void reach(Device device, const std::vector<Gpu>& gpus) {
 
 // NCCL takes one rank a GPU. Threads reach each other's memory where that is on one GPU, and
 // on several when they are to.
-Way way_between(const std::vector<Gpu>& gpus, const ExchangeOptions& options) {
+ExchangeWay way_between(const std::vector<Gpu>& gpus, const ExchangeOptions& options) {
   bool distinct = true, same = true, has_nccl = true;
   for (std::size_t i = 0; i < gpus.size(); ++i) {
     has_nccl = has_nccl && gpus[i].has_nccl;
     same = same && gpus[i].uuid == gpus[0].uuid;
     for (std::size_t j = 0; j < i; ++j) distinct = distinct && gpus[i].uuid != gpus[j].uuid;
   }
-  if (options.one_process && (same || (options.peer_memory && reach_each_other(gpus)))) {
-    return Way::shared;
+  if (options.one_process && same) return ExchangeWay::one_gpu;
+  if (options.one_process && options.peer_memory && reach_each_other(gpus)) {
+    return ExchangeWay::peer_memory;
   }
-  return distinct && has_nccl ? Way::nccl : Way::host;
+  return distinct && has_nccl ? ExchangeWay::nccl : ExchangeWay::host_memory;
+}
+
+bool is_shared(ExchangeWay way) {
+  return way == ExchangeWay::one_gpu || way == ExchangeWay::peer_memory;
 }
 
 class CudaExchange final : public DeviceExchange {
@@ -108,7 +112,6 @@ class CudaExchange final : public DeviceExchange {
   }
   std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
                                                      Tensor to) override {
-    connect(context.device);
     if (!shared_ || !shared_->across()) return {};
     const TraceSpan span(context, TraceKind::communication, "reduce-scatter");
     return shared_->begin_reduce_scatter(context, from, to);
@@ -120,19 +123,36 @@ class CudaExchange final : public DeviceExchange {
     return by_group(context, "broadcast", [&](auto& way) { way.broadcast(context, x, root); });
   }
 
-  void connect(Device device) override {
-    if (decided_) return;
-    decided_ = true;
-    const std::vector<Gpu> gpus = gather_values(group_, gpu_of(device));
-    const Way way = way_between(gpus, options_);
-    if (way == Way::shared) reach(device, gpus);
-    if (way == Way::nccl) nccl_ = std::make_unique<NcclGroup>(group_, device, nccl_options());
-    if (way == Way::shared) {
-      const bool across = std::ranges::any_of(
-          gpus, [&](const Gpu& other) { return other.uuid != gpus.front().uuid; });
-      shared_ =
-          std::make_unique<SharedGroup>(group_, device, across, options_.timeout.seconds, ended_);
+  void connect(Device device, const CollectiveCapacity& capacity) override {
+    if (!way_) {
+      const std::vector<Gpu> gpus = gather_values(group_, gpu_of(device));
+      way_ = way_between(gpus, options_);
+      if (is_shared(*way_)) {
+        reach(device, gpus);
+        const bool across = way_ == ExchangeWay::peer_memory;
+        shared_ =
+            std::make_unique<SharedGroup>(group_, device, across, options_.timeout.seconds, ended_);
+      }
+      if (way_ == ExchangeWay::nccl) {
+        nccl_ = std::make_unique<NcclGroup>(group_, device, nccl_options());
+      }
     }
+    if (shared_) shared_->reserve(device, capacity);
+  }
+
+  // Of threads that do not all read each other's GPUs, those of some groups may share one, and
+  // take less than NCCL.
+  ExchangeWay planned_way(Device) const override {
+    if (way_) return *way_;
+    const ExchangeWay between_processes =
+        comm_cuda::has_nccl() ? ExchangeWay::nccl : ExchangeWay::host_memory;
+    if (!options_.one_process) return between_processes;
+    std::vector<Gpu> gpus;
+    for (int i = 0; i < cuda::device_count(); ++i) {
+      gpus.push_back(gpu_of({DeviceType::cuda, static_cast<std::int16_t>(i)}));
+    }
+    const ExchangeWay way = way_between(gpus, options_);
+    return is_shared(way) ? way : between_processes;
   }
 
   // All ranks open the routes in the same order, so of those that are left the first has both
@@ -144,9 +164,14 @@ class CudaExchange final : public DeviceExchange {
       const bool ends_here = route.from == group_.rank() || route.to == group_.rank();
       if (!ends_here || lines_.contains(route)) continue;
       const std::vector<Gpu> ends{gpu(route.from), gpu(route.to)};
-      Line line{way_between(ends, options_), gpu(route.to).index, nullptr};
-      if (line.way == Way::shared) reach(device, ends);
-      if (line.way == Way::nccl) {
+      Line line{way_between(ends, options_), nullptr, nullptr};
+      if (is_shared(line.way)) reach(device, ends);
+      if (is_shared(line.way) && route.from == group_.rank()) {
+        const Device reader{DeviceType::cuda, static_cast<std::int16_t>(gpu(route.to).index)};
+        line.messages =
+            std::make_unique<SharedMessages>(device, reader, capacity, options_.timeout.seconds);
+      }
+      if (line.way == ExchangeWay::nccl) {
         line.channel = std::make_unique<NcclChannel>(group_, device, route, capacity,
                                                      nccl_options(), watch(device));
       }
@@ -155,18 +180,15 @@ class CudaExchange final : public DeviceExchange {
   }
   bool send(Context& context, Tensor x, int to, int tag) override {
     Line& line = line_of({group_.rank(), to, tag % 2});
-    if (line.way == Way::nccl) line.channel->send(context, x);
-    if (line.way == Way::shared) {
-      const Device reader{DeviceType::cuda, static_cast<std::int16_t>(line.reader)};
-      messages_.send(group_, context, x, reader, to, tag);
-    }
-    return line.way != Way::host;
+    if (line.channel) line.channel->send(context, x);
+    if (line.messages) line.messages->send(group_, context, x, to, tag);
+    return line.way != ExchangeWay::host_memory;
   }
   bool receive(Context& context, Tensor x, int from, int tag) override {
     Line& line = line_of({from, group_.rank(), tag % 2});
-    if (line.way == Way::nccl) line.channel->receive(context, x);
-    if (line.way == Way::shared) SharedMessages::receive(group_, context, x, from, tag);
-    return line.way != Way::host;
+    if (line.channel) line.channel->receive(context, x);
+    if (is_shared(line.way)) SharedMessages::receive(group_, context, x, from, tag);
+    return line.way != ExchangeWay::host_memory;
   }
 
   void cancel() override {
@@ -176,9 +198,9 @@ class CudaExchange final : public DeviceExchange {
 
  private:
   struct Line {
-    Way way = Way::host;
-    int reader = 0;  // the GPU at its end
-    std::unique_ptr<NcclChannel> channel;
+    ExchangeWay way = ExchangeWay::host_memory;
+    std::unique_ptr<SharedMessages> messages;  // where this rank sends and the way is shared
+    std::unique_ptr<NcclChannel> channel;      // where the way is NCCL's
   };
 
   NcclWatch& watch(Device device) {
@@ -200,7 +222,6 @@ class CudaExchange final : public DeviceExchange {
 
   template <class F>
   bool by_group(Context& context, const char* name, F&& collective) {
-    connect(context.device);
     if (nccl_) {
       collective(*nccl_);
       watch(context.device).queued(name, context.stream);
@@ -211,12 +232,11 @@ class CudaExchange final : public DeviceExchange {
 
   Communicator& group_;
   ExchangeOptions options_;
-  bool decided_ = false;
+  std::optional<ExchangeWay> way_;  // of the collectives, once connected
   std::atomic<bool> ended_ = false;
   NcclAborts aborts_;  // outlives what it aborts
   std::unique_ptr<NcclGroup> nccl_;
   std::unique_ptr<SharedGroup> shared_;
-  SharedMessages messages_;
   std::map<Route, Line> lines_;  // that begin or end here
   std::unique_ptr<NcclWatch> watch_;
 };

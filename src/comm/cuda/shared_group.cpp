@@ -11,9 +11,6 @@
 namespace fathom::comm_cuda {
 namespace {
 
-// What reduce_fetched() copies into one slot: at least from a rank, and at most from all.
-constexpr std::size_t least_fetch = std::size_t{2} << 20, most_fetched = std::size_t{64} << 20;
-
 struct Part {
   void* to;
   const void* from;
@@ -38,6 +35,12 @@ SharedGroup::SharedGroup(Communicator& group, Device device, bool across, double
   require(group.size() <= max_parts, "{} ranks reach each other's memory, and {} may", group.size(),
           max_parts);
   if (across) lanes_.emplace(device, group.size() - 1);
+}
+
+void SharedGroup::reserve(Device device, const CollectiveCapacity& capacity) {
+  const ExchangeWay way = across() ? ExchangeWay::peer_memory : ExchangeWay::one_gpu;
+  memory_ = {};  // before the new memory is taken
+  memory_ = ExchangeMemory(device, way, group_.size(), capacity);
 }
 
 std::size_t SharedGroup::other(std::size_t i) const {
@@ -86,16 +89,14 @@ std::vector<const void*> SharedGroup::fetch(Context& context, const Arrays& arra
 void SharedGroup::reduce_fetched(Context& context, const Arrays& arrays, std::size_t offset,
                                  Tensor to, Reduction reduction) {
   const std::size_t unit = size_of(to.dtype), others = ranks_ - 1, slots = summed_.size();
-  const auto whole_lines = [](std::size_t bytes) { return (bytes + 255) / 256 * 256; };
-  const std::size_t most = std::max(least_fetch, whole_lines(most_fetched / others));
-  const std::size_t part = std::clamp(whole_lines(to.bytes() / slots), least_fetch, most);
+  const std::size_t part = exchange::fetch_bytes(to.bytes(), group_.size());
   const std::size_t slot_bytes = part * others;
-  if (fetched_.bytes() < slots * slot_bytes) fetched_ = Buffer(to.device, slots * slot_bytes);
+  std::byte* const fetched = memory_.fetched(slot_bytes);
   lanes_->fork(context);
   for (std::size_t done = 0, slot = 0; done < to.bytes(); done += part, slot = (slot + 1) % slots) {
     const std::size_t bytes = std::min(part, to.bytes() - done);
     lanes_->wait(summed_[slot]);  // in this call; fork() waits for the sums of those before
-    std::byte* const here = static_cast<std::byte*>(fetched_.data()) + slot * slot_bytes;
+    std::byte* const here = fetched + slot * slot_bytes;
     const std::vector<const void*> parts = fetch(context, arrays, offset + done, bytes, here);
     lanes_->join(context);
     reduce_parts(
@@ -130,41 +131,18 @@ void SharedGroup::all_reduce(Context& context, Tensor x, Reduction reduction) {
 
 void SharedGroup::reduce_scatter(Context& context, Tensor from, Tensor to) {
   const std::size_t offset = static_cast<std::size_t>(group_.rank()) * to.bytes();
-  const auto* const begin = static_cast<std::byte*>(from.data);
-  const auto* const target = static_cast<std::byte*>(to.data);
   // Others read this rank's `from`, but for its own part.
-  const bool read_by_others =
-      target + to.bytes() > begin && target < begin + from.bytes() && target != begin + offset;
-  Tensor result = to;
-  if (read_by_others) {
-    if (result_.bytes() < to.bytes()) result_ = Buffer(to.device, to.bytes());
-    result = result_.tensor(to.dtype, to.shape);
-  }
+  const Tensor result = is_displaced(from, to, group_.rank()) ? memory_.displaced(to) : to;
   reduce(context, meeting_.meet(context, "reduce-scatter", from.data), offset, result,
          Reduction::sum);
   meeting_.meet(context, "reduce-scatter", from.data);
   copy(context, {to.data, result.data, to.bytes()}, context.stream);
 }
 
-// The one that was taken first of those that are free. Free is said on the host: what was
-// taken last may be in use on the GPU for long, and there have to be others then.
-std::shared_ptr<SharedGroup::Fetched> SharedGroup::memory_for(Device device, std::size_t bytes) {
-  constexpr std::size_t least = 4;
-  const auto free = std::ranges::find_if(begun_, [&](const auto& old) {
-    return old->memory.bytes() >= bytes && !old->taken.load(std::memory_order_acquire);
-  });
-  if (free == begun_.end() || begun_.size() < least) {
-    return begun_.emplace_back(std::make_shared<Fetched>(device, bytes));
-  }
-  (*free)->taken.store(true, std::memory_order_relaxed);
-  std::rotate(free, free + 1, begun_.end());
-  return begun_.back();
-}
-
 std::function<void(Context&)> SharedGroup::begin_reduce_scatter(Context& context, Tensor from,
                                                                 Tensor to) {
   const Arrays arrays = meeting_.meet(context, "reduce-scatter", from.data);
-  const auto fetched = memory_for(to.device, to.bytes() * (ranks_ - 1));
+  const auto fetched = memory_.begin(to.bytes() * (ranks_ - 1));
   fetched->added.block(context.stream);
   std::vector<const void*> parts(ranks_);
   auto* free = static_cast<std::byte*>(fetched->memory.data());

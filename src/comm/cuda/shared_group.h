@@ -6,12 +6,12 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "comm/cuda/copy_lanes.h"
 #include "comm/cuda/meeting.h"
+#include "comm/exchange_memory.h"
 
 namespace fathom::comm_cuda {
 
@@ -20,6 +20,9 @@ class SharedGroup {
   // Collective. `across`: not all ranks share one GPU. The rest is as Meeting's.
   SharedGroup(Communicator& group, Device device, bool across, double timeout_seconds,
               const std::atomic<bool>& ended);
+
+  // Takes the memory for such collectives, in place of what was taken before.
+  void reserve(Device device, const CollectiveCapacity& capacity);
 
   void all_reduce(Context& context, Tensor x, Reduction reduction);
   void reduce_scatter(Context& context, Tensor from, Tensor to);
@@ -30,13 +33,6 @@ class SharedGroup {
   bool across() const { return lanes_.has_value(); }
 
  private:
-  // The others' parts of a sum, from begin_reduce_scatter() until they are added.
-  struct Fetched {
-    Fetched(Device device, std::size_t bytes) : memory(device, bytes), added(device) {}
-    Buffer memory;
-    Event added;
-    std::atomic<bool> taken = true;  // it may be used again, after `added`
-  };
   using Arrays = std::vector<std::byte*>;  // every rank's, in their order
   // Copies part(rank) = {to, from, bytes} of every rank.
   template <class F>
@@ -50,15 +46,14 @@ class SharedGroup {
   std::vector<const void*> fetch(Context& context, const Arrays& arrays, std::size_t first,
                                  std::size_t bytes, std::byte* fetched);
   std::size_t other(std::size_t i) const;  // the i-th after this rank: another for each at a time
-  std::shared_ptr<Fetched> memory_for(Device device, std::size_t bytes);
 
   Communicator& group_;
   std::size_t me_, ranks_;
   Meeting meeting_;
   std::optional<CopyLanes> lanes_;  // where ranks have GPUs of their own
-  Buffer result_, fetched_;
-  std::vector<std::shared_ptr<Fetched>> begun_;
-  std::array<Event, 4> summed_;  // what lay in each slot of `fetched_` before, in one call
+  ExchangeMemory memory_;
+  // What lay in each slot of the fetched parts before, in one call.
+  std::array<Event, exchange::fetch_slots> summed_;
 };
 
 }  // namespace fathom::comm_cuda
