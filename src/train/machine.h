@@ -4,15 +4,12 @@
 
 #include <string>
 
-#include "learn/learner.h"
+#include "parallel/rank_groups.h"
 #include "train/memory_table.h"
 #include "train/plan.h"
 #include "train/runtime.h"
 
 namespace fathom {
-
-// What the learner of this rank is made of.
-LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks);
 
 // Bytes of a GPU's memory that stay free for what is not ours to plan: the code of our
 // kernels and of cuBLASLt's and cuDNN's that is loaded as it is used, and the rounding of each

@@ -9,7 +9,7 @@
 #include "infer/text_stream.h"
 #include "io/json_object.h"
 #include "text/utf8.h"
-#include "train/machine.h"
+#include "train/rank_options.h"
 
 namespace fathom {
 

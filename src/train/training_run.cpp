@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "train/machine.h"
+#include "train/rank_options.h"
 #include "train/warm_up.h"
 
 namespace fathom {

@@ -2,11 +2,6 @@
 
 namespace fathom {
 
-LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks) {
-  return {plan.config.train.micro_batch, ranks.place().dp, plan.parallel.layout.dp,
-          plan.config.data.prefetch};
-}
-
 // The first micro-batch of a step begins its gradients, all others add to them: two
 // show a device all that a step has.
 void warm_up(Learner& learner, Loader& loader, const Objective& objective,

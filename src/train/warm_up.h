@@ -1,4 +1,4 @@
-// How a run's rank takes its samples, and the throw-away step before its first.
+// The throw-away step before a run's first.
 #pragma once
 
 #include <vector>
@@ -7,11 +7,8 @@
 #include "learn/device_batch.h"
 #include "learn/learner.h"
 #include "learn/objective.h"
-#include "train/plan.h"
 
 namespace fathom {
-
-LoaderOptions loader_options(const TrainPlan& plan, const RankGroups& ranks);
 
 // Learner::warm_up() with what `loader` gives first, weighted as the objective's batches will be,
 // in the memory of a step's batches.

@@ -348,7 +348,7 @@ TEST(PipelineBytes, OfAStageHoldWhatIsInFlight) {
     SCOPED_TRACE(c.layout.name());
     run_thread_ranks(c.layout.pp, {60}, [&](Communicator& world) {
       const RankGroups groups(world, plan_of(c.layout), model());
-      PipelineOptions o = options_of(groups);
+      const PipelineOptions o = options_of(groups);
       std::size_t arena = 0;
       for (const StageRange& range : pipeline_parts(o)) {
         arena = std::max(arena, bytes_of_part(o, range));

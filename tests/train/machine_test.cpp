@@ -8,6 +8,7 @@
 #include "io/temp_dir.h"
 #include "learn/device_batch.h"
 #include "train/rank_config.h"
+#include "train/rank_options.h"
 
 namespace fathom {
 namespace {

@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "io/temp_dir.h"
 #include "train/machine.h"
+#include "train/rank_options.h"
 
 namespace fathom {
 namespace {
@@ -139,6 +140,27 @@ TEST(MemoryAdvice, DoesNotNameWhatSavesNothing) {
   plan.config.train.logits_chunk = 1024;
   EXPECT_THAT(advice(plan, gib),
               AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));
+}
+
+// On a CPU these are messages and sums; the plan has the very figure of the learner's groups.
+TEST(MemoryPlan, HasWhatRanksTakeToExchangeTensors) {
+  const TrainPlan alone = plan_of(4, RecomputeChoice::none);
+  EXPECT_THAT(plan_memory(alone, OneRank(alone.config.model).groups).text(),
+              Not(HasSubstr("exchanges")));
+  for (const bool sequence_parallel : {false, true}) {
+    TrainConfig config = config_of(1, RecomputeChoice::full);
+    config.parallel.pp = config.parallel.dp = config.parallel.tp = 2;
+    config.parallel.sequence_parallel = sequence_parallel;
+    const TrainPlan plan = resolve(config, {300, 10000}, 8);
+    run_thread_ranks(8, {60}, [&](Communicator& world) {
+      const RankGroups groups(world, plan.parallel, plan.config.model);
+      const std::size_t bytes = Learner::bytes(learner_options(plan, groups)).exchanges;
+      EXPECT_GT(bytes, 0u);
+      EXPECT_THAT(plan_memory(plan, groups).text(),
+                  HasSubstr(fmt::format("{:<42} {:>10}", "exchanges between ranks",
+                                        human_bytes(static_cast<double>(bytes)))));
+    });
+  }
 }
 
 TEST(MemoryCheck, RefusesTheLastByteTooMany) {

@@ -10,7 +10,7 @@
 #include "comm/ranks.h"
 #include "core/num_threads_scope.h"
 #include "data/sampler.h"
-#include "train/machine.h"
+#include "train/rank_options.h"
 #include "train/pretraining.h"
 #include "train/small_run.h"
 #include "train/training_run.h"

@@ -5,7 +5,7 @@
 
 #include "infer/text_engine.h"
 #include "infer/tiny_model.h"
-#include "train/machine.h"
+#include "train/rank_options.h"
 #include "train/small_run.h"
 
 namespace fathom {

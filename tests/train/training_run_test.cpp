@@ -9,7 +9,7 @@
 
 #include "data/sampler.h"
 #include "learn/device_batch.h"
-#include "train/machine.h"
+#include "train/rank_options.h"
 #include "train/small_run.h"
 
 namespace fathom {
