@@ -11,8 +11,8 @@ namespace fathom {
 
 // Writes the model of `config` with the checkpoint's weights into `directory`, as save_model()
 // does: complete or not there, the same bytes on any number of ranks. Each rank reads, verifies
-// and writes its share of the weights' files; the first one writes the others and commits. What one
-// rank cannot do all throw. Collective.
+// and writes its share of the weights' files; the first rank writes the other files and commits. An
+// error on one rank is thrown on all. Collective.
 void export_model(const Checkpoint& checkpoint, const std::string& directory,
                   const ModelConfig& config, const SaveModelOptions& options, Communicator& ranks);
 

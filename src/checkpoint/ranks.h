@@ -1,5 +1,5 @@
 // Several ranks that read or write checkpoints together, each its own part. They wait for each
-// other's disks as long as it takes (PatientWaits), and what goes wrong on one is told to all.
+// other's disks as long as it takes (PatientWaits), and all throw the error of one.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,9 @@
 
 namespace fathom {
 
-// What each rank's `work` returns. When it throws on any of several ranks, all throw that as a
-// runtime Error; a single rank throws what it threw. Collective.
+// Runs `work` on every rank and returns all results, in the order of the ranks. When it throws on
+// one of several ranks, all throw its message as a runtime Error; on a single rank its own
+// exception passes. Collective.
 std::vector<std::string> all_or_none(Communicator& ranks, const std::function<std::string()>& work);
 
 // Runs `work`, which reads a checkpoint. When a rank finds it damaged, all throw that

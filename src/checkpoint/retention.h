@@ -18,9 +18,9 @@ struct RetentionRule {
 std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
                                           const RetentionRule& rule, std::int64_t committed);
 
-// Removes what the rule gives up. Each directory first gets a temporary's name, so
+// Removes the checkpoints of steps_to_remove(). Each directory first gets a temporary's name, so
 // that a process killed in the middle leaves no half checkpoint. Files in it that Fathom did
-// not make are kept, in "<name>.kept". Troubles are warnings.
+// not make are kept, in "<name>.kept". Failures are warnings.
 void apply_retention(const std::string& directory, const RetentionRule& rule,
                      std::int64_t committed);
 

@@ -58,14 +58,14 @@ class CheckpointWriter {
   using Sink = std::function<std::uint64_t(std::span<const CheckpointTensor> copies)>;
 
   // `directory` holds the step directories (RUN/checkpoints; created when absent;
-  // the caller holds the run's lock). What dead saves left there is removed.
+  // the caller holds the run's lock). Temporaries of saves that were killed are removed.
   // `tensors` are what each save stores; their memory must outlive the writer.
   // `resumed_step`: where this run goes on, 0 for a fresh one; checkpoints of
   // later steps (damaged, or of a past that is being done again) are set aside
   // under "<name>.abandoned" with a warning. Takes host_bytes() of memory. When saving is not
   // enabled, it takes none and leaves the directory as it is.
   // `ranks`: the ranks that save together, each its own tensors, into a directory that
-  // all of them see; used by the background thread alone. Their first commits. All ranks
+  // all of them see; used by the background thread alone. The first rank commits. All ranks
   // save at the same steps.
   CheckpointWriter(std::string directory, CheckpointConfig config,
                    std::vector<CheckpointTensor> tensors, std::int64_t resumed_step,
@@ -95,8 +95,8 @@ class CheckpointWriter {
   void divert(Sink sink) { sink_ = std::move(sink); }
 
   bool busy() const;
-  // The result of a save that has ended since the last call; never waits. Failed
-  // ones have been logged as warnings.
+  // The result of a save that has ended since the last call; never waits. Failed saves have been
+  // logged as warnings.
   std::optional<SaveResult> poll();
   // Waits for the running save, if any, and returns its result.
   std::optional<SaveResult> finish();
@@ -127,7 +127,7 @@ class CheckpointWriter {
 };
 
 // Writes one checkpoint to `path` now, on the calling thread: for conversions.
-// `files` are further small files (name, content) to stand in it. `path` must not
+// `files` are further small files (name, content) for its directory. `path` must not
 // exist yet. CPU tensors only.
 void write_checkpoint(const std::string& path, const std::vector<CheckpointTensor>& tensors,
                       const TrainingState& state,

@@ -27,10 +27,10 @@ enum class Overlap {
 class CommQueue {
  public:
   using Work = std::function<void(Context&)>;
-  using Ticket = std::int64_t;  // of work; 0: of none
+  using Ticket = std::int64_t;  // number of a piece of work, from 1; 0: none
 
   CommQueue(Device device, Overlap overlap);
-  // Drops what has not begun and waits for what has: cancel its communicators first when
+  // Drops work that has not begun and waits for work that has: cancel its communicators first when
   // the other ranks may not come any more.
   ~CommQueue();
   CommQueue(const CommQueue&) = delete;
@@ -38,8 +38,8 @@ class CommQueue {
 
   // `work` reads and writes memory as it is after all that `context` has queued so far.
   Ticket submit(Context& context, Work work);
-  // What `context` queues from now on comes after the ticket's work. Throws what the work
-  // threw. `name` is what a trace calls the waiting.
+  // Work that `context` queues from now on runs after the ticket's. Throws the exception of the
+  // work, if any. `name`: of the wait, in a trace.
   void wait(Context& context, Ticket ticket, const char* name);
   Ticket last() const { return submitted_; }
   // The calling thread waits until the work beside it has been done, on a GPU too, or has

@@ -1,18 +1,18 @@
-// Communicator: what the ranks of a group say to each other. A run has one for the
+// Communicator: collectives and messages between the ranks of a group. A run has one for the
 // world, and one split off it for each axis of the layout (tensor, data, pipeline).
 //
 // All ranks of a group call the same collectives in the same order, with tensors
 // of the same shape and type; f32, bf16 and i32 can be reduced, every type can be
 // moved. Sums are taken in f32 in the order of the ranks, whatever arrives first,
-// so every rank gets the same bits every time. Tensors of the meta device stand
-// for memory that is only planned: nothing happens then.
+// so every rank gets the same bits every time. Tensors of the meta device are planned memory
+// only: calls with them do nothing.
 //
-// In a group of one nobody is waited for and nothing is connected: a collective copies `from`
-// to `to` where they differ, and does nothing else.
+// A group of one waits for nobody and connects nothing: a collective copies `from` to `to` where
+// they differ, and does nothing else.
 //
-// A rank that waits longer than the timeout throws a runtime Error that names the
-// rank it waits for; when a rank fails, every other one that waits or comes to wait
-// throws with that rank's message.
+// A rank that waits longer than the timeout throws a runtime Error that names the rank it waits
+// for. When a rank fails, every other rank that waits, then or later, throws with the failed
+// rank's message.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,8 @@ enum class Reduction { sum, max };
 // Whether values of the type can be reduced.
 bool is_reducible(DType dtype);
 
-// A line of messages from one rank of a group to another whose tags are all even, or all odd.
+// The messages from one rank of a group to another whose tags are even, or those whose tags are
+// odd.
 struct Route {
   int from = 0, to = 0;
   int parity = 0;  // tag % 2
@@ -39,8 +40,8 @@ struct Route {
 };
 
 struct CommunicatorOptions {
-  double timeout_seconds = 300;  // that a rank may let the others wait
-  // GPUs of one process that reach each other's memory use that, and not NCCL.
+  double timeout_seconds = 300;  // longest wait for a rank that does not come
+  // Whether GPUs of one process read each other's memory, where they can, instead of using NCCL.
   bool peer_memory = false;
 };
 
@@ -56,9 +57,10 @@ class Communicator {
   // to's shape, one after another. `to` may be any of these parts; then this rank's own part of
   // `from` may be overwritten too, and the others keep their values.
   virtual void reduce_scatter(Context& context, Tensor from, Tensor to) = 0;
-  // The same in two steps, for a queue beside the computing. This one moves, what it returns
-  // adds: later, in the stream of the context that it is given, which has to be ordered after
-  // all that is queued here; `from` stays as it is until then. Empty: all is done.
+  // The same in two steps, for a queue beside the computing. This call moves the others' parts;
+  // the function that it returns adds them, in the stream of the context that it is given. Call
+  // that once the stream is ordered behind this call's, and leave `from` unchanged until then.
+  // Empty: the sum is done already.
   virtual std::function<void(Context&)> begin_reduce_scatter(Context& context, Tensor from,
                                                              Tensor to) = 0;
   // to = all ranks' `from`, one after another; `from` may be this rank's part of `to`.
@@ -87,8 +89,8 @@ class Communicator {
   // that was not opened. Tensors of the host need no route.
   virtual void send(Context& context, Tensor x, int to, int tag) = 0;
   virtual void receive(Context& context, Tensor x, int from, int tag) = 0;
-  // Says that the next receive() from there will want a tensor like x, so that the message
-  // can travel before. Once a message, in the order of the receives.
+  // Announces that the next receive() of this rank and tag takes a tensor like x, so that the
+  // message can arrive early. Call it once for each message, in the order of the receives.
   virtual void expect(Tensor x, int from, int tag) = 0;
   virtual void barrier() = 0;
   // Every rank's bytes, in the order of the ranks; all of the same count. Of any size, through the
@@ -99,14 +101,14 @@ class Communicator {
   // `name` is what errors call the group. Collective.
   virtual std::unique_ptr<Communicator> split(int color, const std::string& name) = 0;
 
-  // This rank's calls from now on, and one that waits in another thread, throw: for a rank
-  // that has failed, so that its other threads end.
+  // From now on every call of this rank throws, also one that waits in another thread. For a rank
+  // that has failed: its other threads end by it.
   virtual void cancel() = 0;
 
   // Throws a runtime Error when a rank of the job has failed: for long work between collectives.
   virtual void throw_if_failed() = 0;
 
-  // Another timeout for this group than for the one it was split off.
+  // The timeout of this group, and of groups that are split off it later.
   virtual void set_timeout(double seconds) = 0;
   virtual double timeout() const = 0;
 

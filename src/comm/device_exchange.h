@@ -14,10 +14,10 @@
 
 namespace fathom {
 
-// What becomes of an operation that waits on a GPU for other ranks.
+// The timeout of operations that wait on a GPU for other ranks.
 struct ExchangeTimeout {
   double seconds = 0;
-  // Called once, from a thread of the exchange, when one has waited longer.
+  // Called once, from a thread of the exchange, when an operation has waited longer.
   std::function<void(const char* operation)> late;
 };
 
@@ -46,7 +46,7 @@ class DeviceExchange {
                     const RouteCapacity& capacity) = 0;
   virtual bool send(Context& context, Tensor x, int to, int tag) = 0;
   virtual bool receive(Context& context, Tensor x, int from, int tag) = 0;
-  // Ends what waits on the GPU for ranks that do not come any more; any thread.
+  // Ends operations that wait on the GPU, when other ranks will not come any more; any thread.
   virtual void cancel() = 0;
 };
 

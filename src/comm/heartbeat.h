@@ -1,5 +1,5 @@
-// Heartbeat: whether the neighbours of a rank's process live. Every second each rank says
-// so to the next and the previous one, over connections of its own and from a thread of its
+// Heartbeat: whether the processes of a rank's neighbours live. Every second each rank sends a
+// byte to the next and to the previous rank, over connections of its own and from a thread of its
 // own: a process that ends without a word is known at once, one that is stopped, or whose
 // machine is gone, after `silence_seconds`. Collectives have their own timeout, for ranks
 // that live and hang.
@@ -15,7 +15,7 @@ namespace fathom {
 
 struct HeartbeatOptions {
   double silence_seconds = 15;
-  int round_milliseconds = 100;  // how long its thread may be deaf to its own end and its clock
+  int round_milliseconds = 100;  // between two looks of its thread at its clock and its end
   std::function<double()> now;   // seconds of a clock that never goes back; empty: the machine's
 };
 
@@ -26,8 +26,8 @@ class Heartbeat {
 
   // Collective. Warns, and does nothing, when the ranks cannot be connected.
   Heartbeat(Communicator& world, Failed failed, HeartbeatOptions options = {});
-  // Tells the neighbours that this rank's end is in order, or is told of by itself, and waits a
-  // moment until they know.
+  // Tells the neighbours not to report this rank's end, which is regular or has its own message,
+  // and waits a moment until they know.
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
@@ -37,7 +37,7 @@ class Heartbeat {
     int rank;
     Socket socket;
     double heard = 0;     // when, on the options' clock
-    bool watched = true;  // false: it has said goodbye, or has failed
+    bool watched = true;  // false: it has said goodbye or has failed
   };
   void run();
   // Empty: all is well; else the reason why the neighbour counts as failed.

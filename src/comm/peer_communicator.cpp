@@ -100,7 +100,7 @@ PeerCommunicator::~PeerCommunicator() {
   transport_->on_failure({});
 }
 
-// On a GPU nothing tells whom of the others it waits for.
+// A GPU does not tell which of the other ranks it waits for.
 void PeerCommunicator::fail_late(const char* operation) {
   std::vector<std::string> others;
   for (int r = 0; r < size(); ++r) {
@@ -150,7 +150,7 @@ void PeerCommunicator::take_into(Context& context, const char* operation, Tensor
   from_host(context, take(operation, from, tag, x.bytes()).data(), x);
 }
 
-// to = the reduction of `mine` and of what every other rank has posted for this one.
+// to = the reduction of `mine` and of the message that every other rank has posted for this one.
 void PeerCommunicator::reduce_part(Context& context, const char* operation, Tensor mine, Tensor to,
                                    Reduction reduction) {
   std::vector<Transport::Message> parts;
@@ -341,7 +341,7 @@ void PeerCommunicator::receive(Context& context, Tensor x, int from, int tag) {
 }
 
 void PeerCommunicator::expect(Tensor x, int from, int tag) {
-  // On a GPU it may not come this way.
+  // A GPU's message may go another way than the transport.
   if (x.device.type == DeviceType::cpu) transport_->expect(from, first_tag + tag, x.bytes());
 }
 

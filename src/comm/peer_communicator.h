@@ -1,5 +1,5 @@
-// Collectives made of messages between pairs of ranks: every rank sends to every
-// other one directly, so that a sum's order is fixed, and who is late is known.
+// Collectives made of messages between pairs of ranks: every rank sends to every other one
+// directly, so that a sum has a fixed order, and a rank that waits can name the late one.
 // Tensors of a GPU go from GPU to GPU where they can (comm/device_exchange.h), else through
 // host memory.
 #pragma once

@@ -29,13 +29,13 @@ struct RingSockets {
   Socket next, previous;
 };
 
-// Reads and drops all that the other side still says, until it has ended its direction of the
-// connection, or the time is `end`.
+// Reads and drops what the other side still sends, until it has shut down its direction of the
+// connection, or until `end`.
 void drain(const Socket& socket, std::chrono::steady_clock::time_point end);
 
-// Connects every rank to its neighbours, which prove by a number of the job's that they
-// are of it. What is sent leaves at once. Both are absent on every rank when some pair cannot be
-// connected, as behind a firewall. Collective.
+// Connects every rank to its neighbours, which prove by the job's random number that they belong to
+// it. Small messages leave at once. When some pair cannot be connected, as behind a firewall, every
+// rank gets two absent sockets. Collective.
 RingSockets connect_ring(Communicator& world);
 
 }  // namespace fathom

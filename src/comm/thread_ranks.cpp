@@ -15,7 +15,7 @@
 namespace fathom {
 namespace {
 
-// What has arrived for one rank of one group.
+// The messages that have arrived for one rank of one group.
 struct Mailbox {
   std::mutex mutex;
   std::condition_variable arrived;
@@ -49,7 +49,8 @@ class Job {
     return failure_;
   }
 
-  // What `owner` does when a rank fails, or has failed; empty: nothing, any more.
+  // Sets the function that is called for `owner` when a rank fails, or at once when one has.
+  // Empty: none any more.
   void on_failure(const void* owner, std::function<void()> act) {
     const std::lock_guard lock(acts_mutex_);
     if (!act) {

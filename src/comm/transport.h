@@ -29,13 +29,13 @@ class Transport {
   // `timeout`. Throws a runtime Error when a rank of the job has failed.
   virtual std::optional<Message> take(int from, int tag, std::chrono::duration<double> timeout) = 0;
 
-  // The next take() with this tag that was not expected yet will get `bytes`: a transport
-  // may begin to receive them.
+  // Announces the size of the next message of `from` with this tag that was not announced yet: a
+  // transport may begin to receive it.
   virtual void expect(int from, int tag, std::size_t bytes) = 0;
-  // `act` is called, from any thread, when a rank of the job has failed, where this process
-  // outlives that; one at a time. Empty: nothing is, any more.
+  // Sets the function that is called, from any thread, when a rank of the job has failed and this
+  // process goes on. Empty: none any more.
   virtual void on_failure(std::function<void()> act) = 0;
-  // Ends the job on all ranks with this message, for a rank whose own thread cannot; any
+  // Ends the job on all ranks with this message, when the rank's own thread cannot throw it; any
   // thread.
   virtual void fail_job(const std::string& message) = 0;
   // Throws a runtime Error when a rank of the job has failed.

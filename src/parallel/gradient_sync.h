@@ -1,7 +1,7 @@
-// What has to happen between the ranks before and after the optimizer: gradients are
-// summed where several ranks have a part of them, and under ZeRO-1 (Rajbhandari et
-// al., 2020) each data-parallel rank gets the sums of its share of the parameters
-// alone, updates that, and the weights are gathered again.
+// GradientSync: the communication before and after the optimizer. Gradients are summed where
+// several ranks have a part of them. Under ZeRO-1 (Rajbhandari et al., 2020) each data-parallel
+// rank gets the sums of its share of the parameters alone and updates that share; then the weights
+// are gathered again.
 //
 // With overlap it happens beside the computing: a bucket's gradients are summed as soon as
 // the last backward of the step has passed its layers, and its weights are gathered while
@@ -46,7 +46,7 @@ class GradientSync final : public LayerObserver {
   // one on the meta device.
   std::size_t exchange_bytes(Device device) const;
 
-  // What the rank's optimizer works on, in the order of the flat vectors.
+  // The slices that the rank's optimizer updates, in the order of the flat vectors.
   std::vector<OwnedSlice> owned() const;
   // LayerObserver: told by each forward, and by the last backward of a step.
   void before_forward(Context& context, std::int64_t layer) override;
@@ -54,8 +54,8 @@ class GradientSync final : public LayerObserver {
   // Gradients become the sums over all ranks, where this rank owns them: those of layers
   // that after_backward() has not announced begin now, and all are waited for.
   void reduce(Context& context);
-  // Weights of all ranks' shares; after an update or a load. Each is waited for by
-  // before_forward() of its layer, or by wait_for_weights().
+  // Gathers the weights of all ranks' shares, after an update or a load. before_forward() waits for
+  // those of its layer, wait_for_weights() for all.
   void gather_weights(Context& context);
   void wait_for_weights(Context& context);
   // As Communicator::cancel(), in the groups of its own.

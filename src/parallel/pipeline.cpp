@@ -136,7 +136,7 @@ const Stage* Pipeline::whole_model() const {
   return layout.tp == 1 && parts_.size() == 1 && stages() == 1 ? &parts_.front() : nullptr;
 }
 
-// What the rank holds of the batch's residual stream, in `memory`.
+// The rank's tokens of the batch's residual stream, in `memory`.
 Tensor Pipeline::stream(const Buffer& memory, const MicroBatch& batch) const {
   Boundary* const boundary = ranks_.boundary();
   const std::int64_t tokens = batch.tokens.positions.elements();
@@ -163,7 +163,7 @@ Tensor Pipeline::receive_input(Context& context, const MicroBatch& batch, int pa
   return input;
 }
 
-// Lets what the next action waits for travel while this one computes.
+// Lets the message that the next action waits for travel while this action computes.
 void Pipeline::expect_next() {
   if (rest_.empty() || stages() == 1) return;
   const Action& action = rest_.front();
@@ -277,8 +277,8 @@ void Pipeline::next_logits(Context& context, const MicroBatch& read,
   forward_only(context, read, last, logits);
 }
 
-// In the place of what would come from another stage, normal numbers: products of zeros would be
-// faster than those to come.
+// Normal random numbers in place of another stage's output: products of zeros would be faster than
+// the products of a real step.
 Tensor Pipeline::fill_stream(Context& context, const Buffer& memory,
                              const MicroBatch& batch) const {
   const Tensor x = stream(memory, batch);

@@ -38,8 +38,8 @@ class Pipeline {
   // Bytes of the device that its routes take.
   static std::size_t exchange_bytes(const PipelineOptions& options);
 
-  // Told of every forward's layers, and of the layers of a step's last backwards, when
-  // their gradients are complete. Outlives this; null: nobody.
+  // The observer of every forward's layers, and of the layers of a step's last backwards, when
+  // their gradients are complete. It outlives this; null: none.
   void observe(LayerObserver* observer) { observer_ = observer; }
 
   // Forward and backward of a step: adds to the gradients of
@@ -55,10 +55,10 @@ class Pipeline {
                    Tensor logits);
   // The model when this rank holds all of it, else null. A GradientSync may still gather weights.
   const Stage* whole_model() const;
-  // Runs each operation that run() and evaluate() will run on such micro-batches, in the same
-  // memory, with no other rank and no observer. `losses` [n] f32 and the gradients mean nothing
-  // then. Of a step two micro-batches show everything: the first begins its gradients, the second
-  // adds to them.
+  // Runs every operation of run() and evaluate() on such micro-batches, in the same memory, without
+  // other ranks and without the observer. Afterwards `losses` [n] f32 and the gradients have no
+  // meaning. Two micro-batches cover a step: the first overwrites the gradients, the second adds to
+  // them.
   void warm_up(Context& context, std::span<const MicroBatch> micro_batches, Tensor losses);
   // The same of next_logits(); then `logits` mean nothing.
   void warm_up_logits(Context& context, const MicroBatch& batch, std::span<const std::int32_t> rows,

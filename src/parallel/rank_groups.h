@@ -1,6 +1,5 @@
-// RankGroups: what one rank of a run knows of the others, its place in the layout and a
-// communicator for each axis. The learner and the trainer hold it. A single rank has them
-// too: groups of one, whose communication does nothing.
+// RankGroups: a rank's place in the layout and its communicator for each axis. The learner and the
+// trainer hold it. A single rank has groups of one, whose communication does nothing.
 #pragma once
 
 #include <memory>
@@ -38,8 +37,8 @@ class RankGroups {
   // takes in all of them.
   void connect(Device device, const GroupCapacities& capacities) const;
   std::size_t exchange_bytes(Device device, const GroupCapacities& capacities) const;
-  // As Communicator::cancel(), in all of them. No thread of the boundary's works
-  // beside the computing when this returns.
+  // As Communicator::cancel(), in all groups. When this returns, the boundary's thread beside the
+  // computing has ended.
   void cancel() const;
 
   Boundary* boundary() const { return boundary_.get(); }  // null: no tensor parallelism

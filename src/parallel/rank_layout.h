@@ -1,5 +1,5 @@
-// Where each rank stands: world = pp × dp × tp, tp fastest, so that the ranks that
-// talk most are neighbours.
+// The place of each rank in the layout: world = pp × dp × tp, tp fastest, so that the ranks that
+// communicate most are neighbours.
 #pragma once
 
 #include <string>
@@ -43,17 +43,18 @@ struct ParallelPlan {
   }
 };
 
-// What a layout has to fit.
+// The batch that a layout has to divide.
 struct ParallelFacts {
   std::int64_t global_batch = 1, micro_batch = 1;  // sequences
   std::int64_t sequence_length = 1;
 };
 
-// The layout alone, with what an input Error has to say of it.
+// The layout alone, without the model and the batch. Throws an input Error when the ranks do not
+// fit.
 RankLayout choose_layout(const ParallelConfig& config, int ranks);
 
-// Throws an input Error that names the key and what would do, when the layout cannot
-// be had with so many ranks, this model or this batch.
+// Throws an input Error that names the key and a value that fits, when the layout is impossible
+// with so many ranks, this model or this batch.
 ParallelPlan resolve(const ParallelConfig& config, int ranks, const ModelConfig& model,
                      const ParallelFacts& facts);
 

@@ -5,9 +5,8 @@
 //   computing       x₀ Wᵀ    x₁ Wᵀ    x₂ Wᵀ ...          x₀ Wᵀ   x₁ Wᵀ      x₂ Wᵀ
 //   communication   x₁ ...   x₂ ...   gathered                   sum of y₀   sum of y₁ ...
 //
-// Of every piece of the tokens each rank holds an equal run, so that a piece lies in one
-// place before and after its collective. What else happens to the tokens that a rank holds
-// happens to each by itself.
+// Each rank holds an equal run of every piece of the tokens, so that a piece is contiguous before
+// and after its collective. All other operations on a rank's tokens work on each token by itself.
 #pragma once
 
 #include <memory>
@@ -45,7 +44,7 @@ class SequenceBoundary final : public TensorBoundary {
   // Where in `all` the sum of this rank's tokens goes.
   Tensor place_of_sum(Tensor all) const;
   Leaving::Piece begin_sum(Context& context, Tensor all, std::int64_t piece);
-  // As those of the queue, which is not for the meta device: nothing is exchanged there.
+  // As the queue's calls; on the meta device, where nothing is exchanged, they do nothing.
   CommQueue::Ticket submit(Context& context, CommQueue::Work work);
   void wait(Context& context, CommQueue::Ticket ticket, const char* name);
 

@@ -26,8 +26,8 @@ class TensorBoundary : public Boundary {
   void cross_entropy(Context& context, Arena& arena, Tensor logits, Tensor targets,
                      ops::LogitsGradient gradient, const ops::LossWeights& weights,
                      Tensor losses) override;
-  // After its communicators were cancelled: ends what runs beside the computing, which would
-  // go on with memory that is about to be freed.
+  // To be called after its communicators are cancelled: ends its work beside the computing, which
+  // would otherwise use memory that is about to be freed.
   virtual void cancel() {}
 
  protected:

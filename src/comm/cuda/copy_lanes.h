@@ -13,9 +13,9 @@ namespace fathom::comm_cuda {
 class CopyLanes {
  public:
   CopyLanes(Device device, int count);
-  // What is queued in the lanes from now on comes after all that `context` has queued.
+  // Copies queued in the lanes from now on run after all work that `context` has queued.
   void fork(Context& context);
-  // What `context` queues from now on comes after all that the lanes have.
+  // Work that `context` queues from now on runs after all copies of the lanes.
   void join(Context& context);
   void wait(const Event& event);
   Stream at(std::size_t i) const { return lanes_[i]->get(); }

@@ -1,7 +1,7 @@
-// Where the ranks of a group that are threads of one process show each other their memory:
-// each brings an address and a point in its stream's work. No message, and nobody waits for
-// a GPU; who comes early looks for the others again and again, at first without sleeping, for
-// the usual delay is microseconds.
+// Meeting: ranks that are threads of one process exchange addresses of their memory. Each brings an
+// address and an event of its stream. No message is sent and no GPU is waited for: a rank that
+// comes early polls for the others, at first without sleeping, for they are usually microseconds
+// away.
 #pragma once
 
 #include <array>
@@ -21,14 +21,14 @@ class Meeting {
   Meeting(Communicator& group, Device device, double timeout_seconds,
           const std::atomic<bool>& ended);
 
-  // Every rank's address, whose memory is as its stream had it when it came here: what this
-  // rank queues from now on comes after that. Errors name `operation`. The calling thread may
-  // have another GPU chosen afterwards.
+  // Returns every rank's address. Work that this rank queues from now on runs after all work that
+  // the others had queued before they came here. Errors name `operation`. Afterwards another GPU
+  // may be the calling thread's current one.
   std::vector<std::byte*> meet(Context& context, const char* operation, void* address);
 
  private:
-  // A rank uses its events and addresses in turn: it comes again only after all have come to
-  // the meeting before, and so have left the one before that.
+  // A rank uses its events and addresses in turn. When it comes again, all ranks have come to the
+  // meeting before, and so have left the one before that.
   static constexpr std::size_t turns = 4;
   struct Seat {
     std::vector<Event> events;

@@ -63,7 +63,7 @@ ncclUniqueId agree_on_id(Communicator& group, const Route& route) {
 constexpr int channel_blocks = 2;
 
 NcclOptions for_channel(NcclOptions options) {
-  options.most_blocks = channel_blocks;
+  options.max_blocks = channel_blocks;
   return options;
 }
 
@@ -101,7 +101,7 @@ NcclComm::NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks,
   cuda::check(cudaSetDevice(device.index), "choosing the device");
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
-  if (options.most_blocks > 0) config.maxCTAs = options.most_blocks;
+  if (options.max_blocks > 0) config.maxCTAs = options.max_blocks;
   std::unique_lock lock(mutex_);
   if (aborted_) fail_aborted();
   finish(lock, "connecting the ranks", nccl().init_rank(&comm_, ranks, id, rank, &config));

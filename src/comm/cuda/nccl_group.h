@@ -15,13 +15,12 @@ namespace fathom::comm_cuda {
 
 class NcclComm;
 
-// Ends what waits for ranks that have failed, from any thread, in all NCCL communicators of a
-// rank's group.
+// All NCCL communicators of a rank's group, to abort them from any thread when a rank has failed.
 class NcclAborts {
  public:
   void add(NcclComm& comm);
   void remove(NcclComm& comm);
-  void abort_all();  // also those that are made later
+  void abort_all();  // also communicators that are made later
 
  private:
   std::mutex mutex_;
@@ -32,17 +31,17 @@ class NcclAborts {
 // What an NCCL communicator is made with.
 struct NcclOptions {
   NcclAborts& aborts;  // outlives it
-  // That NCCL may take on the host for what it begins, which is to wait for other ranks.
+  // Longest time that a host call into NCCL may take. NCCL waits there for ranks that are late.
   double timeout_seconds = 0;
-  // Thread blocks that it may take from the computing; 0: as many as NCCL likes.
-  int most_blocks = 0;
+  // Most thread blocks that NCCL takes from the computing; 0: NCCL chooses.
+  int max_blocks = 0;
 };
 
 // An NCCL communicator. Its ranks make it together, each with its GPU.
 //
-// It does not block: NCCL works on a thread of its own, and the caller looks whether it is
-// done. So a rank that does not come is noticed, and abort() never frees what another thread
-// is using inside NCCL, which would wait for that rank.
+// It does not block: NCCL works on a thread of its own, and the caller polls until it is done. So a
+// rank that never comes is noticed, and abort() never frees memory that another thread still uses
+// inside NCCL while it waits for that rank.
 class NcclComm {
  public:
   NcclComm(Device device, const ncclUniqueId& id, int rank, int ranks, const NcclOptions& options);
@@ -50,17 +49,17 @@ class NcclComm {
   NcclComm(const NcclComm&) = delete;
   NcclComm& operator=(const NcclComm&) = delete;
 
-  // Queues operation(communicator) on its stream. Throws a runtime Error that says `what`
-  // could not be, also when the communicator was aborted before or meanwhile.
+  // Queues operation(communicator) on its stream. Throws a runtime Error that names `what` when
+  // that fails, also when the communicator was aborted before or meanwhile.
   template <class Operation>
   void run(const char* what, Operation&& operation) {
     std::unique_lock lock(mutex_);
     require_alive();
     finish(lock, what, operation(comm_));
   }
-  // NcclAborts', which keeps it apart from the end. Returns before NCCL has freed what it
-  // holds: that waits for what is queued before it, maybe in a communicator that is aborted
-  // next.
+  // For NcclAborts alone, which never calls it during destruction. Returns before NCCL has freed
+  // its memory: NCCL first waits for earlier work of the GPU, maybe in a communicator that is
+  // aborted next.
   void abort();
 
  private:

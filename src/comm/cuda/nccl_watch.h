@@ -1,5 +1,5 @@
-// NCCL waits for a rank that does not come for as long as it takes, and the host with it.
-// This watches from a thread of its own what a group's NCCL communicators have to do.
+// NCCL waits without a limit for a rank that does not come, and the host waits for NCCL. NcclWatch
+// looks from a thread of its own whether the operations of a group's NCCL communicators end.
 #pragma once
 
 #include <chrono>
@@ -40,7 +40,7 @@ class NcclWatch {
   std::condition_variable stop_;
   bool stopping_ = false;
   std::deque<Operation> operations_;  // queued, the first not known to be done
-  Clock::time_point first_since_{};   // that the first of them is the first
+  Clock::time_point first_since_{};   // when the first of them became the first
   std::vector<Event> spare_;
   std::thread thread_;
 };
