@@ -258,8 +258,8 @@ void add_generate(CLI::App& app) {
   Arguments& a = *arguments;
   c->add_option("model", a.model, "Hugging Face directory, run directory or checkpoint")
       ->required();
-  c->add_option("--prompt", a.prompts, "text to continue; may be repeated, which prints JSON lines")
-      ->take_all();
+  c->add_option("--prompt", a.prompts,
+                "text to continue; may be repeated, which prints JSON lines");
   c->add_option("--prompts", a.prompts_file,
                 "file with one prompt per line, or JSON lines; also compressed");
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens to generate")
@@ -278,7 +278,7 @@ void add_generate(CLI::App& app) {
   c->add_option("--repetition-penalty", a.sampling.repetition_penalty,
                 "above 1: makes earlier tokens less likely; 1: off")
       ->capture_default_str();
-  c->add_option("--stop", a.stop, "end the text before this string; may be repeated")->take_all();
+  c->add_option("--stop", a.stop, "end the text before this string; may be repeated");
   c->add_flag("--parse-special", a.parse_special,
               "read text that spells a special token, such as \"</s>\", as the token");
   c->add_option("--seed", a.sampling.seed, "seed of the random choices")

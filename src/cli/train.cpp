@@ -30,8 +30,7 @@ void add_train(CLI::App& app) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = app.add_subcommand("train", "Pre-train a model");
   command->add_option("config", flags->config, "TOML config of the run");
-  command->add_option("--set", flags->overrides, "Override a key: --set train.steps=100")
-      ->take_all();
+  command->add_option("--set", flags->overrides, "Override a key: --set train.steps=100");
   command->add_option("--resume", flags->options.run.resume,
                       "auto: from the run's newest checkpoint; none; or a checkpoint's path");
   command

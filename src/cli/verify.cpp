@@ -69,7 +69,7 @@ void add_verify(CLI::App& app) {
       ->check(CLI::IsMember({"none", "ring", "all"}));
   command->add_option("--directory", flags->directory,
                       "Directory for checkpoints; default: OUTPUT.verify");
-  command->add_option("--set", flags->overrides, "Override a key: --set dtype=f32")->take_all();
+  command->add_option("--set", flags->overrides, "Override a key: --set dtype=f32");
   command->footer(
       "Example: fathom verify run.toml --layouts \"tp2 pp2xdp2 dp4+nozero\"\n"
       "Ranks are threads, or mpirun's: mpirun -n 4 fathom verify run.toml --layouts all4");

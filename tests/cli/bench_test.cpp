@@ -80,6 +80,10 @@ TEST_F(Bench, BriefIsTheStepAlone) {
   const Json json = Json::parse(outcome.out);
   EXPECT_GT(json["step"]["tokens_per_second"].get<double>(), 0);
   EXPECT_FALSE(json.contains("operations"));
+  EXPECT_FALSE(std::filesystem::exists("-")) << "the name of standard output, not of a file";
+  const Outcome text = run({"--brief"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("tokens/s"));
 }
 
 TEST_F(Bench, SaveTellsWhatItCostAndLeavesNothing) {

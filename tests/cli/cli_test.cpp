@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -221,6 +223,39 @@ TEST(Generate, ReadsPromptsFromStandardInputLineByLine) {
   EXPECT_EQ(read_file(out), text("one") + text("longer than the first") + text("abc"));
 }
 
+// A person who types may try again; a file of prompts ends at its first wrong one.
+TEST(Generate, APromptThatIsRefusedEndsAFileAndNoTerminal) {
+  const std::string model = model_directory(), typed = std::string(80, 'x') + "\nabc\n";
+  const std::string common = " --temperature 0 --max-tokens 6";
+  const std::string lines = temporary("refused_lines");
+  std::ofstream(lines) << typed;
+  const auto from = [&](const std::string& input) {
+    const std::string out = temporary("typed_out"), err = temporary("typed_err");
+    const int status = std::system(fmt::format("{} generate '{}' {} < '{}' > '{}' 2> '{}'",
+                                               FATHOM_BINARY, model, common, input, out, err)
+                                       .c_str());
+    return Outcome{WEXITSTATUS(status), read_file(out), read_file(err)};
+  };
+  const std::string problem = "error: line 1: the prompt has 80 tokens";
+  const Outcome file = from(lines);
+  EXPECT_EQ(file.code, 2);
+  EXPECT_EQ(file.out, "");
+  EXPECT_THAT(file.err, testing::StartsWith(problem));
+  const int ours = posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_EQ(grantpt(ours), 0);
+  ASSERT_EQ(unlockpt(ours), 0);
+  const std::string terminal = ptsname(ours);
+  const int theirs = open(terminal.c_str(), O_RDWR | O_NOCTTY);  // keeps what is typed
+  const std::string keys = typed + "\x04";                       // Ctrl-D ends it
+  ASSERT_EQ(write(ours, keys.data(), keys.size()), std::ssize(keys));
+  const Outcome person = from(terminal);
+  close(theirs);
+  close(ours);
+  EXPECT_EQ(person.code, 0) << person.err;
+  EXPECT_EQ(person.out, run("generate " + model + common + " --prompt abc").out);
+  EXPECT_THAT(person.err, testing::StartsWith("> " + problem));
+}
+
 // Lines of text and lines of JSON, with line ends of any system, packed or not: known by
 // their content, whatever the name.
 TEST(Generate, ReadsPromptsOfAnyFile) {
@@ -282,7 +317,8 @@ TEST(Generate, SaysWhatIsWrongInOneLine) {
   refused(model + " --prompt " + std::string(80, 'x'), "prompt 1: the prompt has 80 tokens");
   refused(model + " --prompts /no/such/file", "/no/such/file: ");
   refused(model + " --prompt x --prompts y", "cannot be used together");
-  refused(model + " --prompt x --batch 0", "--batch is 0");
+  refused(model + " --prompt x --batch 0", "--batch is 0: use at least 1");
+  refused(model + " --prompt x --max-tokens 0", "--max-tokens is 0: use at least 1");
   refused(model + " --prompt x --stop ''", "--stop is empty");
   refused(model + " --prompts " + temporary(""), temporary(""));
 

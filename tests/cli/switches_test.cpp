@@ -238,8 +238,18 @@ TEST_F(Switches, OfTokenizerEncodeAndDecode) {
   EXPECT_THAT(out(with(encode, {jsonl, "--jsonl"})), testing::StartsWith("["));
   EXPECT_NE(out(with(encode, {jsonl, "--jsonl", "--text-field", "body"})),
             out(with(encode, {jsonl, "--jsonl"})));
+  // A number behind each space, and one at each line's beginning.
+  const auto tokens = std::ranges::count(plain, ' ') + 2;
   EXPECT_THAT(run(with(encode, {text, "--stats", "--repeat", "2"})).err,
-              HasSubstr("2 documents, "));
+              testing::MatchesRegex(fmt::format(
+                  "2 documents, 19 bytes, {} tokens, {:.3f} bytes per token, [0-9.]+ s, [0-9.]+ "
+                  "MB/s\n",
+                  tokens, 19.0 / double(tokens))));
+  // More lines than one batch holds.
+  write_file(dir_ / "empty.txt", std::string((1 << 20) + 9, '\n'));
+  const Outcome lines = run(with(encode, {dir_ / "empty.txt", "--stats"}));
+  EXPECT_EQ(lines.out, std::string((1 << 20) + 9, '\n'));
+  EXPECT_THAT(lines.err, HasSubstr("1048585 documents, 0 bytes, 0 tokens, 0.000 bytes per token"));
   write_file(dir_ / "special.txt", w.special + "\n");
   const std::string one = out(with(encode, {dir_ / "special.txt"}));
   const std::string spelled = out(with(encode, {dir_ / "special.txt", "--plain"}));

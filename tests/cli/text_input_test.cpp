@@ -49,6 +49,14 @@ TEST_F(TextInput, PrepareReadsWhatPackersAndPythonWrite) {
   EXPECT_EQ(prepared("lines.ndjson"), "lines\n");
 }
 
+// The tokens are read back in blocks of 65536.
+TEST_F(TextInput, LongDocumentsComeBack) {
+  std::string text;
+  for (int i = 0; text.size() < 200'000; ++i) text += std::to_string(i) + (i % 9 ? " " : "\n");
+  write("long.txt", text);
+  EXPECT_TRUE(prepared("long.txt") == text + "\n");
+}
+
 TEST_F(TextInput, PrepareFollowsLinksAndMatchedDirectories) {
   write("elsewhere/a.txt", "a");
   write("corpus/b.txt", "b");

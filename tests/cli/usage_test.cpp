@@ -1,0 +1,121 @@
+// What each command takes: what it needs, what it has by itself, and the numbers that it refuses;
+// and how fathom starts.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <sstream>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using Arguments = std::vector<std::string>;
+
+Arguments words_of(const std::string& text) {
+  std::istringstream words(text);
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
+TEST(Usage, CommandsNameWhatTheyLack) {
+  const TempDir dir;
+  for (const auto& [command, missing] : {std::pair{"", "A subcommand is required"},
+                                         {"data", "A subcommand is required"},
+                                         {"tokenizer", "A subcommand is required"},
+                                         {"bench", "A subcommand is required"},
+                                         {"convert", "from is required"},
+                                         {"convert x", "to is required"},
+                                         {"data prepare", "config is required"},
+                                         {"data check", "paths is required"},
+                                         {"data text", "directory is required"},
+                                         {"generate", "model is required"},
+                                         {"tokenizer encode", "tokenizer is required"},
+                                         {"tokenizer decode", "tokenizer is required"},
+                                         {"train", "config is required"},
+                                         {"verify --layouts dp2", "config is required"},
+                                         {"verify x", "--layouts is required"}}) {
+    const Outcome outcome = run_fathom(dir, words_of(command));
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_THAT(outcome.err, HasSubstr(missing)) << command;
+    EXPECT_EQ(outcome.out, "") << command;
+  }
+}
+
+TEST(Usage, HelpTellsTheDefaults) {
+  const TempDir dir;
+  const std::string step =
+      "--micro-batch INT=0 --dtype TEXT=auto --threads INT:INT in [0 - 4096]=0 ";
+  const std::string gpu =
+      "--device TEXT=cuda --tokens-per-step INT=32768 --sequence-length "
+      "INT=4096 --recompute TEXT=auto --logits-chunk INT=8192 --heat FLOAT=10 ";
+  for (const auto& [command, defaults] : std::vector<std::pair<std::string, std::string>>{
+           {"bench cpu", step + "--device TEXT=cpu --tokens-per-step INT=4096 --sequence-length "
+                                "INT=512 --recompute TEXT=none --logits-chunk INT=1024 --heat "
+                                "FLOAT=0 --steps INT=5 --peak FLOAT=0"},
+           {"bench gpu", step + gpu + "--steps INT=7 --peak FLOAT=989"},
+           {"bench save", step + gpu + "--steps INT:POSITIVE=7"},
+           {"generate",
+            "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
+            "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
+            "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
+           {"convert", "--dtype TEXT:{bf16,f32}=bf16"},
+           {"tokenizer train", "--out TEXT=tokenizer.json"},
+           {"tokenizer encode", "--out TEXT=- --text-field TEXT=text"},
+           {"tokenizer decode", "--out TEXT=-"}}) {
+    Arguments arguments = words_of(command);
+    arguments.emplace_back("--help");
+    std::string help = run_fathom(dir, arguments).out;
+    std::ranges::replace(help, '\n', ' ');
+    for (std::size_t begin = 0, end = 0; begin < defaults.size(); begin = end + 1) {
+      end = std::min(defaults.find(" --", begin), defaults.size());
+      EXPECT_THAT(help, HasSubstr("  " + defaults.substr(begin, end - begin) + " ")) << command;
+    }
+  }
+}
+
+TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
+  const TempDir dir;
+  for (const char* command :
+       {"bench cpu --threads -1", "bench cpu --threads 4097", "bench save --threads 4097",
+        "bench save --steps 0", "generate x --threads 4097", "generate x --seed -1",
+        "tokenizer train x --threads 4097", "tokenizer encode x --threads 4097",
+        "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
+        "train x --ranks 4097", "verify x --layouts dp2 --steps 0",
+        "verify x --layouts dp2 --steps 1000001", "verify x --layouts dp2 --transfers some",
+        "convert x y --dtype f16", "convert x y --max-shard-size 0"}) {
+    const Outcome outcome = run_fathom(dir, words_of(command));
+    EXPECT_EQ(outcome.code, 2) << command;
+    const std::string option = command + std::string(command).rfind("--");
+    EXPECT_THAT(outcome.err, HasSubstr(option.substr(0, option.find(' ')) + ": ")) << command;
+  }
+}
+
+// Idle threads of OpenMP sleep early, unless the user has set how they wait.
+TEST(Usage, StartsItselfAgainWithItsEnvironment) {
+  const TempDir dir;
+  const std::string fifo = dir / "prompts";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  // Of a run that has come so far as to open its prompts.
+  const auto environment = [&](const Arguments& settings) {
+    Arguments words{"/usr/bin/env", "-u", "GOMP_SPINCOUNT", "-u", "OMP_WAIT_POLICY"};
+    words.insert(words.end(), settings.begin(), settings.end());
+    words.insert(words.end(), {FATHOM_BINARY, "generate", dir / "none", "--prompts", fifo});
+    Process process(dir, words, Process::Program::any);
+    int writer = -1;
+    process.until([&] { return (writer = open(fifo.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; });
+    std::string all = read_file("/proc/" + std::to_string(process.pid()) + "/environ");
+    std::ranges::replace(all, '\0', '\n');
+    close(writer);
+    process.wait();
+    return "\n" + all;
+  };
+  EXPECT_THAT(environment({}), HasSubstr("\nGOMP_SPINCOUNT=3000\n"));
+  EXPECT_THAT(environment({"GOMP_SPINCOUNT=7"}), HasSubstr("\nGOMP_SPINCOUNT=7\n"));
+  EXPECT_THAT(environment({"OMP_WAIT_POLICY=active"}), Not(HasSubstr("GOMP_SPINCOUNT")));
+}
+
+}  // namespace
+}  // namespace fathom::test
