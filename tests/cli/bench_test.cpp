@@ -86,6 +86,29 @@ TEST_F(Bench, BriefIsTheStepAlone) {
   EXPECT_THAT(text.out, HasSubstr("tokens/s"));
 }
 
+TEST_F(Bench, PacksTextsOfTheGivenLengths) {
+  const auto with_lengths = [&](const std::string& lines) {
+    std::ofstream(dir_ / "lengths") << lines;
+    return run({"--brief", "--json", "--text-lengths", dir_ / "lengths"});
+  };
+  const Outcome outcome = with_lengths("20\n7\n");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::int64_t fits = 20 + 7 <= length ? 27 : 0;
+  ASSERT_GT(fits, 0);
+  EXPECT_EQ(Json::parse(outcome.out)["text_tokens"], tokens / length * fits);
+  const std::string path = dir_ / "lengths";
+  for (const auto& [lines, message] : std::vector<std::pair<std::string, std::string>>{
+           {"20\n7x\n", path + ":2: \"7x\" is not a number of tokens"},
+           {"20\n\n", path + ":2: \"\" is not a number of tokens"},
+           {"", path + ": the file is empty"},
+           {"20000\n", "a text of 20000 tokens in sequences of"},
+           {"0\n", "a text of 0 tokens"}}) {
+    const Outcome refused = with_lengths(lines);
+    EXPECT_EQ(refused.code, 2) << lines;
+    EXPECT_THAT(refused.err, HasSubstr(message));
+  }
+}
+
 TEST_F(Bench, SaveTellsWhatItCostAndLeavesNothing) {
   std::filesystem::create_directory(dir_ / "disk");
   const auto save = [&](std::vector<std::string> more) { return run_bench("save", more); };
