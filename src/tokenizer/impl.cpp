@@ -207,7 +207,9 @@ void Tokenizer::Impl::encode_part(const MarkedText& raw, bool at_start, Workspac
     }
     pre_tokenizer.split(part.text, at_start && begin == 0, workspace.split, sink);
     if (marks) {
-      append_marks(part.text, std::span(out).subspan(before), spans_within(marked, place), decoder,
+      const auto unknown = ids.find(spec.model.unk_token.value_or(""));
+      append_marks(part.text, std::span(out).subspan(before), spans_within(marked, place),
+                   {decoder, unknown == ids.end() ? std::nullopt : std::optional(unknown->second)},
                    *marks);
     }
   }

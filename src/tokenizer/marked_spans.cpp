@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "text/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {
@@ -33,6 +34,18 @@ std::optional<std::size_t> spelled_bytes(std::string_view text, std::string_view
     }
   }
   return at;
+}
+
+// The place behind the character at `at`; the text's end there.
+std::size_t after_character(std::string_view text, std::size_t at) {
+  return at < text.size() ? std::min(at + utf8::length(text[at]), text.size()) : text.size();
+}
+
+[[noreturn]] void fail_spelling(std::string_view token, std::string_view text) {
+  fail_input(
+      "this tokenizer's token '{}' does not spell the text \"{:.20}\" that it stands for, so the "
+      "tokens of an answer can't be told from the rest",
+      token, text);
 }
 
 std::string normal_form(std::string_view text, const Normalizer& normalizer) {
@@ -93,7 +106,7 @@ std::vector<ByteSpan> normalized_spans(std::vector<ByteSpan> spans, std::string_
 }
 
 void append_marks(std::string_view text, std::span<const std::int32_t> ids,
-                  std::span<const ByteSpan> marked, const Decoder& decoder,
+                  std::span<const ByteSpan> marked, const Spelling& spelling,
                   std::vector<std::uint8_t>& marks) {
   const bool any = overlaps(marked, {0, text.size()});
   const bool all = marked.size() == 1 && marked[0].begin == 0 && marked[0].end >= text.size();
@@ -101,21 +114,31 @@ void append_marks(std::string_view text, std::span<const std::int32_t> ids,
     marks.insert(marks.end(), ids.size(), any);
     return;
   }
+  const auto spelled = [&](std::size_t at, std::int32_t id) {
+    return spelled_bytes(text.substr(at), spelling.decoder.bytes(id));
+  };
   std::size_t at = 0;
-  for (const std::int32_t id : ids) {
-    auto length = spelled_bytes(text.substr(at), decoder.bytes(id));
-    if (!length) {  // after white space that the pre-tokenizer removed
-      at = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
-      length = spelled_bytes(text.substr(at), decoder.bytes(id));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::size_t end = 0;
+    if (ids[i] == spelling.unknown) {
+      end = after_character(text, at);
+      // It stands for all text before the next token, but another unknown one for a character.
+      while (end < text.size() &&
+             (i + 1 == ids.size() ||
+              (ids[i + 1] != spelling.unknown && spelled(end, ids[i + 1]).value_or(0) == 0))) {
+        end = after_character(text, end);
+      }
+    } else {
+      auto length = spelled(at, ids[i]);
+      if (!length) {  // after white space that the pre-tokenizer removed
+        at = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+        length = spelled(at, ids[i]);
+      }
+      if (!length) fail_spelling(spelling.decoder.bytes(ids[i]), text.substr(at));
+      end = at + *length;
     }
-    if (!length) {
-      fail_input(
-          "this tokenizer's token '{}' does not spell the text \"{:.20}\" that it stands for, so "
-          "the tokens of an answer can't be told from the rest",
-          decoder.bytes(id), text.substr(at));
-    }
-    marks.push_back(overlaps(marked, {at, at + *length}));
-    at += *length;
+    marks.push_back(overlaps(marked, {at, end}));
+    at = end;
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -25,10 +26,16 @@ std::vector<ByteSpan> normalized_spans(std::vector<ByteSpan> spans, std::string_
                                        std::string_view plain, const Normalizer& normalizer,
                                        Rounding rounding);
 
+// How tokens are read as the text that they stand for.
+struct Spelling {
+  const Decoder& decoder;
+  std::optional<std::int32_t> unknown;  // the token for text that no other spells
+};
+
 // Appends a mark for each of `ids`, the tokens of `text`: 1 for those that overlap `marked`.
 // Throws an input Error when it has to know the tokens' places, and they do not spell the text.
 void append_marks(std::string_view text, std::span<const std::int32_t> ids,
-                  std::span<const ByteSpan> marked, const Decoder& decoder,
+                  std::span<const ByteSpan> marked, const Spelling& spelling,
                   std::vector<std::uint8_t>& marks);
 
 }  // namespace fathom::tokenizer
