@@ -11,6 +11,7 @@
 
 #include "checkpoint/manifest.h"
 #include "checkpoint/slice_file.h"
+#include "core/disk_calls.h"
 #include "core/parallel.h"
 #include "io/mapped_file.h"
 #include "io/stored_values.h"
@@ -89,6 +90,7 @@ struct Checkpoint::State {
 
 void Checkpoint::State::read_manifest() {
   const std::string manifest_path = path(CheckpointManifest::file_name);
+  const DiskCall call("reading", manifest_path);
   std::error_code error;
   if (!fs::is_regular_file(manifest_path, error)) {
     const bool unreadable = error && error != std::errc::no_such_file_or_directory;

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/manifest.h"
+#include "core/disk_calls.h"
 
 namespace fathom {
 
@@ -37,6 +38,7 @@ std::optional<std::int64_t> checkpoint_step(std::string_view name) {
 
 std::vector<std::int64_t> checkpoint_steps(const std::string& directory) {
   std::vector<std::int64_t> steps;
+  const DiskCall call("listing", directory);
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {

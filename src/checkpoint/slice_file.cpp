@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "io/checksum.h"
@@ -119,6 +120,7 @@ SliceFile::SliceFile(const std::string& path, const ManifestFile& file)
     : reader_(as_damage([&] { return std::make_unique<FileReader>(path); })) {
   check_length(path, reader_->size(), file);
   as_damage([&] {
+    const DiskCall call("reading", path);
     const SafetensorsFile header(path);
     std::uint64_t bytes = 0;
     for (const StoredTensor& tensor : header.tensors()) bytes += tensor.bytes();

@@ -43,6 +43,8 @@ struct CommunicatorOptions {
   double timeout_seconds = 300;  // longest wait for a rank that does not come
   // Whether GPUs of one process read each other's memory, where they can, instead of using NCCL.
   bool peer_memory = false;
+  // That one call to a disk may take a rank while others wait for it; 0: no limit.
+  double disk_timeout_seconds = 1800;
 };
 
 class Communicator {
@@ -120,8 +122,9 @@ class Communicator {
 
 // While it lives, the ranks of a group wait for each other for a day at least: for collectives that
 // wait for other ranks' disks, whose speed no timeout can know. A rank that fails or dies still
-// ends every wait within seconds; only one that hangs alive is noticed late. Not for collectives
-// of the tensors of GPUs.
+// ends every wait within seconds, and one whose disk hangs when that is noticed
+// (comm/disk_watch.h); only one that hangs alive in something else is noticed late. Not for
+// collectives of the tensors of GPUs.
 class PatientWaits {
  public:
   explicit PatientWaits(Communicator& group) : group_(group), seconds_(group.timeout()) {

@@ -1,16 +1,21 @@
 #include "comm/thread_ranks.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
+#include <latch>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
 
+#include "comm/disk_watch.h"
 #include "comm/peer_communicator.h"
 #include "core/error.h"
+#include "core/log.h"
 
 namespace fathom {
 namespace {
@@ -171,6 +176,19 @@ class ThreadTransport final : public Transport {
   std::atomic<bool> cancelled_ = false;
 };
 
+// When a disk hangs, so may a thread, for as long as the process lives: where the ranks have not
+// ended after a while the process does, as MPI's would.
+void end_process_unless(const std::latch& ended, const std::string& message) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!ended.try_wait()) {
+    if (std::chrono::steady_clock::now() >= end) {
+      log::write(log::Level::error, message);
+      std::_Exit(1);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> plain_rank_names(int ranks) {
@@ -198,9 +216,21 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
       failed(ErrorKind::runtime, error.what());
     }
   };
+  std::latch ended(ranks);
+  const DiskWatch disk_watch(ranks > 1 ? options.disk_timeout_seconds : 0,
+                             [&](const std::string& message) {
+                               const std::string all = "a rank of this process: " + message;
+                               job->fail(Error(ErrorKind::runtime, all));
+                               end_process_unless(ended, all);
+                             });
   std::vector<std::thread> threads;
   try {
-    for (int r = 0; r < ranks; ++r) threads.emplace_back(run, r);
+    for (int r = 0; r < ranks; ++r) {
+      threads.emplace_back([&run, &ended, r] {
+        run(r);
+        ended.count_down();
+      });
+    }
   } catch (const std::system_error& error) {
     // Those that have started wait for the others in vain.
     job->fail(Error(ErrorKind::runtime,

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "io/atomic_file.h"
@@ -28,6 +29,7 @@ bool exists(const std::string& path) {
 }
 
 void fsync_file(const std::string& path) {
+  const DiskCall call("flushing", path);
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool flushed = file >= 0 && fsync(file) == 0;
   const int problem = errno;
@@ -199,6 +201,7 @@ void AtomicDirectory::swap_in() {
 void AtomicDirectory::commit() {
   fsync_tree(temporary_);
   const bool swap = exists(path_);
+  std::optional<DiskCall> call(std::in_place, "renaming", path_);
   if (swap) {
     // Without names of own files the path was free at first: another process made it since.
     if (replaced_.empty()) fail_to_replace(path_, EEXIST);
@@ -209,6 +212,7 @@ void AtomicDirectory::commit() {
     fail_runtime("{}: cannot give the finished directory this name: {}", path_,
                  std::strerror(errno));
   }
+  call.reset();
   committed_ = true;
   flush_parents();
   if (!swap || remove_own_files(temporary_, replaced_)) return;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 #include "io/output_path.h"
 #include "io/temporary_name.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr std::size_t buffer_bytes = 1 << 20;
 
 void rename_or_fail(const std::string& from, const std::string& to) {
+  const DiskCall call("renaming", from);
   if (std::rename(from.c_str(), to.c_str()) != 0) {
     fail_runtime("{}: cannot give the finished file this name: {}", to, std::strerror(errno));
   }
@@ -60,14 +62,25 @@ void copy_owner_and_mode(const std::string& from, const std::string& to) {
   chmod(to.c_str(), status.st_mode & (given ? 07777 : 0777));
 }
 
+// Whether opening the path waits for a disk, and not for a FIFO's reader, who may take any time.
+bool is_on_disk(const std::string& path) {
+  const DiskCall call("opening", path);
+  struct stat status {};
+  return stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
+}
+
 }  // namespace
 
 FileWriter::FileWriter(std::string path)
     : FileWriter(std::move(path), O_WRONLY | O_CREAT | O_TRUNC) {}
 
 FileWriter::FileWriter(std::string path, int flags) : path_(std::move(path)) {
-  file_ = open(path_.c_str(), flags | O_CLOEXEC, 0666);
-  if (file_ < 0) fail_runtime("{}: cannot write this file: {}", path_, std::strerror(errno));
+  {
+    std::optional<DiskCall> call;
+    if (is_on_disk(path_)) call.emplace("opening", path_);
+    file_ = open(path_.c_str(), flags | O_CLOEXEC, 0666);
+    if (file_ < 0) fail_runtime("{}: cannot write this file: {}", path_, std::strerror(errno));
+  }
   struct stat status {};
   sequential_ = (flags & O_APPEND) != 0 || fstat(file_, &status) != 0 || !S_ISREG(status.st_mode);
   buffer_.reserve(buffer_bytes);
@@ -87,6 +100,8 @@ FileWriter::~FileWriter() {
 
 void FileWriter::write_fully(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
+    std::optional<DiskCall> call;  // a FIFO's reader may take any time
+    if (!sequential_) call.emplace("writing", path_);
     const ssize_t written =
         sequential_ ? ::write(file_, bytes.data(), bytes.size())
                     : pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -127,8 +142,31 @@ void FileWriter::overwrite(std::uint64_t offset, std::span<const std::byte> byte
   write_fully(offset, bytes);
 }
 
+// As fsync() would, a part at a time and the next one meanwhile: for a large file on a slow disk
+// that is one call of hours, which nothing tells from one that hangs.
+void FileWriter::write_back() const {
+  constexpr std::uint64_t part = std::uint64_t{16} << 20;
+  if (sequential_ || flushed_ <= part) return;
+  const auto flush_part = [&](std::uint64_t offset, unsigned how) {
+    const DiskCall call("flushing", path_);
+    const int failed =
+        sync_file_range(file_, static_cast<off_t>(offset), static_cast<off_t>(part), how);
+    // Some file systems leave all to fsync().
+    if (failed == 0 || errno == EINVAL || errno == ENOSYS || errno == ESPIPE) return;
+    fail_runtime("{}: cannot flush to the disk: {}", path_, std::strerror(errno));
+  };
+  for (std::uint64_t offset = 0; offset < flushed_; offset += part) {
+    flush_part(offset + part, SYNC_FILE_RANGE_WRITE);
+    flush_part(offset,
+               SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  }
+}
+
 void FileWriter::close() {
   flush();
+  write_back();
+  std::optional<DiskCall> call;
+  if (!sequential_) call.emplace("flushing", path_);
   // Devices such as /dev/full and pipes cannot be flushed to a disk, and need not be.
   const bool failed = fsync(file_) != 0 && errno != EINVAL && errno != EROFS;
   const int problem = errno;
@@ -192,6 +230,7 @@ void require_free_disk(const std::string& path, std::uint64_t bytes, std::string
 }
 
 void fsync_directory(const std::string& path) {
+  const DiskCall call("flushing", path);
   const int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool flushed = directory >= 0 && (fsync(directory) == 0 || errno == EINVAL);
   const int problem = errno;

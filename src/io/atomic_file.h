@@ -34,6 +34,7 @@ class FileWriter {
 
  private:
   void flush();
+  void write_back() const;  // of what the operating system still holds of a large file
   void write_fully(std::uint64_t offset, std::span<const std::byte> bytes);
 
   std::string path_;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 #include "io/atomic_file.h"
 
@@ -27,6 +28,7 @@ DirectoryLock::DirectoryLock(std::string directory) {
   std::filesystem::create_directories(directory, error);
   if (error) fail_input("{}: cannot create this directory: {}", directory, error.message());
   const std::string path = directory + "/.lock";
+  const DiskCall call("locking", path);
   file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (file_ < 0) fail_input("{}: cannot write here: {}", path, std::strerror(errno));
   if (flock(file_, LOCK_EX | LOCK_NB) != 0) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -15,6 +16,7 @@ FileReader::FileReader(std::string path) : path_(std::move(path)), file_(path_) 
 
 void FileReader::read(std::uint64_t offset, std::span<std::byte> into) const {
   while (!into.empty()) {
+    const DiskCall call("reading", path_);
     const ssize_t count =
         pread(file_.descriptor(), into.data(), into.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
@@ -29,6 +31,7 @@ void FileReader::read(std::uint64_t offset, std::span<std::byte> into) const {
 
 void FileReader::will_need(std::uint64_t offset, std::uint64_t bytes) const {
   if (bytes == 0) return;  // 0 would mean: to the end of the file
+  const DiskCall call("reading", path_);
   // This is advice: a file system that ignores it only reads later.
   posix_fadvise(file_.descriptor(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
                 POSIX_FADV_WILLNEED);

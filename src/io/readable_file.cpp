@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/disk_calls.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -17,10 +18,14 @@ namespace {
   fail_input("{}: cannot read this file: {}", path, std::strerror(problem));
 }
 
+int open_to_read(const std::string& path) {
+  const DiskCall call("opening", path);
+  return open(path.c_str(), O_RDONLY | O_CLOEXEC);
+}
+
 }  // namespace
 
-ReadableFile::ReadableFile(const std::string& path)
-    : ReadableFile(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+ReadableFile::ReadableFile(const std::string& path) : ReadableFile(open_to_read(path)) {
   struct stat status {};
   if (descriptor_ == -1 || fstat(descriptor_, &status) != 0) refuse(path, errno);
   if (S_ISDIR(status.st_mode)) refuse(path, EISDIR);

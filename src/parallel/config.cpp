@@ -10,7 +10,11 @@ CommunicatorOptions communicator_options(const ParallelConfig& c) {
     fail_input("parallel.timeout_seconds is {}: use a positive number, at most {:.0f}",
                c.timeout_seconds, longest);
   }
-  return {c.timeout_seconds, c.peer_memory};
+  if (!(c.disk_timeout_seconds >= 0 && c.disk_timeout_seconds <= longest)) {
+    fail_input("parallel.disk_timeout_seconds is {}: use 0 (no limit) or more, at most {:.0f}",
+               c.disk_timeout_seconds, longest);
+  }
+  return {c.timeout_seconds, c.peer_memory, c.disk_timeout_seconds};
 }
 
 }  // namespace fathom

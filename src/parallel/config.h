@@ -21,10 +21,11 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 1;
   std::vector<std::int64_t> stage_layers;
   double timeout_seconds = 300;
+  double disk_timeout_seconds = 1800;
   bool peer_memory = true;
 };
 
-// What ranks are started with. Throws an input Error that names the key.
+// How ranks are started. Throws an input Error that names the key.
 CommunicatorOptions communicator_options(const ParallelConfig& config);
 
 template <class Visitor>
@@ -41,6 +42,8 @@ void visit_fields(ParallelConfig& c, Visitor&& field) {
   field("virtual_stages", c.virtual_stages, "parts of the model a stage holds (interleaved)");
   field("stage_layers", c.stage_layers, "blocks of each part; empty: balanced by FLOPs");
   field("timeout_seconds", c.timeout_seconds, "a rank that keeps others waiting longer has failed");
+  field("disk_timeout_seconds", c.disk_timeout_seconds,
+        "a rank's disk that takes longer for one call has failed; 0: no limit");
   field("peer_memory", c.peer_memory,
         "GPUs of one process read each other's memory, where they can, in place of NCCL");
 }

@@ -1,6 +1,7 @@
 // Ranks whose disk takes longer than parallel.timeout_seconds: they resume, begin with another
 // run's weights and write the finished model all the same, as threads and under mpirun. A rank
-// that dies meanwhile still ends the job at once.
+// that dies meanwhile still ends the job at once, and so does, after
+// parallel.disk_timeout_seconds, one whose disk never answers.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -110,6 +111,34 @@ TEST_F(SlowDisk, RanksWaitForFilesOfOne) {
     EXPECT_EQ(job.process->wait().code, 0) << job.err();
     EXPECT_THAT(job.err(), AllOf(HasSubstr("a slow "), HasSubstr("the model is in "))) << job.run;
   }
+}
+
+// One call that never returns, in a load and in a save, where the other rank waits for it.
+TEST_F(SlowDisk, ADiskThatHangsEndsTheJobWithItsName) {
+  const std::string loading = "open 600 step-00000004/weight.00001.safetensors";
+  const std::string saving = "fsync 600 /weight.00001.safetensors.tmp-";
+  const std::vector<std::string> impatient{"train.steps=6", "parallel.disk_timeout_seconds=2"};
+  const auto resume = [&](Ranks ranks, const std::string& name, const std::string& slow) {
+    std::filesystem::copy(dir_ / "run", dir_ / name, std::filesystem::copy_options::recursive);
+    return start(ranks, name, impatient, slow);
+  };
+  std::vector<Job> loads, saves;
+  loads.push_back(resume(Ranks::threads, "load_threads", loading));
+  saves.push_back(resume(Ranks::threads, "save_threads", saving));
+  if (has_mpi()) loads.push_back(resume(Ranks::mpi, "load_mpi", loading));
+  if (has_mpi()) saves.push_back(resume(Ranks::mpi, "save_mpi", saving));
+  const auto expect_named = [&](const Job& job, const char* operation) {
+    ASSERT_TRUE(within(60, [&] { return !job.process->running(); })) << job.err();
+    EXPECT_NE(job.process->wait().code, 0);
+    EXPECT_THAT(job.err(),
+                AllOf(HasSubstr(operation), HasSubstr("weight.00001.safetensors"),
+                      HasSubstr("has not ended for 2 s: its disk or file server hangs")));
+    const bool mpi = job.run.ends_with("mpi");
+    EXPECT_THAT(job.err(),
+                HasSubstr(mpi ? "rank 1 (pp 0, dp 1, tp 0): " : "a rank of this process: "));
+  };
+  for (const Job& job : loads) expect_named(job, "opening ");
+  for (const Job& job : saves) expect_named(job, "flushing ");
 }
 
 TEST_F(SlowDisk, ADeadRankEndsTheWaitForIt) {

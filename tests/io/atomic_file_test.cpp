@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "core/disk_calls.h"
 #include "io/checksum.h"
 #include "io/output_path.h"
 #include "io/recorded_calls.h"
@@ -44,6 +45,56 @@ class SmallDisk {
  private:
   rlimit old_{};
 };
+
+constexpr std::size_t mebi = std::size_t{1} << 20;
+
+// A flush of all of it could take a slow disk hours.
+TEST(FileWriter, FlushesALargeFileAPartAtATime) {
+  const TempDir dir;
+  FileWriter file(dir / "a");
+  file.write(std::string(40 * mebi, 'x'));
+  RecordedCalls recorded(dir.path());
+  file.close();
+  EXPECT_THAT(recorded.calls(),
+              ElementsAre("begin a 16777216", "await a 0", "begin a 33554432", "await a 16777216",
+                          "begin a 50331648", "await a 33554432", "fsync a"));
+}
+
+TEST(FileWriter, ADiskThatFailsWhileItFlushesIsAnError) {
+  for (const int problem : {EIO, EINVAL}) {
+    const TempDir dir;
+    FileWriter file(dir / "a");
+    file.write(std::string(17 * mebi, 'x'));
+    RecordedCalls recorded(dir.path());
+    recorded.on_call = [&](const std::string& call) {
+      return call.starts_with("await") ? problem : 0;
+    };
+    if (problem == EIO) {
+      EXPECT_THAT(runtime_error_of([&] { file.close(); }),
+                  HasSubstr("cannot flush to the disk: Input/output error"));
+    } else {
+      file.close();  // a file system without such calls
+      EXPECT_EQ(recorded.calls().back(), "fsync a");
+    }
+  }
+}
+
+// A disk that hangs is told by the call that does not return.
+TEST(AtomicFile, NotesTheCallsThatWaitForTheDisk) {
+  const TempDir dir;
+  AtomicFile file(dir / "a");
+  file.write("content");
+  RecordedCalls recorded(dir.path());
+  std::vector<std::string> noted;
+  recorded.on_call = [&](const std::string&) {
+    const auto call = longest_disk_call();
+    noted.push_back(call ? call->operation + " " + recorded.name_of(call->path) : "nothing");
+    return 0;
+  };
+  file.commit();
+  EXPECT_THAT(noted, ElementsAre("flushing a.tmp", "renaming a.tmp", "flushing ."));
+  EXPECT_FALSE(longest_disk_call());
+}
 
 TEST(AtomicFile, AppearsOnlyWhenCommitted) {
   const TempDir dir;

@@ -62,6 +62,15 @@ extern "C" int fsync(int file) {
   return static_cast<int>(syscall(SYS_fsync, file));
 }
 
+extern "C" int sync_file_range(int file, off64_t offset, off64_t bytes, unsigned flags) {
+  const auto text = [&] {
+    const char* const what = flags & SYNC_FILE_RANGE_WAIT_AFTER ? "await " : "begin ";
+    return what + recorder->name_of(path_of(file)) + " " + std::to_string(offset);
+  };
+  if (fails(text)) return -1;
+  return static_cast<int>(syscall(SYS_sync_file_range, file, offset, bytes, flags));
+}
+
 extern "C" int rename(const char* from, const char* to) noexcept {
   if (fails([&] { return "rename " + recorder->name_of(from) + " " + recorder->name_of(to); })) {
     return -1;

@@ -9,10 +9,10 @@
 
 namespace fathom::test {
 
-// While it lives, calls of this process are noted: "fsync NAME", "rename FROM TO",
-// "exchange A B"; and advice for reading: "will need NAME OFFSET BYTES", "sequential BYTES",
-// "random BYTES". Names are relative to `directory`, with numbers of temporaries left
-// out: "a.tmp".
+// While it lives, calls of this process are noted: "fsync NAME", "begin NAME OFFSET" and "await
+// NAME OFFSET" of sync_file_range(), "rename FROM TO", "exchange A B"; and advice for reading:
+// "will need NAME OFFSET BYTES", "sequential BYTES", "random BYTES". Names are relative to
+// `directory`, with numbers of temporaries left out: "a.tmp".
 class RecordedCalls {
  public:
   explicit RecordedCalls(std::string directory);

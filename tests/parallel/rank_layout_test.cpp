@@ -186,6 +186,28 @@ TEST(RankLayout, RefusesATimeoutThatNoClockCanAdd) {
   EXPECT_EQ(communicator_options(with(1e9)).timeout_seconds, 1e9);
 }
 
+TEST(RankLayout, RefusesADiskTimeoutThatIsNone) {
+  ParallelConfig c;
+  EXPECT_EQ(communicator_options(c).disk_timeout_seconds, 1800);
+  for (const double seconds : {0.0, 2.5, 1e9}) {
+    c.disk_timeout_seconds = seconds;
+    EXPECT_EQ(communicator_options(c).disk_timeout_seconds, seconds);
+  }
+  for (const double seconds : {-1.0, 1e10, std::nan("")}) {
+    c.disk_timeout_seconds = seconds;
+    try {
+      communicator_options(c);
+      ADD_FAILURE() << seconds;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      EXPECT_EQ(std::string(error.what()),
+                fmt::format("parallel.disk_timeout_seconds is {}: use 0 (no limit) or more, at "
+                            "most 1000000000",
+                            seconds));
+    }
+  }
+}
+
 // Each number of a micro-batch's layout alone, at the edge of what is taken.
 TEST(RankLayout, TakesWhatJustFits) {
   ParallelConfig c = layout(2, 1, 1);

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "comm/disk_watch.h"
 #include "comm/heartbeat.h"
 #include "comm/peer_communicator.h"
 #include "comm/thread_ranks.h"
@@ -205,6 +206,10 @@ void run_mpi_rank(const CommunicatorOptions& options,
   heartbeat.emplace(world, [&](int rank, const std::string& reason) {
     end_job(fmt::format("{}: {}", world.name_of(rank), reason), 1);
   });
+  const DiskWatch disk_watch(
+      ranks > 1 ? options.disk_timeout_seconds : 0, [&](const std::string& message) {
+        end_job(fmt::format("{}: {}", world.name_of(world.rank()), message), 1);
+      });
   // A rank that fails tells why itself: its neighbours need not report its end.
   const auto fail = [&](const char* what, int code) {
     heartbeat.reset();

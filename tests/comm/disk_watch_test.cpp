@@ -1,0 +1,63 @@
+// A disk that hangs, and what becomes of the ranks that wait for the one that waits for it.
+#include "comm/disk_watch.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "comm/thread_ranks.h"
+#include "core/disk_calls.h"
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+TEST(DiskWatch, TellsWhatHangs) {
+  std::promise<std::string> told;
+  const DiskWatch watch(0.05, [&](const std::string& message) { told.set_value(message); });
+  const std::string path = "/far/weight.safetensors";
+  const DiskCall call("reading", path);
+  EXPECT_THAT(told.get_future().get(),
+              testing::StartsWith("reading /far/weight.safetensors has not ended for 0.05 s: its "
+                                  "disk or file server hangs"));
+}
+
+TEST(DiskWatch, WithoutALimitOrAHangEndsInSilence) {
+  const auto never = [](const std::string& message) { ADD_FAILURE() << message; };
+  const std::string path = "/far/weight.safetensors";
+  const DiskCall call("reading", path);
+  const DiskWatch none(0, never), patient(1e6, never);
+}
+
+// Rank 1 waits for its disk, and rank 0 for rank 1, with all the time that a disk may need.
+TEST(DiskWatch, EndsAJobOfThreads) {
+  const auto run = [] {
+    CommunicatorOptions options;
+    options.disk_timeout_seconds = 0.05;
+    run_thread_ranks(2, options, [](Communicator& world) {
+      if (world.rank() == 0) return wait_for_disks(world);
+      const std::string path = "/far/weight.safetensors";
+      const DiskCall call("flushing", path);
+      while (true) {
+        world.throw_if_failed();
+        std::this_thread::yield();
+      }
+    });
+  };
+  EXPECT_THAT(run, testing::ThrowsMessage<Error>(
+                       testing::StartsWith("a rank of this process: flushing "
+                                           "/far/weight.safetensors has not ended for 0.05 s")));
+}
+
+TEST(DiskWatch, LeavesAJobAloneThatOneRankIs) {
+  CommunicatorOptions options;
+  options.disk_timeout_seconds = 1e-6;
+  run_thread_ranks(1, options, [](Communicator&) {
+    const std::string path = "/far/weight.safetensors";
+    const DiskCall call("reading", path);
+    while (longest_disk_call()->seconds < 0.01) std::this_thread::yield();
+  });
+}
+
+}  // namespace
+}  // namespace fathom
