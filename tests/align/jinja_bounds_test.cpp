@@ -162,6 +162,29 @@ TEST(JinjaBounds, LongKeysTakeSteps) {
   EXPECT_THAT(error("1000000"), HasSubstr(steps));
 }
 
+// So does comparing texts of one length; of two lengths they differ at once.
+TEST(JinjaBounds, LongTextsTakeStepsToCompare) {
+  RenderOptions options;
+  options.limits.steps = 100'000;
+  const auto error = [&](const std::string& left, const std::string& right) {
+    return error_of("{% set a = 'a' * " + left + " %}{% set b = 'a' * " + right + " %}" +
+                        "{% for i in range(100) %}{% if a == b %}{% endif %}{% endfor %}",
+                    options);
+  };
+  EXPECT_EQ(error("1000", "1000"), "no error");
+  EXPECT_THAT(error("1000000", "1000000"), HasSubstr(steps));
+  EXPECT_EQ(error("1000000", "1000001"), "no error");
+}
+
+// Sorting holds the elements twice more, with their keys.
+TEST(JinjaBounds, SortingTakesMemory) {
+  RenderOptions options;
+  options.limits.memory = 4 << 20;  // the list and its sorted copy fit
+  EXPECT_EQ(error_of("{% set x = range(20000)|list %}", options), "no error");
+  EXPECT_EQ(error_of("{% set x = range(2000)|sort %}", options), "no error");
+  EXPECT_THAT(error_of("{% set x = range(20000)|sort %}", options), HasSubstr(memory));
+}
+
 TEST(JinjaBounds, HugeSourceIsRefused) {
   EXPECT_THAT(error_of(std::string(5 << 20, 'x')), HasSubstr("at most 4 MiB"));
   EXPECT_THAT(error_of("{{ 1" + std::string(10000, '0') + " }}"), HasSubstr("is too large"));

@@ -113,6 +113,8 @@ TEST(JinjaErrors, VariablesMustBeAnObjectOfValidText) {
   EXPECT_THAT(render_error("x", Json::array()), HasSubstr("must be a JSON object"));
   EXPECT_THAT(render_error("x", {{"a", {{"b", "\xff"}}}}),
               HasSubstr("variable 'a.b': the text is not valid UTF-8"));
+  EXPECT_THAT(render_error("x", {{"a", {{"\xff", 1}}}}),
+              HasSubstr("variable 'a': the text is not valid UTF-8"));
   Json deep = 1;
   for (int i = 0; i < 1000; ++i) deep = Json::array({deep});
   EXPECT_THAT(render_error("x", {{"a", deep}}), HasSubstr("nested more than"));

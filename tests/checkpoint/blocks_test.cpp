@@ -109,6 +109,20 @@ TEST(CheckpointBlocks, WhatIsReadIsReadOnce) {
   EXPECT_EQ(checkpoint.bytes_read(), rows * columns * sizeof(float));
 }
 
+TEST(CheckpointBlocks, AnOldFileOfAnotherLengthIsDamaged) {
+  const std::string path = large("longer");
+  make_old(path);
+  const std::string file = path + "/state.json";
+  for (const std::int64_t change : {1, -1}) {
+    const std::uint64_t length = fs::file_size(file);
+    fs::resize_file(file, length + static_cast<std::uint64_t>(change));
+    EXPECT_THAT(message_of([&] { Checkpoint(path, Checkpoint::Verify::as_read); }),
+                HasSubstr(fmt::format("{}: is {} bytes long, but the manifest says {}", file,
+                                      fs::file_size(file), length)));
+    fs::resize_file(file, length);
+  }
+}
+
 TEST(CheckpointBlocks, OldCheckpointsAreComparedFileByFileInShares) {
   const std::string path = large("old");
   EXPECT_FALSE(Checkpoint(path, Checkpoint::Verify::as_read).verify_share(0, 1)) << "has blocks'";

@@ -96,6 +96,22 @@ TEST(Regex, EscapesMatchBetweenOtherCharacters) {
   EXPECT_THAT(matches(R"(xy[[:upper:]-z]+)", "xyA-z"), ElementsAre("xyA-z"));
 }
 
+TEST(Regex, ALiteralMatchesItselfAlone) {
+  const std::string text = std::string("a.b*(c)[d]\\^$|? {9} #-\t\n") + '\0' + "é中😀";
+  const Regex regex = Regex::literal(text, "test");
+  const auto scratch = regex.make_scratch();
+  TextRange match{};
+  ASSERT_TRUE(regex.find("x" + text + "x", 0, match, *scratch));
+  EXPECT_EQ(match.begin, 1u);
+  EXPECT_EQ(match.end, 1 + text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((text[i] & 0x80) != 0) break;
+    std::string other = text;
+    other[i] = '~';
+    EXPECT_FALSE(regex.find(other, 0, match, *scratch)) << i;
+  }
+}
+
 TEST(Regex, GroupsThatOnigurumaLacksAreRefused) {
   for (const std::string begin : {"(?~", "(?(", "(?{", "(?C", "(?R", "(?P", "(?&", "(?|", "(?+",
                                   "(?'", "(?0", "(?5", "(?9"}) {
