@@ -55,7 +55,9 @@ LoadedModel prepare_model(const std::string& path, const Checkpoint* checkpoint,
   // The tokenizer first: it is read quickly, and finds most mistakes.
   const std::string tokenizer_path =
       options.tokenizer.empty() ? find_tokenizer(path, checkpoint) : options.tokenizer;
-  LoadedModel model{Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
+  const std::string directory =
+      checkpoint ? fs::absolute(tokenizer_path).parent_path().string() : path;
+  LoadedModel model{directory, Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
   check_vocabulary(model.tokenizer, description.config, tokenizer_path);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
   const ModelConfig& config = description.config;

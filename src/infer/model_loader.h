@@ -21,6 +21,7 @@ struct LoadOptions {
 };
 
 struct LoadedModel {
+  std::string directory;  // where its tokenizer.json and, if it has one, its chat template are
   Tokenizer tokenizer;
   std::vector<std::int32_t> end_tokens;
   std::unique_ptr<ParameterStore> parameters;
