@@ -1,5 +1,6 @@
 // fathom generate: generates text with a trained model. The text of one prompt streams to
-// the terminal; those of many become JSON lines, in the order in which they finish.
+// the terminal; those of many become JSON lines, in the order in which they finish. Answers to
+// conversations are JSON lines in the order of their file.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,12 +12,13 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "align/chat_session.h"
+#include "align/conversation_answers.h"
 #include "cli/commands.h"
+#include "cli/generation_options.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "core/parallel.h"
 #include "core/progress.h"
-#include "infer/model_loader.h"
 #include "infer/text_engine.h"
 #include "text/document.h"
 
@@ -25,13 +27,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-struct Arguments {
-  std::string model, prompts_file, tokenizer, device = "cpu", dtype = "auto";
+struct Arguments : GenerationOptions {
+  std::string prompts_file, conversations;
   std::vector<std::string> prompts, stop;
   std::int64_t max_tokens = 128, batch = 16;
-  int threads = 0;
   bool parse_special = false;
-  infer::SamplingOptions sampling;
+  TemplateOptions chat;
 };
 
 // A prompt, and its name in messages.
@@ -59,20 +60,23 @@ std::vector<Prompt> read_prompts(const std::string& path) {
   return prompts;
 }
 
-std::optional<DType> parse_dtype(const std::string& name) {
-  if (name == "auto") return std::nullopt;
-  if (name == "f32") return DType::f32;
-  if (name == "bf16") return DType::bf16;
-  fail_input("--dtype is {}: use auto, f32 or bf16", name);
-}
-
 class Generator {
  public:
   explicit Generator(const Arguments& arguments)
       : arguments_(arguments),
         context_(parse_device(arguments.device)),
-        model_(infer::load_model(arguments.model,
-                                 {arguments.tokenizer, parse_dtype(arguments.dtype)}, context_)) {}
+        model_(load_model(arguments, context_)) {}
+
+  // Answers the rows of the file of conversations on standard output.
+  void answer() {
+    const ChatTemplate chat =
+        ChatTemplate::open(arguments_.chat.choice, model_.directory, model_.tokenizer);
+    stop_at_end_of_turn(model_, chat);
+    answer_conversations(arguments_.conversations, model_, chat,
+                         {arguments_.chat.system, arguments_.max_tokens, arguments_.stop,
+                          arguments_.sampling, arguments_.batch},
+                         context_, std::cout);
+  }
 
   // Writes the text to standard output as it is generated.
   void stream(const Prompt& prompt) {
@@ -235,7 +239,15 @@ void generate(const Arguments& arguments) {
     if (stop.empty())
       fail_input("--stop is empty: give the text to end before, or leave the option out");
   }
-  if (arguments.threads > 0) set_num_threads(arguments.threads);
+  if (!arguments.conversations.empty()) {
+    if (!arguments.prompts.empty() || !arguments.prompts_file.empty()) {
+      fail_input("--conversations cannot be used together with --prompt or --prompts");
+    }
+    return Generator(arguments).answer();
+  }
+  if (!arguments.chat.choice.empty() || arguments.chat.system) {
+    fail_input("--template and --system are for --conversations; a prompt is read as it is");
+  }
   std::vector<Prompt> prompts;
   for (const std::string& text : arguments.prompts) {
     prompts.push_back({text, fmt::format("prompt {}", prompts.size() + 1)});
@@ -256,44 +268,24 @@ void add_generate(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("generate", "Generate text with a trained model");
   Arguments& a = *arguments;
-  c->add_option("model", a.model, "Hugging Face directory, run directory or checkpoint")
-      ->required();
+  add_generation_options(*c, a);
   c->add_option("--prompt", a.prompts,
                 "text to continue; may be repeated, which prints JSON lines");
   c->add_option("--prompts", a.prompts_file,
                 "file with one prompt per line, or JSON lines; also compressed");
+  c->add_option("--conversations", a.conversations,
+                "file of conversations as JSON lines, each written with its answer");
+  add_template_options(*c, a.chat);
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens to generate")
-      ->capture_default_str();
-  c->add_option("--temperature", a.sampling.temperature,
-                "higher is more random; 0: always the likeliest token")
-      ->capture_default_str();
-  c->add_option("--top-k", a.sampling.top_k, "draw from the k likeliest tokens; 0: from all")
-      ->capture_default_str();
-  c->add_option("--top-p", a.sampling.top_p,
-                "draw from the fewest tokens whose probabilities reach p together")
-      ->capture_default_str();
-  c->add_option("--min-p", a.sampling.min_p,
-                "leave out tokens less than p times as likely as the likeliest")
-      ->capture_default_str();
-  c->add_option("--repetition-penalty", a.sampling.repetition_penalty,
-                "above 1: makes earlier tokens less likely; 1: off")
       ->capture_default_str();
   c->add_option("--stop", a.stop, "end the text before this string; may be repeated");
   c->add_flag("--parse-special", a.parse_special,
               "read text that spells a special token, such as \"</s>\", as the token");
-  c->add_option("--seed", a.sampling.seed, "seed of the random choices")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  c->add_option("--tokenizer", a.tokenizer, "path of tokenizer.json; default: beside the model");
-  c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
-  c->add_option("--dtype", a.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
-  c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
   c->add_option("--batch", a.batch, "sequences generated at once")->capture_default_str();
   c->footer(
-      "Without --prompt and --prompts, each line of standard input is a prompt.\n"
-      "Example: fathom generate runs/tiny --prompt \"Once upon a time\" --temperature 0.8");
+      "Without prompts and conversations, each line of standard input is a prompt.\n"
+      "Example: fathom generate runs/tiny --prompt \"Once upon a time\" --temperature 0.8\n"
+      "  fathom generate chat-model --conversations questions.jsonl > answers.jsonl");
   c->callback([arguments] { generate(*arguments); });
 }
 

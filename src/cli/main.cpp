@@ -102,6 +102,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
   cli::add_bench(app);
+  cli::add_chat(app);
   cli::add_convert(app);
   cli::add_data(app);
   cli::add_generate(app);

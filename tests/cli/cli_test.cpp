@@ -12,13 +12,9 @@
 #include <sstream>
 #include <string>
 
-#include "core/context.h"
-#include "infer/tiny_model.h"
+#include "cli/random_model.h"
 #include "io/packed.h"
 #include "io/temp_dir.h"
-#include "model/hugging_face.h"
-#include "model/parameters.h"
-#include "model/stage.h"
 
 namespace fathom {
 namespace {
@@ -52,27 +48,9 @@ Outcome run(const std::string& arguments) {
 // A model directory with tiny random weights; made once.
 std::string model_directory() {
   static const std::string directory = [] {
-    const std::string path = temporary("model"), tokenizer = temporary("tokenizer.json");
+    const std::string path = temporary("model");
     fs::remove_all(path);
-    std::ofstream(tokenizer) << test::byte_tokenizer();
-    ModelConfig config;
-    config.num_layers = 2;
-    config.hidden_size = 32;
-    config.num_heads = 4;
-    config.vocab_size = 256;
-    config.max_position = 64;
-    config.init_std = 0.2;
-    config = resolve(config);
-    Context context(cpu_device);
-    ParameterStore parameters(stage_parameters(config, whole_model(config)), DType::f32,
-                              Gradients::none, cpu_device);
-    for (Parameter& p : parameters.all()) {
-      initialize(context, p.spec, config.init_std, 5, p.weight);
-    }
-    SaveModelOptions options;
-    options.dtype = DType::f32;
-    options.tokenizer_path = tokenizer;
-    save_model(path, config, weights_of(parameters, context), options);
+    test::save_random_model(path, temporary("tokenizer.json"));
     return path;
   }();
   return directory;
@@ -82,7 +60,8 @@ TEST(CommandLine, EveryCommandHasAnExample) {
   const Outcome top = run("--help");
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, HasSubstr("Example: fathom"));
-  for (const std::string command : {"generate", "info", "bench", "bench cpu", "bench gpu"}) {
+  for (const std::string command :
+       {"chat", "generate", "info", "bench", "bench cpu", "bench gpu"}) {
     EXPECT_THAT(top.out, HasSubstr(command.substr(0, command.find(' '))));
     const Outcome help = run(command + " --help");
     EXPECT_EQ(help.code, 0);

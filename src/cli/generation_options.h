@@ -1,0 +1,36 @@
+// The options of commands that generate text: which model, where, and how its tokens are drawn.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "infer/model_loader.h"
+#include "infer/sampler.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fathom::cli {
+
+struct GenerationOptions {
+  std::string model, tokenizer, device = "cpu", dtype = "auto";
+  int threads = 0;
+  infer::SamplingOptions sampling;
+};
+
+void add_generation_options(CLI::App& command, GenerationOptions& options);
+
+// How a command with a chat template is given one.
+struct TemplateOptions {
+  std::string choice;  // as ChatTemplate::open()'s
+  std::optional<std::string> system;
+};
+void add_template_options(CLI::App& command, TemplateOptions& options);
+
+// Sets the number of threads, and loads the model. `context` is of parse_device(options.device).
+// Throws an input Error for an option that cannot be used.
+infer::LoadedModel load_model(const GenerationOptions& options, Context& context);
+
+}  // namespace fathom::cli
