@@ -15,6 +15,8 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it itself
 
 int nesting_of(Rendering& rendering, int deepest) {
   if (deepest >= max_nesting) rendering.fail("a value is nested more than {} deep", max_nesting);
