@@ -25,6 +25,7 @@ Conversation prompt_in(const RowJson& row) {
 
 // The one message that an answer is.
 Message single_answer(std::vector<Message> messages, const std::string& name) {
+  if (messages.empty()) fail_input("'{}' ends with the shared prompt: it has no answer", name);
   if (messages.size() != 1) {
     fail_input(
         "'{}' goes on with {} messages behind the shared prompt; a pair compares one answer with "

@@ -130,6 +130,8 @@ TEST_F(PreferenceData, BadPairsAreNamed) {
   EXPECT_THAT(problem(R"({"chosen": "\n\nHuman: p\n\nAssistant: x\n\nHuman: r\n\nAssistant: s",
                           "rejected": "\n\nHuman: p\n\nAssistant: y"})"),
               StartsWith(":1: 'chosen' goes on with 3 messages behind the shared prompt"));
+  EXPECT_THAT(problem(R"({"chosen": "\n\nHuman: p", "rejected": "\n\nHuman: p\n\nAssistant: y"})"),
+              StartsWith(":1: 'chosen' ends with the shared prompt: it has no answer"));
   EXPECT_THAT(
       problem(R"({"prompt": "p", "chosen": {"role": "user", "content": "x"}, "rejected": "y"})"),
       StartsWith(":1: 'chosen' is said by the user, not by the assistant"));
