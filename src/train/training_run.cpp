@@ -85,8 +85,8 @@ void TrainingRun::start(const RunOptions& options) {
   if (!use_checkpoint(path("checkpoints"), options.resume, ranks_, resume)) begin();
 
   if (plan_.device.type != DeviceType::cpu) {
-    Loader loader(parts_.source, loader_options(plan_, ranks_), position_.next_sample);
-    warm_up(learner_, loader, *parts_.objective, batches_);
+    warm_up(learner_, parts_.source, loader_options(plan_, ranks_), position_.next_sample,
+            *parts_.objective, batches_);
     if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
   if (parts_.repetition) parts_.repetition->start(learner_, batches_.front());
