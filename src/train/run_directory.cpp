@@ -32,23 +32,25 @@ void write_run_files(const TrainPlan& plan, const RunTokenizer& tokenizer) {
   }
 }
 
-void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer, Learner& learner,
-                       const RankGroups& ranks, std::int64_t steps) {
-  const std::string& directory = plan.config.output;
+void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer,
+                       const std::string& directory, Learner& learner, const RankGroups& ranks,
+                       std::int64_t steps) {
+  const std::string& run = plan.config.output;
   SaveModelOptions save;
   save.dtype = plan.dtype;
+  save.bos_token = tokenizer.bos_token;
   save.eos_tokens.assign(tokenizer.end_tokens.begin(), tokenizer.end_tokens.end());
   save.replace = true;
   save.max_shard_bytes = 1'000'000'000;  // many ranks have many files to write beside each other
-  const std::string own = directory + "/tokenizer.json";
+  const std::string own = run + "/tokenizer.json";
   if (std::filesystem::exists(own)) save.tokenizer_path = own;
   if (ranks.alone()) {
-    return save_model(directory + "/model", plan.config.model,
+    return save_model(directory, plan.config.model,
                       weights_of(learner.parameters(), learner.context()), save);
   }
-  const Checkpoint checkpoint(directory + "/checkpoints/" + checkpoint_name(steps),
+  const Checkpoint checkpoint(run + "/checkpoints/" + checkpoint_name(steps),
                               Checkpoint::Verify::as_read);
-  export_model(checkpoint, directory + "/model", plan.config.model, save, ranks.world());
+  export_model(checkpoint, directory, plan.config.model, save, ranks.world());
 }
 
 }  // namespace fathom

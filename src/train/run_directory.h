@@ -17,9 +17,11 @@ void require_run_directory(const std::string& output);
 // that is refused must not come this far: call it once nothing can refuse the run any more.
 void write_run_files(const TrainPlan& plan, const RunTokenizer& tokenizer);
 
-// Writes `model/`. Of several ranks none has the whole model: they read it from the checkpoint
-// of step `steps`, which must be complete, and write its files beside each other. Collective.
-void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer, Learner& learner,
-                       const RankGroups& ranks, std::int64_t steps);
+// Writes the model's `directory`. Of several ranks none has the whole model: they read it from the
+// checkpoint of step `steps`, which must be complete, and write its files beside each other.
+// Collective.
+void write_final_model(const TrainPlan& plan, const RunTokenizer& tokenizer,
+                       const std::string& directory, Learner& learner, const RankGroups& ranks,
+                       std::int64_t steps);
 
 }  // namespace fathom

@@ -68,7 +68,7 @@ std::string reason(const DataState& saved, const DataState& now) {
 }  // namespace
 
 RunTokenizer run_tokenizer(const PreparedData& data) {
-  return {data.directory + "/tokenizer.json", checksum_text(data.tokenizer_hash), {data.eos}};
+  return {data.directory + "/tokenizer.json", checksum_text(data.tokenizer_hash), {data.eos}, {}};
 }
 
 RunIdentity identity_of(const TrainConfig& config, const RunTokenizer& tokenizer,

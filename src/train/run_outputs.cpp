@@ -37,7 +37,8 @@ void RunOutputs::end(const RunEnd& end) {
   if (!ranks_.alone() && kept && !end.saved.committed()) {
     fail_runtime("the model cannot be written without its checkpoint: {}", end.saved.error);
   }
-  if (kept) write_final_model(plan_, tokenizer_, end.learner, ranks_, end.position.steps);
+  if (kept)
+    write_final_model(plan_, tokenizer_, model_directory_, end.learner, ranks_, end.position.steps);
   if (!ranks_.first()) return;
   reports_->write_page(end.position, end.config_toml);
   reports_->recommend_checkpoint();
@@ -47,9 +48,9 @@ void RunOutputs::end(const RunEnd& end) {
     return;
   }
   log::info(
-      "the model is in {0}/model, the curves in {0}/report.html; try:\n"
-      "  fathom generate {0}/model --prompt \"Once\"",
-      plan_.config.output);
+      "the model is in {0}, the curves in {1}/report.html; try:\n"
+      "  fathom generate {0} --prompt \"Once\"",
+      model_directory_, plan_.config.output);
 }
 
 }  // namespace fathom

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "parallel/rank_groups.h"
 #include "train/machine.h"
@@ -15,10 +16,14 @@ namespace fathom {
 // Of several ranks the first writes what people read; all write the model together.
 class RunOutputs final : public RunObserver {
  public:
-  // All of these outlive it.
+  // All of these outlive it. The finished model goes to `model_directory`.
   RunOutputs(const TrainPlan& plan, const Machine& machine, const RunTokenizer& tokenizer,
-             const RankGroups& ranks)
-      : plan_(plan), machine_(machine), tokenizer_(tokenizer), ranks_(ranks) {}
+             std::string model_directory, const RankGroups& ranks)
+      : plan_(plan),
+        machine_(machine),
+        tokenizer_(tokenizer),
+        model_directory_(std::move(model_directory)),
+        ranks_(ranks) {}
 
   void begin(const RunPosition& from) override;
   void step(const StepRecord& step) override;
@@ -32,6 +37,7 @@ class RunOutputs final : public RunObserver {
   const TrainPlan& plan_;
   const Machine& machine_;
   const RunTokenizer& tokenizer_;
+  std::string model_directory_;
   const RankGroups& ranks_;
   std::unique_ptr<RunReports> reports_;  // null but on the first rank, and before the beginning
 };

@@ -12,9 +12,18 @@
 #include "train/rank_options.h"
 
 namespace fathom {
+namespace {
+
+std::vector<std::int32_t> encode_text(const Tokenizer& tokenizer, const std::string& prompt) {
+  infer::TextRequest request;
+  request.prompt = prompt;
+  return infer::prompt_tokens(tokenizer, request);
+}
+
+}  // namespace
 
 TextSamples::TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer,
-                         const RankGroups& ranks) {
+                         const RankGroups& ranks, EncodePrompt encode) {
   if (plan.sample_rows() == 0) return;
   const std::string& path = tokenizer.path;
   const bool here = std::filesystem::exists(path);
@@ -23,7 +32,8 @@ TextSamples::TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer,
     fail_input("{}: only some of the ranks have it: copy it to each host", path);
   }
   if (here) {
-    read(plan, path, PromptContinuer::max_length(learner_options(plan, ranks)));
+    read(plan, path, PromptContinuer::max_length(learner_options(plan, ranks)),
+         encode ? encode : encode_text);
     options_.end_tokens = tokenizer.end_tokens;
   } else if (ranks.first()) {
     log::info("{}: not there: the run writes no samples of text", path);
@@ -32,7 +42,7 @@ TextSamples::TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer,
 }
 
 void TextSamples::read(const TrainPlan& plan, const std::string& tokenizer_path,
-                       std::int64_t max_length) {
+                       std::int64_t max_length, const EncodePrompt& encode) {
   const ValidationConfig& config = plan.config.validation;
   tokenizer_ = Tokenizer::load(tokenizer_path);
   masked_tokens_ = infer::rows_without_token(*tokenizer_, plan.config.model.vocab_size);
@@ -40,9 +50,7 @@ void TextSamples::read(const TrainPlan& plan, const std::string& tokenizer_path,
   options_.sampling.temperature = config.sample_temperature;
   options_.sampling.seed = static_cast<std::uint64_t>(plan.config.seed);
   for (const std::string& prompt : config.sample_prompts) {
-    infer::TextRequest request;
-    request.prompt = prompt;
-    const std::vector<std::int32_t> tokens = infer::prompt_tokens(*tokenizer_, request);
+    const std::vector<std::int32_t> tokens = encode(*tokenizer_, prompt);
     if (tokens.empty()) {
       fail_input("validation.sample_prompts: {} has no tokens: leave it out", json_quoted(prompt));
     }

@@ -2,6 +2,7 @@
 // prompts. A person sees in them what the loss does not say.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,12 +16,18 @@
 
 namespace fathom {
 
+// How a prompt becomes tokens; chat models are asked by their template.
+using EncodePrompt =
+    std::function<std::vector<std::int32_t>(const Tokenizer& tokenizer, const std::string& prompt)>;
+
 class TextSamples {
  public:
   // Reads the tokenizer on every rank, and waits for all. Without a tokenizer.json there are
   // no samples, which a line of the log says. Throws an input Error that names the prompt
   // when a sequence has no room to continue it. Collective.
-  TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer, const RankGroups& ranks);
+  // Without `encode` a prompt is a text that goes on.
+  TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer, const RankGroups& ranks,
+              EncodePrompt encode = {});
 
   // The texts of the present weights, the same on every rank; none where none are wanted.
   // `memory` is for micro-batches. Collective within a replica.
@@ -29,7 +36,8 @@ class TextSamples {
   void warm_up(Learner& learner, DeviceBatch& memory) const;
 
  private:
-  void read(const TrainPlan& plan, const std::string& tokenizer_path, std::int64_t max_length);
+  void read(const TrainPlan& plan, const std::string& tokenizer_path, std::int64_t max_length,
+            const EncodePrompt& encode);
   std::string text_of(std::span<const std::int32_t> tokens) const;
 
   std::optional<Tokenizer> tokenizer_;  // none: no samples

@@ -29,7 +29,7 @@ std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communic
 
 RunData pretraining_data(const TrainConfig& config, Communicator& world) {
   const auto data = open_data(config.data, world);
-  return {facts_of(*data, config.data), run_tokenizer(*data),
+  return {facts_of(*data, config.data), run_tokenizer(*data), "",
           [data](const TrainPlan& plan, const RankGroups& ranks) {
             return pretraining(plan, data, ranks);
           }};
@@ -48,15 +48,17 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   const NumThreadsScope threads(plan.threads);
   const RankGroups ranks(world, plan.parallel, plan.config.model);
   const Machine machine = examine_machine(runtime, plan, ranks);
+  const std::string model_directory =
+      data.model_directory.empty() ? plan.config.output + "/model" : data.model_directory;
   std::optional<DirectoryLock> lock;
   if (ranks.first()) require_run_directory(plan.config.output);
   if (ranks.first()) lock.emplace(plan.config.output);
   // At the end it would be too late.
   if (ranks.first() && plan.config.checkpoint.enabled) {
-    require_replaceable(plan.config.output + "/model", model_files());
+    require_replaceable(model_directory, model_files());
   }
   wait_for_disks(world);
-  RunOutputs outputs(plan, machine, data.tokenizer, ranks);
+  RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks);
   const int signal =
       TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, outputs).run(options.run);
   wait_for_disks(world);  // for what the first rank still writes

@@ -30,6 +30,7 @@ struct TrainOptions {
 struct RunData {
   DataFacts facts;
   RunTokenizer tokenizer;
+  std::string model_directory;  // where the finished model goes; empty: model/ of the run
   std::function<RunParts(const TrainPlan& plan, const RankGroups& ranks)> parts;
 };
 using OpenRunData = std::function<RunData(const TrainConfig& config, Communicator& world)>;
