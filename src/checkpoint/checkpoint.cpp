@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "checkpoint/manifest.h"
+#include "checkpoint/master_weights.h"
 #include "checkpoint/slice_file.h"
 #include "core/disk_calls.h"
 #include "core/parallel.h"
@@ -24,19 +25,6 @@ namespace fs = std::filesystem;
 
 std::string entry_key(StateKind kind, std::string_view name) {
   return fmt::format("{}/{}", name_of(kind), name);
-}
-
-// Copies a contiguous host tensor to a tensor of the same type and shape.
-void copy_to_device(Context& context, const Tensor& from, const Tensor& to) {
-  const std::int64_t rows = to.contiguous() ? 1 : to.rows();
-  const std::size_t bytes = from.bytes() / static_cast<std::size_t>(rows);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const std::size_t to_offset = static_cast<std::size_t>(row * to.row_stride) * size_of(to.dtype);
-    copy_bytes(static_cast<std::byte*>(to.data) + to_offset, to.device,
-               static_cast<const std::byte*>(from.data) + static_cast<std::size_t>(row) * bytes,
-               from.device, bytes, context.stream);
-  }
-  synchronize(to.device, context.stream);
 }
 
 // Whether a slice holds any of the box at `offset`.
@@ -267,20 +255,18 @@ void Checkpoint::load_weights(Context& context, std::string_view name,
   // One side has the masters in one piece, the other in two: by way of the host.
   const auto elements = static_cast<std::size_t>(weight.elements());
   const Buffer whole(cpu_device, elements * sizeof(float));
-  const Buffer halves(cpu_device, elements * 2 * sizeof(std::uint16_t));
   const Tensor master = whole.tensor(DType::f32, weight.shape);
-  const Tensor high = halves.tensor(DType::bf16, weight.shape);
-  const Tensor low = halves.tensor(DType::u16, weight.shape, elements * sizeof(std::uint16_t));
   if (kept) {
+    const Buffer halves(cpu_device, elements * 2 * sizeof(std::uint16_t));
+    const Tensor high = halves.tensor(DType::bf16, weight.shape);
+    const Tensor low = halves.tensor(DType::u16, weight.shape, elements * sizeof(std::uint16_t));
     load_slice(context, StateKind::weight, name, offset, high);
     load_slice(context, StateKind::remainder, name, offset, low);
     ops::join_master_weights(high, low, master);
-    return copy_to_device(context, master, weight);
+  } else {
+    load_slice(context, StateKind::weight, name, offset, master);
   }
-  load_slice(context, StateKind::weight, name, offset, master);
-  ops::split_master_weights(master, high, low);
-  copy_to_device(context, high, weight);
-  copy_to_device(context, low, remainder);
+  set_master_weights(context, master, weight, remainder);
 }
 
 void Checkpoint::load(Context& context, StateKind kind, std::string_view name, Tensor into) const {

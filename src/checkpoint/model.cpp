@@ -44,13 +44,18 @@ ModelConfig model_at(const std::string& path) {
   fail_input("{}", damage);
 }
 
-void require_model(const Checkpoint& checkpoint, const ModelConfig& model) {
-  const auto saved = meaning_of(model_of(checkpoint)), wanted = meaning_of(model);
-  for (std::size_t i = 0; i < saved.size(); ++i) {
-    if (saved[i] == wanted[i]) continue;
+void require_same_model(const ModelConfig& saved, const ModelConfig& wanted,
+                        const std::string& path) {
+  const auto there = meaning_of(saved), here = meaning_of(wanted);
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    if (there[i] == here[i]) continue;
     fail_input("{}: its model.{} is {}, the config's {}: restore the [model] it was made with",
-               checkpoint.directory(), saved[i].first, saved[i].second, wanted[i].second);
+               path, there[i].first, there[i].second, here[i].second);
   }
+}
+
+void require_model(const Checkpoint& checkpoint, const ModelConfig& model) {
+  require_same_model(model_of(checkpoint), model, checkpoint.directory());
   const std::vector<ParameterSpec> table = parameter_table(model);
   for (const ParameterSpec& spec : table) {
     const Checkpoint::Entry* entry = checkpoint.find(StateKind::weight, spec.name);

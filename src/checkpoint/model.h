@@ -17,6 +17,12 @@ ModelConfig model_of(const Checkpoint& checkpoint);
 // undamaged; its tensors are not read. Throws an input Error when there is none.
 ModelConfig model_at(const std::string& path);
 
+// Throws an input Error that names the first key that differs when weights of the model `saved`,
+// which are at `path`, mean something else in the model `wanted`. Initialisation and the longest
+// context may differ.
+void require_same_model(const ModelConfig& saved, const ModelConfig& wanted,
+                        const std::string& path);
+
 // Throws an input Error that names the first key or tensor that differs when the
 // checkpoint's model is not `model`. Initialisation and the longest context may differ:
 // weights have the same meaning under any.

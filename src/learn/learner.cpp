@@ -4,6 +4,7 @@
 #include <exception>
 #include <numeric>
 
+#include "checkpoint/master_weights.h"
 #include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/trace.h"
@@ -280,6 +281,18 @@ void Learner::load_weights(const Checkpoint& checkpoint) {
   load_slices([&](const OptimizerSlice& s) {
     checkpoint.load_weights(context_, s.name, s.offset, s.weight, s.remainder);
   });
+}
+
+std::uint64_t Learner::load_weights(const DirectoryWeights& directory) {
+  std::uint64_t bytes = 0;
+  load_slices([&](const OptimizerSlice& s) {
+    if (s.weight.elements() == 0) return;
+    const Buffer memory(cpu_device, static_cast<std::size_t>(s.weight.elements()) * sizeof(float));
+    const Tensor masters = memory.tensor(DType::f32, s.weight.shape);
+    bytes += directory.load_slice(s.name, s.offset, masters);
+    set_master_weights(context_, masters, s.weight, s.remainder);
+  });
+  return bytes;
 }
 
 void Learner::load_slices(const std::function<void(const OptimizerSlice&)>& load) {

@@ -12,6 +12,7 @@
 #include "checkpoint/writer.h"
 #include "core/stream.h"
 #include "learn/optimizer.h"
+#include "model/hugging_face.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/pipeline.h"
 
@@ -107,6 +108,9 @@ class Learner {
   void load(const Checkpoint& checkpoint);
   // The weights alone, for a run of its own: the moments stay zero.
   void load_weights(const Checkpoint& checkpoint);
+  // The same from a Hugging Face directory, of which this rank reads its own slices. Returns the
+  // bytes read.
+  std::uint64_t load_weights(const DirectoryWeights& directory);
 
   const LearnerOptions& options() const { return options_; }
   Context& context() { return context_; }

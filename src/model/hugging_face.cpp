@@ -63,32 +63,76 @@ const StoredTensor& checked_part(const SafetensorsSet& files, const ParameterSpe
   return *tensor;
 }
 
+// Converts columns [column, column + width) of the `rows` stored rows to `to`, whose rows are as
+// wide.
+void convert_columns(const StoredTensor& stored, std::span<const std::byte> rows,
+                     std::int64_t columns, std::int64_t column, std::int64_t width, void* to,
+                     DType type) {
+  if (width == columns) return convert_stored(rows, stored.type, to, type);
+  const std::size_t size = size_of(stored.type);
+  const std::size_t row_bytes = static_cast<std::size_t>(columns) * size;
+  for (std::size_t at = 0; at < rows.size(); at += row_bytes) {
+    const std::span<const std::byte> part = rows.subspan(
+        at + static_cast<std::size_t>(column) * size, static_cast<std::size_t>(width) * size);
+    convert_stored(part, stored.type, to, type);
+    to = static_cast<std::byte*>(to) + static_cast<std::size_t>(width) * size_of(type);
+  }
+}
+
 }  // namespace
 
-void load_weights(const std::string& directory, ParameterStore& parameters, Context& context) {
-  const SafetensorsSet files(directory);
-  const ModelConfig config = load_model_config(directory);
-  refuse_unknown_tensors(files, config);
-  check_tied_head(files, config);
-  // All claims are checked before the first weight changes.
-  for (const Parameter& parameter : parameters.all()) {
-    for (const auto& part : parameter.spec.parts) checked_part(files, parameter.spec, part);
+DirectoryWeights::DirectoryWeights(const std::string& directory)
+    : files_(directory), config_(load_model_config(directory)) {
+  refuse_unknown_tensors(files_, config_);
+  check_tied_head(files_, config_);
+  for (ParameterSpec& spec : parameter_table(config_)) {
+    for (const auto& part : spec.parts) checked_part(files_, spec, part);
+    specs_.emplace(spec.name, std::move(spec));
   }
-  for (const Parameter& parameter : parameters.all()) {
-    std::int64_t row = 0;
-    for (const auto& part : parameter.spec.parts) {
-      const StoredTensor& stored = checked_part(files, parameter.spec, part);
-      const Tensor rows = parameter.weight.slice(row, part.rows);
-      row += part.rows;
-      if (rows.device == cpu_device) {
-        convert_stored(stored.data, stored.type, rows.data, rows.dtype);
-        continue;
-      }
-      const Buffer staging(cpu_device, rows.bytes());
-      convert_stored(stored.data, stored.type, staging.data(), rows.dtype);
-      copy_bytes(rows.data, rows.device, staging.data(), cpu_device, rows.bytes(), context.stream);
-      synchronize(rows.device, context.stream);
+}
+
+std::uint64_t DirectoryWeights::load_slice(std::string_view name,
+                                           std::span<const std::int64_t> offset,
+                                           Tensor into) const {
+  const auto found = specs_.find(name);
+  require(found != specs_.end(), "{}: no parameter '{}'", files_.path(), name);
+  const ParameterSpec& spec = found->second;
+  const bool matrix = spec.shape.rank() == 2;
+  const std::int64_t columns = matrix ? spec.shape[1] : 1, width = matrix ? into.shape[1] : 1;
+  const std::int64_t column = matrix ? offset[1] : 0;
+  const std::int64_t first = offset[0], last = first + into.shape[0];
+  auto* to = static_cast<std::byte*>(into.data);
+  std::uint64_t bytes = 0;
+  std::int64_t part_begin = 0;
+  for (const auto& part : spec.parts) {
+    const std::int64_t begin = std::max(first, part_begin);
+    const std::int64_t end = std::min(last, part_begin + part.rows);
+    if (begin < end) {
+      const StoredTensor& stored = files_.at(part.name);
+      convert_columns(stored, stored.rows(begin - part_begin, end - begin), columns, column, width,
+                      to, into.dtype);
+      const auto values = static_cast<std::uint64_t>((end - begin) * width);
+      to += values * size_of(into.dtype);
+      bytes += values * size_of(stored.type);
     }
+    part_begin += part.rows;
+  }
+  return bytes;
+}
+
+void load_weights(const std::string& directory, ParameterStore& parameters, Context& context) {
+  const DirectoryWeights weights(directory);
+  for (const Parameter& parameter : parameters.all()) {
+    const Tensor to = parameter.weight;
+    const std::vector<std::int64_t> start(static_cast<std::size_t>(to.shape.rank()), 0);
+    if (to.device == cpu_device) {
+      weights.load_slice(parameter.spec.name, start, to);
+      continue;
+    }
+    const Buffer staging(cpu_device, to.bytes());
+    weights.load_slice(parameter.spec.name, start, staging.tensor(to.dtype, to.shape));
+    copy_bytes(to.data, to.device, staging.data(), cpu_device, to.bytes(), context.stream);
+    synchronize(to.device, context.stream);
   }
 }
 

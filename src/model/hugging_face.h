@@ -8,7 +8,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/context.h"
@@ -34,10 +36,29 @@ struct ModelDescription {
 ModelDescription load_model_description(const std::string& directory);
 ModelConfig load_model_config(const std::string& directory);
 
+// The weights of a directory, of which every rank of a run reads its own slices alone. Files are
+// mapped. Any thread may load.
+class DirectoryWeights {
+ public:
+  // Throws an input Error that names tensor and file when one is missing, has another shape or
+  // type than config.json says, or is none of this model's.
+  explicit DirectoryWeights(const std::string& directory);
+
+  const ModelConfig& config() const { return config_; }
+  // Fills `into` (f32 or bf16, contiguous, on the CPU) with entries
+  // [offset[i], offset[i] + into.shape[i]) of the parameter `name`. Returns the bytes read.
+  std::uint64_t load_slice(std::string_view name, std::span<const std::int64_t> offset,
+                           Tensor into) const;
+
+ private:
+  SafetensorsSet files_;
+  ModelConfig config_;
+  std::map<std::string, ParameterSpec, std::less<>> specs_;  // by name
+};
+
 // Fills the weights of `parameters` (all of the model's or some of them) from the
-// directory's safetensors, f32, bf16 or f16 converted to the store's type. Throws
-// an input Error that names tensor and file when one is missing, has another
-// shape or type, or is none of this model's.
+// directory's safetensors, f32, bf16 or f16 converted to the store's type. Errors: those of
+// DirectoryWeights.
 void load_weights(const std::string& directory, ParameterStore& parameters, Context& context);
 
 // Gives `rows` (f32 or bf16 on the CPU, [count, columns] or [count]) the values of rows

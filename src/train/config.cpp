@@ -34,16 +34,14 @@ ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
   } else if (resume != "none") {
     return model_at(resume);
   }
-  if (is_model_directory(config.init_from)) {
-    fail_input(
-        "init_from: {0} is a Hugging Face directory: make a checkpoint of it with "
-        "fathom convert {0} DIRECTORY",
-        config.init_from);
-  }
-  return model_at(config.init_from);
+  return model_to_begin_with(config.init_from);
 }
 
 }  // namespace
+
+ModelConfig model_to_begin_with(const std::string& path) {
+  return is_model_directory(path) ? load_model_config(path) : model_at(path);
+}
 
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides,
                               const std::string& resume) {

@@ -145,7 +145,8 @@ template <class Visitor>
 void visit_fields(TrainConfig& c, Visitor&& field) {
   field("output", c.output, "run directory");
   field("model_file", c.model_file, "TOML file with a [model] table to start from");
-  field("init_from", c.init_from, "checkpoint whose weights the run starts with; empty: random");
+  field("init_from", c.init_from,
+        "run, checkpoint or Hugging Face directory whose weights it starts with; empty: random");
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
@@ -163,9 +164,13 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("guard", c.guard, "");
 }
 
+// The model whose weights are at `path`: a Hugging Face directory, a checkpoint, or a run's newest
+// one. Throws an input Error when there is none.
+ModelConfig model_to_begin_with(const std::string& path);
+
 // Reads a run's config. `model_file` is looked for beside it, then as it is
 // named; its [model] table stands under the run's own [model] keys, and so does the
-// model of the checkpoint that the run takes its weights from: the one that `resume` finds
+// model of what the run takes its weights from: the one that `resume` finds
 // (RunOptions::resume), else `init_from`, which need not exist any more when there is one to
 // resume. The returned config has the merged model and no model_file.
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {},

@@ -1,11 +1,13 @@
 #include "train/training_run.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "checkpoint/model.h"
 #include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "model/hugging_face.h"
 #include "train/machine.h"
 #include "train/rank_options.h"
 #include "train/warm_up.h"
@@ -73,11 +75,24 @@ void TrainingRun::begin() {
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));
     return;
   }
+  if (is_model_directory(from)) return begin_with_directory(from);
   use_checkpoint("", from, ranks_, [&](const Checkpoint& checkpoint) {
     require_model(checkpoint, plan_.config.model);
     load(checkpoint, &Learner::load_weights);
     if (first()) log::info("beginning with the weights of {}", checkpoint.directory());
   });
+}
+
+void TrainingRun::begin_with_directory(const std::string& directory) {
+  const TransferRate rate;
+  std::optional<DirectoryWeights> weights;
+  read_together(world(), [&] {
+    weights.emplace(directory);
+    require_same_model(weights->config(), plan_.config.model, directory);
+  });
+  const std::string text = rate.text("weights", world(), learner_.load_weights(*weights));
+  if (first()) log::info("read {}", text);
+  if (first()) log::info("beginning with the weights of {}", directory);
 }
 
 void TrainingRun::start(const RunOptions& options) {

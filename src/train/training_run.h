@@ -53,6 +53,7 @@ class TrainingRun {
   // Loads by `part`, Learner::load or load_weights, and tells how fast.
   void load(const Checkpoint& checkpoint, void (Learner::*part)(const Checkpoint&));
   void begin();
+  void begin_with_directory(const std::string& directory);
   Agreement agree();
   // A step that the device may still work on.
   struct QueuedStep {

@@ -92,9 +92,9 @@ TEST_F(Convert, SaysWhatCannotBe) {
   refused({"convert", dir_ / "data", dir_ / "x"}, "manifest");
   refused({"train", config_, "--set", "output=" + (dir_ / "y"), "--resume", back},
           "start from it with --set init_from=" + back);
-  refused(
-      {"train", config_, "--set", "output=" + (dir_ / "y"), "--set", "init_from=" + (dir_ / "hf")},
-      "make a checkpoint of it with fathom convert");
+  refused({"train", config_, "--set", "output=" + (dir_ / "y"), "--set",
+           "init_from=" + (dir_ / "hf"), "--set", "model.rope_theta=5"},
+          (dir_ / "hf") + ": its model.rope_theta is 10000, the config's 5");
   refused({"train", config_, "--set", "output=" + (dir_ / "y"), "--set", "init_from=" + back,
            "--set", "model.rope_theta=5"},
           back + ": its model.rope_theta is 10000, the config's 5");

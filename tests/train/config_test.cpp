@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "io/temp_dir.h"
+#include "model/hugging_face.h"
 
 namespace fathom {
 namespace {
@@ -50,12 +51,23 @@ TEST(TrainConfigFile, UnknownKeysAndFilesAreNamed) {
               HasSubstr("nowhere.toml"));
 }
 
-TEST(TrainConfigFile, AHuggingFaceDirectoryIsNoInitialCheckpoint) {
+TEST(TrainConfigFile, TheModelIsThatOfTheHuggingFaceDirectoryItBeginsWith) {
   const TempDir dir;
-  write_file(dir / "hf/config.json", "{}");
   write_file(dir / "run.toml", "init_from = \"" + (dir / "hf") + "\"\n");
+  write_file(dir / "hf/config.json", "{}");
   EXPECT_THAT(input_error_of([&] { load_train_config(dir / "run.toml"); }),
-              HasSubstr("fathom convert"));
+              HasSubstr("hf/config.json"));
+  ModelConfig model;
+  model.num_layers = 3;
+  model.hidden_size = 96;
+  model.num_heads = 4;
+  model.vocab_size = 64;
+  Context context(cpu_device);
+  ParameterStore store(parameter_table(resolve(model)), DType::f32, Gradients::none, cpu_device);
+  save_model(dir / "hf2", resolve(model), weights_of(store, context), {});
+  write_file(dir / "run.toml", "init_from = \"" + (dir / "hf2") + "\"\n");
+  EXPECT_EQ(load_train_config(dir / "run.toml").model.num_layers, 3);
+  EXPECT_EQ(load_train_config(dir / "run.toml").model.hidden_size, 96);
 }
 
 }  // namespace
