@@ -25,6 +25,7 @@ struct Batch {
   std::vector<std::int32_t> cu_seqlens;  // [segments + 1] offsets of the segments: 0, ..., B * T
   std::vector<std::int32_t> sources;     // [B] index of the source; -1 for a padding sequence
   std::int64_t num_targets = 0;          // targets that are not -1
+  std::int64_t num_padding = 0;          // tokens that only fill rows up
 };
 
 enum class AttentionSpan { sequence, document };

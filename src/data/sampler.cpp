@@ -12,7 +12,7 @@ void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample
   batch.sequences = 0;
   batch.sequence_length = sequence_length;
   batch.first_sample = first_sample;
-  batch.num_targets = 0;
+  batch.num_targets = batch.num_padding = 0;
   batch.inputs.clear();
   batch.targets.clear();
   batch.positions.clear();

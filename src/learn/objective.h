@@ -28,6 +28,13 @@ namespace fathom {
 // valid until the next call. Collective over the ranks of a replica, which all get the same.
 using EvaluateBatch = std::function<std::span<const float>(const Batch&)>;
 
+// How much of a step's work is learned from.
+struct TokenCounts {
+  double tokens = 0;   // that are computed, padding included
+  double padding = 0;  // of them: tokens that only fill rows up
+  double targets = 0;
+};
+
 // What an objective says of a step, of this replica's part of it.
 struct StepTerms {
   // The divisor of the step's loss is the sum of this over the replicas: targets, sequences
@@ -39,15 +46,20 @@ struct StepTerms {
   // Sums of further figures by their names, the same names on every replica and in every step.
   // The run records each divided by the normaliser.
   std::vector<std::pair<std::string, double>> sums;
+  // Recorded as sums. Present on all replicas or on none.
+  std::optional<TokenCounts> counts;
 };
 
 // The same over all replicas: each sum divided by the sum of the normalisers, or 0 where that is 0.
 struct StepFigures {
   std::optional<double> loss;
   std::vector<std::pair<std::string, double>> values;
+  std::optional<TokenCounts> counts;  // sums, not divided
 };
 // `replicas` are the ranks by dp. Collective.
 StepFigures figures_of(const StepTerms& terms, Communicator& replicas);
+
+TokenCounts count_tokens(std::span<const Batch> batches);
 
 class Objective {
  public:

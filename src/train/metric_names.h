@@ -15,6 +15,12 @@ inline constexpr std::string_view tokens_per_second = "tokens_per_second";
 inline constexpr std::string_view share_of_peak = "share_of_peak";  // of the measured GEMM peak
 inline constexpr std::string_view step_seconds = "step_seconds";
 inline constexpr std::string_view seconds = "seconds";  // of the run so far
+// Of runs on conversations or pairs: learned tokens of a step, the share of computed tokens that
+// only fill rows up, and passes over the data so far.
+inline constexpr std::string_view targets = "targets";
+inline constexpr std::string_view targets_per_second = "targets_per_second";
+inline constexpr std::string_view padding_share = "padding_share";
+inline constexpr std::string_view epoch = "epoch";
 inline constexpr std::string_view validation_loss = "validation_loss";
 inline constexpr std::string_view bits_per_byte = "bits_per_byte";
 // Of the repetition meter's answers; see infer/repetition.h.

@@ -45,6 +45,11 @@ Chart chart_by_step(std::string title, Axis y, std::vector<Series> series) {
   return {std::move(title), {"step", "", Axis::Scale::linear}, std::move(y), std::move(series)};
 }
 
+bool has(const Records& records, std::string_view metric_name) {
+  return std::ranges::any_of(
+      records, [&](const MetricsRecord& record) { return record.find(metric_name) != nullptr; });
+}
+
 std::vector<Series> repetition_series(const Records& records) {
   const std::string four_grams = fmt::format("{}_4", metric::repeated_ngrams);
   return {series_of(records, metric::repetition, "answers that never end and repeat"),
@@ -74,6 +79,11 @@ Section curves(const Records& records) {
                     one(metric::step_seconds, "step time")),
       chart_by_step("Repetition", {"share", "", linear}, repetition_series(records)),
   };
+  if (!has(records, metric::targets_per_second)) return section;
+  section.parts.push_back(chart_by_step("Learned tokens", {"learned", "tokens/s", linear},
+                                        one(metric::targets_per_second, "tokens/s")));
+  section.parts.push_back(chart_by_step("Padding", {"share of the computed tokens", "", linear},
+                                        one(metric::padding_share, "padding")));
   return section;
 }
 

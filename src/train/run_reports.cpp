@@ -33,6 +33,17 @@ std::string as_markdown(const TextSample& sample) {
   return markdown;
 }
 
+// Of a step whose rows are padded, or only partly learned.
+void add_counts(MetricsRecord& record, const StepRecord& step, std::int64_t epoch_tokens) {
+  if (!step.figures.counts) return;
+  const TokenCounts& counts = *step.figures.counts;
+  record.add(metric::targets, counts.targets);
+  record.add(metric::targets_per_second, counts.targets / step.seconds);
+  record.add(metric::padding_share, counts.padding / counts.tokens);
+  record.add(metric::epoch,
+             static_cast<double>(step.after.tokens) / static_cast<double>(epoch_tokens));
+}
+
 constexpr std::size_t answers_in_tensorboard = 8;
 
 void add_repetition(MetricsRecord& record, const infer::RepetitionFigures& figures) {
@@ -70,6 +81,7 @@ void RunReports::step(const StepRecord& step) {
   record.add(metric::share_of_peak, tokens_per_second * plan_.flops_per_token / machine_.gemm_peak);
   record.add(metric::step_seconds, step.seconds);
   record.add(metric::seconds, now.seconds);
+  add_counts(record, step, plan_.epoch_tokens);
   metrics_.write(record);
   tensorboard_.write(record);
   StepReport report;

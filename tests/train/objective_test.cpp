@@ -211,6 +211,13 @@ TEST(Objective, FiguresAreMeansOverAllReplicas) {
     terms.loss = replicas.rank() == 0 ? 10 : 2;
     terms.sums = {{"a", 4.0}, {"b", replicas.rank() == 0 ? 0.0 : 1.0}};
     const StepFigures figures = figures_of(terms, replicas);
+    require(!figures.counts, "counts that no replica gave");
+    terms.counts = {10, 2, replicas.rank() == 0 ? 1.0 : 4.0};
+    const StepFigures counted = figures_of(terms, replicas);
+    require(counted.counts->tokens == 20 && counted.counts->padding == 4 &&
+                counted.counts->targets == 5,
+            "counts are sums");
+    require(counted.values == figures.values, "the values beside counts");
     require(figures.loss == 3, "a loss of {}", figures.loss.value_or(0));
     require(figures.values.size() == 2 && figures.values[0].first == "a" &&
                 figures.values[0].second == 2 && figures.values[1].second == 0.25,
@@ -218,7 +225,7 @@ TEST(Objective, FiguresAreMeansOverAllReplicas) {
   });
   run_ranks(1, {60}, [](Communicator& alone) {
     EXPECT_FALSE(figures_of({}, alone).loss);
-    EXPECT_EQ(figures_of({0, 1.0, {}}, alone).loss, 0);
+    EXPECT_EQ(figures_of({0, 1.0, {}, {}}, alone).loss, 0);
   });
 }
 
