@@ -107,6 +107,7 @@ int main(int argc, char** argv) {
   cli::add_data(app);
   cli::add_generate(app);
   cli::add_info(app);
+  cli::add_sft(app);
   cli::add_tokenizer(app);
   cli::add_train(app);
   cli::add_verify(app);

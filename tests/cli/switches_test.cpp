@@ -98,6 +98,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--repetition-penalty", "--stop", "--parse-special", "--seed", "--tokenizer", "--device",
       "--dtype", "--threads", "--batch"}},
     {"info", {"--json"}},
+    {"sft", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"tokenizer train",
      {"--out", "--vocab-size", "--pad-to-multiple", "--special", "--like", "--set", "--threads"}},
     {"tokenizer encode",
