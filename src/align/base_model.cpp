@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "align/chat_files.h"
 #include "checkpoint/model.h"
 #include "core/error.h"
+#include "io/atomic_file.h"
 #include "io/checksum.h"
 #include "model/hugging_face.h"
 #include "train/config.h"
@@ -71,6 +73,16 @@ BaseModel open_base_model(const std::string& path, const std::string& chat_templ
   }
   if (const auto eos = tokenizer.eos_id()) add(files.end_tokens, *eos);
   return {path, directory, config, std::move(tokenizer), std::move(chat), std::move(files)};
+}
+
+void write_chat_files(const BaseModel& model, const std::string& directory) {
+  for (const auto& [name, content] : read_chat_files(model.directory)) {
+    if (name == "generation_config.json" || name == "chat_template.jinja") continue;
+    const fs::path path = directory + "/" + name;
+    fs::create_directories(path.parent_path());
+    write_file_atomically(path.string(), content);
+  }
+  write_file_atomically(directory + "/chat_template.jinja", model.chat.source());
 }
 
 }  // namespace fathom

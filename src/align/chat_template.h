@@ -79,6 +79,7 @@ class ChatTemplate {
                      const ChatOptions& options = {}) const;
 
   const std::string& name() const { return name_; }
+  const std::string& source() const { return source_; }
   // XXH3 of all that the ids depend on besides the conversation, the tokenizer and the options.
   std::uint64_t hash() const;
 

@@ -44,6 +44,9 @@ class SftRun {
           runtime_, stage_config(stage), options_,
           [&](const TrainConfig&, Communicator&) { return run_data(stage); }, world);
       if (world.rank() == 0) write_config();
+      if (world.rank() == 0 && signal == 0 && config_.checkpoint.enabled) {
+        write_chat_files(data_->model, model_directory(stage));
+      }
       if (signal != 0) return signal;
     }
     return 0;
@@ -192,7 +195,8 @@ bool SftRun::first_finds_done(std::size_t stage, int ranks) const {
 
 // What differs from the checkpoint, the run itself refuses with a message.
 bool SftRun::is_at_end(std::size_t stage, int ranks) const {
-  if (!is_model_directory(model_directory(stage))) return false;
+  // Written last.
+  if (!fs::exists(model_directory(stage) + "/chat_template.jinja")) return false;
   const TrainPlan plan = resolve(stage_config(stage), run_data(stage).facts, ranks);
   for (const std::string& directory : checkpoints_at(stage_directory(stage) + "/checkpoints")) {
     try {

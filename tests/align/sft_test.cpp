@@ -114,6 +114,8 @@ TEST_F(Sft, TrainsItsStagesOneAfterAnother) {
   const std::string output = config.output;
   EXPECT_EQ(load_model_description(output + "/model").eos_tokens, (std::vector<std::int64_t>{259}));
   EXPECT_TRUE(fs::exists(output + "/model/tokenizer.json"));
+  EXPECT_EQ(ChatTemplate::open("", output + "/model", small_tokenizer()).source(),
+            ChatTemplate::open("deepseek", "", small_tokenizer()).source());
   EXPECT_TRUE(fs::exists(output + "/stage-1/model/config.json"));
   EXPECT_FALSE(fs::exists(output + "/stage-2/model"));
   EXPECT_THAT(read_file(output + "/stage-2/report.html"), HasSubstr("Padding"));
@@ -148,6 +150,7 @@ TEST_F(Sft, AKilledRunEndsWithTheSameBits) {
            Moment{"between the stages", {"stage-2", "model"}},
            Moment{"in stage 2", {"stage-2/checkpoints/step-00000004", "model"}},
            Moment{"before the last model", {"model"}},
+           Moment{"before its template", {"model/chat_template.jinja"}},
        }) {
     SCOPED_TRACE(moment.name);
     SftConfig cut = whole;
