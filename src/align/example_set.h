@@ -44,6 +44,7 @@ class PreferenceSet {
   void add(const PreferencePair& pair);
 
   std::int64_t size() const { return std::ssize(parts_); }
+  std::int64_t num_tokens() const { return std::ssize(tokens_); }  // each prompt once
   PreferencePair operator[](std::int64_t index) const;
   std::uint64_t hash() const;
   // XXH3 of one pair's tokens and of where its parts begin.

@@ -39,6 +39,7 @@ void append_segment(std::span<const std::int32_t> prompt, std::span<const std::i
 
 void append_padding(std::int64_t tokens, Batch& batch) {
   if (tokens == 0) return;
+  batch.num_padding += tokens;
   batch.inputs.insert(batch.inputs.end(), static_cast<std::size_t>(tokens), padding_token);
   batch.targets.insert(batch.targets.end(), static_cast<std::size_t>(tokens), no_target);
   for (std::int32_t i = 0; i < tokens; ++i) batch.positions.push_back(i);

@@ -87,6 +87,7 @@ StepTerms PreferenceObjective::prepare(std::span<Batch> batches, const EvaluateB
 
   StepTerms terms;
   terms.normaliser = own.pairs;
+  terms.counts = count_tokens(batches);
   terms.loss = own.loss - nll_weight * own.log_prob_chosen;
   terms.sums = {{"rewards/chosen", own.reward_chosen},
                 {"rewards/rejected", own.reward_rejected},

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <mutex>
 
-#include "align/conversation_rows.h"
+#include "align/run_prompts.h"
 #include "align/sft_data.h"
 #include "align/sft_objective.h"
 #include "checkpoint/ranks.h"
@@ -16,19 +16,6 @@ namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
-
-Conversation question(const std::string& text) {
-  return {{make_message("user", text)}, {}};
-}
-
-// A conversation asks for its last answer.
-Conversation conversation_of(const RepetitionPrompt& prompt) {
-  if (prompt.conversation.empty()) return question(prompt.text);
-  Conversation conversation = conversations_of(RowJson::parse(prompt.conversation)).front();
-  std::vector<Message>& messages = conversation.messages;
-  if (!messages.empty() && messages.back().role == "assistant") messages.pop_back();
-  return conversation;
-}
 
 class SftRun {
  public:

@@ -13,6 +13,7 @@ void add_chat(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);
 void add_data_check(CLI::App& data);  // data check
+void add_dpo(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_sft(CLI::App& app);

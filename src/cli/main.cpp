@@ -67,6 +67,12 @@ void check_number_sizes(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands(nullptr)) check_number_sizes(*command);
 }
 
+// Whether a command takes words of its own, such as a file, besides the commands below it.
+bool takes_words(const CLI::App& app) {
+  return std::ranges::any_of(app.get_options(),
+                             [](const CLI::Option* option) { return option->get_positional(); });
+}
+
 // The message for an unknown command: "fathom data has no command 'prepar': did you mean
 // 'prepare'? ..."; empty when the command is known or missing.
 std::string unknown_command(const CLI::App& top, int argc, char** argv) {
@@ -79,7 +85,9 @@ std::string unknown_command(const CLI::App& top, int argc, char** argv) {
     }
     const std::string word = argv[i];
     if (commands.empty() || word.starts_with('-')) return "";
-    if (std::ranges::find(commands, word) == commands.end()) {
+    const bool known = std::ranges::find(commands, word) != commands.end();
+    if (!known && takes_words(*app)) return "";
+    if (!known) {
       const std::string guess = fathom::nearest(word, commands);
       return fmt::format("{} has no command '{}': {}{} --help lists its commands", names, word,
                          guess.empty() ? "" : fmt::format("did you mean '{}'? ", guess), names);
@@ -105,6 +113,7 @@ int main(int argc, char** argv) {
   cli::add_chat(app);
   cli::add_convert(app);
   cli::add_data(app);
+  cli::add_dpo(app);
   cli::add_generate(app);
   cli::add_info(app);
   cli::add_sft(app);

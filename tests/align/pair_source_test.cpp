@@ -31,6 +31,7 @@ TEST(PairSource, ARowHoldsBothAnswersOfItsPairsAsSegments) {
   source.fill(0, 1, batch);
   EXPECT_EQ(batch.sequences, 1);
   EXPECT_EQ(batch.num_targets, 6);
+  EXPECT_EQ(batch.num_padding, 2);
   EXPECT_THAT(batch.inputs, ElementsAre(1, 2, 3, 4, 1, 2, 3, 7, 7, 9, 0, 0));
   EXPECT_THAT(batch.targets, ElementsAre(-1, -1, 4, 5, -1, -1, 6, 8, 9, 10, -1, -1));
   EXPECT_THAT(batch.positions, ElementsAre(0, 1, 2, 3, 0, 1, 2, 0, 0, 1, 0, 1));

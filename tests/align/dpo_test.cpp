@@ -1,0 +1,235 @@
+// Whole runs of `fathom dpo` inside this process: what they learn, resume and refuse.
+#include "align/dpo.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "align/dpo_data.h"
+#include "align/small_base.h"
+#include "align/weights_checksum.h"
+#include "train/small_run.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace test;
+using testing::AllOf;
+using testing::HasSubstr;
+
+// dir/`name`: the better answer to a number is all "y", the worse one is all "n".
+void make_pairs(const TempDir& dir, const std::string& name, int count, int first = 0) {
+  std::string rows;
+  for (int i = first; i < first + count; ++i) {
+    const auto length = static_cast<std::size_t>(1 + i % 5);
+    rows += fmt::format(R"({{"prompt": "{}?", "chosen": "{}", "rejected": "{}"}})"
+                        "\n",
+                        i, std::string(length, 'y'), std::string(length, 'n'));
+  }
+  write_file(dir / name, rows);
+}
+
+class Dpo : public testing::Test {
+ protected:
+  void SetUp() override {
+    make_small_base(dir_);
+    make_pairs(dir_, "pairs.jsonl", 60);
+    make_pairs(dir_, "held.jsonl", 11, 100);
+  }
+  DpoConfig config(const std::string& output) const {
+    DpoConfig c;
+    c.output = dir_ / output;
+    c.threads = 1;
+    c.dtype = DTypeChoice::f32;
+    c.model.from = dir_ / "base";
+    c.model.chat_template = "deepseek";
+    c.data.paths = {dir_ / "pairs.jsonl"};
+    c.train.sequence_length = 96;
+    c.train.global_batch = 4;
+    c.train.micro_batch = 2;
+    c.train.steps = 8;
+    c.schedule.peak = 3e-3;
+    c.schedule.warmup_steps = 0;
+    c.validation.paths = {dir_ / "held.jsonl"};
+    c.validation.every_steps = 4;
+    c.validation.sample_prompts = {"7?"};
+    c.validation.sample_tokens = 4;
+    c.checkpoint.interval_seconds = 0;
+    c.checkpoint.every_steps = 3;
+    c.checkpoint.keep_every = 3;
+    return c;
+  }
+  static int run(const DpoConfig& config, int ranks = 1) {
+    Runtime runtime(Signals::stop_runs, gemm_peak);
+    TrainOptions options;
+    options.ranks = ranks;
+    return dpo(runtime, config, options);
+  }
+  static std::string refusal(const DpoConfig& config) {
+    return input_error_of([&] { run(config); });
+  }
+  static std::vector<std::pair<std::int64_t, double>> figure(const DpoConfig& config,
+                                                             std::string_view name) {
+    TrainConfig run;
+    run.output = config.output;
+    return metric_of(run, name);
+  }
+  static std::string model_of(const DpoConfig& config) {
+    return read_file(config.output + "/model/model.safetensors");
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(Dpo, LearnsToPreferTheBetterAnswers) {
+  DpoConfig c = config("run");
+  c.repetition.prompts = {"8?"};
+  c.repetition.max_tokens = 4;
+  ASSERT_EQ(run(c), 0);
+  EXPECT_EQ(figure(c, metric::repetition).size(), 1u);
+  const auto losses = figure(c, "loss");
+  ASSERT_EQ(losses.size(), 8u);
+  EXPECT_DOUBLE_EQ(losses.front().second, std::log(2.0));
+  EXPECT_LT(losses.back().second, 0.6);
+  EXPECT_EQ(figure(c, "rewards/accuracies").front().second, 0);
+  EXPECT_EQ(figure(c, "rewards/margins").front().second, 0);
+  EXPECT_GT(figure(c, "rewards/margins").back().second, 0.1);
+  EXPECT_LT(figure(c, "padding_share").front().second, 0.5);
+  const auto held = figure(c, "validation_rewards/accuracies");
+  ASSERT_EQ(held.size(), 2u);
+  EXPECT_GT(held.back().second, 0.9);
+  // What a user gets.
+  EXPECT_EQ(load_model_description(c.output + "/model").eos_tokens,
+            (std::vector<std::int64_t>{259}));
+  EXPECT_TRUE(fs::exists(c.output + "/model/tokenizer.json"));
+  EXPECT_THAT(read_file(c.output + "/model/chat_template.jinja"), HasSubstr("Assistant:"));
+  EXPECT_TRUE(fs::exists(c.output + "/report.html"));
+  EXPECT_THAT(read_file(c.output + "/samples.jsonl"), HasSubstr("7?"));
+  EXPECT_EQ(load_dpo_config(c.output + "/dpo.toml").dpo.loss.beta, c.dpo.loss.beta);
+}
+
+TEST_F(Dpo, AResumedRunReadsItsReferenceAndEndsWithTheSameBits) {
+  const DpoConfig whole = config("whole");
+  ASSERT_EQ(run(whole), 0);
+  const std::string model = model_of(whole);
+  ASSERT_GT(model.size(), 10000u);
+  // As a run that was killed behind its first save; a save that is slow delays the next one.
+  const auto saved = checkpoint_steps(whole.output + "/checkpoints");
+  ASSERT_EQ(saved.front(), 3);
+  for (const std::int64_t step : saved) {
+    if (step > 3) fs::remove_all(whole.output + "/checkpoints/" + checkpoint_name(step));
+  }
+  fs::remove_all(whole.output + "/model");
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run(whole), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("at step 3"), HasSubstr("reference log-probabilities read from")));
+  EXPECT_TRUE(model_of(whole) == model);
+
+  fs::remove_all(whole.output + "/model");
+  fs::remove(whole.output + "/reference.safetensors");
+  DpoConfig longer = whole;
+  longer.train.steps = 9;
+  EXPECT_THAT(refusal(longer), HasSubstr("reference.safetensors: missing, and the run has done 8"));
+}
+
+TEST_F(Dpo, ALayoutOfSeveralRanksLearnsTheSame) {
+  DpoConfig one = config("one"), many = config("many");
+  many.parallel.tp = 2;
+  ASSERT_EQ(run(one), 0);
+  ASSERT_EQ(run(many, 4), 0);
+  const auto a = figure(one, "loss"), b = figure(many, "loss");
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(b[i].second / a[i].second, 1, 1e-4);
+}
+
+TEST_F(Dpo, ASharedReferenceBelongsToItsModelAndData) {
+  DpoConfig c = config("first");
+  c.train.steps = 1;
+  c.dpo.reference = dir_ / "shared.safetensors";
+  ASSERT_EQ(run(c), 0);
+  c.output = dir_ / "second";
+  c.dpo.loss.beta = 0.5;
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run(c), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("read from " + c.dpo.reference));
+
+  c.output = dir_ / "third";
+  make_pairs(dir_, "other.jsonl", 5, 500);
+  c.data.paths = {dir_ / "other.jsonl"};
+  EXPECT_THAT(refusal(c), HasSubstr("of other data: pair 1 of the training data"));
+  c.data.paths = {dir_ / "pairs.jsonl"};
+  c.model.from = dir_ / "first/model";
+  EXPECT_THAT(refusal(c), HasSubstr("of another model"));
+  c.model.from = dir_ / "base";
+  c.model.chat_template = "plain";
+  EXPECT_THAT(refusal(c), HasSubstr("of another chat template"));
+}
+
+TEST_F(Dpo, SimpoNeedsNoReference) {
+  DpoConfig c = config("run");
+  c.train.steps = 2;
+  c.dpo.loss.loss = PreferenceLoss::simpo;
+  c.dpo.loss.beta = 2;
+  ASSERT_EQ(run(c), 0);
+  EXPECT_FALSE(fs::exists(c.output + "/reference.safetensors"));
+}
+
+TEST_F(Dpo, BadInputIsRefused) {
+  DpoConfig c = config("run");
+  write_file(dir_ / "same.jsonl", R"({"prompt": "a?", "chosen": "b", "rejected": "b"})");
+  c.data.paths = {dir_ / "same.jsonl"};
+  EXPECT_THAT(refusal(c),
+              AllOf(HasSubstr("same.jsonl:1"), HasSubstr("chosen and rejected are the same")));
+  c = config("run");
+  c.train.sequence_length = 50;
+  c.validation.paths.clear();
+  EXPECT_THAT(refusal(c), HasSubstr("tokens of a row, the prompt twice, and rows have 50"));
+  c.data.too_long = RowPolicy::leave_out;
+  EXPECT_LT(read_dpo_data(c, false).source->pairs().size(), 60);
+  c.train.sequence_length = 4;
+  EXPECT_NE(refusal(c), "no error");
+  EXPECT_FALSE(fs::exists(dir_ / "run"));
+}
+
+TEST_F(Dpo, AShareOfThePairsIsHeldOut) {
+  DpoConfig c = config("run");
+  c.validation.paths.clear();
+  c.validation.share = 0.2;
+  const DpoData data = read_dpo_data(c, false);
+  EXPECT_EQ(data.source->pairs().size() + data.held_out->pairs().size(), 60);
+  EXPECT_GT(data.held_out->pairs().size(), 4);
+  EXPECT_LT(data.held_out->pairs().size(), 24);
+}
+
+TEST_F(Dpo, AConfigSaysWhatItLacks) {
+  const auto error = [&](const std::string& text) {
+    write_file(dir_ / "dpo.toml", text);
+    return input_error_of([&] { load_dpo_config(dir_ / "dpo.toml"); });
+  };
+  EXPECT_EQ(error(""),
+            "model.from is missing: name a Hugging Face directory, a run or a checkpoint");
+  EXPECT_EQ(error("[model]\nfrom = \"x\"\n"), "data.paths is empty: name files of preferences");
+  const std::string enough = "[model]\nfrom = \"x\"\n[data]\npaths = [\"y\"]\n";
+  EXPECT_EQ(error(enough + "[dpo]\nbeta = -1\n"), "dpo.beta is -1: use a positive number");
+  EXPECT_THAT(error(enough + "[dpo]\nloss = \"sigmod\"\n"), HasSubstr("sigmoid"));
+  EXPECT_EQ(error(enough + "[validation]\nshare = 1.0\n"),
+            "validation.share is 1: use 0 or more, below 1");
+  EXPECT_EQ(error(enough), "no error");
+}
+
+TEST_F(Dpo, AChecksumOfWeightsFollowsTheWeights) {
+  const std::string base = weights_checksum(dir_ / "base");
+  EXPECT_EQ(weights_checksum(dir_ / "base"), base);
+  DpoConfig c = config("run");
+  c.train.steps = 3;
+  ASSERT_EQ(run(c), 0);
+  EXPECT_NE(weights_checksum(c.output + "/model"), base);
+  const std::string step3 = weights_checksum(c.output + "/checkpoints/step-00000003");
+  EXPECT_EQ(weights_checksum(c.output), step3);
+  EXPECT_THAT(input_error_of([&] { weights_checksum(dir_ / "nothing"); }), HasSubstr("nothing"));
+}
+
+}  // namespace
+}  // namespace fathom

@@ -1,0 +1,120 @@
+// `fathom dpo` and `fathom dpo sample` as a user runs them.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class DpoCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    make_tiny_data(dir_);
+    must(run_fathom(dir_, {"train", make_tiny_config(dir_), "--set", "train.steps=10"}));
+    std::string rows;
+    for (int i = 0; i < 40; ++i) {
+      rows += fmt::format(R"({{"prompt": "{}?", "chosen": "{} ships", "rejected": "no {}"}})"
+                          "\n",
+                          i, i * i, i);
+    }
+    write_file(dir_ / "pairs.jsonl", rows);
+    write_file(dir_ / "dpo.toml",
+               fmt::format("threads = 1\ndtype = \"f32\"\n[model]\nfrom = \"{}\"\n"
+                           "template = \"deepseek\"\n[data]\npaths = [\"{}\"]\n"
+                           "[train]\nsequence_length = 64\nglobal_batch = 4\nsteps = 300\n"
+                           "[schedule]\npeak = 1e-3\n[validation]\nshare = 0.1\n"
+                           "sample_tokens = 0\n[checkpoint]\ninterval_seconds = 0\n"
+                           "every_steps = 20\n",
+                           dir_ / "run", dir_ / "pairs.jsonl"));
+  }
+  std::vector<std::string> command(const std::string& output) const {
+    return {"dpo", dir_ / "dpo.toml", "--set", "output=" + output};
+  }
+
+  TempDir dir_;
+};
+
+bool has_checkpoint(const std::string& run) {
+  if (!fs::exists(run + "/checkpoints")) return false;
+  return std::ranges::any_of(fs::directory_iterator(run + "/checkpoints"), [](const auto& entry) {
+    return entry.path().filename().string().starts_with("step-");
+  });
+}
+
+TEST_F(DpoCommand, KilledItEndsWithTheSameModel) {
+  const std::string whole = dir_ / "whole", killed = dir_ / "killed";
+  must(run_fathom(dir_, command(whole)));
+  {
+    Process process(dir_, command(killed));
+    ASSERT_TRUE(process.until([&] { return has_checkpoint(killed); }))
+        << read_file(dir_ / "stderr");
+    process.send(SIGKILL);
+    EXPECT_EQ(process.wait().signal, SIGKILL);
+  }
+  EXPECT_FALSE(fs::exists(killed + "/model"));
+  const Outcome end = run_fathom(dir_, command(killed));
+  must(end);
+  EXPECT_THAT(end.err, HasSubstr("resuming"));
+  EXPECT_THAT(end.err, HasSubstr("reference log-probabilities read from"));
+  const std::string model = read_file(whole + "/model/model.safetensors");
+  EXPECT_GT(model.size(), 100000u);
+  EXPECT_TRUE(read_file(killed + "/model/model.safetensors") == model);
+}
+
+TEST_F(DpoCommand, MakesPairsOfTheModelsOwnAnswers) {
+  write_file(dir_ / "prompts.jsonl", "{\"prompt\": \"3?\"}\n{\"prompt\": \"4?\"}\n");
+  const std::vector<std::string> draw{
+      "dpo",        "sample",         dir_ / "prompts.jsonl", "--model",   dir_ / "run",
+      "--template", "deepseek",       "--max-tokens",         "6",         "--threads",
+      "1",          "--answers-file", dir_ / "answers.jsonl", "--answers", "3"};
+  must(run_fathom(dir_, draw));
+  const std::string answers = read_file(dir_ / "answers.jsonl");
+  EXPECT_EQ(std::ranges::count(answers, '\n'), 2);
+  EXPECT_THAT(answers, HasSubstr("\"ended\""));
+  const std::vector<std::string> rank{
+      "dpo", "sample", "--from-answers", dir_ / "answers.jsonl", "--output", dir_ / "made.jsonl"};
+  auto scored = rank;
+  scored.insert(scored.end(), {"--reward", "awk '{print \"[1, 3, 2]\"}'"});
+  must(run_fathom(dir_, scored));
+  const std::string pairs = read_file(dir_ / "made.jsonl");
+  EXPECT_GE(std::ranges::count(pairs, '\n'), 1);
+  EXPECT_THAT(pairs, HasSubstr("\"chosen_score\":3.0,\"rejected_score\":1.0"));
+  // The pairs are a run's data.
+  auto train = command(dir_ / "own");
+  train.insert(train.end(), {"--set", "data.paths=[\"" + (dir_ / "made.jsonl") + "\"]", "--set",
+                             "train.steps=2", "--set", "validation.share=0"});
+  must(run_fathom(dir_, train));
+
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& message) {
+    const Outcome outcome = run_fathom(dir_, std::move(arguments));
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  scored.back() = "echo 1";
+  refused(scored, "--reward:1: not an array of numbers");
+  refused({"dpo", "sample", dir_ / "prompts.jsonl"}, "--model is missing");
+  refused({"dpo", "sample"}, "give either a file of prompts");
+}
+
+TEST_F(DpoCommand, SaysWhatIsWrong) {
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& message) {
+    const Outcome outcome = run_fathom(dir_, std::move(arguments));
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  auto arguments = command(dir_ / "x");
+  arguments.insert(arguments.end(), {"--set", "dpo.beta=0"});
+  refused(arguments, "dpo.beta is 0");
+  refused({"dpo"}, "config");
+  refused({"dpo", dir_ / "none.toml"}, "none.toml");
+  refused({"dpo", dir_ / "dpo.toml", "--bogus"}, "--bogus");
+  EXPECT_FALSE(fs::exists(dir_ / "x"));
+}
+
+}  // namespace
+}  // namespace fathom::test
