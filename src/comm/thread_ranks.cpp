@@ -217,12 +217,12 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
     }
   };
   std::latch ended(ranks);
-  const DiskWatch disk_watch(ranks > 1 ? options.disk_timeout_seconds : 0,
-                             [&](const std::string& message) {
-                               const std::string all = "a rank of this process: " + message;
-                               job->fail(Error(ErrorKind::runtime, all));
-                               end_process_unless(ended, all);
-                             });
+  const auto disk_hangs = [&](const std::string& message) {
+    const std::string all = "a rank of this process: " + message;
+    job->fail(Error(ErrorKind::runtime, all));
+    end_process_unless(ended, all);
+  };
+  std::optional<DiskWatch> disk_watch;
   std::vector<std::thread> threads;
   try {
     for (int r = 0; r < ranks; ++r) {
@@ -231,6 +231,7 @@ void run_thread_ranks(int ranks, const CommunicatorOptions& options,
         ended.count_down();
       });
     }
+    disk_watch.emplace(ranks > 1 ? options.disk_timeout_seconds : 0, disk_hangs);
   } catch (const std::system_error& error) {
     // Those that have started wait for the others in vain.
     job->fail(Error(ErrorKind::runtime,
