@@ -16,7 +16,7 @@ using testing::HasSubstr;
 struct ByteModel {
   Context context{cpu_device};
   infer::LoadedModel model{
-      Tokenizer::from_json(test::byte_tokenizer({"</s>"})), {256}, nullptr, nullptr};
+      "", Tokenizer::from_json(test::byte_tokenizer({"</s>"})), {256}, nullptr, nullptr};
 
   ByteModel() {
     const ModelConfig config = test::tiny_config(257);

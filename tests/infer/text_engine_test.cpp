@@ -25,7 +25,7 @@ struct TextModel {
   LoadedModel model;
 
   explicit TextModel(std::int64_t padding = 0, std::vector<std::int32_t> end_tokens = {})
-      : model{Tokenizer::from_json(byte_tokenizer({"</s>", "<user>"})), std::move(end_tokens),
+      : model{"", Tokenizer::from_json(byte_tokenizer({"</s>", "<user>"})), std::move(end_tokens),
               nullptr, nullptr} {
     const ModelConfig config = tiny_config(num_tokens + padding);
     model.parameters = std::make_unique<ParameterStore>(
