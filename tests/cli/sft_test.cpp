@@ -24,13 +24,13 @@ class SftCommand : public testing::Test {
     }
     write_file(dir_ / "rows.jsonl", rows);
     const std::string stage = fmt::format(
-        "[[stage]]\nsteps = 40\n[stage.schedule]\npeak = 1e-3\n[[stage.data]]\npaths = [\"{}\"]\n",
+        "[[stage]]\nsteps = 300\n[stage.schedule]\npeak = 1e-3\n[[stage.data]]\npaths = [\"{}\"]\n",
         dir_ / "rows.jsonl");
     write_file(dir_ / "sft.toml",
                fmt::format("threads = 1\ndtype = \"f32\"\n[model]\nfrom = \"{}\"\n"
                            "template = \"deepseek\"\n[train]\nsequence_length = 64\n"
                            "global_batch = 4\n[validation]\nshare = 0.1\nsample_tokens = 0\n"
-                           "[checkpoint]\ninterval_seconds = 0\nevery_steps = 2\n{}{}",
+                           "[checkpoint]\ninterval_seconds = 0\nevery_steps = 20\n{}{}",
                            dir_ / "run", stage, stage));
   }
   std::vector<std::string> command(const std::string& output) const {
@@ -51,12 +51,13 @@ class SftCommand : public testing::Test {
 TEST_F(SftCommand, KilledInEitherStageEndsWithTheSameModel) {
   const std::string whole = dir_ / "whole", killed = dir_ / "killed";
   must(run_fathom(dir_, command(whole)));
-  kill_at(killed, "/stage-1/checkpoints/step-00000004");
+  kill_at(killed, "/stage-1/checkpoints/step-00000020");
   EXPECT_FALSE(fs::exists(killed + "/model"));
-  kill_at(killed, "/stage-2/checkpoints");
+  kill_at(killed, "/stage-2/checkpoints/step-00000020");
   const Outcome end = run_fathom(dir_, command(killed));
   must(end);
   EXPECT_THAT(end.err, HasSubstr("stage 1 is done"));
+  EXPECT_THAT(end.err, HasSubstr("resuming"));
   const std::string model = read_file(whole + "/model/model.safetensors");
   EXPECT_GT(model.size(), 100000u);
   EXPECT_TRUE(read_file(killed + "/model/model.safetensors") == model);

@@ -96,7 +96,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"generate",
      {"--prompt", "--prompts", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
       "--repetition-penalty", "--stop", "--parse-special", "--seed", "--tokenizer", "--device",
-      "--dtype", "--threads", "--batch"}},
+      "--dtype", "--threads", "--batch", "--conversations", "--template", "--system"}},
     {"info", {"--json"}},
     {"dpo", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"dpo sample",
