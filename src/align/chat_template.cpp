@@ -53,8 +53,8 @@ void check_builtin(const std::string& name, const std::map<std::string, std::str
   for (const auto& [name, source] : files.templates) own += (own.empty() ? "" : ", ") + name;
   if (choice.empty()) {
     fail_input(
-        "{}: the model has no chat template{}; choose deepseek, chatml, plain or a .jinja "
-        "file",
+        "{}: the model has no chat template{}; name one (--template or model.template): deepseek, "
+        "chatml, plain or a .jinja file",
         directory.empty() ? "." : directory, own.empty() ? "" : " called default, but " + own);
   }
   fail_input("there is no chat template '{}': choose deepseek, chatml, plain, a .jinja file{}",

@@ -52,7 +52,7 @@ bool admit(const EncodedExample& example, const JsonRecord& record, const ChatDa
     refuse_or_count(options.too_long,
                     fmt::format("{}: {} tokens, more than the context of {}", record.where(),
                                 example.length(), options.context),
-                    "shorten it, or leave out rows that are too long", statistics.too_long);
+                    "shorten it, or set data.too_long = \"leave_out\"", statistics.too_long);
     return false;
   }
   ++statistics.examples;
@@ -93,8 +93,8 @@ ChatStatistics read_rows(const std::vector<std::string>& paths, const ChatDataOp
     for (std::size_t i = 0; i < records.size(); ++i) {
       ++statistics.rows;
       if (!results[i].error.empty()) {
-        refuse_or_count(options.bad_rows, results[i].error, "mend the row, or leave out bad rows",
-                        statistics.bad);
+        refuse_or_count(options.bad_rows, results[i].error,
+                        "mend the row, or set data.bad_rows = \"leave_out\"", statistics.bad);
       }
       for (const EncodedExample& example : results[i].examples) {
         if (admit(example, records[i], options, statistics)) keep(example);

@@ -131,8 +131,8 @@ TEST_F(ChatData, Trees) {
 TEST_F(ChatData, BadRowsAreNamedByLine) {
   const auto second = [&](const std::string& row) { return problem(good + row); };
   EXPECT_THAT(second("{\"messages\": 3}"),
-              testing::StartsWith("2: 'messages' is number, not a list; mend the row, or leave "
-                                  "out bad rows"));
+              testing::StartsWith("2: 'messages' is number, not a list; mend the row, or set "
+                                  "data.bad_rows = \"leave_out\""));
   EXPECT_THAT(second("{\"messages\""), testing::StartsWith("2: not valid JSON: parse error"));
   EXPECT_THAT(second("[1]"), testing::StartsWith("2: is array, not a JSON object"));
   EXPECT_THAT(second(R"({"messages": [{"role": "narrator", "content": "x"}]})"),
@@ -172,8 +172,8 @@ TEST_F(ChatData, BadAndLongRowsAreLeftOutAndCounted) {
   options_.too_long = RowPolicy::refuse;
   options_.context = 22;
   EXPECT_EQ(problem(good),
-            "1: 23 tokens, more than the context of 22; shorten it, or leave out rows that are "
-            "too long");
+            "1: 23 tokens, more than the context of 22; shorten it, or set data.too_long = "
+            "\"leave_out\"");
 }
 
 TEST_F(ChatData, ExamsCanBeLeftOut) {

@@ -245,8 +245,10 @@ TEST_F(ChatTemplateFiles, FilesOfTheirOwnComeBeforeTheConfig) {
 }
 
 TEST_F(ChatTemplateFiles, WhatIsNotThereIsNamed) {
-  EXPECT_THAT(message_of([&] { open(); }),
-              HasSubstr("chat_template_files: the model has no chat template; choose deepseek"));
+  EXPECT_THAT(
+      message_of([&] { open(); }),
+      HasSubstr("chat_template_files: the model has no chat template; name one (--template or "
+                "model.template): deepseek, "));
   write("chat_template.jinja", "x");
   EXPECT_THAT(message_of([&] { open("rag"); }),
               HasSubstr("there is no chat template 'rag': choose deepseek, chatml, plain, a .jinja "
