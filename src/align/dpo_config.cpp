@@ -1,5 +1,6 @@
 #include "align/dpo_config.h"
 
+#include "align/shared_config.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -34,27 +35,11 @@ DpoConfig load_dpo_config(const std::string& path, std::span<const std::string> 
 }
 
 TrainConfig train_config(const DpoConfig& config, const ModelConfig& model) {
-  TrainConfig c;
+  TrainConfig c = shared_train_config(config, model);
   c.output = config.output;
   c.init_from = config.model.from;
-  c.device = config.device;
-  c.threads = config.threads;
-  c.dtype = config.dtype;
-  c.seed = config.seed;
-  c.deterministic = config.deterministic;
-  c.model = model;
-  c.data.prefetch = config.data.prefetch;
   c.train = config.train;
-  c.optimizer = config.optimizer;
   c.schedule = config.schedule;
-  c.validation.every_steps = config.validation.every_steps;
-  c.validation.sample_prompts = config.validation.sample_prompts;
-  c.validation.sample_tokens = config.validation.sample_tokens;
-  c.validation.sample_temperature = config.validation.sample_temperature;
-  c.repetition = config.repetition;
-  c.checkpoint = config.checkpoint;
-  c.parallel = config.parallel;
-  c.guard = config.guard;
   return c;
 }
 

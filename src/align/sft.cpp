@@ -6,6 +6,7 @@
 #include "align/run_prompts.h"
 #include "align/sft_data.h"
 #include "align/sft_objective.h"
+#include "align/shared_config.h"
 #include "checkpoint/ranks.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -84,31 +85,15 @@ class SftRun {
 
 TrainConfig SftRun::stage_config(std::size_t stage) const {
   const SftStageConfig& own = config_.stages[stage];
-  TrainConfig c;
+  TrainConfig c = shared_train_config(config_, data_->model.config);
   c.output = stage_directory(stage);
   c.init_from = stage == 0 ? config_.model.from : stage_directory(stage - 1);
-  c.device = config_.device;
-  c.threads = config_.threads;
-  c.dtype = config_.dtype;
-  c.seed = config_.seed;
-  c.deterministic = config_.deterministic;
-  c.model = data_->model.config;
-  c.data.prefetch = config_.data.prefetch;
   c.train = config_.train.loop;
   c.train.steps = own.steps;
   c.train.tokens = own.tokens;
   c.train.epochs = own.epochs;
   c.train.max_minutes = own.max_minutes;
-  c.optimizer = config_.optimizer;
   c.schedule = own.schedule;
-  c.validation.every_steps = config_.validation.every_steps;
-  c.validation.sample_prompts = config_.validation.sample_prompts;
-  c.validation.sample_tokens = config_.validation.sample_tokens;
-  c.validation.sample_temperature = config_.validation.sample_temperature;
-  c.repetition = config_.repetition;
-  c.checkpoint = config_.checkpoint;
-  c.parallel = config_.parallel;
-  c.guard = config_.guard;
   return c;
 }
 
