@@ -7,7 +7,8 @@ moments, and bench/torch_train.py, which is PyTorch's torch.compile and
 scaled_dot_product_attention, with everything in bf16 and with f32 weights and states.
 Every measurement is a process of its own, in turns, on an otherwise idle card. A peer
 that runs out of memory is tried again with half the micro-batch, and at last with
-recomputation. --text-lengths measures steps of fine-tuning, and rates without padding.
+recomputation. --text-lengths measures steps of fine-tuning, and rates without padding; with
+--pairs those of preference training, the reference's forward included.
 
     bench/gpu_vs_torch.py [--python torch/bin/python] [--shapes 7b,1b,gqa3b,350m] [--turns 1]
 
@@ -59,7 +60,8 @@ def model_file(shape):
 
 
 def lengths_of(options):
-    return ["--text-lengths", options.text_lengths] if options.text_lengths else []
+    lengths = ["--text-lengths", options.text_lengths] if options.text_lengths else []
+    return lengths + ["--pairs"] * options.pairs
 
 
 def measure_ours(options, shape):
@@ -70,9 +72,13 @@ def measure_ours(options, shape):
     if not fine:
         return None
     bench = json.loads(output)
-    return {"tokens": bench["step"]["text_tokens_per_second"],
-            "tflops": bench["step"]["flops_per_second"] / 1e12,
-            "how": f"{bench['micro_batch']} x {bench['sequence_length']}, {bench['recompute']}"}
+    how = f"{bench['micro_batch']} x {bench['sequence_length']}, {bench['recompute']}"
+    tokens = bench["step"]["text_tokens_per_second"]
+    if options.pairs:
+        tokens = bench["preference"]["text_tokens_per_second"]
+        share = bench["preference"]["share_of_two_forwards_and_backward"]
+        how += f", {100 * share:.1f} % of two forwards and one backward"
+    return {"tokens": tokens, "tflops": bench["step"]["flops_per_second"] / 1e12, "how": how}
 
 
 def peer_attempts(options, shape, mode):
@@ -117,12 +123,16 @@ def parse_arguments():
     parser.add_argument("--length", type=int, default=4096, help="tokens of a sequence")
     parser.add_argument("--text-lengths",
                         help="file with a text's tokens on each line: fine-tuning on packed texts")
+    parser.add_argument("--pairs", action="store_true",
+                        help="preference training: each two texts are a pair; with --text-lengths")
     parser.add_argument("--peer-micro-batch", type=int, default=0, help="0: this script's choice")
     parser.add_argument("--fathom-options", default="", help="more of `fathom bench gpu`")
     parser.add_argument("--limit", type=int, default=300, help="seconds of one measurement")
     parser.add_argument("--least", type=float, default=0, help="ratio to PyTorch in bf16")
     options = parser.parse_args()
     options.shapes, options.variants = options.shapes.split(","), options.variants.split(",")
+    if options.pairs and not options.text_lengths:
+        parser.error("--pairs needs --text-lengths")
     for name in options.shapes:
         if name not in SHAPES:
             parser.error(f"--shapes: {name} is not one of {', '.join(SHAPES)}")

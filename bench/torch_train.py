@@ -16,9 +16,12 @@ and up. --precision says where numbers are kept: f32, everything in f32; autocas
 weights, gradients and states with products in bf16; bf16, everything in bf16.
 --text-lengths FILE packs texts of these lengths into the sequences, as fine-tuning does, with
 flex_attention inside each text; rates then count the tokens of texts, not the padding.
+--pairs trains on preferences (DPO): each two texts of a micro-batch are a pair of answers, and a
+second model, the reference, evaluates them in each step.
 """
 
 import argparse
+import copy
 import json
 import statistics
 import sys
@@ -100,13 +103,14 @@ class Llama(nn.Module):
         self.norm = nn.RMSNorm(width, model["rms_norm_eps"])
         self.head = nn.Linear(width, model["vocab_size"], bias=False)
 
-    def forward(self, ids, targets, rotation, mask):
+    def forward(self, ids, targets, rotation, mask, reduction="mean"):
         x = self.embedding(ids)
         for block in self.blocks:
             x = checkpoint(block, x, rotation, mask, use_reentrant=False) if self.recompute \
                 else block(x, rotation, mask)
         logits = self.head(self.norm(x))
-        return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(),
+                                        reduction=reduction)
 
 
 def read_model(text):
@@ -149,8 +153,26 @@ class Texts:
             lengths = [int(line) for line in file]
         rows = packed_texts(lengths, options.length, options.sequences * options.accumulate)
         self.tokens = sum(map(sum, rows))
-        self.micro_batches = [self.micro_batch(options, rows[i:i + options.sequences], rotation)
-                              for i in range(0, len(rows), options.sequences)]
+        parts = [rows[i:i + options.sequences] for i in range(0, len(rows), options.sequences)]
+        self.micro_batches = [self.micro_batch(options, part, rotation) for part in parts]
+        self.pairs = [self.pairs_of(options, part) for part in parts]
+
+    @staticmethod
+    def pairs_of(options, rows):
+        """Of each token the number of its pair, and its sign in the pair's difference: -1 in the
+        chosen text, 1 in the rejected one, 0 in padding and in a text that is left over."""
+        numbers, signs, text, texts = [], [], 0, sum(map(len, rows))
+        for row in rows:
+            for length in row:
+                sign = 0 if text == texts - 1 and texts % 2 else 2 * (text % 2) - 1
+                numbers += [text // 2] * length
+                signs += [sign] * length
+                text += 1
+            padding = options.length - sum(row)
+            numbers += [0] * padding
+            signs += [0] * padding
+        return (torch.tensor(numbers, device=options.device),
+                torch.tensor(signs, device=options.device, dtype=torch.float32), max(1, texts // 2))
 
     @staticmethod
     def micro_batch(options, rows, rotation):
@@ -181,6 +203,9 @@ class Training:
             if parameter.dim() == 2:
                 nn.init.normal_(parameter, std=0.006)
         self.loss_of = torch.compile(self.llama) if options.compile else self.llama
+        self.reference = copy.deepcopy(self.llama).requires_grad_(False) if options.pairs else None
+        self.reference_losses = torch.compile(self.reference) \
+            if options.compile and options.pairs else self.reference
         self.optimizer = torch.optim.AdamW(self.llama.parameters(), lr=1e-4, betas=(0.9, 0.95),
                                            weight_decay=0.1, fused=True)
         self.texts = Texts(options, self.rotation) if options.text_lengths else None
@@ -201,12 +226,23 @@ class Training:
                 rotation, mask, counted = self.texts.micro_batches[i]
                 targets = targets.masked_fill(~counted, -100)
             with torch.autocast(options.device, torch.bfloat16, options.precision == "autocast"):
-                loss = self.loss_of(ids[:, :-1], targets, rotation, mask)
+                if options.pairs:
+                    loss = self.preference_loss(i, (ids[:, :-1], targets, rotation, mask, "none"))
+                else:
+                    loss = self.loss_of(ids[:, :-1], targets, rotation, mask)
             (loss / options.accumulate).backward()
         nn.utils.clip_grad_norm_(self.llama.parameters(), 1.0, foreach=True)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return loss.item()  # waits for the device
+
+    def preference_loss(self, micro_batch, inputs):
+        pair, sign, pairs = self.texts.pairs[micro_batch]
+        with torch.no_grad():
+            reference = self.reference_losses(*inputs)
+        differences = sign * (self.loss_of(*inputs) - reference)
+        margins = torch.zeros(pairs, device=sign.device).index_add(0, pair, differences)
+        return -functional.logsigmoid(0.1 * margins).mean()
 
     def tokens_per_second(self, steps):
         seconds = []
@@ -240,6 +276,7 @@ def parse_arguments():
     parser.add_argument("--precision", choices=("f32", "autocast", "bf16"), default="autocast")
     parser.add_argument("--recompute", action="store_true", help="activations, block by block")
     parser.add_argument("--text-lengths", help="file with a text's tokens on each line")
+    parser.add_argument("--pairs", action="store_true", help="preferences; with --text-lengths")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: PyTorch's choice")
     return parser.parse_args()

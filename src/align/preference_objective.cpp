@@ -8,9 +8,8 @@
 namespace fathom {
 namespace {
 
-void fill_weights(Batch& batch, const AnswerTokens& answer, double weight) {
-  std::fill_n(batch.loss_weights.begin() + answer.begin, answer.count(),
-              static_cast<float>(weight));
+void fill_weights(std::span<float> weights, const AnswerTokens& answer, double weight) {
+  std::fill_n(weights.begin() + answer.begin, answer.count(), static_cast<float>(weight));
 }
 
 }  // namespace
@@ -33,9 +32,10 @@ PairTerms PreferenceSums::add(const PreferenceLossConfig& config, const PlacedPa
   return terms;
 }
 
-PreferenceSums sum_over(Communicator& replicas, const PreferenceSums& own) {
+PreferenceSums sum_over(const RankGroups& ranks, const PreferenceSums& own) {
   PreferenceSums sums;
-  for (const PreferenceSums& each : gather_values(replicas, own)) {
+  for (const PreferenceSums& each :
+       gather_values(ranks.world(), ranks.tells_losses() ? own : PreferenceSums{})) {
     for (const auto member : {&PreferenceSums::pairs, &PreferenceSums::chosen_tokens,
                               &PreferenceSums::loss, &PreferenceSums::reward_chosen,
                               &PreferenceSums::reward_rejected, &PreferenceSums::preferred,
@@ -51,52 +51,57 @@ void PreferenceObjective::begin(const EvaluateBatch& evaluate, std::int64_t step
   if (reference_) reference_->begin(evaluate, steps_done);
 }
 
-std::vector<PreferenceObjective::Judged> PreferenceObjective::judge(const Batch& batch,
-                                                                    const EvaluateBatch& evaluate,
-                                                                    PreferenceSums& sums) {
-  const std::span<const float> losses = evaluate(batch);
-  std::vector<Judged> judged;
+StepTerms PreferenceObjective::prepare(std::span<Batch> batches) {
+  Counts own;
+  for (Batch& batch : batches) {
+    batch.loss_weights.assign(batch.inputs.size(), 0.0f);
+    for (const PlacedPair& pair : source_->placed(batch.first_sample, batch.sequences)) {
+      own.pairs += 1;
+      own.chosen_tokens += static_cast<double>(pair.chosen.count());
+    }
+  }
+  all_ = {};
+  own_ = {};
+  for (const Counts& replica : gather_values(ranks_.data(), own)) {
+    all_.pairs += replica.pairs;
+    all_.chosen_tokens += replica.chosen_tokens;
+  }
+  StepTerms terms;
+  terms.normaliser = own.pairs;
+  terms.counts = count_tokens(batches);
+  return terms;
+}
+
+// ∂(loss · pairs) / ∂(−log π) of each answer's tokens.
+void PreferenceObjective::weigh(const Batch& batch, std::span<const float> losses,
+                                std::span<float> weights) {
+  std::ranges::fill(weights, 0.0f);
+  const double nll_weight = nll_token_weight(config_, all_.pairs, all_.chosen_tokens);
   for (const PlacedPair& pair : source_->placed(batch.first_sample, batch.sequences)) {
     const PairLogProbs reference =
         reference_ ? reference_->of(0).at(static_cast<std::size_t>(pair.pair)) : PairLogProbs{};
-    judged.push_back({pair, sums.add(config_, pair, log_probs_of(pair, losses), reference)});
+    const PairTerms terms = own_.add(config_, pair, log_probs_of(pair, losses), reference);
+    fill_weights(weights, pair.chosen, nll_weight - terms.by_chosen);
+    fill_weights(weights, pair.rejected, -terms.by_rejected);
   }
-  return judged;
 }
 
-StepTerms PreferenceObjective::prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) {
-  PreferenceSums own;
-  std::vector<std::vector<Judged>> judged;
-  for (const Batch& batch : batches) judged.push_back(judge(batch, evaluate, own));
-  const PreferenceSums all = sum_over(ranks_.data(), own);
-
-  // ∂(loss · pairs) / ∂(−log π) of each answer's tokens.
-  const double nll_weight = nll_token_weight(config_, all.pairs, all.chosen_tokens);
-  for (std::size_t i = 0; i < batches.size(); ++i) {
-    batches[i].loss_weights.assign(batches[i].inputs.size(), 0.0f);
-    for (const auto& [pair, terms] : judged[i]) {
-      fill_weights(batches[i], pair.chosen, nll_weight - terms.by_chosen);
-      fill_weights(batches[i], pair.rejected, -terms.by_rejected);
-    }
-  }
+void PreferenceObjective::conclude(StepTerms& terms) {
   if (config_.uses_reference()) {
+    const PreferenceSums all = sum_over(ranks_, own_);
     const std::string warning =
         watch_.observe(all.ratio_chosen / all.pairs, all.ratio_rejected / all.pairs);
     if (!warning.empty() && ranks_.first()) log::warning("{}", warning);
   }
-
-  StepTerms terms;
-  terms.normaliser = own.pairs;
-  terms.counts = count_tokens(batches);
-  terms.loss = own.loss - nll_weight * own.log_prob_chosen;
-  terms.sums = {{"rewards/chosen", own.reward_chosen},
-                {"rewards/rejected", own.reward_rejected},
-                {"rewards/accuracies", own.preferred},
-                {"rewards/margins", own.reward_chosen - own.reward_rejected},
-                {"logps/chosen", own.log_prob_chosen},
-                {"logps/rejected", own.log_prob_rejected},
-                {"nll_loss", -own.log_prob_chosen * all.pairs / all.chosen_tokens}};
-  return terms;
+  const double nll_weight = nll_token_weight(config_, all_.pairs, all_.chosen_tokens);
+  terms.loss = own_.loss - nll_weight * own_.log_prob_chosen;
+  terms.sums = {{"rewards/chosen", own_.reward_chosen},
+                {"rewards/rejected", own_.reward_rejected},
+                {"rewards/accuracies", own_.preferred},
+                {"rewards/margins", own_.reward_chosen - own_.reward_rejected},
+                {"logps/chosen", own_.log_prob_chosen},
+                {"logps/rejected", own_.log_prob_rejected},
+                {"nll_loss", -own_.log_prob_chosen * all_.pairs / all_.chosen_tokens}};
 }
 
 }  // namespace fathom

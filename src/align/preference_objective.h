@@ -1,8 +1,7 @@
-// PreferenceObjective: what `fathom dpo` minimises. Before a step it evaluates the step's pairs
-// with the present weights, and weighs the answers' tokens such that the learner's weighted
-// cross-entropy has the gradient of the preference loss (learn/objective.h). A step costs two
-// forwards and one backward: the loss's derivative needs both answers' sums before the first logits
-// are overwritten by their gradient.
+// PreferenceObjective: what `fathom dpo` minimises. Between the forward and the backward of a
+// micro-batch it weighs the answers' tokens such that the learner's weighted cross-entropy has the
+// gradient of the preference loss (learn/objective.h). So a step costs one forward and one backward,
+// and the reference, computed once, another forward of each pair.
 #pragma once
 
 #include <memory>
@@ -26,8 +25,8 @@ struct PreferenceSums {
   PairTerms add(const PreferenceLossConfig& config, const PlacedPair& pair, PairLogProbs policy,
                 PairLogProbs reference);
 };
-// Over all replicas, the same on every one. Collective.
-PreferenceSums sum_over(Communicator& replicas, const PreferenceSums& own);
+// Over all replicas, from the ranks that know the losses; the same on every rank. Collective.
+PreferenceSums sum_over(const RankGroups& ranks, const PreferenceSums& own);
 
 class PreferenceObjective final : public Objective {
  public:
@@ -41,25 +40,28 @@ class PreferenceObjective final : public Objective {
         ranks_(ranks) {}
 
   std::string_view name() const override { return "preference"; }
-  bool sets_weights() const override { return true; }
+  bool weighs_losses() const override { return true; }
   void begin(const EvaluateBatch& evaluate, std::int64_t steps_done) override;
-  // The normaliser is the number of pairs. Figures under TRL's names: rewards/..., logps/... and
-  // nll_loss, the chosen answers' mean loss per token.
-  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override;
+  // The normaliser is the number of pairs.
+  StepTerms prepare(std::span<Batch> batches) override;
+  void weigh(const Batch& batch, std::span<const float> losses, std::span<float> weights) override;
+  // Figures under TRL's names: rewards/..., logps/... and nll_loss, the chosen answers' mean loss
+  // per token.
+  void conclude(StepTerms& terms) override;
 
  private:
-  struct Judged {
-    PlacedPair pair;
-    PairTerms terms;
+  // The pairs and the chosen answers' tokens of a step.
+  struct Counts {
+    double pairs = 0, chosen_tokens = 0;
   };
-  std::vector<Judged> judge(const Batch& batch, const EvaluateBatch& evaluate,
-                            PreferenceSums& sums);
 
   PreferenceLossConfig config_;
   std::shared_ptr<const PairSource> source_;
   std::shared_ptr<PreferenceReference> reference_;
   const RankGroups& ranks_;
   LikelihoodWatch watch_;
+  Counts all_;          // of the present step, over the replicas
+  PreferenceSums own_;  // of its micro-batches that were weighed
 };
 
 }  // namespace fathom

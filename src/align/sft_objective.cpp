@@ -8,7 +8,7 @@
 
 namespace fathom {
 
-StepTerms SftObjective::prepare(std::span<Batch> batches, const EvaluateBatch&) {
+StepTerms SftObjective::prepare(std::span<Batch> batches) {
   StepTerms terms;
   terms.counts = count_tokens(batches);
   terms.normaliser = terms.counts->targets;

@@ -14,7 +14,7 @@ namespace fathom {
 class SftObjective final : public Objective {
  public:
   std::string_view name() const override { return "sft"; }
-  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override;
+  StepTerms prepare(std::span<Batch> batches) override;
 };
 
 // The mean loss of the learned tokens of held-out conversations. Replicas share the batches.

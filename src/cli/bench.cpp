@@ -36,7 +36,7 @@ struct Arguments {
   std::int64_t logits_chunk = 1024;
   int threads = 0, steps = 5;
   double heat = 0, peak_tflops = 0;
-  bool brief = false, discard = false;
+  bool pairs = false, brief = false, discard = false;
 };
 
 Arguments gpu_defaults() {
@@ -151,6 +151,7 @@ StepShape shape_of(const Arguments& a) {
   }
   if (!a.text_lengths.empty()) shape.text_lengths = read_lengths(a.text_lengths);
   packed_texts(shape);  // throws where one is too long
+  shape.pairs = a.pairs;
   choose_open_sizes(shape, a.micro_batch,
                     policy_of(choice<RecomputeChoice>("--recompute", a.recompute)));
   return shape;
@@ -205,6 +206,9 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   c->add_option("--text-lengths", a.text_lengths,
                 "file with a length in tokens on each line: measure fine-tuning, sequences packed "
                 "with texts of these lengths");
+  c->add_flag("--pairs", a.pairs,
+              "measure preference training: each two texts are a pair of answers, and the "
+              "reference's forward is measured too");
   c->add_option("--peak", a.peak_tflops, "the device's peak in TFLOP/s, to report MFU; 0: do not")
       ->capture_default_str();
   c->add_flag("--brief", a.brief, "measure only the whole step and the ceilings");

@@ -79,11 +79,9 @@ ParameterStore make_parameters(const LearnerOptions& o, Device device) {
           sharing};
 }
 
-// Over the data-parallel ranks; the last stage knows its losses, and one rank of each
-// tensor group tells them.
+// Over the replicas.
 double sum_of_losses(const RankGroups& ranks, double here) {
-  const bool tells = ranks.on_last_stage() && ranks.place().tp == 0;
-  const std::vector<double> all = gather_values(ranks.world(), tells ? here : 0.0);
+  const std::vector<double> all = gather_values(ranks.world(), ranks.tells_losses() ? here : 0.0);
   return std::accumulate(all.begin(), all.end(), 0.0);
 }
 
@@ -163,7 +161,8 @@ void Learner::read_back(Readback& into, Tensor values) {
   into.arrived.record(context_.stream);
 }
 
-void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser) {
+void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser,
+                              const WeighMicroBatch& weigh) {
   require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
   const std::int64_t tokens = std::accumulate(
       micro_batches.begin(), micro_batches.end(), std::int64_t{0},
@@ -181,12 +180,39 @@ void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double 
       readback.normaliser > 0 ? 1.0f / static_cast<float>(readback.normaliser) : 0.0f;
   const std::int64_t before_norm = readback.weighted ? 2 * tokens : tokens;
   const Tensor results = results_.tensor(DType::f32, {before_norm + 1});
-  if (readback.weighted) collect_weights(micro_batches, results.slice(tokens, tokens));
   parameters_.begin_gradients(context_);
-  pipeline_.run(context_, micro_batches, scale, results.slice(0, tokens));
+  const Tensor losses = results.slice(0, tokens);
+  if (weigh) {
+    pipeline_.run(context_, weighed_by(weigh, micro_batches), scale, losses);
+  } else {
+    pipeline_.run(context_, micro_batches, scale, losses);
+  }
+  if (readback.weighted) collect_weights(micro_batches, results.slice(tokens, tokens));
   sync_->reduce(context_);
   optimizer_.measure_gradients(context_, results.slice(before_norm, 1), options_.ranks.world());
   read_back(readback, results);
+}
+
+// Losses and weights travel through the host memory of a forward alone.
+std::vector<MicroBatch> Learner::weighed_by(const WeighMicroBatch& weigh,
+                                            std::span<const MicroBatch> micro_batches) {
+  std::vector<MicroBatch> weighed(micro_batches.begin(), micro_batches.end());
+  for (std::size_t i = 0; i < weighed.size(); ++i) {
+    const Tensor weights = weighed[i].loss_weights;
+    require(bool(weights), "micro-batch {} has no room for its loss weights", i);
+    weighed[i].weigh = [this, &weigh, i, weights](Tensor losses) {
+      Readback& readback = readbacks_.back();
+      readback.tokens = losses.elements();
+      read_back(readback, losses);
+      const Tensor host = readback.memory.tensor(DType::f32, weights.shape, losses.bytes());
+      readback.arrived.wait();
+      weigh(i, readback.losses(),
+            {host.as<float>(), static_cast<std::size_t>(host.elements())});
+      copy_bytes(weights.data, weights.device, host.data, cpu_device, weights.bytes(),
+                 context_.stream);
+    };
+  }
+  return weighed;
 }
 
 // The weights of the step's tokens [tokens], 1 where a micro-batch has none.

@@ -36,6 +36,11 @@ struct LearnerOptions {
   Determinism determinism = Determinism::fastest;
 };
 
+// Sets the loss weights of one of a step's micro-batches, by its number, from its losses; both
+// [tokens]. Called on all ranks of the last stage, which must do the same.
+using WeighMicroBatch = std::function<void(std::size_t micro_batch, std::span<const float> losses,
+                                           std::span<float> weights)>;
+
 class Learner {
  public:
   // Bytes of everything a learner takes, by what it is for.
@@ -77,15 +82,19 @@ class Learner {
   //   Σ_i loss_weights[i] · losses[i] / normaliser
   // over the targets of all micro-batches of all replicas. `normaliser` is this replica's
   // part of it (say, its number of targets: then the loss is their mean); the replicas'
-  // parts are summed. Where the sum is 0 the gradients are 0. The weights stay.
-  void queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser);
+  // parts are summed. Where the sum is 0 the gradients are 0. The model's weights stay.
+  // With `weigh` the loss weights, which every micro-batch then has room for, are set between the
+  // forward and the backward of the head; the host waits for each forward.
+  void queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser,
+                       const WeighMicroBatch& weigh = {});
   // The result of the oldest queue_gradients() whose result was not fetched yet, the
   // same on every rank; waits for it. At most two may stand out, so that the device
   // goes on with the next step while this one's figures travel.
   Result next_result();
   // Both in one.
-  Result compute_gradients(std::span<const MicroBatch> micro_batches, double normaliser) {
-    queue_gradients(micro_batches, normaliser);
+  Result compute_gradients(std::span<const MicroBatch> micro_batches, double normaliser,
+                           const WeighMicroBatch& weigh = {}) {
+    queue_gradients(micro_batches, normaliser, weigh);
     return next_result();
   }
   // Clips, and updates weights and moments. `step` as in Optimizer::update.
@@ -140,6 +149,8 @@ class Learner {
     float norm() const { return values(weighted ? 2 * tokens : tokens, 1).front(); }
   };
 
+  std::vector<MicroBatch> weighed_by(const WeighMicroBatch& weigh,
+                                     std::span<const MicroBatch> micro_batches);
   void collect_weights(std::span<const MicroBatch> micro_batches, Tensor weights);
   void read_back(Readback& into, Tensor values);
   void load_slices(const std::function<void(const OptimizerSlice&)>& load);

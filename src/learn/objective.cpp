@@ -5,14 +5,15 @@
 
 namespace fathom {
 
-StepFigures figures_of(const StepTerms& terms, Communicator& replicas) {
+StepFigures figures_of(const StepTerms& terms, const RankGroups& ranks) {
   if (!terms.loss && terms.sums.empty() && !terms.counts) return {};
   const TokenCounts counts = terms.counts.value_or(TokenCounts{});
   std::vector<double> mine{terms.normaliser, terms.loss.value_or(0), counts.tokens, counts.padding,
                            counts.targets};
   const std::size_t first_sum = mine.size();
   for (const auto& [name, sum] : terms.sums) mine.push_back(sum);
-  const std::vector<std::byte> bytes = replicas.gather(std::as_bytes(std::span(mine)));
+  if (!ranks.tells_losses()) std::ranges::fill(mine, 0.0);
+  const std::vector<std::byte> bytes = ranks.world().gather(std::as_bytes(std::span(mine)));
   std::vector<double> all(bytes.size() / sizeof(double)), sums(mine.size());
   std::ranges::copy(bytes, std::as_writable_bytes(std::span(all)).begin());
   for (std::size_t i = 0; i < all.size(); ++i) sums[i % sums.size()] += all[i];
@@ -36,7 +37,7 @@ TokenCounts count_tokens(std::span<const Batch> batches) {
   return counts;
 }
 
-StepTerms NextTokenPrediction::prepare(std::span<Batch> batches, const EvaluateBatch&) {
+StepTerms NextTokenPrediction::prepare(std::span<Batch> batches) {
   StepTerms terms;
   for (const Batch& batch : batches) terms.normaliser += static_cast<double>(batch.num_targets);
   return terms;

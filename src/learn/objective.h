@@ -5,9 +5,9 @@
 //
 // over the tokens of a step, losses[i] = −log p(target i). An objective whose loss is another
 // function of the log-probabilities sets each token's weight to ∂(loss · normaliser) / ∂losses[i],
-// which gives its gradient. DPO does this: it evaluates the step's batches, compares each pair
-// with the reference's log-probabilities, sets the weights, and states its loss. Both of a pair
-// must then be in one micro-batch.
+// which gives its gradient. DPO does this: between a micro-batch's forward and its backward it
+// compares each pair with the reference's log-probabilities, sets the weights, and states its
+// loss. Both of a pair must then be in one micro-batch.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
-#include "comm/communicator.h"
 #include "data/batch.h"
+#include "parallel/rank_groups.h"
 
 namespace fathom {
 
@@ -56,8 +56,8 @@ struct StepFigures {
   std::vector<std::pair<std::string, double>> values;
   std::optional<TokenCounts> counts;  // sums, not divided
 };
-// `replicas` are the ranks by dp. Collective.
-StepFigures figures_of(const StepTerms& terms, Communicator& replicas);
+// From the ranks that know the losses. Collective over all ranks.
+StepFigures figures_of(const StepTerms& terms, const RankGroups& ranks);
 
 TokenCounts count_tokens(std::span<const Batch> batches);
 
@@ -67,15 +67,22 @@ class Objective {
 
   // Checkpoints keep it: a run of another objective does not go on from them.
   virtual std::string_view name() const = 0;
-  // Whether prepare() sets loss_weights.
-  virtual bool sets_weights() const { return false; }
+  // Whether weigh() sets the loss weights.
+  virtual bool weighs_losses() const { return false; }
   // Called once before the run's first step, or the first one after a resume, when `steps_done` are
   // done: with 0 the weights are those that the run begins with. Collective.
   virtual void begin(const EvaluateBatch& /*evaluate*/, std::int64_t /*steps_done*/) {}
 
   // Called before each step with this replica's micro-batches, as the source gave them. It may
   // set their loss_weights, and nothing else of them. All ranks of a replica must do the same.
-  virtual StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) = 0;
+  // Collective.
+  virtual StepTerms prepare(std::span<Batch> batches) = 0;
+  // Called for each of these micro-batches on the ranks of the last stage, which must do the same:
+  // sets `weights` [tokens] from `losses` [tokens], by the weights of the model as they are.
+  virtual void weigh(const Batch& /*batch*/, std::span<const float> /*losses*/,
+                     std::span<float> /*weights*/) {}
+  // Called after the last of them: adds what weigh() found. Collective.
+  virtual void conclude(StepTerms& /*terms*/) {}
 };
 
 // The mean of −log p over all targets of the step.
@@ -85,7 +92,7 @@ class NextTokenPrediction final : public Objective {
   static constexpr std::string_view objective_name = "next_token";
 
   std::string_view name() const override { return objective_name; }
-  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override;
+  StepTerms prepare(std::span<Batch> batches) override;
 };
 
 }  // namespace fathom

@@ -25,6 +25,9 @@ struct StepShape {
   // Lengths of texts that the sequences are packed with, attention inside each, as fine-tuning
   // does; empty: every sequence is one text.
   std::vector<std::int64_t> text_lengths;
+  // Preference training: of the texts of a micro-batch each two in turn are a pair, whose weights
+  // follow from its losses within the step.
+  bool pairs = false;
   std::int64_t tokens() const { return sequences * sequence_length; }
   std::int64_t micro_batches() const { return sequences / micro_batch; }
 };
@@ -45,6 +48,8 @@ struct Effort {
 
 struct StepTimes {
   std::vector<double> steps;             // seconds of whole steps: forward, backward, norm, AdamW
+  std::vector<double> forwards;          // of the same batches, evaluated; with pairs
+  std::vector<double> unpaired;          // of steps whose weights are there before; with pairs
   std::vector<double> traced;            // of those in which the operations were timed
   std::vector<OperationRow> operations;  // ceilings of the matrix products are set
   double gaps = 0;                       // seconds of a step between its operations

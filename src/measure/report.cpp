@@ -23,6 +23,16 @@ double step_seconds(const BenchResult& r) {
   return median(r.times.steps);
 }
 
+// What preference training costs beside the least that it could.
+struct PreferenceCost {
+  double forward = 0, unpaired = 0;  // seconds
+  double share = 0;                  // of two forwards and one backward in forward and step
+};
+PreferenceCost preference_cost(const BenchResult& r) {
+  const double forward = median(r.times.forwards), unpaired = median(r.times.unpaired);
+  return {forward, unpaired, (forward + unpaired) / (forward + step_seconds(r))};
+}
+
 double step_flops(const BenchResult& r) {
   double flops = 0;
   for (const auto& row : packed_texts(r.shape)) {
@@ -96,6 +106,13 @@ std::string head_text(const BenchResult& r) {
   }
   text += fmt::format(" (median of {}, after {} of steps to warm up)\n", r.effort.steps,
                       human_seconds(r.effort.heat_seconds));
+  if (r.shape.pairs) {
+    const PreferenceCost cost = preference_cost(r);
+    text += fmt::format(
+        "step without pairs {:.4f} s, reference's forward {:.4f} s: with it preference training "
+        "has {:.1f} % of the speed of two forwards and one backward\n",
+        cost.unpaired, cost.forward, 100 * cost.share);
+  }
   text += fmt::format(
       "square product f32 {}, bf16 {}; copy {} read and written; step at {:.1f} % of that "
       "product\n",
@@ -164,6 +181,14 @@ Json to_json(const BenchResult& r) {
                   {"flops_per_second", flops / step},
                   {"share_of_gemm_peak", flops / step / r.ceilings.gemm(s.dtype)}};
   if (r.peak > 0) json["step"]["mfu"] = flops / step / r.peak;
+  if (s.pairs) {
+    const PreferenceCost cost = preference_cost(r);
+    json["preference"] = {{"forward_seconds", cost.forward},
+                          {"unpaired_step_seconds", cost.unpaired},
+                          {"text_tokens_per_second", static_cast<double>(text_tokens(s)) /
+                                                         (cost.forward + step)},
+                          {"share_of_two_forwards_and_backward", cost.share}};
+  }
   json["ceilings"] = {{"gemm_f32_flops_per_second", r.ceilings.gemm_f32},
                       {"gemm_bf16_flops_per_second", r.ceilings.gemm_bf16},
                       {"copy_bytes_per_second", r.ceilings.copy}};

@@ -49,6 +49,10 @@ StepTimes measure_steps(const StepShape& shape, const Effort& effort) {
   OperationTrace trace(shape.device, shape.model);
   for (int i = 0; i < effort.steps; ++i) {
     times.steps.push_back(steps.run());
+    if (shape.pairs) {
+      times.unpaired.push_back(steps.run_unpaired());
+      times.forwards.push_back(steps.evaluate());
+    }
     if (effort.operations) times.traced.push_back(run_traced(steps, trace));
   }
   if (!effort.operations) return times;

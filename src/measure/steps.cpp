@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 #include <span>
 
 #include "core/error.h"
 #include "data/packing.h"
+#include "ops/elementwise.h"
 
 namespace fathom::measure {
 
@@ -60,8 +62,8 @@ std::int64_t text_tokens(const StepShape& shape) {
 }
 
 std::size_t BenchBatches::bytes(const StepShape& shape) {
-  // Ids, targets, positions, and at most as many segments.
-  return static_cast<std::size_t>(shape.tokens()) * 16 +
+  // Ids, targets, positions, at most as many segments, and weights.
+  return static_cast<std::size_t>(shape.tokens()) * (shape.pairs ? 20 : 16) +
          static_cast<std::size_t>(shape.micro_batches()) * (1 << 12);
 }
 
@@ -80,8 +82,12 @@ void BenchBatches::add(Context& context, const StepShape& shape, std::span<const
     for (std::int64_t i = 0; i < length; ++i) positions.push_back(static_cast<std::int32_t>(i));
     offsets.push_back(static_cast<std::int32_t>(positions.size()));
   };
+  std::vector<Text>& texts = texts_.emplace_back();
   for (const Row& row : rows) {
-    for (const std::int64_t length : row) add_segment(length);
+    for (const std::int64_t length : row) {
+      texts.push_back({std::ssize(positions), std::ssize(positions) + length});
+      add_segment(length);
+    }
     const std::int64_t padding = shape.sequence_length - sum_of(row);
     if (padding > 0) add_segment(padding);
     std::fill_n(targets.begin() + std::ssize(positions) - padding, padding, -1);
@@ -89,6 +95,10 @@ void BenchBatches::add(Context& context, const StepShape& shape, std::span<const
   MicroBatch batch;
   batch.ids = take(context, random_tokens(shape));
   batch.targets = take(context, targets);
+  if (shape.pairs) {
+    batch.loss_weights = arena_.take(DType::f32, batch.targets.shape);
+    ops::fill(context, batch.loss_weights, 1.0f);
+  }
   batch.tokens.positions = take(context, positions);
   batch.tokens.segments = ops::describe_segments(take(context, offsets), offsets);
   batches_.push_back(batch);
@@ -122,8 +132,45 @@ BenchSteps::BenchSteps(const StepShape& shape)
 }
 
 double BenchSteps::run(const std::function<void()>& before_update) {
+  if (!shape_.pairs) return run(WeighMicroBatch{}, before_update);
+  const auto weigh_pairs = [this](std::size_t i, std::span<const float> losses,
+                                  std::span<float> weights) { weigh(i, losses, weights); };
+  return run(weigh_pairs, before_update);
+}
+
+double BenchSteps::run_unpaired() {
+  return run(WeighMicroBatch{}, {});
+}
+
+double BenchSteps::evaluate() {
   const auto start = Clock::now();
-  learner_.queue_gradients(batches_.get(), targets_);
+  for (const MicroBatch& batch : batches_.get()) learner_.evaluate(batch);
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void BenchSteps::weigh(std::size_t micro_batch, std::span<const float> losses,
+                       std::span<float> weights) const {
+  constexpr double beta = 0.1;
+  const std::vector<BenchBatches::Text>& texts = batches_.texts(micro_batch);
+  const auto sum = [&](const BenchBatches::Text& text) {
+    return std::accumulate(losses.begin() + text.begin, losses.begin() + text.end, 0.0);
+  };
+  const auto fill = [&](const BenchBatches::Text& text, double weight) {
+    std::fill(weights.begin() + text.begin, weights.begin() + text.end,
+              static_cast<float>(weight));
+  };
+  std::ranges::fill(weights, 0.0f);
+  for (std::size_t i = 0; i + 1 < texts.size(); i += 2) {
+    const double margin = beta * (sum(texts[i + 1]) - sum(texts[i]));
+    const double slope = beta / (1 + std::exp(margin));
+    fill(texts[i], slope);
+    fill(texts[i + 1], -slope);
+  }
+}
+
+double BenchSteps::run(const WeighMicroBatch& weigh, const std::function<void()>& before_update) {
+  const auto start = Clock::now();
+  learner_.queue_gradients(batches_.get(), targets_, weigh);
   if (before_update) before_update();
   learner_.update(1e-4, ++step_);
   synchronize(shape_.device, context().stream);

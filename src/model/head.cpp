@@ -29,9 +29,18 @@ Head::Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boun
       boundary_(boundary),
       chunk_tokens_(chunk_tokens) {}
 
+void Head::compute_losses(Context& context, Arena& arena, Tensor x, Tensor targets, Tensor memory,
+                          Tensor losses) const {
+  for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
+    const Tensor logits = memory.slice(0, count);
+    output_.forward(context, x.slice(first, count), logits);
+    boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
+                            ops::LogitsGradient::none, {}, losses.slice(first, count));
+  });
+}
+
 Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta,
-                               Tensor targets, const ops::LossWeights& weights,
-                               Tensor losses) const {
+                               const LossTerms& terms, Tensor losses) const {
   Saved saved;
   saved.norm.h = arena.take(residual.dtype, residual.shape);
   saved.norm.rstd = arena.take(DType::f32, {residual.rows()});
@@ -43,11 +52,16 @@ Head::Saved Head::forward_loss(Context& context, Arena& arena, Tensor residual, 
   const Tensor x = boundary_.enter(context, arena, y);
   const Tensor memory =
       arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), output_.out_features()});
+  if (terms.weigh) {
+    compute_losses(context, arena, x, terms.targets, memory, losses);
+    terms.weigh(losses);
+  }
+  const bool has_logits = terms.weigh && x.rows() <= chunk_tokens_;
   for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
     const Tensor logits = memory.slice(0, count), part = x.slice(first, count);
-    output_.forward(context, part, logits);
-    boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
-                            ops::LogitsGradient::overwrite, weights.slice(first, count),
+    if (!has_logits) output_.forward(context, part, logits);
+    boundary_.cross_entropy(context, arena, logits, terms.targets.slice(first, count),
+                            ops::LogitsGradient::overwrite, terms.weights.slice(first, count),
                             losses.slice(first, count));
     output_.backward_weight(context, logits, part);
     output_.backward_input(context, logits, saved.dy.slice(first, count));
@@ -69,12 +83,7 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
   const Tensor x = boundary_.enter(context, arena, y);
   const Tensor memory =
       arena.take(residual.dtype, {std::min(chunk_tokens_, x.rows()), output_.out_features()});
-  for_each_chunk(x.rows(), chunk_tokens_, [&](std::int64_t first, std::int64_t count) {
-    const Tensor logits = memory.slice(0, count);
-    output_.forward(context, x.slice(first, count), logits);
-    boundary_.cross_entropy(context, arena, logits, targets.slice(first, count),
-                            ops::LogitsGradient::none, {}, losses.slice(first, count));
-  });
+  compute_losses(context, arena, x, targets, memory, losses);
 }
 
 void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,

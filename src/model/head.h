@@ -5,10 +5,24 @@
 // the gradient can overwrite the logits.
 #pragma once
 
+#include <functional>
+
 #include "model/boundary.h"
 #include "model/norm.h"
 
 namespace fathom {
+
+// Sets the loss weights of a micro-batch from its losses [n] f32, on the head's device.
+using WeighLosses = std::function<void(Tensor losses)>;
+
+// What the head makes of the model's output.
+struct LossTerms {
+  Tensor targets;  // [n] i32, −1: not counted
+  ops::LossWeights weights;
+  // Called when the losses are known, before their gradient is computed; empty: the weights are
+  // set already.
+  WeighLosses weigh;
+};
 
 class Head {
  public:
@@ -20,11 +34,11 @@ class Head {
   Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boundary,
        std::int64_t chunk_tokens);
 
-  // Adds the losses of a micro-batch to `losses` [n] f32, and computes the
-  // gradient of their weighted sum up to the norm's output; adds to the output embedding's
-  // gradient. `stream` has residual and delta.
-  Saved forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta, Tensor targets,
-                     const ops::LossWeights& weights, Tensor losses) const;
+  // Computes the losses [n] f32 of a micro-batch and the gradient of their weighted sum up to
+  // the norm's output, and adds to the output embedding's gradient. Where the losses are weighed
+  // first, more tokens than a chunk holds go through the output embedding twice.
+  Saved forward_loss(Context& context, Arena& arena, Tensor residual, Tensor delta,
+                     const LossTerms& terms, Tensor losses) const;
   // dh [n, d]: overwritten with the gradient of the stream.
   void backward(Context& context, const Saved& saved, Tensor dh) const;
 
@@ -37,6 +51,11 @@ class Head {
               std::span<const std::int32_t> rows, Tensor logits) const;
 
  private:
+  // The losses of x [n, d], the norm's output. Where the tokens are no more than a chunk,
+  // `memory` [chunk, V] keeps their logits.
+  void compute_losses(Context& context, Arena& arena, Tensor x, Tensor targets, Tensor memory,
+                      Tensor losses) const;
+
   Norm norm_;
   Linear output_;
   Boundary& boundary_;

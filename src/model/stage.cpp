@@ -129,8 +129,9 @@ void Stage::forward(Context& context, const MicroBatch& batch, Tensor input,
   activations.stream = stream;
   if (!head_) return ops::add(context, stream.residual, stream.delta, output);
   before_head(context, batch);
-  activations.head = head_->forward_loss(context, arena, stream.residual, stream.delta,
-                                         batch.targets, {grad_scale, batch.loss_weights}, losses);
+  const LossTerms terms{batch.targets, {grad_scale, batch.loss_weights}, batch.weigh};
+  activations.head =
+      head_->forward_loss(context, arena, stream.residual, stream.delta, terms, losses);
 }
 
 void Stage::backward(Context& context, const MicroBatch& batch, Activations& activations,

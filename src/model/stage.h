@@ -36,6 +36,9 @@ struct MicroBatch {
   // [n] f32: how much each target's loss counts in the gradient and in the step's loss;
   // absent: 1. Read by the stage with the head.
   Tensor loss_weights;
+  // Sets loss_weights from the losses of a forward that is followed by backward. Empty: they are
+  // set already.
+  WeighLosses weigh;
   TokenLayout tokens;
   LayerObserver* observer = nullptr;  // of this pass; null: nobody
 };

@@ -49,6 +49,8 @@ class RankGroups {
   bool alone() const { return world_.size() == 1; }
   bool on_first_stage() const { return place_.pp == 0; }
   bool on_last_stage() const { return place_.pp == plan_.layout.pp - 1; }
+  // Of each replica the one rank that tells the others what the last stage alone knows.
+  bool tells_losses() const { return on_last_stage() && place_.tp == 0; }
 
  private:
   using Connection = std::pair<Communicator*, CollectiveCapacity>;

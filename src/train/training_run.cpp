@@ -136,15 +136,23 @@ TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
   step.first_sample = position_.next_sample;
   std::vector<Batch> batches;
   for (std::size_t i = 0; i < batches_.size(); ++i) batches.push_back(loader_->next());
-  const StepTerms terms = parts_.objective->prepare(batches, evaluate_batch());
-  step.figures = figures_of(terms, ranks_.data());
+  Objective& objective = *parts_.objective;
+  StepTerms terms = objective.prepare(batches);
   observer_.batches(batches);
   std::vector<MicroBatch> micro_batches;
   for (std::size_t i = 0; i < batches_.size(); ++i) {
     micro_batches.push_back(batches_[i].upload(learner_.context(), batches[i]));
   }
   step.learning_rate = plan_.learning_rate(at(elapsed_seconds));
-  learner_.queue_gradients(micro_batches, terms.normaliser);
+  WeighMicroBatch weigh;
+  if (objective.weighs_losses()) {
+    weigh = [&](std::size_t i, std::span<const float> losses, std::span<float> weights) {
+      objective.weigh(batches[i], losses, weights);
+    };
+  }
+  learner_.queue_gradients(micro_batches, terms.normaliser, weigh);
+  objective.conclude(terms);
+  step.figures = figures_of(terms, ranks_);
   position_.next_sample = loader_->next_sample();
   ++position_.steps;
   position_.tokens += plan_.tokens_per_step;

@@ -40,7 +40,7 @@ void warm_up(Learner& learner, const std::shared_ptr<const BatchSource>& source,
   const auto show = [&] {
     std::vector<MicroBatch> micro_batches;
     for (std::size_t i = 0; i < shown.size(); ++i) {
-      if (objective.sets_weights()) shown[i].loss_weights.assign(shown[i].inputs.size(), 1.0f);
+      if (objective.weighs_losses()) shown[i].loss_weights.assign(shown[i].inputs.size(), 1.0f);
       micro_batches.push_back(batches[i].upload(learner.context(), shown[i]));
     }
     learner.warm_up(micro_batches);

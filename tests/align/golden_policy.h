@@ -67,12 +67,19 @@ struct GoldenPolicy {
     return all;
   }
 
-  Learner::Result gradients(std::span<const Batch> host, double normaliser) {
+  // The gradients of a step of these micro-batches, and what the objective says of it.
+  StepTerms gradients(PreferenceObjective& objective, std::span<Batch> host) {
+    StepTerms terms = objective.prepare(host);
     std::vector<MicroBatch> micro_batches;
     for (std::size_t i = 0; i < host.size(); ++i) {
       micro_batches.push_back(memory.at(i).upload(learner.context(), host[i]));
     }
-    return learner.compute_gradients(micro_batches, normaliser);
+    const auto weigh = [&](std::size_t i, std::span<const float> losses, std::span<float> weights) {
+      objective.weigh(host[i], losses, weights);
+    };
+    learner.compute_gradients(micro_batches, terms.normaliser, weigh);
+    objective.conclude(terms);
+    return terms;
   }
 
  private:

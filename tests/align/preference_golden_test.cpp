@@ -59,11 +59,10 @@ TEST_P(PreferenceGolden, LossAndGradientsAreThoseOfPyTorch) {
   // The pairs of all rows once, whatever the micro-batches.
   for (const std::int64_t rows : {1, 2}) {
     std::vector<Batch> batches = policy.batches(policy.source->rows(), rows);
-    const StepTerms terms = objective.prepare(batches, policy.evaluate());
+    const StepTerms terms = policy.gradients(objective, batches);
     EXPECT_EQ(terms.normaliser, policy.pairs->size());
     const double loss = variant.at("value");
     EXPECT_NEAR(*terms.loss / terms.normaliser, loss, 1e-5 * std::abs(loss));
-    policy.gradients(batches, terms.normaliser);
     for (const Parameter& parameter : policy.learner.parameters().all()) {
       EXPECT_LT(gradient_error(golden::download(policy.learner.context(), parameter.gradient),
                                variant.at("gradients").at(parameter.spec.name)),

@@ -55,7 +55,7 @@ TEST(PreferenceObjective, TheFirstStepIsLn2WithFreshAndWithCachedReference) {
     for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_TRUE(reference->of(0)[i] == fresh[i]);
 
     std::vector<Batch> batches = policy.batches(policy.source->rows(), GoldenPolicy::micro_rows);
-    const StepTerms terms = objective.prepare(batches, evaluate);
+    const StepTerms terms = policy.gradients(objective, batches);
     EXPECT_DOUBLE_EQ(*terms.loss / terms.normaliser, std::log(2.0));
     EXPECT_EQ(figure(terms, "rewards/chosen"), 0);
     EXPECT_EQ(figure(terms, "rewards/accuracies"), 0);
@@ -89,7 +89,7 @@ TEST(PreferenceObjective, FiguresAreMeansOverPairs) {
   PreferenceObjective objective(config, policy.source, reference, policy.rank.groups);
   objective.begin(policy.evaluate(), 0);
   std::vector<Batch> batches = policy.batches(policy.source->rows(), 1);
-  const StepTerms terms = objective.prepare(batches, policy.evaluate());
+  const StepTerms terms = policy.gradients(objective, batches);
 
   double chosen = 0, rejected = 0, right = 0, log_prob = 0, tokens = 0;
   const auto& expected = policy.json.at("log_probs");
@@ -127,9 +127,12 @@ TEST(PreferenceObjective, TokensOfPromptsAndPaddingHaveNoWeight) {
       {}, policy.source, reference_of(policy, dir / "reference.safetensors"), policy.rank.groups);
   objective.begin(policy.evaluate(), 0);
   std::vector<Batch> batches = policy.batches(1, 1);
-  objective.prepare(batches, policy.evaluate());
-  for (std::size_t i = 0; i < batches[0].targets.size(); ++i) {
-    EXPECT_EQ(batches[0].loss_weights[i] != 0, batches[0].targets[i] >= 0) << i;
+  const std::span<const float> losses = policy.evaluate()(batches[0]);
+  std::vector<float> weights(losses.size(), 7.0f);
+  objective.prepare(batches);
+  objective.weigh(batches[0], losses, weights);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_EQ(weights[i] != 0, batches[0].targets[i] >= 0) << i;
   }
 }
 

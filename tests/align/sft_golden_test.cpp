@@ -103,7 +103,7 @@ Step step_of(const Golden& golden, const std::string& directory, const Case& c) 
       memory.emplace_back(uploads, o.micro_tokens);
       batches.push_back(loader.next());
     }
-    const StepTerms terms = SftObjective().prepare(batches, {});
+    const StepTerms terms = SftObjective().prepare(batches);
     std::vector<MicroBatch> uploaded;
     for (std::size_t m = 0; m < batches.size(); ++m) {
       uploaded.push_back(memory[m].upload(learner.context(), batches[m]));

@@ -86,6 +86,20 @@ TEST_F(Bench, BriefIsTheStepAlone) {
   EXPECT_THAT(text.out, HasSubstr("tokens/s"));
 }
 
+TEST_F(Bench, PairsOfTextsHaveAReference) {
+  std::ofstream(dir_ / "lengths") << "9\n7\n";
+  const Outcome outcome = run({"--brief", "--json", "--pairs", "--text-lengths", dir_ / "lengths"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  const double step = json["step"]["seconds"], forward = json["preference"]["forward_seconds"];
+  const double unpaired = json["preference"]["unpaired_step_seconds"];
+  EXPECT_GT(forward, 0);
+  EXPECT_NEAR(json["preference"]["share_of_two_forwards_and_backward"].get<double>(),
+              (forward + unpaired) / (forward + step), 1e-9);
+  EXPECT_NEAR(json["preference"]["text_tokens_per_second"].get<double>(),
+              json["text_tokens"].get<double>() / (forward + step), 1e-6);
+}
+
 TEST_F(Bench, PacksTextsOfTheGivenLengths) {
   const auto with_lengths = [&](const std::string& lines) {
     std::ofstream(dir_ / "lengths") << lines;

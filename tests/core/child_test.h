@@ -34,11 +34,22 @@ inline int run_disabled_tests(const std::string& filter, int output, int error) 
   return status;
 }
 
-// What lies in a pipe, or at our end of a terminal, that a child has written into.
+// What lies in a pipe that a child has written into.
 inline std::string read_available(int file) {
   std::string text(1 << 16, '\0');
   const ssize_t bytes = read(file, text.data(), text.size());
   text.resize(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
+  return text;
+}
+
+// The rest of what was written at the other end of a terminal, which nobody has open any more. The
+// kernel passes it on in parts, and some time after it was written.
+inline std::string read_to_end(int terminal) {
+  std::string text;
+  char part[4096];
+  for (ssize_t bytes; (bytes = read(terminal, part, sizeof part)) > 0;) {
+    text.append(part, static_cast<std::size_t>(bytes));
+  }
   return text;
 }
 
@@ -59,8 +70,8 @@ inline std::string shown_on_terminal(const std::string& filter, unsigned short c
   const winsize size{24, columns, 0, 0};
   EXPECT_EQ(ioctl(ours, TIOCSWINSZ, &size), 0);
   run_with_error_at(theirs, filter);
-  const std::string text = read_available(ours);
   close(theirs);
+  const std::string text = read_to_end(ours);
   close(ours);
   return text;
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -190,6 +191,54 @@ TEST(Optimizer, ErrorsNameTheKey) {
               }).starts_with("optimizer.weight_decay is 1e+39"));
   EXPECT_TRUE(
       message([](auto& c) { c.weight_decay = -1; }).starts_with("optimizer.weight_decay is -1"));
+}
+
+// Weights that are set between the head's forward and its backward, whether a chunk holds all
+// logits or not, give the bits of weights that were there before.
+TEST(Learner, LossesMayBeWeighedWithinTheStep) {
+  const Golden golden("gqa");
+  const OneRank rank(golden.config);
+  const auto weight_of = [](float loss) { return loss > 4 ? 0.25f * loss : -0.5f; };
+  for (const std::int64_t chunk : {golden.batch * golden.length, std::int64_t{5}}) {
+    SCOPED_TRACE(chunk);
+    LearnerOptions options = options_of(golden, DType::bf16, rank);
+    options.stage.logits_chunk = chunk;
+    options.tokens_per_step *= 2;
+    Learner before(options), within(options);
+    for (Learner* learner : {&before, &within}) learner->initialize_weights(5);
+    const golden::Step one(golden, before.context(), 0), two(golden, before.context(), 1);
+    std::vector<MicroBatch> batches{one.batch, two.batch};
+    std::vector<std::vector<float>> losses, weights(2), set_within(2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::span<const float> evaluated = before.evaluate(batches[i]);
+      losses.emplace_back(evaluated.begin(), evaluated.end());
+      for (const float loss : evaluated) weights[i].push_back(weight_of(loss));
+      set_within[i].assign(evaluated.size(), 9.0f);
+    }
+    const auto weighted_by = [&](std::vector<std::vector<float>>& values) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        batches[i].loss_weights = Tensor(values[i].data(), DType::f32, {std::ssize(values[i])});
+      }
+      return std::span(batches);
+    };
+    const Learner::Result expected = before.compute_gradients(weighted_by(weights), 7);
+    const Learner::Result result = within.compute_gradients(
+        weighted_by(set_within), 7,
+        [&](std::size_t i, std::span<const float> given, std::span<float> into) {
+          EXPECT_TRUE(std::ranges::equal(given, losses[i]));
+          std::ranges::transform(given, into.begin(), weight_of);
+        });
+    EXPECT_EQ(result.loss, expected.loss);
+    EXPECT_EQ(result.gradient_norm, expected.gradient_norm);
+    EXPECT_GT(expected.gradient_norm, 0);
+    EXPECT_EQ(set_within, weights);
+    for (std::size_t i = 0; i < before.parameters().all().size(); ++i) {
+      const Parameter &a = before.parameters().all()[i], &b = within.parameters().all()[i];
+      EXPECT_EQ(golden::download(within.context(), b.gradient),
+                golden::download(before.context(), a.gradient))
+          << a.spec.name;
+    }
+  }
 }
 
 TEST(Learner, AWarmUpChangesNothing) {

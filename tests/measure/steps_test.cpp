@@ -102,6 +102,27 @@ TEST(MeasureSteps, TextsMayFillASequenceOrHaveOneToken) {
   EXPECT_EQ(text_tokens(shape), 1);
 }
 
+// The losses of pairs weigh their tokens; a text without another, and padding, count for nothing.
+TEST(MeasureSteps, PairsAreWeighedWithinTheStep) {
+  StepShape shape = small_step();
+  shape.sequences = shape.micro_batch = 1;
+  shape.text_lengths = {9, 8, 7};
+  shape.pairs = true;
+  BenchSteps steps(shape);
+  EXPECT_GT(steps.evaluate(), 0);
+  steps.run();
+  const float* weights = steps.batches().get()[0].loss_weights.as<float>();
+  EXPECT_GT(weights[0], 0);
+  for (int i = 0; i < length; ++i) {
+    const float expected = i < 9 ? weights[0] : i < 9 + 8 ? -weights[0] : 0;
+    EXPECT_EQ(weights[i], expected) << i;
+  }
+  const StepTimes times = measure_steps(shape, {2, 0, false});
+  EXPECT_EQ(times.forwards.size(), 2u);
+  EXPECT_EQ(times.unpaired.size(), 2u);
+  EXPECT_TRUE(measure_steps(small_step(), {1, 0, false}).forwards.empty());
+}
+
 TEST(MeasureSteps, LearnersOptionsFollowFromTheStep) {
   StepShape shape = small_step();
   shape.recompute = Recompute::full;

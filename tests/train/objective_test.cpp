@@ -44,34 +44,41 @@ class Preference final : public Objective {
   static constexpr double beta = 0.1;
 
   std::string_view name() const override { return "preference"; }
-  bool sets_weights() const override { return true; }
+  bool weighs_losses() const override { return true; }
 
-  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override {
+  StepTerms prepare(std::span<Batch> batches) override {
+    loss_ = preferred_ = 0;
     StepTerms terms;
-    terms.loss = 0;
-    double preferred = 0;
     for (Batch& batch : batches) {
-      const std::span<const float> losses = evaluate(batch);
-      const auto length = static_cast<std::size_t>(batch.sequence_length);
-      const auto sum = [&](std::size_t sequence) {
-        const auto own = losses.subspan(sequence * length, length);
-        return std::accumulate(own.begin(), own.end(), 0.0);
-      };
-      batch.loss_weights.resize(losses.size());
-      for (std::size_t a = 0; a < static_cast<std::size_t>(batch.sequences); a += 2) {
-        const double margin = beta * (sum(a + 1) - sum(a));
-        *terms.loss += std::log1p(std::exp(-margin));
-        const auto slope = static_cast<float>(beta / (1 + std::exp(margin)));
-        const auto weights = batch.loss_weights.begin() + std::ptrdiff_t(a * length);
-        std::fill_n(weights, length, slope);
-        std::fill_n(weights + std::ptrdiff_t(length), length, -slope);
-        preferred += margin > 0 ? 1 : 0;
-        terms.normaliser += 1;
-      }
+      batch.loss_weights.assign(batch.inputs.size(), 0.0f);
+      terms.normaliser += static_cast<double>(batch.sequences / 2);
     }
-    terms.sums = {{"preferred", preferred}};
     return terms;
   }
+
+  void weigh(const Batch& batch, std::span<const float> losses, std::span<float> weights) override {
+    const auto length = static_cast<std::size_t>(batch.sequence_length);
+    const auto sum = [&](std::size_t sequence) {
+      const auto own = losses.subspan(sequence * length, length);
+      return std::accumulate(own.begin(), own.end(), 0.0);
+    };
+    for (std::size_t a = 0; a < static_cast<std::size_t>(batch.sequences); a += 2) {
+      const double margin = beta * (sum(a + 1) - sum(a));
+      loss_ += std::log1p(std::exp(-margin));
+      const auto slope = static_cast<float>(beta / (1 + std::exp(margin)));
+      std::ranges::fill(weights.subspan(a * length, length), slope);
+      std::ranges::fill(weights.subspan((a + 1) * length, length), -slope);
+      preferred_ += margin > 0 ? 1 : 0;
+    }
+  }
+
+  void conclude(StepTerms& terms) override {
+    terms.loss = loss_;
+    terms.sums = {{"preferred", preferred_}};
+  }
+
+ private:
+  double loss_ = 0, preferred_ = 0;
 };
 
 class Recorder final : public RunObserver {
@@ -136,9 +143,13 @@ TEST(Objective, APreferenceIsLearntByTheSameRun) {
   const Sampler sampler(std::make_shared<const PreparedData>(open_prepared(dir / "out")), 24, 1);
   std::vector<Batch> batches(2);
   for (int m = 0; m < 2; ++m) sampler.fill(2 * m, 2, batches[std::size_t(m)]);
-  const StepTerms terms = Preference().prepare(batches, [&](const Batch& batch) {
-    return learner.evaluate(memory.upload(learner.context(), batch));
-  });
+  Preference objective;
+  StepTerms terms = objective.prepare(batches);
+  for (const Batch& batch : batches) {
+    std::vector<float> weights(batch.inputs.size());
+    objective.weigh(batch, learner.evaluate(memory.upload(learner.context(), batch)), weights);
+  }
+  objective.conclude(terms);
   EXPECT_EQ(terms.normaliser, 2);
   EXPECT_EQ(one.losses.front(), *terms.loss / 2);
   EXPECT_EQ(one.preferred.front(), terms.sums.front().second / 2);
@@ -162,9 +173,9 @@ class Beginning final : public Objective {
     Batch batch{1, 2, 0, {1, 2}, {2, 3}, {}, {0, 1}, {0, 2}, {0}, 2};
     calls_.push_back(fmt::format("begin after {}, {} losses", steps_done, evaluate(batch).size()));
   }
-  StepTerms prepare(std::span<Batch> batches, const EvaluateBatch& evaluate) override {
+  StepTerms prepare(std::span<Batch> batches) override {
     calls_.emplace_back("step");
-    return NextTokenPrediction().prepare(batches, evaluate);
+    return NextTokenPrediction().prepare(batches);
   }
 
  private:
@@ -196,37 +207,11 @@ TEST(Objective, NextTokensAreCountedOverAllBatches) {
   std::vector<Batch> batches(2);
   batches[0].num_targets = 5;
   batches[1].num_targets = 7;
-  const StepTerms terms = NextTokenPrediction().prepare(batches, {});
+  const StepTerms terms = NextTokenPrediction().prepare(batches);
   EXPECT_EQ(terms.normaliser, 12);
   EXPECT_FALSE(terms.loss);
   EXPECT_TRUE(terms.sums.empty());
   EXPECT_TRUE(batches[0].loss_weights.empty());
-}
-
-// Replicas whose parts of the normaliser differ.
-TEST(Objective, FiguresAreMeansOverAllReplicas) {
-  run_ranks(2, {60}, [](Communicator& replicas) {
-    StepTerms terms;
-    terms.normaliser = replicas.rank() == 0 ? 1 : 3;
-    terms.loss = replicas.rank() == 0 ? 10 : 2;
-    terms.sums = {{"a", 4.0}, {"b", replicas.rank() == 0 ? 0.0 : 1.0}};
-    const StepFigures figures = figures_of(terms, replicas);
-    require(!figures.counts, "counts that no replica gave");
-    terms.counts = {10, 2, replicas.rank() == 0 ? 1.0 : 4.0};
-    const StepFigures counted = figures_of(terms, replicas);
-    require(counted.counts->tokens == 20 && counted.counts->padding == 4 &&
-                counted.counts->targets == 5,
-            "counts are sums");
-    require(counted.values == figures.values, "the values beside counts");
-    require(figures.loss == 3, "a loss of {}", figures.loss.value_or(0));
-    require(figures.values.size() == 2 && figures.values[0].first == "a" &&
-                figures.values[0].second == 2 && figures.values[1].second == 0.25,
-            "the figures' values");
-  });
-  run_ranks(1, {60}, [](Communicator& alone) {
-    EXPECT_FALSE(figures_of({}, alone).loss);
-    EXPECT_EQ(figures_of({0, 1.0, {}, {}}, alone).loss, 0);
-  });
 }
 
 }  // namespace
