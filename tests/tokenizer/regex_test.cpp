@@ -158,6 +158,8 @@ TEST(Regex, RefusalsNameTheConstruct) {
       {R"(\u004)", "\\u without four digits"},
       {R"(\cA)", "\\c"},
       {R"(\M-a)", "\\M"},
+      {R"(\y)", "\\y"},
+      {R"(\Y)", "\\Y"},
       {"[a", "a character class without its ']'"},
       {"[a&&]", "an empty character class"},
       {"[&&a]", "'&&' here"},
@@ -181,6 +183,13 @@ TEST(Regex, CommentsEndAtTheirParenthesis) {
 TEST(Regex, WhiteSpaceIsUnicodes) {
   EXPECT_THAT(matches(R"(\s+)", "a\u3000\u00a0b\u180ec\u2028\u2029d"),
               ElementsAre("\u3000\u00a0", "\u2028\u2029"));
+}
+
+// Blanks, underscores, hyphens and case do not count in the name of a property.
+TEST(Regex, PropertiesHaveManySpellings) {
+  for (const char* name : {"Ll", "Lowercase_Letter", "lowercase letter", "LOWERCASE-LETTER"}) {
+    EXPECT_THAT(matches(std::string("\\p{") + name + "}+", "ABcdE"), ElementsAre("cd")) << name;
+  }
 }
 
 TEST(Regex, EmptyMatchesDoNotRepeat) {

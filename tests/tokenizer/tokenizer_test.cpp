@@ -212,6 +212,11 @@ TEST(EncodeMarked, SpansFollowTheNormalizer) {
   // The mark goes through the character that the normalizer joins.
   const std::vector<ByteSpan> accent{{1, 3}};
   EXPECT_THAT(t.encode_marked({text, {}, accent}).marks[1], 1);
+  // So do two marks that share it, behind a third.
+  const std::string later = "y" + text;
+  const std::vector<ByteSpan> three{{0, 1}, {1, 2}, {2, 4}};
+  EXPECT_THAT(t.encode_marked({later, {}, three}).marks,
+              ElementsAre(1, 1, 1, 0, 0, 0, 0, 0, 0, 0));
 }
 
 }  // namespace

@@ -58,6 +58,11 @@ TEST_F(RunIdentityOf, OtherCountsAreNamed) {
   EXPECT_THAT(refusal(config_), AllOf(HasSubstr("source 'a' has "), HasSubstr(", and had ")));
 }
 
+TEST_F(RunIdentityOf, AsManyDocumentsWithMoreTokensAreOtherCounts) {
+  prepare_changed(dir_, [](auto& lines) { lines.front() += " and more"; });
+  EXPECT_THAT(refusal(config_), AllOf(HasSubstr("source 'a' has "), HasSubstr(", and had ")));
+}
+
 TEST_F(RunIdentityOf, EverySettingOfTheOrderIsNamed) {
   const auto with = [&](auto&& change) {
     TrainConfig config = config_;

@@ -126,6 +126,23 @@ TEST(TrainingRun, EndsWhereTheGuardStopsIt) {
   EXPECT_THAT(checkpoint_steps(config.output + "/checkpoints"), testing::Contains(last));
 }
 
+// The same touchy guard, that skips: the model is not the one of a run that takes every step.
+TEST(TrainingRun, ASkippedStepChangesNoWeights) {
+  const TempDir dir;
+  prepare(dir);
+  TrainConfig every = tiny(dir, "every"), few = tiny(dir, "few");
+  every.schedule.peak = few.schedule.peak = 3e-3;
+  every.guard = {GuardAction::ignore, GuardAction::ignore, 0.01, 2, 1, 1000};
+  few.guard = {GuardAction::skip, GuardAction::skip, 0.01, 2, 1, 1000};
+  for (const TrainConfig* config : {&every, &few}) ASSERT_EQ(run(*config), 0);
+  const Checkpoint last(checkpoint_of(few, total_steps));
+  const std::int64_t skipped = last.state().guard.value().skipped;
+  ASSERT_GT(skipped, 0);
+  ASSERT_LT(skipped, total_steps);
+  EXPECT_NE(read_file(every.output + "/model/model.safetensors"),
+            read_file(few.output + "/model/model.safetensors"));
+}
+
 int run_traced(const TrainConfig& config) {
   Runtime runtime(Signals::stop_runs, gemm_peak);
   TrainOptions options;
