@@ -31,18 +31,6 @@ Series selected(const Series& series, const std::vector<std::size_t>& indices) {
   return out;
 }
 
-void require_even_columns(const Chart& chart, const Series& series) {
-  const std::size_t size = series.x.size();
-  const bool band = !series.low.empty() || !series.high.empty();
-  if (series.y.size() == size &&
-      (!band || (series.low.size() == size && series.high.size() == size))) {
-    return;
-  }
-  fail_runtime("chart '{}': series '{}' has {} values of x, {} of y, {} of low and {} of high",
-               chart.title, series.name, size, series.y.size(), series.low.size(),
-               series.high.size());
-}
-
 // Without the points that have no x.
 Series with_finite_x(const Series& series) {
   std::vector<std::size_t> finite;
@@ -116,7 +104,9 @@ std::string value_row(const Series& series, const std::string& x_name) {
 // Open if no script runs; chart.js closes it.
 std::string value_table(const Chart& chart, const std::vector<Series>& all) {
   std::string rows;
-  for (const Series& series : all) rows += value_row(series, chart.x.name);
+  for (const Series& series : all) {
+    if (!series.name.empty()) rows += value_row(series, chart.x.name);
+  }
   return "<details class=\"values\" open><summary>Values</summary><div class=\"wide\"><table>\n"
          "<tr><th>" +
          label(chart.y) + "</th><th>last</th><th>lowest</th><th>highest</th></tr>\n" + rows +
@@ -128,11 +118,7 @@ std::string value_table(const Chart& chart, const std::vector<Series>& all) {
 std::string chart_figure(double value) {
   const double size = std::abs(value);
   if (size < 1e7 && value == std::floor(value)) return fmt::format("{:.0f}", value);
-  if (size >= 1e15) {
-    std::string text = fmt::format("{:.5g}", value);
-    if (const std::size_t plus = text.find('+'); plus != std::string::npos) text.erase(plus, 1);
-    return text;
-  }
+  if (size >= 1e15) return short_number(value, 5);
   if (size < 1e6) return fmt::format("{:.5g}", value);
   double scaled = value / 1e6;
   const char* suffix = "M";
@@ -142,6 +128,25 @@ std::string chart_figure(double value) {
     suffix = larger;
   }
   return fmt::format("{:.5g}{}", scaled, suffix);
+}
+
+std::string short_number(double value, int digits) {
+  const std::string text = fmt::format("{:.{}g}", value, digits);  // "3.52e+08"
+  const std::size_t e = text.find('e');
+  if (e == std::string::npos) return text;
+  return fmt::format("{}e{}", text.substr(0, e), std::stoi(text.substr(e + 1)));
+}
+
+void require_even_columns(const Chart& chart, const Series& series) {
+  const std::size_t size = series.x.size();
+  const bool band = !series.low.empty() || !series.high.empty();
+  if (series.y.size() == size &&
+      (!band || (series.low.size() == size && series.high.size() == size))) {
+    return;
+  }
+  fail_runtime("chart '{}': series '{}' has {} values of x, {} of y, {} of low and {} of high",
+               chart.title, series.name, size, series.y.size(), series.low.size(),
+               series.high.size());
 }
 
 std::string chart_html(const Chart& chart, const std::string& id) {

@@ -89,6 +89,22 @@
     return [...byX.values()].flat().sort((a, b) => a[0] - b[0]);
   }
 
+  // For each series the number of the one with a name that it belongs to: itself, or the last before.
+  function ownersOf(series) {
+    let owner = 0;
+    return series.map((one, k) => (one.name === "" ? owner : (owner = k)));
+  }
+
+  // Draws a point, and a bar from its low to its high.
+  function barPoint(graph, name, context, x, y, colour, size, row) {
+    const [low, , high] = graph.getValue(row, graph.indexFromSetName(name));
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (const end of [low, high]) context.lineTo(x, graph.toDomYCoord(end));
+    context.stroke();
+    Dygraph.Circles.DEFAULT(graph, name, context, x, y, colour, size);
+  }
+
   // Index of the point of a line that is nearest to x.
   function nearest(xs, x) {
     let low = 0;
@@ -126,6 +142,7 @@
       this.data = JSON.parse(figureElement.querySelector("script").textContent);
       this.banded = this.data.series.some((one) => one.low);
       this.rows = rowsOf(this.data.series, this.banded);
+      this.owners = ownersOf(this.data.series);
       this.log = { x: this.data.x.log, y: this.data.y.log };
       const drawing = figureElement.querySelector(".drawing");
       drawing.hidden = false;
@@ -161,18 +178,20 @@
     // A button a series: its name, and its value under the pointer or its last.
     addLegend(drawing) {
       this.where = element("span", { className: "where" });
-      this.readings = this.data.series.map((one, k) => {
+      const named = [...new Set(this.owners)];
+      this.readings = named.map((k, place) => {
+        const one = this.data.series[k];
         const reading = element("span", { className: "reading" });
         const name = element("span", { textContent: one.name });
         const button = element("button", { type: "button" },
-          element("i", { className: "c" + (k % numColours) + " " + one.mark }), name, reading);
+          element("i", { className: "c" + (place % numColours) + " " + one.mark }), name, reading);
         button.setAttribute("aria-pressed", true);
         button.onclick = () => {
           const shown = !this.graph.visibility()[k];
           button.setAttribute("aria-pressed", shown);
-          this.graph.setVisibility(k, shown);
+          this.owners.forEach((owner, i) => owner === k && this.graph.setVisibility(i, shown));
         };
-        return { button, reading };
+        return { series: one, button, reading };
       });
       drawing.append(element("p", { className: "legend" },
         ...this.readings.map((one) => one.button), this.where));
@@ -183,10 +202,11 @@
     show(x) {
       const end = Math.max(...this.data.series.map((one) => one.x[one.x.length - 1]));
       this.where.textContent = `${this.data.x.name} ${figure(x ?? end)}`;
-      this.data.series.forEach((one, k) => {
-        const texts = one.mark === "line" ? [lineReading(one, x, end)] : pointReadings(one, x ?? end);
-        this.readings[k].reading.textContent = texts.join(", ");
-      });
+      for (const { series, reading } of this.readings) {
+        const texts = series.mark === "line" ? [lineReading(series, x, end)]
+          : pointReadings(series, x ?? end);
+        reading.textContent = texts.join(", ");
+      }
     }
 
     visibleRows() {
@@ -221,10 +241,14 @@
 
     colours() {
       const series = {};
+      const named = [...new Set(this.owners)];
       this.data.series.forEach((one, k) => {
         const points = one.mark === "points";
-        series["s" + k] = { color: colour("--c" + (k % numColours)), strokeWidth: points ? 0 : 1.6,
-          drawPoints: points || one.x.length < 60, pointSize: points ? 3.5 : 2 };
+        series["s" + k] = {
+          color: colour("--c" + (named.indexOf(this.owners[k]) % numColours)),
+          strokeWidth: points ? 0 : 1.6, fillAlpha: points ? 0 : 0.16,
+          drawPoints: points || one.x.length < 60, pointSize: points ? 3.5 : 2,
+          ...(points && one.low ? { drawPointCallback: barPoint } : {}) };
       });
       return { series, gridLineColor: colour("--line"), axisLineColor: colour("--soft") };
     }
@@ -244,7 +268,6 @@
         interactionModel: { mousedown, willDestroyContextMyself, dblclick: () => this.zoomOut() },
         dateWindow: this.wholeRange(),
         customBars: this.banded,
-        fillAlpha: 0.16,
         gridLineWidth: 1,
         connectSeparatedPoints: true,
         legend: "never",

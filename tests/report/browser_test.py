@@ -5,7 +5,8 @@
 
 Needs Debian's chromium and chromium-driver, and PyPI's selenium. Checks that hovering
 shows the value of the page's data, that dragging zooms and the button resets, that the
-logarithmic switches work, that a series can be hidden, that texts stay texts, that samples
+logarithmic switches work, that a series can be hidden, with the
+curve that belongs to it, that texts stay texts, that samples
 fold, that the tables and the samples are there without JavaScript, and that nothing is loaded
 from elsewhere. With
 --screenshots DIR it leaves pictures (light, dark, phone) and a PDF there.
@@ -160,6 +161,20 @@ def try_points(chart):
     check(" to " in chart.readings()[1], "and the band of the fit", chart.readings())
 
 
+def try_groups(chart):
+    buttons = chart.figure.find_elements(By.CSS_SELECTOR, ".legend button")
+    check(len(buttons) == 2 and len(chart.series) == 4, "a curve without a name is in no legend",
+          [button.text for button in buttons])
+    colours = chart.graph("getColors()")
+    check(colours[0] == colours[1] != colours[2] == colours[3], "and has its points' colour",
+          colours)
+    buttons[1].click()
+    check(chart.graph("visibility()") == [True, True, False, False], "and is hidden with them")
+    buttons[1].click()
+    chart.hover(chart.series[2]["x"][-1])
+    check(" to " in chart.readings()[1], "hovering shows a point's bar", chart.readings())
+
+
 def try_samples(driver):
     newest, older = driver.find_elements(By.CSS_SELECTOR, ".continuations")
     first, odd = newest.find_elements(By.TAG_NAME, "p")
@@ -228,6 +243,7 @@ def try_page(page):
     check(driver.title == "A page with every part", "texts stay texts", driver.title)
     for attempt in (try_hover, try_scales, try_series):
         attempt(ChartOnPage(driver, 0))
+    try_groups(ChartOnPage(driver, 2))
     try_zoom(ChartOnPage(driver, 0), 4000, 8000)
     try_points(ChartOnPage(driver, 1))
     try_zoom(ChartOnPage(driver, 1), 1e17, 1e19)

@@ -55,13 +55,39 @@ Chart law_chart() {
           {models, fit}};
 }
 
+// Two budgets: points with bars, and a parabola through each, which has no name of its own.
+Chart parabola_chart() {
+  Chart chart{"Budgets",
+              {"model scale", "FLOPs a token", logarithmic},
+              {"loss", "nats per token", linear},
+              {}};
+  for (const double best : {1e8, 3e8}) {
+    Series runs, parabola;
+    runs.name = best < 2e8 ? "C = 1e17" : "C = 1e18";
+    runs.mark = Series::Mark::points;
+    for (int i = -40; i <= 40; ++i) {
+      const double u = i / 20.0, loss = (best < 2e8 ? 3.5 : 3.2) + 0.05 * u * u;
+      parabola.x.push_back(best * std::exp(u));
+      parabola.y.push_back(loss);
+      if (i % 10 != 0) continue;
+      runs.x.push_back(parabola.x.back());
+      runs.y.push_back(loss + 0.01 * std::sin(i));
+      runs.low.push_back(runs.y.back() - 0.02);
+      runs.high.push_back(runs.y.back() + 0.02);
+    }
+    chart.series.push_back(runs);
+    chart.series.push_back(parabola);
+  }
+  return chart;
+}
+
 Page example() {
   const std::string hostile = "</script><script>document.title = 'taken'</script>\u2028&amp;";
   Chart odd = loss_chart();
   odd.title = odd.x.name = odd.y.name = odd.series[0].name = hostile;
   return {"A page with every part",
           {{"", {Figures{{{"parameters", "25.1M"}, {"tokens", "1.2G"}, {"time", "3 h"}}}}},
-           {"Curves", {loss_chart(), law_chart(), odd}},
+           {"Curves", {loss_chart(), law_chart(), parabola_chart(), odd}},
            {"Tasks",
             {Paragraph{"Shares of right answers, 0-shot."},
              Table{{"task", "metric", "score"}, {{"copying", "exact", "0.75"}}}}},

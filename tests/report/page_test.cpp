@@ -110,6 +110,15 @@ TEST(Page, HoldsWhatItsSectionsList) {
   EXPECT_FALSE(contains(html, "<script")) << "<script";  // no chart
 }
 
+TEST(Page, ASeriesWithoutANameIsDrawnButNotListed) {
+  Chart chart = small_chart();
+  chart.series.push_back(chart.series[0]);
+  chart.series[1].name = "";
+  const std::string html = page_html(page_of({chart}));
+  EXPECT_EQ(data_of(html)["series"].size(), 2u);
+  EXPECT_EQ(count(html, "<td>2.25 "), 2u);  // last and lowest, of one series
+}
+
 TEST(Page, BlankLinesOfATextAreShownAsOne) {
   const auto shown = [](const std::string& rest) {
     const std::string html =
