@@ -103,6 +103,10 @@ const std::map<std::string, std::set<std::string>> surface{
      {"--model", "--output", "--answers", "--rule", "--answers-file", "--from-answers", "--scores",
       "--reward", "--template", "--system", "--max-tokens", "--temperature", "--top-p", "--seed",
       "--batch", "--device", "--dtype", "--threads"}},
+    {"scaling allocate", {"--compute", "--laws", "--sequence-length", "--out", "--data", "--json"}},
+    {"scaling flops", {"--sequence-length", "--json"}},
+    {"scaling hparams",
+     {"--compute", "--model", "--tokens", "--laws", "--sequence-length", "--json"}},
     {"sft", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"tokenizer train",
      {"--out", "--vocab-size", "--pad-to-multiple", "--special", "--like", "--set", "--threads"}},
@@ -133,7 +137,7 @@ TEST_F(Switches, AreThoseThatHelpNames) {
 }
 
 TEST_F(Switches, EveryLevelHasAnExample) {
-  for (const Arguments& level : {Arguments{}, {"data"}, {"tokenizer"}, {"bench"}}) {
+  for (const Arguments& level : {Arguments{}, {"data"}, {"tokenizer"}, {"bench"}, {"scaling"}}) {
     const std::string name = level.empty() ? "" : " " + level[0];
     EXPECT_THAT(out(with(level, {"--help"})), HasSubstr("Example: fathom" + name + " "));
   }

@@ -26,6 +26,9 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data", "A subcommand is required"},
                                          {"tokenizer", "A subcommand is required"},
                                          {"bench", "A subcommand is required"},
+                                         {"scaling", "A subcommand is required"},
+                                         {"scaling flops", "model is required"},
+                                         {"scaling allocate", "--compute is required"},
                                          {"convert", "from is required"},
                                          {"convert x", "to is required"},
                                          {"data prepare", "config is required"},
@@ -62,6 +65,8 @@ TEST(Usage, HelpTellsTheDefaults) {
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
            {"convert", "--dtype TEXT:{bf16,f32}=bf16"},
+           {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
+           {"scaling hparams", "--laws TEXT=deepseek"},
            {"tokenizer train", "--out TEXT=tokenizer.json"},
            {"tokenizer encode", "--out TEXT=- --text-field TEXT=text"},
            {"tokenizer decode", "--out TEXT=-"}}) {
@@ -89,7 +94,8 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
         "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
         "train x --ranks 4097", "verify x --layouts dp2 --steps 0",
         "verify x --layouts dp2 --steps 1000001", "verify x --layouts dp2 --transfers some",
-        "convert x y --dtype f16", "convert x y --max-shard-size 0"}) {
+        "convert x y --dtype f16", "convert x y --max-shard-size 0",
+        "scaling flops x --sequence-length 0"}) {
     const Outcome outcome = run_fathom(dir, words_of(command));
     EXPECT_EQ(outcome.code, 2) << command;
     const std::string option = command + std::string(command).rfind("--");

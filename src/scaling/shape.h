@@ -1,0 +1,21 @@
+// The concrete shape, layers × width, of a model of given scale.
+//
+// Depth and width go by the report's models: the ladder 8 × 512, 12 × 768, 24 × 1024, 24 × 2048
+// (arXiv 2401.02954, section 3), and 30 × 4096 and 95 × 8192 of the 7B and 67B. Between them the
+// width per layer changes evenly on logarithmic scales; beyond them it stays.
+#pragma once
+
+#include <cstdint>
+
+#include "model/config.h"
+
+namespace fathom::scaling {
+
+// The shape whose M = 72·L·d² + 12·L·d·T is nearest to `model_flops` while its proportions stay
+// near the report's. Sizes suit the hardware: a width of a multiple of 64, from 512 on of 128, in
+// larger models of more; heads of 64, from a width of 2048 on of 128; MLP 8/3·d rounded up to 64,
+// from 4096 on to 256; from 8192 on 8 key heads, as in the 67B. max_position is T; vocab_size stays
+// 0, the tokenizer's. Throws an input Error when M is not that of 1 × 64 to 512 × 65536.
+ModelConfig shape_for(double model_flops, std::int64_t sequence_length);
+
+}  // namespace fathom::scaling

@@ -1,0 +1,112 @@
+// fathom scaling: from a budget to a run that trains.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/tiny_run.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+const std::string models = FATHOM_SOURCE_DIR "/configs/models/";
+
+nlohmann::json json_of(const TempDir& dir, Arguments arguments) {
+  arguments.emplace_back("--json");
+  const Outcome outcome = run_fathom(dir, arguments);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return nlohmann::json::parse(outcome.out);
+}
+
+TEST(Scaling, HparamsAreTheReportsAtTheBudgetsOfItsModels) {
+  const TempDir dir;
+  const auto lines = [&](const std::string& model) {
+    return run_fathom(dir, {"scaling", "hparams", "--model", models + model, "--tokens", "2e12"})
+        .out;
+  };
+  EXPECT_THAT(lines("deepseek-llm-7b.toml"),
+              testing::AllOf(HasSubstr("budget C              8.46e22 FLOPs\n"),
+                             HasSubstr("peak learning rate    4.25e-4\n"),
+                             HasSubstr(" 2252 sequences of 4096\n")));
+  EXPECT_THAT(lines("deepseek-llm-67b.toml"),
+              testing::AllOf(HasSubstr("peak learning rate    3.12e-4\n"),
+                             HasSubstr(" 5043 sequences of 4096\n")));
+}
+
+TEST(Scaling, HparamsOfABudgetAndOfAModelWithTokensAgree) {
+  const TempDir dir;
+  const auto model = json_of(dir, {"scaling", "hparams", "--model", models + "ladder-25m.toml",
+                                   "--tokens", "1e9", "--sequence-length", "512"});
+  const double compute = model.at("compute");
+  EXPECT_EQ(compute, 1e9 * (72.0 * 8 * 512 * 512 + 12.0 * 8 * 512 * 512));
+  EXPECT_EQ(json_of(dir, {"scaling", "hparams", "--compute", fmt::format("{}", compute),
+                          "--sequence-length", "512"}),
+            model);
+}
+
+TEST(Scaling, HparamsWantsOneBudget) {
+  const TempDir dir;
+  for (const Arguments& budget :
+       {Arguments{}, {"--tokens", "3"}, {"--model", "x"}, {"--compute", "1", "--tokens", "2"}}) {
+    Arguments arguments{"scaling", "hparams"};
+    arguments.insert(arguments.end(), budget.begin(), budget.end());
+    const Outcome outcome = run_fathom(dir, arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("give --compute, or --model and --tokens"));
+  }
+}
+
+TEST(Scaling, FlopsReadsTomlHuggingFaceDirectoriesAndRuns) {
+  const TempDir dir;
+  make_tiny_data(dir);
+  must(run_fathom(dir, {"train", make_tiny_config(dir), "--set", "train.steps=2"}));
+  const auto directory = json_of(dir, {"scaling", "flops", dir / "run/model"});
+  EXPECT_EQ(directory.at("model").at("hidden_size"), 64);
+  EXPECT_EQ(directory.at("sequence_length"), 64);
+  EXPECT_EQ(json_of(dir, {"scaling", "flops", dir / "run"}), directory);
+  EXPECT_EQ(json_of(dir, {"scaling", "flops", dir / "run/config.toml"}), directory);
+  EXPECT_EQ(json_of(dir, {"scaling", "flops", dir / "run", "--sequence-length", "128"})
+                .at("sequence_length"),
+            128);
+  const Outcome none = run_fathom(dir, {"scaling", "flops", dir / "none.toml"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("none.toml"));
+}
+
+TEST(Scaling, AllocateWritesAConfigThatTrains) {
+  const TempDir dir;
+  make_tiny_data(dir);
+  const Arguments allocate{"scaling", "allocate", "--compute",    "1e12",   "--sequence-length",
+                           "32",      "--out",    dir / "budget", "--data", dir / "data"};
+  const Outcome outcome = run_fathom(dir, allocate);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("budget C              1.00e12 FLOPs\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("fathom train " + dir / "budget/train.toml"));
+  must(run_fathom(dir, {"train", dir / "budget/train.toml", "--set", "train.steps=2"}));
+  EXPECT_TRUE(std::filesystem::exists(dir / "budget/run/model/config.json"));
+  const Outcome again = run_fathom(dir, allocate);
+  EXPECT_EQ(again.code, 2);
+  EXPECT_THAT(again.err, HasSubstr("budget/train.toml exists: name another --out, or remove it"));
+}
+
+TEST(Scaling, GoesByALawsFile) {
+  const TempDir dir;
+  write_file(dir / "laws.json", R"({"version": 1, "data": "ships", "loss_unit": "bits per byte",
+    "learning_rate": {"coefficient": 0.5, "exponent": 0},
+    "batch_tokens": {"coefficient": 4096, "exponent": 0}})");
+  const Arguments hparams{"scaling", "hparams", "--compute", "1e18", "--laws", dir / "laws.json"};
+  const auto json = json_of(dir, hparams);
+  EXPECT_EQ(json.at("learning_rate"), 0.5);
+  EXPECT_EQ(json.at("batch_sequences"), 1);
+  EXPECT_EQ(json.at("laws").at("data"), "ships");
+  const Outcome lacking =
+      run_fathom(dir, {"scaling", "allocate", "--compute", "1e18", "--laws", dir / "laws.json"});
+  EXPECT_EQ(lacking.code, 2);
+  EXPECT_THAT(lacking.err, HasSubstr("has no law 'model_flops'"));
+}
+
+}  // namespace
+}  // namespace fathom::test

@@ -1,0 +1,71 @@
+#include "scaling/shape.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "io/temp_dir.h"
+#include "scaling/flops.h"
+#include "scaling/model_file.h"
+
+namespace fathom::scaling {
+namespace {
+
+TEST(Shape, OfTheReportsModelsIsTheirOwn) {
+  for (const char* name : {"ladder-25m", "ladder-85m", "ladder-350m", "ladder-1b",
+                           "deepseek-llm-7b", "deepseek-llm-67b"}) {
+    ModelConfig model =
+        load_model(std::string(FATHOM_SOURCE_DIR "/configs/models/") + name + ".toml");
+    ModelConfig shape = shape_for(model_flops(model, 4096), 4096);
+    shape.vocab_size = model.vocab_size;
+    EXPECT_EQ(config_to_toml(shape), config_to_toml(model)) << name;
+  }
+}
+
+TEST(Shape, IsNearTheScaleThatIsAskedFor) {
+  for (double exponent = 8.5; exponent < 13; exponent += 0.03) {
+    const double wanted = std::pow(10, exponent);
+    for (const std::int64_t length : {512, 4096}) {
+      const double error = model_flops(shape_for(wanted, length), length) / wanted - 1;
+      EXPECT_LT(std::abs(error), wanted < 1e10 ? 0.06 : 0.02) << wanted << " " << length;
+    }
+  }
+}
+
+TEST(Shape, KeepsNearTheReportsProportions) {
+  for (double exponent = 8.5; exponent < 13; exponent += 0.03) {
+    const ModelConfig shape = shape_for(std::pow(10, exponent), 2048);
+    const double proportion =
+        static_cast<double>(shape.hidden_size) / static_cast<double>(shape.num_layers);
+    EXPECT_GT(proportion, 32) << exponent;
+    EXPECT_LT(proportion, 170) << exponent;
+  }
+}
+
+TEST(Shape, SuitsTheHardware) {
+  for (double exponent = 8; exponent < 14; exponent += 0.05) {
+    const ModelConfig m = shape_for(std::pow(10, exponent), 1024);
+    EXPECT_EQ(m.hidden_size % (m.hidden_size < 512 ? 64 : 128), 0);
+    EXPECT_EQ(m.head_dim, m.hidden_size < 2048 ? 64 : 128);
+    EXPECT_EQ(m.num_heads * m.head_dim, m.hidden_size);
+    EXPECT_EQ(m.num_heads % (m.hidden_size < 8192 ? m.hidden_size < 4096 ? 1 : 4 : 8), 0);
+    EXPECT_EQ(m.num_kv_heads, m.hidden_size < 8192 ? m.num_heads : 8);
+    EXPECT_EQ(m.intermediate_size % (m.hidden_size < 4096 ? 64 : 256), 0);
+    EXPECT_GE(3 * m.intermediate_size, 8 * m.hidden_size);
+    EXPECT_LT(3 * m.intermediate_size, 8 * m.hidden_size + 3 * 256);
+    EXPECT_EQ(m.max_position, 1024);
+  }
+}
+
+TEST(Shape, RefusesWhatNoModelHas) {
+  EXPECT_NO_THROW(shape_for(72.0 * 64 * 64 + 12.0 * 64 * 512, 512));
+  for (const double flops : {72.0 * 64 * 64 + 12.0 * 64 * 512 - 1, 0.0, 1e16, double(NAN)}) {
+    const std::string message = test::input_error_of([&] { shape_for(flops, 512); });
+    EXPECT_NE(message.find("1 × 64 takes 6.88e+05"), std::string::npos) << message;
+  }
+}
+
+}  // namespace
+}  // namespace fathom::scaling
