@@ -97,6 +97,12 @@ TEST(JinjaErrors, MethodsOfPythonThatAreMissingAreRefused) {
               HasSubstr("a generator can't be turned into text"));
 }
 
+// Text of the template is no markup: joined with markup, it is escaped.
+TEST(JinjaErrors, LiteralsAreEscapedBesideMarkup) {
+  EXPECT_EQ(rendered("{{ '<a>' + x|escape }}", {{"x", "<b>"}}), "&lt;a&gt;&lt;b&gt;");
+  EXPECT_EQ(rendered("{{ x|escape + '<a>' }}", {{"x", "<b>"}}), "&lt;b&gt;&lt;a&gt;");
+}
+
 TEST(JinjaErrors, IntegersBeyond64BitsAreRefused) {
   EXPECT_THAT(render_error("{{ 9223372036854775807 + 1 }}"),
               HasSubstr("does not fit into 64 bits"));
@@ -107,6 +113,7 @@ TEST(JinjaErrors, IntegersBeyond64BitsAreRefused) {
               HasSubstr("does not fit into 64 bits"));
   EXPECT_THAT(render_error("{{ x }}", {{"x", 9223372036854775808ULL}}), HasSubstr("variable 'x'"));
   EXPECT_EQ(rendered("{{ 2 ** 62 }}"), "4611686018427387904");
+  EXPECT_EQ(rendered("{{ x }}", {{"x", 9223372036854775807ULL}}), "9223372036854775807");
 }
 
 TEST(JinjaErrors, VariablesMustBeAnObjectOfValidText) {

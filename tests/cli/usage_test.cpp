@@ -20,6 +20,12 @@ Arguments words_of(const std::string& text) {
   return {std::istream_iterator<std::string>(words), {}};
 }
 
+// Whatever the path by which it was started.
+TEST(Usage, HelpCallsTheProgramByItsName) {
+  const TempDir dir;
+  EXPECT_THAT(run_fathom(dir, {"--help"}).out, HasSubstr("Usage: fathom [OPTIONS]"));
+}
+
 TEST(Usage, CommandsNameWhatTheyLack) {
   const TempDir dir;
   for (const auto& [command, missing] : {std::pair{"", "A subcommand is required"},

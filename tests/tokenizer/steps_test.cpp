@@ -119,6 +119,19 @@ TEST(PreTokenizer, MetaspacePrependsAsItsSchemeSays) {
   EXPECT_THAT(pieces(always, "  "), ElementsAre(5, 5));
 }
 
+// The blank that Metaspace puts in front of the text is no part of it: marks of the text find the
+// token that begins with it.
+TEST(PreTokenizer, MarksAreOfTheTextWithoutThePrependedBlank) {
+  const auto t = make(R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁"},)"
+                      R"("decoder":{"type":"Metaspace","replacement":"▁"})",
+                      small_model(R"(,"▁a":8)", R"("▁ a")"));
+  const std::string text = "a a";
+  const std::vector<ByteSpan> first{{0, 1}}, second{{2, 3}};
+  EXPECT_THAT(t.encode_marked({text, {}, first}).ids, ElementsAre(8, 8));
+  EXPECT_THAT(t.encode_marked({text, {}, first}).marks, ElementsAre(1, 0));
+  EXPECT_THAT(t.encode_marked({text, {}, second}).marks, ElementsAre(0, 1));
+}
+
 TEST(PreTokenizer, MetaspaceFirstIsTheBeginningOfTheText) {
   const std::string parts =
       R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits",)"
