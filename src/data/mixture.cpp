@@ -68,4 +68,11 @@ Mixture::Turn Mixture::turn(std::int64_t sample) const {
   return {slot.source, sample / period * quota(slot.source) + slot.ordinal};
 }
 
+std::int64_t Mixture::turns_before(int source, std::int64_t sample) const {
+  const auto begin = slots_.begin();
+  return sample / period * quota(source) +
+         std::count_if(begin, begin + static_cast<std::ptrdiff_t>(sample % period),
+                       [source](const Slot& slot) { return slot.source == source; });
+}
+
 }  // namespace fathom

@@ -25,6 +25,8 @@ class Mixture {
     std::int64_t ordinal;  // number of earlier samples of this source
   };
   Turn turn(std::int64_t sample) const;
+  // Samples of `source` before `sample`: the ordinal of its next turn from there on.
+  std::int64_t turns_before(int source, std::int64_t sample) const;
 
   // Samples of `source` in one period.
   std::int64_t quota(int source) const { return quotas_[static_cast<std::size_t>(source)]; }

@@ -68,8 +68,12 @@ void append_sequence(const Window& window, std::int32_t eos, AttentionSpan span,
 }
 
 Sampler::Sampler(std::shared_ptr<const PreparedData> data, std::int64_t sequence_length,
-                 std::uint64_t seed, AttentionSpan span)
-    : data_(std::move(data)), sequence_length_(sequence_length), seed_(seed), span_(span) {
+                 std::uint64_t seed, AttentionSpan span, const SamplerStart& start)
+    : data_(std::move(data)),
+      sequence_length_(sequence_length),
+      seed_(seed),
+      span_(span),
+      first_sample_(start.first_sample) {
   require(sequence_length >= 1, "a sequence length of {}", sequence_length);
   std::vector<double> weights;
   for (std::size_t s = 0; s < data_->sources.size(); ++s) {
@@ -88,16 +92,23 @@ Sampler::Sampler(std::shared_ptr<const PreparedData> data, std::int64_t sequence
   }
   if (active_.empty()) fail_input("{}: no source has a weight above 0", data_->directory);
   mixture_ = std::make_unique<Mixture>(weights);
+  for (std::size_t i = 0; !start.read.empty() && i < active_.size(); ++i) {
+    active_[i].ahead = start.read.at(static_cast<std::size_t>(active_[i].source)) -
+                       mixture_->turns_before(static_cast<int>(i), first_sample_);
+  }
 }
 
 Sampler::Place Sampler::place(std::int64_t sample) const {
+  require(sample >= first_sample_, "sample {} of a sampler that begins at {}", sample,
+          first_sample_);
   const Mixture::Turn turn = mixture_->turn(sample);
   const Active& active = active_[static_cast<std::size_t>(turn.source)];
-  const std::int64_t epoch = turn.ordinal / active.windows;
+  const std::int64_t ordinal = turn.ordinal + active.ahead;
+  const std::int64_t epoch = ordinal / active.windows;
   // The epoch's own key: Philox of the seed at the epoch's number.
   const std::uint64_t key = Philox{seed_, active.stream}.bits(static_cast<std::uint64_t>(epoch));
   const Permutation permutation(active.windows, key, active.stream);
-  return {active.source, epoch, permutation(turn.ordinal % active.windows)};
+  return {active.source, epoch, permutation(ordinal % active.windows)};
 }
 
 void Sampler::fill(std::int64_t first, std::int64_t count, Batch& batch) const {
@@ -120,6 +131,7 @@ std::uint64_t Sampler::fingerprint() const {
     const PreparedSource& source = data_->sources[static_cast<std::size_t>(active_[i].source)];
     text += fmt::format("\n{} {} {} {}", source.name, source.train.tokens(),
                         source.train.counts().documents, mixture_->quota(static_cast<int>(i)));
+    if (active_[i].ahead != 0) text += fmt::format(" {}", active_[i].ahead);
   }
   return checksum_of(text + checksum_text(data_->tokenizer_hash));
 }

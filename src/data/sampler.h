@@ -26,41 +26,53 @@ void append_sequence(const Window& window, std::int32_t eos, AttentionSpan span,
 // A batch without sequences yet.
 void reset(Batch& batch, std::int64_t sequence_length, std::int64_t first_sample);
 
+// Where a sampler goes on that follows others, which had other sources or weights.
+struct SamplerStart {
+  std::int64_t first_sample = 0;  // samples before it were other samplers'
+  // [sources of the data] windows of each source that were read before; empty: none.
+  std::vector<std::int64_t> read;
+};
+
 // Each source is cut into consecutive windows of T targets (a shorter rest at the end is
 // not used). Its turns (data/mixture.h) follow a pseudo-random permutation of the windows,
-// a new one in each epoch, so an epoch of a source takes every window exactly once. No
-// state is kept between calls.
+// a new one in each epoch, so an epoch of a source takes every window exactly once. With a
+// SamplerStart the first turn of a source follows the windows that were read before. No state is
+// kept between calls.
 class Sampler final : public BatchSource {
  public:
   // `data` is shared with others and must not change. Throws an input Error when a
   // source with weight is shorter than a sequence.
   Sampler(std::shared_ptr<const PreparedData> data, std::int64_t sequence_length,
-          std::uint64_t seed, AttentionSpan span = AttentionSpan::sequence);
+          std::uint64_t seed, AttentionSpan span = AttentionSpan::sequence,
+          const SamplerStart& start = {});
 
   struct Place {
     int source;  // index in PreparedData::sources
     std::int64_t epoch, window;
   };
-  Place place(std::int64_t sample) const;
+  Place place(std::int64_t sample) const;  // not before the start's first sample
 
   void fill(std::int64_t first, std::int64_t count, Batch& batch) const override;
   std::int64_t sequence_length() const override { return sequence_length_; }
   // Windows of one epoch of the source.
   std::int64_t windows(int source) const;
-  // Of the seed, the sources, their sizes and weights, and T.
+  // Of the seed, the sources, their sizes, weights and beginnings, and T. A sampler that goes on
+  // as one without a start would has the same.
   std::uint64_t fingerprint() const override;
 
  private:
   struct Active {  // a source with weight
     int source;
     std::int64_t windows;
-    std::uint64_t stream;  // of its random numbers
+    std::uint64_t stream;    // of its random numbers
+    std::int64_t ahead = 0;  // windows read before the start, less its turns until then
   };
 
   std::shared_ptr<const PreparedData> data_;
   std::int64_t sequence_length_;
   std::uint64_t seed_;
   AttentionSpan span_;
+  std::int64_t first_sample_;
   std::vector<Active> active_;
   std::unique_ptr<Mixture> mixture_;
 };

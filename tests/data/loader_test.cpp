@@ -156,6 +156,60 @@ TEST(Sampler, FingerprintsTellWhatIsRead) {
   EXPECT_EQ(fingerprint([](PreparedData& d) { d.directory = "elsewhere"; }), fingerprint(nothing));
 }
 
+bool operator==(const Sampler::Place& a, const Sampler::Place& b) {
+  return a.source == b.source && a.epoch == b.epoch && a.window == b.window;
+}
+
+// How many samples of each source come before `sample`.
+std::vector<std::int64_t> read_before(const Sampler& sampler, std::int64_t sample) {
+  std::vector<std::int64_t> read(2, 0);
+  for (std::int64_t i = 0; i < sample; ++i) ++read[std::size_t(sampler.place(i).source)];
+  return read;
+}
+
+TEST(Sampler, WithTheSameWeightsAStartChangesNothing) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Sampler whole(data, T, 1);
+  const std::int64_t first = 333;
+  const Sampler rest(data, T, 1, AttentionSpan::sequence, {first, read_before(whole, first)});
+  EXPECT_EQ(rest.fingerprint(), whole.fingerprint());
+  for (std::int64_t i = first; i < 2000; ++i) ASSERT_TRUE(rest.place(i) == whole.place(i)) << i;
+  EXPECT_EQ(test::runtime_error_of([&] { rest.place(first - 1); }),
+            "sample 332 of a sampler that begins at 333");
+}
+
+// What was read as one of three in four is read on as one of four.
+TEST(Sampler, WithOtherWeightsEachSourceGoesOnAfterWhatWasRead) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Sampler first(data, T, 1);
+  auto changed = std::make_shared<PreparedData>(open_prepared(dir / "out"));
+  changed->sources[0].weight = 1;
+  changed->sources[1].weight = 3;
+  const std::int64_t begin = 50;
+  const SamplerStart start{begin, read_before(first, begin)};
+  const Sampler then(changed, T, 1, AttentionSpan::sequence, start);
+  EXPECT_NE(then.fingerprint(), Sampler(changed, T, 1).fingerprint());
+  std::vector<std::int64_t> ordinals = start.read;
+  EXPECT_EQ(ordinals, (std::vector<std::int64_t>{38, 12}));
+  const std::int64_t end = begin + 2 * first.windows(1);
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto place = then.place(i);
+    const std::int64_t ordinal = ordinals[std::size_t(place.source)]++;
+    ASSERT_EQ(place.epoch, ordinal / first.windows(place.source)) << i;
+    // The sample of the first order that has the same number among the source's.
+    std::int64_t same = 0;
+    for (std::int64_t seen = -1;; ++same) {
+      if (first.place(same).source == place.source && ++seen == ordinal) break;
+    }
+    ASSERT_TRUE(first.place(same) == place) << i;
+  }
+  EXPECT_GT(ordinals[1], first.windows(1)) << "into the second epoch";
+  EXPECT_NE(then.fingerprint(),
+            Sampler(changed, T, 1, AttentionSpan::sequence, {begin, {38, 13}}).fingerprint());
+}
+
 TEST(Loader, RefusesRanksThatAreNone) {
   const TempDir dir;
   const auto sampler = std::make_shared<const Sampler>(sample_data(dir), T, 1);

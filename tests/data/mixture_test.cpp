@@ -76,6 +76,21 @@ TEST(Mixture, QuotasAddUp) {
   EXPECT_EQ(quotas({1, 1e-12, 1, 1e-12}), (Quotas{32767, 1, 32767, 1}));
 }
 
+TEST(Mixture, CountsTheTurnsBeforeASample) {
+  const std::vector<double> weights = {5, 3, 0.001};
+  const Mixture mixture(weights);
+  std::vector<std::int64_t> turns(3, 0);
+  for (std::int64_t i = 0; i < 2 * Mixture::period + 100; ++i) {
+    const auto [source, ordinal] = mixture.turn(i);
+    ASSERT_EQ(ordinal, turns[std::size_t(source)]++);
+    if (i % 9973 != 0 && i % Mixture::period > 1) continue;
+    for (int s = 0; s < 3; ++s) {
+      ASSERT_EQ(mixture.turns_before(s, i + 1), turns[std::size_t(s)]) << i;
+    }
+  }
+  EXPECT_EQ(mixture.turns_before(0, 0), 0);
+}
+
 TEST(Mixture, SourcesThatAreDueTogetherComeInTheirOrder) {
   const std::vector<double> weights = {1, 1, 2};
   const Mixture mixture(weights);
