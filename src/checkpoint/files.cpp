@@ -5,6 +5,7 @@
 #include <map>
 #include <thread>
 
+#include "checkpoint/retention.h"
 #include "core/error.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
@@ -97,8 +98,8 @@ ManifestFile write_text(const std::string& directory, const std::string& name,
 }  // namespace
 
 OwnFiles checkpoint_files() {
-  return {CheckpointManifest::file_name, CheckpointManifest::state_file_name, "tokenizer.json",
-          "*.safetensors",
+  return {CheckpointManifest::file_name, CheckpointManifest::state_file_name, keep_file_name,
+          "tokenizer.json", "*.safetensors",
           // What convert and fine-tuning keep of the model that the weights come from.
           "chat_template.jinja", "additional_chat_templates/*.jinja", "tokenizer_config.json",
           "special_tokens_map.json", "generation_config.json"};

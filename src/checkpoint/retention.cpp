@@ -49,6 +49,7 @@ void apply_retention(const std::string& directory, const RetentionRule& rule,
   }
   for (const std::int64_t step : steps_to_remove(steps, rule, committed)) {
     const std::string path = directory + "/" + checkpoint_name(step);
+    if (fs::exists(fs::symlink_status(path + "/" + keep_file_name))) continue;
     // A name that remove_stale_temporaries() knows.
     const std::string trash = fmt::format("{}.tmp-{}-{}", path, getpid(), step);
     std::error_code error;

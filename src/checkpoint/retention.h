@@ -18,9 +18,13 @@ struct RetentionRule {
 std::vector<std::int64_t> steps_to_remove(std::span<const std::int64_t> steps,
                                           const RetentionRule& rule, std::int64_t committed);
 
-// Removes the checkpoints of steps_to_remove(). Each directory first gets a temporary's name, so
-// that a process killed in the middle leaves no half checkpoint. Files in it that Fathom did
-// not make are kept, in "<name>.kept". Failures are warnings.
+// A file of this name in a checkpoint's directory, whatever it holds: the checkpoint stays for
+// good.
+inline constexpr const char* keep_file_name = "keep";
+
+// Removes the checkpoints of steps_to_remove() that have no keep file. Each directory first gets a
+// temporary's name, so that a process killed in the middle leaves no half checkpoint. Files in it
+// that Fathom did not make are kept, in "<name>.kept". Failures are warnings.
 void apply_retention(const std::string& directory, const RetentionRule& rule,
                      std::int64_t committed);
 

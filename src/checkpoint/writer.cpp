@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/stream.h"
 #include "io/atomic_directory.h"
+#include "io/atomic_file.h"
 
 namespace fathom {
 namespace {
@@ -108,6 +109,9 @@ void check(const CheckpointConfig& config) {
   if (config.keep_every < 0) {
     fail_input("checkpoint.keep_every is {}: use 0 or more", config.keep_every);
   }
+  for (const std::int64_t tokens : config.keep_tokens) {
+    if (tokens < 1) fail_input("checkpoint.keep_tokens holds {}: use 1 or more", tokens);
+  }
   if (!(config.max_write_megabytes >= 0)) {
     fail_input("checkpoint.max_write_megabytes is {}: use 0 or more", config.max_write_megabytes);
   }
@@ -162,7 +166,7 @@ bool CheckpointWriter::due(std::int64_t step) {
   return postponed_ && !busy();
 }
 
-double CheckpointWriter::save(Context& context, TrainingState state) {
+double CheckpointWriter::save(Context& context, TrainingState state, Keep keep) {
   // Another rank may have heard of the last save's end before this one.
   require(config_.enabled, "a checkpoint save where none is to be made");
   require(!alone() || !busy(), "a checkpoint save starts while another one runs");
@@ -171,11 +175,12 @@ double CheckpointWriter::save(Context& context, TrainingState state) {
   last_start_ = Clock::now();
   snapshot_->take(context);
   const double held = seconds_since(last_start_);
-  background_->running = std::async(std::launch::async, [this, held, state = std::move(state)] {
-    SaveResult result = write(state);
-    result.held_seconds = held;
-    return result;
-  });
+  background_->running =
+      std::async(std::launch::async, [this, held, keep, state = std::move(state)] {
+        SaveResult result = write(state, keep);
+        result.held_seconds = held;
+        return result;
+      });
   return seconds_since(last_start_);
 }
 
@@ -183,13 +188,13 @@ void CheckpointWriter::before_change(Context& context) const {
   snapshot_->copied.block(context.stream);
 }
 
-SaveResult CheckpointWriter::write(const TrainingState& state) const {
+SaveResult CheckpointWriter::write(const TrainingState& state, Keep keep) const {
   const auto start = Clock::now();
   SaveResult result;
   result.step = state.step;
   try {
     snapshot_->copied.wait();
-    result.bytes = sink_ ? sink_(snapshot_->copies) : write_files(state);
+    result.bytes = sink_ ? sink_(snapshot_->copies) : write_files(state, keep);
     if (first() && !sink_) {
       const double seconds = seconds_since(start);
       log::info("saved the checkpoint of step {}: {} in {:.1f} s ({}/s)", state.step,
@@ -212,7 +217,7 @@ SaveResult CheckpointWriter::write(const TrainingState& state) const {
 
 // The first rank makes the directory, all write into it, the first commits. After each
 // of these everyone hears how it went, so that all fail or none.
-std::uint64_t CheckpointWriter::write_files(const TrainingState& state) const {
+std::uint64_t CheckpointWriter::write_files(const TrainingState& state, Keep keep) const {
   std::optional<AtomicDirectory> target;
   const std::vector<std::string> places = all_or_none(*ranks_, [&]() -> std::string {
     if (!first()) return {};
@@ -234,6 +239,7 @@ std::uint64_t CheckpointWriter::write_files(const TrainingState& state) const {
     }
     const std::uint64_t written =
         finish_checkpoint(target->temporary(), merge_manifests(parts), state, {});
+    if (keep == Keep::for_good) write_file_atomically(target->file(keep_file_name), "");
     target->commit();
     return std::to_string(written);
   });
@@ -252,7 +258,7 @@ std::optional<SaveResult> CheckpointWriter::finish() {
   return result;
 }
 
-SaveResult CheckpointWriter::save_and_wait(Context& context, TrainingState state) {
+SaveResult CheckpointWriter::save_and_wait(Context& context, TrainingState state, Keep keep) {
   finish();
   SaveResult result;
   result.step = state.step;
@@ -261,7 +267,7 @@ SaveResult CheckpointWriter::save_and_wait(Context& context, TrainingState state
     result.error = "checkpoint.enabled is false";
     return result;
   }
-  save(context, std::move(state));
+  save(context, std::move(state), keep);
   return *finish();
 }
 

@@ -24,7 +24,10 @@ struct CheckpointConfig {
   double interval_seconds = 300;  // between saves; 0: not by time
   std::int64_t every_steps = 0;   // a save at each multiple; 0: not by steps
   std::int64_t keep_last = 2;
-  std::int64_t keep_every = 0;     // multiples of this step are kept for good; 0: none
+  std::int64_t keep_every = 0;  // multiples of this step are kept for good; 0: none
+  // Saves besides, which are kept for good too. The caller knows when these points are reached.
+  bool keep_phase_ends = false;
+  std::vector<std::int64_t> keep_tokens;
   double max_write_megabytes = 0;  // a second; 0: as fast as the disk
 };
 
@@ -35,6 +38,10 @@ void visit_fields(CheckpointConfig& c, Visitor&& field) {
   field("every_steps", c.every_steps, "also save at every multiple of this step; 0: not by steps");
   field("keep_last", c.keep_last, "newest checkpoints that are kept");
   field("keep_every", c.keep_every, "multiples of this step are kept for good; 0: none");
+  field("keep_phase_ends", c.keep_phase_ends,
+        "also save where a multi_step schedule's rate falls, and keep that for good");
+  field("keep_tokens", c.keep_tokens,
+        "also save once so many tokens are seen, at each of these counts, and keep that for good");
   field("max_write_megabytes", c.max_write_megabytes, "write rate limit a second; 0: none");
 }
 
@@ -50,6 +57,9 @@ struct SaveResult {
   double write_seconds = 0;  // in the background
   bool committed() const { return error.empty(); }
 };
+
+// Whether retention.h may remove a checkpoint, or a file in it says that it stays.
+enum class Keep { by_rule, for_good };
 
 class CheckpointWriter {
  public:
@@ -87,7 +97,7 @@ class CheckpointWriter {
   // writing. They may be read at once, but changed only after before_change(). Returns
   // the seconds it took (the training thread's loss). Throws a runtime Error while
   // another save runs.
-  double save(Context& context, TrainingState state);
+  double save(Context& context, TrainingState state, Keep keep = Keep::by_rule);
   // Work queued in `context` from now on may change the tensors: a device lets it wait
   // for the copies of a save.
   void before_change(Context& context) const;
@@ -103,13 +113,13 @@ class CheckpointWriter {
   // Waits for a running save, then saves and waits: at the end and on a signal.
   // Writes nothing when this step is the last one committed, and fails when saving is not
   // enabled.
-  SaveResult save_and_wait(Context& context, TrainingState state);
+  SaveResult save_and_wait(Context& context, TrainingState state, Keep keep = Keep::by_rule);
 
  private:
   struct Snapshot;
   struct Background;
-  SaveResult write(const TrainingState& state) const;  // the background thread's
-  std::uint64_t write_files(const TrainingState& state) const;
+  SaveResult write(const TrainingState& state, Keep keep) const;  // the background thread's
+  std::uint64_t write_files(const TrainingState& state, Keep keep) const;
   bool first() const { return ranks_->rank() == 0; }
   bool alone() const { return ranks_->size() == 1; }
 

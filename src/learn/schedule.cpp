@@ -26,11 +26,8 @@ double warmup(const ScheduleConfig& config, std::int64_t steps, double progress)
 double decay(const ScheduleConfig& config, double progress) {
   switch (config.kind) {
     case ScheduleKind::multi_step: {
-      double factor = 1;
-      for (std::size_t i = 0; i < config.milestones.size(); ++i) {
-        if (progress >= config.milestones[i]) factor = config.factors[i];
-      }
-      return factor;
+      const std::int64_t phase = schedule_phase(config, progress);
+      return phase > 0 ? config.factors[static_cast<std::size_t>(phase - 1)] : 1;
     }
     case ScheduleKind::cosine:
       return config.final_factor +
@@ -67,9 +64,19 @@ void check(const ScheduleConfig& c) {
   }
 }
 
-double learning_rate(const ScheduleConfig& config, std::int64_t steps, double progress) {
+ScheduleFactors schedule_factors(const ScheduleConfig& config, std::int64_t steps,
+                                 double progress) {
   const double share = std::clamp(progress, 0.0, 1.0);
-  return config.peak * warmup(config, steps, share) * decay(config, share);
+  return {warmup(config, steps, share), decay(config, share)};
+}
+
+double learning_rate(const ScheduleConfig& config, const ScheduleFactors& factors) {
+  return config.peak * factors.warmup * factors.decay;
+}
+
+std::int64_t schedule_phase(const ScheduleConfig& config, double progress) {
+  if (config.kind != ScheduleKind::multi_step) return 0;
+  return std::ranges::upper_bound(config.milestones, progress) - config.milestones.begin();
 }
 
 }  // namespace fathom

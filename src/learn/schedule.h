@@ -43,9 +43,16 @@ void visit_fields(ScheduleConfig& c, Visitor&& field) {
 // Throws an input Error that names the key.
 void check(const ScheduleConfig& config);
 
-// The rate of the step that follows `steps` finished ones, when `progress`, in
-// [0, 1], of the run is done (tokens processed of those planned; of a run
-// limited by time, the time).
-double learning_rate(const ScheduleConfig& config, std::int64_t steps, double progress);
+// Shares of the peak; their product with it is the rate.
+struct ScheduleFactors {
+  double warmup = 1, decay = 1;
+};
+// Those of the step that follows `steps` finished ones, when `progress`, in [0, 1], of the run is
+// done (tokens processed of those planned; of a run limited by time, the time).
+ScheduleFactors schedule_factors(const ScheduleConfig& config, std::int64_t steps, double progress);
+double learning_rate(const ScheduleConfig& config, const ScheduleFactors& factors);
+
+// Milestones of multi_step that are passed when `progress` of the run is done; 0 for other kinds.
+std::int64_t schedule_phase(const ScheduleConfig& config, double progress);
 
 }  // namespace fathom

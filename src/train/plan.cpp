@@ -215,8 +215,24 @@ double TrainPlan::progress(const RunPosition& now) const {
   return std::min(1.0, std::max({steps, tokens, share(now.seconds, max_seconds)}));
 }
 
+ScheduleFactors TrainPlan::schedule_factors(const RunPosition& now) const {
+  return ::fathom::schedule_factors(config.schedule, now.steps, progress(now));
+}
+
 double TrainPlan::learning_rate(const RunPosition& now) const {
-  return ::fathom::learning_rate(config.schedule, now.steps, progress(now));
+  return ::fathom::learning_rate(config.schedule, schedule_factors(now));
+}
+
+bool TrainPlan::keeps(const RunPosition& before, const RunPosition& now) const {
+  const CheckpointConfig& saves = config.checkpoint;
+  if (!saves.enabled) return false;
+  if (saves.keep_phase_ends && schedule_phase(config.schedule, progress(before)) <
+                                   schedule_phase(config.schedule, progress(now))) {
+    return true;
+  }
+  return std::ranges::any_of(saves.keep_tokens, [&](std::int64_t tokens) {
+    return before.tokens < tokens && tokens <= now.tokens;
+  });
 }
 
 bool TrainPlan::finished(const RunPosition& now) const {

@@ -56,7 +56,12 @@ struct TrainPlan {
   // Share of the run that is done, [0, 1], for the schedule and the display: of the limit that
   // is nearest to being reached.
   double progress(const RunPosition& now) const;
+  // Of the next step.
+  ScheduleFactors schedule_factors(const RunPosition& now) const;
   double learning_rate(const RunPosition& now) const;
+  // Whether a checkpoint of `now` is to be kept for good, for the schedule or the tokens have
+  // passed a point since `before` where the config asks for it.
+  bool keeps(const RunPosition& before, const RunPosition& now) const;
   bool finished(const RunPosition& now) const;
   // The last step of a run that goes on from there by steps of this plan's size; 0 when only
   // time limits it.

@@ -116,17 +116,21 @@ void TrainingRun::start(const RunOptions& options) {
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   observer_.begin(position_);
   wait_for_disks(world());  // the first rank has read the run's records
+  agreed_ = position_;
   start_ = Clock::now();
 }
 
 TrainingRun::Agreement TrainingRun::agree() {
   if (const auto saved = checkpoints_->poll()) observer_.saved(*saved);
   Agreement now{elapsed(), runtime_.stop_signal(), checkpoints_->due(position_.steps)};
+  now.keep = plan_.keeps(agreed_, at(now.elapsed));
   const std::vector<Agreement> all = gather_values(world(), now);
   now = all.front();
   for (const Agreement& other : all) {
     if (now.signal == 0) now.signal = other.signal;
   }
+  agreed_ = at(now.elapsed);
+  keep_ = now.keep ? Keep::for_good : Keep::by_rule;
   return now;
 }
 
@@ -165,6 +169,7 @@ TrainingRun::QueuedStep TrainingRun::queue_step(double elapsed_seconds) {
 // figures travel.
 void TrainingRun::step(double elapsed_seconds) {
   if (trace_) trace_->before_step(learner_.context());
+  keep_ = Keep::by_rule;
   queued_.push_back(queue_step(elapsed_seconds));
   const QueuedStep now = queued_.back();
   if (guard_.decides_updates()) {
@@ -270,11 +275,22 @@ void TrainingRun::finish() {
   observer_.end({now(), saved, state().config_toml, learner_});
 }
 
+void TrainingRun::save() {
+  settle_steps(0);
+  observer_.sync();
+  // One that is kept is of this very step, so it waits for a save that still runs.
+  if (keep_ == Keep::for_good) {
+    if (const auto earlier = checkpoints_->finish()) observer_.saved(*earlier);
+  }
+  checkpoints_->save(learner_.context(), state(), keep_);
+  wait_for_disks(world());  // for the first rank's sync()
+}
+
 SaveResult TrainingRun::save_and_wait() {
   settle_steps(0);
   observer_.sync();
   if (const auto earlier = checkpoints_->finish()) observer_.saved(*earlier);
-  return checkpoints_->save_and_wait(learner_.context(), state());
+  return checkpoints_->save_and_wait(learner_.context(), state(), keep_);
 }
 
 void TrainingRun::stop_for_signal() {
@@ -310,12 +326,7 @@ int TrainingRun::run(const RunOptions& options) {
       stop_for_signal();
       return now.signal;
     }
-    if (now.save) {
-      settle_steps(0);
-      observer_.sync();
-      checkpoints_->save(learner_.context(), state());
-      wait_for_disks(world());  // for the first rank's sync()
-    }
+    if (now.save || now.keep) save();
   }
   finish();
   return 0;

@@ -46,6 +46,7 @@ class TrainingRun {
     double elapsed = 0;
     int signal = 0;  // any rank's
     bool save = false;
+    bool keep = false;  // the checkpoint of this step, for good
   };
 
   void start(const RunOptions& options);
@@ -75,6 +76,7 @@ class TrainingRun {
   void settle_steps(std::size_t outstanding);
   Judged judge(const QueuedStep& step);
   void report(const QueuedStep& step, const Judged& judged);
+  void save();  // while training goes on
   // At the end and on a signal: what is queued, and then a checkpoint.
   SaveResult save_and_wait();
   void stop_for_signal();
@@ -106,7 +108,9 @@ class TrainingRun {
   std::unique_ptr<CheckpointWriter> checkpoints_;
   std::unique_ptr<RunTrace> trace_;  // null: not asked for
 
-  RunPosition position_;  // of the steps queued so far; its seconds: those before start_
+  RunPosition position_;       // of the steps queued so far; its seconds: those before start_
+  RunPosition agreed_;         // of the last agreement
+  Keep keep_ = Keep::by_rule;  // of a checkpoint of position_
   std::deque<QueuedStep> queued_;
   Clock::time_point start_ = Clock::now(), reported_ = start_;
   std::int64_t evaluated_at_ = -1, repetition_at_ = -1;  // steps

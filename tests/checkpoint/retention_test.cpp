@@ -46,6 +46,25 @@ TEST(Retention, RemovesDirectoriesWholly) {
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 4) << "and the notes";
 }
 
+// It counts as one of the last ones none the less.
+TEST(Retention, AKeepFileKeepsACheckpoint) {
+  const std::string directory = fresh_directory("retention_keep");
+  State state;
+  for (const std::int64_t step : {1, 2, 3, 4}) saved(directory, state, step);
+  write_file(directory + "/step-00000001/keep", "because I say so");
+  write_file(directory + "/step-00000003/keep", "");
+  apply_retention(directory, {2, 0}, 4);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1, 3, 4));
+  EXPECT_EQ(Checkpoint(directory + "/step-00000003").step(), 3);
+  fs::remove(directory + "/step-00000001/keep");
+  apply_retention(directory, {2, 0}, 4);
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(3, 4));
+  set_aside_later(directory, 2);
+  saved(directory, state, 3);
+  set_aside_later(directory, 2);
+  EXPECT_FALSE(fs::exists(directory + "/step-00000003.abandoned/keep"));
+}
+
 TEST(Retention, KeepsFilesOfOthersInOldCheckpoints) {
   const std::string directory = fresh_directory("retention_notes");
   State state;

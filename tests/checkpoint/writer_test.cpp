@@ -50,6 +50,20 @@ TEST(CheckpointWriter, SavesWhatStoodThereAndRemovesOldOnes) {
   EXPECT_EQ(writer.save_and_wait(state.context, state.training(4)).bytes, 0u);  // is there
 }
 
+TEST(CheckpointWriter, SavesForGoodWhatItIsToldTo) {
+  const std::string directory = fresh_directory("for_good");
+  State state;
+  CheckpointWriter writer(directory, by_steps(1), state.tensors, 0, world_of_one());
+  writer.save(state.context, state.training(1), Keep::for_good);
+  ASSERT_TRUE(writer.finish()->committed());
+  ASSERT_TRUE(writer.save_and_wait(state.context, state.training(2), Keep::for_good).committed());
+  for (const std::int64_t step : {3, 4}) {
+    ASSERT_TRUE(writer.save_and_wait(state.context, state.training(step)).committed());
+  }
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(1, 2, 4));
+  EXPECT_FALSE(fs::exists(directory + "/step-00000004/keep"));
+}
+
 TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
   const std::string directory = fresh_directory("postpone");
   State state(1000, 5);  // 80 KB at 0.4 MB/s: 0.2 s
@@ -184,6 +198,10 @@ TEST(CheckpointWriter, ConfigErrorsNameTheKey) {
             "checkpoint.every_steps is -1: use 0 or more");
   EXPECT_EQ(error([](auto& c) { c.keep_every = -1; }),
             "checkpoint.keep_every is -1: use 0 or more");
+  EXPECT_EQ(error([](auto& c) {
+              c.keep_tokens = {1, 0};
+            }),
+            "checkpoint.keep_tokens holds 0: use 1 or more");
   EXPECT_EQ(error([](auto& c) { c.interval_seconds = std::nan(""); }),
             "checkpoint.interval_seconds is nan: use 0 or more");
   EXPECT_EQ(error([](auto& c) { c.max_write_megabytes = -0.5; }),

@@ -13,6 +13,10 @@ namespace {
 using test::input_error_of;
 using testing::HasSubstr;
 
+double learning_rate(const ScheduleConfig& config, std::int64_t steps, double progress) {
+  return learning_rate(config, schedule_factors(config, steps, progress));
+}
+
 // deepseek-llm-7b: 2.0T tokens in steps of 2304 · 4096 tokens, peak 4.2e-4.
 constexpr std::int64_t steps_7b = 2'000'000'000'000 / (2304 * 4096);
 
@@ -44,6 +48,21 @@ TEST(Schedule, FallsExactlyAtItsMilestones) {
   EXPECT_EQ(rate(std::nextafter(0.9, 0)), 2 * config.factors[0]);
   EXPECT_EQ(rate(0.9), 2 * config.factors[1]);
   EXPECT_DOUBLE_EQ(config.factors[0] * config.factors[0], config.factors[1]) << "1/√10 and 1/10";
+}
+
+TEST(Schedule, CountsTheMilestonesThatArePassed) {
+  ScheduleConfig config;
+  EXPECT_EQ(schedule_phase(config, std::nextafter(0.8, 0)), 0);
+  EXPECT_EQ(schedule_phase(config, 0.8), 1);
+  EXPECT_EQ(schedule_phase(config, 0.9), 2);
+  EXPECT_EQ(schedule_phase(config, 1), 2);
+  config.milestones = {0.5, 0.5};
+  EXPECT_EQ(schedule_phase(config, 0.5), 2);
+  EXPECT_EQ(schedule_factors(config, 9, 0.5).decay, config.factors[1]);
+  for (const ScheduleKind kind : {ScheduleKind::cosine, ScheduleKind::constant}) {
+    config.kind = kind;
+    EXPECT_EQ(schedule_phase(config, 1), 0);
+  }
 }
 
 // Each limit of the warm-up alone, and the one that is passed first.

@@ -107,6 +107,29 @@ TEST(Plan, AnotherBatchMovesNeitherEndNorSchedule) {
   EXPECT_LT(after.learning_rate(position(3, 800)), after.learning_rate(position(3, 799)));
 }
 
+TEST(Plan, KeepsCheckpointsWhereTheRateFallsAndAtTokens) {
+  TrainConfig config = small();
+  config.train.steps.reset();
+  config.train.tokens = 1000;
+  const auto keeps = [&](std::int64_t before, std::int64_t now) {
+    return resolve(config, {300, 10000}).keeps(position(1, before), position(2, now));
+  };
+  EXPECT_FALSE(keeps(0, 1000)) << "unless it is asked to";
+  config.checkpoint.keep_phase_ends = true;
+  EXPECT_FALSE(keeps(700, 799));
+  EXPECT_TRUE(keeps(799, 800));
+  EXPECT_TRUE(keeps(600, 950));
+  EXPECT_FALSE(keeps(800, 899));
+  EXPECT_TRUE(keeps(800, 900));
+  EXPECT_FALSE(keeps(900, 1000));
+  config.checkpoint.keep_tokens = {500, 100};
+  EXPECT_TRUE(keeps(99, 100));
+  EXPECT_FALSE(keeps(100, 499));
+  EXPECT_TRUE(keeps(499, 501));
+  config.checkpoint.enabled = false;
+  EXPECT_FALSE(keeps(499, 501)) << "nothing is saved";
+}
+
 TEST(Plan, TimeAloneHasNoLastStep) {
   TrainConfig config = small();
   config.train.steps.reset();
