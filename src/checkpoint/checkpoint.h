@@ -128,6 +128,9 @@ std::vector<std::int64_t> checkpoint_steps(const std::string& directory);
 // The checkpoints that a path names, newest first: itself, or those in a directory of checkpoints,
 // or in `checkpoints/` of a run's directory. None when there is no such directory.
 std::vector<std::string> checkpoints_at(const std::string& path);
+// The one checkpoint that `name` names: one's directory, the newest of a run, or a run's of a step
+// as "runs/first@1200". Throws an input Error that says what there is when there is no such one.
+std::string named_checkpoint(std::string name);
 // Throws the input Error that says why a path names no checkpoint.
 [[noreturn]] void fail_no_checkpoint(const std::string& path);
 

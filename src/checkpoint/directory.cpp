@@ -20,6 +20,12 @@ bool is_absent(const std::error_code& error) {
   return error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
 }
 
+// Whether `digits` is a whole number, and which.
+bool parse_step(std::string_view digits, std::int64_t& step) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  return error == std::errc() && end == digits.data() + digits.size();
+}
+
 }  // namespace
 
 std::string checkpoint_name(std::int64_t step) {
@@ -28,10 +34,8 @@ std::string checkpoint_name(std::int64_t step) {
 
 std::optional<std::int64_t> checkpoint_step(std::string_view name) {
   if (!name.starts_with(name_prefix)) return std::nullopt;
-  const std::string_view digits = name.substr(name_prefix.size());
   std::int64_t step = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  const bool whole = parse_step(name.substr(name_prefix.size()), step);
   if (!whole || checkpoint_name(step) != name) return std::nullopt;
   return step;
 }
@@ -63,6 +67,26 @@ std::vector<std::string> checkpoints_at(const std::string& path) {
     found.insert(found.begin(), directory + "/" + checkpoint_name(step));
   }
   return found;
+}
+
+std::string named_checkpoint(std::string name) {
+  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+  const std::vector<std::string> found = checkpoints_at(name);
+  if (!found.empty()) return found.front();
+  const std::size_t at = name.rfind('@');
+  std::int64_t step = 0;
+  if (at == std::string::npos || !parse_step(std::string_view(name).substr(at + 1), step)) {
+    fail_no_checkpoint(name);
+  }
+  const std::string run = name.substr(0, at);
+  std::vector<std::string> others;
+  for (const std::string& checkpoint : checkpoints_at(run)) {
+    const std::string own = fs::path(checkpoint).filename().string();
+    if (own == checkpoint_name(step)) return checkpoint;
+    others.push_back(own);
+  }
+  if (others.empty()) fail_no_checkpoint(run);
+  fail_input("{}: holds no checkpoint of step {}, but {}", run, step, fmt::join(others, ", "));
 }
 
 void fail_no_checkpoint(const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "checkpoint/manifest.h"
 #include "core/log.h"
 #include "core/progress.h"
 
@@ -19,6 +20,22 @@ std::vector<std::string> first_ones(Communicator& ranks, std::vector<std::string
     texts.emplace_back(joined.c_str() + begin);
   }
   return texts;
+}
+
+SavedState state_at(const std::string& directory) {
+  return {directory, Checkpoint(directory, Checkpoint::Verify::as_read).state()};
+}
+
+// What the first rank finds, on every rank.
+std::optional<SavedState> share_state(Communicator& ranks,
+                                      const std::function<std::optional<SavedState>()>& find) {
+  std::vector<std::string> texts;
+  if (ranks.rank() == 0) {
+    if (const auto found = find()) texts = {found->directory, state_text(found->state)};
+  }
+  texts = first_ones(ranks, texts);
+  if (texts.empty()) return std::nullopt;
+  return SavedState{texts[0], parse_state(texts[1], texts[0])};
 }
 
 // Throws a DamagedCheckpoint on all ranks alike.
@@ -91,6 +108,22 @@ bool use_newest_checkpoint(const std::string& path, Communicator& ranks,
       "{}: none of its {} checkpoints is undamaged ({}); move them away to start again from "
       "nothing",
       path, found.size(), damage);
+}
+
+std::optional<SavedState> newest_state(const std::string& path, Communicator& ranks) {
+  return share_state(ranks, [&path]() -> std::optional<SavedState> {
+    for (const std::string& directory : checkpoints_at(path)) {
+      try {
+        return state_at(directory);
+      } catch (const DamagedCheckpoint&) {  // whoever loads it says so
+      }
+    }
+    return std::nullopt;
+  });
+}
+
+SavedState named_state(const std::string& name, Communicator& ranks) {
+  return share_state(ranks, [&name] { return state_at(named_checkpoint(name)); }).value();
 }
 
 std::string TransferRate::text(const char* what, Communicator& ranks, std::uint64_t bytes) const {

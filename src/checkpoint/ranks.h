@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,18 @@ void read_together(Communicator& ranks, const std::function<void()>& work);
 // all are damaged, so that no run silently starts again at zero. Collective.
 bool use_newest_checkpoint(const std::string& path, Communicator& ranks,
                            const std::function<void(const Checkpoint&)>& use);
+
+// What a checkpoint says besides its tensors, which are not read, and where it is.
+struct SavedState {
+  std::string directory;
+  TrainingState state;
+};
+// Of the newest checkpoint at `path` (checkpoints_at()) whose manifest and state are undamaged;
+// none when there is none. The first rank reads it for all. Collective.
+std::optional<SavedState> newest_state(const std::string& path, Communicator& ranks);
+// Of the checkpoint that `name` names (named_checkpoint()). Throws its input Errors, and a
+// DamagedCheckpoint. The first rank reads it for all. Collective.
+SavedState named_state(const std::string& name, Communicator& ranks);
 
 // How fast all ranks together read or wrote. Begins when it is made.
 class TransferRate {

@@ -58,6 +58,27 @@ std::string guard_text(const GuardState& guard) {
       exact(guard.mean), exact(guard.variance), guard.seen, guard.skipped, guard.consecutive);
 }
 
+std::string schedule_text(const ScheduleState& schedule) {
+  return fmt::format("\"schedule\": {{\"warmup\": {}, \"decay\": {}}},\n", exact(schedule.warmup),
+                     exact(schedule.decay));
+}
+
+std::string reading_text(const SourceReading& reading) {
+  return fmt::format(R"({{"name": {}, "content": "{}", "sequence_length": {}, "windows": {}}})",
+                     json_quoted(reading.name), checksum_text(reading.content),
+                     reading.sequence_length, reading.windows);
+}
+
+std::string branch_text(const BranchState& branch) {
+  std::vector<std::string> read;
+  for (const SourceReading& reading : branch.read) read.push_back(reading_text(reading));
+  return fmt::format(
+      "\"branch\": {{\"checkpoint\": {}, \"step\": {}, \"tokens\": {}, \"next_sample\": {}, "
+      "\"warmup\": {},\n  \"read\": [{}]}},\n",
+      json_quoted(branch.checkpoint), branch.step, branch.tokens, branch.next_sample,
+      exact(branch.warmup), fmt::join(read, ",\n    "));
+}
+
 SourceState parse_source(const JsonObject& json) {
   return {json.text("name"), exact_number(json, "weight"), json.integer("tokens"),
           json.integer("documents"), checksum_in(json, "content")};
@@ -78,6 +99,21 @@ DataState parse_data(const JsonObject& json) {
 GuardState parse_guard(const JsonObject& json) {
   return {exact_number(json, "mean"), exact_number(json, "variance"), json.integer("seen"),
           json.integer("skipped"), json.integer("consecutive")};
+}
+
+SourceReading parse_reading(const JsonObject& json) {
+  return {json.text("name"), checksum_in(json, "content"), json.integer("sequence_length"),
+          json.integer("windows")};
+}
+
+BranchState parse_branch(const JsonObject& json) {
+  BranchState branch{json.text("checkpoint"),      json.integer("step"),
+                     json.integer("tokens"),       json.integer("next_sample"),
+                     exact_number(json, "warmup"), {}};
+  for (const JsonObject& reading : json.objects("read")) {
+    branch.read.push_back(parse_reading(reading));
+  }
+  return branch;
 }
 
 // Older checkpoints list both without names: [next sample, sample order] and
@@ -102,10 +138,11 @@ void parse_unnamed(const JsonObject& json, TrainingState& state) {
 
 std::string state_text(const TrainingState& state) {
   return fmt::format(
-      "{{\n\"step\": {},\n\"tokens\": {},\n{}{}\"seed\": {},\n\"elapsed_seconds\": {},\n"
+      "{{\n\"step\": {},\n\"tokens\": {},\n{}{}{}{}\"seed\": {},\n\"elapsed_seconds\": {},\n"
       "\"tokenizer_hash\": {},\n\"objective\": {},\n\"config_toml\": {}\n}}\n",
       state.step, state.tokens, state.data ? data_text(*state.data) : "",
-      state.guard ? guard_text(*state.guard) : "", state.seed, exact(state.elapsed_seconds),
+      state.guard ? guard_text(*state.guard) : "", schedule_text(state.schedule),
+      state.branch ? branch_text(*state.branch) : "", state.seed, exact(state.elapsed_seconds),
       json_quoted(state.tokenizer_hash), json_quoted(state.objective),
       json_quoted(state.config_toml));
 }
@@ -120,6 +157,10 @@ TrainingState parse_state(std::string_view text, const std::string& source) {
   state.tokenizer_hash = json.text("tokenizer_hash");
   state.config_toml = json.text("config_toml");
   if (json.has("objective")) state.objective = json.text("objective");
+  if (const auto schedule = json.find_object("schedule")) {
+    state.schedule = {exact_number(*schedule, "warmup"), exact_number(*schedule, "decay")};
+  }
+  if (const auto branch = json.find_object("branch")) state.branch = parse_branch(*branch);
   if (json.has("data_position")) {
     parse_unnamed(json, state);
   } else {

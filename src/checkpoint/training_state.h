@@ -34,6 +34,31 @@ struct GuardState {
   bool operator==(const GuardState&) const = default;
 };
 
+// Shares of the learning rate's peak: the next step's warm-up and the last one's decay.
+struct ScheduleState {
+  double warmup = 1, decay = 1;
+  bool operator==(const ScheduleState&) const = default;
+};
+
+// How much of a text was read, in windows of `sequence_length` tokens.
+struct SourceReading {
+  std::string name;           // the source's
+  std::uint64_t content = 0;  // SourceState's
+  std::int64_t sequence_length = 0;
+  std::int64_t windows = 0;  // in the sampler's order, those of a second epoch counted again
+  bool operator==(const SourceReading&) const = default;
+};
+
+// Where a run continues another one: the checkpoint that it began with.
+struct BranchState {
+  std::string checkpoint;  // its directory
+  std::int64_t step = 0, tokens = 0;
+  std::int64_t next_sample = 0;     // the first of the new run's own
+  double warmup = 1;                // ScheduleState's
+  std::vector<SourceReading> read;  // until then, by all runs that lead there
+  bool operator==(const BranchState&) const = default;
+};
+
 // Numbers survive exactly, infinities and NaN too.
 struct TrainingState {
   std::int64_t step = 0;    // steps done, skipped ones too
@@ -47,6 +72,8 @@ struct TrainingState {
   // Absent in a checkpoint of weights alone, which no run can resume (`fathom convert`).
   std::optional<DataState> data;
   std::optional<GuardState> guard;
+  ScheduleState schedule;             // checkpoints that do not name it are past their warm-up
+  std::optional<BranchState> branch;  // absent: the run continues no other
   bool operator==(const TrainingState&) const = default;
 };
 

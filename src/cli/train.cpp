@@ -25,7 +25,11 @@ void add_train(CLI::App& app) {
                       "auto: from the run's newest checkpoint; none; or a checkpoint's path");
   command->add_flag("--trace", flags->options.run.trace,
                     "Record some steps for Perfetto in OUTPUT/trace, and log where time goes");
-  command->footer("Example: fathom train run.toml --set train.steps=100 --set output=runs/first");
+  command->footer(
+      "Example: fathom train run.toml --set train.steps=100 --set output=runs/first\n"
+      "To continue it with more steps or other data, in an output of its own:\n"
+      "  fathom train run.toml --set train.steps=200 --set output=runs/longer "
+      "--set continue_from=runs/first@80");
   command->callback([flags] {
     if (flags->config.empty()) throw CLI::RequiredError("config");
     run_train(*flags);

@@ -62,12 +62,15 @@ struct DataSourceConfig {
   std::string name;
   std::string directory;
   std::optional<double> weight;
+  bool from_beginning = false;
 };
 template <class Visitor>
 void visit_fields(DataSourceConfig& c, Visitor&& field) {
   field("name", c.name, "a source of the directory");
   field("directory", c.directory, "the prepared directory that holds it; empty: data.directory");
   field("weight", c.weight, "its share in training, relative to the others'");
+  field("from_beginning", c.from_beginning,
+        "continue_from: as if nothing was read under its name; for other text of that name");
 }
 
 struct DataConfig {

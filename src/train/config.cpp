@@ -23,7 +23,7 @@ std::string find_beside(const std::string& file, const std::string& config_path)
   return fs::exists(beside) ? beside.string() : file;
 }
 
-// The model that a run with `init_from` begins or goes on with.
+// The model that a run with `init_from` or `continue_from` begins or goes on with.
 ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
                            const std::string& resume) {
   if (resume == "auto") {
@@ -34,6 +34,7 @@ ModelConfig model_to_start(const ConfigTable& table, const TrainConfig& config,
   } else if (resume != "none") {
     return model_at(resume);
   }
+  if (!config.continue_from.empty()) return model_at(named_checkpoint(config.continue_from));
   return model_to_begin_with(config.init_from);
 }
 
@@ -52,7 +53,9 @@ TrainConfig load_train_config(const std::string& path, std::span<const std::stri
     read_config(ConfigTable::load(find_beside(config.model_file, path)), file);
     config.model = file.model;
   }
-  if (table.get("init_from", config.init_from) && !config.init_from.empty()) {
+  table.get("init_from", config.init_from);
+  table.get("continue_from", config.continue_from);
+  if (!config.init_from.empty() || !config.continue_from.empty()) {
     config.model = model_to_start(table, config, resume);
   }
   read_config(table, config);

@@ -124,6 +124,7 @@ struct TrainConfig {
   std::string output = "runs/train";
   std::string model_file;
   std::string init_from;
+  std::string continue_from;
   std::string device = "cpu";
   std::int64_t threads = 0;
   DTypeChoice dtype = DTypeChoice::automatic;
@@ -147,6 +148,8 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("model_file", c.model_file, "TOML file with a [model] table to start from");
   field("init_from", c.init_from,
         "run, checkpoint or Hugging Face directory whose weights it starts with; empty: random");
+  field("continue_from", c.continue_from,
+        "run, RUN@STEP or checkpoint that it goes on from, with moments, steps and data read");
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
@@ -171,8 +174,8 @@ ModelConfig model_to_begin_with(const std::string& path);
 // Reads a run's config. `model_file` is looked for beside it, then as it is
 // named; its [model] table stands under the run's own [model] keys, and so does the
 // model of what the run takes its weights from: the one that `resume` finds
-// (RunOptions::resume), else `init_from`, which need not exist any more when there is one to
-// resume. The returned config has the merged model and no model_file.
+// (RunOptions::resume), else `init_from` or `continue_from`, which need not exist any more when
+// there is one to resume. The returned config has the merged model and no model_file.
 TrainConfig load_train_config(const std::string& path, std::span<const std::string> overrides = {},
                               const std::string& resume = "none");
 

@@ -184,6 +184,11 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   config.model = resolve_model(config.model, data.vocab_size);
   check_loop(config.train, config.model);
   if (config.output.empty()) fail_input("output is empty: name the run's directory");
+  if (!config.init_from.empty() && !config.continue_from.empty()) {
+    fail_input(
+        "init_from and continue_from: give one of them; the first begins a run with weights, the "
+        "second goes on with all that a checkpoint holds");
+  }
 
   LoopConfig& loop = config.train;
   const RankLayout layout = choose_layout(config.parallel, ranks);
@@ -216,7 +221,9 @@ double TrainPlan::progress(const RunPosition& now) const {
 }
 
 ScheduleFactors TrainPlan::schedule_factors(const RunPosition& now) const {
-  return ::fathom::schedule_factors(config.schedule, now.steps, progress(now));
+  ScheduleFactors factors = ::fathom::schedule_factors(config.schedule, now.steps, progress(now));
+  if (branch) factors.warmup = std::max(factors.warmup, branch->warmup);
+  return factors;
 }
 
 double TrainPlan::learning_rate(const RunPosition& now) const {

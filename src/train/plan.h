@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "checkpoint/training_state.h"
 #include "data/prepared.h"
 #include "parallel/rank_layout.h"
 #include "train/config.h"
@@ -19,7 +21,8 @@ struct DataFacts {
 };
 DataFacts facts_of(const PreparedData& data, const DataConfig& config);
 
-// How far a run has come.
+// How far a run has come. A run that continues another one (train/branch.h) counts from the
+// beginning of the first.
 struct RunPosition {
   std::int64_t steps = 0;        // done, skipped ones included
   std::int64_t tokens = 0;       // seen
@@ -42,8 +45,9 @@ struct TrainPlan {
   std::int64_t max_steps = 0, max_tokens = 0;
   double max_seconds = 0;
   double flops_per_token = 0;
-  std::int64_t epoch_tokens = 0;  // of one pass over the data
-  bool uniform_segments = true;   // see DataFacts
+  std::int64_t epoch_tokens = 0;      // of one pass over the data
+  bool uniform_segments = true;       // see DataFacts
+  std::optional<BranchState> branch;  // of a run that continues another one
 
   StageOptions stage_options() const {
     return {policy_of(config.train.recompute).value(), config.train.logits_chunk};
@@ -56,7 +60,7 @@ struct TrainPlan {
   // Share of the run that is done, [0, 1], for the schedule and the display: of the limit that
   // is nearest to being reached.
   double progress(const RunPosition& now) const;
-  // Of the next step.
+  // Of the next step. A warm-up never falls behind what it had reached at the branch.
   ScheduleFactors schedule_factors(const RunPosition& now) const;
   double learning_rate(const RunPosition& now) const;
   // Whether a checkpoint of `now` is to be kept for good, for the schedule or the tokens have

@@ -1,6 +1,7 @@
 #include "train/pretraining.h"
 
 #include "data/sampler.h"
+#include "train/branch.h"
 #include "train/evaluator.h"
 
 namespace fathom {
@@ -12,8 +13,8 @@ RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const Prepared
       config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
   const std::int64_t length = config.train.sequence_length;
   RunParts parts;
-  parts.source =
-      std::make_shared<const Sampler>(data, length, static_cast<std::uint64_t>(config.seed), span);
+  parts.source = std::make_shared<const Sampler>(
+      data, length, static_cast<std::uint64_t>(config.seed), span, sampler_start(plan, *data));
   parts.objective = std::make_unique<NextTokenPrediction>();
   Validation validation(data, length, config.train.micro_batch, config.data.validation_tokens,
                         span);

@@ -59,10 +59,14 @@ std::string reason(const DataState& saved, const DataState& now) {
 }
 
 [[noreturn]] void refuse(const Checkpoint& checkpoint, const std::string& why) {
+  const bool continuable = checkpoint.state().objective == NextTokenPrediction::objective_name;
   fail_input(
       "{0}: this run would not see the data that the checkpoint was trained on: {1}. Restore it, "
-      "or take the weights into a run of its own: --set init_from={0} with another output",
-      checkpoint.directory(), why);
+      "or choose another output for a run of its own: {2}--set init_from={0} takes the weights",
+      checkpoint.directory(), why,
+      continuable
+          ? fmt::format("--set continue_from={} goes on with other data, ", checkpoint.directory())
+          : "");
 }
 
 }  // namespace

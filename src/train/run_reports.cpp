@@ -44,6 +44,15 @@ void add_counts(MetricsRecord& record, const StepRecord& step, std::int64_t epoc
              static_cast<double>(step.after.tokens) / static_cast<double>(epoch_tokens));
 }
 
+// "first, step 1200": the run's name and where it was.
+std::string origin_of(const BranchState& branch) {
+  const std::filesystem::path checkpoint = branch.checkpoint, directory = checkpoint.parent_path();
+  const bool of_run = directory.filename() == "checkpoints";
+  const std::filesystem::path name =
+      of_run ? directory.parent_path().filename() : checkpoint.filename();
+  return fmt::format("{}, step {}", name.string(), branch.step);
+}
+
 constexpr std::size_t answers_in_tensorboard = 8;
 
 void add_repetition(MetricsRecord& record, const infer::RepetitionFigures& figures) {
@@ -168,6 +177,7 @@ void RunReports::write_page(const RunPosition& end, const std::string& config_to
   run.figures = {{"parameters", human_count(double(count_parameters(plan_.config.model)))},
                  {"tokens", human_count(double(end.tokens))},
                  {"time", human_seconds(end.seconds)}};
+  if (plan_.branch) run.figures.emplace_back("continues", origin_of(*plan_.branch));
   run.config_toml = config_toml;
   run.memory_table = machine_.memory_table;
   if (const auto picked = answers_ ? picked_checkpoint() : std::nullopt) {

@@ -19,6 +19,11 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
   s.config_toml = config_to_toml(config);
   s.tokenizer_hash = run.tokenizer_hash;
   s.objective = run.objective;
+  RunPosition last = position;  // before the last step
+  --last.steps;
+  last.tokens -= plan.tokens_per_step;
+  s.schedule = {plan.schedule_factors(position).warmup, plan.schedule_factors(last).decay};
+  s.branch = plan.branch;
   return s;
 }
 

@@ -10,6 +10,7 @@
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "model/hugging_face.h"
+#include "train/branch.h"
 #include "train/fit.h"
 #include "train/machine.h"
 #include "train/pretraining.h"
@@ -41,8 +42,10 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
                const OpenRunData& open, Communicator& world) {
   config.device = rank_device(config.device, world);
   const RunData data = open(config, world);
+  std::optional<BranchState> branch = find_branch(config, options.run.resume, world);
   TrainPlan plan =
       resolve_to_fit(config, data.facts, world.size(), free_memory(parse_device(config.device)));
+  plan.branch = std::move(branch);
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   const NumThreadsScope threads(plan.threads);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "model/hugging_face.h"
+#include "train/branch.h"
 #include "train/machine.h"
 #include "train/rank_options.h"
 #include "train/warm_up.h"
@@ -69,7 +70,20 @@ void TrainingRun::restore(const Checkpoint& checkpoint) {
   if (first()) log::info("resuming {} at step {}", checkpoint.directory(), position_.steps);
 }
 
+void TrainingRun::branch_off(const Checkpoint& checkpoint) {
+  require_continuable(checkpoint, parts_.identity, plan_);
+  load(checkpoint, &Learner::load);
+  guard_.restore(guard_after(checkpoint.state(), parts_.identity));
+  position_ = position_in(checkpoint.state());
+  if (first()) log_branch(checkpoint.state(), parts_.identity, plan_);
+}
+
 void TrainingRun::begin() {
+  if (plan_.branch) {
+    use_checkpoint("", plan_.branch->checkpoint, ranks_,
+                   [this](const Checkpoint& checkpoint) { branch_off(checkpoint); });
+    return;
+  }
   const std::string& from = plan_.config.init_from;
   if (from.empty()) {
     learner_.initialize_weights(static_cast<std::uint64_t>(plan_.config.seed));

@@ -51,6 +51,8 @@ class TrainingRun {
 
   void start(const RunOptions& options);
   void restore(const Checkpoint& checkpoint);
+  // Goes on from another run's checkpoint.
+  void branch_off(const Checkpoint& checkpoint);
   // Loads by `part`, Learner::load or load_weights, and tells how fast.
   void load(const Checkpoint& checkpoint, void (Learner::*part)(const Checkpoint&));
   void begin();

@@ -79,6 +79,7 @@ TrainConfig config_of(const LayoutTrial& trial, Communicator& world) {
   TrainConfig config = trial.config;
   config.output = trial.directory;
   config.init_from.clear();
+  config.continue_from.clear();
   config.device = rank_device(config.device, world);
   config.deterministic = true;  // a layout is compared with itself to the bit
   config.guard.on_spike = config.guard.on_nan = GuardAction::ignore;

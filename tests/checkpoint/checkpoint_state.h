@@ -66,6 +66,8 @@ struct State {
     state.elapsed_seconds = 12.345678901234567;
     state.config_toml = "[model]\nname = \"中 \\\"x\\\"\"\n";
     state.tokenizer_hash = "abc";
+    state.schedule = {0.1, 0.31622776601683794};
+    state.branch = {"runs/中@7", 7, 1LL << 50, 1LL << 40, 0.3, {{"b", ~0ULL, 4096, 1LL << 41}}};
     return state;
   }
 

@@ -252,6 +252,31 @@ TEST(Checkpoint, APathNamesItselfOrWhatIsInIt) {
   EXPECT_THAT(message_of([&] { newest_step(two, state); }), HasSubstr("weight.safetensors"));
 }
 
+TEST(Checkpoint, ANameIsOfOne) {
+  const std::string run = fresh_directory("named") + "/run";
+  State state;
+  fs::create_directories(run + "/checkpoints");
+  const std::string one = saved(run + "/checkpoints", state, 1);
+  const std::string two = saved(run + "/checkpoints", state, 2);
+  EXPECT_EQ(named_checkpoint(run), two);
+  EXPECT_EQ(named_checkpoint(run + "@1"), one);
+  EXPECT_EQ(named_checkpoint(run + "/checkpoints@00000002"), two);
+  EXPECT_EQ(named_checkpoint(one), one);
+  EXPECT_EQ(named_checkpoint(one + "//"), one);
+  EXPECT_EQ(named_checkpoint(one + "@1"), one);
+  const auto error = [](const std::string& name) {
+    return message_of([&] { named_checkpoint(name); });
+  };
+  EXPECT_EQ(error(run + "@3"),
+            run + ": holds no checkpoint of step 3, but step-00000002, step-00000001");
+  EXPECT_THAT(error(run + "/absent@3"), HasSubstr("absent: is no directory"));
+  EXPECT_THAT(error(run + "/absent"), HasSubstr("absent: is no directory"));
+  EXPECT_THAT(error(run + "@x"), HasSubstr("@x: is no directory"));
+  EXPECT_THAT(error(run + "@"), HasSubstr("@: is no directory"));
+  fs::rename(run, run + "@1");
+  EXPECT_EQ(named_checkpoint(run + "@1"), run + "@1/checkpoints/step-00000002") << "a run's name";
+}
+
 // A link to itself stands for a directory that a disk or its permissions keep from being read.
 TEST(Checkpoint, ADirectoryThatCannotBeListedIsNotTakenForAnEmptyOne) {
   const std::string loop = fresh_directory("unlisted") + "/checkpoints";

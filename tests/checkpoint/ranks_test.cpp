@@ -169,6 +169,38 @@ TEST(CheckpointRanks, GoBackTogetherFromDamageThatOneSees) {
   EXPECT_THAT(message_of([&] { read_on(2, directory); }), HasSubstr("none of its 1 checkpoints"));
 }
 
+// On both ranks alike, and without its tensors.
+TEST(CheckpointRanks, TheFirstReadsAStateForAll) {
+  const std::string directory = fresh_directory("states");
+  const auto found = [](auto&& find) {
+    std::optional<SavedState> states[2];
+    run_thread_ranks(2, {}, [&](Communicator& world) { states[world.rank()] = find(world); });
+    EXPECT_EQ(states[0].has_value(), states[1].has_value());
+    if (states[0] && states[1]) {
+      EXPECT_EQ(states[0]->directory, states[1]->directory);
+      EXPECT_EQ(states[0]->state, states[1]->state);
+    }
+    return states[0];
+  };
+  const auto newest = [&](const std::string& path) {
+    return found([&](Communicator& world) { return newest_state(path, world); });
+  };
+  const auto named = [&](const std::string& name) {
+    return found([&](Communicator& world) { return std::optional(named_state(name, world)); });
+  };
+  EXPECT_FALSE(newest(directory));
+  State state;
+  const std::string one = saved(directory, state, 1), two = saved(directory, state, 2);
+  std::filesystem::remove(two + "/weight.safetensors");
+  EXPECT_EQ(newest(directory)->directory, two);
+  EXPECT_EQ(newest(directory)->state, state.training(2));
+  flip_last_byte(two + "/state.json");
+  EXPECT_EQ(newest(directory)->directory, one);
+  EXPECT_EQ(named(directory + "@1")->state, state.training(1));
+  EXPECT_THAT(message_of([&] { named(directory + "@2"); }), testing::HasSubstr("state.json"));
+  EXPECT_THAT(message_of([&] { named(directory + "@3"); }), testing::HasSubstr("step 3"));
+}
+
 // As they were before blocks had checksums. Returns the bytes of its files.
 std::uint64_t make_old(const std::string& path) {
   const std::string manifest_path = path + "/manifest.json";

@@ -135,6 +135,39 @@ TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
   EXPECT_TRUE(weights_of_run(run) == weights_of_run(dir_ / "whole"));
 }
 
+// Killed where it has saved nothing of its own yet, and then where it has.
+TEST_F(TrainFaults, AContinuedRunThatIsKilledEndsWithTheSameWeights) {
+  constexpr std::int64_t steps = 300;
+  std::vector<std::string> first = command(dir_ / "first", steps);
+  first.insert(first.end(), {"--set", "checkpoint.keep_phase_ends=true"});
+  must(run_fathom(dir_, first));
+  const auto continued = [&](const std::string& run) {
+    std::vector<std::string> arguments = command(run, 2 * steps);
+    arguments.insert(arguments.end(),
+                     {"--set", fmt::format("continue_from={}@{}", dir_ / "first", steps * 4 / 5)});
+    return arguments;
+  };
+  must(run_fathom(dir_, continued(dir_ / "whole")));
+  const std::string run = dir_ / "killed";
+  {
+    Process process(dir_, continued(run));
+    ASSERT_TRUE(process.until([&] { return fs::exists(run + "/.lock"); }));
+    process.send(SIGKILL);
+    ASSERT_EQ(process.wait().signal, SIGKILL);
+  }
+  const auto process = start(continued(run), run);
+  process->send(SIGKILL);
+  ASSERT_EQ(process->wait().signal, SIGKILL);
+  fs::remove_all(dir_ / "first");
+  const Outcome last = run_fathom(dir_, continued(run));
+  must(last);
+  EXPECT_THAT(last.err, HasSubstr("resuming " + run));
+  EXPECT_TRUE(weights_of_run(run) == weights_of_run(dir_ / "whole"));
+  const Outcome refused = run_fathom(dir_, continued(dir_ / "none"));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("first: is no directory; name a checkpoint"));
+}
+
 // A handler has to keep away from the stacks that products run on: here a step takes long, and
 // signals come all the time.
 TEST_F(TrainFaults, ManySignalsAreOne) {

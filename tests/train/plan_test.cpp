@@ -130,6 +130,21 @@ TEST(Plan, KeepsCheckpointsWhereTheRateFallsAndAtTokens) {
   EXPECT_FALSE(keeps(499, 501)) << "nothing is saved";
 }
 
+TEST(Plan, AWarmUpIsNeverBehindThatOfTheBranch) {
+  TrainConfig config = small();
+  config.train.steps = 100;
+  config.schedule.peak = 1;
+  config.schedule.warmup_steps = 10;
+  config.schedule.max_warmup = 1;
+  TrainPlan plan = resolve(config, {300, 10000});
+  plan.branch.emplace().warmup = 0.5;
+  EXPECT_EQ(plan.learning_rate(position(2, 0)), 0.5);
+  EXPECT_EQ(plan.learning_rate(position(4, 0)), 0.5);
+  EXPECT_EQ(plan.learning_rate(position(5, 0)), 0.6);
+  EXPECT_EQ(plan.learning_rate(position(50, 0)), 1);
+  EXPECT_DOUBLE_EQ(plan.learning_rate(position(85, 0)), config.schedule.factors[0]);
+}
+
 TEST(Plan, TimeAloneHasNoLastStep) {
   TrainConfig config = small();
   config.train.steps.reset();

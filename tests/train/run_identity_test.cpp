@@ -50,7 +50,8 @@ TEST_F(RunIdentityOf, TextInAnotherOrderIsOtherData) {
               AllOf(HasSubstr(checkpoint_of(config_, 2)),
                     HasSubstr("source 'a' has as many documents and tokens as before, but other "
                               "text or another order"),
-                    HasSubstr("Restore it, or take the weights into a run of its own")));
+                    HasSubstr("Restore it, or choose another output for a run of its own: --set "
+                              "continue_from=")));
 }
 
 TEST_F(RunIdentityOf, OtherCountsAreNamed) {
