@@ -4,15 +4,16 @@
 
 #include "align/conversation_rows.h"
 #include "align/row_batches.h"
-#include "align/script.h"
 #include "core/error.h"
+#include "text/language.h"
+#include "text/script.h"
 
 namespace fathom {
 namespace {
 
 EncodedExample encode_example(const Conversation& conversation, const ChatTemplate& chat,
-                              const Tokenizer& tokenizer, const ChatOptions& options) {
-  EncodedChat encoded = chat.encode(conversation, tokenizer, options);
+                              const Tokenizer& tokenizer, const ChatDataOptions& options) {
+  EncodedChat encoded = chat.encode(conversation, tokenizer, options.chat);
   EncodedExample example;
   example.turns = std::ssize(conversation.messages);
   example.answers =
@@ -21,8 +22,9 @@ EncodedExample encode_example(const Conversation& conversation, const ChatTempla
   example.ends_turns = encoded.ends_turns;
   example.multiple_choice = is_multiple_choice(conversation);
   std::string said;
-  for (const Message& message : conversation.messages) said += message.content();
+  for (const Message& message : conversation.messages) (said += message.content()) += '\n';
   example.script = prevailing_script(said);
+  if (options.detect_languages) example.language = detect_language(said).code;
   example.tokens = std::move(encoded.tokens);
   example.learned = std::move(encoded.learned);
   return example;
@@ -36,7 +38,7 @@ ChatStatistics read_examples(const std::vector<std::string>& paths, const ChatTe
   const auto encode = [&](const RowJson& row) {
     std::vector<EncodedExample> encoded;
     for (const Conversation& conversation : conversations_of(row)) {
-      encoded.push_back(encode_example(conversation, chat, tokenizer, options.chat));
+      encoded.push_back(encode_example(conversation, chat, tokenizer, options));
     }
     return encoded;
   };

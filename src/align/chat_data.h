@@ -34,6 +34,7 @@ struct ChatDataOptions {
   RowPolicy too_long = RowPolicy::refuse;
   RowPolicy bad_rows = RowPolicy::refuse;
   Exams multiple_choice = Exams::keep;
+  bool detect_languages = false;  // counts them in the statistics
 };
 
 struct ChatStatistics {
@@ -52,6 +53,8 @@ struct ChatStatistics {
   std::int64_t unended = 0;           // examples with an answer that lacks its end-of-turn token
   std::vector<std::int32_t> lengths;  // tokens of each example kept or too long, in order
   std::map<std::string, std::int64_t> scripts;  // examples by their prevailing script
+  // Examples by their language (text/language.h), when that is detected.
+  std::map<std::string, std::int64_t> languages;
 
   // The length that `share` of the examples do not exceed; 0 when there are none.
   std::int64_t length_at(double share) const;

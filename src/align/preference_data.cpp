@@ -4,9 +4,10 @@
 
 #include "align/preference_rows.h"
 #include "align/row_batches.h"
-#include "align/script.h"
 #include "core/error.h"
 #include "io/input_files.h"
+#include "text/language.h"
+#include "text/script.h"
 
 namespace fathom {
 namespace {
@@ -33,7 +34,7 @@ Side encode_side(const Conversation& prompt, const Message& answer, const ChatTe
 }
 
 EncodedExample encode_pair(const AnswerPair& pair, const ChatTemplate& chat,
-                           const Tokenizer& tokenizer, const ChatOptions& options) {
+                           const Tokenizer& tokenizer, const ChatDataOptions& options) {
   const bool texts = pair.prompt.messages.empty();
   if (texts && chat.name() != "plain") {
     fail_input(
@@ -42,7 +43,7 @@ EncodedExample encode_pair(const AnswerPair& pair, const ChatTemplate& chat,
   }
   const auto side = [&](const Message& answer, const char* name) {
     return with_location(
-        name, [&] { return encode_side(pair.prompt, answer, chat, tokenizer, options); });
+        name, [&] { return encode_side(pair.prompt, answer, chat, tokenizer, options.chat); });
   };
   Side chosen = side(pair.chosen, "chosen"), rejected = side(pair.rejected, "rejected");
   if (chosen.tokens == rejected.tokens) fail_input("chosen and rejected are the same");
@@ -60,6 +61,7 @@ EncodedExample encode_pair(const AnswerPair& pair, const ChatTemplate& chat,
       std::ssize(chosen.tokens) + std::ssize(rejected.tokens) - 2 * example.prompt;
   example.ends_turns = chosen.ends && rejected.ends;
   example.script = prevailing_script(pair.chosen.content());
+  if (options.detect_languages) example.language = detect_language(pair.chosen.content()).code;
   example.tokens = std::move(chosen.tokens);
   example.rejected = std::move(rejected.tokens);
   return example;
@@ -87,7 +89,7 @@ ChatStatistics read_preferences(const std::vector<std::string>& paths, const Cha
   const auto encode = [&](const RowJson& row) {
     std::vector<EncodedExample> encoded;
     for (const AnswerPair& pair : pairs_of(row, rankings)) {
-      encoded.push_back(encode_pair(pair, chat, tokenizer, options.chat));
+      encoded.push_back(encode_pair(pair, chat, tokenizer, options));
     }
     return encoded;
   };

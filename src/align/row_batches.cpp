@@ -62,6 +62,7 @@ bool admit(const EncodedExample& example, const JsonRecord& record, const ChatDa
   statistics.learned_tokens += example.learned_tokens;
   statistics.unended += !example.ends_turns;
   ++statistics.scripts[std::string(example.script)];
+  if (!example.language.empty()) ++statistics.languages[std::string(example.language)];
   return true;
 }
 

@@ -18,7 +18,7 @@ struct EncodedExample {
   std::int64_t prompt = 0;                     // of a pair: tokens of the prompt in both sides
   std::int64_t turns = 0, answers = 0, learned_tokens = 0;
   bool ends_turns = true, multiple_choice = false;
-  std::string_view script;
+  std::string_view script, language;  // the language: empty when it is not detected
 
   std::int64_t length() const { return std::max(std::ssize(tokens), std::ssize(rejected)); }
 };

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +46,26 @@ double percent(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// "en 61.2 %, zh 38.8 %", the most frequent first; of more than eight the last are "others".
+std::string shares(const std::map<std::string, std::int64_t>& counts) {
+  constexpr std::size_t max_names = 8;
+  std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
+  std::ranges::stable_sort(sorted, std::greater(), &std::pair<std::string, std::int64_t>::second);
+  std::int64_t all = 0;
+  for (const auto& [name, count] : sorted) all += count;
+  if (sorted.size() > max_names) {
+    std::int64_t others = all;
+    for (std::size_t i = 0; i + 1 < max_names; ++i) others -= sorted[i].second;
+    sorted.resize(max_names);
+    sorted.back() = {"others", others};
+  }
+  std::string text;
+  for (const auto& [name, count] : sorted) {
+    text += fmt::format("{}{} {:.1f} %", text.empty() ? "" : ", ", name, percent(count, all));
+  }
+  return text;
+}
+
 void print_statistics(const ChatStatistics& s, bool pairs) {
   const double examples = static_cast<double>(std::max<std::int64_t>(1, s.examples));
   fmt::print("rows        {}: {} {}\n", s.rows, s.examples, pairs ? "pairs" : "conversations");
@@ -53,12 +75,8 @@ void print_statistics(const ChatStatistics& s, bool pairs) {
              percent(s.learned_tokens, s.tokens));
   fmt::print("length      median {}, 90 % within {}, 99 % within {}, longest {}\n",
              s.length_at(0.5), s.length_at(0.9), s.length_at(0.99), s.length_at(1));
-  std::string scripts;
-  for (const auto& [script, count] : s.scripts) {
-    scripts += fmt::format("{}{} {:.1f} %", scripts.empty() ? "" : ", ", script,
-                           percent(count, s.examples));
-  }
-  fmt::print("scripts     {}\n", scripts);
+  fmt::print("languages   {}\n", shares(s.languages));
+  fmt::print("scripts     {}\n", shares(s.scripts));
   for (const std::string& line : lines_about(s)) fmt::print("note        {}\n", line);
 }
 
@@ -127,6 +145,7 @@ ChatDataOptions options_of(const CheckArguments& arguments) {
   options.context = arguments.context;
   // A check reports everything.
   options.bad_rows = options.too_long = RowPolicy::leave_out;
+  options.detect_languages = true;
   if (arguments.no_exams) options.multiple_choice = Exams::leave_out;
   if (!arguments.system.empty()) {
     options.chat.system = SystemPrompt::add;

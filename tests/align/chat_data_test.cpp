@@ -200,5 +200,14 @@ TEST_F(ChatData, StatisticsOfScriptsAndLengths) {
   EXPECT_EQ(statistics_.length_at(1), 5);
 }
 
+TEST_F(ChatData, LanguagesAreCountedWhenAskedFor) {
+  options_.detect_languages = true;
+  read(R"([{"prompt": "请把这句话翻译成英文。", "completion": "Please translate."},
+           {"prompt": "What is the capital of France?", "completion": "It is Paris."},
+           {"prompt": "Which ships left?", "completion": "All of those in the harbour."}])");
+  EXPECT_THAT(statistics_.languages, ElementsAre(testing::Pair("en", 2), testing::Pair("zh", 1)));
+}
+
 }  // namespace
 }  // namespace fathom
+  EXPECT_THAT(statistics_.languages, testing::IsEmpty());

@@ -1,4 +1,4 @@
-#include "align/script.h"
+#include "text/script.h"
 
 #include <algorithm>
 #include <array>
