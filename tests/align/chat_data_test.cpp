@@ -72,6 +72,17 @@ TEST_F(ChatData, Messages) {
   EXPECT_EQ(statistics_.tokens, 50);
 }
 
+// Rows from columns have a null for each field of another message.
+TEST_F(ChatData, FieldsThatAreNullAreAbsent) {
+  chat_ = ChatTemplate::from_source(
+      "{% for m in messages %}{{ m.keys() | list | join(' ') ~ ';' }}{% generation %}"
+      "{{ m.content }}{% endgeneration %}{% endfor %}",
+      "t", {});
+  EXPECT_THAT(read(R"([{"messages": [{"role": "user", "content": "x", "name": null, "n": 1},
+      {"role": "assistant", "content": "y", "tool_calls": null, "train": null}]}])"),
+              ElementsAre("role content n;[x]role content;[y]"));
+}
+
 TEST_F(ChatData, SingleMessagesAreNotLearned) {
   const char* rows = R"([{"messages": [{"role": "user", "content": "a"},
     {"role": "assistant", "content": "b", "train": false}, {"role": "user", "content": "c"},

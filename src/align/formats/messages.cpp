@@ -92,7 +92,10 @@ Message read_message(const RowJson& message) {
   result.role = usual_role(text_field(message, "role"));
   result.learned = is_learned(message);
   for (const auto& [name, value] : message.items()) {
-    if (name != "role" && name != "train" && name != "weight") result.fields[name] = value;
+    // Rows from columns (Parquet) have null for each field that only other messages have.
+    const bool absent = value.is_null() && name != "content";
+    if (absent || name == "role" || name == "train" || name == "weight") continue;
+    result.fields[name] = value;
   }
   if (const auto content = result.fields.find("content");
       content != result.fields.end() && content->is_array()) {
