@@ -197,8 +197,10 @@ void add_data_check(CLI::App& data) {
   CLI::App* c = data.add_subcommand(
       "check", "Compare shards with their checksums, or read chat data as sft and dpo would");
   const auto a = std::make_shared<CheckArguments>();
-  c->add_option("paths", a->paths,
-                "a prepared directory; or, with --model, files of conversations or preferences")
+  c->add_option(
+       "paths", a->paths,
+       "a prepared directory; or, with --model, files of conversations or preferences (JSON "
+       "lines, a JSON array, Parquet)")
       ->required();
   c->add_option("--model", a->model, "directory with the tokenizer.json and the chat template");
   c->add_option("--tokenizer", a->tokenizer, "path of tokenizer.json; default: the model's");

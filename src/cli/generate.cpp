@@ -40,7 +40,7 @@ struct Prompt {
   std::string text, name;
 };
 
-// One prompt a line, or JSON lines: objects with a prompt, in a .jsonl file strings too.
+// One prompt a line, or JSON lines or Parquet: objects with a prompt, in a .jsonl file strings too.
 std::vector<Prompt> read_prompts(const std::string& path) {
   DocumentOptions options;
   options.otherwise = TextFormat::lines;
@@ -272,9 +272,9 @@ void add_generate(CLI::App& app) {
   c->add_option("--prompt", a.prompts,
                 "text to continue; may be repeated, which prints JSON lines");
   c->add_option("--prompts", a.prompts_file,
-                "file with one prompt per line, or JSON lines; also compressed");
+                "file with one prompt per line, JSON lines (also compressed), or Parquet");
   c->add_option("--conversations", a.conversations,
-                "file of conversations as JSON lines, each written with its answer");
+                "file of conversations as JSON lines or Parquet, each written with its answer");
   add_template_options(*c, a.chat);
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens to generate")
       ->capture_default_str();

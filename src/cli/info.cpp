@@ -16,6 +16,7 @@
 #include "core/proc.h"
 #include "core/progress.h"
 #include "ops/attention.h"
+#include "text/parquet.h"
 #include "train/plan.h"
 
 namespace fathom::cli {
@@ -100,6 +101,8 @@ Json describe() {
       {"version", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
       {"code", isa_name(isa)},
       {"bf16_products", computes_bf16(cpu_device) ? "native" : "converted to f32"}};
+  const ParquetSupport parquet = parquet_support();
+  json["parquet"] = {{"arrow", parquet.arrow_version}, {"problem", parquet.problem}};
   json["cuda"] = describe_cuda();
   json["default_precision"] =
       cuda::device_count() > 0 || computes_bf16(cpu_device) ? "bf16" : "f32";
@@ -134,6 +137,7 @@ void print_cuda(const Json& json) {
 
 void print_text(const Json& json) {
   const Json &cpu = json["cpu"], &memory = json["memory"], &onednn = json["onednn"];
+  const Json& parquet = json["parquet"];
   line("fathom",
        fmt::format("{}, {}, {}", json["version"].get<std::string>(),
                    json["compiler"].get<std::string>(), json["build_type"].get<std::string>()));
@@ -149,6 +153,9 @@ void print_text(const Json& json) {
   line("oneDNN",
        fmt::format("{}, {}, bf16 products {}", onednn["version"].get<std::string>(),
                    onednn["code"].get<std::string>(), onednn["bf16_products"].get<std::string>()));
+  const std::string problem = parquet["problem"].get<std::string>();
+  line("Parquet", problem.empty() ? "Arrow " + parquet["arrow"].get<std::string>()
+                                  : "cannot be read: " + problem);
   print_cuda(json["cuda"]);
   line("default precision", json["default_precision"].get<std::string>());
 }

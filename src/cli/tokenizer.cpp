@@ -62,8 +62,10 @@ void train(const TrainFlags& flags) {
 void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* app = parent.add_subcommand("train", "Train a tokenizer on text files");
-  app->add_option("inputs", flags->inputs,
-                  "text or JSON lines files, also compressed; directories; or CONFIG.toml first");
+  app->add_option(
+      "inputs", flags->inputs,
+      "text or JSON lines files, also compressed, or Parquet; directories; or CONFIG.toml "
+      "first");
   app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
   app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
   app->add_option("--pad-to-multiple", flags->pad_to_multiple,
@@ -117,7 +119,7 @@ DocumentOptions document_options(const CodecFlags& flags) {
   return options;
 }
 
-// Reads the documents of the files in order: lines, JSONL records, or whole files.
+// Reads the documents of the files in order: lines, records, or whole files.
 class Documents {
  public:
   explicit Documents(const CodecFlags& flags)
@@ -266,8 +268,9 @@ void add_tokenizer_encode(CLI::App& parent) {
       parent.add_subcommand("encode", "Convert text to token ids, one line per document");
   add_codec_flags(*app, *flags);
   app->add_flag("--whole", flags->whole, "each file is one document, instead of each line");
-  app->add_flag("--jsonl", flags->jsonl, "read JSONL records, write JSON arrays");
-  app->add_option("--text-field", flags->field, "key of a record's text")->capture_default_str();
+  app->add_flag("--jsonl", flags->jsonl, "read JSONL or Parquet records, write JSON arrays");
+  app->add_option("--text-field", flags->field, "key or column of a record's text")
+      ->capture_default_str();
   app->add_flag("--add-special", flags->special,
                 "add the special tokens of the post-processor's template");
   app->add_flag("--plain", flags->plain, "encode the text of special tokens as plain text");

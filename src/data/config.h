@@ -24,7 +24,7 @@ void visit_fields(SourceConfig& c, Visitor&& field) {
   field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
   field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
   field("format", c.format, "how files are cut into documents; compressed files are unpacked");
-  field("field", c.field, "jsonl: the key of the document's text");
+  field("field", c.field, "jsonl, parquet: the key or column of the document's text");
   field("separator", c.separator, "separated: the line between documents; empty: a blank line");
   field("weight", c.weight, "share of this source in training, relative to the others'");
   field("skip_broken_lines", c.skip_broken_lines,

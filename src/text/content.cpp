@@ -28,7 +28,6 @@ constexpr const char* unpack = "unpack it first";
 
 // clang-format off
 constexpr Magic magics[] = {
-    {0, "PAR1"sv, "Parquet", to_jsonl},
     {0, "ARROW1"sv, "an Arrow file", to_jsonl},
     {0, "FEA1"sv, "a Feather file", to_jsonl},
     {0, "ORC"sv, "an ORC file", to_jsonl},
@@ -81,8 +80,14 @@ constexpr Magic magics[] = {
 
 // Formats that begin with a word, which a text may begin with too. A byte that no text has
 // follows soon in the format: a length, a version, a size.
-constexpr std::string_view words[] = {"ARROW1",   "FEA1",   "ORC",    "PAR1", "GGUF",
-                                      "AT&TFORM", "GIF87a", "GIF89a", "OggS", "fLaC"};
+constexpr std::string_view words[] = {"ARROW1", "FEA1",   "ORC",  "GGUF", "AT&TFORM",
+                                      "GIF87a", "GIF89a", "OggS", "fLaC"};
+
+bool binary_follows(std::string_view sample, std::size_t word) {
+  const auto next = sample.substr(word, 16);
+  return std::any_of(next.begin(), next.end(),
+                     [](unsigned char c) { return c < 0x09 || c >= 0x80; });
+}
 
 // Whether more than the magic itself speaks for the format.
 bool confirmed(const Magic& magic, std::string_view sample) {
@@ -90,9 +95,7 @@ bool confirmed(const Magic& magic, std::string_view sample) {
   if (magic.bytes == "ftyp") return sample.starts_with("\0\0"sv);
   if (magic.bytes == "WEBP" || magic.bytes == "WAVE") return sample.starts_with("RIFF");
   if (std::ranges::find(words, magic.bytes) != std::end(words)) {
-    const auto next = sample.substr(magic.bytes.size(), 16);
-    return std::any_of(next.begin(), next.end(),
-                       [](unsigned char c) { return c < 0x09 || c >= 0x80; });
+    return binary_follows(sample, magic.bytes.size());
   }
   if (magic.bytes == "WARC/") return sample.size() > 5 && sample[5] >= '0' && sample[5] <= '9';
   return true;
@@ -119,6 +122,10 @@ std::optional<ForeignContent> wide_text(std::string_view sample) {
 }
 
 }  // namespace
+
+bool is_parquet(std::string_view sample) {
+  return sample.starts_with(parquet_magic) && binary_follows(sample, parquet_magic.size());
+}
 
 std::optional<ForeignContent> foreign_content(std::string_view sample) {
   for (const Magic& magic : magics) {

@@ -13,12 +13,16 @@ inline constexpr std::size_t content_sample_bytes = 64 << 10;
 
 // Content that isn't text, for a message "PATH: holds NAME; REMEDY".
 struct ForeignContent {
-  std::string name;    // "Parquet", "a PDF document"
+  std::string name;    // "a PDF document"
   std::string remedy;  // what to do about it
 };
 
-// Recognises known file formats, UTF-16 and UTF-32, and other binary data by its zero
-// bytes; none for text.
+// The first and the last bytes of a Parquet file.
+inline constexpr std::string_view parquet_magic = "PAR1";
+bool is_parquet(std::string_view sample);
+
+// Recognises known file formats that hold no text, UTF-16 and UTF-32, and other binary data by its
+// zero bytes; none for text.
 std::optional<ForeignContent> foreign_content(std::string_view sample);
 
 // Recognises text that is clearly not UTF-8: most of its non-ASCII bytes are invalid, and

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "io/line_reader.h"
 #include "text/json_field.h"
+#include "text/parquet.h"
 #include "text/utf8.h"
 
 namespace fathom {
@@ -81,6 +82,26 @@ class Separated : public DocumentSource {
   std::string file_;
   LineReader lines_;
   std::string separator_, line_;
+};
+
+// Each row of a Parquet file is a document, of which the columns of text are read.
+class Rows : public DocumentSource {
+ public:
+  Rows(std::string file, std::span<const std::string> columns)
+      : file_(std::move(file)), rows_(open_parquet(file_, columns)) {}
+  bool next(RawDocument& document) override {
+    if (!rows_->next(document.content)) return false;
+    document.file = file_;
+    document.line = ++row_;
+    document.json = true;
+    return true;
+  }
+  std::uint64_t file_position() const override { return rows_->file_position(); }
+
+ private:
+  std::string file_;
+  std::unique_ptr<ParquetReader> rows_;
+  std::uint64_t row_ = 0;
 };
 
 std::string complaint_about(const JsonField& field, const DocumentOptions& options) {
@@ -185,6 +206,8 @@ std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedTe
                                      opened.format == TextFormat::jsonl, options.keep_empty_lines);
     case TextFormat::separated:
       return std::make_unique<Separated>(path, std::move(opened.bytes), options.separator);
+    case TextFormat::parquet:
+      return std::make_unique<Rows>(path, options.fields);
     case TextFormat::text:
     case TextFormat::automatic:
       break;

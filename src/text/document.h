@@ -13,11 +13,11 @@
 
 namespace fathom {
 
-// A document before read_document(): its text, or for JSON lines the line of JSON.
+// A document before read_document(): its text, or for JSON lines and Parquet a row as JSON.
 struct RawDocument {
   std::string content;
   std::string file;
-  std::uint64_t line = 0;  // first line in the file, from 1
+  std::uint64_t line = 0;  // first line in the file, or row of Parquet, from 1
   bool json = false;
 
   std::string where() const { return file + ":" + std::to_string(line); }
@@ -26,7 +26,7 @@ struct RawDocument {
 struct Document {
   std::string text;      // valid UTF-8 unless invalid bytes were to be kept
   std::string source;    // "file:line"
-  std::string metadata;  // for JSON lines the whole line of JSON; else empty
+  std::string metadata;  // JSON: of JSON lines the line, of Parquet the columns read; else empty
 };
 
 // Counts of documents that were left out or repaired.

@@ -27,8 +27,12 @@ bool named_json(std::string_view name) {
   fail_input("{}: holds {}; {}", path, content.name, content.remedy);
 }
 
+// The format of a file that is not Parquet.
 TextFormat format_of(const std::string& path, std::string_view sample,
                      const DocumentOptions& options) {
+  if (options.format == TextFormat::parquet) {
+    fail_input("{}: is no Parquet file; set the format to auto", path);
+  }
   if (options.format != TextFormat::automatic) return options.format;
   const JsonLayout layout = json_layout(sample, sample.size() < content_sample_bytes);
   if (layout == JsonLayout::spread) {
@@ -41,6 +45,15 @@ TextFormat format_of(const std::string& path, std::string_view sample,
   return named_json(path) ? TextFormat::jsonl : options.otherwise;
 }
 
+// A Parquet file can't be read as lines of text.
+void require_rows(const std::string& path, TextFormat format) {
+  if (format == TextFormat::automatic || format == TextFormat::jsonl ||
+      format == TextFormat::parquet) {
+    return;
+  }
+  fail_input("{}: holds Parquet, each row a document; set the format to auto", path);
+}
+
 }  // namespace
 
 OpenedText open_text(const std::string& path, const DocumentOptions& options) {
@@ -51,6 +64,10 @@ OpenedText open_text(const std::string& path, const DocumentOptions& options) {
     bytes->read(mark);
   }
   const std::string_view sample = bytes->peek(content_sample_bytes);
+  if (is_parquet(sample)) {
+    require_rows(path, options.format);
+    return {nullptr, TextFormat::parquet};
+  }
   if (const auto content = foreign_content(sample)) refuse(path, *content);
   if (options.invalid_utf8 == InvalidUtf8::replace) {
     if (const auto content = foreign_encoding(sample)) refuse(path, *content);

@@ -1,4 +1,4 @@
-// Opens a text file: unpacks it, finds its format, and refuses content that is not text.
+// Opens a text file: unpacks it, finds its format, and refuses content that has no text.
 // All readers of documents use it.
 #pragma once
 
@@ -20,9 +20,9 @@ enum class InvalidUtf8 {
 
 struct DocumentOptions {
   TextFormat format = TextFormat::automatic;
-  // For `automatic`: the format of a file that is not JSON lines.
+  // For `automatic`: the format of a file that is neither Parquet nor JSON lines.
   TextFormat otherwise = TextFormat::text;
-  // jsonl: keys of the text; the first one that holds a string counts.
+  // jsonl and parquet: keys of the text; the first one that holds a string counts.
   std::vector<std::string> fields = {"text"};
   bool bare_strings = false;       // jsonl: a line may be a string instead of an object
   std::string separator;           // separated: the line between documents
@@ -33,15 +33,16 @@ struct DocumentOptions {
 };
 
 struct OpenedText {
-  std::unique_ptr<PeekReader> bytes;  // behind the byte order mark, if there was one
+  std::unique_ptr<PeekReader> bytes;  // behind the byte order mark; null for parquet
   TextFormat format;                  // never automatic
 };
 
 // For `automatic` the content decides the format; where it leaves the format open, a name in
-// .jsonl, .ndjson or .json (before .gz and the like) makes a file JSON lines. Throws an input
-// Error that names the file when it cannot be read, when it is not text ("x.txt: holds a PDF
-// document; ..."), when its text is clearly not UTF-8, and, for `automatic`, when it is JSON
-// but not one object per line.
+// .jsonl, .ndjson or .json (before .gz and the like) makes a file JSON lines. A Parquet file is
+// read as one when the format is jsonl, too. Throws an input Error that names the file when it
+// cannot be read, when it has no text ("x.txt: holds a PDF document; ..."), when its text is
+// clearly not UTF-8, when it cannot have the format, and, for `automatic`, when it is JSON but not
+// one object per line.
 OpenedText open_text(const std::string& path, const DocumentOptions& options);
 
 }  // namespace fathom

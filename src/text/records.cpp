@@ -17,14 +17,19 @@ constexpr std::string_view space = " \t\r\n";
 void RecordReader::open_next() {
   const std::string& path = files_[file_++];
   DocumentOptions options;
-  options.format = TextFormat::text;  // the layout is decided here
+  options.format = TextFormat::jsonl;  // the layout of JSON is decided here
   OpenedText opened = open_text(path, options);
+  line_ = 1;
+  if (opened.format == TextFormat::parquet) {
+    rows_ = open_parquet(path);
+    return;
+  }
   const std::string_view sample = opened.bytes->peek(content_sample_bytes);
   const std::size_t first = sample.find_first_not_of(space);
   const bool array = first != std::string_view::npos && sample[first] == '[';
   if (first == std::string_view::npos) return;  // an empty file has no records
   if (!array && sample[first] != '{') {
-    fail_input("{}: holds no JSON objects; wants JSON lines or a JSON array", path);
+    fail_input("{}: holds no JSON objects; wants JSON lines, a JSON array or Parquet", path);
   }
   const bool whole = sample.size() < content_sample_bytes;
   if (!array && json_layout(sample, whole) != JsonLayout::spread) {
@@ -34,7 +39,6 @@ void RecordReader::open_next() {
   text_ = read_all(*opened.bytes);
   finished_bytes_ += opened.bytes->file_position();
   at_ = 0;
-  line_ = 1;
   in_array_ = false;
   if (array) {
     at_ = text_.find('[') + 1;
@@ -79,9 +83,21 @@ bool RecordReader::next_value(JsonRecord& record) {
   return true;
 }
 
+bool RecordReader::next_row(JsonRecord& record) {
+  if (rows_->next(record.json)) {
+    record.file = files_[file_ - 1];
+    record.line = line_++;
+    return true;
+  }
+  finished_bytes_ += rows_->file_position();
+  rows_.reset();
+  return false;
+}
+
 bool RecordReader::next(JsonRecord& record) {
   for (;;) {
     if (lines_ && next_line(record)) return true;
+    if (rows_ && next_row(record)) return true;
     if (!text_.empty() && next_value(record)) return true;
     if (file_ == files_.size()) return false;
     open_next();
@@ -89,7 +105,8 @@ bool RecordReader::next(JsonRecord& record) {
 }
 
 std::uint64_t RecordReader::file_bytes_read() const {
-  return finished_bytes_ + (lines_ ? lines_->file_position() : 0);
+  const std::uint64_t here = lines_ ? lines_->file_position() : rows_ ? rows_->file_position() : 0;
+  return finished_bytes_ + here;
 }
 
 }  // namespace fathom

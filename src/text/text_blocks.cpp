@@ -56,7 +56,7 @@ DocumentCounts TextBlocks::counts() const {
 
 void TextBlocks::open_next() {
   OpenedText opened = open_text(files_[file_], options_);
-  if (opened.format == TextFormat::jsonl) {
+  if (opened.format == TextFormat::jsonl || opened.format == TextFormat::parquet) {
     records_ = open_documents(files_[file_], std::move(opened), options_);
   } else {
     bytes_ = std::move(opened.bytes);

@@ -1,6 +1,6 @@
 // Divides the text of many files into blocks of about a megabyte, so that several threads can
-// work on files of any size. Plain text is cut after a newline; each record of JSON lines is a
-// document of its own.
+// work on files of any size. Plain text is cut after a newline; each record of JSON lines and
+// each row of Parquet is a document of its own.
 #pragma once
 
 #include <atomic>
@@ -16,14 +16,14 @@
 namespace fathom {
 
 struct TextBlock {
-  std::vector<RawDocument> documents;  // one for plain text, one per record for JSON lines
+  std::vector<RawDocument> documents;  // one for plain text, else one a record
   std::size_t bytes = 0;               // of the documents in the unpacked file
   std::uint64_t number = 0;            // of the block, from 0
 };
 
 class TextBlocks {
  public:
-  // `field`: the key that holds a record's text.
+  // `field`: the key or column that holds a record's text.
   TextBlocks(std::vector<std::string> files, std::string field);
 
   // Cuts the next block, in the order of the files; false at the end. Where blocks end depends
@@ -48,7 +48,7 @@ class TextBlocks {
   mutable std::mutex mutex_;
   std::size_t file_ = 0;                     // the next to open
   std::unique_ptr<ByteReader> bytes_;        // of plain text, or
-  std::unique_ptr<DocumentSource> records_;  // of JSON lines
+  std::unique_ptr<DocumentSource> records_;  // of JSON lines or Parquet
   std::string rest_;                         // of plain text: what follows the last newline
   std::uint64_t line_ = 1;                   // of plain text: where the rest begins
   std::atomic<std::uint64_t> position_ = 0;

@@ -7,14 +7,16 @@
 namespace fathom {
 
 enum class TextFormat {
-  automatic,  // jsonl when the content is JSON lines, else text
+  automatic,  // parquet or jsonl when the content is that, else text
   text,       // the whole file is one document
   lines,      // each line is a document
   separated,  // a line equal to the separator divides two documents
   jsonl,      // each line is a JSON object with the document in one of its fields
+  parquet,    // each row is a document, in one of the columns
 };
 inline std::span<const std::string_view> enum_names(TextFormat) {
-  static constexpr std::string_view names[] = {"auto", "text", "lines", "separated", "jsonl"};
+  static constexpr std::string_view names[] = {"auto",      "text",  "lines",
+                                               "separated", "jsonl", "parquet"};
   return names;
 }
 

@@ -26,8 +26,10 @@ struct TokenizerTrainConfig {
 };
 template <class Visitor>
 void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
-  field("files", c.files, "text and JSON lines files, also compressed; directories and patterns");
-  field("text_field", c.text_field, "the key of a JSONL record that holds its text");
+  field("files", c.files,
+        "text and JSON lines files, also compressed, and Parquet; directories and patterns");
+  field("text_field", c.text_field,
+        "the key of a JSONL record, or the column, that holds its text");
   field("vocab_size", c.vocab_size, "ordinary tokens: the 256 bytes and one for each merge");
   field("pad_to_multiple", c.pad_to_multiple,
         "reserved tokens fill the vocabulary up to a multiple of this");

@@ -200,17 +200,6 @@ TEST_F(ChatData, ExamsCanBeLeftOut) {
   EXPECT_EQ(statistics_.multiple_choice.rows, 3);
 }
 
-TEST_F(ChatData, StatisticsOfScriptsAndLengths) {
-  read(R"([{"prompt": "你好吗", "completion": "很好 yes"}, {"prompt": "Hi", "completion": "Hello"},
-           {"prompt": "こんにちは世界", "completion": "はい"}])");
-  EXPECT_THAT(statistics_.scripts, ElementsAre(testing::Pair("Han", 1), testing::Pair("Kana", 1),
-                                               testing::Pair("Latin", 1)));
-  statistics_.lengths = {5, 1, 4, 2, 3};
-  EXPECT_EQ(statistics_.length_at(0), 1);
-  EXPECT_EQ(statistics_.length_at(0.5), 3);
-  EXPECT_EQ(statistics_.length_at(1), 5);
-}
-
 TEST_F(ChatData, LanguagesAreCountedWhenAskedFor) {
   options_.detect_languages = true;
   read(R"([{"prompt": "请把这句话翻译成英文。", "completion": "Please translate."},
@@ -219,6 +208,17 @@ TEST_F(ChatData, LanguagesAreCountedWhenAskedFor) {
   EXPECT_THAT(statistics_.languages, ElementsAre(testing::Pair("en", 2), testing::Pair("zh", 1)));
 }
 
+TEST_F(ChatData, StatisticsOfScriptsAndLengths) {
+  read(R"([{"prompt": "你好吗", "completion": "很好 yes"}, {"prompt": "Hi", "completion": "Hello"},
+           {"prompt": "こんにちは世界", "completion": "はい"}])");
+  EXPECT_THAT(statistics_.scripts, ElementsAre(testing::Pair("Han", 1), testing::Pair("Kana", 1),
+                                               testing::Pair("Latin", 1)));
+  EXPECT_THAT(statistics_.languages, testing::IsEmpty());
+  statistics_.lengths = {5, 1, 4, 2, 3};
+  EXPECT_EQ(statistics_.length_at(0), 1);
+  EXPECT_EQ(statistics_.length_at(0.5), 3);
+  EXPECT_EQ(statistics_.length_at(1), 5);
+}
+
 }  // namespace
 }  // namespace fathom
-  EXPECT_THAT(statistics_.languages, testing::IsEmpty());

@@ -68,12 +68,12 @@ TEST_F(TextInput, PrepareFollowsLinksAndMatchedDirectories) {
 }
 
 TEST_F(TextInput, WhatIsNotTextIsRefusedByEveryCommand) {
-  const std::string file = write("in/a.txt", "PAR1\x15\x04\x15\x1c");
+  const std::string file = write("in/a.txt", "ORC\x15\x04\x15\x1c");
   for (const Outcome& outcome :
        {prepare("in"), fathom({"tokenizer", "train", dir_ / "in", "--out", dir_ / "u.json"}),
         fathom({"tokenizer", "encode", dir_ / "t.json", file})}) {
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_THAT(outcome.err, HasSubstr(file + ": holds Parquet; convert it to JSON lines"));
+    EXPECT_THAT(outcome.err, HasSubstr(file + ": holds an ORC file; convert it to JSON lines"));
   }
   EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
 }

@@ -19,7 +19,6 @@ std::string name_of(std::string_view sample) {
 }
 
 TEST(Content, KnownFormatsAreNamed) {
-  EXPECT_EQ(name_of("PAR1\x15\x04\x15\x1c"), "Parquet");
   EXPECT_EQ(name_of("%PDF-1.7\n"), "a PDF document");
   EXPECT_EQ(name_of("\x7f"
                     "ELF\x02\x01"),
@@ -38,6 +37,14 @@ TEST(Content, KnownFormatsAreNamed) {
   EXPECT_EQ(name_of("fLaC\0\0\0\x22"s), "a FLAC recording");
   EXPECT_EQ(name_of("ARROW1\0\0"s), "an Arrow file");
   EXPECT_EQ(name_of("AT&TFORM\0\x01"s), "a DjVu document");
+}
+
+// Known apart, for it can be read.
+TEST(Content, ParquetIsKnownByItsFirstBytes) {
+  EXPECT_TRUE(is_parquet("PAR1\x15\x04\x15\x1c"));
+  EXPECT_EQ(name_of("PAR1\x15\x04\x15\x1c"), "text");
+  EXPECT_FALSE(is_parquet("PAR1 and PAR2 are files of parity\x04"));
+  EXPECT_FALSE(is_parquet("PAR2\x15\x04"));
 }
 
 // A length, a version or a size after the word, in its next 16 bytes.

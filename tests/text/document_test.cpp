@@ -111,7 +111,8 @@ TEST(Documents, WhatIsNotTextIsRefusedByName) {
     write_file(dir / "a.txt", content);
     return input_error_of([&] { read({dir / "a.txt"}, options); });
   };
-  EXPECT_EQ(error("PAR1\x15\x04"), (dir / "a.txt") + ": holds Parquet; convert it to JSON lines");
+  EXPECT_EQ(error("ORC\x15\x04"),
+            (dir / "a.txt") + ": holds an ORC file; convert it to JSON lines");
   EXPECT_EQ(error(test::gzip("%PDF-1.4")),
             (dir / "a.txt") + ": holds a PDF document; convert it to text");
   EXPECT_EQ(error("\xd6\xd0\xb9\xfa\xc8\xcb\xc3\xf1"),

@@ -73,7 +73,8 @@ TEST_F(Records, BrokenFilesAreNamed) {
   EXPECT_EQ(problem("[\n{\"a\": 1},\n{\"a\" 2}]"), ":3: not valid JSON");
   EXPECT_EQ(problem("[{\"a\": 1},\n"), ": the JSON array has no end; the file is cut");
   EXPECT_EQ(problem("[{\"a\": 1}]\n[{\"a\": 2}]"), ":1: there is more behind the JSON array");
-  EXPECT_EQ(problem("a,b\n1,2\n"), ": holds no JSON objects; wants JSON lines or a JSON array");
+  EXPECT_EQ(problem("a,b\n1,2\n"),
+            ": holds no JSON objects; wants JSON lines, a JSON array or Parquet");
   EXPECT_EQ(problem("%PDF-1.4"), ": holds a PDF document; convert it to text");
 }
 
