@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/run_command.h"
+#include "scaling/run_laws.h"
 #include "train/trainer.h"
 
 namespace fathom::cli {
@@ -10,7 +11,7 @@ namespace {
 
 void run_train(const RunFlags& flags) {
   const TrainConfig config =
-      load_train_config(flags.config, flags.overrides, flags.options.run.resume);
+      scaling::load_config_by_laws(flags.config, flags.overrides, flags.options.run.resume);
   Runtime runtime;
   end_by(train(runtime, config, flags.options));
 }

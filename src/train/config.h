@@ -125,6 +125,7 @@ struct TrainConfig {
   std::string model_file;
   std::string init_from;
   std::string continue_from;
+  std::string laws;  // scaling/run_laws.h resolves it
   std::string device = "cpu";
   std::int64_t threads = 0;
   DTypeChoice dtype = DTypeChoice::automatic;
@@ -150,6 +151,8 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
         "run, checkpoint or Hugging Face directory whose weights it starts with; empty: random");
   field("continue_from", c.continue_from,
         "run, RUN@STEP or checkpoint that it goes on from, with moments, steps and data read");
+  field("laws", c.laws,
+        "laws file, or deepseek: gives peak and global_batch where they are left out");
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");

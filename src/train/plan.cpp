@@ -183,6 +183,12 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check_counts(config);
   config.model = resolve_model(config.model, data.vocab_size);
   check_loop(config.train, config.model);
+  if (!config.laws.empty()) {
+    fail_input(
+        "laws is \"{}\": only `fathom train` goes by laws; give schedule.peak and "
+        "train.global_batch",
+        config.laws);
+  }
   if (config.output.empty()) fail_input("output is empty: name the run's directory");
   if (!config.init_from.empty() && !config.continue_from.empty()) {
     fail_input(

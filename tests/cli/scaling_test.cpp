@@ -92,6 +92,24 @@ TEST(Scaling, AllocateWritesAConfigThatTrains) {
   EXPECT_THAT(again.err, HasSubstr("budget/train.toml exists: name another --out, or remove it"));
 }
 
+TEST(Scaling, ATrainingRunGoesByLaws) {
+  const TempDir dir;
+  make_tiny_data(dir);
+  write_file(dir / "laws.toml",
+             fmt::format("laws = \"deepseek\"\noutput = \"{}\"\nthreads = 2\n[model]\nnum_layers = "
+                         "1\nhidden_size = 64\nnum_heads = 1\nmax_position = 32\n[data]\ndirectory "
+                         "= \"{}\"\n[train]\nsequence_length = 32\ntokens = 20000\nsteps = 1\n",
+                         dir / "lawful", dir / "data"));
+  must(run_fathom(dir, {"train", dir / "laws.toml"}));
+  const std::string config = read_file(dir / "lawful/config.toml");
+  EXPECT_THAT(config, HasSubstr("laws = \"\"\n"));
+  // C = (72 · 64² + 12 · 64 · 32) · 20000 = 6.4e9
+  const auto json = json_of(dir, {"scaling", "hparams", "--compute", "6389760000"});
+  EXPECT_THAT(config,
+              HasSubstr(fmt::format("peak = {}\n", json.at("learning_rate").get<double>())));
+  EXPECT_THAT(config, HasSubstr("global_batch = 15\n"));
+}
+
 TEST(Scaling, GoesByALawsFile) {
   const TempDir dir;
   write_file(dir / "laws.json", R"({"version": 1, "data": "ships", "loss_unit": "bits per byte",
