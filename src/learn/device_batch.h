@@ -29,8 +29,8 @@ class DeviceBatch {
   struct Place {
     Buffer memory;
     HostBuffer host;  // none on the CPU
-    Event arrived;    // of what is in `host`
-    Event free;       // of work with what was in `memory`
+    Event arrived;    // the copy from `host` has ended
+    Event free;       // the work that reads `memory` has ended
   };
 
   Stream uploads_;

@@ -39,7 +39,7 @@ void check(const GuardConfig& config);
 
 class SpikeGuard {
  public:
-  // What a resumed run needs to judge as the uninterrupted one would.
+  // With it a resumed run judges as the uninterrupted one would.
   struct State {
     double mean = 0, variance = 0;
     std::int64_t seen = 0;         // steps in the statistics

@@ -43,12 +43,12 @@ using WeighMicroBatch = std::function<void(std::size_t micro_batch, std::span<co
 
 class Learner {
  public:
-  // Bytes of everything a learner takes, by what it is for.
+  // Bytes that a learner takes, by purpose.
   struct Bytes {
     std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;  // losses: or logits
     std::size_t exchanges = 0;                              // between ranks
-    std::size_t checkpoint = 0;                             // host copy of what a checkpoint holds
+    std::size_t checkpoint = 0;                             // host copy of a checkpoint
 
     // Of the device: all but the host copy.
     std::size_t device_total() const {
@@ -88,7 +88,7 @@ class Learner {
   void queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser,
                        const WeighMicroBatch& weigh = {});
   // The result of the oldest queue_gradients() whose result was not fetched yet, the
-  // same on every rank; waits for it. At most two may stand out, so that the device
+  // same on every rank; waits for it. At most two may be outstanding, so that the device
   // goes on with the next step while this one's figures travel.
   Result next_result();
   // Both in one.
@@ -110,7 +110,7 @@ class Learner {
   // The same for a device that is warmed up: its result means nothing, see warm_up().
   void warm_up_logits(const MicroBatch& batch, std::span<const std::int32_t> rows);
 
-  // What a checkpoint holds (this rank's part of it), and its way back: f32 and bf16 checkpoints
+  // This rank's tensors of a checkpoint, and their way back: f32 and bf16 checkpoints
   // load into either. Throws an input Error when a tensor is missing or has another shape, and a
   // DamagedCheckpoint on all ranks when one of them finds it damaged. Collective.
   std::vector<CheckpointTensor> checkpoint_tensors() const;
@@ -126,12 +126,12 @@ class Learner {
   // The weights as they are after the last update.
   const ParameterStore& parameters();
   // The model with these weights, for an engine beside the training; null where ranks share it.
-  // What context() runs after parameters() reads the weights as they are then.
+  // Work queued on context() after parameters() reads the weights as they are then.
   const Stage* whole_model() const { return pipeline_.whole_model(); }
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  // What a step or an evaluation leaves on the host.
+  // Results of a step or an evaluation, copied to the host.
   struct Readback {
     HostBuffer memory;
     Event arrived;
@@ -164,7 +164,7 @@ class Learner {
   Pipeline pipeline_;
   std::unique_ptr<GradientSync> sync_;
   Optimizer optimizer_;
-  Buffer results_;                   // what a Readback fetches
+  Buffer results_;                   // a Readback copies it to the host
   std::vector<Readback> readbacks_;  // of steps in turn; the last is of a forward alone
   int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
 };

@@ -1,5 +1,5 @@
-// Objective: what the loss of a run is. The training run asks it before each step; the loop knows
-// nothing else of it. The loss has the form that the learner computes,
+// Objective: the loss of a run. The training run asks it before each step; the loop knows
+// nothing else of the loss. The loss has the form that the learner computes,
 //
 //   Σ_i loss_weights[i] · losses[i] / normaliser
 //
@@ -35,7 +35,7 @@ struct TokenCounts {
   double targets = 0;
 };
 
-// What an objective says of a step, of this replica's part of it.
+// An objective's terms of a step, over this replica's micro-batches.
 struct StepTerms {
   // The divisor of the step's loss is the sum of this over the replicas: targets, sequences
   // or pairs.

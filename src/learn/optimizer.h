@@ -43,7 +43,7 @@ struct OptimizerSlice {
   std::vector<std::int64_t> offset;
   Tensor weight;     // f32 or bf16, inside the ParameterStore
   Tensor gradient;   // f32, inside the ParameterStore
-  Tensor remainder;  // u16: what the master has more than a bf16 weight; absent for f32
+  Tensor remainder;  // u16: the low half of the f32 master weight; absent for f32
   Tensor m, v;       // f32
   bool weight_decay = true;
   bool primary = true;  // of copies on several ranks one counts and is saved

@@ -23,7 +23,7 @@ double step_seconds(const BenchResult& r) {
   return median(r.times.steps);
 }
 
-// What preference training costs beside the least that it could.
+// The cost of preference training beside two forwards and one backward.
 struct PreferenceCost {
   double forward = 0, unpaired = 0;  // seconds
   double share = 0;                  // of two forwards and one backward in forward and step

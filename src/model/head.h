@@ -15,7 +15,7 @@ namespace fathom {
 // Sets the loss weights of a micro-batch from its losses [n] f32, on the head's device.
 using WeighLosses = std::function<void(Tensor losses)>;
 
-// What the head makes of the model's output.
+// Inputs of the loss besides the model's output.
 struct LossTerms {
   Tensor targets;  // [n] i32, −1: not counted
   ops::LossWeights weights;

@@ -91,7 +91,7 @@ struct ValidationConfig {
 template <class Visitor>
 void visit_fields(ValidationConfig& c, Visitor&& field) {
   field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
-  field("sample_prompts", c.sample_prompts, "texts that the model goes on from at evaluations");
+  field("sample_prompts", c.sample_prompts, "texts that the model continues at evaluations");
   field("sample_tokens", c.sample_tokens, "most tokens of such a sample; 0: no samples");
   field("sample_temperature", c.sample_temperature, "of samples; 0: always the likeliest token");
 }

@@ -1,4 +1,4 @@
-// What a run asks of its machine before it takes memory: how fast the machine is, and
+// Asked of the machine before a run takes memory: how fast the machine is, and
 // whether the run fits into it.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace fathom {
 // memory is asked for.
 inline constexpr std::size_t device_reserve = std::size_t{1} << 30;
 
-// Everything that a rank will hold, by what it is for.
+// The memory that a rank will hold, by purpose.
 MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks);
 
 struct Machine {

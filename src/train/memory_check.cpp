@@ -19,7 +19,7 @@ std::string human(std::size_t bytes) {
   return human_bytes(static_cast<double>(bytes));
 }
 
-// What one rank needs, for the sums over those that share a machine.
+// The memory of one rank, to be summed over the ranks of a machine.
 struct Need {
   std::size_t device = 0, host = 0;  // without the process's part
   std::size_t process_bytes = 0;     // of host memory, shared by the threads of `process`

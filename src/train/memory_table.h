@@ -1,4 +1,4 @@
-// What a run will take of each memory, known before the first byte is taken.
+// The bytes that a run will take of each memory, known before the first one is taken.
 #pragma once
 
 #include <cstddef>

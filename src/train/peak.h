@@ -1,4 +1,4 @@
-// The machine's own ceiling: what share of it a run reaches is its speed.
+// The machine's peak FLOP/s, to which a run's speed is compared.
 #pragma once
 
 #include "core/context.h"

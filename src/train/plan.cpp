@@ -110,7 +110,7 @@ void check_validation(const ValidationConfig& c) {
   }
   if (std::ranges::find(c.sample_prompts, "") != c.sample_prompts.end()) {
     fail_input(
-        "validation.sample_prompts holds an empty text: a model goes on from one token at least");
+        "validation.sample_prompts holds an empty text: a model needs at least one token to continue");
   }
 }
 

@@ -13,7 +13,7 @@
 
 namespace fathom {
 
-// What the plan has to know of the data.
+// Facts of the data that the plan follows from.
 struct DataFacts {
   std::int64_t vocab_size = 0;    // the tokenizer's
   std::int64_t train_tokens = 0;  // one pass over the data, padding included
@@ -31,7 +31,7 @@ struct RunPosition {
 };
 
 struct TrainPlan {
-  TrainConfig config;  // nothing in it stands for something else any more
+  TrainConfig config;  // every automatic value is resolved
   Device device;
   DType dtype = DType::f32;
   int threads = 1;  // of each rank
@@ -77,7 +77,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
-// What a precision of the config stands for there.
+// The dtype that a precision of the config means on this device.
 DType choose_dtype(DTypeChoice precision, Device device);
 
 }  // namespace fathom

@@ -1,4 +1,4 @@
-// How the model in training goes on from prompts: token ids in, token ids out, on the ranks and
+// Lets the model in training continue prompts: token ids in, token ids out, on the ranks and
 // in the memory of the run itself. Samples at validation points and checks of generated text
 // use it.
 //
@@ -54,7 +54,7 @@ class PromptContinuer {
   Shape shape_of(std::span<const Tokens> prompts, std::int64_t max_tokens) const;
   // The micro-batch of these texts, whose ends are filled up with tokens that nobody reads.
   MicroBatch upload(const Shape& shape, std::span<const Tokens> texts);
-  // The places of the last tokens of the texts among those of the micro-batch.
+  // Positions in the micro-batch of each text's last token.
   static std::vector<std::int32_t> last_tokens(const Shape& shape, std::span<const Tokens> texts);
   // The token that follows; none where the logits are not all finite.
   std::optional<std::int32_t> draw(std::span<const float> logits, const Tokens& text,

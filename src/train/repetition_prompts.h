@@ -14,7 +14,7 @@ struct RepetitionPrompt {
   std::string where;         // for messages: "prompts.jsonl:3"
 };
 
-// Those of repetition.prompts, then those of the file's lines: a JSON string, an object with
+// The prompts of repetition.prompts, then those of the file. A line is a JSON string, an object with
 // "prompt", or one with "messages" or "conversations". Throws an input Error that names the line
 // of any other, and the file when it has none.
 std::vector<RepetitionPrompt> read_repetition_prompts(const RepetitionConfig& config);

@@ -1,4 +1,4 @@
-// What a run cannot change and still resume its checkpoints: objective, data, seed, tokenizer,
+// The settings that a run must keep to resume its checkpoints: objective, data, seed, tokenizer,
 // model.
 #pragma once
 

@@ -45,7 +45,7 @@ class RunObserver {
   virtual void validation(const MetricsRecord&) {}
   virtual void samples(const SamplePoint&) {}
   virtual void repetition(std::int64_t /*step*/, const RepetitionResult&) {}
-  // A checkpoint is about to be saved: what belongs to it must be on the disk.
+  // A checkpoint is about to be saved: the records up to its step must be on the disk.
   virtual void sync() {}
   // A save before the last one has ended; a failed one was logged as a warning.
   virtual void saved(const SaveResult&) {}

@@ -1,4 +1,4 @@
-// What a training run is given besides its plan: the seams where runs differ.
+// The parts of a training run besides its plan: the seams where kinds of training differ.
 #pragma once
 
 #include <memory>

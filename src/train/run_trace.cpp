@@ -19,7 +19,7 @@ std::string whole_file(const std::string& events) {
   return "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + events + "\n]}\n";
 }
 
-// What whole_file() has put into a file.
+// The text that whole_file() has written.
 std::string events_in(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};

@@ -25,7 +25,7 @@ class RunTrace {
   void before_step(Context& context);
   // Whether the last step to trace has been queued.
   bool complete() const { return steps_ == skipped_steps + traced_steps; }
-  // Writes and reports what was traced; nothing the second time. The steps have been
+  // Writes and reports the trace; does nothing the second time. The steps have been
   // fetched (Learner::next_result). Collective.
   void finish(Context& context);
 

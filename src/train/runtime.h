@@ -1,4 +1,4 @@
-// Runtime: what a process has once, however many training runs it makes, one after another or
+// Runtime: the resources that a process has once for all its training runs, one after another or
 // side by side on threads (under mpirun or srun it makes one). Whatever a run itself takes (memory,
 // threads, files) ends with it; GPU libraries' handles go back to a pool (ops/cuda/libraries.h).
 #pragma once

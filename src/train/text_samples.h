@@ -1,5 +1,5 @@
 // Samples of generated text at validation points: how the model goes on from the config's
-// prompts. A person sees in them what the loss does not say.
+// prompts. They show a reader how the model writes, which the loss does not.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@ class TextSamples {
   // Reads the tokenizer on every rank, and waits for all. Without a tokenizer.json there are
   // no samples, which a line of the log says. Throws an input Error that names the prompt
   // when a sequence has no room to continue it. Collective.
-  // Without `encode` a prompt is a text that goes on.
+  // Without `encode` the model continues the prompt's text.
   TextSamples(const TrainPlan& plan, const RunTokenizer& tokenizer, const RankGroups& ranks,
               EncodePrompt encode = {});
 

@@ -1,4 +1,4 @@
-// What a trace says in a few numbers: where the time of the traced steps went.
+// A trace in a few numbers: where the time of the traced steps went.
 #pragma once
 
 #include <string>

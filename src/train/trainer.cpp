@@ -20,7 +20,7 @@
 namespace fathom {
 namespace {
 
-// The ranks share out what data.verify reads. When one finds damage the job ends.
+// The ranks divide the files that data.verify reads. When one finds damage the job ends.
 std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communicator& world) {
   const VerifyShare share{world.rank(), world.size(), [&world] { world.throw_if_failed(); }};
   auto data = std::make_shared<const PreparedData>(open_prepared(config, share));
@@ -64,7 +64,7 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks);
   const int signal =
       TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, outputs).run(options.run);
-  wait_for_disks(world);  // for what the first rank still writes
+  wait_for_disks(world);  // the first rank may still write
   return signal;
 }
 

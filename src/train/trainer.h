@@ -1,4 +1,4 @@
-// Whole runs on all ranks: `fathom train`, and what other kinds of training share with it.
+// Whole runs on all ranks: `fathom train`, and the code that other kinds of training share with it.
 //
 // A run owns one directory:
 //   config.toml          the resolved config

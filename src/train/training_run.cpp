@@ -250,7 +250,7 @@ void TrainingRun::evaluate() {
   if (!point.samples.empty()) observer_.samples(point);
 }
 
-// At a validation point: what picks a checkpoint compares both.
+// At a validation point too: choosing a checkpoint compares loss and repetition.
 void TrainingRun::measure_repetition() {
   if (!parts_.repetition || repetition_at_ == position_.steps) return;
   repetition_at_ = position_.steps;
@@ -275,7 +275,7 @@ EvaluateBatch TrainingRun::unless_stopped(EvaluateBatch evaluate) {
 
 void TrainingRun::finish_trace() {
   settle_steps(0);
-  // What still runs beside the computing notes its spans until it is done.
+  // Work in background lanes records its spans until it ends.
   learner_.context().trace = nullptr;
   learner_.parameters();
   trace_->finish(learner_.context());

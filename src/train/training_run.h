@@ -41,7 +41,7 @@ class TrainingRun {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // What all ranks have to do alike, as the first one sees it.
+  // Decisions that all ranks take alike, as the first one sees them.
   struct Agreement {
     double elapsed = 0;
     int signal = 0;  // any rank's
@@ -79,7 +79,7 @@ class TrainingRun {
   Judged judge(const QueuedStep& step);
   void report(const QueuedStep& step, const Judged& judged);
   void save();  // while training goes on
-  // At the end and on a signal: what is queued, and then a checkpoint.
+  // At the end and on a signal: finishes the queued steps, then saves a checkpoint.
   SaveResult save_and_wait();
   void stop_for_signal();
   void finish_trace();

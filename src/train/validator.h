@@ -1,4 +1,4 @@
-// Validator: what a run measures beside its training, every so many steps and at its end.
+// Validator: measures the model during training, every so many steps and at the run's end.
 #pragma once
 
 #include "learn/objective.h"

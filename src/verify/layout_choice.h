@@ -32,8 +32,8 @@ struct LayoutChoice {
   }
 };
 
-// The layouts that `text` lists, separated by spaces or commas. What a layout does not
-// say is as in `base`. Throws an input Error that names what is not understood.
+// The layouts that `text` lists, separated by spaces or commas. A key that a layout does not
+// name is taken from `base`. Throws an input Error that names the unknown word.
 std::vector<LayoutChoice> parse_layouts(std::string_view text, const TrainConfig& base);
 
 }  // namespace fathom

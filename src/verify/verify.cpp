@@ -130,7 +130,7 @@ class Verification {
   std::string path_of(const std::string& name) const { return options_.directory + "/" + name; }
   std::int64_t last_step() const { return 2 * options_.steps; }
 
-  // What stands there is somebody's: nothing is removed but what is made here.
+  // A directory that is there already belongs to the user: only files made here are removed.
   void take_directory() const {
     std::error_code error;
     if (judges() && !std::filesystem::is_empty(options_.directory, error) && !error) {

@@ -41,8 +41,8 @@ struct LayoutVerdict {
   std::string layout, from;  // from: empty for a whole run
   double loss = 0, weight = 0;
   bool same_samples = false;
-  bool same_bits = false;     // losses, weights and moments are those of `reference`
-  bool must_be_bits = false;  // from == layout: those of the layout's own whole run
+  bool same_bits = false;     // losses, weights and moments equal those of `reference`
+  bool must_be_bits = false;  // from == layout: they equal the layout's own whole run
   bool passed = false;
 };
 
