@@ -17,6 +17,8 @@ void add_dpo(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_scaling(CLI::App& app);
+void add_scaling_fit(CLI::App& scaling);      // scaling fit
+void add_scaling_predict(CLI::App& scaling);  // scaling predict
 void add_sft(CLI::App& app);
 void add_tokenizer(CLI::App& app);
 void add_train(CLI::App& app);

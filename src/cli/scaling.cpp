@@ -1,13 +1,12 @@
 // fathom scaling: what a model costs, and from a compute budget to a run by scaling laws.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/scaling_options.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "io/atomic_file.h"
@@ -22,24 +21,6 @@ namespace {
 
 using namespace scaling;
 namespace fs = std::filesystem;
-
-constexpr std::int64_t usual_length = 4096;
-
-// T of a model when none is given: the report's, if the model reaches so far.
-std::int64_t usual_length_of(const ModelConfig& model) {
-  return std::min(usual_length, model.max_position);
-}
-
-void add_length(CLI::App* command, std::optional<std::int64_t>& length) {
-  command
-      ->add_option("--sequence-length", length,
-                   "Tokens of a sequence; default: 4096, or the longest that the model takes")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
-}
-
-std::string text_of(const nlohmann::ordered_json& json) {
-  return json.dump(2) + "\n";
-}
 
 void add_laws(CLI::App* command, std::string& laws) {
   command->add_option("--laws", laws, "Laws file, or deepseek for the report's laws")
@@ -161,6 +142,8 @@ void add_scaling(CLI::App& app) {
   add_flops(*scaling);
   add_hparams(*scaling);
   add_allocate(*scaling);
+  add_scaling_fit(*scaling);
+  add_scaling_predict(*scaling);
 }
 
 }  // namespace fathom::cli

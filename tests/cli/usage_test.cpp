@@ -35,6 +35,8 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"scaling", "A subcommand is required"},
                                          {"scaling flops", "model is required"},
                                          {"scaling allocate", "--compute is required"},
+                                         {"scaling fit", "results is required"},
+                                         {"scaling predict", "--laws is required"},
                                          {"convert", "from is required"},
                                          {"convert x", "to is required"},
                                          {"data prepare", "config is required"},
@@ -72,6 +74,9 @@ TEST(Usage, HelpTellsTheDefaults) {
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
            {"convert", "--dtype TEXT:{bf16,f32}=bf16"},
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
+           {"scaling fit",
+            "--metric TEXT:{loss,bits_per_byte}=loss --budget-tolerance FLOAT:FLOAT in [0 - 1]=0.05 "
+            "--draws INT:INT in [100 - 100000]=1000 --seed UINT=1"},
            {"scaling hparams", "--laws TEXT=deepseek"},
            {"tokenizer train", "--out TEXT=tokenizer.json"},
            {"tokenizer encode", "--out TEXT=- --text-field TEXT=text"},
@@ -101,7 +106,8 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
         "train x --ranks 4097", "verify x --layouts dp2 --steps 0",
         "verify x --layouts dp2 --steps 1000001", "verify x --layouts dp2 --transfers some",
         "convert x y --dtype f16", "convert x y --max-shard-size 0",
-        "scaling flops x --sequence-length 0"}) {
+        "scaling flops x --sequence-length 0", "scaling fit x --draws 99",
+        "scaling predict --laws x --tokens 1 --sequence-length 0"}) {
     const Outcome outcome = run_fathom(dir, words_of(command));
     EXPECT_EQ(outcome.code, 2) << command;
     const std::string option = command + std::string(command).rfind("--");

@@ -1,0 +1,64 @@
+// fathom scaling predict: says the loss of a run that is yet to be made.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/scaling_options.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "scaling/fit_report.h"
+#include "scaling/flops.h"
+#include "scaling/laws_file.h"
+#include "scaling/model_file.h"
+#include "scaling/predict.h"
+
+namespace fathom::cli {
+namespace {
+
+using namespace scaling;
+
+struct Arguments {
+  std::string laws, model;
+  std::optional<double> model_flops;
+  double tokens = 0;
+  std::optional<std::int64_t> length;
+  bool json = false;
+};
+
+double model_flops_of(const Arguments& a) {
+  if (a.model_flops.has_value() != a.model.empty()) {
+    fail_input("scaling predict needs a model: give --model-flops or --model, one of both");
+  }
+  if (a.model_flops) return *a.model_flops;
+  const ModelConfig model = load_model(a.model);
+  return model_flops(model, a.length.value_or(usual_length_of(model)));
+}
+
+void predict(const Arguments& a) {
+  constexpr double far = 30;
+  const Prediction prediction = predict_loss(load_laws(a.laws), model_flops_of(a), a.tokens);
+  if (prediction.beyond && *prediction.beyond > far) {
+    log::warning("the budget is {:.0f} times that of the largest run behind the laws",
+                 *prediction.beyond);
+  }
+  std::cout << (a.json ? text_of(to_json(prediction)) : to_text(prediction));
+}
+
+}  // namespace
+
+void add_scaling_predict(CLI::App& scaling) {
+  CLI::App* c = scaling.add_subcommand("predict", "Predict the loss of a run by fitted laws");
+  const auto a = std::make_shared<Arguments>();
+  c->add_option("--laws", a->laws, "Laws file with a loss surface")->required();
+  c->add_option("--model-flops", a->model_flops, "M, the model's FLOPs a token, such as 3.5e8");
+  c->add_option("--model", a->model, "In place of --model-flops: a model as for `scaling flops`");
+  c->add_option("--tokens", a->tokens, "Training tokens, such as 2e9")->required();
+  add_length(c, a->length);
+  c->add_flag("--json", a->json, "Print a JSON object");
+  c->footer(
+      "Example: fathom scaling predict --laws laws/laws.json --model-flops 3.5e8 --tokens 2e9");
+  c->callback([a] { predict(*a); });
+}
+
+}  // namespace fathom::cli
