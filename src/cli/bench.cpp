@@ -21,6 +21,7 @@
 #include "io/output_path.h"
 #include "measure/report.h"
 #include "measure/save.h"
+#include "scaling/measured_profile.h"
 #include "train/fit.h"
 
 namespace fathom::cli {
@@ -31,7 +32,7 @@ using namespace measure;
 // `bench cpu` and `bench gpu` differ only in their defaults.
 struct Arguments {
   std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
-  std::string text_lengths;
+  std::string text_lengths, profile, profile_like = "h200";
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
   std::int64_t logits_chunk = 1024;
   int threads = 0, steps = 5;
@@ -157,9 +158,20 @@ StepShape shape_of(const Arguments& a) {
   return shape;
 }
 
+void write_profile(const Arguments& a, const BenchResult& result,
+                   const scaling::CardProfile& like) {
+  write_file_atomically(
+      a.profile, scaling::profile_text(scaling::measured_profile(result, like), a.profile_like));
+}
+
 void run(const Arguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
   if (!a.json.empty() && a.json != "-") require_writable_file(a.json);
+  if (!a.profile.empty()) require_writable_file(a.profile);
+  if (!a.profile.empty() && a.brief) {
+    fail_input("--profile needs the times of a step's operations: leave --brief out");
+  }
+  const scaling::CardProfile like = scaling::load_card(a.profile_like);
   BenchResult result;
   result.shape = shape_of(a);
   result.effort = {a.steps, a.heat, !a.brief};
@@ -169,6 +181,7 @@ void run(const Arguments& a) {
   const std::string json = to_json(result).dump(2) + "\n";
   std::cout << (a.json == "-" ? json : to_text(result));
   if (!a.json.empty() && a.json != "-") write_file_atomically(a.json, json);
+  if (!a.profile.empty()) write_profile(a, result, like);
 }
 
 void run_save(const Arguments& a) {
@@ -220,6 +233,14 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   c->callback([arguments] { run(*arguments); });
 }
 
+void add_profile_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
+  c->add_option("--profile", arguments->profile,
+                "write the card's profile for `fathom plan` to FILE (TOML)");
+  c->add_option("--profile-like", arguments->profile_like,
+                "card or profile that gives it what is not measured: its links and memory")
+      ->capture_default_str();
+}
+
 void add_save_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
   Arguments& a = *arguments;
   add_step_options(c, a);
@@ -244,7 +265,9 @@ void add_bench(CLI::App& app) {
   add_options(cpu, std::make_shared<Arguments>());
   CLI::App* gpu = bench->add_subcommand("gpu", what);
   gpu->footer("Example: fathom bench gpu --model configs/models/deepseek-llm-7b.toml");
-  add_options(gpu, std::make_shared<Arguments>(gpu_defaults()));
+  const auto gpu_arguments = std::make_shared<Arguments>(gpu_defaults());
+  add_options(gpu, gpu_arguments);
+  add_profile_options(gpu, gpu_arguments);
   CLI::App* save =
       bench->add_subcommand("save", "Measure what a checkpoint costs training on a GPU");
   save->footer("Example: fathom bench save --model configs/models/3b-gqa.toml --directory /tmp");

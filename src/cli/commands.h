@@ -16,6 +16,7 @@ void add_data_check(CLI::App& data);  // data check
 void add_dpo(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
+void add_plan(CLI::App& app);
 void add_scaling(CLI::App& app);
 void add_scaling_fit(CLI::App& scaling);      // scaling fit
 void add_scaling_predict(CLI::App& scaling);  // scaling predict

@@ -116,6 +116,7 @@ int main(int argc, char** argv) {
   cli::add_dpo(app);
   cli::add_generate(app);
   cli::add_info(app);
+  cli::add_plan(app);
   cli::add_scaling(app);
   cli::add_sft(app);
   cli::add_tokenizer(app);

@@ -1,9 +1,22 @@
 #include "comm/comm_queue.h"
 
+#include "comm/exchange_observer.h"
 #include "core/parallel.h"
 #include "core/trace.h"
 
 namespace fathom {
+
+namespace {
+
+// What the work exchanges, on the meta device, where nothing is done.
+void plan(const Context& context, const CommQueue::Work& work) {
+  Context beside(context.device, 0);
+  beside.lane = TraceLane::communication;
+  beside.observer = context.observer;
+  work(beside);
+}
+
+}  // namespace
 
 CommQueue::CommQueue(Device device, Overlap overlap) : stream_(device, StreamPriority::high) {
   if (overlap == Overlap::on && device.type != DeviceType::meta)
@@ -22,6 +35,11 @@ CommQueue::~CommQueue() {
 
 CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
   ++submitted_;
+  if (ExchangeObserver* const observer = exchange_observer(context)) {
+    observer->submit(this, submitted_);
+    plan(context, work);
+    return submitted_;
+  }
   if (!thread_.joinable()) {
     work(context);
     joined_ = submitted_;
@@ -39,6 +57,11 @@ CommQueue::Ticket CommQueue::submit(Context& context, Work work) {
 
 void CommQueue::wait(Context& context, Ticket ticket, const char* name) {
   if (ticket <= joined_) return;
+  if (ExchangeObserver* const observer = exchange_observer(context)) {
+    observer->wait(this, ticket);
+    joined_ = ticket;
+    return;
+  }
   const TraceSpan span(context, TraceKind::join, name);
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return done_ >= ticket || failure_; });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "comm/planned_group.h"
 #include "model/shard.h"
 
 namespace fathom {
@@ -71,7 +72,8 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
     }
   }
   start_step();
-  if (device.type == DeviceType::meta || ranks.alone()) return;
+  const bool planned = dynamic_cast<const PlannedGroup*>(&ranks.world()) != nullptr;
+  if ((device.type == DeviceType::meta && !planned) || ranks.alone()) return;
   data_ = ranks.data().split(0, "data, beside");
   tensor_ = ranks.tensor().split(0, "tensor, beside");
   if (ranks.same_key_heads()) same_key_heads_ = ranks.same_key_heads()->split(0, "key heads");

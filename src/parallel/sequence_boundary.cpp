@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "core/observer.h"
 #include "core/trace.h"
 
 namespace fathom {
@@ -11,6 +12,14 @@ namespace {
 Tensor piece_of(Tensor x, std::int64_t i, std::int64_t n) {
   const std::int64_t rows = x.rows() / n;
   return x.slice(i * rows, rows);
+}
+
+void copy_tokens(Context& context, Tensor from, Tensor to) {
+  const auto copy = [from, to](Context& c) {
+    copy_bytes(to.data, to.device, from.data, from.device, from.bytes(), c.stream);
+  };
+  if (!context.observer) return copy(context);
+  context.observer->observe(context, {"copy_tokens", {from, to}, false, copy});
 }
 
 }  // namespace
@@ -25,7 +34,7 @@ SequenceBoundary::~SequenceBoundary() {
 }
 
 CommQueue::Ticket SequenceBoundary::submit(Context& context, CommQueue::Work work) {
-  if (context.device.type == DeviceType::meta) return 0;
+  if (context.device.type == DeviceType::meta && !context.observer) return 0;
   if (!queue_) queue_ = std::make_unique<CommQueue>(context.device, overlap_);
   return queue_->submit(context, std::move(work));
 }
@@ -75,7 +84,7 @@ Entering SequenceBoundary::begin_enter(Context& context, Arena& arena, Tensor he
   for (std::int64_t i = 0; i < n; ++i) {
     const Tensor mine = piece_of(held, i, n), to = piece_of(all, i, n);
     const Tensor from = to.slice(group().rank() * mine.rows(), mine.rows());
-    copy_bytes(from.data, from.device, mine.data, mine.device, mine.bytes(), context.stream);
+    copy_tokens(context, mine, from);
     entering.pieces.push_back(
         submit(context, [this, from, to](Context& other) { beside_.all_gather(other, from, to); }));
   }

@@ -26,6 +26,7 @@ class MemoryTable {
   // Host memory that the process takes once, however many of its threads are ranks.
   void add_process(std::string what, std::size_t bytes);
 
+  const std::vector<MemoryRow>& device_rows() const { return device_rows_; }
   std::size_t process_total() const { return process_bytes_; }
   std::size_t device_total() const { return total(device_rows_); }
   std::size_t host_total() const { return total(host_rows_); }

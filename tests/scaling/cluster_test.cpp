@@ -1,0 +1,77 @@
+#include "scaling/cluster.h"
+
+#include <gmock/gmock.h>
+
+#include "core/error.h"
+
+namespace fathom::scaling {
+namespace {
+
+using Kind = Exchange::Kind;
+constexpr std::size_t megabytes = 1000 * 1000;
+
+CardProfile card() {
+  CardProfile card;
+  card.peer = {1e-6, 1e-7, 400e9, 0.05};
+  card.nccl = {5e-6, 0, 300e9, 0.2};
+  card.network = {10e-6, 2e-6, 50e9, 0.1};
+  return card;
+}
+
+TEST(Cluster, GpusOfOneNodeReadEachOthersMemory) {
+  EXPECT_EQ(Cluster(card(), 4, 8).way(true), ExchangeWay::peer_memory);
+  EXPECT_EQ(Cluster(card(), 4, 8).way(false), ExchangeWay::nccl);
+  EXPECT_EQ(Cluster(card(), 16, 8).way(true), ExchangeWay::nccl);
+}
+
+TEST(Cluster, ARankReceivesWhatTheOthersHold) {
+  const Cluster cluster(card(), 4, 8);
+  const Exchange gather{Kind::all_gather, 4, 1, 400 * megabytes};
+  const ExchangeTime time = cluster.time_of(gather, ExchangeWay::peer_memory);
+  EXPECT_EQ(time.link, Link::node);
+  EXPECT_EQ(time.contention, 0.05);
+  EXPECT_NEAR(time.seconds, 1.2e-6 + 300e6 / 400e9, 1e-12);
+}
+
+TEST(Cluster, AnAllReduceGoesTwice) {
+  const Cluster cluster(card(), 4, 8);
+  const ExchangeTime time =
+      cluster.time_of({Kind::all_reduce, 4, 1, 400 * megabytes}, ExchangeWay::nccl);
+  EXPECT_NEAR(time.seconds, 5e-6 + 2 * 300e6 / 300e9, 1e-12);
+}
+
+// 4 nodes: a data group of every eighth rank has one rank in each, and one adapter.
+TEST(Cluster, ADataGroupBesideTensorGroupsHasAnAdapterForEachRank) {
+  const Cluster cluster(card(), 32, 8);
+  const ExchangeTime time =
+      cluster.time_of({Kind::all_gather, 4, 8, 400 * megabytes}, ExchangeWay::nccl);
+  EXPECT_EQ(time.link, Link::network);
+  EXPECT_NEAR(time.seconds, 10e-6 + 2 * 2e-6 + 300e6 / 50e9, 1e-12);
+}
+
+// A group of all 32 ranks: each node receives three quarters by 8 adapters.
+TEST(Cluster, RanksOfANodeShareTheWorkOfReceiving) {
+  const Cluster cluster(card(), 32, 8);
+  const ExchangeTime time =
+      cluster.time_of({Kind::all_gather, 32, 1, 3200 * megabytes}, ExchangeWay::nccl);
+  const double network = 10e-6 + 2 * 2e-6 + 2400e6 / 8 / 50e9;
+  const double inside = 5e-6 + 3100e6 / 300e9;
+  EXPECT_NEAR(time.seconds, std::max(network, inside) + 5e-6, 1e-12);
+}
+
+TEST(Cluster, MessagesToAnotherNodeGoByNetwork) {
+  const Cluster cluster(card(), 32, 8);
+  EXPECT_EQ(cluster.time_of_message(megabytes, 4, ExchangeWay::nccl).link, Link::node);
+  const ExchangeTime far = cluster.time_of_message(100 * megabytes, 8, ExchangeWay::nccl);
+  EXPECT_EQ(far.link, Link::network);
+  EXPECT_NEAR(far.seconds, 10e-6 + 100e6 / 50e9, 1e-12);
+}
+
+TEST(Cluster, RefusesImpossibleNumbers) {
+  EXPECT_THROW(Cluster(card(), 0, 8), Error);
+  EXPECT_THROW(Cluster(card(), 12, 8), Error);
+  EXPECT_THROW(Cluster(card(), 8, -1), Error);
+}
+
+}  // namespace
+}  // namespace fathom::scaling
