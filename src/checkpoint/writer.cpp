@@ -8,7 +8,7 @@
 #include "checkpoint/files.h"
 #include "checkpoint/ranks.h"
 #include "checkpoint/retention.h"
-#include "core/log.h"
+#include "core/log_redirection.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "core/stream.h"
@@ -175,12 +175,13 @@ double CheckpointWriter::save(Context& context, TrainingState state, Keep keep) 
   last_start_ = Clock::now();
   snapshot_->take(context);
   const double held = seconds_since(last_start_);
-  background_->running =
-      std::async(std::launch::async, [this, held, keep, state = std::move(state)] {
-        SaveResult result = write(state, keep);
-        result.held_seconds = held;
-        return result;
-      });
+  background_->running = std::async(std::launch::async, [this, held, keep, state = std::move(state),
+                                                         sink = log::Redirection::sink()] {
+    const log::Redirection redirection(sink);
+    SaveResult result = write(state, keep);
+    result.held_seconds = held;
+    return result;
+  });
   return seconds_since(last_start_);
 }
 

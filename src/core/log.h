@@ -23,9 +23,9 @@ void warning(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// Sets the line at the bottom of the terminal, which is rewritten in place; an empty one
-// removes it. Does nothing when standard error is not a terminal.
-void set_status(const std::string& line);
+// Sets the lines at the bottom of the terminal, which are rewritten in place; an empty text
+// removes them. Does nothing when standard error is not a terminal.
+void set_status(const std::string& text);
 bool stderr_is_terminal();
 
 }  // namespace fathom::log

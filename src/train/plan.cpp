@@ -32,18 +32,6 @@ ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
   return model;
 }
 
-// The largest divisor of a replica's batch that keeps a micro-batch near the size
-// from which larger products are no faster.
-std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, Device device) {
-  const std::int64_t tokens = device.type == DeviceType::cpu ? 4096 : 16384;
-  std::int64_t best = 1;
-  const std::int64_t batch = loop.global_batch / replicas;  // of one of them
-  for (std::int64_t n = 1; n <= batch && n * loop.sequence_length <= tokens; ++n) {
-    if (batch % n == 0) best = n;
-  }
-  return best;
-}
-
 // On a GPU each chunk's share of the head's f32 gradient, 4 bytes a weight, is read and
 // written again: at 8192 tokens the product takes ten times as long as that.
 std::int64_t choose_logits_chunk(Device device) {
@@ -168,6 +156,16 @@ DataFacts facts_of(const PreparedData& data, const DataConfig& config) {
   return facts;
 }
 
+std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, DeviceType device) {
+  const std::int64_t tokens = device == DeviceType::cpu ? 4096 : 16384;
+  std::int64_t best = 1;
+  const std::int64_t batch = loop.global_batch / replicas;  // of one of them
+  for (std::int64_t n = 1; n <= batch && n * loop.sequence_length <= tokens; ++n) {
+    if (batch % n == 0) best = n;
+  }
+  return best;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
@@ -198,7 +196,8 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
 
   LoopConfig& loop = config.train;
   const RankLayout layout = choose_layout(config.parallel, ranks);
-  if (loop.micro_batch == 0) loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device);
+  if (loop.micro_batch == 0)
+    loop.micro_batch = choose_micro_batch(loop, layout.dp, plan.device.type);
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
   if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;

@@ -75,6 +75,10 @@ struct TrainPlan {
 // Throws an input Error that names the key of an impossible size.
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 
+// The largest divisor of a replica's batch, in sequences, that keeps a micro-batch near the size
+// from which larger products are no faster.
+std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, DeviceType device);
+
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
 // The dtype that a precision of the config means on this device.

@@ -16,6 +16,7 @@
 #include "train/pretraining.h"
 #include "train/run_directory.h"
 #include "train/run_outputs.h"
+#include "train/watched_observer.h"
 
 namespace fathom {
 namespace {
@@ -28,12 +29,19 @@ std::shared_ptr<const PreparedData> open_data(const DataConfig& config, Communic
   return data;
 }
 
-RunData pretraining_data(const TrainConfig& config, Communicator& world) {
-  const auto data = open_data(config.data, world);
-  return {facts_of(*data, config.data), run_tokenizer(*data), "",
+RunData pretraining_data(const DataConfig& config,
+                         const std::shared_ptr<const PreparedData>& data) {
+  return {facts_of(*data, config), run_tokenizer(*data), "",
           [data](const TrainPlan& plan, const RankGroups& ranks) {
             return pretraining(plan, data, ranks);
           }};
+}
+
+int train_on(Runtime& runtime, const TrainConfig& config, const TrainOptions& options,
+             const OpenRunData& open) {
+  return on_all_ranks(config.parallel, options, [&](Communicator& world) {
+    return train_rank(runtime, config, options, open, world);
+  });
 }
 
 }  // namespace
@@ -62,8 +70,10 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   }
   wait_for_disks(world);
   RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks);
+  RunObserver nobody;
+  WatchedObserver observer(outputs, options.watcher && ranks.first() ? *options.watcher : nobody);
   const int signal =
-      TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, outputs).run(options.run);
+      TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, observer).run(options.run);
   wait_for_disks(world);  // the first rank may still write
   return signal;
 }
@@ -79,8 +89,15 @@ int on_all_ranks(const ParallelConfig& config, const TrainOptions& options,
 }
 
 int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options) {
-  return on_all_ranks(config.parallel, options, [&](Communicator& world) {
-    return train_rank(runtime, config, options, pretraining_data, world);
+  return train_on(runtime, config, options, [](const TrainConfig& own, Communicator& world) {
+    return pretraining_data(own.data, open_data(own.data, world));
+  });
+}
+
+int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options,
+          const std::shared_ptr<const PreparedData>& data) {
+  return train_on(runtime, config, options, [&](const TrainConfig& own, Communicator&) {
+    return pretraining_data(own.data, data);
   });
 }
 

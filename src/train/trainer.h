@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "train/config.h"
 #include "train/run_tokenizer.h"
@@ -21,6 +22,9 @@ namespace fathom {
 
 struct TrainOptions {
   RunOptions run;
+  // Told, on the first rank, of what the run's own outputs are told of; null: nobody. It outlives
+  // the run.
+  RunObserver* watcher = nullptr;
   // Ranks as threads of this process; 1 under mpirun or srun, which say how many.
   int ranks = 1;
 };
@@ -47,9 +51,12 @@ int on_all_ranks(const ParallelConfig& config, const TrainOptions& options,
 // Pre-trains until the plan's end, writes the model and its report, and returns 0; or
 // until SIGINT, SIGTERM or SIGHUP, saves a checkpoint to resume from, and returns the
 // signal's number. Throws an input Error before any work for a config, data or
-// checkpoint that cannot be used, and a run-time Error when the guard stops the run
-// (after a checkpoint of the state before). Any thread; several runs may go on side by side, each
-// with an output of its own.
+// checkpoint that cannot be used, and a run-time Error when the guard stops the run, of a single
+// rank StoppedByGuard. Any thread; several runs may go on side by side, each with an output of its
+// own.
 int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options);
+// The same on data of config.data that is open already, which any number of runs may share.
+int train(Runtime& runtime, const TrainConfig& config, const TrainOptions& options,
+          const std::shared_ptr<const PreparedData>& data);
 
 }  // namespace fathom

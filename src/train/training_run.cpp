@@ -233,7 +233,8 @@ void TrainingRun::report(const QueuedStep& step, const Judged& judged) {
   if (judged.stop.empty()) return;
   for (const QueuedStep& later : std::exchange(queued_, {})) judge(later);
   save_and_wait();
-  fail_runtime("stopped by the guard at step {}: {}", step.after.steps, judged.stop);
+  throw StoppedByGuard(
+      fmt::format("stopped by the guard at step {}: {}", step.after.steps, judged.stop));
 }
 
 void TrainingRun::evaluate() {

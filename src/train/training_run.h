@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "data/loader.h"
 #include "learn/device_batch.h"
 #include "train/plan.h"
@@ -26,6 +27,12 @@ struct RunOptions {
   // one; "none": from the start; otherwise a checkpoint's path.
   std::string resume = "auto";
   bool trace = false;  // some steps, into output/trace (train/run_trace.h)
+};
+
+// The guard has stopped the run, after a checkpoint of the state before: it would do so again.
+class StoppedByGuard : public Error {
+ public:
+  explicit StoppedByGuard(const std::string& message) : Error(ErrorKind::runtime, message) {}
 };
 
 // One run, from its first step or a resumed one to its end.

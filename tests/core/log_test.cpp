@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <string>
+#include <thread>
 
 #include "core/child_test.h"
+#include "core/log_redirection.h"
 #include "core/progress.h"
 
 namespace fathom {
@@ -22,6 +24,37 @@ TEST(LogChild, DISABLED_TellsLinesAndItsStatus) {
   log::info("done");
 }
 
+TEST(LogChild, DISABLED_TellsAStatusOfLines) {
+  log::set_status("run a\nrun b\nrun c");
+  log::info("one");
+  log::set_status("run d");
+  log::set_status("");
+}
+
+TEST(LogChild, DISABLED_TellsAStatusOfManyLines) {
+  std::string text = "first";
+  for (int i = 1; i < 40; ++i) text += fmt::format("\n{}", i);
+  log::set_status(text);
+  log::set_status("");
+}
+
+TEST(LogChild, DISABLED_Redirects) {
+  std::string lines;
+  {
+    const log::Redirection redirection([&](log::Level level, const std::string& line) {
+      lines += log::mark_of(level) + line + ";";
+    });
+    log::warning("kept apart");
+    log::set_status("not shown");
+    std::thread([] { log::info("another thread's"); }).join();
+    std::thread([sink = log::Redirection::sink()] {
+      const log::Redirection same(sink);
+      log::info("its helper's");
+    }).join();
+  }
+  log::info("{}", lines);
+}
+
 TEST(ProgressChild, DISABLED_Draws) {
   Progress("begun", 100, Progress::Unit::bytes).advance(0);
   Progress("half", 100, Progress::Unit::bytes).advance(50);
@@ -32,7 +65,7 @@ TEST(ProgressChild, DISABLED_Draws) {
 TEST(Log, AFileGetsLinesAlone) {
   int ends[2] = {-1, -1};
   ASSERT_EQ(pipe(ends), 0);
-  test::run_with_error_at(ends[1], "LogChild.*");
+  test::run_with_error_at(ends[1], "LogChild.*ItsStatus");
   EXPECT_EQ(test::read_available(ends[0]), "warning: careful\ndone\n");
   close(ends[0]);
   close(ends[1]);
@@ -48,9 +81,28 @@ TEST(Log, ATerminalKeepsTheStatusAtItsBottom) {
                                         {0, whole},  // unknown
                                         {1, whole}}) {
     EXPECT_EQ(
-        test::shown_on_terminal("LogChild.*", columns),
+        test::shown_on_terminal("LogChild.*ItsStatus", columns),
         clear + status + clear + "warning: careful\r\n" + clear + status + clear + "done\r\n");
   }
+}
+
+TEST(Log, AStatusOfSeveralLinesIsClearedWhole) {
+  const std::string status = "run a\r\nrun b\r\nrun c", clear = "\r\x1b[K";
+  EXPECT_EQ(
+      test::shown_on_terminal("LogChild.*StatusOfLines", 80),
+      clear + status + "\r\x1b[2A\x1b[Jone\r\n" + clear + status + "\r\x1b[2A\x1b[Jrun d" + clear);
+}
+
+// Of 24 rows: what has scrolled away could not be cleared.
+TEST(Log, AStatusIsNoHigherThanTheTerminal) {
+  const std::string text = test::shown_on_terminal("LogChild.*StatusOfManyLines", 80);
+  EXPECT_THAT(text, testing::HasSubstr("\r\n22\r\x1b[22A\x1b[J"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("\n23")));
+}
+
+TEST(Log, ARedirectionTakesItsThreadsLines) {
+  EXPECT_EQ(test::shown_on_terminal("LogChild.*Redirects", 80),
+            "another thread's\r\nwarning: kept apart;its helper's;\r\n");
 }
 
 TEST(Progress, ATerminalGetsABar) {
