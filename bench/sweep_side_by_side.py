@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Small runs of a sweep one after another and side by side: runs an hour, and whether the bits agree.
+
+    bench/sweep_side_by_side.py DATA [--fathom build/cuda/fathom] [--device cuda:0] [--jobs 4 8]
+
+DATA is a directory of `fathom data prepare`. The sweep has 16 runs of models of less than 10 million
+parameters without trunks, 200 steps each, so that nothing but the jobs differs. A table goes to
+standard output. Exit code 0: all results files are the same; 1: not.
+"""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SWEEP = """trunks = false
+[grid]
+budgets = [{budget}]
+model_flops = {model_flops}
+batches = [{batch}]
+learning_rates = [{rates}]
+[run]
+device = "{device}"
+[run.data]
+directory = "{data}"
+validation_tokens = 20000
+[run.train]
+sequence_length = 256
+"""
+MODEL_FLOPS, BATCH, STEPS, LENGTH = 1.4e7, 32, 200, 256  # about 2 million parameters without vocabulary
+
+
+def run(command, log):
+    begin = time.monotonic()
+    with open(log, "ab") as file:
+        subprocess.run(command, check=True, stdout=file, stderr=file)
+    return time.monotonic() - begin
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--fathom", default="build/cuda/fathom")
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--jobs", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--runs", type=int, default=16)
+    options = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="sweep-"))
+    rates = ", ".join(f"{1e-3 * 1.1 ** i:.3e}" for i in range(options.runs))
+    config = work / "sweep.toml"
+    config.write_text(SWEEP.format(
+        budget=MODEL_FLOPS * BATCH * STEPS * LENGTH, model_flops=MODEL_FLOPS, batch=BATCH,
+        rates=rates, device=options.device, data=pathlib.Path(options.data).resolve()))
+    results, seconds = {}, {}
+    print(f"{'jobs':>4} {'seconds':>9} {'runs/hour':>10} {'speed-up':>9}  results")
+    for jobs in [1] + options.jobs:
+        sweep = work / f"jobs-{jobs}"
+        run([options.fathom, "scaling", "plan", config, "--out", sweep, "--tflops", "1"],
+            work / "log")
+        seconds[jobs] = run([options.fathom, "scaling", "run", sweep, "--jobs", str(jobs)],
+                            work / "log")
+        results[jobs] = (sweep / "results.jsonl").read_bytes()
+        same = "the same" if results[jobs] == results[1] else "OTHER"
+        print(f"{jobs:>4} {seconds[jobs]:>9.1f} {3600 * options.runs / seconds[jobs]:>10.0f} "
+              f"{seconds[1] / seconds[jobs]:>9.2f}  {same}", flush=True)
+    if len(set(results.values())) > 1:
+        print(f"results differ: see {work}", file=sys.stderr)
+        return 1
+    shutil.rmtree(work)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
