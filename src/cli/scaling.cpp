@@ -144,6 +144,8 @@ void add_scaling(CLI::App& app) {
   add_allocate(*scaling);
   add_scaling_fit(*scaling);
   add_scaling_predict(*scaling);
+  add_scaling_plan(*scaling);
+  add_scaling_run(*scaling);
 }
 
 }  // namespace fathom::cli

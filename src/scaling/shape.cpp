@@ -73,7 +73,7 @@ double distance(const ModelConfig& shape, double wanted_flops, std::int64_t sequ
 }  // namespace
 
 ModelConfig shape_for(double wanted, std::int64_t sequence_length) {
-  const double smallest = model_flops(shape_of(1, min_width, sequence_length), sequence_length);
+  const double smallest = smallest_model_flops(sequence_length);
   const double largest =
       model_flops(shape_of(max_layers, max_width, sequence_length), sequence_length);
   if (!(wanted >= smallest && wanted <= largest)) {
@@ -97,6 +97,10 @@ ModelConfig shape_for(double wanted, std::int64_t sequence_length) {
     }
   }
   return best;
+}
+
+double smallest_model_flops(std::int64_t sequence_length) {
+  return model_flops(shape_of(1, min_width, sequence_length), sequence_length);
 }
 
 }  // namespace fathom::scaling

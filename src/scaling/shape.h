@@ -18,4 +18,7 @@ namespace fathom::scaling {
 // 0, the tokenizer's. Throws an input Error when M is not that of 1 × 64 to 512 × 65536.
 ModelConfig shape_for(double model_flops, std::int64_t sequence_length);
 
+// M of the smallest shape, 1 × 64.
+double smallest_model_flops(std::int64_t sequence_length);
+
 }  // namespace fathom::scaling

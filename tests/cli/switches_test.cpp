@@ -114,6 +114,8 @@ const std::map<std::string, std::set<std::string>> surface{
      {"--compute", "--model", "--tokens", "--laws", "--sequence-length", "--json"}},
     {"scaling predict",
      {"--laws", "--model-flops", "--model", "--tokens", "--sequence-length", "--json"}},
+    {"scaling plan", {"--out", "--set", "--tflops", "--jobs", "--json", "--help-config"}},
+    {"scaling run", {"--jobs", "--part"}},
     {"sft", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"tokenizer train",
      {"--out", "--vocab-size", "--pad-to-multiple", "--special", "--like", "--set", "--threads"}},

@@ -1,0 +1,147 @@
+#include "scaling/sweep_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "scaling/small_sweep.h"
+#include "scaling/sweep_report.h"
+
+namespace fathom::scaling {
+namespace {
+
+using testing::HasSubstr;
+
+class SweepPlanFiles : public testing::Test {
+ protected:
+  SweepPlanFiles() { prepare_data(test::sample_config(dir_), test::byte_encoder()); }
+  template <class F>
+  static std::string problem(F&& f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input);
+      return error.what();
+    }
+    return "";
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(SweepPlanFiles, ReadBackTheSamePlan) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  const SweepPlan again = load_sweep_plan(sweep.dir);
+  EXPECT_EQ(sweep_plan_text(again), sweep_plan_text(sweep.plan));
+  ASSERT_EQ(again.runs.size(), 6u);
+  EXPECT_EQ(again.dataset, "letters");
+  for (std::size_t i = 0; i < again.runs.size(); ++i) {
+    EXPECT_EQ(again.own_flops(again.runs[i]), sweep.plan.own_flops(sweep.plan.runs[i]));
+  }
+}
+
+// The longest run of each model is the trunk of the two others.
+TEST_F(SweepPlanFiles, ConfigsAreThoseOfTrainingRuns) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  for (const SweepRun& run : sweep.plan.runs) {
+    const std::vector<std::string> alone{"continue_from=\"\""};
+    const TrainConfig config =
+        load_train_config(sweep.dir + "/configs/" + run.name + ".toml", alone);
+    EXPECT_EQ(config.train.tokens, run.tokens);
+    EXPECT_EQ(config.train.global_batch, 4);
+    EXPECT_EQ(config.train.micro_batch, 4);
+    EXPECT_EQ(config.schedule.peak, 5e-3);
+    EXPECT_EQ(config.schedule.warmup_steps, run.warmup_steps);
+    EXPECT_EQ(config.model.vocab_size, 256);
+    EXPECT_EQ(config.output, sweep.dir + "/runs/" + run.name);
+    EXPECT_EQ(config.checkpoint.keep_tokens.size(), run.trunk.empty() ? 2u : 0u);
+    const TrainConfig loaded = load_sweep_run(sweep.dir, sweep.plan, run);
+    EXPECT_EQ(loaded.continue_from, run.trunk.empty() ? ""
+                                                      : fmt::format("{}/runs/{}@{}", sweep.dir,
+                                                                    run.trunk, run.branch_step));
+    EXPECT_THAT(test::read_file(sweep.dir + "/configs/" + run.name + ".toml"),
+                HasSubstr("continue_from = \"" + loaded.continue_from + "\""));
+  }
+}
+
+TEST_F(SweepPlanFiles, MayBeMoved) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  std::filesystem::rename(sweep.dir, dir_ / "moved");
+  const SweepPlan plan = load_sweep_plan(dir_ / "moved");
+  const TrainConfig config = load_sweep_run(dir_ / "moved", plan, plan.runs[0]);
+  EXPECT_EQ(config.output, dir_ / "moved" + "/runs/" + plan.runs[0].name);
+  EXPECT_THAT(config.continue_from, testing::StartsWith(dir_ / "moved/runs/"));
+}
+
+TEST_F(SweepPlanFiles, RefuseAnotherPlanInTheirPlace) {
+  SweepConfig config = small_sweep(dir_);
+  plan_small_sweep(dir_, "sweep", config);
+  plan_small_sweep(dir_, "sweep", config);
+  config.run.optimizer.weight_decay = 0.2;  // in the configs alone
+  EXPECT_THAT(problem([&] { plan_small_sweep(dir_, "sweep", config); }),
+              HasSubstr("is of another plan: name another --out"));
+}
+
+TEST_F(SweepPlanFiles, RefuseARunThatWasEdited) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  const SweepRun& run = sweep.plan.runs.front();
+  const std::string path = sweep.dir + "/configs/" + run.name + ".toml";
+  std::string text = test::read_file(path);
+  const std::size_t at = text.find("peak = 0.005");
+  ASSERT_NE(at, text.npos);
+  test::write_file(path, text.replace(at, 12, "peak = 0.007"));
+  EXPECT_THAT(problem([&] { load_sweep_run(sweep.dir, sweep.plan, run); }),
+              HasSubstr("schedule.peak is 0.007, but the sweep's plan.json says 0.005"));
+}
+
+TEST_F(SweepPlanFiles, RefuseADirectoryWithoutASweep) {
+  EXPECT_THAT(problem([&] { load_sweep_plan(dir_ / "nowhere"); }),
+              HasSubstr("there is no sweep: make one with `fathom scaling plan"));
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  std::string text = test::read_file(sweep.dir + "/plan.json");
+  const std::string key = "\"version\": 1";
+  test::write_file(sweep.dir + "/plan.json",
+                   text.replace(text.find(key), key.size(), "\"version\": 9"));
+  EXPECT_THAT(problem([&] { load_sweep_plan(sweep.dir); }), HasSubstr("version is 9"));
+}
+
+TEST_F(SweepPlanFiles, NeedHeldOutText) {
+  require_held_out(open_prepared(dir_ / "out"));
+  PrepareConfig config = test::sample_config(dir_);
+  config.output = dir_ / "whole";
+  config.held_out_fraction = 0;
+  prepare_data(config, test::byte_encoder());
+  EXPECT_THAT(problem([&] { require_held_out(open_prepared(dir_ / "whole")); }),
+              HasSubstr("whole: holds no text out"));
+}
+
+// What a GPU would choose by its free memory is chosen where the sweep is planned.
+TEST_F(SweepPlanFiles, AreMadeForDevicesThatAreElsewhere) {
+  SweepConfig config = small_sweep(dir_);
+  config.run.device = "cuda";
+  config.run.dtype = DTypeChoice::automatic;
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", config);
+  const TrainConfig run = load_sweep_run(sweep.dir, sweep.plan, sweep.plan.runs.front());
+  EXPECT_EQ(run.device, "cuda");
+  EXPECT_EQ(run.dtype, DTypeChoice::bf16);
+  EXPECT_EQ(run.train.micro_batch, 4);
+  EXPECT_EQ(run.train.recompute, RecomputeChoice::none);
+  EXPECT_EQ(run.train.logits_chunk, 0);
+}
+
+TEST_F(SweepPlanFiles, TellWhatTrunksSave) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  const SweepFlops flops = sweep_flops(sweep.plan);
+  // 0.2 of the shorter budgets, and the longest: (0.2 · (1.2 + 1.8) + 3) / 6.
+  EXPECT_NEAR(flops.with_trunks / flops.without_trunks, 0.6, 0.01);
+  const std::string text = to_text(sweep.plan, time_by_rate(sweep.plan, 1e9, 2));
+  EXPECT_THAT(text, HasSubstr("4 branches of trunks"));
+  EXPECT_THAT(text, HasSubstr("40 % less"));
+  EXPECT_THAT(text, HasSubstr("2 runs at a time (at 1.00e9 FLOP/s each)"));
+  SweepConfig apart = small_sweep(dir_);
+  apart.trunks = false;
+  EXPECT_EQ(sweep_flops(plan_small_sweep(dir_, "apart", apart).plan).saving(), 0);
+}
+
+}  // namespace
+}  // namespace fathom::scaling
