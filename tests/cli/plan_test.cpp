@@ -118,7 +118,9 @@ TEST_F(Plan, RefusesWhatCannotBe) {
   refused({"--batch", "64", "--layouts", "tp3"}, "parallel: pp (1) × dp (1) × tp (3)");
   refused({"--batch", "63", "--layouts", "dp4"}, "train.global_batch (63)");
   refused({"--batch", "1", "--gpus", "64"}, "no layout divides 64 GPUs");
-  refused({"--timeline", "/no/such/folder/step.svg"}, "/no/such/folder");
+  const Outcome unwritable = run({"--timeline", "/no/such/folder/step.svg"});
+  EXPECT_EQ(unwritable.code, 1);
+  EXPECT_THAT(unwritable.err, HasSubstr("/no/such/folder"));
   write_file(dir_ / "tiny.toml", "like = \"h200\"\nmemory_gib = 0.5\n");
   refused({"--batch", "64", "--gpu", dir_ / "tiny.toml"}, "none of");
 }
