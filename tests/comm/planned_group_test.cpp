@@ -1,5 +1,6 @@
 #include "comm/planned_group.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "comm/comm_queue.h"
