@@ -83,8 +83,8 @@ class GradientSync final : public LayerObserver {
   ParameterStore& parameters_;
   const RankGroups& ranks_;
   std::vector<Bucket> buckets_;
-  // Of their own, for they talk beside the groups that the layers use. Null on a single rank
-  // and on the meta device, where nothing is exchanged.
+  // Their own communicators, for they run beside the groups that the layers use. Null on a single
+  // rank, and on the meta device unless the ranks' groups are planned ones (comm/planned_group.h).
   std::unique_ptr<Communicator> data_, tensor_, same_key_heads_, tied_embedding_;
   std::vector<std::int64_t> layers_;  // of this rank's parameters
   std::vector<std::int64_t> left_;    // of them, not announced in this step
