@@ -272,6 +272,7 @@ void add_bench(CLI::App& app) {
       bench->add_subcommand("save", "Measure what a checkpoint costs training on a GPU");
   save->footer("Example: fathom bench save --model configs/models/3b-gqa.toml --directory /tmp");
   add_save_options(save, std::make_shared<Arguments>(gpu_defaults()));
+  add_bench_generate(*bench);
 }
 
 }  // namespace fathom::cli

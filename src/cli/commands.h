@@ -9,6 +9,7 @@ class App;
 namespace fathom::cli {
 
 void add_bench(CLI::App& app);
+void add_bench_generate(CLI::App& bench);  // bench generate
 void add_chat(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);

@@ -1,77 +1,119 @@
 #include "infer/batch_sampler.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
-#include "core/parallel.h"
+#include "core/philox.h"
 
 namespace fathom::infer {
 namespace {
 
-// ln Σ exp(logit), in double: a vocabulary has 10^5 terms.
-double log_sum_exp(std::span<const float> logits) {
-  float highest = -INFINITY;
-  for (const float logit : logits) highest = std::max(highest, logit);
-  require(std::isfinite(highest), "no logit is a finite number: the model's weights are damaged");
-  double sum = 0;
-  for (const float logit : logits) {
-    if (logit > -INFINITY) sum += std::exp(double{logit} - highest);  // NaN is skipped too
+// Offsets in bytes of what the sampler holds, each a multiple of 256.
+struct Places {
+  std::size_t rows = 0, changes, sent;  // what goes to the device; `sent`: its size
+  std::size_t tokens, log_probabilities, likeliest, received;  // and what comes back, behind it
+  std::size_t masked, all;
+
+  Places(const SamplerLimits& limits, std::int64_t num_masked) {
+    std::size_t end = 0;
+    const auto take = [&](std::int64_t count, std::size_t size) {
+      const std::size_t at = end;
+      end += (static_cast<std::size_t>(count) * size + 255) / 256 * 256;
+      return at;
+    };
+    const std::int64_t n = limits.rows;
+    rows = take(n, sizeof(ops::DrawRow));
+    changes = take(n * std::min(limits.length, limits.vocabulary), sizeof(ops::LogitChange));
+    sent = end;
+    tokens = take(n, sizeof(std::int32_t));
+    log_probabilities = take(n * (1 + limits.reported), sizeof(float));
+    likeliest = take(n * limits.reported, sizeof(std::int32_t));
+    received = end - sent;
+    masked = take(num_masked, sizeof(std::int32_t));
+    all = end;
   }
-  return highest + std::log(sum);
+};
+
+template <class T>
+T* at(void* memory, std::size_t offset) {
+  return reinterpret_cast<T*>(static_cast<std::byte*>(memory) + offset);
 }
 
 }  // namespace
 
-float log_probability(std::span<const float> logits, std::int32_t token) {
-  const double logit = logits[static_cast<std::size_t>(token)];
-  return static_cast<float>(logit - log_sum_exp(logits));
+BatchSampler::Bytes BatchSampler::bytes_for(const SamplerLimits& limits,
+                                            std::int64_t num_masked_tokens) {
+  const Places places(limits, num_masked_tokens);
+  return {places.all, places.sent + places.received};
 }
 
-std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits, std::int64_t count,
-                                                  std::span<const std::int32_t> masked_tokens) {
-  const double normalizer = log_sum_exp(logits);
-  std::vector<TokenLogProbability> tokens;
-  auto masked = masked_tokens.begin();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const auto id = static_cast<std::int32_t>(i);
-    if (masked != masked_tokens.end() && *masked == id) {
-      ++masked;
-    } else if (!std::isnan(logits[i])) {
-      tokens.push_back({id, static_cast<float>(double{logits[i]} - normalizer)});
-    }
-  }
-  const auto likelier = [&](const TokenLogProbability& a, const TokenLogProbability& b) {
-    const float x = logits[static_cast<std::size_t>(a.token)];
-    const float y = logits[static_cast<std::size_t>(b.token)];
-    return x != y ? x > y : a.token < b.token;
-  };
-  const std::int64_t kept = std::min(count, std::ssize(tokens));
-  std::partial_sort(tokens.begin(), tokens.begin() + kept, tokens.end(), likelier);
-  tokens.resize(static_cast<std::size_t>(kept));
-  return tokens;
-}
-
-BatchSampler::BatchSampler(Device device, std::int64_t max_rows, std::int64_t vocabulary,
+BatchSampler::BatchSampler(Device device, const SamplerLimits& limits,
                            std::vector<std::int32_t> masked_tokens)
-    : vocabulary_(static_cast<std::size_t>(vocabulary)), masked_tokens_(std::move(masked_tokens)) {
-  std::ranges::sort(masked_tokens_);
-  if (device.type != DeviceType::cpu) {
-    host_logits_.resize(static_cast<std::size_t>(max_rows) * vocabulary_);
-  }
-  samplers_.resize(static_cast<std::size_t>(num_threads()), TokenSampler(masked_tokens_));
-  drawn_.resize(static_cast<std::size_t>(max_rows));
+    : limits_(limits), num_masked_(std::ssize(masked_tokens)) {
+  const Places places(limits, num_masked_);
+  memory_ = Buffer(device, places.all);
+  sent_ = HostBuffer(device, places.sent);
+  received_ = HostBuffer(device, places.received);
+  copy_bytes(at<void*>(memory_.data(), places.masked), device, masked_tokens.data(), cpu_device,
+             masked_tokens.size() * sizeof(std::int32_t), nullptr);
+  synchronize(device, nullptr);
+  seen_.resize(static_cast<std::size_t>(limits.vocabulary));
+  drawn_.resize(static_cast<std::size_t>(limits.rows));
 }
 
-void BatchSampler::sample_row(TokenSampler& sampler, std::span<const float> logits,
-                              const SamplingRow& row, DrawnToken& drawn) const {
-  drawn.token = sampler.sample(logits, row.history, *row.options);
+void BatchSampler::write_row(const SamplingRow& row, ops::DrawRow& to) {
+  const SamplingOptions& options = *row.options;
+  to = {};
+  to.uniform = Philox{options.seed, options.stream}.uniform(row.history.size());
+  to.temperature = static_cast<float>(options.temperature);
+  to.top_k = static_cast<std::int32_t>(std::min(options.top_k, limits_.vocabulary));
+  to.top_p = static_cast<float>(options.top_p);
+  to.min_p = static_cast<float>(options.min_p);
+  to.report = static_cast<std::int32_t>(row.log_probabilities.value_or(-1));
+  to.change_begin = to.change_end = static_cast<std::int32_t>(num_changes_);
+  if (options.repetition_penalty == 1.0) return;
+  const Places places(limits_, num_masked_);
+  auto* const changes = at<ops::LogitChange>(sent_.data(), places.changes);
+  for (const std::int32_t token : row.history) {
+    if (token >= limits_.vocabulary || seen_[static_cast<std::size_t>(token)]) continue;
+    seen_[static_cast<std::size_t>(token)] = true;
+    changes[num_changes_++] = {token, static_cast<float>(options.repetition_penalty)};
+  }
+  for (const std::int32_t token : row.history) {
+    if (token < limits_.vocabulary) seen_[static_cast<std::size_t>(token)] = false;
+  }
+  to.change_end = static_cast<std::int32_t>(num_changes_);
+}
+
+// Returns how many likeliest tokens the row that wants the most wants.
+std::int64_t BatchSampler::write_rows(std::span<const SamplingRow> rows) {
+  auto* const to = at<ops::DrawRow>(sent_.data(), 0);
+  std::int64_t most = 0;
+  num_changes_ = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    write_row(rows[i], to[i]);
+    most = std::max(most, rows[i].log_probabilities.value_or(0));
+  }
+  return most;
+}
+
+void BatchSampler::read_row(std::size_t row, std::int64_t most, const SamplingRow& asked) {
+  const Places places(limits_, num_masked_);
+  void* const results = received_.data();
+  const auto columns = static_cast<std::size_t>(most);
+  DrawnToken& drawn = drawn_[row];
+  drawn.token = at<std::int32_t>(results, places.tokens - places.sent)[row];
+  require(drawn.token >= 0, "no logit is a finite number: the model's weights are damaged");
   drawn.log_probability.reset();
   drawn.likeliest.clear();
-  if (!row.log_probabilities) return;
-  drawn.log_probability = log_probability(logits, drawn.token);
-  if (*row.log_probabilities > 0) {
-    drawn.likeliest = likeliest_tokens(logits, *row.log_probabilities, masked_tokens_);
+  if (!asked.log_probabilities) return;
+  const float* const values =
+      at<float>(results, places.log_probabilities - places.sent) + row * (1 + columns);
+  const std::int32_t* const tokens =
+      at<std::int32_t>(results, places.likeliest - places.sent) + row * columns;
+  drawn.log_probability = values[0];
+  for (std::int64_t i = 0; i < *asked.log_probabilities && tokens[i] >= 0; ++i) {
+    drawn.likeliest.push_back({tokens[i], values[1 + i]});
   }
 }
 
@@ -82,26 +124,28 @@ std::span<const DrawnToken> BatchSampler::sample(Context& context, Tensor logits
     synchronize(context.device, context.stream);
     return {};
   }
-  require(rows.size() <= drawn_.size() &&
-              logits.shape == Shape{std::ssize(rows), static_cast<std::int64_t>(vocabulary_)} &&
+  const std::int64_t n = std::ssize(rows);
+  require(n <= limits_.rows && logits.rows() >= n && logits.cols() == limits_.vocabulary &&
               logits.contiguous(),
-          "sampling {} rows from logits {}", rows.size(), to_string(logits));
-  const float* values = logits.as<float>();
-  if (context.device.type != DeviceType::cpu) {
-    copy_bytes(host_logits_.data(), cpu_device, logits.data, context.device, logits.bytes(),
-               context.stream);
-    values = host_logits_.data();
-  }
-  synchronize(context.device, context.stream);
-  on_each_thread(
-      [&](int thread, int threads) {
-        const auto step = static_cast<std::size_t>(threads);
-        for (auto i = static_cast<std::size_t>(thread); i < rows.size(); i += step) {
-          sample_row(samplers_[static_cast<std::size_t>(thread)],
-                     {values + i * vocabulary_, vocabulary_}, rows[i], drawn_[i]);
-        }
-      },
-      static_cast<int>(std::min(samplers_.size(), rows.size())));
+          "sampling {} rows from logits {}", n, to_string(logits));
+  const Places places(limits_, num_masked_);
+  const std::int64_t most = write_rows(rows);
+  const std::size_t bytes =
+      places.changes + static_cast<std::size_t>(num_changes_) * sizeof(ops::LogitChange);
+  const Device device = memory_.device();
+  copy_bytes(memory_.data(), device, sent_.data(), cpu_device, bytes, context.stream);
+  const ops::DrawnTokens drawn{
+      memory_.tensor(DType::i32, {n}, places.tokens),
+      memory_.tensor(DType::f32, {n, 1 + most}, places.log_probabilities),
+      memory_.tensor(DType::i32, {n, most}, places.likeliest)};
+  ops::draw_tokens(
+      context, logits.slice(0, n), memory_.tensor(DType::i32, {num_masked_}, places.masked),
+      memory_.tensor(DType::u8, {n, sizeof(ops::DrawRow)}, places.rows),
+      memory_.tensor(DType::u8, {num_changes_, sizeof(ops::LogitChange)}, places.changes), drawn);
+  copy_bytes(received_.data(), cpu_device, at<void*>(memory_.data(), places.sent), device,
+             places.received, context.stream);
+  synchronize(device, context.stream);
+  for (std::size_t i = 0; i < rows.size(); ++i) read_row(i, most, rows[i]);
   return std::span(drawn_).first(rows.size());
 }
 

@@ -1,6 +1,6 @@
-// Draws the next tokens of a batch of sequences from their logits: the last part of an
-// engine's step. It returns only tokens and the requested log-probabilities, so that the
-// logits may stay where the model wrote them.
+// Draws the next tokens of a batch of sequences from their logits: the last part of an engine's
+// step. It happens where the logits are; only tokens and the requested log-probabilities come to
+// the host.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,9 @@
 
 #include "core/buffer.h"
 #include "core/context.h"
+#include "core/stream.h"
 #include "infer/sampler.h"
+#include "ops/sampling.h"
 
 namespace fathom::infer {
 
@@ -38,37 +40,46 @@ struct SamplingRow {
   std::optional<std::int64_t> log_probabilities;
 };
 
-class BatchSampler {
- public:
-  // For at most max_rows sequences at once and logits over `vocabulary` rows of the
-  // model. `masked_tokens`: as TokenSampler's.
-  BatchSampler(Device device, std::int64_t max_rows, std::int64_t vocabulary,
-               std::vector<std::int32_t> masked_tokens);
-
-  // Waits for the context's stream, on which logits [rows, V] (f32, on the device) are
-  // computed. Returns one token per row, valid until the next call. Throws a run-time Error
-  // when a row has no finite logit.
-  std::span<const DrawnToken> sample(Context& context, Tensor logits,
-                                     std::span<const SamplingRow> rows);
-  std::size_t host_bytes() const { return host_logits_.size() * sizeof(float); }
-
- private:
-  void sample_row(TokenSampler& sampler, std::span<const float> logits, const SamplingRow& row,
-                  DrawnToken& drawn) const;
-
-  std::size_t vocabulary_;
-  std::vector<std::int32_t> masked_tokens_;  // ascending
-  std::vector<float> host_logits_;           // empty where the device is the host
-  std::vector<TokenSampler> samplers_;       // one per thread
-  std::vector<DrawnToken> drawn_;
+struct SamplerLimits {
+  std::int64_t rows = 0;        // drawn at once
+  std::int64_t vocabulary = 0;  // rows of the model
+  std::int64_t length = 0;      // of a sequence
+  std::int64_t reported = 0;    // likeliest tokens of a row
 };
 
-// ln p of `token` under the softmax of the logits. Throws a run-time Error when the
-// logits have no finite maximum.
-float log_probability(std::span<const float> logits, std::int32_t token);
-// The `count` likeliest tokens, or all when there are fewer, without `masked_tokens`
-// (ascending).
-std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits, std::int64_t count,
-                                                  std::span<const std::int32_t> masked_tokens);
+class BatchSampler {
+ public:
+  // `masked_tokens`: as TokenSampler's.
+  BatchSampler(Device device, const SamplerLimits& limits,
+               std::vector<std::int32_t> masked_tokens);
+
+  // Draws from the first rows of logits [n, V] (f32, on the device, and changed), which are
+  // computed on the context's stream, and waits for it. Returns one token per row, valid until the
+  // next call. Throws a run-time Error when a row has no finite logit.
+  std::span<const DrawnToken> sample(Context& context, Tensor logits,
+                                     std::span<const SamplingRow> rows);
+
+  // Memory of the sampler, also before any is taken.
+  struct Bytes {
+    std::size_t device = 0, host = 0;
+  };
+  static Bytes bytes_for(const SamplerLimits& limits, std::int64_t num_masked_tokens);
+  std::size_t device_bytes() const { return memory_.bytes(); }
+  std::size_t host_bytes() const { return sent_.bytes() + received_.bytes(); }
+
+ private:
+  void write_row(const SamplingRow& row, ops::DrawRow& to);
+  std::int64_t write_rows(std::span<const SamplingRow> rows);
+  void read_row(std::size_t row, std::int64_t most, const SamplingRow& asked);
+
+  SamplerLimits limits_;
+  std::int64_t num_masked_;
+  Buffer memory_;        // rows, changes, results, masked tokens
+  HostBuffer sent_;      // rows and changes
+  HostBuffer received_;  // results
+  std::vector<bool> seen_;  // by token
+  std::int64_t num_changes_ = 0;
+  std::vector<DrawnToken> drawn_;
+};
 
 }  // namespace fathom::infer

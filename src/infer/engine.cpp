@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "infer/step_sizes.h"
 
 namespace fathom::infer {
 namespace {
@@ -56,10 +58,45 @@ std::int64_t plan_pages(const ModelConfig& config, DType dtype, const EngineOpti
   return std::min({affordable, addressable, per_sequence * options.limits.max_sequences});
 }
 
-std::size_t logits_bytes(const ModelConfig& config, const EngineOptions& options) {
-  return static_cast<std::size_t>(options.limits.max_sequences) *
-         static_cast<std::size_t>(config.vocab_size) * sizeof(float);
+std::int64_t logit_rows(const EngineOptions& options, Device device) {
+  return step_size(device, options.limits.max_sequences);
 }
+
+std::size_t logits_bytes(const ModelConfig& config, const EngineOptions& options, Device device) {
+  return static_cast<std::size_t>(logit_rows(options, device) * config.vocab_size) * sizeof(float);
+}
+
+std::size_t arena_bytes(const ModelConfig& config, const StageRange& range, DType dtype,
+                        const EngineOptions& options, Device device) {
+  return Stage::logits_bytes(config, range, dtype,
+                             step_size(device, options.limits.max_tokens_per_step),
+                             logit_rows(options, device));
+}
+
+SamplerLimits sampler_limits(const ModelConfig& config, const EngineOptions& options) {
+  return {options.limits.max_sequences, config.vocab_size, options.max_length,
+          std::min(options.max_log_probabilities, config.vocab_size)};
+}
+
+std::optional<OwnedStream> stream_for(Device device) {
+  if (device.type != DeviceType::cuda) return std::nullopt;
+  return std::optional<OwnedStream>(std::in_place, device);
+}
+
+// The context's stream is another during this object's lifetime.
+class StreamScope {
+ public:
+  StreamScope(Context& context, Stream stream) : context_(context), before_(context.stream) {
+    context.stream = stream;
+  }
+  ~StreamScope() { context_.stream = before_; }
+  StreamScope(const StreamScope&) = delete;
+  StreamScope& operator=(const StreamScope&) = delete;
+
+ private:
+  Context& context_;
+  Stream before_;
+};
 
 }  // namespace
 
@@ -72,32 +109,33 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
                  options_.limits),
       cache_(stage.config(), stage.dtype(), scheduler_.blocks().total_pages(), options_.page_size,
              context.device),
-      inputs_(options_.limits, ceil_div(max_length_, options_.page_size), context.device),
-      arena_(context.device, Stage::logits_bytes(stage.config(), stage.range(), stage.dtype(),
-                                                 options_.limits.max_tokens_per_step,
-                                                 options_.limits.max_sequences)),
-      logits_(context.device, logits_bytes(stage.config(), options_)),
-      sampler_(context.device, options_.limits.max_sequences, stage.config().vocab_size,
-               options_.masked_tokens) {}
+      inputs_(options_.limits, max_length_, options_.page_size, context.device),
+      arena_(context.device, arena_bytes(stage.config(), stage.range(), stage.dtype(), options_,
+                                         context.device)),
+      logits_(context.device, logits_bytes(stage.config(), options_, context.device)),
+      stream_(stream_for(context.device)),
+      weights_ready_(context.device),
+      sampler_(context.device, sampler_limits(stage.config(), options_), options_.masked_tokens) {}
 
 std::size_t Engine::bytes() const {
-  return cache_.bytes() + inputs_.bytes() + arena_.capacity() + logits_.bytes() +
-         sampler_.host_bytes();
+  return cache_.bytes() + inputs_.bytes() + inputs_.host_bytes() + arena_.capacity() +
+         logits_.bytes() + sampler_.device_bytes() + sampler_.host_bytes();
 }
 
 Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Device device,
                                     EngineOptions options) {
   options = checked(std::move(options), config);
-  const SchedulerLimits& limits = options.limits;
   const auto pages = static_cast<std::size_t>(plan_pages(config, dtype, options));
-  const std::size_t logits = logits_bytes(config, options);
-  const StepInputs inputs(limits, ceil_div(options.max_length, options.page_size), meta_device);
+  const auto step = StepInputs::bytes_for(options.limits, options.max_length, options.page_size,
+                                          device);
+  const auto sampler = BatchSampler::bytes_for(sampler_limits(config, options),
+                                               std::ssize(options.masked_tokens));
   Bytes bytes;
-  bytes.device = pages * KvCache::page_bytes(config, dtype, options.page_size) + inputs.bytes() +
-                 Stage::logits_bytes(config, whole_model(config), dtype, limits.max_tokens_per_step,
-                                     limits.max_sequences) +
-                 logits;
-  if (device.type != DeviceType::cpu) bytes.host = logits;
+  bytes.device = pages * KvCache::page_bytes(config, dtype, options.page_size) + step +
+                 arena_bytes(config, whole_model(config), dtype, options, device) +
+                 logits_bytes(config, options, device) + sampler.device;
+  bytes.host = step + sampler.host;
+  if (device.type == DeviceType::cpu) bytes.device += std::exchange(bytes.host, 0);
   return bytes;
 }
 
@@ -154,15 +192,37 @@ SequenceId Engine::submit(Request request) {
   return next_id_++;
 }
 
+Tensor Engine::run(const MicroBatch& batch) {
+  const std::span<const std::int32_t> rows = inputs_.sampled_rows();
+  const Tensor logits = logits_.tensor(DType::f32, {std::ssize(rows), stage_.config().vocab_size});
+  const auto forward = [&] { stage_.logits(context_, batch, arena_, rows, logits); };
+  const StepInputs::Step step = inputs_.step();
+  if (!stream_ || !step.generates || context_.observer || context_.trace) {
+    forward();
+    return logits;
+  }
+  const auto [known, met_first] = recorded_.try_emplace(step);
+  if (met_first) {  // libraries choose their algorithms now
+    forward();
+    return logits;
+  }
+  std::unique_ptr<RecordedWork>& work = known->second;
+  if (!work) work = std::make_unique<RecordedWork>(context_.device, context_.stream, forward);
+  work->launch(context_.stream);
+  return logits;
+}
+
 std::span<const GeneratedToken> Engine::step() {
   generated_.clear();
   const std::vector<Chunk> chunks = scheduler_.schedule();
   if (chunks.empty()) return {};
-  const MicroBatch batch = inputs_.build(context_, chunks, options_.page_size, cache_);
-  const std::span<const std::int32_t> rows = inputs_.sampled_rows();
-  const Tensor logits = logits_.tensor(DType::f32, {std::ssize(rows), stage_.config().vocab_size});
-  stage_.logits(context_, batch, arena_, rows, logits);
-  sample(chunks, logits);
+  std::optional<StreamScope> scope;
+  if (stream_) {
+    weights_ready_.record(context_.stream);
+    weights_ready_.block(stream_->get());
+    scope.emplace(context_, stream_->get());
+  }
+  sample(chunks, run(inputs_.build(context_, chunks, cache_)));
   scheduler_.remove_finished();
   return generated_;
 }

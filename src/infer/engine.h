@@ -4,17 +4,24 @@
 // prompts and single tokens together. The engine knows tokens only; TextEngine handles
 // text. One thread at a time may call it.
 //
+// On a GPU the engine works on a stream of its own, and records the work of a step in which every
+// sequence reads one token: steps of the same size are launched as a whole.
+//
 // A sequence's tokens depend on its request alone, not on what runs beside it. A
 // request that submit() accepts will be finished; submit() refuses a request that
 // the cache could never hold.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "core/context.h"
+#include "core/recorded_work.h"
+#include "core/stream.h"
 #include "infer/batch_sampler.h"
 #include "infer/kv_cache.h"
 #include "infer/scheduler.h"
@@ -90,6 +97,8 @@ class Engine {
   // Length that the sequence may reach, prompt included. Throws an input Error when the
   // cache cannot hold it.
   std::int64_t final_length(const Request& request) const;
+  // Runs the model over the batch and returns the logits of the sampled rows.
+  Tensor run(const MicroBatch& batch);
   void sample(const std::vector<Chunk>& chunks, Tensor logits);
 
   const Stage& stage_;
@@ -100,11 +109,15 @@ class Engine {
   KvCache cache_;
   StepInputs inputs_;
   Arena arena_;
-  Buffer logits_;  // [max_sequences, V] f32 on the device
+  Buffer logits_;  // [step_size(max_sequences), V] f32 on the device
+  std::optional<OwnedStream> stream_;  // none on a CPU
+  Event weights_ready_;
   BatchSampler sampler_;
   std::vector<SamplingRow> rows_;
   std::vector<GeneratedToken> generated_;
   SequenceId next_id_ = 0;
+  // The work of steps that generate; null: met once, and not recorded yet.
+  std::map<StepInputs::Step, std::unique_ptr<RecordedWork>> recorded_;
 };
 
 }  // namespace fathom::infer

@@ -1,6 +1,9 @@
 #include "infer/step_inputs.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "infer/step_sizes.h"
 
 namespace fathom::infer {
 namespace {
@@ -12,62 +15,111 @@ std::size_t aligned(std::int64_t elements) {
   return (static_cast<std::size_t>(elements) + alignment - 1) / alignment * alignment;
 }
 
-}  // namespace
-
-StepInputs::StepInputs(const SchedulerLimits& limits, std::int64_t max_pages_per_sequence,
-                       Device device)
-    : device_memory_(device, (3 * aligned(limits.max_tokens_per_step) +
-                              aligned(limits.max_sequences + 1) + aligned(limits.max_sequences) +
-                              aligned(limits.max_sequences * max_pages_per_sequence)) *
-                                 sizeof(std::int32_t)) {
-  host_.reserve(device_memory_.bytes() / sizeof(std::int32_t));
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
 }
 
-Tensor StepInputs::place(std::span<const std::int32_t> values, Shape shape) {
-  const std::size_t at = host_.size();
-  host_.insert(host_.end(), values.begin(), values.end());
-  host_.resize(at + aligned(static_cast<std::int64_t>(values.size())));
-  return device_memory_.tensor(DType::i32, shape, at * sizeof(std::int32_t));
+}  // namespace
+
+std::size_t StepInputs::bytes_for(const SchedulerLimits& limits, std::int64_t max_length,
+                                  std::int64_t page_size, Device device) {
+  const std::int64_t tokens = step_size(device, limits.max_tokens_per_step);
+  const std::int64_t sequences = step_size(device, limits.max_sequences);
+  return sizeof(std::int32_t) *
+         (3 * aligned(tokens) + aligned(sequences + 1) + aligned(sequences) +
+          aligned(sequences * ceil_div(max_length, page_size)));
+}
+
+StepInputs::StepInputs(const SchedulerLimits& limits, std::int64_t max_length,
+                       std::int64_t page_size, Device device)
+    : max_length_(max_length),
+      page_size_(page_size),
+      device_memory_(device, bytes_for(limits, max_length, page_size, device)),
+      host_memory_(device, device_memory_.bytes()) {}
+
+Tensor StepInputs::place(Shape shape) {
+  const Tensor tensor = device_memory_.tensor(DType::i32, shape, used_ * sizeof(std::int32_t));
+  used_ += aligned(tensor.elements());
+  return tensor;
+}
+
+std::int32_t* StepInputs::host(const Tensor& tensor) const {
+  const auto offset = static_cast<const std::byte*>(tensor.data) -
+                      static_cast<const std::byte*>(device_memory_.data());
+  return reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(host_memory_.data()) + offset);
+}
+
+void StepInputs::describe(const std::vector<Chunk>& chunks) {
+  std::int64_t tokens = 0, context = 0;
+  step_.generates = true;
+  for (const Chunk& chunk : chunks) {
+    tokens += chunk.count;
+    context = std::max(context, chunk.first + chunk.count);
+    if (chunk.count > 1 || !chunk.samples()) step_.generates = false;
+  }
+  const Device device = device_memory_.device();
+  step_.tokens = step_size(device, tokens);
+  step_.context = device.type == DeviceType::cpu ? context : context_size(context, max_length_);
+}
+
+// The inputs of a chunk, which is the sequence of this number in the step.
+void StepInputs::write(const Chunk& chunk, std::int64_t sequence, const MicroBatch& batch) {
+  const Sequence& from = *chunk.sequence;
+  const ops::PagedContext& paged = batch.tokens.paged;
+  std::int32_t* const offsets = host(paged.query_offsets) + sequence;
+  const std::int64_t row = offsets[0];
+  std::int32_t *const ids = host(batch.ids), *const positions = host(batch.tokens.positions),
+                      *const slots = host(batch.tokens.slots);
+  for (std::int64_t i = 0; i < chunk.count; ++i) {
+    const std::int64_t t = chunk.first + i;
+    const std::int64_t page = from.pages[static_cast<std::size_t>(t / page_size_)];
+    ids[row + i] = from.tokens[static_cast<std::size_t>(t)];
+    positions[row + i] = static_cast<std::int32_t>(t);
+    slots[row + i] = static_cast<std::int32_t>(page * page_size_ + t % page_size_);
+  }
+  offsets[1] = static_cast<std::int32_t>(row + chunk.count);
+  host(paged.context_lengths)[sequence] = static_cast<std::int32_t>(chunk.first + chunk.count);
+  const std::int64_t columns = paged.block_table.cols();
+  const auto pages = std::min(columns, std::ssize(from.pages));
+  std::copy_n(from.pages.begin(), pages, host(paged.block_table) + sequence * columns);
+  if (chunk.samples()) sampled_rows_.push_back(offsets[1] - 1);
 }
 
 MicroBatch StepInputs::build(Context& context, const std::vector<Chunk>& chunks,
-                             std::int64_t page_size, const KvCache& cache) {
-  std::vector<std::int32_t> ids, positions, slots, offsets{0}, lengths, table;
-  const auto sequences = static_cast<std::int64_t>(chunks.size());
-  std::size_t max_pages = 0;
-  for (const Chunk& chunk : chunks) max_pages = std::max(max_pages, chunk.sequence->pages.size());
-
+                             const KvCache& cache) {
+  describe(chunks);
+  const std::int64_t tokens = step_.tokens;
+  const std::int64_t sequences = step_.generates ? tokens : std::ssize(chunks);
+  used_ = 0;
   MicroBatch batch;
   ops::PagedContext& paged = batch.tokens.paged;
-  sampled_rows_.clear();
-  for (const Chunk& chunk : chunks) {
-    const Sequence& sequence = *chunk.sequence;
-    for (std::int64_t t = chunk.first; t < chunk.first + chunk.count; ++t) {
-      ids.push_back(sequence.tokens[static_cast<std::size_t>(t)]);
-      positions.push_back(static_cast<std::int32_t>(t));
-      const std::int64_t page = sequence.pages[static_cast<std::size_t>(t / page_size)];
-      slots.push_back(static_cast<std::int32_t>(page * page_size + t % page_size));
-    }
-    offsets.push_back(static_cast<std::int32_t>(ids.size()));
-    lengths.push_back(static_cast<std::int32_t>(chunk.first + chunk.count));
-    table.insert(table.end(), sequence.pages.begin(), sequence.pages.end());
-    table.resize(lengths.size() * max_pages, 0);
-    paged.max_queries = std::max(paged.max_queries, chunk.count);
-    paged.max_context = std::max(paged.max_context, chunk.first + chunk.count);
-    if (chunk.samples()) sampled_rows_.push_back(static_cast<std::int32_t>(ids.size()) - 1);
-  }
-
-  const auto tokens = static_cast<std::int64_t>(ids.size());
-  host_.clear();
-  batch.ids = place(ids, {tokens});
-  batch.tokens.positions = place(positions, {tokens});
-  batch.tokens.slots = place(slots, {tokens});
+  batch.ids = place({tokens});
+  batch.tokens.positions = place({tokens});
+  batch.tokens.slots = place({tokens});
   batch.tokens.cache = cache.layers();
-  paged.query_offsets = place(offsets, {sequences + 1});
-  paged.context_lengths = place(lengths, {sequences});
-  paged.block_table = place(table, {sequences, static_cast<std::int64_t>(max_pages)});
-  copy_bytes(device_memory_.data(), device_memory_.device(), host_.data(), cpu_device,
-             host_.size() * sizeof(std::int32_t), context.stream);
+  paged.query_offsets = place({sequences + 1});
+  paged.context_lengths = place({sequences});
+  paged.block_table = place({sequences, ceil_div(step_.context, page_size_)});
+  paged.max_context = step_.context;
+
+  // What fills up is token 0 at position 0, stored nowhere, and sequences without queries.
+  std::fill_n(host(batch.ids), used_, 0);
+  std::fill_n(host(batch.tokens.slots), tokens, -1);
+  sampled_rows_.clear();
+  for (std::size_t s = 0; s < chunks.size(); ++s) {
+    paged.max_queries = std::max(paged.max_queries, chunks[s].count);
+    write(chunks[s], static_cast<std::int64_t>(s), batch);
+  }
+  std::int32_t* const offsets = host(paged.query_offsets);
+  std::fill(offsets + chunks.size(), offsets + sequences + 1, offsets[chunks.size()]);
+  if (!sampled_rows_.empty()) {
+    const auto rows = step_size(device_memory_.device(), std::ssize(sampled_rows_));
+    sampled_rows_.resize(static_cast<std::size_t>(rows), sampled_rows_.back());
+  }
+  // A step that generates samples its rows in order, those that fill up too.
+  if (step_.generates) std::iota(sampled_rows_.begin(), sampled_rows_.end(), 0);
+  copy_bytes(device_memory_.data(), device_memory_.device(), host_memory_.data(), cpu_device,
+             used_ * sizeof(std::int32_t), context.stream);
   return batch;
 }
 

@@ -46,6 +46,11 @@ double sustained_seconds(Context& context, double budget, const std::function<vo
   return best;
 }
 
+double measure_copy(Device device) {
+  Context context(device);
+  return measure_copy(context);
+}
+
 Ceilings measure_ceilings(Device device, double heat_seconds) {
   Context context(device);
   Ceilings ceilings;

@@ -83,6 +83,8 @@ struct Ceilings {
     fail_not_floating(dtype);
   }
 };
+// Bytes/s of a copy, read and written.
+double measure_copy(Device device);
 // `heat_seconds` of products come first.
 Ceilings measure_ceilings(Device device, double heat_seconds);
 

@@ -20,6 +20,29 @@ void for_each_chunk(std::int64_t tokens, std::int64_t chunk, F&& f) {
   }
 }
 
+// How many of the numbers from `first` on follow each other.
+std::size_t run_length(std::span<const std::int32_t> rows, std::size_t first) {
+  std::size_t end = first + 1;
+  while (end < rows.size() && rows[end] == rows[end - 1] + 1) ++end;
+  return end - first;
+}
+
+// Rows of x by their numbers, in the arena unless they lie in x as they are.
+Tensor chosen_rows(Context& context, Arena& arena, Tensor x, std::span<const std::int32_t> rows) {
+  const auto count = std::ssize(rows);
+  // Taken in any case, so that the memory does not depend on the numbers.
+  const Tensor chosen = arena.take(x.dtype, {count, x.cols()});
+  for (std::size_t at = 0; at < rows.size();) {
+    const std::size_t run = run_length(rows, at);
+    const Tensor from = x.slice(rows[at], static_cast<std::int64_t>(run));
+    if (run == rows.size()) return from;
+    ops::convert(context, from,
+                 chosen.slice(static_cast<std::int64_t>(at), static_cast<std::int64_t>(run)));
+    at += run;
+  }
+  return chosen;
+}
+
 }  // namespace
 
 Head::Head(const ModelConfig& config, ParameterStore& parameters, Boundary& boundary,
@@ -94,11 +117,7 @@ void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, norm, y);
   const Tensor x = boundary_.enter(context, arena, y);
-  const Tensor chosen = arena.take(x.dtype, {static_cast<std::int64_t>(rows.size()), x.cols()});
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    ops::convert(context, x.slice(rows[i], 1), chosen.slice(static_cast<std::int64_t>(i), 1));
-  }
-  boundary_.vocabulary_linear(context, arena, chosen, output_, logits);
+  boundary_.vocabulary_linear(context, arena, chosen_rows(context, arena, x, rows), output_, logits);
 }
 
 }  // namespace fathom

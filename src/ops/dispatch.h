@@ -17,6 +17,7 @@
 #include "ops/optimizer.h"
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
+#include "ops/sampling.h"
 #include "ops/swiglu.h"
 
 // One implementation a device, with the signature of the operation itself.
@@ -62,6 +63,9 @@ inline void note(Operation& operation, Incoming incoming) {
 }
 inline void note(Operation& operation, LogitsGradient gradient) {
   operation.in_place = gradient == LogitsGradient::overwrite;
+}
+inline void note(Operation& operation, const DrawnTokens& drawn) {
+  operation.tensors.push_back(drawn.tokens);
 }
 template <class T>
 void note(Operation&, const T&) {}

@@ -2,57 +2,25 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "infer/tiny_model.h"
 
 namespace fathom::infer {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<std::int32_t> tokens_of(const std::vector<TokenLogProbability>& likeliest) {
-  std::vector<std::int32_t> tokens;
-  for (const TokenLogProbability& t : likeliest) tokens.push_back(t.token);
-  return tokens;
-}
-
-TEST(LogProbability, IsTheLogarithmOfTheSoftmax) {
-  const std::vector<float> logits{std::log(1.0f), std::log(2.0f), std::log(5.0f), -infinity, nan};
-  EXPECT_NEAR(log_probability(logits, 0), std::log(1.0 / 8), 1e-6);
-  EXPECT_NEAR(log_probability(logits, 2), std::log(5.0 / 8), 1e-6);
-  EXPECT_EQ(log_probability(logits, 3), -infinity);
-  const std::vector<float> large{1000, 1001};
-  EXPECT_NEAR(log_probability(large, 0), -std::log1p(std::exp(1.0)), 1e-6);
-  EXPECT_THAT(
-      [] {
-        log_probability(std::vector<float>{nan, -infinity}, 1);
-      },
-      testing::ThrowsMessage<Error>(testing::HasSubstr("no logit is a finite number")));
-}
-
-TEST(LikeliestTokens, AreInOrderWithTiesByIdAndWithoutMaskedOnes) {
-  const std::vector<float> logits{1, 3, 3, 9, 2, 8, nan};
-  EXPECT_THAT(tokens_of(likeliest_tokens(logits, 3, {})), testing::ElementsAre(3, 5, 1));
-  const std::vector<std::int32_t> masked{3, 5};
-  const auto three = likeliest_tokens(logits, 3, masked);
-  EXPECT_THAT(tokens_of(three), testing::ElementsAre(1, 2, 4));
-  // Masked rows count in the sum, as they do in training's loss.
-  for (const TokenLogProbability& t : three) {
-    EXPECT_FLOAT_EQ(t.log_probability, log_probability(logits, t.token));
-  }
-  EXPECT_EQ(likeliest_tokens(logits, 100, masked).size(), 4u);
-}
+using test::log_probability;
 
 // Rows of several sequences, on several threads: each gets its own options and history.
 TEST(BatchSampler, TreatsEachRowByItself) {
   constexpr std::int64_t rows = 7, vocabulary = 50;
   set_num_threads(3);
   Context context(cpu_device);
-  BatchSampler batch(cpu_device, rows, vocabulary, {49});
+  BatchSampler batch(cpu_device, {rows, vocabulary, 20, 10}, {49});
   TokenSampler one({49});
   std::vector<float> logits;
   for (int i = 0; i < rows * vocabulary; ++i) logits.push_back(std::sin(float(i) * 1.7f) * 3);
@@ -70,8 +38,9 @@ TEST(BatchSampler, TreatsEachRowByItself) {
     asked.push_back({histories[i], &options[i],
                      i == 0 ? std::nullopt : std::optional(static_cast<std::int64_t>(i) - 1)});
   }
+  std::vector<float> changed = logits;
   const auto drawn =
-      batch.sample(context, Tensor(logits.data(), DType::f32, {rows, vocabulary}), asked);
+      batch.sample(context, Tensor(changed.data(), DType::f32, {rows, vocabulary}), asked);
   ASSERT_EQ(drawn.size(), static_cast<std::size_t>(rows));
   for (std::size_t i = 0; i < rows; ++i) {
     SCOPED_TRACE(i);
@@ -81,16 +50,24 @@ TEST(BatchSampler, TreatsEachRowByItself) {
     EXPECT_EQ(drawn[i].log_probability.has_value(), i > 0);
     if (i == 0) continue;
     EXPECT_FLOAT_EQ(*drawn[i].log_probability, log_probability(row, drawn[i].token));
-    const auto likeliest =
-        likeliest_tokens(row, static_cast<std::int64_t>(i) - 1, std::vector<std::int32_t>{49});
-    EXPECT_EQ(tokens_of(drawn[i].likeliest), tokens_of(likeliest));
+    ASSERT_EQ(drawn[i].likeliest.size(), i - 1);
+    float bound = std::numeric_limits<float>::infinity();
+    for (const TokenLogProbability& likely : drawn[i].likeliest) {
+      const float logit = row[static_cast<std::size_t>(likely.token)];
+      EXPECT_LE(logit, bound);
+      bound = logit;
+      EXPECT_NE(likely.token, 49);
+      EXPECT_FLOAT_EQ(likely.log_probability, log_probability(row, likely.token));
+    }
+    const auto likelier = std::ranges::count_if(row.first(49), [&](float x) { return x > bound; });
+    EXPECT_EQ(likelier, std::max<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(i) - 2, 0));
   }
 }
 
 // A step does not report anything of an earlier one.
 TEST(BatchSampler, ForgetsTheLogProbabilitiesOfTheLastStep) {
   Context context(cpu_device);
-  BatchSampler batch(cpu_device, 1, 3, {});
+  BatchSampler batch(cpu_device, {1, 3, 5, 3}, {});
   std::vector<float> logits{1, 2, 3};
   const Tensor tensor(logits.data(), DType::f32, {1, 3});
   const SamplingOptions options;
@@ -104,7 +81,7 @@ TEST(BatchSampler, ForgetsTheLogProbabilitiesOfTheLastStep) {
 
 TEST(BatchSampler, RefusesLogitsOfAnotherShape) {
   Context context(cpu_device);
-  BatchSampler batch(cpu_device, 2, 3, {});
+  BatchSampler batch(cpu_device, {2, 3, 5, 0}, {});
   std::vector<float> logits(8);
   const SamplingOptions options;
   const std::vector<std::int32_t> history{0};

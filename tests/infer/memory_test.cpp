@@ -31,7 +31,7 @@ TEST(KvCacheBytes, AreKeysAndValuesOfEachLayer) {
 // Each tensor padded to 64 numbers: ids, positions and slots of 70 tokens; the 65 offsets, 64
 // lengths and 64 · 3 pages of the sequences.
 TEST(StepInputsBytes, AreThoseOfTheLargestStep) {
-  const StepInputs inputs({64, 70}, 3, cpu_device);
+  const StepInputs inputs({64, 70}, 9, 4, cpu_device);
   EXPECT_EQ(inputs.bytes(), 4u * (3 * 128 + 128 + 64 + 192));
 }
 
@@ -43,11 +43,13 @@ TEST(EngineBytes, AreTheSumOfItsParts) {
   options.max_length = 30;
   const Engine engine(model.stage, model.context, options);
   const std::size_t pages = 3 * 8;
+  const BatchSampler sampler(cpu_device, {3, 97, 30, 20}, {});
   EXPECT_EQ(engine.bytes(),
             pages * KvCache::page_bytes(model.config, DType::f32, 4) +
-                StepInputs(options.limits, 8, cpu_device).bytes() +
+                2 * StepInputs(options.limits, 30, 4, cpu_device).bytes() +
                 Stage::logits_bytes(model.config, whole_model(model.config), DType::f32, 10, 3) +
-                3u * 97 * sizeof(float));
+                3u * 97 * sizeof(float) +
+                sampler.device_bytes() + sampler.host_bytes());
 }
 
 // Four tensors of a number a token and one more, padded to 256 bytes; a loss a token.

@@ -25,7 +25,7 @@ std::vector<float> expected(TinyModel& model, const ScoreRequest& request) {
   std::vector<float> values;
   for (auto i = static_cast<std::size_t>(request.first); i < request.tokens.size(); ++i) {
     const Tokens before(request.tokens.begin(), request.tokens.begin() + std::ptrdiff_t(i));
-    values.push_back(log_probability(model.last_logits(before), request.tokens[i]));
+    values.push_back(test::log_probability(model.last_logits(before), request.tokens[i]));
   }
   return values;
 }

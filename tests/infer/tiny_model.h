@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,18 +34,26 @@ inline ModelConfig tiny_config(std::int64_t vocabulary = 97, std::int64_t num_kv
   return resolve(config);
 }
 
+// ln p of `token` under the softmax of the logits.
+inline float log_probability(std::span<const float> logits, std::int32_t token) {
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(double{logit});
+  return static_cast<float>(logits[static_cast<std::size_t>(token)] - std::log(sum));
+}
+
 struct TinyModel {
   ModelConfig config;
-  Context context{cpu_device};
+  Context context;
   ParameterStore parameters;
   Stage stage;
 
   explicit TinyModel(const ModelConfig& wanted = tiny_config(), DType dtype = DType::f32,
-                     StageOptions options = {})
+                     StageOptions options = {}, Device device = cpu_device)
       : config(wanted),
+        context(device),
         parameters(stage_parameters(config, whole_model(config)), dtype, Gradients::none,
-                   cpu_device),
-        stage(config, whole_model(config), parameters, options, cpu_device) {
+                   device),
+        stage(config, whole_model(config), parameters, options, device) {
     for (Parameter& p : parameters.all()) {
       initialize(context, p.spec, config.init_std, 5, p.weight);
     }

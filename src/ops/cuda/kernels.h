@@ -10,6 +10,7 @@
 #include "ops/optimizer.h"
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
+#include "ops/sampling.h"
 #include "ops/swiglu.h"
 
 namespace fathom::ops::cuda {

@@ -4,12 +4,14 @@
 #include "ops/matmul.h"
 
 #include "ops/cuda/gemm.h"
+#include "ops/cuda/skinny.h"
 #include "ops/dispatch.h"
 
 namespace fathom::ops::cuda {
 
 // yᵀ [out, n] = w [out, in] · xᵀ [in, n]
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  if (accumulate == Accumulate::overwrite && skinny_linear(context, x, w, y)) return;
   gemm(context,
        {.m = w.shape[0],
         .n = x.rows(),

@@ -79,6 +79,10 @@ void cross_entropy_from_parts(Context&, Tensor, Tensor, Tensor, std::int64_t, Lo
   fail();
 }
 
+void draw_tokens(Context&, Tensor, Tensor, Tensor, Tensor, const DrawnTokens&) {
+  fail();
+}
+
 void add_sum_of_squares(Context&, Tensor, Tensor) {
   fail();
 }

@@ -1,0 +1,48 @@
+#include "core/recorded_work.h"
+
+#include "core/cuda/check.h"
+
+namespace fathom {
+namespace {
+
+using cuda::check;
+
+cudaStream_t native(Stream stream) {
+  return static_cast<cudaStream_t>(stream);
+}
+
+}  // namespace
+
+void RecordedWork::begin(Stream stream) {
+  check(cudaSetDevice(device_.index), "choosing the device");
+  check(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
+        "recording a graph");
+}
+
+void RecordedWork::end(Stream stream) {
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(native(stream), &graph), "recording a graph");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check(status, "preparing a graph");
+  graph_ = executable;
+}
+
+void RecordedWork::abandon(Stream stream) noexcept {
+  cudaGraph_t graph = nullptr;
+  cudaStreamEndCapture(native(stream), &graph);
+  if (graph) cudaGraphDestroy(graph);
+  cudaGetLastError();
+}
+
+RecordedWork::~RecordedWork() {
+  if (graph_) cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph_));
+}
+
+void RecordedWork::launch(Stream stream) const {
+  check(cudaSetDevice(device_.index), "choosing the device");
+  check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph_), native(stream)), "launching a graph");
+}
+
+}  // namespace fathom
