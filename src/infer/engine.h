@@ -78,6 +78,8 @@ class Engine {
   // ended already.
   bool cancel(SequenceId id) { return scheduler_.cancel(id); }
   bool idle() const { return scheduler_.empty(); }
+  // To be called between steps when the stage's weights have changed.
+  void forget_prefixes() { scheduler_.forget_prefixes(); }
 
   const Scheduler& scheduler() const { return scheduler_; }
   // Length limit of a sequence in tokens, prompt included.

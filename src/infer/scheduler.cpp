@@ -40,16 +40,40 @@ bool Scheduler::make_room(std::size_t index, std::int64_t tokens) {
   return true;
 }
 
+bool Scheduler::is_being_read(const Sequence& next) const {
+  const std::int64_t end = next.cached + blocks_.page_size();
+  if (end >= next.length()) return false;
+  return std::ranges::any_of(running_, [&](const std::unique_ptr<Sequence>& other) {
+    return other->cached <= next.cached && other->length() >= end &&
+           std::equal(next.tokens.begin(), next.tokens.begin() + end, other->tokens.begin());
+  });
+}
+
+// Admits the first of those that wait; false when it has to go on waiting.
+bool Scheduler::admit_first(std::int64_t& budget, std::vector<Chunk>& chunks) {
+  Sequence& next = *waiting_.front();
+  if (limits_.share_prefixes) next.cached = blocks_.take_known(next.pages, next.tokens);
+  const std::int64_t pages = blocks_.pages_for(next.length()) - std::ssize(next.pages);
+  if (pages + num_running() > blocks_.free_pages() ||
+      (limits_.share_prefixes && is_being_read(next))) {
+    blocks_.release(next.pages);
+    next.cached = 0;
+    return false;
+  }
+  blocks_.grow(next.pages, next.length());
+  admitted_tokens_ += next.length();
+  shared_tokens_ += next.cached;
+  const std::int64_t count = std::min(next.pending(), budget);
+  chunks.push_back({&next, next.cached, count});
+  budget -= count;
+  running_.push_back(std::move(waiting_.front()));
+  waiting_.pop_front();
+  return true;
+}
+
 void Scheduler::admit(std::int64_t budget, std::vector<Chunk>& chunks) {
   while (!waiting_.empty() && budget > 0 && num_running() < limits_.max_sequences) {
-    Sequence& next = *waiting_.front();
-    if (blocks_.pages_for(next.length()) + num_running() > blocks_.free_pages()) return;
-    blocks_.grow(next.pages, next.length());
-    const std::int64_t count = std::min(next.pending(), budget);
-    chunks.push_back({&next, next.cached, count});
-    budget -= count;
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+    if (!admit_first(budget, chunks)) return;
   }
 }
 
@@ -68,7 +92,13 @@ std::vector<Chunk> Scheduler::schedule() {
 }
 
 void Scheduler::commit(const std::vector<Chunk>& chunks) {
-  for (const Chunk& chunk : chunks) chunk.sequence->cached += chunk.count;
+  for (const Chunk& chunk : chunks) {
+    Sequence& sequence = *chunk.sequence;
+    sequence.cached += chunk.count;
+    if (limits_.share_prefixes) {
+      blocks_.make_known(sequence.pages, sequence.tokens, sequence.cached);
+    }
+  }
 }
 
 void Scheduler::remove_finished() {

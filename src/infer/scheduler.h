@@ -11,6 +11,8 @@
 //   the cache alone, so all finish.
 // - A waiting sequence is admitted when the pages for all its tokens are free, and one
 //   more for each running sequence, so that it is not preempted at once.
+// - It does not read the tokens that it begins with where their pages are known, and waits while
+//   another sequence reads the same ones.
 #pragma once
 
 #include <deque>
@@ -25,6 +27,7 @@ namespace fathom::infer {
 struct SchedulerLimits {
   std::int64_t max_sequences = 16;         // running at once
   std::int64_t max_tokens_per_step = 512;  // at least max_sequences
+  bool share_prefixes = true;              // whether sequences that begin alike share pages
 };
 
 // Tokens [first, first + count) of a sequence, read in one step. Its pages are
@@ -57,6 +60,11 @@ class Scheduler {
   std::int64_t num_running() const { return static_cast<std::int64_t>(running_.size()); }
   std::int64_t num_waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
   std::int64_t preemptions() const { return preemptions_; }
+  // Tokens of all sequences when they were admitted, and those of them that were not read again.
+  std::int64_t admitted_tokens() const { return admitted_tokens_; }
+  std::int64_t shared_tokens() const { return shared_tokens_; }
+  // To be called when the weights have changed: keys and values of before are not shared any more.
+  void forget_prefixes() { blocks_.forget_contents(); }
   const BlockManager& blocks() const { return blocks_; }
 
  private:
@@ -65,12 +73,15 @@ class Scheduler {
   bool make_room(std::size_t index, std::int64_t tokens);
   void preempt_youngest();
   void admit(std::int64_t budget, std::vector<Chunk>& chunks);
+  bool admit_first(std::int64_t& budget, std::vector<Chunk>& chunks);
+  // Whether a running sequence is about to read the page that comes after the known ones of `next`.
+  bool is_being_read(const Sequence& next) const;
 
   BlockManager blocks_;
   SchedulerLimits limits_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
-  std::int64_t preemptions_ = 0;
+  std::int64_t preemptions_ = 0, admitted_tokens_ = 0, shared_tokens_ = 0;
 };
 
 }  // namespace fathom::infer

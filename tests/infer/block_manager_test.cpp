@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <map>
 #include <random>
 #include <set>
 
@@ -80,6 +82,118 @@ TEST(BlockManager, NeverSharesOrLosesAPage) {
     ASSERT_EQ(static_cast<std::int64_t>(count) + blocks.free_pages(), blocks.total_pages());
     ASSERT_TRUE(used.empty() || (*used.begin() >= 0 && *used.rbegin() < 37));
   }
+}
+
+using Tokens = std::vector<std::int32_t>;
+
+Tokens counting(std::int32_t first, std::int32_t count) {
+  Tokens tokens;
+  for (std::int32_t i = 0; i < count; ++i) tokens.push_back(first + i);
+  return tokens;
+}
+
+// Takes pages for all tokens, as if they had been read, and makes them known.
+BlockTable read(BlockManager& blocks, const Tokens& tokens) {
+  BlockTable table;
+  blocks.take_known(table, tokens);
+  EXPECT_TRUE(blocks.grow(table, std::ssize(tokens)));
+  blocks.make_known(table, tokens, std::ssize(tokens));
+  return table;
+}
+
+TEST(BlockManager, KnowsFullPagesByAllTokensBeforeTheirEnd) {
+  BlockManager blocks(20, 4);
+  read(blocks, counting(0, 11));
+  BlockTable table;
+  EXPECT_EQ(blocks.take_known(table, counting(0, 11)), 8);
+  blocks.release(table);
+  Tokens other = counting(0, 11);
+  other[5] = 99;
+  EXPECT_EQ(blocks.take_known(table, other), 4);
+  blocks.release(table);
+  other[0] = 98;  // the second page has the same tokens, behind others
+  EXPECT_EQ(blocks.take_known(table, other), 0);
+  EXPECT_EQ(blocks.take_known(table, counting(0, 8)), 4);  // never the last token
+}
+
+TEST(BlockManager, ForgetsThePageThatWasReleasedFirst) {
+  BlockManager blocks(6, 4);
+  BlockTable one = read(blocks, counting(0, 12)), two = read(blocks, counting(100, 12));
+  blocks.release(one);
+  blocks.release(two);
+  EXPECT_EQ(blocks.free_pages(), 6);
+  BlockTable big;
+  ASSERT_TRUE(blocks.grow(big, 8));  // two pages: the last ones of the first sequence
+  BlockTable table;
+  EXPECT_EQ(blocks.take_known(table, counting(0, 13)), 4);
+  blocks.release(table);
+  EXPECT_EQ(blocks.take_known(table, counting(100, 13)), 12);
+  EXPECT_EQ(blocks.free_pages(), 1);
+}
+
+// Two sequences that read the same tokens side by side: one page is known, the other just freed.
+TEST(BlockManager, KeepsOnePageOfAContent) {
+  BlockManager blocks(4, 4);
+  BlockTable one, two;
+  blocks.grow(one, 4);
+  blocks.grow(two, 4);
+  const Tokens tokens = counting(0, 8);
+  blocks.make_known(one, tokens, 4);
+  blocks.make_known(two, tokens, 4);
+  blocks.grow(two, 8);
+  blocks.make_known(two, tokens, 8);  // behind a page that another stands for
+  const std::int32_t first = one[0], second = two[1];
+  blocks.release(two);
+  blocks.release(one);
+  BlockTable table;
+  EXPECT_EQ(blocks.take_known(table, counting(0, 9)), 8);
+  EXPECT_THAT(table, testing::ElementsAre(first, second));
+}
+
+// Random texts of few tokens: whatever is taken as known was read with the same tokens before, and
+// pages are neither lost nor overwritten while somebody holds them.
+TEST(BlockManager, NeverTakesAPageForAnother) {
+  std::mt19937 random(3);
+  BlockManager blocks(23, 2);
+  std::map<std::int32_t, Tokens> contents;  // by page: all tokens up to its end
+  std::vector<std::pair<BlockTable, Tokens>> held;
+  std::int64_t shared = 0;
+  for (int step = 0; step < 4000; ++step) {
+    if (held.size() > 4 || (random() % 3 == 0 && !held.empty())) {
+      const std::size_t i = random() % held.size();
+      blocks.release(held[i].first);
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    Tokens tokens;
+    for (std::uint32_t i = random() % 9 + 1; i > 0; --i) {
+      tokens.push_back(static_cast<std::int32_t>(random() % 2));
+    }
+    BlockTable table;
+    const std::int64_t known = blocks.take_known(table, tokens);
+    ASSERT_LT(known, std::ssize(tokens));
+    shared += known;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      const auto end = tokens.begin() + static_cast<std::ptrdiff_t>(2 * i + 2);
+      ASSERT_EQ(contents[table[i]], Tokens(tokens.begin(), end));
+    }
+    const std::size_t before = table.size();
+    if (!blocks.grow(table, std::ssize(tokens))) {
+      blocks.release(table);
+      continue;
+    }
+    for (std::size_t i = before; i < table.size(); ++i) {
+      for (const auto& [other, text] : held) {
+        ASSERT_EQ(std::ranges::count(other, table[i]), 0) << "page " << table[i] << " is held";
+      }
+      const auto size = std::min<std::size_t>(2 * i + 2, tokens.size());
+      contents[table[i]].assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(size));
+    }
+    blocks.make_known(table, tokens, std::ssize(tokens));
+    held.emplace_back(std::move(table), std::move(tokens));
+  }
+  EXPECT_GT(shared, 1000);
+  for (auto& [table, tokens] : held) blocks.release(table);
+  EXPECT_EQ(blocks.free_pages(), 23);
 }
 
 }  // namespace

@@ -14,7 +14,9 @@ namespace {
 Sequence make_sequence(SequenceId id, std::int64_t prompt, std::int64_t generate) {
   Sequence sequence;
   sequence.id = id;
-  sequence.tokens.assign(static_cast<std::size_t>(prompt), 1);
+  for (std::int64_t i = 0; i < prompt; ++i) {  // like no other sequence's
+    sequence.tokens.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(id) * 1000 + i));
+  }
   sequence.prompt_length = prompt;
   sequence.max_length = prompt + generate;
   return sequence;
@@ -89,7 +91,7 @@ TEST(Scheduler, PreemptsTheYoungestWhenPagesRunOut) {
 
 // A preempted sequence is admitted next, before sequences that never ran.
 TEST(Scheduler, ReadmitsAPreemptedSequenceFirst) {
-  Scheduler scheduler(4, 4, {2, 64});
+  Scheduler scheduler(4, 4, {2, 64, false});
   scheduler.add(make_sequence(0, 4, 9));
   scheduler.add(make_sequence(1, 4, 9));
   run_step(scheduler, scheduler.schedule());
@@ -194,7 +196,7 @@ TEST(Scheduler, FinishesEverySequenceUnderPressure) {
   for (unsigned seed = 0; seed < 60; ++seed) {
     std::mt19937 random(seed);
     const SchedulerLimits limits{1 + static_cast<std::int64_t>(random() % 6),
-                                 6 + static_cast<std::int64_t>(random() % 12)};
+                                 6 + static_cast<std::int64_t>(random() % 12), seed % 2 == 0};
     const std::int64_t page_size = 1 + static_cast<std::int64_t>(random() % 5);
     const std::int64_t pages = 40 / page_size + static_cast<std::int64_t>(random() % 20);
     Scheduler scheduler(pages, page_size, limits);
@@ -213,7 +215,10 @@ TEST(Scheduler, FinishesEverySequenceUnderPressure) {
       std::int64_t tokens = 0, taken = 0;
       for (const Chunk& chunk : chunks) {
         const Sequence& s = *chunk.sequence;
-        if (chunk.first == 0) read[s.id] = 0;  // new, or preempted
+        if (chunk.first < read[s.id]) {  // preempted: the pages that are known are left
+          ASSERT_EQ(limits.share_prefixes ? chunk.first % page_size : chunk.first, 0);
+          read[s.id] = chunk.first;
+        }
         ASSERT_EQ(chunk.first, read[s.id]);
         ASSERT_GT(chunk.count, 0);
         read[s.id] += chunk.count;
@@ -231,6 +236,78 @@ TEST(Scheduler, FinishesEverySequenceUnderPressure) {
     preemptions += scheduler.preemptions();
   }
   EXPECT_GT(preemptions, 100);  // the loads were heavy enough to matter
+}
+
+// A sequence of a common beginning and tokens of its own.
+Sequence that_begins(SequenceId id, std::int64_t common, std::int64_t own) {
+  Sequence sequence = make_sequence(id, common + own, 5);
+  for (std::int64_t i = 0; i < common; ++i) sequence.tokens[static_cast<std::size_t>(i)] = 7;
+  return sequence;
+}
+
+TEST(Scheduler, DoesNotReadAKnownBeginningAgain) {
+  Scheduler scheduler(100, 4, {4, 64});
+  scheduler.add(that_begins(1, 10, 3));
+  auto chunks = scheduler.schedule();
+  EXPECT_EQ(chunks[0].count, 13);
+  run_step(scheduler, chunks);
+  scheduler.add(that_begins(2, 10, 4));  // two pages of its beginning are full
+  chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[1].first, 8);
+  EXPECT_EQ(chunks[1].count, 6);
+  const BlockTable &one = chunks[0].sequence->pages, &two = chunks[1].sequence->pages;
+  EXPECT_EQ(one[0], two[0]);
+  EXPECT_EQ(one[1], two[1]);
+  EXPECT_NE(one[2], two[2]);
+  EXPECT_EQ(scheduler.admitted_tokens(), 13 + 14);
+  EXPECT_EQ(scheduler.shared_tokens(), 8);
+}
+
+// The last token of a prompt is read in any case: its logits are wanted.
+TEST(Scheduler, ReadsAtLeastOneTokenOfAKnownPrompt) {
+  Scheduler scheduler(100, 4, {4, 64});
+  for (const SequenceId id : {1, 2}) {
+    scheduler.add(that_begins(id, 8, 0));
+    const auto chunks = scheduler.schedule();
+    EXPECT_EQ(chunks.back().first, id == 1 ? 0 : 4);
+    EXPECT_EQ(chunks.back().count, id == 1 ? 8 : 4);
+    run_step(scheduler, chunks);
+  }
+}
+
+TEST(Scheduler, WaitsWhileAnotherReadsTheSameBeginning) {
+  Scheduler scheduler(100, 4, {4, 16});
+  scheduler.add(that_begins(1, 24, 3));
+  scheduler.add(that_begins(2, 24, 3));
+  std::vector<std::int64_t> sequences, firsts;
+  for (int step = 0; step < 3; ++step) {
+    const auto chunks = scheduler.schedule();
+    sequences.push_back(std::ssize(chunks));
+    firsts.push_back(chunks.back().first);
+    run_step(scheduler, chunks);
+  }
+  // The first reads 16 tokens; then the rest, while the second goes on behind the 16; then both
+  // generate.
+  EXPECT_THAT(sequences, testing::ElementsAre(1, 1, 2));
+  EXPECT_EQ(firsts[2], 24);
+  EXPECT_EQ(scheduler.shared_tokens(), 24);
+}
+
+TEST(Scheduler, ForgetsBeginningsWhenTold) {
+  Scheduler scheduler(100, 4, {4, 64});
+  scheduler.add(that_begins(1, 10, 3));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.forget_prefixes();
+  scheduler.add(that_begins(2, 10, 3));
+  EXPECT_EQ(scheduler.schedule()[1].count, 13);
+  EXPECT_EQ(scheduler.shared_tokens(), 0);
+}
+
+TEST(Scheduler, SharesNothingWhenAskedNotTo) {
+  Scheduler scheduler(100, 4, {4, 64, false});
+  for (const SequenceId id : {1, 2}) scheduler.add(that_begins(id, 10, 3));
+  EXPECT_EQ(scheduler.schedule().size(), 2u);
 }
 
 }  // namespace
