@@ -96,7 +96,10 @@ GenerationBench measure_generation(const ModelConfig& model, DType dtype, Device
   for (const GenerationLoad& load : loads) {
     infer::Engine engine(stage, context, options_of(load));
     GenerationResult result{load, {}};
-    for (int turn = 0; turn < turns; ++turn) result.times = run(engine, load, model.vocab_size);
+    for (int turn = 0; turn < turns; ++turn) {
+      engine.forget_prefixes();  // prompts are the same in each turn
+      result.times = run(engine, load, model.vocab_size);
+    }
     bench.results.push_back(result);
   }
   return bench;
