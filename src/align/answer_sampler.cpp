@@ -23,7 +23,6 @@ infer::EngineOptions engine_options(std::span<const std::vector<std::int32_t>> p
   }
   infer::EngineOptions engine;
   engine.limits.max_sequences = std::min(options.batch, std::ssize(prompts) * options.answers);
-  engine.limits.max_tokens_per_step = std::max<std::int64_t>(512, engine.limits.max_sequences);
   engine.max_length = std::min(context, longest + std::min(options.max_tokens, context));
   return engine;
 }

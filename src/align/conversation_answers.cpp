@@ -65,7 +65,6 @@ infer::EngineOptions engine_options(const std::vector<Question>& questions,
   }
   infer::EngineOptions engine;
   engine.limits.max_sequences = std::min(options.batch, std::ssize(questions));
-  engine.limits.max_tokens_per_step = std::max<std::int64_t>(512, engine.limits.max_sequences);
   const std::int64_t context = model.stage->config().max_position;
   // Both parts of the sum are at most the context, so it does not overflow.
   engine.max_length =

@@ -18,7 +18,7 @@ namespace {
 struct Arguments {
   std::string model_file, device = "cpu", dtype = "auto";
   std::vector<std::int64_t> sequences{1}, prompt{128};
-  std::int64_t requests = 0, new_tokens = 128, tokens_per_step = 2048;
+  std::int64_t requests = 0, new_tokens = 128, tokens_per_step = 0;
   infer::SamplingOptions sampling;
   int threads = 0, turns = 2;
   bool json = false;
@@ -88,8 +88,9 @@ void add_bench_generate(CLI::App& bench) {
   c->add_option("--new", a.new_tokens, "tokens that each request generates")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  c->add_option("--tokens-per-step", a.tokens_per_step, "most tokens that a step reads")
-      ->check(CLI::PositiveNumber)
+  c->add_option("--tokens-per-step", a.tokens_per_step,
+                "most tokens that a step reads; 0: as many as suit the device")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   c->add_option("--temperature", a.sampling.temperature, "0: the likeliest token")
       ->capture_default_str();

@@ -166,7 +166,6 @@ class Generator {
     }
     infer::EngineOptions options;
     options.limits.max_sequences = std::min(arguments_.batch, std::ssize(requests));
-    options.limits.max_tokens_per_step = std::max<std::int64_t>(512, options.limits.max_sequences);
     const std::int64_t context = model_.stage->config().max_position;
     // Both parts of the sum are at most the context, so it does not overflow.
     options.max_length = std::max<std::int64_t>(

@@ -14,11 +14,19 @@ namespace {
 // Beyond these limits 32-bit numbers could not address a step's inputs.
 constexpr std::int64_t max_sequences = 1 << 20, max_tokens_per_step = 1 << 24;
 
-EngineOptions checked(EngineOptions options, const ModelConfig& config) {
-  const SchedulerLimits& limits = options.limits;
+// Enough for the products of a step that reads prompts to run at the device's rate.
+constexpr std::int64_t usual_tokens_per_step(Device device) {
+  return device.type == DeviceType::cpu ? 512 : 2048;
+}
+
+EngineOptions checked(EngineOptions options, const ModelConfig& config, Device device) {
+  SchedulerLimits& limits = options.limits;
   if (limits.max_sequences < 1 || limits.max_sequences > max_sequences) {
     fail_input("an engine for {} sequences at once: use 1 to {}", limits.max_sequences,
                max_sequences);
+  }
+  if (limits.max_tokens_per_step == 0) {
+    limits.max_tokens_per_step = std::max(usual_tokens_per_step(device), limits.max_sequences);
   }
   if (limits.max_tokens_per_step > max_tokens_per_step) {
     fail_input("an engine for {} tokens a step: use at most {}", limits.max_tokens_per_step,
@@ -103,7 +111,7 @@ class StreamScope {
 Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
     : stage_(stage),
       context_(context),
-      options_(checked(std::move(options), stage.config())),
+      options_(checked(std::move(options), stage.config(), context.device)),
       max_length_(options_.max_length),
       scheduler_(plan_pages(stage.config(), stage.dtype(), options_), options_.page_size,
                  options_.limits),
@@ -124,7 +132,7 @@ std::size_t Engine::bytes() const {
 
 Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Device device,
                                     EngineOptions options) {
-  options = checked(std::move(options), config);
+  options = checked(std::move(options), config, device);
   const auto pages = static_cast<std::size_t>(plan_pages(config, dtype, options));
   const auto step = StepInputs::bytes_for(options.limits, options.max_length, options.page_size,
                                           device);

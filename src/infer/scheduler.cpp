@@ -40,6 +40,12 @@ bool Scheduler::make_room(std::size_t index, std::int64_t tokens) {
   return true;
 }
 
+std::int64_t Scheduler::num_growing() const {
+  return std::ranges::count_if(running_, [&](const std::unique_ptr<Sequence>& sequence) {
+    return std::ssize(sequence->pages) < blocks_.pages_for(sequence->max_length - 1);
+  });
+}
+
 bool Scheduler::is_being_read(const Sequence& next) const {
   const std::int64_t end = next.cached + blocks_.page_size();
   if (end >= next.length()) return false;
@@ -54,7 +60,7 @@ bool Scheduler::admit_first(std::int64_t& budget, std::vector<Chunk>& chunks) {
   Sequence& next = *waiting_.front();
   if (limits_.share_prefixes) next.cached = blocks_.take_known(next.pages, next.tokens);
   const std::int64_t pages = blocks_.pages_for(next.length()) - std::ssize(next.pages);
-  if (pages + num_running() > blocks_.free_pages() ||
+  if (pages + num_growing() > blocks_.free_pages() ||
       (limits_.share_prefixes && is_being_read(next))) {
     blocks_.release(next.pages);
     next.cached = 0;

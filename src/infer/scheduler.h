@@ -9,8 +9,8 @@
 //   which loses its pages, waits at the front of the queue, and reads its tokens again later.
 //   The oldest is never preempted while another runs, and every sequence fits
 //   the cache alone, so all finish.
-// - A waiting sequence is admitted when the pages for all its tokens are free, and one
-//   more for each running sequence, so that it is not preempted at once.
+// - A waiting sequence is admitted when the pages for all its tokens are free, and one more for each
+//   running sequence that may still need one, so that it is not preempted at once.
 // - It does not read the tokens that it begins with where their pages are known, and waits while
 //   another sequence reads the same ones.
 #pragma once
@@ -26,7 +26,7 @@ namespace fathom::infer {
 
 struct SchedulerLimits {
   std::int64_t max_sequences = 16;         // running at once
-  std::int64_t max_tokens_per_step = 512;  // at least max_sequences
+  std::int64_t max_tokens_per_step = 0;    // at least max_sequences; an Engine chooses for 0
   bool share_prefixes = true;              // whether sequences that begin alike share pages
 };
 
@@ -74,6 +74,8 @@ class Scheduler {
   void preempt_youngest();
   void admit(std::int64_t budget, std::vector<Chunk>& chunks);
   bool admit_first(std::int64_t& budget, std::vector<Chunk>& chunks);
+  // How many running sequences may still need a page.
+  std::int64_t num_growing() const;
   // Whether a running sequence is about to read the page that comes after the known ones of `next`.
   bool is_being_read(const Sequence& next) const;
 

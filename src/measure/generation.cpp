@@ -63,7 +63,7 @@ GenerationTimes run(infer::Engine& engine, const GenerationLoad& load, std::int6
 infer::EngineOptions options_of(const GenerationLoad& load) {
   infer::EngineOptions options;
   options.limits.max_sequences = load.sequences;
-  options.limits.max_tokens_per_step = std::max(load.tokens_per_step, load.sequences);
+  options.limits.max_tokens_per_step = load.tokens_per_step;
   options.max_length = load.prompt_most + load.new_tokens;
   options.cache_bytes = std::size_t{64} << 30;
   return options;

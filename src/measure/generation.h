@@ -19,7 +19,7 @@ struct GenerationLoad {
   std::int64_t requests = 1;
   std::int64_t prompt_least = 128, prompt_most = 128;  // tokens, drawn evenly between these
   std::int64_t new_tokens = 128;                       // of each request
-  std::int64_t tokens_per_step = 2048;                 // most that a step reads
+  std::int64_t tokens_per_step = 0;                    // most that a step reads; 0: the engine's
   infer::SamplingOptions sampling;
 };
 

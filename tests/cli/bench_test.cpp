@@ -152,5 +152,51 @@ TEST_F(Bench, RefusesWhatIsNoStep) {
   EXPECT_THAT(error({"--dtype", "f16"}), HasSubstr("use auto, f32, bf16"));
 }
 
+// Two loads of a model with 2 · 64 · 2 bytes of keys and values a layer and token in bf16, or twice
+// that in f32, and f32 weights without the input embedding.
+TEST_F(Bench, GenerateMeasuresEachLoad) {
+  const auto generate = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"bench", "generate", dir_ / "model.toml", "--dtype", "f32"});
+    return run_fathom(dir_, more);
+  };
+  const Outcome outcome = generate(
+      {"--sequences", "1", "3", "--requests", "3", "--prompt", "5", "9", "--new", "4", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  constexpr int width = 64, kv = 32, inner = 192, vocabulary = 320;
+  const int block = width * (width + 2 * kv) + width * width + 3 * width * inner + 2 * width;
+  EXPECT_EQ(json["weight_bytes"], 4 * (2 * block + width + vocabulary * width));
+  EXPECT_EQ(json["cache_bytes_per_token"], 2 * 2 * kv * 4);
+  ASSERT_EQ(json["loads"].size(), 2u);
+  EXPECT_EQ(json["loads"][1]["sequences"], 3);
+  for (const Json& load : json["loads"]) {
+    // Every request makes its 4 tokens.
+    const double seconds = load["seconds"];
+    EXPECT_NEAR(load["tokens_per_second"].get<double>() * seconds, 12, 1e-6);
+    EXPECT_GT(load["generating_tokens_per_second"], load["tokens_per_second"]);
+    EXPECT_NEAR(load["generating_tokens_per_second"].get<double>() *
+                    load["step_seconds"].get<double>(),
+                load["sequences"].get<double>(), 1e-6);
+  }
+  EXPECT_EQ(json["loads"][0]["prompt_tokens_per_second"], 0);  // prompts come between
+  EXPECT_GT(json["loads"][1]["prompt_tokens_per_second"], 0);
+  EXPECT_THAT(generate({"--new", "3"}).out, AllOf(HasSubstr("ms/step"), HasSubstr("128")));
+}
+
+TEST_F(Bench, GenerateRefusesWhatItCannotMeasure) {
+  const auto refused = [&](std::vector<std::string> more, const std::string& why) {
+    more.insert(more.begin(), {"bench", "generate"});
+    const Outcome outcome = run_fathom(dir_, more);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(why));
+  };
+  refused({dir_ / "model.toml", "--prompt", "9", "5"}, "--prompt is 9 to 5: use 1 or more");
+  refused({dir_ / "model.toml", "--prompt", "0"}, "--prompt is 0 to 0: use 1 or more");
+  refused({dir_ / "model.toml", "--dtype", "f16"}, "--dtype is f16: use auto, f32, bf16");
+  refused({dir_ / "absent.toml"}, "absent.toml");
+  std::ofstream(dir_ / "empty.toml") << "[data]\n";
+  refused({dir_ / "empty.toml"}, "there is no [model] table");
+}
+
 }  // namespace
 }  // namespace fathom::test

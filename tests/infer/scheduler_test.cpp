@@ -107,7 +107,7 @@ TEST(Scheduler, ReadmitsAPreemptedSequenceFirst) {
     for (const SequenceId id : run_step(scheduler, chunks)) done.push_back(id);
   }
   EXPECT_THAT(admitted, testing::ElementsAre(1u, 2u, 3u));
-  EXPECT_THAT(done, testing::ElementsAre(0u, 1u, 2u, 3u));
+  EXPECT_THAT(done, testing::UnorderedElementsAre(0u, 1u, 2u, 3u));
 }
 
 // A page to spare for each sequence that runs: without it the newcomer would be
@@ -121,6 +121,13 @@ TEST(Scheduler, AdmitsOnlyBesideASparePageForEachThatRuns) {
   ASSERT_EQ(chunks.size(), 1u);
   EXPECT_EQ(chunks[0].sequence->id, 0u);
   EXPECT_EQ(scheduler.num_waiting(), 1);
+}
+
+// Sequences that have all the pages that they can ever need leave none spare.
+TEST(Scheduler, SparesNoPageForThoseThatCannotGrow) {
+  Scheduler scheduler(3, 4, {3, 64});
+  for (const SequenceId id : {0u, 1u, 2u}) scheduler.add(make_sequence(id, 2, 3));
+  EXPECT_EQ(scheduler.schedule().size(), 3u);
 }
 
 // Nobody overtakes the first in line.

@@ -223,7 +223,7 @@ __device__ float log_sum_exp(const Row& row) {
   const float highest = logit_of_key(row.likeliest());
   float sum = 0;
   row.each([&](int, float x) { sum += x > -INFINITY ? __expf(x - highest) : 0.0f; });
-  return highest + logf(block_sum(sum));
+  return highest + logf(cuda::block_sum(sum));
 }
 
 struct Call {
