@@ -8,6 +8,11 @@
 namespace fathom::infer {
 namespace {
 
+// Changes of a row's logits: for each token of its history, each biased one and each end token.
+std::int64_t most_changes(const SamplerLimits& limits) {
+  return std::min(limits.vocabulary, limits.length + most_logit_biases + most_end_tokens);
+}
+
 // Offsets in bytes of what the sampler holds, each a multiple of 256.
 struct Places {
   std::size_t rows = 0, changes, sent;  // what goes to the device; `sent`: its size
@@ -23,7 +28,7 @@ struct Places {
     };
     const std::int64_t n = limits.rows;
     rows = take(n, sizeof(ops::DrawRow));
-    changes = take(n * std::min(limits.length, limits.vocabulary), sizeof(ops::LogitChange));
+    changes = take(n * most_changes(limits), sizeof(ops::LogitChange));
     sent = end;
     tokens = take(n, sizeof(std::int32_t));
     log_probabilities = take(n * (1 + limits.reported), sizeof(float));
@@ -57,7 +62,6 @@ BatchSampler::BatchSampler(Device device, const SamplerLimits& limits,
   copy_bytes(at<void*>(memory_.data(), places.masked), device, masked_tokens.data(), cpu_device,
              masked_tokens.size() * sizeof(std::int32_t), nullptr);
   synchronize(device, nullptr);
-  seen_.resize(static_cast<std::size_t>(limits.vocabulary));
   drawn_.resize(static_cast<std::size_t>(limits.rows));
 }
 
@@ -70,17 +74,16 @@ void BatchSampler::write_row(const SamplingRow& row, ops::DrawRow& to) {
   to.top_p = static_cast<float>(options.top_p);
   to.min_p = static_cast<float>(options.min_p);
   to.report = static_cast<std::int32_t>(row.log_probabilities.value_or(-1));
-  to.change_begin = to.change_end = static_cast<std::int32_t>(num_changes_);
-  if (options.repetition_penalty == 1.0) return;
-  const Places places(limits_, num_masked_);
-  auto* const changes = at<ops::LogitChange>(sent_.data(), places.changes);
-  for (const std::int32_t token : row.history) {
-    if (token >= limits_.vocabulary || seen_[static_cast<std::size_t>(token)]) continue;
-    seen_[static_cast<std::size_t>(token)] = true;
-    changes[num_changes_++] = {token, static_cast<float>(options.repetition_penalty)};
-  }
-  for (const std::int32_t token : row.history) {
-    if (token < limits_.vocabulary) seen_[static_cast<std::size_t>(token)] = false;
+  to.change_begin = static_cast<std::int32_t>(num_changes_);
+  if (row.given) {
+    to.given = *row.given;
+  } else {
+    const Places places(limits_, num_masked_);
+    const auto changes = changes_.of(row.history, options, row.state, limits_.vocabulary);
+    require(std::ssize(changes) <= most_changes(limits_), "{} changes of logits in a row",
+            changes.size());
+    std::ranges::copy(changes, at<ops::LogitChange>(sent_.data(), places.changes) + num_changes_);
+    num_changes_ += std::ssize(changes);
   }
   to.change_end = static_cast<std::int32_t>(num_changes_);
 }

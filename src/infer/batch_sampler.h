@@ -11,7 +11,8 @@
 #include "core/buffer.h"
 #include "core/context.h"
 #include "core/stream.h"
-#include "infer/sampler.h"
+#include "infer/logit_changes.h"
+#include "infer/sampling_options.h"
 #include "ops/sampling.h"
 
 namespace fathom::infer {
@@ -38,6 +39,9 @@ struct SamplingRow {
   // Number of likeliest tokens to report beside the drawn one; nullopt: no
   // log-probabilities at all.
   std::optional<std::int64_t> log_probabilities;
+  SequenceState state = {};
+  // The token that comes next, which is reported in place of a drawn one.
+  std::optional<std::int32_t> given = {};
 };
 
 struct SamplerLimits {
@@ -77,7 +81,7 @@ class BatchSampler {
   Buffer memory_;        // rows, changes, results, masked tokens
   HostBuffer sent_;      // rows and changes
   HostBuffer received_;  // results
-  std::vector<bool> seen_;  // by token
+  LogitChanges changes_;
   std::int64_t num_changes_ = 0;
   std::vector<DrawnToken> drawn_;
 };

@@ -81,8 +81,9 @@ std::size_t arena_bytes(const ModelConfig& config, const StageRange& range, DTyp
                              logit_rows(options, device));
 }
 
-SamplerLimits sampler_limits(const ModelConfig& config, const EngineOptions& options) {
-  return {options.limits.max_sequences, config.vocab_size, options.max_length,
+SamplerLimits sampler_limits(const ModelConfig& config, const EngineOptions& options,
+                             Device device) {
+  return {logit_rows(options, device), config.vocab_size, options.max_length,
           std::min(options.max_log_probabilities, config.vocab_size)};
 }
 
@@ -123,7 +124,7 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
       logits_(context.device, logits_bytes(stage.config(), options_, context.device)),
       stream_(stream_for(context.device)),
       weights_ready_(context.device),
-      sampler_(context.device, sampler_limits(stage.config(), options_), options_.masked_tokens) {}
+      sampler_(context.device, sampler_limits(stage.config(), options_, context.device), options_.masked_tokens) {}
 
 std::size_t Engine::bytes() const {
   return cache_.bytes() + inputs_.bytes() + inputs_.host_bytes() + arena_.capacity() +
@@ -136,7 +137,7 @@ Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Devi
   const auto pages = static_cast<std::size_t>(plan_pages(config, dtype, options));
   const auto step = StepInputs::bytes_for(options.limits, options.max_length, options.page_size,
                                           device);
-  const auto sampler = BatchSampler::bytes_for(sampler_limits(config, options),
+  const auto sampler = BatchSampler::bytes_for(sampler_limits(config, options, device),
                                                std::ssize(options.masked_tokens));
   Bytes bytes;
   bytes.device = pages * KvCache::page_bytes(config, dtype, options.page_size) + step +
@@ -148,7 +149,7 @@ Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Devi
 }
 
 void Engine::check_request(const Request& request) const {
-  check(request.sampling);
+  infer::check(request.sampling);
   const auto length = static_cast<std::int64_t>(request.prompt.size());
   if (length == 0) fail_input("the prompt is empty: the model needs at least one token");
   if (length >= max_length_) {
@@ -161,7 +162,25 @@ void Engine::check_request(const Request& request) const {
   if (wanted < 0 || wanted > options_.max_log_probabilities) {
     fail_input("log_probabilities is {}: use 0 to {}", wanted, options_.max_log_probabilities);
   }
+  const std::int64_t prompt_wanted = request.prompt_log_probabilities.value_or(0);
+  if (prompt_wanted < 0 || prompt_wanted > options_.max_log_probabilities) {
+    fail_input("prompt_log_probabilities is {}: use 0 to {}", prompt_wanted,
+               options_.max_log_probabilities);
+  }
+  if (request.min_tokens < 0 || request.min_tokens > request.max_tokens) {
+    fail_input("min_tokens is {}: use 0 to max_tokens, which is {}", request.min_tokens,
+               request.max_tokens);
+  }
+  if (std::ssize(request.end_tokens) > most_end_tokens) {
+    fail_input("there are {} end tokens: use at most {}", request.end_tokens.size(),
+               most_end_tokens);
+  }
   const std::int64_t vocabulary = stage_.config().vocab_size;
+  for (const LogitBias& bias : request.sampling.logit_bias) {
+    if (bias.token >= 0 && bias.token < vocabulary) continue;
+    fail_input("logit_bias: token {} is outside the model's vocabulary of {}", bias.token,
+               vocabulary);
+  }
   for (const std::int32_t id : request.prompt) {
     if (id < 0 || id >= vocabulary) {
       fail_input("token {} is outside the model's vocabulary of {}: is this its tokenizer?", id,
@@ -186,6 +205,11 @@ std::int64_t Engine::final_length(const Request& request) const {
   return length + generated;
 }
 
+void Engine::check(const Request& request) const {
+  check_request(request);
+  final_length(request);
+}
+
 SequenceId Engine::submit(Request request) {
   check_request(request);
   Sequence sequence;
@@ -196,20 +220,21 @@ SequenceId Engine::submit(Request request) {
   sequence.end_tokens = std::move(request.end_tokens);
   sequence.sampling = request.sampling;
   sequence.log_probabilities = request.log_probabilities;
+  sequence.prompt_log_probabilities = request.prompt_log_probabilities;
+  sequence.min_length = sequence.prompt_length + request.min_tokens;
   scheduler_.add(std::move(sequence));
   return next_id_++;
 }
 
-Tensor Engine::run(const MicroBatch& batch) {
+Tensor Engine::generate(const MicroBatch& batch) {
   const std::span<const std::int32_t> rows = inputs_.sampled_rows();
   const Tensor logits = logits_.tensor(DType::f32, {std::ssize(rows), stage_.config().vocab_size});
   const auto forward = [&] { stage_.logits(context_, batch, arena_, rows, logits); };
-  const StepInputs::Step step = inputs_.step();
-  if (!stream_ || !step.generates || context_.observer || context_.trace) {
+  if (!stream_ || context_.observer || context_.trace) {
     forward();
     return logits;
   }
-  const auto [known, met_first] = recorded_.try_emplace(step);
+  const auto [known, met_first] = recorded_.try_emplace(inputs_.step());
   if (met_first) {  // libraries choose their algorithms now
     forward();
     return logits;
@@ -218,6 +243,15 @@ Tensor Engine::run(const MicroBatch& batch) {
   if (!work) work = std::make_unique<RecordedWork>(context_.device, context_.stream, forward);
   work->launch(context_.stream);
   return logits;
+}
+
+void Engine::run(const MicroBatch& batch) {
+  if (inputs_.step().generates) return take(0, generate(batch));
+  const std::int64_t most = logit_rows(options_, context_.device);
+  stage_.logits_in_parts(context_, batch, arena_, inputs_.sampled_rows(),
+                         logits_.tensor(DType::f32, {most, stage_.config().vocab_size}),
+                         [&](std::int64_t first, Tensor logits) { take(first, logits); });
+  if (rows_.empty()) sampler_.sample(context_, {}, {});
 }
 
 std::span<const GeneratedToken> Engine::step() {
@@ -230,26 +264,55 @@ std::span<const GeneratedToken> Engine::step() {
     weights_ready_.block(stream_->get());
     scope.emplace(context_, stream_->get());
   }
-  sample(chunks, run(inputs_.build(context_, chunks, cache_)));
+  const MicroBatch batch = inputs_.build(context_, chunks, cache_);
+  collect_rows(chunks);
+  run(batch);
+  scheduler_.commit(chunks);
   scheduler_.remove_finished();
   return generated_;
 }
 
-// Draws the next token of every chunk that is complete.
-void Engine::sample(const std::vector<Chunk>& chunks, Tensor logits) {
-  std::vector<Sequence*> ready;
+void Engine::collect_rows(const std::vector<Chunk>& chunks) {
   rows_.clear();
+  row_sequences_.clear();
   for (const Chunk& chunk : chunks) {
-    if (!chunk.samples()) continue;
     Sequence& sequence = *chunk.sequence;
-    ready.push_back(&sequence);
-    rows_.push_back({sequence.tokens, &sequence.sampling, sequence.log_probabilities});
+    for (std::int64_t t = chunk.first; t < chunk.first + chunk.count; ++t) {
+      if (!sequence.needs_logits(t)) continue;
+      row_sequences_.push_back(&sequence);
+      SamplingRow& row = rows_.emplace_back();
+      row.history = sequence.tokens;
+      row.options = &sequence.sampling;
+      if (t + 1 < sequence.length()) {
+        row.given = sequence.tokens[static_cast<std::size_t>(t + 1)];
+        row.log_probabilities = sequence.prompt_log_probabilities;
+        continue;
+      }
+      row.log_probabilities = sequence.log_probabilities;
+      row.state.prompt_length = sequence.prompt_length;
+      if (sequence.length() < sequence.min_length) row.state.banned = sequence.end_tokens;
+    }
   }
-  const std::span<const DrawnToken> drawn = sampler_.sample(context_, logits, rows_);
-  scheduler_.commit(chunks);
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    ready[i]->append(drawn[i].token);
-    generated_.push_back({ready[i]->id, drawn[i], ready[i]->finish});
+}
+
+void Engine::take(std::int64_t first, Tensor logits) {
+  const std::int64_t left = std::ssize(rows_) - first;  // further rows fill up
+  const auto at = static_cast<std::size_t>(first);
+  const auto count = static_cast<std::size_t>(std::min(logits.rows(), left));
+  const std::span<const DrawnToken> drawn =
+      sampler_.sample(context_, logits, std::span(rows_).subspan(at, count));
+  for (std::size_t i = 0; i < count; ++i) {
+    Sequence& sequence = *row_sequences_[at + i];
+    if (rows_[at + i].given) {
+      sequence.prompt_scores.push_back(drawn[i]);
+      continue;
+    }
+    // A sequence's last row of the step, so that no other row's history moves.
+    sequence.append(drawn[i].token);
+    GeneratedToken& token =
+        generated_.emplace_back(GeneratedToken{sequence.id, drawn[i], sequence.finish, {}});
+    const bool is_first = sequence.length() == sequence.prompt_length + 1;
+    if (is_first && sequence.prompt_log_probabilities) token.prompt_scores = sequence.prompt_scores;
   }
 }
 

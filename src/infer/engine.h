@@ -50,6 +50,9 @@ struct Request {
   std::vector<std::int32_t> end_tokens;  // ids that end the text; step() returns them too
   SamplingOptions sampling;
   std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
+  // The same for the prompt's tokens from the second on.
+  std::optional<std::int64_t> prompt_log_probabilities;
+  std::int64_t min_tokens = 0;  // end tokens are not drawn before
 };
 
 // A token that was just drawn, and whether it is its sequence's last.
@@ -57,6 +60,9 @@ struct GeneratedToken {
   SequenceId sequence;
   DrawnToken drawn;
   FinishReason finish;
+  // With the first token of a request that asks for them: the prompt's tokens from the second
+  // on, with their log-probabilities.
+  std::vector<DrawnToken> prompt_scores = {};
 };
 
 class Engine {
@@ -71,6 +77,8 @@ class Engine {
   // range. A sequence ends at max_length() if max_tokens would take it further
   // (FinishReason::length).
   SequenceId submit(Request request);
+  // Throws what submit() would for this request. Any thread may call it.
+  void check(const Request& request) const;
   // Runs the model once and returns the tokens drawn, valid until the next call. A step
   // that only reads parts of long prompts draws none.
   std::span<const GeneratedToken> step();
@@ -99,9 +107,14 @@ class Engine {
   // Length that the sequence may reach, prompt included. Throws an input Error when the
   // cache cannot hold it.
   std::int64_t final_length(const Request& request) const;
-  // Runs the model over the batch and returns the logits of the sampled rows.
-  Tensor run(const MicroBatch& batch);
-  void sample(const std::vector<Chunk>& chunks, Tensor logits);
+  // The rows of a step, and their sequences.
+  void collect_rows(const std::vector<Chunk>& chunks);
+  // Runs the model over the batch and takes its rows.
+  void run(const MicroBatch& batch);
+  // The same for a step that generates: returns the logits of all rows.
+  Tensor generate(const MicroBatch& batch);
+  // Takes the tokens of rows_ from `first` on.
+  void take(std::int64_t first, Tensor logits);
 
   const Stage& stage_;
   Context& context_;
@@ -116,6 +129,7 @@ class Engine {
   Event weights_ready_;
   BatchSampler sampler_;
   std::vector<SamplingRow> rows_;
+  std::vector<Sequence*> row_sequences_;
   std::vector<GeneratedToken> generated_;
   SequenceId next_id_ = 0;
   // The work of steps that generate; null: met once, and not recorded yet.

@@ -31,21 +31,29 @@ void check(const SamplingOptions& o) {
     fail_input("repetition_penalty is {}: use 1 (off) or another positive number",
                o.repetition_penalty);
   }
+  for (const auto& [name, penalty] : {std::pair("presence_penalty", o.presence_penalty),
+                                      std::pair("frequency_penalty", o.frequency_penalty)}) {
+    if (!(penalty >= -2 && penalty <= 2)) {
+      fail_input("{} is {}: use a number from -2 to 2", name, penalty);
+    }
+  }
+  if (std::ssize(o.logit_bias) > most_logit_biases) {
+    fail_input("logit_bias has {} tokens: use at most {}", o.logit_bias.size(), most_logit_biases);
+  }
+  for (const LogitBias& bias : o.logit_bias) {
+    if (!(bias.bias >= -100 && bias.bias <= 100)) {
+      fail_input("logit_bias of token {} is {}: use a number from -100 to 100", bias.token,
+                 bias.bias);
+    }
+  }
 }
 
-// Makes tokens that have occurred less likely: divides a positive logit by the penalty,
-// and multiplies a negative one by it. As it reads from `logits`, this happens once per
-// token even if the token occurred many times.
 void TokenSampler::prepare(std::span<const float> logits, std::span<const std::int32_t> history,
-                           double penalty) {
+                           const SamplingOptions& options, const SequenceState& state) {
   logits_.assign(logits.begin(), logits.end());
-  if (penalty != 1.0) {
-    const auto factor = static_cast<float>(penalty);
-    for (const std::int32_t token : history) {
-      const auto i = static_cast<std::size_t>(token);
-      if (i >= logits.size()) continue;
-      logits_[i] = logits[i] < 0 ? logits[i] * factor : logits[i] / factor;
-    }
+  for (const ops::LogitChange& change : changes_.of(history, options, state, std::ssize(logits))) {
+    float& x = logits_[static_cast<std::size_t>(change.token)];
+    x = change.bias + (x < 0 ? x * change.penalty : x / change.penalty);
   }
   for (const std::int32_t token : masked_tokens_) {
     logits_.at(static_cast<std::size_t>(token)) = -std::numeric_limits<float>::infinity();
@@ -102,8 +110,9 @@ void TokenSampler::keep_top_p(double p) {
 
 std::span<const Candidate> TokenSampler::distribution(std::span<const float> logits,
                                                       std::span<const std::int32_t> history,
-                                                      const SamplingOptions& options) {
-  prepare(logits, history, options.repetition_penalty);
+                                                      const SamplingOptions& options,
+                                                      const SequenceState& state) {
+  prepare(logits, history, options, state);
   candidates_.clear();
   if (options.temperature == 0) {
     const std::int32_t token = argmax();
@@ -127,8 +136,8 @@ std::span<const Candidate> TokenSampler::distribution(std::span<const float> log
 
 std::int32_t TokenSampler::sample(std::span<const float> logits,
                                   std::span<const std::int32_t> history,
-                                  const SamplingOptions& options) {
-  const std::span<const Candidate> candidates = distribution(logits, history, options);
+                                  const SamplingOptions& options, const SequenceState& state) {
+  const std::span<const Candidate> candidates = distribution(logits, history, options, state);
   const double u = Philox{options.seed, options.stream}.uniform(history.size());
   double cumulative = 0;
   for (const Candidate& c : candidates) {

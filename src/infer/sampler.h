@@ -1,7 +1,8 @@
 // Chooses the next token from the logits.
 //
 // The filters and their order are those of Hugging Face's transformers:
-// repetition penalty, temperature, top-k, top-p, min-p. The random number is
+// repetition penalty (then OpenAI's penalties and bias), temperature, top-k, top-p, min-p. The
+// random number is
 // Philox at (seed, stream, position of the token), so that a sequence's tokens
 // depend neither on what runs beside it nor on the number of threads.
 #pragma once
@@ -11,25 +12,15 @@
 #include <utility>
 #include <vector>
 
+#include "infer/logit_changes.h"
+#include "infer/sampling_options.h"
+
 namespace fathom::infer {
-
-struct SamplingOptions {
-  double temperature = 1.0;         // 0: the likeliest token
-  std::int64_t top_k = 0;           // keep the k likeliest; 0: all
-  double top_p = 1.0;               // keep the fewest whose probabilities reach p
-  double min_p = 0.0;               // keep tokens at least min_p times as likely as the likeliest
-  double repetition_penalty = 1.0;  // Keskar et al., CTRL (2019), section 4.1; 1: none
-  std::uint64_t seed = 0;
-  std::uint64_t stream = 0;  // distinguishes sequences with the same seed
-};
-
-// Throws an input Error that names the option ("temperature is -1: ...").
-void check(const SamplingOptions& options);
 
 // A token that may be drawn, with its probability.
 struct Candidate {
   std::int32_t token;
-  float logit;  // after the penalty, before the temperature
+  float logit;  // after the penalties and bias, before the temperature
   double probability;
 };
 
@@ -46,24 +37,26 @@ class TokenSampler {
   // next call.
   std::span<const Candidate> distribution(std::span<const float> logits,
                                           std::span<const std::int32_t> history,
-                                          const SamplingOptions& options);
+                                          const SamplingOptions& options,
+                                          const SequenceState& state = {});
 
   // The token for position `history.size()` of the sequence. Throws a run-time Error
   // when no token that may be drawn has a finite logit.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history,
-                      const SamplingOptions& options);
+                      const SamplingOptions& options, const SequenceState& state = {});
 
  private:
-  // Copies the logits, applies the penalty, and sets masked tokens to −infinity.
+  // Copies the logits, applies the changes, and sets masked tokens to −infinity.
   void prepare(std::span<const float> logits, std::span<const std::int32_t> history,
-               double penalty);
+               const SamplingOptions& options, const SequenceState& state);
   std::int32_t argmax() const;
   void keep_top_k(std::int64_t k);
   void keep_top_p(double p);
   void set_probabilities(double temperature);
 
   std::vector<std::int32_t> masked_tokens_;
-  std::vector<float> logits_;  // after the penalty
+  LogitChanges changes_;
+  std::vector<float> logits_;  // after the changes
   std::vector<Candidate> candidates_;
 };
 

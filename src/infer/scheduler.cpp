@@ -58,10 +58,11 @@ bool Scheduler::is_being_read(const Sequence& next) const {
 // Admits the first of those that wait; false when it has to go on waiting.
 bool Scheduler::admit_first(std::int64_t& budget, std::vector<Chunk>& chunks) {
   Sequence& next = *waiting_.front();
-  if (limits_.share_prefixes) next.cached = blocks_.take_known(next.pages, next.tokens);
+  const bool shares = limits_.share_prefixes && !next.scores_prompt();
+  if (shares) next.cached = blocks_.take_known(next.pages, next.tokens);
   const std::int64_t pages = blocks_.pages_for(next.length()) - std::ssize(next.pages);
   if (pages + num_growing() > blocks_.free_pages() ||
-      (limits_.share_prefixes && is_being_read(next))) {
+      (shares && is_being_read(next))) {
     blocks_.release(next.pages);
     next.cached = 0;
     return false;

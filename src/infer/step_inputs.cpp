@@ -32,7 +32,8 @@ std::size_t StepInputs::bytes_for(const SchedulerLimits& limits, std::int64_t ma
 
 StepInputs::StepInputs(const SchedulerLimits& limits, std::int64_t max_length,
                        std::int64_t page_size, Device device)
-    : max_length_(max_length),
+    : max_rows_(step_size(device, limits.max_sequences)),
+      max_length_(max_length),
       page_size_(page_size),
       device_memory_(device, bytes_for(limits, max_length, page_size, device)),
       host_memory_(device, device_memory_.bytes()) {}
@@ -76,13 +77,21 @@ void StepInputs::write(const Chunk& chunk, std::int64_t sequence, const MicroBat
     ids[row + i] = from.tokens[static_cast<std::size_t>(t)];
     positions[row + i] = static_cast<std::int32_t>(t);
     slots[row + i] = static_cast<std::int32_t>(page * page_size_ + t % page_size_);
+    if (from.needs_logits(t)) sampled_rows_.push_back(static_cast<std::int32_t>(row + i));
   }
   offsets[1] = static_cast<std::int32_t>(row + chunk.count);
   host(paged.context_lengths)[sequence] = static_cast<std::int32_t>(chunk.first + chunk.count);
   const std::int64_t columns = paged.block_table.cols();
   const auto pages = std::min(columns, std::ssize(from.pages));
   std::copy_n(from.pages.begin(), pages, host(paged.block_table) + sequence * columns);
-  if (chunk.samples()) sampled_rows_.push_back(offsets[1] - 1);
+}
+
+// As many times max_sequences as the rows fill, and a size for the rest.
+void StepInputs::fill_up_rows() {
+  if (sampled_rows_.empty()) return;
+  const std::int64_t rows = std::ssize(sampled_rows_), full = rows / max_rows_ * max_rows_;
+  const std::int64_t filled = full + step_size(device_memory_.device(), rows - full);
+  sampled_rows_.resize(static_cast<std::size_t>(filled), sampled_rows_.back());
 }
 
 MicroBatch StepInputs::build(Context& context, const std::vector<Chunk>& chunks,
@@ -112,10 +121,7 @@ MicroBatch StepInputs::build(Context& context, const std::vector<Chunk>& chunks,
   }
   std::int32_t* const offsets = host(paged.query_offsets);
   std::fill(offsets + chunks.size(), offsets + sequences + 1, offsets[chunks.size()]);
-  if (!sampled_rows_.empty()) {
-    const auto rows = step_size(device_memory_.device(), std::ssize(sampled_rows_));
-    sampled_rows_.resize(static_cast<std::size_t>(rows), sampled_rows_.back());
-  }
+  fill_up_rows();
   // A step that generates samples its rows in order, those that fill up too.
   if (step_.generates) std::iota(sampled_rows_.begin(), sampled_rows_.end(), 0);
   copy_bytes(device_memory_.data(), device_memory_.device(), host_memory_.data(), cpu_device,

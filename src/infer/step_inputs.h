@@ -24,8 +24,8 @@ class StepInputs {
   // The micro-batch of `chunks`. Valid until the next call, whose tensors lie in the same places
   // where step() is the same.
   MicroBatch build(Context& context, const std::vector<Chunk>& chunks, const KvCache& cache);
-  // After build(): the rows of the micro-batch whose logits give a next token, one for each chunk
-  // that samples, in order; then, to fill up, the last of them again.
+  // After build(): the rows of the micro-batch for which Sequence::needs_logits(), in order; then, to
+  // fill up, the last of them again.
   std::span<const std::int32_t> sampled_rows() const { return sampled_rows_; }
 
   // What decides which work a step is.
@@ -45,9 +45,10 @@ class StepInputs {
   Tensor place(Shape shape);
   std::int32_t* host(const Tensor& tensor) const;
   void describe(const std::vector<Chunk>& chunks);
+  void fill_up_rows();
   void write(const Chunk& chunk, std::int64_t sequence, const MicroBatch& batch);
 
-  std::int64_t max_length_, page_size_;
+  std::int64_t max_rows_, max_length_, page_size_;
   Buffer device_memory_;
   HostBuffer host_memory_;
   std::size_t used_ = 0;  // elements

@@ -35,19 +35,33 @@ std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const TextRe
 TextEngine::TextEngine(const LoadedModel& model, Context& context, EngineOptions options)
     : model_(model), engine_(*model.stage, context, with_masked_rows(std::move(options), model)) {}
 
-RequestId TextEngine::submit(const TextRequest& request) {
+Request TextEngine::tokens_of(const TextRequest& request) const {
   for (const std::string& stop : request.stop) {
     if (stop.empty()) fail_input("a stop string is empty: give the text to end before");
   }
   Request tokens;
   tokens.prompt = prompt_tokens(model_.tokenizer, request);
   tokens.max_tokens = request.max_tokens;
-  tokens.end_tokens = model_.end_tokens;
+  tokens.min_tokens = request.min_tokens;
+  tokens.end_tokens = request.more_end_tokens;
+  if (!request.ignore_end) {
+    tokens.end_tokens.insert(tokens.end_tokens.end(), model_.end_tokens.begin(),
+                             model_.end_tokens.end());
+  }
   tokens.sampling = request.sampling;
   tokens.log_probabilities = request.log_probabilities;
-  const RequestId id = engine_.submit(std::move(tokens));
-  requests_.emplace(id, TextStream(model_.tokenizer, request.stop));
+  tokens.prompt_log_probabilities = request.prompt_log_probabilities;
+  return tokens;
+}
+
+RequestId TextEngine::submit(const TextRequest& request) {
+  const RequestId id = engine_.submit(tokens_of(request));
+  requests_.emplace(id, TextStream(model_.tokenizer, request.stop, request.special_tokens));
   return id;
+}
+
+void TextEngine::check(const TextRequest& request) const {
+  engine_.check(tokens_of(request));
 }
 
 std::span<const TextEvent> TextEngine::step() {
@@ -61,7 +75,7 @@ std::span<const TextEvent> TextEngine::step() {
 
 TextEvent TextEngine::take(const GeneratedToken& token) {
   TextStream& stream = requests_.at(token.sequence);
-  TextEvent event{token.sequence, {}, {token.drawn}, token.finish};
+  TextEvent event{token.sequence, {}, {token.drawn}, token.finish, token.prompt_scores};
   if (token.finish != FinishReason::end_of_text) event.text = stream.push(token.drawn.token);
   if (token.finish != FinishReason::none) event.text += stream.finish();
   if (stream.stopped()) {

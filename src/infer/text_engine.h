@@ -36,7 +36,12 @@ struct TextRequest {
   std::int64_t max_tokens = 128;
   std::vector<std::string> stop;  // the text ends before the first of these that appears
   SamplingOptions sampling;
-  std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
+  std::optional<std::int64_t> log_probabilities;         // as SamplingRow's
+  std::optional<std::int64_t> prompt_log_probabilities;  // as Request's
+  std::int64_t min_tokens = 0;                           // as Request's
+  bool ignore_end = false;  // go on after the model's end tokens, which may be drawn
+  std::vector<std::int32_t> more_end_tokens;  // ids that end the text beside the model's
+  SpecialTokens special_tokens = SpecialTokens::skip;  // whether the text shows those generated
 };
 
 // The text and tokens that a step added to one request. An event with a finish reason is
@@ -46,6 +51,7 @@ struct TextEvent {
   std::string text;                // whole characters that no stop string can include any more
   std::vector<DrawnToken> tokens;  // drawn in this step, the end token included
   FinishReason finish = FinishReason::none;
+  std::vector<DrawnToken> prompt_scores = {};  // as GeneratedToken's
 };
 
 // The ids among the first `rows` that stand for no token: a vocabulary's padding, and ids that the
@@ -64,6 +70,8 @@ class TextEngine {
 
   // Queues a request. Throws the errors of Engine::submit(); nothing is queued then.
   RequestId submit(const TextRequest& request);
+  // Throws what submit() would for this request. Any thread may call it.
+  void check(const TextRequest& request) const;
   // Runs the model once. Returns one event for each request that drew a token, valid until
   // the next call.
   std::span<const TextEvent> step();
@@ -75,6 +83,7 @@ class TextEngine {
   const Engine& engine() const { return engine_; }
 
  private:
+  Request tokens_of(const TextRequest& request) const;
   TextEvent take(const GeneratedToken& token);
 
   const LoadedModel& model_;

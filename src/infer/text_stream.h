@@ -35,8 +35,9 @@ class StopMatcher {
 
 class TextStream {
  public:
-  TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops)
-      : decoder_(tokenizer), matcher_(std::move(stops)) {}
+  TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops,
+             SpecialTokens special = SpecialTokens::skip)
+      : decoder_(tokenizer, special), matcher_(std::move(stops)) {}
 
   // The text that `token` completes; often empty.
   std::string push(std::int32_t token) { return matcher_.push(decoder_.push(token)); }

@@ -111,13 +111,27 @@ void Head::evaluate(Context& context, Arena& arena, Tensor residual, Tensor delt
 
 void Head::logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
                   std::span<const std::int32_t> rows, Tensor logits) const {
+  logits_in_parts(context, arena, residual, delta, rows, logits, [](std::int64_t, Tensor) {});
+}
+
+void Head::logits_in_parts(Context& context, Arena& arena, Tensor residual, Tensor delta,
+                           std::span<const std::int32_t> rows, Tensor memory,
+                           const TakeLogits& take) const {
   if (rows.empty()) return;
   const ArenaScope scope(arena);
   const Norm::Saved norm{residual, arena.take(DType::f32, {residual.rows()})};
   const Tensor y = arena.take(residual.dtype, residual.shape);
   norm_.forward(context, residual, delta, norm, y);
   const Tensor x = boundary_.enter(context, arena, y);
-  boundary_.vocabulary_linear(context, arena, chosen_rows(context, arena, x, rows), output_, logits);
+  for_each_chunk(std::ssize(rows), memory.rows(), [&](std::int64_t first, std::int64_t count) {
+    const ArenaScope part(arena);
+    const auto part_rows =
+        rows.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    const Tensor logits = memory.slice(0, count);
+    boundary_.vocabulary_linear(context, arena, chosen_rows(context, arena, x, part_rows), output_,
+                                logits);
+    take(first, logits);
+  });
 }
 
 }  // namespace fathom

@@ -24,6 +24,9 @@ struct LossTerms {
   WeighLosses weigh;
 };
 
+// Takes the logits of rows [first, first + logits.rows()) of those that were asked for.
+using TakeLogits = std::function<void(std::int64_t first, Tensor logits)>;
+
 class Head {
  public:
   struct Saved {
@@ -49,6 +52,10 @@ class Head {
   // rank of the tensor group. Without rows the head computes nothing.
   void logits(Context& context, Arena& arena, Tensor residual, Tensor delta,
               std::span<const std::int32_t> rows, Tensor logits) const;
+  // The same as many rows at a time as `memory` [m, V] holds. The next part overwrites it.
+  void logits_in_parts(Context& context, Arena& arena, Tensor residual, Tensor delta,
+                       std::span<const std::int32_t> rows, Tensor memory,
+                       const TakeLogits& take) const;
 
  private:
   // The losses of x [n, d], the norm's output. Where the tokens are no more than a chunk,

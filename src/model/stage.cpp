@@ -205,4 +205,15 @@ void Stage::logits(Context& context, const MicroBatch& batch, Arena& arena,
   forward_logits(context, batch, Tensor{}, arena, rows, logits);
 }
 
+void Stage::logits_in_parts(Context& context, const MicroBatch& batch, Arena& arena,
+                            std::span<const std::int32_t> rows, Tensor memory,
+                            const TakeLogits& take) const {
+  require(head_ && range_.has_embedding(config_), "logits: this stage is not the whole model");
+  const ArenaScope scope(arena);
+  const ResidualStream stream = run_forward_only(context, batch, Tensor{}, arena);
+  if (rows.empty()) return;
+  before_head(context, batch);
+  head_->logits_in_parts(context, arena, stream.residual, stream.delta, rows, memory, take);
+}
+
 }  // namespace fathom

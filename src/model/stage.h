@@ -88,6 +88,10 @@ class Stage {
   // The same for the whole model.
   void logits(Context& context, const MicroBatch& batch, Arena& arena,
               std::span<const std::int32_t> rows, Tensor logits) const;
+  // The same as many rows at a time as `memory` [m, V] holds.
+  void logits_in_parts(Context& context, const MicroBatch& batch, Arena& arena,
+                       std::span<const std::int32_t> rows, Tensor memory,
+                       const TakeLogits& take) const;
 
   // Bytes of an Activations arena for micro-batches of `tokens` tokens, found by
   // running forward and backward on the meta device. Static, so that memory is

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "infer/sampler.h"
 #include "infer/tiny_model.h"
 
 namespace fathom::infer {

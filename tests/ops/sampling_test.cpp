@@ -290,6 +290,17 @@ TEST_P(SamplingTest, ChangesLogits) {
   expect_inverse(probabilities, tokens, 1e-6);
 }
 
+TEST_P(SamplingTest, ReportsAGivenToken) {
+  DrawRow row;
+  row.given = 1;
+  row.report = 1;
+  const Result result = draw({2, 1, 3}, 3, {row})[0];
+  EXPECT_EQ(result.token, 1);
+  EXPECT_NEAR(result.log_probabilities[0], 1 - std::log(std::exp(2) + std::exp(1) + std::exp(3)),
+              1e-5);
+  EXPECT_THAT(result.likeliest, testing::ElementsAre(2));
+}
+
 TEST_P(SamplingTest, TreatsEachRowByItself) {
   constexpr std::int64_t vocabulary = 2500;
   std::vector<float> logits;

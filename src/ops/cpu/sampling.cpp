@@ -147,7 +147,7 @@ void draw_row(std::span<float> logits, std::span<const std::int32_t> masked, con
   for (const std::int32_t id : masked) logits[static_cast<std::size_t>(id)] = nothing;
   RowDraw draw(logits, row, changes);
   if (row.report > 0) draw.report(normalizer, row.report, log_probabilities + 1, likeliest);
-  token = draw.draw();
+  token = row.given >= 0 ? row.given : draw.draw();
   if (row.report < 0 || token < 0) return;
   log_probabilities[0] = static_cast<float>(double{draw.original(token)} - normalizer);
 }

@@ -269,7 +269,7 @@ __global__ void __launch_bounds__(draw_threads) draw_kernel(Call call) {
     row.logits[change.token] = change.bias + (x < 0 ? x * change.penalty : x / change.penalty);
   }
   __syncthreads();
-  const int token = draw_token(row, options);
+  const int token = options.given >= 0 ? options.given : draw_token(row, options);
   if (threadIdx.x == 0) call.tokens[at] = token;
   if (options.report < 0 || token < 0) return;
   if (threadIdx.x == 0) log_probabilities[0] = row.logits[token] - normalizer;

@@ -1,0 +1,146 @@
+// Log-probabilities of a prompt's tokens, and the least number of tokens before the end.
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "infer/engine.h"
+#include "infer/scorer.h"
+#include "infer/tiny_model.h"
+
+namespace fathom::infer {
+namespace {
+
+using test::TinyModel;
+using test::Tokens;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+struct Result {
+  std::vector<DrawnToken> prompt, generated;
+};
+
+std::map<SequenceId, Result> run(Engine& engine) {
+  std::map<SequenceId, Result> results;
+  while (!engine.idle()) {
+    for (const GeneratedToken& token : engine.step()) {
+      Result& result = results[token.sequence];
+      EXPECT_TRUE(token.prompt_scores.empty() || result.generated.empty());
+      if (!token.prompt_scores.empty()) result.prompt = token.prompt_scores;
+      result.generated.push_back(token.drawn);
+    }
+  }
+  return results;
+}
+
+Request scored(Tokens prompt, std::int64_t max_tokens = 2) {
+  Request request;
+  request.prompt = std::move(prompt);
+  request.max_tokens = max_tokens;
+  request.sampling.temperature = 0;
+  request.prompt_log_probabilities = 2;
+  request.log_probabilities = 1;
+  return request;
+}
+
+Tokens prompt_of(int length, int seed) {
+  Tokens prompt;
+  for (int i = 0; i < length; ++i) prompt.push_back((i * i + seed) % 97);
+  return prompt;
+}
+
+// In parts smaller than the prompt, with fewer rows of logits than tokens, in company and with a
+// cache so small that sequences are preempted: always the Scorer's values.
+TEST(PromptScores, EqualTheScorersInAnyCompany) {
+  TinyModel model;
+  EngineOptions options;
+  options.limits = {3, 7};
+  options.page_size = 4;
+  options.cache_bytes = 11 * KvCache::page_bytes(model.config, DType::f32, 4);
+  Engine engine(model.stage, model.context, options);
+  std::map<SequenceId, Tokens> prompts;
+  for (int i = 0; i < 5; ++i) {
+    const Tokens prompt = prompt_of(5 + 6 * i, i);
+    prompts[engine.submit(scored(prompt, 12))] = prompt;
+    Request plain = scored(prompt, 12);
+    plain.prompt_log_probabilities.reset();
+    engine.submit(plain);
+  }
+  Scorer scorer(model.stage, model.context);
+  const auto results = run(engine);
+  EXPECT_GT(engine.scheduler().preemptions(), 0);
+  EXPECT_EQ(results.size(), 10u);
+  for (const auto& [id, result] : results) {
+    if (!prompts.contains(id)) {
+      EXPECT_TRUE(result.prompt.empty());
+      continue;
+    }
+    const Tokens& prompt = prompts.at(id);
+    const ScoreRequest request{prompt};
+    const std::vector<float> expected = scorer.score(std::span(&request, 1)).front();
+    ASSERT_EQ(result.prompt.size(), prompt.size() - 1);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(result.prompt[i].token, prompt[i + 1]);
+      EXPECT_NEAR(*result.prompt[i].log_probability, expected[i], 1e-4);
+      ASSERT_EQ(result.prompt[i].likeliest.size(), 2u);
+      EXPECT_GE(result.prompt[i].likeliest[0].log_probability,
+                result.prompt[i].likeliest[1].log_probability);
+      EXPECT_GE(result.prompt[i].likeliest[0].log_probability, *result.prompt[i].log_probability);
+    }
+    EXPECT_EQ(result.generated.size(), 12u);
+    EXPECT_EQ(result.generated.front().token, model.greedy(prompt, 1).front());
+  }
+}
+
+// The likeliest next token of every position is the model's own.
+TEST(PromptScores, NameTheLikeliestTokenOfEachPosition) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, {});
+  const Tokens prompt = prompt_of(9, 3);
+  engine.submit(scored(prompt));
+  const Result result = run(engine).begin()->second;
+  ASSERT_EQ(result.prompt.size(), 8u);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const Tokens before(prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    EXPECT_EQ(result.prompt[i].likeliest[0].token, model.greedy(before, 1).front());
+  }
+}
+
+TEST(MinTokens, KeepsEndTokensFromBeingDrawnBefore) {
+  TinyModel model;
+  const Tokens prompt = prompt_of(6, 1);
+  Request request;
+  request.prompt = prompt;
+  request.max_tokens = 20;
+  request.sampling.temperature = 0;
+  const std::int32_t first = model.greedy(prompt, 1).front();
+  request.end_tokens = {first};
+  Engine engine(model.stage, model.context, {});
+  engine.submit(request);
+  EXPECT_EQ(run(engine).begin()->second.generated.size(), 1u);
+  request.min_tokens = 4;
+  engine.submit(request);
+  const auto generated = run(engine).begin()->second.generated;
+  EXPECT_GE(generated.size(), 5u);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NE(generated[i].token, first);
+}
+
+TEST(PromptScores, RequestsOutOfRangeAreRefused) {
+  TinyModel model;
+  const Engine engine(model.stage, model.context, {});
+  Request request = scored({1, 2});
+  request.prompt_log_probabilities = 21;
+  EXPECT_THAT([&] { engine.check(request); },
+              ThrowsMessage<Error>(HasSubstr("prompt_log_probabilities is 21")));
+  request.prompt_log_probabilities.reset();
+  request.min_tokens = 3;
+  EXPECT_THAT([&] { engine.check(request); },
+              ThrowsMessage<Error>(HasSubstr("min_tokens is 3: use 0 to max_tokens, which is 2")));
+  request.min_tokens = 0;
+  request.sampling.logit_bias = {{97, 1.0f}};
+  EXPECT_THAT([&] { engine.check(request); },
+              ThrowsMessage<Error>(HasSubstr("logit_bias: token 97 is outside")));
+}
+
+}  // namespace
+}  // namespace fathom::infer
