@@ -23,6 +23,7 @@ void add_scaling_fit(CLI::App& scaling);      // scaling fit
 void add_scaling_predict(CLI::App& scaling);  // scaling predict
 void add_scaling_plan(CLI::App& scaling);  // scaling plan
 void add_scaling_run(CLI::App& scaling);   // scaling run
+void add_serve(CLI::App& app);
 void add_sft(CLI::App& app);
 void add_tokenizer(CLI::App& app);
 void add_train(CLI::App& app);

@@ -17,9 +17,20 @@ std::optional<DType> parse_dtype(const std::string& name) {
 
 }  // namespace
 
-void add_generation_options(CLI::App& command, GenerationOptions& o) {
+void add_model_options(CLI::App& command, GenerationOptions& o) {
   command.add_option("model", o.model, "Hugging Face directory, run directory or checkpoint")
       ->required();
+  command.add_option("--tokenizer", o.tokenizer,
+                     "path of tokenizer.json; default: beside the model");
+  command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
+  command.add_option("--dtype", o.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
+  command.add_option("--threads", o.threads, "CPU threads; 0: all cores")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+void add_generation_options(CLI::App& command, GenerationOptions& o) {
+  add_model_options(command, o);
   command
       .add_option("--temperature", o.sampling.temperature,
                   "higher is more random; 0: always the likeliest token")
@@ -40,13 +51,6 @@ void add_generation_options(CLI::App& command, GenerationOptions& o) {
       ->capture_default_str();
   command.add_option("--seed", o.sampling.seed, "seed of the random choices")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command.add_option("--tokenizer", o.tokenizer,
-                     "path of tokenizer.json; default: beside the model");
-  command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
-  command.add_option("--dtype", o.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
-  command.add_option("--threads", o.threads, "CPU threads; 0: all cores")
-      ->check(CLI::Range(0, 4096))
       ->capture_default_str();
 }
 

@@ -21,6 +21,8 @@ struct GenerationOptions {
 };
 
 void add_generation_options(CLI::App& command, GenerationOptions& options);
+// Those of the model alone: which one, where, its type and threads.
+void add_model_options(CLI::App& command, GenerationOptions& options);
 
 // How a command with a chat template is given one.
 struct TemplateOptions {

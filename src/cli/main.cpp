@@ -118,6 +118,7 @@ int main(int argc, char** argv) {
   cli::add_info(app);
   cli::add_plan(app);
   cli::add_scaling(app);
+  cli::add_serve(app);
   cli::add_sft(app);
   cli::add_tokenizer(app);
   cli::add_train(app);

@@ -1,0 +1,143 @@
+// fathom serve: a model behind an HTTP server that speaks OpenAI's API.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/generation_options.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/stop_signals.h"
+#include "io/line_reader.h"
+#include "serve/http_text.h"
+#include "serve/server.h"
+
+namespace fathom::cli {
+namespace {
+
+struct Arguments : GenerationOptions {
+  std::string template_choice, name, api_key_file;
+  serve::HttpOptions http;
+  std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 512;
+  double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
+};
+
+// One key a line, from the file or else the environment.
+std::vector<std::string> api_keys(const std::string& file) {
+  const char* const variable = std::getenv("FATHOM_API_KEY");
+  std::string text = file.empty() ? std::string(variable ? variable : "") : read_text(file);
+  std::vector<std::string> keys;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string key = text.substr(at, end - at);
+    if (key.ends_with('\r')) key.pop_back();
+    if (!key.empty()) keys.push_back(std::move(key));
+    at = end + 1;
+  }
+  if (!file.empty() && keys.empty()) fail_input("{}: it holds no API key", file);
+  return keys;
+}
+
+serve::ServerOptions server_options(const Arguments& a) {
+  serve::ServerOptions options;
+  infer::EngineOptions& engine = options.engine.engine;
+  engine.limits = {a.max_sequences, std::max(a.tokens_per_step, a.max_sequences)};
+  engine.max_length = a.max_length;
+  engine.cache_bytes = static_cast<std::size_t>(a.cache_gib * (std::size_t{1} << 30));
+  options.engine.max_waiting = a.max_waiting;
+  options.service.model_name = a.name.empty() ? a.model : a.name;
+  options.service.api_keys = api_keys(a.api_key_file);
+  options.http = a.http;
+  options.http.limits.body_bytes = static_cast<std::size_t>(a.max_body_mib * (1 << 20));
+  options.http.limits.all_bodies_bytes =
+      std::max(options.http.limits.all_bodies_bytes, 4 * options.http.limits.body_bytes);
+  options.http.drain = std::chrono::milliseconds(static_cast<std::int64_t>(a.drain_seconds * 1e3));
+  const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";
+  options.http.check_host = local && options.service.api_keys.empty();
+  if (!local && options.service.api_keys.empty()) {
+    log::warning("anybody who reaches {} may use the server: set FATHOM_API_KEY or --api-key-file",
+                 a.http.host);
+  }
+  return options;
+}
+
+// None when the model has no template and none is named.
+std::optional<ChatTemplate> open_template(const Arguments& a, const infer::LoadedModel& model) {
+  try {
+    return ChatTemplate::open(a.template_choice, model.directory, model.tokenizer);
+  } catch (const Error& error) {
+    if (!a.template_choice.empty() || error.kind() != ErrorKind::input) throw;
+    log::info("without chat completions: {}", error.what());
+    return std::nullopt;
+  }
+}
+
+void run(const Arguments& a) {
+  const StopSignals signals;  // before there are threads
+  const serve::ServerOptions options = server_options(a);
+  Context context(parse_device(a.device));
+  const infer::LoadedModel model = load_model(a, context);
+  const std::optional<ChatTemplate> chat = open_template(a, model);
+  serve::serve(
+      model, chat ? &*chat : nullptr, context, options,
+      [&] { return signals.received() != 0; },
+      [&](std::uint16_t port) {
+        log::info("serving {} on http://{}:{}/v1", options.service.model_name, a.http.host, port);
+      });
+  log::info("stopped");
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* c = app.add_subcommand("serve", "Serve a model over HTTP, by OpenAI's API");
+  Arguments& a = *arguments;
+  add_model_options(*c, a);
+  c->add_option("--template", a.template_choice,
+                "chat template: deepseek, chatml, plain, a .jinja file, or the name of one of the "
+                "model's own; default: the model's");
+  c->add_option("--served-model-name", a.name, "name that clients give; default: the model's path");
+  c->add_option("--host", a.http.host, "address to listen on; 0.0.0.0: all")->capture_default_str();
+  c->add_option("--port", a.http.port, "port to listen on; 0: any that is free")
+      ->capture_default_str();
+  c->add_option("--api-key-file", a.api_key_file,
+                "file of keys, one a line, of which clients must send one; default: the variable "
+                "FATHOM_API_KEY, or no key");
+  c->add_option("--cors", a.http.origins,
+                "origin whose web pages may use the server, such as https://example.org; *: all; "
+                "may be repeated");
+  c->add_option("--max-sequences", a.max_sequences, "sequences generated at once")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  c->add_option("--max-waiting", a.max_waiting, "sequences in the queue; more are told to come later")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  c->add_option("--max-length", a.max_length,
+                "longest sequence in tokens, prompt included; 0: the model's context")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  c->add_option("--tokens-per-step", a.tokens_per_step,
+                "tokens that the model reads at once: more is faster, fewer is smoother")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  c->add_option("--cache-gib", a.cache_gib, "most memory for keys and values")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  c->add_option("--max-body-mib", a.max_body_mib, "largest body of a request")
+      ->check(CLI::Range(0.001, 1024.0))
+      ->capture_default_str();
+  c->add_option("--drain-seconds", a.drain_seconds,
+                "after SIGTERM or Ctrl-C, time for answers under way to end")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  c->footer(
+      "Paths: /v1/completions /v1/chat/completions /v1/models /tokenize /detokenize\n"
+      "  /tokenizer_info /health /metrics; docs/serving.md has their fields.\n"
+      "Example: fathom serve runs/sft/model --port 8000\n"
+      "  curl localhost:8000/v1/completions -d '{\"prompt\": \"Once upon a time\"}'");
+  c->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace fathom::cli
