@@ -43,6 +43,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data check", "paths is required"},
                                          {"data text", "directory is required"},
                                          {"generate", "model is required"},
+                                         {"serve", "model is required"},
                                          {"tokenizer encode", "tokenizer is required"},
                                          {"tokenizer decode", "tokenizer is required"},
                                          {"train", "config is required"},
@@ -72,6 +73,9 @@ TEST(Usage, HelpTellsTheDefaults) {
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
+           {"serve",
+            "--device TEXT=cpu --dtype TEXT=auto --host TEXT=127.0.0.1 --port UINT=8000 "
+            "--drain-seconds FLOAT:FLOAT in [0 - 86400]=30"},
            {"convert", "--dtype TEXT:{bf16,f32}=bf16"},
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
            {"scaling fit",
@@ -101,6 +105,9 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
   for (const char* command :
        {"bench cpu --threads -1", "bench cpu --threads 4097", "bench save --threads 4097",
         "bench save --steps 0", "generate x --threads 4097", "generate x --seed -1",
+        "serve x --port -1", "serve x --port 65536", "serve x --max-sequences 0",
+        "serve x --max-waiting -1", "serve x --max-length -1", "serve x --tokens-per-step 0",
+        "serve x --cache-gib 0", "serve x --max-body-mib 0", "serve x --drain-seconds -1",
         "tokenizer train x --threads 4097", "tokenizer encode x --threads 4097",
         "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
         "train x --ranks 4097", "verify x --layouts dp2 --steps 0",

@@ -1,0 +1,182 @@
+// fathom serve as a user starts it: its switches, its messages, and SIGTERM under load.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+
+#include "cli/process.h"
+#include "cli/random_model.h"
+#include "serve/http_client.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+class Serve : public testing::Test {
+ protected:
+  Serve() { save_random_model(model_, dir_ / "tokenizer.json"); }
+
+  // Starts the server on a free port, and waits until it listens.
+  void start(const Arguments& more, const Arguments& environment = {}) {
+    Arguments arguments{"/usr/bin/env", "-u", "FATHOM_API_KEY"};
+    arguments.insert(arguments.end(), environment.begin(), environment.end());
+    arguments.insert(arguments.end(), {FATHOM_BINARY, "serve", model_, "--port", "0"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    process_.emplace(dir_, arguments, Process::Program::any);
+    const auto listens = [&] {
+      const std::string err = read_file(dir_ / "stderr");
+      const std::size_t at = err.find(" on http://"), end = err.find("/v1", at);
+      if (at == std::string::npos || end == std::string::npos) return false;
+      port_ = static_cast<std::uint16_t>(std::stoi(err.substr(err.rfind(':', end) + 1)));
+      return true;
+    };
+    ASSERT_TRUE(process_->until(listens)) << read_file(dir_ / "stderr");
+  }
+  Outcome stop() {
+    process_->send(SIGTERM);
+    return process_->wait();
+  }
+  Received get(const std::string& path, const std::string& headers = "") const {
+    HttpClient client(port_);
+    client.get(path, headers);
+    return client.receive();
+  }
+  Received post(const std::string& path, const std::string& body) const {
+    HttpClient client(port_);
+    client.post(path, body);
+    return client.receive();
+  }
+  double metric(const std::string& name) const {
+    const std::string text = get("/metrics").body;
+    const std::size_t at = text.find("\nvllm:" + name);
+    return at == std::string::npos ? -1 : std::stod(text.substr(text.find("} ", at) + 2));
+  }
+  Outcome refused(Arguments more) {
+    Arguments arguments{"serve", model_, "--port", "0"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir_, arguments);
+  }
+
+  TempDir dir_;
+  std::string model_ = dir_ / "model";
+  std::optional<Process> process_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_F(Serve, AnswersAsGenerateDoes) {
+  start({"--threads", "1"});
+  const Outcome generated = run_fathom(
+      dir_, {"generate", model_, "--prompt", "Hi", "--prompt", "x", "--max-tokens", "9",
+             "--temperature", "0", "--threads", "1"});
+  std::string expected;
+  std::istringstream lines(generated.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.at("index") == 0) expected = json.at("text");
+  }
+  const auto json =
+      post("/v1/completions", R"({"prompt":"Hi","max_tokens":9,"temperature":0})").json();
+  EXPECT_EQ(json["choices"][0]["text"], expected);
+  EXPECT_EQ(json["model"], model_);
+  EXPECT_EQ(post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}]})").status,
+            400);
+  const Outcome outcome = stop();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("without chat completions: "));
+}
+
+TEST_F(Serve, SwitchesDoWhatTheySay) {
+  write_file(dir_ / "chat.jinja", "{% for m in messages %}{{ m.content }}{% endfor %}");
+  start({"--served-model-name", "mine", "--template", dir_ / "chat.jinja", "--cors",
+         "https://a.example", "--max-length", "48", "--max-sequences", "1", "--max-waiting", "1",
+         "--max-body-mib", "0.01", "--drain-seconds", "0", "--tokens-per-step", "8", "--cache-gib",
+         "0.001", "--dtype", "bf16", "--threads", "1", "--host", "localhost"});
+  const auto model = get("/v1/models").json()["data"][0];
+  EXPECT_EQ(model["id"], "mine");
+  EXPECT_EQ(model["max_model_len"], 48);
+  EXPECT_EQ(post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],
+                                              "max_tokens":2})")
+                .status,
+            200);
+  EXPECT_EQ(post("/v1/completions", R"({"prompt":"x","n":3})").status, 429);
+  EXPECT_EQ(post("/v1/completions", std::string(11000, ' ')).status, 413);
+  EXPECT_EQ(get("/v1/models", "Origin: https://a.example\r\n").status, 200);
+  EXPECT_EQ(get("/v1/models", "Origin: https://b.example\r\n").status, 403);
+  EXPECT_EQ(stop().code, 0);
+}
+
+TEST_F(Serve, TakesKeysFromAFileOrTheEnvironment) {
+  write_file(dir_ / "keys", "one\r\n\ntwo\n");
+  start({"--api-key-file", dir_ / "keys"}, {"FATHOM_API_KEY=three"});
+  EXPECT_EQ(get("/v1/models").status, 401);
+  EXPECT_EQ(get("/v1/models", "Authorization: Bearer one\r\n").status, 200);
+  EXPECT_EQ(get("/v1/models", "Authorization: Bearer two\r\n").status, 200);
+  EXPECT_EQ(get("/v1/models", "Authorization: Bearer three\r\n").status, 401);
+  EXPECT_EQ(stop().code, 0);
+  start({}, {"FATHOM_API_KEY=three"});
+  EXPECT_EQ(get("/v1/models").status, 401);
+  EXPECT_EQ(get("/v1/models", "Authorization: Bearer three\r\n").status, 200);
+  EXPECT_EQ(stop().code, 0);
+}
+
+TEST_F(Serve, SaysWhatItCannotUse) {
+  write_file(dir_ / "empty", "\n");
+  for (const auto& [more, message] : std::vector<std::pair<Arguments, std::string>>{
+           {{"--host", "999.1.1.1"}, "--host 999.1.1.1: "},
+           {{"--api-key-file", dir_ / "empty"}, "it holds no API key"},
+           {{"--api-key-file", dir_ / "none"}, "none"},
+           {{"--template", "nothing"}, "there is no chat template 'nothing'"},
+           {{"--cache-gib", "0.0000001"}, "the KV cache may use"},
+           {{"--device", "cuda:99"}, "cuda"},
+           {{"--tokenizer", "/no/such.json"}, "/no/such.json"}}) {
+    const Outcome outcome = refused(more);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  }
+  start({});
+  const Outcome taken =
+      run_fathom(dir_, {"serve", model_, "--port", std::to_string(port_)});
+  EXPECT_EQ(taken.code, 2);
+  EXPECT_THAT(taken.err, HasSubstr(fmt::format("cannot listen on 127.0.0.1 port {}: Address already "
+                                               "in use: choose another with --host or --port",
+                                               port_)));
+}
+
+TEST_F(Serve, SigtermUnderLoadLetsAnswersEnd) {
+  start({"--max-sequences", "2"});
+  std::vector<std::thread> clients;
+  std::atomic<int> whole{0};
+  for (int i = 0; i < 16; ++i) {
+    clients.emplace_back([&, i] {
+      HttpClient client(port_);
+      client.post("/v1/completions", fmt::format(R"({{"prompt":"x","n":4,"max_tokens":60,)"
+                                                 R"("ignore_eos":true,"stream":{}}})",
+                                                 i % 2 == 0));
+      const Received received = client.receive();
+      if (i % 2 == 0) {
+        whole += stream_data(received.body).back() == "[DONE]";
+      } else {
+        whole += received.json()["usage"]["completion_tokens"] == 240;
+      }
+    });
+  }
+  // A request that the server has not read when it stops gets no answer.
+  EXPECT_TRUE(process_->until([&] {
+    return metric("num_requests_running") + metric("num_requests_waiting") +
+               metric("request_success_total{model_name=\"" + model_ +
+                      "\",finished_reason=\"length\"}") ==
+           64;
+  }));
+  const Outcome outcome = stop();
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("stopped"));
+  EXPECT_EQ(whole, 16);
+}
+
+}  // namespace
+}  // namespace fathom::test

@@ -1,0 +1,274 @@
+// Requests of the API: JSON in, checked requests or errors that name the field out.
+#include <gmock/gmock.h>
+
+#include "align/small_tokenizer.h"
+#include "serve/chat_request.h"
+#include "serve/completion_request.h"
+#include "serve/tokenizer_api.h"
+
+namespace fathom::serve {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+CompletionRequest completion(const std::string& body) {
+  return parse_completion_request(body, {});
+}
+ChatRequest chat(const std::string& fields) {
+  return parse_chat_request(R"({"messages":[{"role":"user","content":"hi"}])" + fields + "}", {});
+}
+
+// The error of f(), as "param: message".
+template <class F>
+std::string refusal(F&& f) {
+  try {
+    f();
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.status(), 400);
+    return error.param() + ": " + error.what();
+  }
+  return "accepted";
+}
+std::string refused_completion(const std::string& fields) {
+  return refusal([&] { completion(R"({"prompt":"x")" + fields + "}"); });
+}
+std::string refused_chat(const std::string& fields) {
+  return refusal([&] { chat(fields); });
+}
+
+TEST(CompletionRequest, HasTheApisDefaults) {
+  const CompletionRequest r = completion(R"({"prompt":"x"})");
+  EXPECT_EQ(r.max_tokens, 16);
+  EXPECT_EQ(r.sampling.temperature, 1);
+  EXPECT_EQ(r.sampling.top_p, 1);
+  EXPECT_EQ(r.sampling.top_k, 0);
+  EXPECT_EQ(r.n, 1);
+  EXPECT_EQ(r.best_of, 1);
+  EXPECT_FALSE(r.logprobs || r.echo || r.stream || r.seeded || r.ignore_end);
+  EXPECT_TRUE(r.add_special_tokens);
+}
+
+TEST(CompletionRequest, ReadsEveryField) {
+  const CompletionRequest r = completion(R"({"model":"m","prompt":"x","max_tokens":7,
+    "temperature":0.5,"top_p":0.9,"top_k":-1,"min_p":0.1,"repetition_penalty":1.2,
+    "presence_penalty":-1,"frequency_penalty":0.5,"logit_bias":{"17":-100,"3":2.5},"seed":-5,
+    "n":2,"best_of":3,"min_tokens":2,"stop":["a","bc"],"ignore_eos":true,"echo":true,"logprobs":4,
+    "skip_special_tokens":false,"add_special_tokens":false,"stream":false,"user":"me",
+    "suffix":null})");
+  EXPECT_EQ(r.model, "m");
+  EXPECT_EQ(r.max_tokens, 7);
+  EXPECT_EQ(r.sampling.temperature, 0.5);
+  EXPECT_EQ(r.sampling.top_p, 0.9);
+  EXPECT_EQ(r.sampling.top_k, 0);
+  EXPECT_EQ(r.sampling.min_p, 0.1);
+  EXPECT_EQ(r.sampling.repetition_penalty, 1.2);
+  EXPECT_EQ(r.sampling.presence_penalty, -1);
+  EXPECT_EQ(r.sampling.frequency_penalty, 0.5);
+  ASSERT_EQ(r.sampling.logit_bias.size(), 2u);
+  EXPECT_EQ(r.sampling.logit_bias[0].token, 17);
+  EXPECT_EQ(r.sampling.logit_bias[0].bias, -100);
+  EXPECT_TRUE(r.seeded);
+  EXPECT_EQ(r.sampling.seed, static_cast<std::uint64_t>(-5));
+  EXPECT_EQ(r.n, 2);
+  EXPECT_EQ(r.best_of, 3);
+  EXPECT_EQ(r.min_tokens, 2);
+  EXPECT_THAT(r.stop, ElementsAre("a", "bc"));
+  EXPECT_TRUE(r.ignore_end && r.echo);
+  EXPECT_EQ(r.logprobs, 4);
+  EXPECT_EQ(r.special_tokens, SpecialTokens::keep);
+  EXPECT_FALSE(r.add_special_tokens);
+  EXPECT_TRUE(completion(R"({"prompt":"x","stream":true,"stream_options":{"include_usage":true}})")
+                  .include_usage);
+}
+
+TEST(CompletionRequest, TakesPromptsOfFourKinds) {
+  const Tokenizer tokenizer = small_tokenizer();
+  const auto tokens = [&](const std::string& prompt) {
+    std::vector<Tokens> all;
+    for (const EncodedPrompt& p :
+         encode_prompts(completion("{\"prompt\":" + prompt + "}"), tokenizer)) {
+      all.push_back(p.tokens);
+    }
+    return all;
+  };
+  EXPECT_THAT(tokens(R"("hi")"), ElementsAre(Tokens{'h', 'i'}));
+  EXPECT_THAT(tokens(R"(["h","i a"])"), ElementsAre(Tokens{'h'}, Tokens{'i', 256}));
+  EXPECT_THAT(tokens("[104,105]"), ElementsAre(Tokens{104, 105}));
+  EXPECT_THAT(tokens("[[104],[105,261]]"), ElementsAre(Tokens{104}, Tokens{105, 261}));
+  // What a user writes does not become a special token.
+  EXPECT_EQ(tokens(R"("</s>")").front().size(), 4u);
+  EXPECT_THAT(refusal([&] { tokens("[9999]"); }), HasSubstr("prompt: "));
+  EXPECT_THAT(refusal([&] { tokens(R"("")"); }), HasSubstr("prompt: a prompt is empty"));
+}
+
+TEST(CompletionRequest, WrongPromptsAreRefused) {
+  for (const auto& [prompt, message] : std::vector<std::pair<std::string, std::string>>{
+           {"[]", "'prompt' is an empty list"},
+           {"7", "'prompt' is 7, not a list"},
+           {"null", "'prompt' is missing"},
+           {R"(["a",1])", "'prompt[1]' is 1, not a text"},
+           {R"([1,"a"])", "'prompt[1]' is \"a\", not a whole number"},
+           {"[1,-2]", "'prompt[1]' is -2, not a whole number from 0"},
+           {"[1.5]", "'prompt[0]' is 1.5, not a whole number"},
+           {"[[1],[[2]]]", "'prompt[1][0]' is [2], not a whole number"},
+           {R"({"a":1})", "not a list"}}) {
+    EXPECT_THAT(refusal([&] { completion("{\"prompt\":" + prompt + "}"); }),
+                testing::AllOf(testing::StartsWith("prompt: "), HasSubstr(message)))
+        << prompt;
+  }
+}
+
+TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
+  for (const auto& [fields, message] : std::vector<std::pair<std::string, std::string>>{
+           {R"("temperature":-0.1)", "temperature: 'temperature' is -0.1, not a number from 0 to 2"},
+           {R"("temperature":"hot")", "temperature: "},
+           {R"("temperature":[1])", "temperature: "},
+           {R"("top_p":0)", "top_p: 'top_p' is 0"},
+           {R"("top_k":-2)", "top_k: "},
+           {R"("min_p":2)", "min_p: "},
+           {R"("repetition_penalty":0)", "repetition_penalty: "},
+           {R"("presence_penalty":2.1)", "presence_penalty: "},
+           {R"("frequency_penalty":-2.1)", "frequency_penalty: "},
+           {R"("n":0)", "n: "},
+           {R"("n":1000000)", "n: "},
+           {R"("n":1.5)", "n: "},
+           {R"("best_of":21)", "best_of: "},
+           {R"("n":3,"best_of":2)", "best_of: 'best_of' is 2 and 'n' is 3"},
+           {R"("best_of":2,"stream":true)", "best_of: 'best_of' chooses among whole texts"},
+           {R"("max_tokens":0)", "max_tokens: "},
+           {R"("max_tokens":99999999999)", "max_tokens: "},
+           {R"("logprobs":21)", "logprobs: "},
+           {R"("logprobs":true)", "logprobs: "},
+           {R"("stop":"")", "stop: a string of 'stop' is empty"},
+           {R"("stop":[""])", "stop: a string of 'stop' is empty"},
+           {R"("stop":7)", "stop: "},
+           {R"("logit_bias":{"x":1})", "logit_bias: a key of 'logit_bias' is not a token id"},
+           {R"("logit_bias":{"1":101})", "logit_bias: 'logit_bias' of token 1"},
+           {R"("logit_bias":[1])", "logit_bias: "},
+           {R"("seed":1.5)", "seed: "},
+           {R"("stream_options":{"include_usage":true})", "stream_options: "},
+           {R"("stream":true,"stream_options":{"x":1})", "stream_options: 'stream_options.x'"},
+           {R"("stream":1)", "stream: "},
+           {R"("suffix":"x")", "suffix: 'suffix' is not supported"},
+           {R"("echo":"yes")", "echo: "},
+           {R"("temprature":1)", "temprature: 'temprature' is not a field that this server knows: "
+                                 "did you mean 'temperature'?"},
+           {R"("max_completion_tokens":1)", "max_completion_tokens: "},
+           {R"("tools":[])", "tools: "}}) {
+    EXPECT_THAT(refused_completion("," + fields), testing::StartsWith(message)) << fields;
+  }
+}
+
+TEST(CompletionRequest, LimitsWhatOneRequestMayAskFor) {
+  std::string stops = "\"a\"", prompts = "\"a\"";
+  for (int i = 0; i < 16; ++i) stops += ",\"a\"";
+  for (int i = 0; i < 100; ++i) prompts += ",\"a\"";
+  EXPECT_THAT(refused_completion(",\"stop\":[" + stops + "]"),
+              HasSubstr("'stop' has 17 strings: use at most 16"));
+  EXPECT_THAT(refused_completion(",\"stop\":\"" + std::string(513, 'x') + "\""),
+              HasSubstr("has 513 bytes"));
+  EXPECT_THAT(refusal([&] { completion("{\"n\":3,\"prompt\":[" + prompts + "]}"); }),
+              HasSubstr("n: 101 prompts with 3 texts each are 303 sequences"));
+}
+
+TEST(Requests, BodiesThatAreNoJsonObjectAreRefused) {
+  const std::string deep(2000, '[');
+  for (const std::string& body :
+       {std::string(), std::string("{"), std::string("[1]"), std::string("\"x\""), deep,
+        std::string("{\"prompt\":\"\xff\"}"), std::string(R"({"prompt":"\ud800"})"),
+        std::string("{\"prompt\":NaN}"), std::string("{\"temperature\":1e999}"),
+        std::string("\0\0", 2)}) {
+    EXPECT_THAT(refusal([&] { completion(body); }), testing::StartsWith(": ")) << body;
+    EXPECT_THAT(refusal([&] { parse_chat_request(body, {}); }), testing::StartsWith(": ")) << body;
+    EXPECT_THAT(refusal([&] { parse_tokenize_request(body); }), testing::StartsWith(": ")) << body;
+  }
+}
+
+TEST(ChatRequest, ReadsMessagesAndOptions) {
+  const ChatRequest r = parse_chat_request(R"({"messages":[
+    {"role":"system","content":"S"},
+    {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"name":"u"},
+    {"role":"assistant","content":"c","refusal":null,"tool_calls":[]},
+    {"role":"user","content":"d"}],
+    "max_completion_tokens":5,"logprobs":true,"top_logprobs":3,"tool_choice":"none",
+    "response_format":{"type":"text"}})",
+                                            {});
+  ASSERT_EQ(r.conversation.messages.size(), 4u);
+  EXPECT_EQ(r.conversation.messages[1].content(), "ab");
+  EXPECT_EQ(r.conversation.messages[1].fields.at("name"), "u");
+  EXPECT_EQ(r.max_tokens, 5);
+  EXPECT_TRUE(r.logprobs);
+  EXPECT_EQ(r.top_logprobs, 3);
+}
+
+TEST(ChatRequest, WrongFieldsAreRefusedByName) {
+  for (const auto& [fields, message] : std::vector<std::pair<std::string, std::string>>{
+           {R"("max_tokens":1,"max_completion_tokens":2)", "max_tokens: "},
+           {R"("top_logprobs":1)", "top_logprobs: 'top_logprobs' needs 'logprobs'"},
+           {R"("logprobs":1)", "logprobs: "},
+           {R"("tools":[{"type":"function"}])", "tools: 'tools' is not supported"},
+           {R"("tool_choice":"auto")", "tool_choice: "},
+           {R"("response_format":{"type":"json_object"})", "response_format: "},
+           {R"("chat_template":"{{x}}")", "chat_template: 'chat_template' is not supported"},
+           {R"("prompt":"x")", "prompt: "},
+           {R"("best_of":2)", "best_of: "}}) {
+    EXPECT_THAT(refused_chat("," + fields), testing::StartsWith(message)) << fields;
+  }
+  for (const auto& [messages, message] : std::vector<std::pair<std::string, std::string>>{
+           {"7", "not a list"},
+           {"[7]", "not an object"},
+           {R"([{"content":"x"}])", "'messages[0].role' is missing"},
+           {R"([{"role":"tool","content":"x"}])", "calls no tools"},
+           {R"([{"role":"user","content":[{"type":"image_url"}]}])", "is not text"},
+           {R"([{"role":"user","content":"x","audio":{"id":1}}])", "'messages[0].audio'"}}) {
+    EXPECT_THAT(refusal([&] { parse_chat_request("{\"messages\":" + messages + "}", {}); }),
+                testing::AllOf(testing::StartsWith("messages: "), HasSubstr(message)))
+        << messages;
+  }
+  EXPECT_THAT(refusal([] { parse_chat_request("{}", {}); }), HasSubstr("'messages' is missing"));
+}
+
+TEST(EngineRequests, AreBestOfPerPromptWithStreamsOfTheirOwn) {
+  const CompletionRequest r =
+      completion(R"({"prompt":["a","b"],"n":1,"best_of":2,"echo":true,"logprobs":1,"seed":3})");
+  const auto requests = engine_requests(r, encode_prompts(r, small_tokenizer()));
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(std::get<Tokens>(requests[1].prompt), Tokens{'a'});
+  EXPECT_EQ(std::get<Tokens>(requests[2].prompt), Tokens{'b'});
+  EXPECT_EQ(requests[0].sampling.stream, 0u);
+  EXPECT_EQ(requests[1].sampling.stream, 1u);
+  EXPECT_EQ(requests[2].sampling.stream, 0u);
+  EXPECT_EQ(requests[0].prompt_log_probabilities, 1);
+}
+
+// Without max_tokens a chat's answer may fill the context.
+TEST(EngineRequests, FillTheContextForAChat) {
+  const auto requests = engine_requests(chat(R"(,"n":2)"), Tokens(10), 64, 261);
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].max_tokens, 54);
+  EXPECT_THAT(requests[0].more_end_tokens, ElementsAre(261));
+  EXPECT_TRUE(engine_requests(chat(R"(,"ignore_eos":true)"), Tokens(10), 64, 261)[0]
+                  .more_end_tokens.empty());
+}
+
+TEST(TokenizerApi, TokenizesAndBack) {
+  const Tokenizer tokenizer = small_tokenizer();
+  EXPECT_THAT(tokenize_text(parse_tokenize_request(R"({"prompt":"h a"})"), tokenizer),
+              ElementsAre('h', 256));
+  EXPECT_EQ(detokenize_text(parse_detokenize_request(R"({"tokens":[104,259]})"), tokenizer),
+            "h</s>");
+  EXPECT_THAT(refusal([&] {
+                detokenize_text(parse_detokenize_request(R"({"tokens":[999]})"), tokenizer);
+              }),
+              HasSubstr("tokens: "));
+  EXPECT_THAT(refusal([] { parse_tokenize_request("{}"); }), HasSubstr("either 'prompt'"));
+  EXPECT_THAT(refusal([] { parse_detokenize_request("{}"); }), HasSubstr("'tokens' is missing"));
+  const Json info = tokenizer_info_json(tokenizer, nullptr, 64);
+  EXPECT_EQ(info.at("eos_token"), "</s>");
+  EXPECT_EQ(info.at("bos_token"), "<s>");
+  EXPECT_TRUE(info.at("chat_template").is_null());
+}
+
+}  // namespace
+}  // namespace fathom::serve

@@ -1,0 +1,116 @@
+// The engine's thread without a network.
+#include "serve/engine_thread.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <future>
+
+#include "serve/test_server.h"
+
+namespace fathom::serve {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+infer::TextRequest request_of(std::int64_t max_tokens) {
+  infer::TextRequest request;
+  request.prompt = std::vector<std::int32_t>{'a', 'b'};
+  request.max_tokens = max_tokens;
+  request.ignore_end = true;
+  return request;
+}
+
+struct Fixture {
+  Context context{cpu_device};
+  infer::LoadedModel model = random_chat_model(4096);
+  Metrics metrics{"m"};
+  std::optional<EngineThread> engine;
+
+  explicit Fixture(EngineThreadOptions options = {}) {
+    options.engine.limits = {2, 16};
+    engine.emplace(model, context, metrics, options);
+  }
+
+  // The updates of a job put together; its events counted by sequence.
+  struct Result {
+    std::map<std::size_t, std::int64_t> tokens;
+    std::string error;
+  };
+  std::future<Result> run(std::vector<infer::TextRequest> requests) {
+    auto result = std::make_shared<Result>();
+    auto promise = std::make_shared<std::promise<Result>>();
+    auto future = promise->get_future();
+    const auto job = engine->submit(std::move(requests), [result, promise](JobUpdate update) {
+      for (const JobEvent& e : update.events) {
+        result->tokens[e.sequence] += std::ssize(e.event.tokens);
+      }
+      result->error = update.error;
+      if (update.done) promise->set_value(*result);
+    });
+    EXPECT_TRUE(job.has_value());
+    return future;
+  }
+};
+
+TEST(EngineThread, GivesEachSequenceItsEvents) {
+  Fixture fixture;
+  auto first = fixture.run({request_of(5), request_of(9), request_of(1)});
+  auto second = fixture.run({request_of(30)});
+  EXPECT_THAT(first.get().tokens, testing::ElementsAre(testing::Pair(0, 5), testing::Pair(1, 9),
+                                                       testing::Pair(2, 1)));
+  EXPECT_THAT(second.get().tokens, testing::ElementsAre(testing::Pair(0, 30)));
+  EXPECT_TRUE(eventually([&] { return fixture.engine->outstanding() == 0; }));
+  EXPECT_TRUE(fixture.engine->healthy());
+}
+
+TEST(EngineThread, RefusesWhatItsQueueCannotHold) {
+  EngineThreadOptions options;
+  options.max_waiting = 1;  // and two that run
+  Fixture fixture(options);
+  const auto ignore = [](JobUpdate) {};
+  EXPECT_FALSE(fixture.engine->submit(std::vector(4, request_of(4000)), ignore));
+  const auto job = fixture.engine->submit(std::vector(3, request_of(4000)), ignore);
+  ASSERT_TRUE(job);
+  EXPECT_FALSE(fixture.engine->submit({request_of(1)}, ignore));
+  fixture.engine->cancel(*job);
+  EXPECT_TRUE(eventually([&] { return fixture.engine->outstanding() == 0; }));
+  EXPECT_EQ(fixture.run({request_of(2)}).get().tokens.at(0), 2);
+  fixture.engine->cancel(*job);  // over: nothing happens
+}
+
+// A failure of the engine reaches every client, and health tells of it.
+TEST(EngineThread, PassesOnAFailure) {
+  Fixture fixture;
+  const Tensor head = fixture.model.parameters->at("final_norm.weight").weight;
+  for (std::int64_t i = 0; i < head.elements(); ++i) head.as<float>()[i] = NAN;
+  const auto result = fixture.run({request_of(5)}).get();
+  EXPECT_THAT(result.error, HasSubstr("the engine failed: no logit is a finite number"));
+  EXPECT_TRUE(eventually([&] { return !fixture.engine->healthy(); }));
+  EXPECT_THAT(fixture.engine->failure(), HasSubstr("no logit"));
+  EXPECT_FALSE(fixture.engine->submit({request_of(1)}, [](JobUpdate) {}));
+}
+
+// A step that takes longer than allowed: here the thread is held in a notification, which counts.
+TEST(EngineThread, TellsWhenItStalls) {
+  EngineThreadOptions options;
+  options.stall = 0s;
+  Fixture fixture(options);
+  EXPECT_TRUE(fixture.engine->healthy());
+  const auto job = fixture.engine->submit({request_of(4000)}, [](JobUpdate) {});
+  EXPECT_TRUE(eventually([&] { return !fixture.engine->healthy(); }));
+  fixture.engine->cancel(*job);
+  EXPECT_TRUE(eventually([&] { return fixture.engine->healthy(); }));
+}
+
+TEST(EngineThread, ChecksRequestsAsTheEngineDoes) {
+  const Fixture fixture;
+  infer::TextRequest request = request_of(1);
+  request.prompt = std::vector<std::int32_t>{999};
+  EXPECT_THAT([&] { fixture.engine->check(request); },
+              testing::ThrowsMessage<Error>(HasSubstr("token 999 is outside")));
+}
+
+}  // namespace
+}  // namespace fathom::serve

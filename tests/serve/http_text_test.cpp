@@ -1,0 +1,65 @@
+#include "serve/http_text.h"
+
+#include <gmock/gmock.h>
+
+namespace fathom::serve {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(HttpText, WritesResponses) {
+  Reply reply{404, "{}", "application/json", {{"Allow", "GET"}}};
+  const std::string text = response_text(reply, {});
+  EXPECT_THAT(text, testing::StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(text, HasSubstr("\r\nContent-Length: 2\r\n"));
+  EXPECT_THAT(text, HasSubstr("\r\nAllow: GET\r\n"));
+  EXPECT_THAT(text, HasSubstr("\r\nConnection: keep-alive\r\n"));
+  EXPECT_THAT(text, testing::EndsWith("\r\n\r\n{}"));
+  EXPECT_THAT(text, Not(HasSubstr("Access-Control")));
+  ResponseForm form;
+  form.head_only = true;
+  form.keep_alive = false;
+  form.allowed_origin = "*";
+  EXPECT_THAT(response_text(reply, form), testing::EndsWith("\r\n\r\n"));
+  EXPECT_THAT(response_text(reply, form), HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(response_text(reply, form), HasSubstr("Access-Control-Allow-Origin: *\r\n"));
+}
+
+TEST(HttpText, FramesChunks) {
+  EXPECT_EQ(chunk_text("0123456789abcdef!", {}), "11\r\n0123456789abcdef!\r\n");
+  EXPECT_EQ(chunk_text("", {}), "");  // an empty chunk would end the answer
+  EXPECT_EQ(last_chunk({}), "0\r\n\r\n");
+  ResponseForm old;
+  old.http_version = 10;
+  EXPECT_EQ(chunk_text("ab", old), "ab");
+  EXPECT_EQ(last_chunk(old), "");
+  EXPECT_THAT(stream_head(old), Not(HasSubstr("chunked")));
+  EXPECT_THAT(stream_head({}), HasSubstr("Transfer-Encoding: chunked\r\n"));
+}
+
+TEST(HttpText, KnowsOriginsThatMayAsk) {
+  const std::vector<std::string> one{"https://a.example"}, all{"*"};
+  EXPECT_EQ(allowed_origin("", "localhost", {}), "");
+  EXPECT_EQ(allowed_origin("http://localhost:8000", "localhost:8000", {}), "");
+  EXPECT_EQ(allowed_origin("http://localhost:8001", "localhost:8000", {}), std::nullopt);
+  EXPECT_EQ(allowed_origin("null", "localhost", {}), std::nullopt);
+  EXPECT_EQ(allowed_origin("http://", "", {}), std::nullopt);
+  EXPECT_EQ(allowed_origin("https://a.example", "b", one), "https://a.example");
+  EXPECT_EQ(allowed_origin("https://a.example.evil", "b", one), std::nullopt);
+  EXPECT_EQ(allowed_origin("null", "b", all), "*");
+}
+
+TEST(HttpText, KnowsThisMachinesNames) {
+  for (const char* name : {"", "localhost", "LocalHost:80", "a.localhost", "127.0.0.1:8000",
+                           "127.9.9.9", "[::1]", "[::1]:80", "localhost."}) {
+    EXPECT_TRUE(is_local_host(name)) << name;
+  }
+  for (const char* name : {"evil.example", "localhost.evil.example", "127.evil.example",
+                           "10.0.0.1", "[::2]:80", "0.0.0.0"}) {
+    EXPECT_FALSE(is_local_host(name)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace fathom::serve

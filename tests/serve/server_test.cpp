@@ -1,0 +1,235 @@
+// The whole server in this process: what clients that behave see.
+#include <gmock/gmock.h>
+
+#include "infer/scorer.h"
+#include "serve/test_server.h"
+
+namespace fathom::serve {
+namespace {
+
+using testing::HasSubstr;
+using Tokens = std::vector<std::int32_t>;
+
+TEST(Server, TellsItsHealthAndModels) {
+  const TestServer server;
+  EXPECT_EQ(server.get("/health").status, 200);
+  const Json models = server.get("/v1/models").json();
+  EXPECT_EQ(models["data"][0]["id"], "tiny");
+  EXPECT_EQ(models["data"][0]["max_model_len"], 256);
+  EXPECT_EQ(server.metric("vllm:num_requests_running{model_name=\"tiny\"}"), 0);
+  EXPECT_EQ(server.get("/tokenizer_info").json()["eos_token"], "</s>");
+}
+
+// The engine's own greedy text, whole and streamed, with any client's connection kept.
+TEST(Server, CompletesAsTheEngineDoes) {
+  TestServer server;
+  infer::TextRequest request;
+  request.prompt = std::string("hello");
+  request.max_tokens = 12;
+  request.sampling.temperature = 0;
+  infer::EngineOptions options;
+  options.limits = {1, 32};
+  infer::TextEngine engine(server.model(), server.context(), options);
+  engine.submit(request);
+  std::string expected;
+  while (!engine.idle()) {
+    for (const infer::TextEvent& event : engine.step()) expected += event.text;
+  }
+  utf8::replace_invalid(expected);
+  const std::string body =
+      R"({"model":"tiny","prompt":"hello","max_tokens":12,"temperature":0)";
+  Client client(server.port());
+  for (int i = 0; i < 2; ++i) {
+    client.post("/v1/completions", body + "}");
+    const Json json = client.receive().json();
+    EXPECT_EQ(json["choices"][0]["text"], expected);
+    EXPECT_EQ(json["usage"]["prompt_tokens"], 5);
+  }
+  client.post("/v1/completions", body + R"(,"stream":true})");
+  const Received stream = client.receive();
+  EXPECT_EQ(stream.headers.at("content-type"), "text/event-stream; charset=utf-8");
+  std::string text;
+  const auto events = stream_data(stream.body);
+  for (const std::string& data : events) {
+    if (data != "[DONE]") text += Json::parse(data)["choices"][0]["text"].get<std::string>();
+  }
+  EXPECT_EQ(events.back(), "[DONE]");
+  EXPECT_EQ(text, expected);
+  client.get("/health");
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Server, SameSeedGivesTheSameTextsInAnyCompany) {
+  const TestServer server;
+  const std::string body = R"({"prompt":"abc","max_tokens":20,"n":3,"seed":7})";
+  const Json alone = server.post("/v1/completions", body).json()["choices"];
+  EXPECT_NE(alone[0]["text"], alone[1]["text"]);
+  std::vector<std::thread> others;
+  for (int i = 0; i < 6; ++i) {
+    others.emplace_back([&server] {
+      server.post("/v1/completions", R"({"prompt":"something longer","max_tokens":40})");
+    });
+  }
+  EXPECT_EQ(server.post("/v1/completions", body).json()["choices"], alone);
+  for (std::thread& other : others) other.join();
+}
+
+// What lm-eval reads: ids in, the Scorer's values out.
+TEST(Server, ScoresPromptsAsTheScorer) {
+  TestServer server;
+  const Tokens ids{'t', 'h', 'e', 256, 'b', 'c', 'd'};
+  const Json logprobs =
+      server.post("/v1/completions", R"({"prompt":[[116,104,101,256,98,99,100]],"max_tokens":1,
+                     "temperature":0,"echo":true,"logprobs":1,"seed":1234})")
+          .json()["choices"][0]["logprobs"];
+  infer::Scorer scorer(*server.model().stage, server.context());
+  const infer::ScoreRequest request{ids};
+  const std::vector<float> expected = scorer.score(std::span(&request, 1)).front();
+  ASSERT_EQ(logprobs["token_logprobs"].size(), ids.size() + 1);
+  EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(logprobs["token_logprobs"][i + 1].get<double>(), expected[i], 1e-4);
+  }
+}
+
+TEST(Server, AnswersChatsByTheTemplate) {
+  TestServer server;
+  Conversation conversation;
+  conversation.messages = {make_message("user", "hi")};
+  const Tokens prompt =
+      server.chat().encode_prompt(conversation, server.model().tokenizer);
+  const Json tokens =
+      server.post("/tokenize", R"({"messages":[{"role":"user","content":"hi"}]})").json();
+  EXPECT_EQ(tokens["tokens"].get<Tokens>(), prompt);
+  const std::string body =
+      R"({"messages":[{"role":"user","content":"hi"}],"max_tokens":9,"temperature":0)";
+  const Json json = server.post("/v1/chat/completions", body + "}").json();
+  EXPECT_EQ(json["usage"]["prompt_tokens"], prompt.size());
+  const std::string text = json["choices"][0]["message"]["content"];
+  const Received stream = server.post("/v1/chat/completions", body + R"(,"stream":true})");
+  std::string streamed;
+  for (const std::string& data : stream_data(stream.body)) {
+    if (data == "[DONE]") continue;
+    const Json delta = Json::parse(data)["choices"][0]["delta"];
+    if (delta.contains("content")) streamed += delta["content"].get<std::string>();
+  }
+  EXPECT_EQ(streamed, text);
+}
+
+TEST(Server, RefusesChatsWithoutATemplate) {
+  const TestServer server(TestServer::small_options(), 256, false);
+  const Received received =
+      server.post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"hi"}]})");
+  EXPECT_EQ(received.status, 400);
+  EXPECT_THAT(received.body, HasSubstr("no chat template"));
+}
+
+TEST(Server, RefusesInOpenAisShape) {
+  ServerOptions options = TestServer::small_options();
+  options.service.limits.max_log_probabilities = 1000;
+  const TestServer server(options);
+  const auto error = [&](const Received& received, int status, const std::string& param) {
+    EXPECT_EQ(received.status, status) << received.body;
+    const Json json = received.json()["error"];
+    EXPECT_EQ(json["param"], param.empty() ? Json(nullptr) : Json(param)) << received.body;
+    return json["message"].get<std::string>();
+  };
+  EXPECT_THAT(error(server.post("/v1/completions", R"({"prompt":"x","model":"y"})"), 404, "model"),
+              HasSubstr("there is no model 'y'"));
+  EXPECT_THAT(error(server.post("/v1/completions", R"({"prompt":"x","best":1})"), 400, "best"),
+              HasSubstr("'best' is not a field"));
+  const std::string longer(300, 'x');
+  EXPECT_THAT(error(server.post("/v1/completions", "{\"prompt\":\"" + longer + "\"}"), 400,
+                    "prompt"),
+              HasSubstr("the prompt has 300 tokens"));
+  EXPECT_THAT(error(server.post("/v1/completions",
+                                R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
+                    400, "logprobs"),
+              HasSubstr("up to 2000 log-probabilities, and 1000 are allowed"));
+  EXPECT_THAT(error(server.post("/v1/chat/completions", R"({"messages":[]})"), 400, "messages"),
+              HasSubstr("no messages"));
+  EXPECT_THAT(error(server.get("/v1/nothing"), 404, ""), HasSubstr("there is no /v1/nothing"));
+  const Received wrong = server.get("/v1/completions");
+  EXPECT_THAT(error(wrong, 405, ""), HasSubstr("takes POST, not GET"));
+  EXPECT_EQ(wrong.headers.at("allow"), "POST");
+}
+
+TEST(Server, AsksForTheKey) {
+  ServerOptions options = TestServer::small_options();
+  options.service.api_keys = {"secret", "other"};
+  const TestServer server(options);
+  EXPECT_EQ(server.get("/v1/models").status, 401);
+  EXPECT_EQ(server.get("/metrics").status, 401);
+  EXPECT_EQ(server.get("/health").status, 200);
+  for (const char* wrong : {"Bearer secre", "Bearer secretsecret", "Bearer ", "secret",
+                            "Basic secret", "Bearer Secret"}) {
+    EXPECT_EQ(server.get("/v1/models", fmt::format("Authorization: {}\r\n", wrong)).status, 401)
+        << wrong;
+  }
+  EXPECT_EQ(server.get("/v1/models", "Authorization: Bearer secret\r\n").status, 200);
+  EXPECT_EQ(server.get("/v1/models", "Authorization: Bearer other\r\n").status, 200);
+  // A body is not read before the key is known.
+  Client client(server.port());
+  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 401);
+}
+
+TEST(Server, LetsOnlyKnownPagesAsk) {
+  ServerOptions options = TestServer::small_options();
+  options.http.origins = {"https://good.example"};
+  options.http.check_host = true;
+  const TestServer server(options);
+  EXPECT_EQ(server.get("/v1/models", "Origin: https://evil.example\r\n").status, 403);
+  const Received good = server.get("/v1/models", "Origin: https://good.example\r\n");
+  EXPECT_EQ(good.status, 200);
+  EXPECT_EQ(good.headers.at("access-control-allow-origin"), "https://good.example");
+  EXPECT_EQ(server.get("/v1/models", "Origin: http://localhost\r\n").status, 200);
+  Client preflight(server.port());
+  preflight.send("OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                 "Origin: https://good.example\r\n\r\n");
+  EXPECT_EQ(preflight.receive().status, 204);
+  Client rebound(server.port());
+  rebound.send("GET /v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  EXPECT_EQ(rebound.receive().status, 403);
+}
+
+TEST(Server, SpeaksHttp10AndHead) {
+  const TestServer server;
+  Client old(server.port());
+  const std::string body = R"({"prompt":"x","max_tokens":3,"temperature":0,"stream":true})";
+  old.send(fmt::format("POST /v1/completions HTTP/1.0\r\nContent-Length: {}\r\n\r\n{}", body.size(),
+                       body));
+  const Received received = old.receive();
+  EXPECT_FALSE(received.headers.contains("transfer-encoding"));
+  EXPECT_EQ(stream_data(received.body).back(), "[DONE]");
+  Client head(server.port());
+  head.send("HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(head.read_until("\r\n\r\n"));
+}
+
+TEST(Server, AnswersPipelinedRequestsInOrder) {
+  const TestServer server;
+  Client client(server.port());
+  client.post("/v1/completions", R"({"prompt":"x","max_tokens":30})");
+  client.get("/v1/models");
+  client.get("/nothing");
+  EXPECT_EQ(client.receive().json()["object"], "text_completion");
+  EXPECT_EQ(client.receive().json()["object"], "list");
+  EXPECT_EQ(client.receive().status, 404);
+}
+
+TEST(Server, CountsWhatItDoes) {
+  const TestServer server;
+  server.post("/v1/completions", R"({"prompt":"abcde","max_tokens":3,"ignore_eos":true,"n":2})");
+  EXPECT_EQ(server.metric("vllm:prompt_tokens_total"), 10);
+  EXPECT_EQ(server.metric("vllm:generation_tokens_total"), 6);
+  EXPECT_EQ(server.metric("vllm:num_requests_running"), 0);
+  EXPECT_EQ(server.metric("vllm:time_to_first_token_seconds_count"), 2);
+  EXPECT_EQ(server.metric("vllm:inter_token_latency_seconds_count"), 4);
+  EXPECT_EQ(server.metric(
+                R"(vllm:request_success_total{model_name="tiny",finished_reason="length"})"),
+            2);
+}
+
+}  // namespace
+}  // namespace fathom::serve
