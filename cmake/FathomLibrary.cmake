@@ -36,7 +36,7 @@ function(fathom_test folder)
   list(TRANSFORM ARG_DEPENDS PREPEND fathom_)
   target_link_libraries(${target} PRIVATE
     fathom_options fathom_${folder} ${ARG_DEPENDS} ${ARG_LINK} GTest::gtest_main GTest::gmock)
-  # A test's own code is compiled for a quarter less time; what it tests is not.
+  # The test's own code compiles in a quarter less time; speed is measured in bench/.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${target} PRIVATE

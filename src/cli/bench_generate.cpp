@@ -1,8 +1,10 @@
 // fathom bench generate: measures how fast the engine reads prompts and generates.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "core/config.h"
@@ -86,7 +88,7 @@ void add_bench_generate(CLI::App& bench) {
       ->expected(1, 2)
       ->capture_default_str();
   c->add_option("--new", a.new_tokens, "tokens that each request generates")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step,
                 "most tokens that a step reads; 0: as many as suit the device")

@@ -2,8 +2,6 @@
 // waiting for the host between them.
 #pragma once
 
-#include <utility>
-
 #include "core/device.h"
 
 namespace fathom {
@@ -24,9 +22,8 @@ class RecordedWork {
     }
     end(stream);
   }
-  RecordedWork(RecordedWork&& other) noexcept
-      : device_(other.device_), graph_(std::exchange(other.graph_, nullptr)) {}
-  RecordedWork& operator=(RecordedWork&&) = delete;
+  RecordedWork(const RecordedWork&) = delete;
+  RecordedWork& operator=(const RecordedWork&) = delete;
   ~RecordedWork();
 
   void launch(Stream stream) const;  // behind all work queued on `stream` so far

@@ -19,7 +19,7 @@ struct Places {
   std::size_t tokens, log_probabilities, likeliest, received;  // and what comes back, behind it
   std::size_t masked, all;
 
-  Places(const SamplerLimits& limits, std::int64_t num_masked) {
+  explicit Places(const SamplerLimits& limits) {
     std::size_t end = 0;
     const auto take = [&](std::int64_t count, std::size_t size) {
       const std::size_t at = end;
@@ -34,7 +34,7 @@ struct Places {
     log_probabilities = take(n * (1 + limits.reported), sizeof(float));
     likeliest = take(n * limits.reported, sizeof(std::int32_t));
     received = end - sent;
-    masked = take(num_masked, sizeof(std::int32_t));
+    masked = take(limits.vocabulary, sizeof(std::int32_t));
     all = end;
   }
 };
@@ -46,20 +46,19 @@ T* at(void* memory, std::size_t offset) {
 
 }  // namespace
 
-BatchSampler::Bytes BatchSampler::bytes_for(const SamplerLimits& limits,
-                                            std::int64_t num_masked_tokens) {
-  const Places places(limits, num_masked_tokens);
+BatchSampler::Bytes BatchSampler::bytes_for(const SamplerLimits& limits) {
+  const Places places(limits);
   return {places.all, places.sent + places.received};
 }
 
 BatchSampler::BatchSampler(Device device, const SamplerLimits& limits,
                            std::vector<std::int32_t> masked_tokens)
     : limits_(limits), num_masked_(std::ssize(masked_tokens)) {
-  const Places places(limits, num_masked_);
+  const Places places(limits);
   memory_ = Buffer(device, places.all);
   sent_ = HostBuffer(device, places.sent);
   received_ = HostBuffer(device, places.received);
-  copy_bytes(at<void*>(memory_.data(), places.masked), device, masked_tokens.data(), cpu_device,
+  copy_bytes(at<std::byte>(memory_.data(), places.masked), device, masked_tokens.data(), cpu_device,
              masked_tokens.size() * sizeof(std::int32_t), nullptr);
   synchronize(device, nullptr);
   drawn_.resize(static_cast<std::size_t>(limits.rows));
@@ -73,12 +72,13 @@ void BatchSampler::write_row(const SamplingRow& row, ops::DrawRow& to) {
   to.top_k = static_cast<std::int32_t>(std::min(options.top_k, limits_.vocabulary));
   to.top_p = static_cast<float>(options.top_p);
   to.min_p = static_cast<float>(options.min_p);
-  to.report = static_cast<std::int32_t>(row.log_probabilities.value_or(-1));
+  to.report = static_cast<std::int32_t>(
+      std::min(row.log_probabilities.value_or(-1), limits_.reported));
   to.change_begin = static_cast<std::int32_t>(num_changes_);
   if (row.given) {
     to.given = *row.given;
   } else {
-    const Places places(limits_, num_masked_);
+    const Places places(limits_);
     const auto changes = changes_.of(row.history, options, row.state, limits_.vocabulary);
     require(std::ssize(changes) <= most_changes(limits_), "{} changes of logits in a row",
             changes.size());
@@ -95,13 +95,13 @@ std::int64_t BatchSampler::write_rows(std::span<const SamplingRow> rows) {
   num_changes_ = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     write_row(rows[i], to[i]);
-    most = std::max(most, rows[i].log_probabilities.value_or(0));
+    most = std::max<std::int64_t>(most, to[i].report);
   }
   return most;
 }
 
 void BatchSampler::read_row(std::size_t row, std::int64_t most, const SamplingRow& asked) {
-  const Places places(limits_, num_masked_);
+  const Places places(limits_);
   void* const results = received_.data();
   const auto columns = static_cast<std::size_t>(most);
   DrawnToken& drawn = drawn_[row];
@@ -115,23 +115,20 @@ void BatchSampler::read_row(std::size_t row, std::int64_t most, const SamplingRo
   const std::int32_t* const tokens =
       at<std::int32_t>(results, places.likeliest - places.sent) + row * columns;
   drawn.log_probability = values[0];
-  for (std::int64_t i = 0; i < *asked.log_probabilities && tokens[i] >= 0; ++i) {
+  const std::int64_t reported = std::min(*asked.log_probabilities, most);
+  for (std::int64_t i = 0; i < reported && tokens[i] >= 0; ++i) {
     drawn.likeliest.push_back({tokens[i], values[1 + i]});
   }
 }
 
 std::span<const DrawnToken> BatchSampler::sample(Context& context, Tensor logits,
                                                  std::span<const SamplingRow> rows) {
-  if (rows.empty()) {
-    // Without rows nothing waits for the device, but its errors belong to this step.
-    synchronize(context.device, context.stream);
-    return {};
-  }
+  if (rows.empty()) return {};
   const std::int64_t n = std::ssize(rows);
   require(n <= limits_.rows && logits.rows() >= n && logits.cols() == limits_.vocabulary &&
               logits.contiguous(),
           "sampling {} rows from logits {}", n, to_string(logits));
-  const Places places(limits_, num_masked_);
+  const Places places(limits_);
   const std::int64_t most = write_rows(rows);
   const std::size_t bytes =
       places.changes + static_cast<std::size_t>(num_changes_) * sizeof(ops::LogitChange);
@@ -145,7 +142,7 @@ std::span<const DrawnToken> BatchSampler::sample(Context& context, Tensor logits
       context, logits.slice(0, n), memory_.tensor(DType::i32, {num_masked_}, places.masked),
       memory_.tensor(DType::u8, {n, sizeof(ops::DrawRow)}, places.rows),
       memory_.tensor(DType::u8, {num_changes_, sizeof(ops::LogitChange)}, places.changes), drawn);
-  copy_bytes(received_.data(), cpu_device, at<void*>(memory_.data(), places.sent), device,
+  copy_bytes(received_.data(), cpu_device, at<std::byte>(memory_.data(), places.sent), device,
              places.received, context.stream);
   synchronize(device, context.stream);
   for (std::size_t i = 0; i < rows.size(); ++i) read_row(i, most, rows[i]);

@@ -67,7 +67,7 @@ class BatchSampler {
   struct Bytes {
     std::size_t device = 0, host = 0;
   };
-  static Bytes bytes_for(const SamplerLimits& limits, std::int64_t num_masked_tokens);
+  static Bytes bytes_for(const SamplerLimits& limits);
   std::size_t device_bytes() const { return memory_.bytes(); }
   std::size_t host_bytes() const { return sent_.bytes() + received_.bytes(); }
 

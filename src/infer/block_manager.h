@@ -1,9 +1,9 @@
 // Keeps track of the pages of the KV cache: which are free, which belong to sequences, and which
 // hold the beginning of a text that may come again. KvCache owns the memory itself.
 //
-// A full page stays known by its content when its sequence ends, until its memory is needed: the
-// page that was released first goes first, of a sequence the last one. Sequences that begin alike
-// share pages; nobody writes to a page that is full.
+// A full page stays in the prefix index after its sequence ends. When no other is free, the page
+// released longest ago is used again; a sequence releases its last page first. Sequences that begin
+// alike share pages; nobody writes to a page that is full.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/progress.h"
 #include "infer/step_sizes.h"
 
@@ -31,6 +32,10 @@ EngineOptions checked(EngineOptions options, const ModelConfig& config, Device d
   if (limits.max_tokens_per_step > max_tokens_per_step) {
     fail_input("an engine for {} tokens a step: use at most {}", limits.max_tokens_per_step,
                max_tokens_per_step);
+  }
+  if (limits.max_tokens_per_step < limits.max_sequences) {
+    fail_input("an engine for {} tokens a step and {} sequences at once: each needs one",
+               limits.max_tokens_per_step, limits.max_sequences);
   }
   require(options.page_size > 0, "KV cache pages of {} tokens", options.page_size);
   if (options.max_length == 0) options.max_length = config.max_position;
@@ -124,7 +129,8 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
       logits_(context.device, logits_bytes(stage.config(), options_, context.device)),
       stream_(stream_for(context.device)),
       weights_ready_(context.device),
-      sampler_(context.device, sampler_limits(stage.config(), options_, context.device), options_.masked_tokens) {}
+      sampler_(context.device, sampler_limits(stage.config(), options_, context.device),
+               options_.masked_tokens) {}
 
 std::size_t Engine::bytes() const {
   return cache_.bytes() + inputs_.bytes() + inputs_.host_bytes() + arena_.capacity() +
@@ -137,8 +143,7 @@ Engine::Bytes Engine::planned_bytes(const ModelConfig& config, DType dtype, Devi
   const auto pages = static_cast<std::size_t>(plan_pages(config, dtype, options));
   const auto step = StepInputs::bytes_for(options.limits, options.max_length, options.page_size,
                                           device);
-  const auto sampler = BatchSampler::bytes_for(sampler_limits(config, options, device),
-                                               std::ssize(options.masked_tokens));
+  const auto sampler = BatchSampler::bytes_for(sampler_limits(config, options, device));
   Bytes bytes;
   bytes.device = pages * KvCache::page_bytes(config, dtype, options.page_size) + step +
                  arena_bytes(config, whole_model(config), dtype, options, device) +
@@ -221,9 +226,21 @@ SequenceId Engine::submit(Request request) {
   sequence.sampling = request.sampling;
   sequence.log_probabilities = request.log_probabilities;
   sequence.prompt_log_probabilities = request.prompt_log_probabilities;
-  sequence.min_length = sequence.prompt_length + request.min_tokens;
+  sequence.min_length = sequence.prompt_length + std::min(request.min_tokens, max_length_);
   scheduler_.add(std::move(sequence));
   return next_id_++;
+}
+
+// A graph takes memory of the device that no plan can foresee: where there is none, steps go on
+// unrecorded.
+void Engine::record(std::unique_ptr<RecordedWork>& work, const std::function<void()>& forward) {
+  if (!records_) return;
+  try {
+    work = std::make_unique<RecordedWork>(context_.device, context_.stream, forward);
+  } catch (const Error& error) {
+    records_ = false;
+    log::warning("steps are launched operation by operation: {}", error.what());
+  }
 }
 
 Tensor Engine::generate(const MicroBatch& batch) {
@@ -239,9 +256,12 @@ Tensor Engine::generate(const MicroBatch& batch) {
     forward();
     return logits;
   }
-  std::unique_ptr<RecordedWork>& work = known->second;
-  if (!work) work = std::make_unique<RecordedWork>(context_.device, context_.stream, forward);
-  work->launch(context_.stream);
+  if (!known->second) record(known->second, forward);
+  if (known->second) {
+    known->second->launch(context_.stream);
+  } else {
+    forward();
+  }
   return logits;
 }
 
@@ -251,7 +271,8 @@ void Engine::run(const MicroBatch& batch) {
   stage_.logits_in_parts(context_, batch, arena_, inputs_.sampled_rows(),
                          logits_.tensor(DType::f32, {most, stage_.config().vocab_size}),
                          [&](std::int64_t first, Tensor logits) { take(first, logits); });
-  if (rows_.empty()) sampler_.sample(context_, {}, {});
+  // Without rows nothing waits for the device, but its errors belong to this step.
+  if (rows_.empty()) synchronize(context_.device, context_.stream);
 }
 
 std::span<const GeneratedToken> Engine::step() {

@@ -7,12 +7,14 @@
 // On a GPU the engine works on a stream of its own, and records the work of a step in which every
 // sequence reads one token: steps of the same size are launched as a whole.
 //
-// A sequence's tokens depend on its request alone, not on what runs beside it. A
+// A sequence's tokens depend on its request alone, not on what runs beside it; on a GPU up to
+// the rounding of sums, whose order depends on the size of a step. A
 // request that submit() accepts will be finished; submit() refuses a request that
 // the cache could never hold.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -86,7 +88,7 @@ class Engine {
   // ended already.
   bool cancel(SequenceId id) { return scheduler_.cancel(id); }
   bool idle() const { return scheduler_.empty(); }
-  // To be called between steps when the stage's weights have changed.
+  // To be called when the stage's weights have changed, while the engine is idle.
   void forget_prefixes() { scheduler_.forget_prefixes(); }
 
   const Scheduler& scheduler() const { return scheduler_; }
@@ -113,6 +115,7 @@ class Engine {
   void run(const MicroBatch& batch);
   // The same for a step that generates: returns the logits of all rows.
   Tensor generate(const MicroBatch& batch);
+  void record(std::unique_ptr<RecordedWork>& work, const std::function<void()>& forward);
   // Takes the tokens of rows_ from `first` on.
   void take(std::int64_t first, Tensor logits);
 
@@ -134,6 +137,7 @@ class Engine {
   SequenceId next_id_ = 0;
   // The work of steps that generate; null: met once, and not recorded yet.
   std::map<StepInputs::Step, std::unique_ptr<RecordedWork>> recorded_;
+  bool records_ = true;
 };
 
 }  // namespace fathom::infer

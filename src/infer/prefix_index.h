@@ -27,7 +27,7 @@ class PrefixIndex {
   // Makes `page` known; where another page with the same content is known, that one stays. Returns
   // the content in either case.
   Content add(Content before, std::span<const std::int32_t> tokens, std::int32_t page);
-  // Whether it is `page` that is known for this content.
+  // True if the index maps this content to `page`.
   bool is_known(Content content, std::int32_t page) const;
   void forget(Content content);
   void clear();

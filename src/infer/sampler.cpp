@@ -27,8 +27,9 @@ void check(const SamplingOptions& o) {
   if (!(o.min_p >= 0 && o.min_p <= 1)) {
     fail_input("min_p is {}: use a number from 0 to 1", o.min_p);
   }
-  if (!(o.repetition_penalty > 0)) {
-    fail_input("repetition_penalty is {}: use 1 (off) or another positive number",
+  // Beyond these a penalty alone could make a logit infinite.
+  if (!(o.repetition_penalty >= 1e-3 && o.repetition_penalty <= 1e3)) {
+    fail_input("repetition_penalty is {}: use 1 (off) or another number from 0.001 to 1000",
                o.repetition_penalty);
   }
   for (const auto& [name, penalty] : {std::pair("presence_penalty", o.presence_penalty),

@@ -2,8 +2,7 @@
 //
 // The filters and their order are those of Hugging Face's transformers:
 // repetition penalty (then OpenAI's penalties and bias), temperature, top-k, top-p, min-p. The
-// random number is
-// Philox at (seed, stream, position of the token), so that a sequence's tokens
+// random number is Philox at (seed, stream, position of the token), so that a sequence's tokens
 // depend neither on what runs beside it nor on the number of threads.
 #pragma once
 

@@ -78,6 +78,11 @@ bool Scheduler::admit_first(std::int64_t& budget, std::vector<Chunk>& chunks) {
   return true;
 }
 
+void Scheduler::forget_prefixes() {
+  require(empty(), "the weights may not change while sequences are in the cache");
+  blocks_.forget_contents();
+}
+
 void Scheduler::admit(std::int64_t budget, std::vector<Chunk>& chunks) {
   while (!waiting_.empty() && budget > 0 && num_running() < limits_.max_sequences) {
     if (!admit_first(budget, chunks)) return;

@@ -11,8 +11,8 @@
 //   the cache alone, so all finish.
 // - A waiting sequence is admitted when the pages for all its tokens are free, and one more for each
 //   running sequence that may still need one, so that it is not preempted at once.
-// - It does not read the tokens that it begins with where their pages are known, and waits while
-//   another sequence reads the same ones.
+// - It does not read the tokens that it begins with where their pages are known. While another
+//   sequence reads the same ones it waits, and those behind it too.
 #pragma once
 
 #include <deque>
@@ -63,8 +63,8 @@ class Scheduler {
   // Tokens of all sequences when they were admitted, and those of them that were not read again.
   std::int64_t admitted_tokens() const { return admitted_tokens_; }
   std::int64_t shared_tokens() const { return shared_tokens_; }
-  // To be called when the weights have changed: keys and values of before are not shared any more.
-  void forget_prefixes() { blocks_.forget_contents(); }
+  // To be called when the weights have changed, while there is no sequence.
+  void forget_prefixes();
   const BlockManager& blocks() const { return blocks_; }
 
  private:

@@ -91,7 +91,11 @@ void StepInputs::fill_up_rows() {
   if (sampled_rows_.empty()) return;
   const std::int64_t rows = std::ssize(sampled_rows_), full = rows / max_rows_ * max_rows_;
   const std::int64_t filled = full + step_size(device_memory_.device(), rows - full);
-  sampled_rows_.resize(static_cast<std::size_t>(filled), sampled_rows_.back());
+  // Rows in a row are copied at once.
+  while (std::ssize(sampled_rows_) < filled) {
+    sampled_rows_.push_back(
+        static_cast<std::int32_t>((sampled_rows_.back() + 1) % step_.tokens));
+  }
 }
 
 MicroBatch StepInputs::build(Context& context, const std::vector<Chunk>& chunks,

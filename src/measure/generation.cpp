@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -129,7 +130,8 @@ struct Figures {
     const auto sequences = std::min(result.load.sequences, result.load.requests);
     all = per_second(t.generated, t.all);
     generating = per_second(t.generating_steps * sequences, t.generating);
-    const bool one_wave = result.load.requests <= result.load.sequences;
+    const bool one_wave = result.load.requests <= result.load.sequences &&
+                          result.load.prompt_least == result.load.prompt_most;
     reading = one_wave ? per_second(t.prompt_tokens, t.all - t.generating) : 0;
     step = t.generating_steps > 0 ? t.generating / static_cast<double>(t.generating_steps) : 0;
     share = step > 0 ? least_step_seconds(bench, result) / step : 0;
@@ -184,9 +186,9 @@ std::string to_text(const GenerationBench& bench) {
   }
   return text +
          "\ntokens/s: generated, from the first submission to the last token; generating: in steps "
-         "in which every sequence\ndraws a token; reading: tokens of prompts, where all requests "
-         "run at once; memory: the least time for\nthe bytes of such a step, as a share of its "
-         "time.\n";
+         "in which every\nsequence draws a token; reading: tokens of prompts, where all requests run "
+         "at once and are alike;\nmemory: the least time for the bytes of such a step, as a share of "
+         "its time.\n";
 }
 
 }  // namespace fathom::measure

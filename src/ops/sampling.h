@@ -21,7 +21,7 @@ struct DrawRow {
   std::int32_t top_k = 0;     // keep the k likeliest; 0: all
   std::int32_t report = -1;   // likeliest tokens to report beside the drawn one; −1: no
                               // log-probability at all
-  std::int32_t change_begin = 0, change_end = 0;  // of the changes, those of this row
+  std::int32_t change_begin = 0, change_end = 0;  // range of this row's changes
   std::int32_t given = -1;  // the token to report in place of a drawn one; −1: draw
 };
 

@@ -135,6 +135,7 @@ void RepetitionMeter::start(Learner& learner, DeviceBatch& memory) {
 }
 
 std::vector<infer::Answer> RepetitionMeter::write_by_engine(std::int64_t max_tokens) {
+  engine_->forget_prefixes();  // their keys and values are of earlier weights
   std::map<infer::SequenceId, std::size_t> places;
   for (const Tokens& prompt : own_prompts_) {
     infer::Request request;

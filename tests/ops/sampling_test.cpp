@@ -290,6 +290,21 @@ TEST_P(SamplingTest, ChangesLogits) {
   expect_inverse(probabilities, tokens, 1e-6);
 }
 
+// Differences divided by almost nothing are infinite, but for those between equals.
+TEST_P(SamplingTest, TakesAnyTemperature) {
+  DrawRow cold, hot;
+  cold.temperature = 1e-40f;
+  hot.temperature = infinity;
+  std::vector<float> logits(100, -5);
+  logits[20] = logits[21] = 3;
+  for (const std::int32_t token : spread(logits, cold, 8)) {
+    EXPECT_THAT(token, testing::AnyOf(20, 21));
+  }
+  EXPECT_EQ(spread(logits, cold, 2), (std::vector<std::int32_t>{20, 21}));
+  EXPECT_EQ(spread({1, 2, 3, 4}, hot, 4), (std::vector<std::int32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(spread({-0.0f, 0.0f}, cold, 2), (std::vector<std::int32_t>{0, 1}));
+}
+
 TEST_P(SamplingTest, ReportsAGivenToken) {
   DrawRow row;
   row.given = 1;
@@ -299,6 +314,9 @@ TEST_P(SamplingTest, ReportsAGivenToken) {
   EXPECT_NEAR(result.log_probabilities[0], 1 - std::log(std::exp(2) + std::exp(1) + std::exp(3)),
               1e-5);
   EXPECT_THAT(result.likeliest, testing::ElementsAre(2));
+  // Also of a token that is never drawn: its logit is the model's.
+  EXPECT_FLOAT_EQ(draw({2, 1, 3}, 3, {row}, {}, {1})[0].log_probabilities[0],
+                  result.log_probabilities[0]);
 }
 
 TEST_P(SamplingTest, TreatsEachRowByItself) {

@@ -51,15 +51,17 @@ struct Written {
 };
 
 // The engine's, with the run's final model.
-Written written_by_model(const TrainConfig& config) {
+Written written_by_model(const TrainConfig& config,
+                         const std::vector<std::string>& prompts = {"1:", "从前", "3: "},
+                         std::int64_t max_tokens = answer_tokens) {
   Context context(cpu_device);
   const infer::LoadedModel model = infer::load_model(config.output + "/model", {}, context);
   infer::TextEngine engine(model, context, {});
   Written written;
-  for (const std::string prompt : {"1:", "从前", "3: "}) {
+  for (const std::string& prompt : prompts) {
     infer::TextRequest request;
     request.prompt = prompt;
-    request.max_tokens = answer_tokens;
+    request.max_tokens = max_tokens;
     request.sampling.temperature = 0;
     engine.submit(request);
     written.answers.emplace_back();
@@ -74,6 +76,22 @@ Written written_by_model(const TrainConfig& config) {
     }
   }
   return written;
+}
+
+// A prompt longer than a page of the engine's cache, whose keys and values of the measurement
+// before are those of other weights.
+TEST(RepetitionMeter, ReadsLongPromptsWithTheWeightsOfTheMoment) {
+  const TempDir dir;
+  TrainConfig config = measured(dir, "run");
+  const std::vector<std::string> prompts{"1: 2: 3: 4: 5: 6: "};
+  config.repetition.prompts = prompts;
+  config.repetition.prompts_file.clear();
+  config.repetition.prompt_tokens = 18;
+  config.repetition.max_tokens = 5;
+  ASSERT_EQ(run(config), 0);
+  const std::vector<SamplePoint> points = answers_of(config);
+  ASSERT_EQ(points.size(), 2u);
+  EXPECT_EQ(points[1].samples, written_by_model(config, prompts, 5).texts);
 }
 
 struct Layout {

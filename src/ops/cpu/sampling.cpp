@@ -76,13 +76,15 @@ class RowDraw {
     filter();
     std::uint64_t total = 0;
     for (const Candidate& c : candidates_) total += c.weight;
-    const auto target = static_cast<std::uint64_t>(row_.uniform * static_cast<double>(total));
+    // Rounding may take it to the total.
+    const auto target =
+        std::min(static_cast<std::uint64_t>(row_.uniform * static_cast<double>(total)), total - 1);
     std::uint64_t sum = 0;
     for (const Candidate& c : candidates_) {
       sum += c.weight;
       if (sum > target) return c.token;
     }
-    return candidates_.back().token;  // rounding took the target to the total
+    return candidates_.back().token;
   }
 
   // The logit before its change.
@@ -125,6 +127,12 @@ class RowDraw {
     std::uint64_t total = 0;
     for (const Candidate& c : candidates_) total += c.weight;
     const double target = double{row_.top_p} * static_cast<double>(total);
+    // All below this together weigh less than 1 − p, so that none of them is kept.
+    const double negligible =
+        (static_cast<double>(total) - target) / static_cast<double>(candidates_.size());
+    std::erase_if(candidates_, [&](const Candidate& c) {
+      return static_cast<double>(c.weight) < negligible;
+    });
     std::sort(candidates_.begin(), candidates_.end(), likelier);
     std::uint64_t before = 0;
     std::size_t kept = 0;
@@ -144,12 +152,14 @@ void draw_row(std::span<float> logits, std::span<const std::int32_t> masked, con
               std::span<LogitChange> changes, std::int32_t& token, float* log_probabilities,
               std::int32_t* likeliest) {
   const double normalizer = row.report >= 0 ? log_sum_exp(logits) : 0;
+  const float given = row.given >= 0 ? logits[static_cast<std::size_t>(row.given)] : 0;
   for (const std::int32_t id : masked) logits[static_cast<std::size_t>(id)] = nothing;
   RowDraw draw(logits, row, changes);
   if (row.report > 0) draw.report(normalizer, row.report, log_probabilities + 1, likeliest);
   token = row.given >= 0 ? row.given : draw.draw();
   if (row.report < 0 || token < 0) return;
-  log_probabilities[0] = static_cast<float>(double{draw.original(token)} - normalizer);
+  const double logit = row.given >= 0 ? given : draw.original(token);
+  log_probabilities[0] = static_cast<float>(logit - normalizer);
 }
 
 template <class T>

@@ -30,6 +30,7 @@ template <class T, int W, int P>
 __global__ void split_kernel(Rows<const T> q, Rows<const T> k_cache, Rows<const T> v_cache,
                              Pages pages, HeadGroups groups, Partial partial, Rows<T> out) {
   const int row = blockIdx.x, head = blockIdx.y, split = blockIdx.z;
+  if (row >= pages.query_offsets[pages.sequences]) return;  // nobody's: it fills up a step
   const int sequence = segment_of(pages.query_offsets, pages.sequences, row);
   // Keys that this row sees: the context up to itself.
   const int keys = pages.context_lengths[sequence] - (pages.query_offsets[sequence + 1] - 1 - row);

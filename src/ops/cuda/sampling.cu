@@ -1,7 +1,7 @@
 // Drawing of tokens: a block of threads a row, which reads the row from the second-level cache as
 // often as its options ask for: once for the likeliest token, about three times to draw without
 // filters, and some 30 times a filter, which halves the interval of logits in which its bound lies.
-// All that is summed are integers, and the threads' shares depend on V alone, so a row gives the
+// All sums are of integers, and the threads' shares depend on V alone, so a row gives the
 // same token in any batch.
 #include "ops/sampling.h"
 
@@ -14,10 +14,10 @@ namespace {
 constexpr int draw_threads = 1024, warps = draw_threads / 32;
 using Count = unsigned long long;
 
-// Unsigned numbers in the order of the logits; 0 for what is not a number.
+// Unsigned numbers in the order of the logits; 0 for NaN.
 __device__ unsigned order_of(float x) {
   if (isnan(x)) return 0;
-  const unsigned bits = __float_as_uint(x);
+  const unsigned bits = __float_as_uint(x + 0.0f);  // −0 is 0
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 __device__ float logit_of(unsigned order) {
@@ -199,7 +199,8 @@ __device__ int draw_token(const Row& row, const DrawRow& options) {
   const auto highest_order = static_cast<unsigned>(best >> 32);
   if (highest_order < least_order || isinf(highest)) return -1;
   if (options.temperature == 0) return id_of(best);
-  const Weigher weigh{highest, 1.4426950408889634f / options.temperature};
+  // Finite, so that the likeliest token's own difference, 0, stays 0.
+  const Weigher weigh{highest, fminf(1.4426950408889634f / options.temperature, 3.4e38f)};
   Cut cut;
   if (options.top_k > 0) {
     cut = cut_at(row, cut, highest_order, static_cast<Count>(options.top_k),
@@ -255,6 +256,7 @@ __global__ void __launch_bounds__(draw_threads) draw_kernel(Call call) {
   const std::int64_t at = blockIdx.x;
   const Row row{call.logits[at], call.vocabulary};
   const DrawRow options = call.rows[at];
+  const float given = options.given >= 0 ? row.logits[options.given] : 0;  // before the mask
   const float normalizer = options.report >= 0 ? log_sum_exp(row) : 0;
   for (int i = threadIdx.x; i < call.num_masked; i += draw_threads) {
     row.logits[call.masked[i]] = -INFINITY;
@@ -272,7 +274,9 @@ __global__ void __launch_bounds__(draw_threads) draw_kernel(Call call) {
   const int token = options.given >= 0 ? options.given : draw_token(row, options);
   if (threadIdx.x == 0) call.tokens[at] = token;
   if (options.report < 0 || token < 0) return;
-  if (threadIdx.x == 0) log_probabilities[0] = row.logits[token] - normalizer;
+  if (threadIdx.x == 0) {
+    log_probabilities[0] = (options.given >= 0 ? given : row.logits[token]) - normalizer;
+  }
   __syncthreads();
   for (int i = options.change_begin + static_cast<int>(threadIdx.x); i < options.change_end;
        i += draw_threads) {
