@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "core/tensor.h"
@@ -18,5 +19,7 @@ void convert_stored(std::span<const std::byte> from, StoredType from_type, void*
 
 // The exact value of an IEEE half-precision number.
 float float_of_half(std::uint16_t half);
+// The nearest half-precision number, ties to even; beyond the largest: infinite. NaN stays NaN.
+std::uint16_t half_of_float(float value);
 
 }  // namespace fathom
