@@ -149,4 +149,12 @@ WeightReader weights_of(const ParameterStore& parameters, Context& context) {
   };
 }
 
+WeightReader weights_of(const DirectoryWeights& weights) {
+  return [&weights](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
+    offset.front() = first_row;
+    weights.load_slice(spec.name, offset, rows);
+  };
+}
+
 }  // namespace fathom

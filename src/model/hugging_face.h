@@ -68,6 +68,8 @@ using WeightReader =
 // Reads from a store that holds the whole model; it and the context must outlive
 // the reader.
 WeightReader weights_of(const ParameterStore& parameters, Context& context);
+// Reads from a directory's files, which must outlive the reader.
+WeightReader weights_of(const DirectoryWeights& weights);
 
 // True when `directory` has a config.json: a Hugging Face model directory.
 bool is_model_directory(const std::string& directory);
@@ -79,6 +81,7 @@ struct SaveModelOptions {
   DType dtype = DType::bf16;  // or f32
   std::uint64_t max_shard_bytes = 5'000'000'000;
   std::string tokenizer_path;  // tokenizer.json to copy; empty: none
+  std::string tokenizer_json;  // its content; when given, tokenizer_path only names it in messages
   std::optional<std::int64_t> bos_token;
   std::vector<std::int64_t> eos_tokens;
   // Further files by name, such as chat_template.jinja; they replace those that would be made.

@@ -71,9 +71,11 @@ std::string generation_json(const SaveModelOptions& options) {
 
 // Checks that the tokenizer fits the model, and returns tokenizer_config.json,
 // with which AutoTokenizer opens tokenizer.json as it stands.
-std::string tokenizer_config_json(const std::string& path, const ModelConfig& config,
-                                  const SaveModelOptions& options) {
-  const JsonObject tokenizer = JsonObject::load(path);
+std::string tokenizer_config_json(const ModelConfig& config, const SaveModelOptions& options) {
+  const std::string& path = options.tokenizer_path;
+  const JsonObject tokenizer = options.tokenizer_json.empty()
+                                   ? JsonObject::load(path)
+                                   : JsonObject::parse(options.tokenizer_json, path);
   std::int64_t largest = -1;
   std::map<std::int64_t, std::string> added;
   const JsonObject vocabulary = tokenizer.object("model").object("vocab");
@@ -114,7 +116,7 @@ ModelFiles::ModelFiles(const ModelConfig& config, const SaveModelOptions& option
     fail_input("a model is stored as f32 or bf16, not {}", name_of(options.dtype));
   }
   if (!options.tokenizer_path.empty()) {
-    tokenizer_config_ = tokenizer_config_json(options.tokenizer_path, config, options);
+    tokenizer_config_ = tokenizer_config_json(config, options);
   }
   std::vector<TensorSpec> tensors;
   for (std::size_t i = 0; i < table_.size(); ++i) {
@@ -161,7 +163,11 @@ void ModelFiles::write_others(const std::string& directory) const {
   write("config.json", config_json(config_, options_));
   write("generation_config.json", generation_json(options_));
   if (!options_.tokenizer_path.empty()) {
-    write("tokenizer.json", MappedFile(options_.tokenizer_path).text());
+    if (options_.tokenizer_json.empty()) {
+      write("tokenizer.json", MappedFile(options_.tokenizer_path).text());
+    } else {
+      write("tokenizer.json", options_.tokenizer_json);
+    }
     write("tokenizer_config.json", tokenizer_config_);
   }
   for (const auto& [name, text] : options_.other_files) {
