@@ -271,4 +271,23 @@ void PreTokenizer::run_parts(std::size_t index, std::string_view text, bool at_s
   }
 }
 
+std::vector<PreTokenizerStep> default_pre_tokenizers() {
+  std::vector<PreTokenizerStep> steps;
+  for (const char* pattern : {R"([\r\n])", "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+",
+                              R"(\s?[\p{L}\p{M}]+)", R"(\s?[\p{P}\p{S}]+)"}) {
+    PreTokenizerStep step;
+    step.pattern = {PatternSpec::Kind::regex, pattern};
+    steps.push_back(step);
+  }
+  PreTokenizerStep digits;
+  digits.kind = PreTokenizerStep::Kind::digits;
+  digits.individual_digits = true;
+  steps.push_back(digits);
+  PreTokenizerStep bytes;
+  bytes.kind = PreTokenizerStep::Kind::byte_level;
+  bytes.use_regex = false;
+  steps.push_back(bytes);
+  return steps;
+}
+
 }  // namespace fathom::tokenizer

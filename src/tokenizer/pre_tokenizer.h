@@ -96,4 +96,9 @@ class PreTokenizer {
   bool ends_byte_level_ = false, spells_bytes_ = false;
 };
 
+// Splits text by default, with the rules of the technical report: line ends alone, CJK
+// apart from other letters, words and punctuation with the space before them, single
+// digits.
+std::vector<PreTokenizerStep> default_pre_tokenizers();
+
 }  // namespace fathom::tokenizer

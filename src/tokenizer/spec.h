@@ -16,6 +16,7 @@ struct PatternSpec {
   enum class Kind { regex, string };
   Kind kind = Kind::string;
   std::string text;
+  bool operator==(const PatternSpec&) const = default;
 };
 
 struct NormalizerStep {
@@ -78,6 +79,7 @@ struct PreTokenizerStep {
   std::string character;                             // metaspace, char_delimiter: one in UTF-8
   PrependScheme prepend = PrependScheme::always;     // metaspace
   bool split_words = true;                           // metaspace: cut before each character
+  bool operator==(const PreTokenizerStep&) const = default;
 };
 
 struct AddedToken {

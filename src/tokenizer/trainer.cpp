@@ -15,6 +15,7 @@
 #include "tokenizer/impl.h"
 #include "tokenizer/merge_learner.h"
 #include "tokenizer/piece_counter.h"
+#include "tokenizer/pre_tokenizer.h"
 
 namespace fathom {
 namespace {
@@ -43,32 +44,10 @@ void check(const TokenizerTrainConfig& config) {
   if (!names.empty() && names[0].empty()) fail_input("special_tokens: one of them is empty");
 }
 
-// Splits text by default, with the rules of the technical report: line ends alone, CJK
-// apart from other letters, words and punctuation with the space before them, single
-// digits.
-std::vector<PreTokenizerStep> default_steps() {
-  std::vector<PreTokenizerStep> steps;
-  for (const char* pattern : {R"([\r\n])", "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+",
-                              R"(\s?[\p{L}\p{M}]+)", R"(\s?[\p{P}\p{S}]+)"}) {
-    PreTokenizerStep step;
-    step.pattern = {PatternSpec::Kind::regex, pattern};
-    steps.push_back(step);
-  }
-  PreTokenizerStep digits;
-  digits.kind = PreTokenizerStep::Kind::digits;
-  digits.individual_digits = true;
-  steps.push_back(digits);
-  PreTokenizerStep bytes;
-  bytes.kind = PreTokenizerStep::Kind::byte_level;
-  bytes.use_regex = false;
-  steps.push_back(bytes);
-  return steps;
-}
-
 TokenizerSpec empty_spec(const TokenizerTrainConfig& config) {
   TokenizerSpec spec;
   if (config.like.empty()) {
-    spec.pre_tokenizers = default_steps();
+    spec.pre_tokenizers = default_pre_tokenizers();
   } else {
     const std::string text = read_text(config.like);
     TokenizerSpec like = read_spec(text, config.like);
