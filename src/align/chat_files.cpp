@@ -2,7 +2,9 @@
 
 #include <filesystem>
 
+#include "align/template_files.h"
 #include "io/atomic_file.h"
+#include "io/gguf.h"
 #include "io/line_reader.h"
 
 namespace fathom {
@@ -12,6 +14,10 @@ namespace fs = std::filesystem;
 std::map<std::string, std::string> read_chat_files(const std::string& directory) {
   std::map<std::string, std::string> files;
   if (directory.empty()) return files;
+  if (is_gguf_file(directory)) {
+    if (auto text = default_chat_template(directory)) files["chat_template.jinja"] = *text;
+    return files;
+  }
   for (const char* name : {"chat_template.jinja", "tokenizer_config.json",
                            "special_tokens_map.json", "generation_config.json"}) {
     const std::string path = directory + "/" + name;
@@ -25,6 +31,13 @@ std::map<std::string, std::string> read_chat_files(const std::string& directory)
     }
   }
   return files;
+}
+
+std::optional<std::string> default_chat_template(const std::string& directory) {
+  if (directory.empty()) return std::nullopt;
+  const TemplateFiles files = read_template_files(directory);
+  const auto found = files.templates.find("default");
+  return found == files.templates.end() ? std::nullopt : std::optional(found->second.text);
 }
 
 void copy_chat_files(const std::string& from, const std::string& to) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "io/gguf.h"
 #include "io/json_value.h"
 #include "io/line_reader.h"
 
@@ -35,9 +36,32 @@ void read_config_templates(const JsonValue& config, TemplateFiles& files) {
   }
 }
 
+// The one template of a GGUF file, and the tokens that its keys name.
+TemplateFiles read_gguf_template(const std::string& path) {
+  TemplateFiles files;
+  const GgufFile file(path);
+  if (auto text = file.find_text("tokenizer.chat_template")) {
+    files.templates["default"] = {std::move(*text), path};
+  }
+  if (!file.has("tokenizer.ggml.tokens")) return files;
+  const auto& tokens = file.texts("tokenizer.ggml.tokens");
+  for (const auto& [name, key] : {std::pair("bos_token", "tokenizer.ggml.bos_token_id"),
+                                  std::pair("eos_token", "tokenizer.ggml.eos_token_id"),
+                                  std::pair("unk_token", "tokenizer.ggml.unknown_token_id"),
+                                  std::pair("pad_token", "tokenizer.ggml.padding_token_id")}) {
+    const auto id = file.find_integer(key);
+    if (id && *id >= 0 && *id < std::ssize(tokens)) {
+      files.special_tokens[name] = tokens[static_cast<std::size_t>(*id)];
+    }
+  }
+  files.has_config = true;
+  return files;
+}
+
 }  // namespace
 
 TemplateFiles read_template_files(const std::string& directory) {
+  if (is_gguf_file(directory)) return read_gguf_template(directory);
   TemplateFiles files;
   const auto path_of = [&](const char* name) { return directory + "/" + name; };
   const auto load = [&](const char* name) -> std::optional<JsonValue> {

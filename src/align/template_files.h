@@ -17,7 +17,8 @@ struct TemplateFiles {
   bool has_config = false;                            // there is a tokenizer_config.json
 };
 
-// Throws an input Error that names a file which is no JSON or holds something else.
+// `directory` may also be a GGUF file. Throws an input Error that names a file which is no JSON or
+// holds something else.
 TemplateFiles read_template_files(const std::string& directory);
 
 }  // namespace fathom

@@ -26,6 +26,8 @@ std::vector<std::size_t> share_of(const std::vector<SafetensorsShard>& shards, i
   return mine;
 }
 
+}  // namespace
+
 // A bf16 weight is its f32 master rounded, so that its remainder is read for f32 alone.
 WeightReader weights_in(const Checkpoint& checkpoint, Communicator& ranks) {
   return [&checkpoint, &ranks](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
@@ -40,8 +42,6 @@ WeightReader weights_in(const Checkpoint& checkpoint, Communicator& ranks) {
     }
   };
 }
-
-}  // namespace
 
 void export_model(const Checkpoint& checkpoint, const std::string& directory,
                   const ModelConfig& config, const SaveModelOptions& options, Communicator& ranks) {

@@ -1,4 +1,5 @@
-// fathom convert: converts checkpoints to Hugging Face model directories and back.
+// fathom convert: converts checkpoints to Hugging Face model directories and back, and both to and
+// from GGUF files.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
@@ -8,35 +9,31 @@
 #include "checkpoint/ranks.h"
 #include "checkpoint/writer.h"
 #include "cli/commands.h"
+#include "cli/convert_options.h"
 #include "comm/world_of_one.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "io/gguf.h"
 #include "io/mapped_file.h"
 #include "model/hugging_face.h"
 
 namespace fathom::cli {
-namespace {
-
-namespace fs = std::filesystem;
-
-struct ConvertOptions {
-  std::string from, to, dtype = "bf16", tokenizer;
-  std::uint64_t max_shard_bytes = 5'000'000'000;
-  std::optional<std::int64_t> bos, eos;
-};
 
 void check_token(const char* option, std::optional<std::int64_t> id, const ModelConfig& config) {
   if (!id || (*id >= 0 && *id < config.vocab_size)) return;
   fail_input("{} is {}: the model's tokens are 0 to {}", option, *id, config.vocab_size - 1);
 }
 
-// Chat templates and the like are beside the tokenizer.
 std::string directory_of(const std::string& tokenizer) {
   if (tokenizer.empty()) return "";
-  const fs::path directory = fs::path(tokenizer).parent_path();
+  const std::filesystem::path directory = std::filesystem::path(tokenizer).parent_path();
   return directory.empty() ? "." : directory.string();
 }
+
+namespace {
+
+namespace fs = std::filesystem;
 
 void to_hugging_face(const ConvertOptions& options, const Checkpoint& checkpoint) {
   const ModelConfig config = model_of(checkpoint);
@@ -83,14 +80,44 @@ void to_checkpoint(const ConvertOptions& options) {
   log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
 }
 
-// A checkpoint holds the weights in f32, in one file per kind, and no end token.
-void refuse_hugging_face_options(const CLI::App& command) {
-  for (const char* option : {"--dtype", "--max-shard-size", "--bos-token", "--eos-token"}) {
-    if (command.count(option) == 0) continue;
-    fail_input(
-        "{} applies to a Hugging Face directory, and this command makes a checkpoint: leave it "
-        "out",
-        option);
+enum class Output { hugging_face, checkpoint, gguf };
+
+// Options that the output has no use for.
+void refuse_options(const CLI::App& command, const ConvertOptions& options, Output output) {
+  const auto refuse = [&](std::initializer_list<const char*> names, const char* why) {
+    for (const char* option : names) {
+      if (command.count(option) > 0) fail_input("{} {}: leave it out", option, why);
+    }
+  };
+  switch (output) {
+    case Output::checkpoint:
+      // It holds the weights in f32, in one file per kind, and no end token.
+      refuse({"--dtype", "--max-shard-size", "--bos-token", "--eos-token"},
+             "applies to a Hugging Face directory or a GGUF file, and this command makes a "
+             "checkpoint");
+      return;
+    case Output::gguf:
+      refuse({"--max-shard-size"}, "applies to a Hugging Face directory, not to a GGUF file");
+      return;
+    case Output::hugging_face:
+      if (options.dtype == "bf16" || options.dtype == "f32") return;
+      fail_input("--dtype {} applies to a GGUF file: name the output .gguf, or use bf16 or f32",
+                 options.dtype);
+  }
+}
+
+Output output_of(const ConvertOptions& options) {
+  if (options.to.ends_with(".gguf")) return Output::gguf;
+  return is_model_directory(options.from) ? Output::checkpoint : Output::hugging_face;
+}
+
+void convert(const ConvertOptions& options) {
+  if (options.to.ends_with(".gguf")) return convert_to_gguf(options);
+  if (is_model_directory(options.from)) return to_checkpoint(options);
+  if (is_gguf_file(options.from)) return convert_from_gguf(options);
+  const auto write = [&](const Checkpoint& checkpoint) { to_hugging_face(options, checkpoint); };
+  if (!use_newest_checkpoint(options.from, *world_of_one(), write)) {
+    fail_no_checkpoint(options.from);
   }
 }
 
@@ -99,15 +126,19 @@ void refuse_hugging_face_options(const CLI::App& command) {
 void add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command = app.add_subcommand(
-      "convert", "Convert a checkpoint to a Hugging Face model directory, or back");
+      "convert",
+      "Convert a checkpoint to a Hugging Face model directory or back, or to or from GGUF");
   command
       ->add_option("from", options->from,
-                   "A checkpoint, a run's directory (its newest checkpoint), or a Hugging Face "
-                   "model directory")
+                   "A checkpoint, a run's directory (its newest checkpoint), a Hugging Face model "
+                   "directory, or a GGUF file")
       ->required();
-  command->add_option("to", options->to, "The directory to make; must not exist")->required();
-  command->add_option("--dtype", options->dtype, "Type of the Hugging Face weights")
-      ->check(CLI::IsMember({"bf16", "f32"}))
+  command
+      ->add_option("to", options->to,
+                   "The directory to make, or a GGUF file (NAME.gguf); must not exist")
+      ->required();
+  command->add_option("--dtype", options->dtype, "Type of the weights; f16 and q8_0 are for GGUF")
+      ->check(CLI::IsMember({"bf16", "f32", "f16", "q8_0"}))
       ->capture_default_str();
   command
       ->add_option("--max-shard-size", options->max_shard_bytes,
@@ -116,21 +147,15 @@ void add_convert(CLI::App& app) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--tokenizer", options->tokenizer,
-                      "tokenizer.json to put beside the weights; default: the run's");
+                      "tokenizer.json to put beside the weights; default: the model's");
   command->add_option("--bos-token", options->bos, "Id of the token that begins a text");
   command->add_option("--eos-token", options->eos, "Id of the token that ends a text");
-  command->footer("Example: fathom convert runs/tiny my-model --dtype bf16");
+  command->footer(
+      "Example: fathom convert runs/tiny my-model --dtype bf16\n"
+      "  fathom convert my-model my-model.gguf --dtype q8_0");
   command->callback([options, command] {
-    if (is_model_directory(options->from)) {
-      refuse_hugging_face_options(*command);
-      to_checkpoint(*options);
-      return;
-    }
-    const auto convert = [&](const Checkpoint& checkpoint) {
-      to_hugging_face(*options, checkpoint);
-    };
-    if (!use_newest_checkpoint(options->from, *world_of_one(), convert))
-      fail_no_checkpoint(options->from);
+    refuse_options(*command, *options, output_of(*options));
+    convert(*options);
   });
 }
 

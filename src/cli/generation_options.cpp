@@ -18,10 +18,12 @@ std::optional<DType> parse_dtype(const std::string& name) {
 }  // namespace
 
 void add_model_options(CLI::App& command, GenerationOptions& o) {
-  command.add_option("model", o.model, "Hugging Face directory, run directory or checkpoint")
+  command
+      .add_option("model", o.model,
+                  "Hugging Face directory, GGUF file, run directory or checkpoint")
       ->required();
   command.add_option("--tokenizer", o.tokenizer,
-                     "path of tokenizer.json; default: beside the model");
+                     "path of tokenizer.json; default: the model's own");
   command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
   command.add_option("--dtype", o.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
   command.add_option("--threads", o.threads, "CPU threads; 0: all cores")

@@ -7,7 +7,9 @@
 #include "checkpoint/ranks.h"
 #include "comm/world_of_one.h"
 #include "core/error.h"
+#include "model/gguf.h"
 #include "model/hugging_face.h"
+#include "tokenizer/gguf_vocabulary.h"
 
 namespace fathom::infer {
 namespace {
@@ -47,18 +49,26 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
              path, tokenizer.vocab_size(), config.vocab_size);
 }
 
-// Loads everything except the values of the weights. A null `checkpoint` means that `path`
-// is a Hugging Face directory.
-LoadedModel prepare_model(const std::string& path, const Checkpoint* checkpoint,
-                          const LoadOptions& options, const ModelDescription& description,
-                          Device device) {
-  // The tokenizer first: it is read quickly, and finds most mistakes.
-  const std::string tokenizer_path =
+// A tokenizer, where it was read from, and where its chat template may be.
+struct FoundTokenizer {
+  Tokenizer tokenizer;
+  std::string source, directory;
+};
+
+// A null `checkpoint` means that `path` is a Hugging Face directory.
+FoundTokenizer load_tokenizer(const std::string& path, const Checkpoint* checkpoint,
+                              const LoadOptions& options) {
+  const std::string source =
       options.tokenizer.empty() ? find_tokenizer(path, checkpoint) : options.tokenizer;
-  const std::string directory =
-      checkpoint ? fs::absolute(tokenizer_path).parent_path().string() : path;
-  LoadedModel model{directory, Tokenizer::load(tokenizer_path), {}, nullptr, nullptr};
-  check_vocabulary(model.tokenizer, description.config, tokenizer_path);
+  return {Tokenizer::load(source), source,
+          checkpoint ? fs::absolute(source).parent_path().string() : path};
+}
+
+// Loads everything except the values of the weights.
+LoadedModel prepare_model(FoundTokenizer found, const LoadOptions& options,
+                          const ModelDescription& description, Device device) {
+  LoadedModel model{found.directory, std::move(found.tokenizer), {}, nullptr, nullptr};
+  check_vocabulary(model.tokenizer, description.config, found.source);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
   const ModelConfig& config = description.config;
   model.parameters = make_store(config, options.dtype.value_or(description.dtype), device);
@@ -75,10 +85,33 @@ LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoin
   for (const Checkpoint::Entry& entry : checkpoint.entries()) {
     if (entry.kind == StateKind::weight) description.dtype = entry.dtype;
   }
-  LoadedModel model = prepare_model(path, &checkpoint, options, description, context.device);
+  LoadedModel model = prepare_model(load_tokenizer(path, &checkpoint, options), options,
+                                    description, context.device);
   for (Parameter& parameter : model.parameters->all()) {
     checkpoint.load(context, StateKind::weight, parameter.spec.name, parameter.weight);
   }
+  return model;
+}
+
+LoadedModel load_directory(const std::string& path, const LoadOptions& options, Context& context) {
+  // The tokenizer first: it is read quickly, and finds most mistakes.
+  FoundTokenizer tokenizer = load_tokenizer(path, nullptr, options);
+  LoadedModel model =
+      prepare_model(std::move(tokenizer), options, load_model_description(path), context.device);
+  load_weights(path, *model.parameters, context);
+  return model;
+}
+
+LoadedModel load_gguf(const std::string& path, const LoadOptions& options, Context& context) {
+  const GgufFile file(path);
+  const ModelDescription description = load_gguf_description(file);
+  FoundTokenizer found =
+      options.tokenizer.empty()
+          ? FoundTokenizer{read_gguf_tokenizer(file), path, path}
+          : FoundTokenizer{Tokenizer::load(options.tokenizer), options.tokenizer, path};
+  const WeightReader weights = gguf_weights(file, description.config);
+  LoadedModel model = prepare_model(std::move(found), options, description, context.device);
+  load_weights(weights, *model.parameters, context);
   return model;
 }
 
@@ -86,12 +119,8 @@ LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoin
 
 LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context) {
   if (!fs::exists(path)) fail_input("{}: there is no such file or directory", path);
-  if (is_model_directory(path)) {
-    LoadedModel model =
-        prepare_model(path, nullptr, options, load_model_description(path), context.device);
-    load_weights(path, *model.parameters, context);
-    return model;
-  }
+  if (is_model_directory(path)) return load_directory(path, options, context);
+  if (is_gguf_file(path)) return load_gguf(path, options, context);
   std::optional<LoadedModel> model;
   const auto load = [&](const Checkpoint& checkpoint) {
     model.emplace(load_checkpoint(path, checkpoint, options, context));

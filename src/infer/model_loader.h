@@ -21,14 +21,15 @@ struct LoadOptions {
 };
 
 struct LoadedModel {
-  std::string directory;  // where its tokenizer.json and, if it has one, its chat template are
+  // Where its tokenizer and, if it has one, its chat template are: a directory or a GGUF file.
+  std::string directory;
   Tokenizer tokenizer;
   std::vector<std::int32_t> end_tokens;
   std::unique_ptr<ParameterStore> parameters;
   std::unique_ptr<Stage> stage;  // the whole model, on the context's device
 };
 
-// `path`: a Hugging Face model directory, or a run directory, a directory of
+// `path`: a Hugging Face model directory, a GGUF file, or a run directory, a directory of
 // checkpoints or one checkpoint of Fathom. Throws an input Error that names the
 // file when there is no model or tokenizer, or when the tokenizer has more
 // tokens than the model.

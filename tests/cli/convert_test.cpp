@@ -44,6 +44,26 @@ TEST_F(Convert, ThereAndBackIsTheSameModel) {
   EXPECT_EQ(text_of(dir_ / "run"), text_of(dir_ / "hf"));
 }
 
+TEST_F(Convert, AGgufFileHoldsTheSameModelAndTokenizer) {
+  const std::string file = dir_ / "model.gguf";
+  must(run_fathom(dir_, {"convert", dir_ / "hf", file, "--dtype", "f32"}));
+  EXPECT_EQ(text_of(file), text_of(dir_ / "hf"));
+  must(run_fathom(dir_, {"convert", file, dir_ / "back", "--dtype", "f32"}));
+  EXPECT_TRUE(read_file(dir_ / "back/model.safetensors") ==
+              read_file(dir_ / "hf/model.safetensors"));
+  EXPECT_EQ(text_of(dir_ / "back"), text_of(dir_ / "hf"));
+  // From the run itself, and under another name: a file is known by its content.
+  must(run_fathom(dir_, {"convert", dir_ / "run", dir_ / "run.gguf", "--dtype", "f32"}));
+  fs::rename(dir_ / "run.gguf", dir_ / "unnamed");
+  EXPECT_EQ(text_of(dir_ / "unnamed"), text_of(dir_ / "hf"));
+  must(run_fathom(dir_, {"convert", file, dir_ / "small.gguf", "--dtype", "q8_0"}));
+  EXPECT_LT(fs::file_size(dir_ / "small.gguf"), fs::file_size(file) / 2);
+  text_of(dir_ / "small.gguf");
+  refused({"convert", dir_ / "hf", file}, "exists already");
+  write_file(dir_ / "cut.gguf", read_file(file).substr(0, 1000));
+  refused({"generate", dir_ / "cut.gguf", "--prompt", "x"}, "cut.gguf: ");
+}
+
 TEST_F(Convert, ARunBeginsWithTheWeights) {
   must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "back"}));
   // The run's config says nothing of the model.

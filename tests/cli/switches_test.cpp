@@ -250,6 +250,15 @@ TEST_F(Switches, OfConvert) {
     EXPECT_THAT(outcome.err, HasSubstr(option[0] + " applies to a Hugging Face directory"));
   }
   EXPECT_FALSE(fs::exists(dir_ / "no"));
+  const auto refused = [&](const Arguments& arguments, const std::string& message) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  refused({"convert", w.run, dir_ / "no", "--dtype", "q8_0"},
+          "--dtype q8_0 applies to a GGUF file");
+  refused({"convert", w.run, dir_ / "no.gguf", "--max-shard-size", "1GB"},
+          "--max-shard-size applies to a Hugging Face directory, not to a GGUF file");
 }
 
 TEST_F(Switches, OfTokenizerEncodeAndDecode) {

@@ -76,7 +76,7 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"serve",
             "--device TEXT=cpu --dtype TEXT=auto --host TEXT=127.0.0.1 --port UINT=8000 "
             "--drain-seconds FLOAT:FLOAT in [0 - 86400]=30"},
-           {"convert", "--dtype TEXT:{bf16,f32}=bf16"},
+           {"convert", "--dtype TEXT:{bf16,f32,f16,q8_0}=bf16"},
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
            {"scaling fit",
             "--metric TEXT:{loss,bits_per_byte}=loss --budget-tolerance FLOAT:FLOAT in [0 - 1]=0.05 "
@@ -112,7 +112,7 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
         "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
         "train x --ranks 4097", "verify x --layouts dp2 --steps 0",
         "verify x --layouts dp2 --steps 1000001", "verify x --layouts dp2 --transfers some",
-        "convert x y --dtype f16", "convert x y --max-shard-size 0",
+        "convert x y --dtype f64", "convert x y --max-shard-size 0",
         "scaling flops x --sequence-length 0", "scaling fit x --draws 99",
         "scaling predict --laws x --tokens 1 --sequence-length 0"}) {
     const Outcome outcome = run_fathom(dir, words_of(command));
