@@ -80,8 +80,7 @@ void run(const Arguments& a) {
   const infer::LoadedModel model = load_model(a, context);
   const std::optional<ChatTemplate> chat = open_template(a, model);
   serve::serve(
-      model, chat ? &*chat : nullptr, context, options,
-      [&] { return signals.received() != 0; },
+      model, chat ? &*chat : nullptr, context, options, [&] { return signals.received() != 0; },
       [&](std::uint16_t port) {
         log::info("serving {} on http://{}:{}/v1", options.service.model_name, a.http.host, port);
       });
@@ -111,7 +110,8 @@ void add_serve(CLI::App& app) {
   c->add_option("--max-sequences", a.max_sequences, "sequences generated at once")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  c->add_option("--max-waiting", a.max_waiting, "sequences in the queue; more are told to come later")
+  c->add_option("--max-waiting", a.max_waiting,
+                "sequences in the queue; more are told to come later")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   c->add_option("--max-length", a.max_length,

@@ -17,8 +17,7 @@ ops::LogitChange* LogitChanges::at(std::int32_t token) {
 
 std::span<const ops::LogitChange> LogitChanges::of(std::span<const std::int32_t> history,
                                               const SamplingOptions& options,
-                                              const SequenceState& state,
-                                              std::int64_t vocabulary) {
+                                              const SequenceState& state, std::int64_t vocabulary) {
   // The places in use are cleared, not all of them: there are as many as tokens.
   for (const ops::LogitChange& change : changes_) places_[static_cast<std::size_t>(change.token)] = 0;
   changes_.clear();

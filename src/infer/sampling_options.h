@@ -23,7 +23,7 @@ struct SamplingOptions {
   double min_p = 0.0;               // keep tokens at least min_p times as likely as the likeliest
   double repetition_penalty = 1.0;  // Keskar et al., CTRL (2019), section 4.1; 1: none
   std::uint64_t seed = 0;
-  std::uint64_t stream = 0;  // distinguishes sequences with the same seed
+  std::uint64_t stream = 0;      // distinguishes sequences with the same seed
   double presence_penalty = 0;   // subtracted from the logits of tokens generated before
   double frequency_penalty = 0;  // the same, times how often they were
   std::vector<LogitBias> logit_bias;
@@ -31,7 +31,7 @@ struct SamplingOptions {
 
 // What the choice of a token depends on besides the tokens before it.
 struct SequenceState {
-  std::int64_t prompt_length = 0;         // of the history, the tokens not generated
+  std::int64_t prompt_length = 0;        // of the history, the tokens not generated
   std::span<const std::int32_t> banned;  // tokens that may not come now
 };
 

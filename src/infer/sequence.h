@@ -37,7 +37,7 @@ struct Sequence {
   std::int64_t min_length = 0;                           // before it no end token is drawn
 
   std::vector<DrawnToken> prompt_scores;  // of the prompt's tokens from the second on
-  std::int64_t cached = 0;  // tokens whose keys and values are in the cache
+  std::int64_t cached = 0;                // tokens whose keys and values are in the cache
   BlockTable pages;
   FinishReason finish = FinishReason::none;
 

@@ -40,7 +40,7 @@ struct TextRequest {
   std::optional<std::int64_t> prompt_log_probabilities;  // as Request's
   std::int64_t min_tokens = 0;                           // as Request's
   bool ignore_end = false;  // go on after the model's end tokens, which may be drawn
-  std::vector<std::int32_t> more_end_tokens;  // ids that end the text beside the model's
+  std::vector<std::int32_t> more_end_tokens;           // ids that end the text beside the model's
   SpecialTokens special_tokens = SpecialTokens::skip;  // whether the text shows those generated
 };
 

@@ -14,10 +14,10 @@ using Tokens = std::vector<std::int32_t>;
 
 struct CompletionRequest : GenerationOptions {
   std::vector<std::variant<std::string, Tokens>> prompts;
-  std::int64_t best_of = 1;               // sequences per prompt, of which the n likeliest count
-  std::optional<std::int64_t> logprobs;   // likeliest tokens to report; none: no probabilities
+  std::int64_t best_of = 1;              // sequences per prompt, of which the n likeliest count
+  std::optional<std::int64_t> logprobs;  // likeliest tokens to report; none: no probabilities
   bool echo = false;
-  bool add_special_tokens = true;         // such as a beginning-of-text token
+  bool add_special_tokens = true;  // such as a beginning-of-text token
 };
 
 // Throws an ApiError 400.

@@ -215,8 +215,8 @@ void EngineThread::update_gauges() {
   gauges.running = scheduler.num_running();
   gauges.waiting = scheduler.num_waiting();
   gauges.preemptions = scheduler.preemptions();
-  gauges.cache_usage = 1.0 - static_cast<double>(blocks.free_pages()) /
-                                 static_cast<double>(blocks.total_pages());
+  gauges.cache_usage =
+      1.0 - static_cast<double>(blocks.free_pages()) / static_cast<double>(blocks.total_pages());
   metrics_.set_gauges(gauges);
 }
 

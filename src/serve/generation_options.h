@@ -13,11 +13,11 @@ namespace fathom::serve {
 
 // Limits on what one request may ask for.
 struct ApiLimits {
-  std::int64_t max_choices = 128;       // n
+  std::int64_t max_choices = 128;  // n
   std::int64_t max_best_of = 20;
-  std::int64_t max_sequences = 256;     // prompts times n or best_of
-  std::int64_t max_stops = 16;          // stop strings
-  std::int64_t max_stop_bytes = 512;    // of one of them
+  std::int64_t max_sequences = 256;   // prompts times n or best_of
+  std::int64_t max_stops = 16;        // stop strings
+  std::int64_t max_stop_bytes = 512;  // of one of them
   std::int64_t max_logprobs = 20;
   std::int64_t max_logit_bias = 1024;
   // Of all sequences together; each takes about 40 bytes until it is sent.

@@ -15,9 +15,9 @@ struct HttpLimits {
   std::size_t all_bodies_bytes = std::size_t{256} << 20;  // of all connections together
   std::size_t max_connections = 4096;
   std::size_t max_queued_events = std::size_t{1} << 17;  // of a client that reads too slowly
-  std::chrono::milliseconds idle{75'000};      // between two requests of a connection
-  std::chrono::milliseconds header{20'000};    // for a request's header
-  std::chrono::milliseconds body{120'000};     // for its body
+  std::chrono::milliseconds idle{75'000};                // between two requests of a connection
+  std::chrono::milliseconds header{20'000};              // for a request's header
+  std::chrono::milliseconds body{120'000};               // for its body
   std::chrono::milliseconds progress{60'000};  // in which a client must take some of an answer
   std::chrono::milliseconds comment{30'000};   // a silent stream sends a comment this often
 };
@@ -26,8 +26,8 @@ struct HttpOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any that is free
   HttpLimits limits;
-  std::vector<std::string> origins;  // web pages that may ask; "*": all
-  bool check_host = false;           // answer only requests for a local host's name
+  std::vector<std::string> origins;         // web pages that may ask; "*": all
+  bool check_host = false;                  // answer only requests for a local host's name
   std::chrono::milliseconds drain{30'000};  // after stop(), for answers that are under way
   int workers = 2;                          // threads that parse and tokenize
 };

@@ -38,12 +38,12 @@ asio::awaitable<std::invoke_result_t<F>> on_worker(asio::thread_pool& pool, F f)
 std::optional<ApiError> read_failure(error_code error, const HttpLimits& limits, bool timed_out) {
   if (timed_out) return ApiError(408, "the request came too slowly");
   if (error == http::error::header_limit) {
-    return ApiError(431, fmt::format("the request's header is larger than {} bytes",
-                                     limits.header_bytes));
+    return ApiError(
+        431, fmt::format("the request's header is larger than {} bytes", limits.header_bytes));
   }
   if (error == http::error::body_limit) {
-    return ApiError(413, fmt::format("the request's body is larger than {} bytes",
-                                     limits.body_bytes));
+    return ApiError(413,
+                    fmt::format("the request's body is larger than {} bytes", limits.body_bytes));
   }
   const bool ended = error == http::error::end_of_stream || error == http::error::partial_message;
   if (ended || error.category() != make_error_code(http::error::bad_method).category()) {
@@ -176,12 +176,12 @@ asio::awaitable<bool> Session::serve_request() {
     form_.keep_alive = form_.keep_alive && parser_->is_done();
     const bool sent = co_await send(std::move(*refusal));
     if (sent && !form_.keep_alive) co_await linger();
-    co_return sent && form_.keep_alive;
+    co_return sent&& form_.keep_alive;
   }
   std::variant<Reply, Generation> answer;
   {
-    const BodyBudget budget(host_, parser_->content_length().value_or(
-                                       parser_->is_done() ? 0 : limits_.body_bytes));
+    const BodyBudget budget(
+        host_, parser_->content_length().value_or(parser_->is_done() ? 0 : limits_.body_bytes));
     if (!co_await read_body()) co_return false;
     if (Service::answers_at_once(request_)) {
       answer = host_.service.answer(request_);
@@ -210,7 +210,8 @@ asio::awaitable<bool> Session::read_header() {
   phase_ = Phase::reading;
   form_ = {};
   set_deadline(limits_.header);
-  const auto [error, bytes] = co_await http::async_read_header(socket_, buffer_, *parser_, no_throw);
+  const auto [error, bytes] =
+      co_await http::async_read_header(socket_, buffer_, *parser_, no_throw);
   clear_deadline();
   if (error) {
     form_.keep_alive = false;
@@ -233,13 +234,15 @@ std::optional<Reply> Session::check_header() {
   const auto& header = parser_->get();
   const std::string host(header[http::field::host]), origin(header[http::field::origin]);
   if (host_.options.check_host && !is_local_host(host)) {
-    return error_reply(ApiError(403, "the header Host does not name this machine: without an API "
-                                     "key the server answers to localhost alone"));
+    return error_reply(ApiError(403,
+                                "the header Host does not name this machine: without an API "
+                                "key the server answers to localhost alone"));
   }
   const auto allowed = allowed_origin(origin, host, host_.options.origins);
   if (!allowed) {
-    return error_reply(ApiError(403, "requests from web pages of other origins are refused: start "
-                                     "the server with --cors ORIGIN"));
+    return error_reply(ApiError(403,
+                                "requests from web pages of other origins are refused: start "
+                                "the server with --cors ORIGIN"));
   }
   form_.allowed_origin = *allowed;
   if (header.method() == http::verb::options && !allowed->empty()) {
@@ -285,7 +288,7 @@ asio::awaitable<bool> Session::refuse(ApiError error) {
   Reply reply = error_reply(error);
   const bool sent = co_await send(std::move(reply));
   if (sent && !form_.keep_alive) co_await linger();
-  co_return sent && form_.keep_alive;
+  co_return sent&& form_.keep_alive;
 }
 
 asio::awaitable<bool> Session::send(Reply reply) {
@@ -293,7 +296,7 @@ asio::awaitable<bool> Session::send(Reply reply) {
   form_.keep_alive = form_.keep_alive && !host_.draining;
   std::string text = response_text(reply, form_);
   const bool sent = co_await write(std::move(text));
-  co_return sent && form_.keep_alive;
+  co_return sent&& form_.keep_alive;
 }
 
 asio::awaitable<bool> Session::write(std::string text) {
@@ -361,7 +364,7 @@ asio::awaitable<bool> Session::generate(Generation generation) {
   cancel.needed = !sent;
   exchange_.reset();
   co_await stop_watching(exchange);
-  co_return sent && form_.keep_alive;
+  co_return sent&& form_.keep_alive;
 }
 
 asio::awaitable<bool> Session::relay(Generation& generation, std::shared_ptr<Exchange> exchange) {
@@ -427,19 +430,18 @@ void Session::watch(std::shared_ptr<Exchange> exchange) {
   const std::size_t room = std::min<std::size_t>(4096, buffer_.max_size() - buffer_.size());
   exchange->watching = room > 0;
   if (room == 0) return;  // the client sends on and on: it is there
-  socket_.async_read_some(
-      buffer_.prepare(room),
-      [self = shared_from_this(), exchange](error_code error, std::size_t bytes) {
-        exchange->watching = false;
-        if (!error) {
-          self->buffer_.commit(bytes);
-          if (!exchange->stop_watching) return self->watch(exchange);
-        } else if (!exchange->stop_watching) {
-          exchange->gone = true;
-          self->close();  // ends a write that waits for the client
-        }
-        exchange->notify();
-      });
+  socket_.async_read_some(buffer_.prepare(room), [self = shared_from_this(), exchange](
+                                                     error_code error, std::size_t bytes) {
+    exchange->watching = false;
+    if (!error) {
+      self->buffer_.commit(bytes);
+      if (!exchange->stop_watching) return self->watch(exchange);
+    } else if (!exchange->stop_watching) {
+      exchange->gone = true;
+      self->close();  // ends a write that waits for the client
+    }
+    exchange->notify();
+  });
 }
 
 asio::awaitable<void> Session::stop_watching(std::shared_ptr<Exchange> exchange) {

@@ -10,8 +10,8 @@ namespace fathom::serve {
 namespace {
 
 std::string begin_head(int status, std::string_view content_type, const ResponseForm& form) {
-  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(
-      static_cast<unsigned>(status)));
+  const auto reason = boost::beast::http::obsolete_reason(
+      boost::beast::http::int_to_status(static_cast<unsigned>(status)));
   std::string head = fmt::format(
       "HTTP/1.1 {} {}\r\nServer: fathom\r\nContent-Type: {}\r\nCache-Control: no-store\r\n"
       "X-Content-Type-Options: nosniff\r\nConnection: {}\r\n",
@@ -72,8 +72,8 @@ bool is_local_host(std::string_view host) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
   if (name.ends_with('.')) name.pop_back();
-  const bool loopback = name.starts_with("127.") &&
-                        name.find_first_not_of("0123456789.") == std::string::npos;
+  const bool loopback =
+      name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos;
   return name.empty() || name == "localhost" || name.ends_with(".localhost") || name == "[::1]" ||
          loopback;
 }

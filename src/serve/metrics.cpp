@@ -8,8 +8,8 @@ namespace fathom::serve {
 namespace {
 
 // vLLM's bounds, so that its dashboards' quantiles work.
-constexpr double first_token_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06,  0.08,  0.1,
-                                         0.25,  0.5,   0.75, 1,    2.5,  5,     7.5,   10,
+constexpr double first_token_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
+                                         0.25,  0.5,   0.75, 1,    2.5,  5,    7.5,  10,
                                          20,    40,    80,   160,  640,  2560};
 constexpr double between_bounds[] = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
                                      0.75, 1,     2.5,  5,     7.5, 10,   20,  40,  80};

@@ -37,8 +37,7 @@ std::tm local_time() {
   return local;
 }
 
-void check_log_probabilities(const std::vector<infer::TextRequest>& requests,
-                             std::int64_t most) {
+void check_log_probabilities(const std::vector<infer::TextRequest>& requests, std::int64_t most) {
   std::int64_t values = 0;
   for (const infer::TextRequest& request : requests) {
     const auto& prompt = std::get<std::vector<std::int32_t>>(request.prompt);
@@ -220,10 +219,9 @@ Service::Answer Service::chat_completions(const HttpRequest& request) const {
 
 void Service::check_model(const std::string& name) const {
   if (name.empty() || name == options_.model_name) return;
-  throw ApiError(404,
-                 fmt::format("there is no model '{}': this server has '{}'", name,
-                             options_.model_name),
-                 "model", "model_not_found");
+  throw ApiError(
+      404, fmt::format("there is no model '{}': this server has '{}'", name, options_.model_name),
+      "model", "model_not_found");
 }
 
 void Service::check(const std::vector<infer::TextRequest>& requests, const char* param) const {
@@ -245,9 +243,8 @@ std::vector<std::int32_t> Service::chat_prompt(const Conversation& conversation)
   }
   ChatOptions options;
   options.now = local_time();
-  return about_field("messages", [&] {
-    return chat_->encode_prompt(conversation, model_.tokenizer, options);
-  });
+  return about_field("messages",
+                     [&] { return chat_->encode_prompt(conversation, model_.tokenizer, options); });
 }
 
 ResponseHead Service::head(const char* prefix) const {

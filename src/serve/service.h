@@ -26,8 +26,8 @@ struct ServiceOptions {
 };
 
 struct HttpRequest {
-  std::string method, path;    // the path without its query
-  std::string authorization;   // the header's value
+  std::string method, path;   // the path without its query
+  std::string authorization;  // the header's value
   std::string body;
 };
 

@@ -68,9 +68,9 @@ class Serve : public testing::Test {
 
 TEST_F(Serve, AnswersAsGenerateDoes) {
   start({"--threads", "1"});
-  const Outcome generated = run_fathom(
-      dir_, {"generate", model_, "--prompt", "Hi", "--prompt", "x", "--max-tokens", "9",
-             "--temperature", "0", "--threads", "1"});
+  const Outcome generated =
+      run_fathom(dir_, {"generate", model_, "--prompt", "Hi", "--prompt", "x", "--max-tokens", "9",
+                        "--temperature", "0", "--threads", "1"});
   std::string expected;
   std::istringstream lines(generated.out);
   for (std::string line; std::getline(lines, line);) {
@@ -91,10 +91,32 @@ TEST_F(Serve, AnswersAsGenerateDoes) {
 
 TEST_F(Serve, SwitchesDoWhatTheySay) {
   write_file(dir_ / "chat.jinja", "{% for m in messages %}{{ m.content }}{% endfor %}");
-  start({"--served-model-name", "mine", "--template", dir_ / "chat.jinja", "--cors",
-         "https://a.example", "--max-length", "48", "--max-sequences", "1", "--max-waiting", "1",
-         "--max-body-mib", "0.01", "--drain-seconds", "0", "--tokens-per-step", "8", "--cache-gib",
-         "0.001", "--dtype", "bf16", "--threads", "1", "--host", "localhost"});
+  start({"--served-model-name",
+         "mine",
+         "--template",
+         dir_ / "chat.jinja",
+         "--cors",
+         "https://a.example",
+         "--max-length",
+         "48",
+         "--max-sequences",
+         "1",
+         "--max-waiting",
+         "1",
+         "--max-body-mib",
+         "0.01",
+         "--drain-seconds",
+         "0",
+         "--tokens-per-step",
+         "8",
+         "--cache-gib",
+         "0.001",
+         "--dtype",
+         "bf16",
+         "--threads",
+         "1",
+         "--host",
+         "localhost"});
   const auto model = get("/v1/models").json()["data"][0];
   EXPECT_EQ(model["id"], "mine");
   EXPECT_EQ(model["max_model_len"], 48);
@@ -138,12 +160,12 @@ TEST_F(Serve, SaysWhatItCannotUse) {
     EXPECT_THAT(outcome.err, HasSubstr(message));
   }
   start({});
-  const Outcome taken =
-      run_fathom(dir_, {"serve", model_, "--port", std::to_string(port_)});
+  const Outcome taken = run_fathom(dir_, {"serve", model_, "--port", std::to_string(port_)});
   EXPECT_EQ(taken.code, 2);
-  EXPECT_THAT(taken.err, HasSubstr(fmt::format("cannot listen on 127.0.0.1 port {}: Address already "
-                                               "in use: choose another with --host or --port",
-                                               port_)));
+  EXPECT_THAT(taken.err,
+              HasSubstr(fmt::format("cannot listen on 127.0.0.1 port {}: Address already "
+                                    "in use: choose another with --host or --port",
+                                    port_)));
 }
 
 TEST_F(Serve, SigtermUnderLoadLetsAnswersEnd) {

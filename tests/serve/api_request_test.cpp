@@ -121,7 +121,8 @@ TEST(CompletionRequest, WrongPromptsAreRefused) {
 
 TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
   for (const auto& [fields, message] : std::vector<std::pair<std::string, std::string>>{
-           {R"("temperature":-0.1)", "temperature: 'temperature' is -0.1, not a number from 0 to 2"},
+           {R"("temperature":-0.1)",
+            "temperature: 'temperature' is -0.1, not a number from 0 to 2"},
            {R"("temperature":"hot")", "temperature: "},
            {R"("temperature":[1])", "temperature: "},
            {R"("top_p":0)", "top_p: 'top_p' is 0"},
@@ -152,8 +153,9 @@ TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
            {R"("stream":1)", "stream: "},
            {R"("suffix":"x")", "suffix: 'suffix' is not supported"},
            {R"("echo":"yes")", "echo: "},
-           {R"("temprature":1)", "temprature: 'temprature' is not a field that this server knows: "
-                                 "did you mean 'temperature'?"},
+           {R"("temprature":1)",
+            "temprature: 'temprature' is not a field that this server knows: "
+            "did you mean 'temperature'?"},
            {R"("max_completion_tokens":1)", "max_completion_tokens: "},
            {R"("tools":[])", "tools: "}}) {
     EXPECT_THAT(refused_completion("," + fields), testing::StartsWith(message)) << fields;
@@ -193,7 +195,7 @@ TEST(ChatRequest, ReadsMessagesAndOptions) {
     {"role":"user","content":"d"}],
     "max_completion_tokens":5,"logprobs":true,"top_logprobs":3,"tool_choice":"none",
     "response_format":{"type":"text"}})",
-                                            {});
+                                           {});
   ASSERT_EQ(r.conversation.messages.size(), 4u);
   EXPECT_EQ(r.conversation.messages[1].content(), "ab");
   EXPECT_EQ(r.conversation.messages[1].fields.at("name"), "u");
@@ -258,10 +260,9 @@ TEST(TokenizerApi, TokenizesAndBack) {
               ElementsAre('h', 256));
   EXPECT_EQ(detokenize_text(parse_detokenize_request(R"({"tokens":[104,259]})"), tokenizer),
             "h</s>");
-  EXPECT_THAT(refusal([&] {
-                detokenize_text(parse_detokenize_request(R"({"tokens":[999]})"), tokenizer);
-              }),
-              HasSubstr("tokens: "));
+  EXPECT_THAT(
+      refusal([&] { detokenize_text(parse_detokenize_request(R"({"tokens":[999]})"), tokenizer); }),
+      HasSubstr("tokens: "));
   EXPECT_THAT(refusal([] { parse_tokenize_request("{}"); }), HasSubstr("either 'prompt'"));
   EXPECT_THAT(refusal([] { parse_detokenize_request("{}"); }), HasSubstr("'tokens' is missing"));
   const Json info = tokenizer_info_json(tokenizer, nullptr, 64);

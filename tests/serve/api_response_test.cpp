@@ -124,8 +124,8 @@ TEST(CompletionResponse, ChoosesTheLikeliestOfBestOf) {
 }
 
 TEST(CompletionResponse, StreamsWhatHasText) {
-  const auto response = completion(
-      R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
+  const auto response =
+      completion(R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
   EXPECT_EQ(response->take(0, event("", {plain('x')})), "");
   const auto first = events_of(response->take(1, event("y", {plain('y')})));
   ASSERT_EQ(first.size(), 1u);
@@ -133,7 +133,8 @@ TEST(CompletionResponse, StreamsWhatHasText) {
   EXPECT_EQ(first[0]["choices"][0]["text"], "y");
   EXPECT_TRUE(first[0]["choices"][0]["finish_reason"].is_null());
   EXPECT_TRUE(first[0].at("usage").is_null());
-  const auto last = events_of(response->take(0, event("", {plain('z')}, FinishReason::end_of_text)));
+  const auto last =
+      events_of(response->take(0, event("", {plain('z')}, FinishReason::end_of_text)));
   ASSERT_EQ(last.size(), 1u);
   EXPECT_EQ(last[0]["choices"][0]["finish_reason"], "stop");
   const auto end = events_of(response->finish());
@@ -163,8 +164,8 @@ TEST(TokenText, SpellsBytesThatAreNoCharacters) {
 
 TEST(CompletionResponse, SurvivesBytesThatAreNoUtf8AndInfiniteValues) {
   const auto response = completion(R"({"prompt":"a","logprobs":1})");
-  response->take(0, event("\xe2", {drawn(0xe2, -INFINITY, {{0xe2, -INFINITY}})},
-                          FinishReason::length));
+  response->take(
+      0, event("\xe2", {drawn(0xe2, -INFINITY, {{0xe2, -INFINITY}})}, FinishReason::length));
   const Json choice = Json::parse(response->finish())["choices"][0];
   EXPECT_EQ(choice["text"], "\xef\xbf\xbd");
   EXPECT_EQ(choice["logprobs"]["token_logprobs"][0], -9999.0);
@@ -197,8 +198,7 @@ TEST(ChatResponse, StreamsTheRoleFirst) {
   const auto begin = events_of(response->begin());
   ASSERT_EQ(begin.size(), 1u);
   EXPECT_EQ(begin[0]["object"], "chat.completion.chunk");
-  EXPECT_EQ(begin[0]["choices"][0]["delta"],
-            Json::parse(R"({"role":"assistant","content":""})"));
+  EXPECT_EQ(begin[0]["choices"][0]["delta"], Json::parse(R"({"role":"assistant","content":""})"));
   EXPECT_EQ(response->take(0, event("", {plain('x')})), "");
   EXPECT_EQ(events_of(response->take(0, event("ab", {plain('b')})))[0]["choices"][0]["delta"],
             Json::parse(R"({"content":"ab"})"));

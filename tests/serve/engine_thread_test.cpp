@@ -58,8 +58,8 @@ TEST(EngineThread, GivesEachSequenceItsEvents) {
   Fixture fixture;
   auto first = fixture.run({request_of(5), request_of(9), request_of(1)});
   auto second = fixture.run({request_of(30)});
-  EXPECT_THAT(first.get().tokens, testing::ElementsAre(testing::Pair(0, 5), testing::Pair(1, 9),
-                                                       testing::Pair(2, 1)));
+  EXPECT_THAT(first.get().tokens,
+              testing::ElementsAre(testing::Pair(0, 5), testing::Pair(1, 9), testing::Pair(2, 1)));
   EXPECT_THAT(second.get().tokens, testing::ElementsAre(testing::Pair(0, 30)));
   EXPECT_TRUE(eventually([&] { return fixture.engine->outstanding() == 0; }));
   EXPECT_TRUE(fixture.engine->healthy());

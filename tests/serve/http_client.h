@@ -67,7 +67,8 @@ class HttpClient {
     }
     return true;
   }
-  void post(const std::string& path, const std::string& body, const std::string& headers = "") const {
+  void post(const std::string& path, const std::string& body,
+            const std::string& headers = "") const {
     send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{}\r\n{}", path,
                      body.size(), headers, body));
   }

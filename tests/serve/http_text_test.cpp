@@ -55,8 +55,8 @@ TEST(HttpText, KnowsThisMachinesNames) {
                            "127.9.9.9", "[::1]", "[::1]:80", "localhost."}) {
     EXPECT_TRUE(is_local_host(name)) << name;
   }
-  for (const char* name : {"evil.example", "localhost.evil.example", "127.evil.example",
-                           "10.0.0.1", "[::2]:80", "0.0.0.0"}) {
+  for (const char* name : {"evil.example", "localhost.evil.example", "127.evil.example", "10.0.0.1",
+                           "[::2]:80", "0.0.0.0"}) {
     EXPECT_FALSE(is_local_host(name)) << name;
   }
 }

@@ -1,5 +1,6 @@
-// Clients that vanish, wait, or send what is no request; a queue that is full; an engine that stalls
-// or fails; a stop under load. Each ends in a clear error or a whole answer, and the rest go on.
+// Clients that vanish, wait, or send what is no request; a queue that is full; an engine that
+// stalls or fails; a stop under load. Each ends in a clear error or a whole answer, and the rest go
+// on.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -124,15 +125,17 @@ TEST(ServerFaults, BodiesAreLimitedAndChecked) {
   EXPECT_THAT(many.body, HasSubstr("'stop' has 2001 strings"));
   EXPECT_EQ(server.post("/v1/completions", "{\"prompt\":\"\xff\xfe\"}").status, 400);
   Client chunked(server.port());
-  chunked.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-               "Transfer-Encoding: chunked\r\n\r\n");
+  chunked.send(
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 30; ++i) chunked.send("400\r\n" + std::string(1024, ' ') + "\r\n");
   EXPECT_EQ(chunked.receive().status, 413);
   Client expecting(server.port());
   const std::string body = R"({"prompt":"x","max_tokens":1})";
-  expecting.send(fmt::format("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-                             "Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
-                             body.size()));
+  expecting.send(
+      fmt::format("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                  "Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+                  body.size()));
   EXPECT_TRUE(expecting.read_until("100 Continue\r\n\r\n"));
   expecting.send(body);
   EXPECT_EQ(expecting.receive().status, 200);

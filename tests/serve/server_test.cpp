@@ -36,8 +36,7 @@ TEST(Server, CompletesAsTheEngineDoes) {
     for (const infer::TextEvent& event : engine.step()) expected += event.text;
   }
   utf8::replace_invalid(expected);
-  const std::string body =
-      R"({"model":"tiny","prompt":"hello","max_tokens":12,"temperature":0)";
+  const std::string body = R"({"model":"tiny","prompt":"hello","max_tokens":12,"temperature":0)";
   Client client(server.port());
   for (int i = 0; i < 2; ++i) {
     client.post("/v1/completions", body + "}");
@@ -79,7 +78,8 @@ TEST(Server, ScoresPromptsAsTheScorer) {
   TestServer server;
   const Tokens ids{'t', 'h', 'e', 256, 'b', 'c', 'd'};
   const Json logprobs =
-      server.post("/v1/completions", R"({"prompt":[[116,104,101,256,98,99,100]],"max_tokens":1,
+      server
+          .post("/v1/completions", R"({"prompt":[[116,104,101,256,98,99,100]],"max_tokens":1,
                      "temperature":0,"echo":true,"logprobs":1,"seed":1234})")
           .json()["choices"][0]["logprobs"];
   infer::Scorer scorer(*server.model().stage, server.context());
@@ -96,8 +96,7 @@ TEST(Server, AnswersChatsByTheTemplate) {
   TestServer server;
   Conversation conversation;
   conversation.messages = {make_message("user", "hi")};
-  const Tokens prompt =
-      server.chat().encode_prompt(conversation, server.model().tokenizer);
+  const Tokens prompt = server.chat().encode_prompt(conversation, server.model().tokenizer);
   const Json tokens =
       server.post("/tokenize", R"({"messages":[{"role":"user","content":"hi"}]})").json();
   EXPECT_EQ(tokens["tokens"].get<Tokens>(), prompt);
@@ -139,13 +138,13 @@ TEST(Server, RefusesInOpenAisShape) {
   EXPECT_THAT(error(server.post("/v1/completions", R"({"prompt":"x","best":1})"), 400, "best"),
               HasSubstr("'best' is not a field"));
   const std::string longer(300, 'x');
-  EXPECT_THAT(error(server.post("/v1/completions", "{\"prompt\":\"" + longer + "\"}"), 400,
-                    "prompt"),
-              HasSubstr("the prompt has 300 tokens"));
-  EXPECT_THAT(error(server.post("/v1/completions",
-                                R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
-                    400, "logprobs"),
-              HasSubstr("up to 2000 log-probabilities, and 1000 are allowed"));
+  EXPECT_THAT(
+      error(server.post("/v1/completions", "{\"prompt\":\"" + longer + "\"}"), 400, "prompt"),
+      HasSubstr("the prompt has 300 tokens"));
+  EXPECT_THAT(
+      error(server.post("/v1/completions", R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
+            400, "logprobs"),
+      HasSubstr("up to 2000 log-probabilities, and 1000 are allowed"));
   EXPECT_THAT(error(server.post("/v1/chat/completions", R"({"messages":[]})"), 400, "messages"),
               HasSubstr("no messages"));
   EXPECT_THAT(error(server.get("/v1/nothing"), 404, ""), HasSubstr("there is no /v1/nothing"));
@@ -170,7 +169,8 @@ TEST(Server, AsksForTheKey) {
   EXPECT_EQ(server.get("/v1/models", "Authorization: Bearer other\r\n").status, 200);
   // A body is not read before the key is known.
   Client client(server.port());
-  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  client.send(
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
   EXPECT_EQ(client.receive().status, 401);
 }
 
@@ -185,8 +185,9 @@ TEST(Server, LetsOnlyKnownPagesAsk) {
   EXPECT_EQ(good.headers.at("access-control-allow-origin"), "https://good.example");
   EXPECT_EQ(server.get("/v1/models", "Origin: http://localhost\r\n").status, 200);
   Client preflight(server.port());
-  preflight.send("OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-                 "Origin: https://good.example\r\n\r\n");
+  preflight.send(
+      "OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+      "Origin: https://good.example\r\n\r\n");
   EXPECT_EQ(preflight.receive().status, 204);
   Client rebound(server.port());
   rebound.send("GET /v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n");
@@ -226,9 +227,9 @@ TEST(Server, CountsWhatItDoes) {
   EXPECT_EQ(server.metric("vllm:num_requests_running"), 0);
   EXPECT_EQ(server.metric("vllm:time_to_first_token_seconds_count"), 2);
   EXPECT_EQ(server.metric("vllm:inter_token_latency_seconds_count"), 4);
-  EXPECT_EQ(server.metric(
-                R"(vllm:request_success_total{model_name="tiny",finished_reason="length"})"),
-            2);
+  EXPECT_EQ(
+      server.metric(R"(vllm:request_success_total{model_name="tiny",finished_reason="length"})"),
+      2);
 }
 
 }  // namespace
