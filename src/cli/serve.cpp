@@ -19,6 +19,7 @@ namespace {
 struct Arguments : GenerationOptions {
   std::string template_choice, name, api_key_file;
   serve::HttpOptions http;
+  int port = 8000;
   std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 512;
   double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
 };
@@ -49,6 +50,7 @@ serve::ServerOptions server_options(const Arguments& a) {
   options.service.model_name = a.name.empty() ? a.model : a.name;
   options.service.api_keys = api_keys(a.api_key_file);
   options.http = a.http;
+  options.http.port = static_cast<std::uint16_t>(a.port);
   options.http.limits.body_bytes = static_cast<std::size_t>(a.max_body_mib * (1 << 20));
   options.http.limits.all_bodies_bytes =
       std::max(options.http.limits.all_bodies_bytes, 4 * options.http.limits.body_bytes);
@@ -99,7 +101,8 @@ void add_serve(CLI::App& app) {
                 "model's own; default: the model's");
   c->add_option("--served-model-name", a.name, "name that clients give; default: the model's path");
   c->add_option("--host", a.http.host, "address to listen on; 0.0.0.0: all")->capture_default_str();
-  c->add_option("--port", a.http.port, "port to listen on; 0: any that is free")
+  c->add_option("--port", a.port, "port to listen on; 0: any that is free")
+      ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   c->add_option("--api-key-file", a.api_key_file,
                 "file of keys, one a line, of which clients must send one; default: the variable "

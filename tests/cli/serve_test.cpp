@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 
 #include "cli/process.h"
 #include "cli/random_model.h"
@@ -25,6 +26,7 @@ class Serve : public testing::Test {
     arguments.insert(arguments.end(), environment.begin(), environment.end());
     arguments.insert(arguments.end(), {FATHOM_BINARY, "serve", model_, "--port", "0"});
     arguments.insert(arguments.end(), more.begin(), more.end());
+    std::filesystem::remove(dir_ / "stderr");  // of an earlier server
     process_.emplace(dir_, arguments, Process::Program::any);
     const auto listens = [&] {
       const std::string err = read_file(dir_ / "stderr");
@@ -116,7 +118,7 @@ TEST_F(Serve, SwitchesDoWhatTheySay) {
          "--threads",
          "1",
          "--host",
-         "localhost"});
+         "0.0.0.0"});
   const auto model = get("/v1/models").json()["data"][0];
   EXPECT_EQ(model["id"], "mine");
   EXPECT_EQ(model["max_model_len"], 48);
@@ -148,7 +150,7 @@ TEST_F(Serve, TakesKeysFromAFileOrTheEnvironment) {
 TEST_F(Serve, SaysWhatItCannotUse) {
   write_file(dir_ / "empty", "\n");
   for (const auto& [more, message] : std::vector<std::pair<Arguments, std::string>>{
-           {{"--host", "999.1.1.1"}, "--host 999.1.1.1: "},
+           {{"--host", "192.0.2.1"}, "cannot listen on 192.0.2.1 port 0: "},
            {{"--api-key-file", dir_ / "empty"}, "it holds no API key"},
            {{"--api-key-file", dir_ / "none"}, "none"},
            {{"--template", "nothing"}, "there is no chat template 'nothing'"},

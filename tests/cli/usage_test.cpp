@@ -74,7 +74,7 @@ TEST(Usage, HelpTellsTheDefaults) {
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
            {"serve",
-            "--device TEXT=cpu --dtype TEXT=auto --host TEXT=127.0.0.1 --port UINT=8000 "
+            "--device TEXT=cpu --dtype TEXT=auto --host TEXT=127.0.0.1 --port INT:INT in [0 - 65535]=8000 "
             "--drain-seconds FLOAT:FLOAT in [0 - 86400]=30"},
            {"convert", "--dtype TEXT:{bf16,f32,f16,q8_0}=bf16"},
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
