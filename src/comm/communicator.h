@@ -47,6 +47,12 @@ struct CommunicatorOptions {
   double disk_timeout_seconds = 1800;
 };
 
+// A rank's place in a group.
+struct GroupPlace {
+  int rank = 0, size = 1;
+  int stride = 1;  // ranks of the world from one rank of the group to the next
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -102,6 +108,15 @@ class Communicator {
   // The groups of ranks that pass the same colour, ordered by this group's ranks.
   // `name` is what errors call the group. Collective.
   virtual std::unique_ptr<Communicator> split(int color, const std::string& name) = 0;
+  // The same for a caller who knows the place that this rank will have in the new group: a group
+  // whose other ranks are only planned cannot ask them for their colours.
+  virtual std::unique_ptr<Communicator> split_at(int color, const std::string& name,
+                                                 const GroupPlace& /*place*/) {
+    return split(color, name);
+  }
+  // Whether the other ranks are only planned (comm/planned_group.h). Calls then return at once and
+  // only tell the context's observer, so they are made on the meta device too.
+  virtual bool only_planned() const { return false; }
 
   // From now on every call of this rank throws, also one that waits in another thread. For a rank
   // that has failed: its other threads end by it.

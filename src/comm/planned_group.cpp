@@ -41,7 +41,8 @@ std::unique_ptr<Communicator> PlannedGroup::split(int, const std::string&) {
   return std::make_unique<PlannedGroup>(place_, way_);
 }
 
-std::unique_ptr<Communicator> PlannedGroup::split_at(const GroupPlace& place) const {
+std::unique_ptr<Communicator> PlannedGroup::split_at(int, const std::string&,
+                                                     const GroupPlace& place) {
   return std::make_unique<PlannedGroup>(place, way_);
 }
 

@@ -8,12 +8,6 @@
 
 namespace fathom {
 
-// A rank's place in a group.
-struct GroupPlace {
-  int rank = 0, size = 1;
-  int stride = 1;  // ranks of the world from one rank of the group to the next
-};
-
 class PlannedGroup final : public EchoGroup {
  public:
   // `way`: of all tensors of GPUs.
@@ -31,7 +25,9 @@ class PlannedGroup final : public EchoGroup {
   // A group of the same ranks, as if all had passed the same colour.
   std::unique_ptr<Communicator> split(int color, const std::string& name) override;
   // The group that ranks of different colours make, in which this rank has that place.
-  std::unique_ptr<Communicator> split_at(const GroupPlace& place) const;
+  std::unique_ptr<Communicator> split_at(int color, const std::string& name,
+                                         const GroupPlace& place) override;
+  bool only_planned() const override { return true; }
 
  private:
   void tell(Context& context, Exchange::Kind kind, std::size_t bytes) const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 
-#include "comm/planned_group.h"
 #include "model/shard.h"
 
 namespace fathom {
@@ -72,7 +71,7 @@ GradientSync::GradientSync(ParameterStore& parameters, const RankGroups& ranks, 
     }
   }
   start_step();
-  const bool planned = dynamic_cast<const PlannedGroup*>(&ranks.world()) != nullptr;
+  const bool planned = ranks.world().only_planned();
   if ((device.type == DeviceType::meta && !planned) || ranks.alone()) return;
   data_ = ranks.data().split(0, "data, beside");
   tensor_ = ranks.tensor().split(0, "tensor, beside");

@@ -1,7 +1,6 @@
 #include "parallel/rank_groups.h"
 
 #include "comm/echo_group.h"
-#include "comm/planned_group.h"
 #include "comm/world_of_one.h"
 #include "core/error.h"
 #include "parallel/sequence_boundary.h"
@@ -22,13 +21,6 @@ std::unique_ptr<TensorBoundary> make_boundary(const ParallelPlan& plan, Communic
   return std::make_unique<TensorBoundary>(tensor, vocab_size);
 }
 
-// split() with the place that this rank will have, which a planned group has to be told.
-std::unique_ptr<Communicator> split_at(Communicator& group, int color, const char* name,
-                                       const GroupPlace& place) {
-  const auto* const planned = dynamic_cast<const PlannedGroup*>(&group);
-  return planned ? planned->split_at(place) : group.split(color, name);
-}
-
 }  // namespace
 
 RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const ModelConfig& model)
@@ -39,27 +31,27 @@ RankGroups::RankGroups(Communicator& world, const ParallelPlan& plan, const Mode
   const RankLayout& layout = plan_.layout;
   require(layout.world() == world.size(), "a layout of {} ranks in a world of {}", layout.world(),
           world.size());
-  if (!dynamic_cast<const PlannedGroup*>(&world)) world.name_ranks(layout.names());
-  const int replica = layout.dp * layout.tp;  // ranks of a stage
+  if (!world.only_planned()) world.name_ranks(layout.names());  // of many layouts it takes long
+  const int replica = layout.dp * layout.tp;                  // ranks of a stage
   const GroupPlace in_tensor{place_.tp, layout.tp, 1};
-  tensor_ = split_at(world, place_.pp * layout.dp + place_.dp, "tensor", in_tensor);
+  tensor_ = world.split_at(place_.pp * layout.dp + place_.dp, "tensor", in_tensor);
   data_ =
-      split_at(world, place_.pp * layout.tp + place_.tp, "data", {place_.dp, layout.dp, layout.tp});
-  pipeline_ = split_at(world, place_.dp * layout.tp + place_.tp, "pipeline",
-                       {place_.pp, layout.pp, replica});
+      world.split_at(place_.pp * layout.tp + place_.tp, "data", {place_.dp, layout.dp, layout.tp});
+  pipeline_ = world.split_at(place_.dp * layout.tp + place_.tp, "pipeline",
+                             {place_.pp, layout.pp, replica});
   if (model.num_kv_heads < layout.tp) {
     const auto replicas = static_cast<int>(layout.tp / model.num_kv_heads);
-    same_key_heads_ = split_at(*tensor_, place_.tp / replicas, "same key heads",
-                               {place_.tp % replicas, replicas, 1});
+    same_key_heads_ = tensor_->split_at(place_.tp / replicas, "same key heads",
+                                        {place_.tp % replicas, replicas, 1});
   }
   if (model.tie_embeddings && layout.pp > 1) {
     const bool holds = on_first_stage() || on_last_stage();
-    tied_embedding_ = split_at(*pipeline_, holds ? 0 : 1, "tied embedding",
-                               {on_last_stage() ? 1 : 0, 2, (layout.pp - 1) * replica});
+    tied_embedding_ = pipeline_->split_at(holds ? 0 : 1, "tied embedding",
+                                          {on_last_stage() ? 1 : 0, 2, (layout.pp - 1) * replica});
     if (!holds) tied_embedding_.reset();
   }
   if (plan_.sequence_parallel) {
-    beside_products_ = split_at(*tensor_, 0, "tensor, beside the products", in_tensor);
+    beside_products_ = tensor_->split_at(0, "tensor, beside the products", in_tensor);
   }
   boundary_ = make_boundary(plan_, *tensor_, beside_products_.get(), model.vocab_size,
                             plan_.overlap ? Overlap::on : Overlap::off);

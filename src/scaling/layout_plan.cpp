@@ -32,7 +32,6 @@ std::string layout_name(const ParallelConfig& p) {
 
 // Resolved for a CPU, for there need be no GPU here.
 TrainPlan plan_layout(const PlannedRun& run, const LayoutOptions& options, int gpus) {
-  constexpr std::int64_t gpu_logits_chunk = 8192;  // which the trainer chooses for a GPU
   TrainConfig config;
   config.dtype = DTypeChoice::bf16;
   config.model = run.model;
@@ -40,7 +39,7 @@ TrainPlan plan_layout(const PlannedRun& run, const LayoutOptions& options, int g
   config.train.global_batch = run.global_batch;
   config.train.micro_batch = options.micro_batch;
   config.train.recompute = choice_of(options.recompute);
-  config.train.logits_chunk = gpu_logits_chunk;
+  config.train.logits_chunk = choose_logits_chunk(DeviceType::cuda);
   config.train.tokens = run.tokens;
   config.parallel = options.parallel;
   DataFacts data;

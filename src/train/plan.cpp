@@ -32,12 +32,6 @@ ModelConfig resolve_model(ModelConfig model, std::int64_t tokenizer_size) {
   return model;
 }
 
-// On a GPU each chunk's share of the head's f32 gradient, 4 bytes a weight, is read and
-// written again: at 8192 tokens the product takes ten times as long as that.
-std::int64_t choose_logits_chunk(Device device) {
-  return device.type == DeviceType::cpu ? 1024 : 8192;
-}
-
 void check_loop(const LoopConfig& c, const ModelConfig& model) {
   check_at_least("train.sequence_length", c.sequence_length, 1);
   check_at_least("train.global_batch", c.global_batch, 1);
@@ -166,6 +160,12 @@ std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, D
   return best;
 }
 
+// On a GPU each chunk's share of the head's f32 gradient, 4 bytes a weight, is read and
+// written again: at 8192 tokens the product takes ten times as long as that.
+std::int64_t choose_logits_chunk(DeviceType device) {
+  return device == DeviceType::cpu ? 1024 : 8192;
+}
+
 TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
@@ -201,7 +201,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   plan.parallel = resolve(config.parallel, ranks, config.model,
                           {loop.global_batch, loop.micro_batch, loop.sequence_length});
   if (loop.recompute == RecomputeChoice::automatic) loop.recompute = RecomputeChoice::selective;
-  if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device);
+  if (loop.logits_chunk == 0) loop.logits_chunk = choose_logits_chunk(plan.device.type);
   config.parallel.dp = layout.dp;
   if (config.threads == 0) config.threads = num_threads();
   config.dtype = plan.dtype == DType::bf16 ? DTypeChoice::bf16 : DTypeChoice::f32;

@@ -78,6 +78,8 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks = 1);
 // The largest divisor of a replica's batch, in sequences, that keeps a micro-batch near the size
 // from which larger products are no faster.
 std::int64_t choose_micro_batch(const LoopConfig& loop, std::int64_t replicas, DeviceType device);
+// Tokens whose logits are in memory at once.
+std::int64_t choose_logits_chunk(DeviceType device);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
