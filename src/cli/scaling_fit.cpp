@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/scaling_options.h"
 #include "core/log.h"
+#include "report/png.h"
 #include "scaling/fit.h"
 #include "scaling/fit_files.h"
 #include "scaling/fit_report.h"
@@ -35,7 +36,11 @@ void fit(FitArguments& a) {
   }
   std::cout << (a.json ? text_of(to_json(fits)) : to_text(fits));
   if (a.out.empty()) return;
-  for (const std::string& path : write_fit(a.out, fits)) log::info("wrote {}", path);
+  const bool png = can_write_png();
+  const std::vector<std::string> paths =
+      write_fit(a.out, fits, png ? Pictures::svg_and_png : Pictures::svg);
+  for (const std::string& path : paths) log::info("wrote {}", path);
+  if (!png) log::info("no PNG pictures: rsvg-convert (Debian's librsvg2-bin) is not installed");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/atomic_file.h"
 #include "report/page.h"
+#include "report/png.h"
 #include "report/svg.h"
 #include "scaling/compare_data.h"
 #include "scaling/fit_charts.h"
@@ -80,16 +81,19 @@ std::vector<std::string> file_suffixes(std::span<const DatasetFit> fits) {
   return suffixes;
 }
 
-std::vector<std::string> write_fit(const std::string& directory, std::span<const DatasetFit> fits) {
+std::vector<std::string> write_fit(const std::string& directory, std::span<const DatasetFit> fits,
+                                   Pictures pictures) {
   const std::vector<std::string> suffixes = file_suffixes(fits);
   make_directory(directory);
   std::vector<std::string> paths;
   const auto path = [&](const std::string& name) {
     return paths.emplace_back(directory + "/" + name);
   };
-  const auto write_svg = [&](const std::string& name, const Chart& chart) {
+  const auto write_picture = [&](const std::string& name, const Chart& chart) {
     if (const std::string svg = chart_svg(chart); !svg.empty()) {
       write_file_atomically(path(name + ".svg"), svg);
+      if (pictures == Pictures::svg) return;
+      write_png(directory + "/" + name + ".svg", path(name + ".png"));
     }
   };
   for (std::size_t i = 0; i < fits.size(); ++i) {
@@ -97,9 +101,9 @@ std::vector<std::string> write_fit(const std::string& directory, std::span<const
   }
   write_page(path("report.html"), page_of(fits));
   for (std::size_t i = 0; i < fits.size(); ++i) {
-    for (const auto& [name, chart] : fit_charts(fits[i])) write_svg(name + suffixes[i], chart);
+    for (const auto& [name, chart] : fit_charts(fits[i])) write_picture(name + suffixes[i], chart);
   }
-  if (fits.size() > 1) write_svg("comparison", comparison_chart(fits));
+  if (fits.size() > 1) write_picture("comparison", comparison_chart(fits));
   return paths;
 }
 

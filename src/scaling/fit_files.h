@@ -17,6 +17,9 @@ std::vector<std::string> file_suffixes(std::span<const DatasetFit> fits);
 //   laws.json      the laws (laws_file.h); of several data sets laws-NAME.json each
 //   report.html    tables, warnings and charts of all data sets
 //   isoflop.svg    and so on, each chart as a picture; of several data sets isoflop-NAME.svg
-std::vector<std::string> write_fit(const std::string& directory, std::span<const DatasetFit> fits);
+//   isoflop.png    the same as pixels, if asked for (report/png.h)
+enum class Pictures { svg, svg_and_png };
+std::vector<std::string> write_fit(const std::string& directory, std::span<const DatasetFit> fits,
+                                   Pictures pictures = Pictures::svg);
 
 }  // namespace fathom::scaling

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/temp_dir.h"
+#include "report/png.h"
 #include "scaling/compare_data.h"
 #include "scaling/fit_files.h"
 #include "scaling/fit_report.h"
