@@ -10,10 +10,12 @@ namespace fathom::cli {
 namespace {
 
 void run_train(const RunFlags& flags) {
-  const TrainConfig config =
+  scaling::RunByLaws run =
       scaling::load_config_by_laws(flags.config, flags.overrides, flags.options.run.resume);
+  TrainOptions options = flags.options;
+  options.forecast = std::move(run.forecast);
   Runtime runtime;
-  end_by(train(runtime, config, flags.options));
+  end_by(train(runtime, run.config, options));
 }
 
 }  // namespace

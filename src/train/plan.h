@@ -10,6 +10,7 @@
 #include "data/prepared.h"
 #include "parallel/rank_layout.h"
 #include "train/config.h"
+#include "train/loss_forecast.h"
 
 namespace fathom {
 
@@ -48,6 +49,7 @@ struct TrainPlan {
   std::int64_t epoch_tokens = 0;      // of one pass over the data
   bool uniform_segments = true;       // see DataFacts
   std::optional<BranchState> branch;  // of a run that continues another one
+  std::optional<LossForecast> forecast;  // of a run by scaling laws
 
   StageOptions stage_options() const {
     return {policy_of(config.train.recompute).value(), config.train.logits_chunk};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "train/metric_names.h"
 
@@ -10,6 +11,8 @@ namespace fathom {
 namespace {
 
 using Records = std::vector<MetricsRecord>;
+
+constexpr const char *loss_title = "Loss", *held_out_title = "Held-out text";
 
 Series series_of(const Records& records, std::string_view metric_name, std::string name) {
   Series series;
@@ -57,17 +60,29 @@ std::vector<Series> repetition_series(const Records& records) {
           series_of(records, four_grams, "repeated 4-grams")};
 }
 
-Section curves(const Records& records) {
+// The chart of the figure that the laws predict gets their curve.
+void add_forecast(std::vector<SectionPart>& charts, const LossForecast& forecast,
+                  const Records& records) {
+  const bool loss = forecast.figure == LossForecast::Figure::loss;
+  for (SectionPart& part : charts) {
+    Chart& chart = std::get<Chart>(part);
+    if (chart.title == (loss ? loss_title : held_out_title)) {
+      std::ranges::move(forecast_series(forecast, records), std::back_inserter(chart.series));
+    }
+  }
+}
+
+Section curves(const Records& records, const std::optional<LossForecast>& forecast) {
   const auto one = [&](std::string_view metric_name, const char* name) {
     return std::vector{series_of(records, metric_name, name)};
   };
   constexpr auto linear = Axis::Scale::linear, logarithmic = Axis::Scale::logarithmic;
   Section section{"Curves", {}};
   section.parts = {
-      chart_by_step("Loss", {"loss", "nats per token", linear},
+      chart_by_step(loss_title, {"loss", "nats per token", linear},
                     {series_of(records, metric::loss, "training"),
                      series_of(records, metric::validation_loss, "validation")}),
-      chart_by_step("Held-out text", {"compression", "bits per byte", linear},
+      chart_by_step(held_out_title, {"compression", "bits per byte", linear},
                     series_by_source(records, metric::bits_per_byte)),
       chart_by_step("Learning rate", {"learning rate", "", linear},
                     one(metric::learning_rate, "learning rate")),
@@ -79,6 +94,7 @@ Section curves(const Records& records) {
                     one(metric::step_seconds, "step time")),
       chart_by_step("Repetition", {"share", "", linear}, repetition_series(records)),
   };
+  if (forecast) add_forecast(section.parts, *forecast, records);
   if (!has(records, metric::targets_per_second)) return section;
   section.parts.push_back(chart_by_step("Learned tokens", {"learned", "tokens/s", linear},
                                         one(metric::targets_per_second, "tokens/s")));
@@ -135,7 +151,7 @@ Page run_page(const RunSummary& run, const Records& records, std::vector<SampleP
   if (records.empty()) {
     page.sections.push_back({"", {Paragraph{"No step has been recorded yet."}}});
   }
-  page.sections.push_back(curves(records));
+  page.sections.push_back(curves(records, run.forecast));
   page.sections.push_back(texts_section("Samples", "samples.jsonl", std::move(samples)));
   page.sections.push_back(answers_section(std::move(answers)));
   page.sections.push_back({"Settings",

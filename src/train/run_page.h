@@ -1,6 +1,7 @@
 // The report page of a training run: which charts it has and what their axes are.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "report/metrics.h"
 #include "report/page.h"
 #include "report/samples.h"
+#include "train/loss_forecast.h"
 
 namespace fathom {
 
@@ -16,12 +18,13 @@ struct RunSummary {
   std::vector<std::pair<std::string, std::string>> figures;  // "parameters" and "25.1M"
   std::string config_toml;
   std::string memory_table;  // as printed at start
+  std::optional<LossForecast> forecast = {};
 };
 
-// Loss and validation loss in one chart, bits per byte (all and by source), gradient
-// norm, learning rate, tokens/s, step time and repetition, as far as the records have them. Then
-// the samples and some of the repetition meter's answers, newest first: of many points the first,
-// the last, and some between.
+// Loss and validation loss in one chart, bits per byte (all and by source), in one of them the
+// loss that laws predict, gradient norm, learning rate, tokens/s, step time and repetition, as far
+// as the records have them. Then the samples and some of the repetition meter's answers, newest
+// first: of many points the first, the last, and some between.
 Page run_page(const RunSummary& run, const std::vector<MetricsRecord>& records,
               std::vector<SamplePoint> samples, std::vector<SamplePoint> answers = {});
 

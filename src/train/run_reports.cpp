@@ -53,6 +53,10 @@ std::string origin_of(const BranchState& branch) {
   return fmt::format("{}, step {}", name.string(), branch.step);
 }
 
+void warn(const std::string& text) {
+  if (!text.empty()) log::warning("{}", text);
+}
+
 constexpr std::size_t answers_in_tensorboard = 8;
 
 void add_repetition(MetricsRecord& record, const infer::RepetitionFigures& figures) {
@@ -73,7 +77,9 @@ RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunP
       samples_(path("samples.jsonl"), from.steps),
       tensorboard_(path("tensorboard"), from.steps),
       display_(plan.last_step(from), plan.flops_per_token, machine.gemm_peak,
-               plan.config.train.log_seconds) {
+               plan.config.train.log_seconds),
+      position_(from) {
+  if (plan.forecast) watch_.emplace(*plan.forecast, plan.last_step(from));
   if (plan.config.repetition.enabled()) answers_.emplace(path("answers.jsonl"), from.steps);
 }
 
@@ -104,6 +110,10 @@ void RunReports::step(const StepRecord& step) {
   report.skipped = step.skipped;
   if (report.progress > 0) report.seconds_left = now.seconds * (1 / report.progress - 1);
   display_.show(report);
+  position_ = now;
+  if (watch_) {
+    warn(watch_->step(now.steps, double(now.tokens), report.progress, step.result.loss));
+  }
 }
 
 void RunReports::validation(const MetricsRecord& record) {
@@ -113,6 +123,10 @@ void RunReports::validation(const MetricsRecord& record) {
   const double* const bits = record.find(metric::bits_per_byte);
   if (!loss || !bits) return;
   log::info("step {}: validation loss {:.4f}, {:.4f} bits per byte", record.step, *loss, *bits);
+  if (watch_) {
+    warn(watch_->validation(record.step, double(position_.tokens), plan_.progress(position_),
+                            *bits));
+  }
 }
 
 void RunReports::samples(const SamplePoint& point) {
@@ -180,6 +194,7 @@ void RunReports::write_page(const RunPosition& end, const std::string& config_to
   if (plan_.branch) run.figures.emplace_back("continues", origin_of(*plan_.branch));
   run.config_toml = config_toml;
   run.memory_table = machine_.memory_table;
+  run.forecast = plan_.forecast;
   if (const auto picked = answers_ ? picked_checkpoint() : std::nullopt) {
     run.figures.emplace_back("checkpoint to use", checkpoint_name(picked->step));
   }

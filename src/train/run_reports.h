@@ -11,6 +11,7 @@
 #include "report/samples.h"
 #include "report/tensorboard.h"
 #include "train/checkpoint_choice.h"
+#include "train/loss_forecast.h"
 #include "train/machine.h"
 #include "train/plan.h"
 #include "train/run_observer.h"
@@ -45,6 +46,8 @@ class RunReports {
   std::optional<SampleLog> answers_;  // where the repetition meter is on
   TensorBoardWriter tensorboard_;
   RunDisplay display_;
+  std::optional<ForecastWatch> watch_;  // of a run by scaling laws
+  RunPosition position_;                // after the last step
 };
 
 }  // namespace fathom

@@ -54,6 +54,7 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   TrainPlan plan =
       resolve_to_fit(config, data.facts, world.size(), free_memory(parse_device(config.device)));
   plan.branch = std::move(branch);
+  plan.forecast = options.forecast;
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
   const NumThreadsScope threads(plan.threads);

@@ -25,6 +25,8 @@ struct TrainOptions {
   // Told, on the first rank, of what the run's own outputs are told of; null: nobody. It outlives
   // the run.
   RunObserver* watcher = nullptr;
+  // What scaling laws predict for the run: for its page, and to warn by.
+  std::optional<LossForecast> forecast = {};
   // Ranks as threads of this process; 1 under mpirun or srun, which say how many.
   int ranks = 1;
 };

@@ -75,6 +75,32 @@ TEST(RunPage, ChartsWhatARunRecords) {
   }
 }
 
+TEST(RunPage, DrawsWhatLawsPredictBesideTheFigureThatTheyPredict) {
+  std::vector<MetricsRecord> records{step_record(1), step_record(2)};
+  for (MetricsRecord& record : records) record.add(metric::tokens, 100 * double(record.step));
+  MetricsRecord& validation = records.emplace_back();
+  validation.step = 2;
+  validation.add(metric::validation_loss, 7);
+  validation.add(metric::bits_per_byte, 1.25);
+  RunSummary summary{"run", {}, "", ""};
+  const auto series_of = [&](const char* title) {
+    return chart_named(run_page(summary, records, {}), title)->series;
+  };
+  EXPECT_EQ(series_of("Loss").size(), 2u);
+  summary.forecast = LossForecast{
+      "mine.json", LossForecast::Figure::loss, {{100, 3, 2.9, 3.1}, {200, 2, 1.9, 2.1}}};
+  ASSERT_EQ(series_of("Loss").size(), 4u);
+  EXPECT_EQ(series_of("Held-out text").size(), 1u);
+  EXPECT_THAT(series_of("Loss")[2].y,
+              ElementsAre(testing::DoubleNear(3, 1e-9), testing::DoubleNear(2, 1e-9)));
+  EXPECT_THAT(series_of("Loss")[3].y, ElementsAre(2));
+  EXPECT_NE(page_html(run_page(summary, records, {})).find("predicted by mine.json"),
+            std::string::npos);
+  summary.forecast->figure = LossForecast::Figure::bits_per_byte;
+  EXPECT_EQ(series_of("Loss").size(), 2u);
+  EXPECT_EQ(series_of("Held-out text").size(), 3u);
+}
+
 TEST(RunPage, SaysThatThereIsNothingYet) {
   const std::string html = page_html(run_page({"run", {}, "", ""}, {}, {}));
   EXPECT_NE(html.find("<p>No step has been recorded yet.</p>"), std::string::npos);

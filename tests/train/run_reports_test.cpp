@@ -90,6 +90,43 @@ TEST(RunReports, AStepIsRecordedWithItsRates) {
   }
 }
 
+LossForecast forecast(LossForecast::Figure figure) {
+  return {"mine.json", figure, {{128, 3, 2.9, 3.1}, {12 * 128, 2, 1.9, 2.1}}};
+}
+
+TEST(RunReports, ARunThatLeavesWhatLawsPredictIsToldOf) {
+  const TempDir dir;
+  Reported reported(dir);
+  reported.plan.forecast = forecast(LossForecast::Figure::loss);
+  const std::string log = reported.log_of([](RunReports& reports) {
+    for (std::int64_t i = 1; i <= 12; ++i) {
+      StepRecord step = third_step();
+      step.after = {i, i * 128, i * 8, 30};
+      reports.step(step);
+    }
+  });
+  // The mean of ten steps is known at the tenth; above the band counts at the end alone.
+  EXPECT_THAT(log, HasSubstr("warning: step 12: the loss (mean of the last 10 steps) is 2.5000, "
+                             "above the 1.9000 to 2.1000 that mine.json predicts"));
+  EXPECT_EQ(log.find("warning"), log.rfind("warning"));
+}
+
+TEST(RunReports, HeldOutTextThatLeavesWhatLawsPredictIsToldOf) {
+  const TempDir dir;
+  Reported reported(dir);
+  reported.plan.forecast = forecast(LossForecast::Figure::bits_per_byte);
+  MetricsRecord validation{3, {}};
+  validation.add(metric::validation_loss, 2.5);
+  validation.add(metric::bits_per_byte, 1.25);
+  const std::string log = reported.log_of([&](RunReports& reports) {
+    reports.validation(validation);  // before the first step: no tokens
+    reports.step(third_step());
+    reports.validation(validation);
+  });
+  EXPECT_THAT(log, HasSubstr("warning: step 3: held-out text takes 1.2500 bits per byte, below"));
+  EXPECT_EQ(log.find("warning"), log.rfind("warning"));
+}
+
 TEST(RunReports, ASkippedStepIsNamed) {
   const TempDir dir;
   Reported reported(dir);
