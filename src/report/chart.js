@@ -28,10 +28,13 @@
     return Number(scaled.toPrecision(5)) + suffix;
   }
 
-  // Axis labels are short: 20k rather than 20000. Rounding errors of the tick's sum go.
+  // Axis labels are short: 20k rather than 20000, 5M beside 20M, and 5e14 beside 1e15. Rounding
+  // errors of the tick's sum go.
   function tick(value) {
     const size = Math.abs(value);
     if (size >= 1e4 && size < 1e6) return Number((value / 1e3).toPrecision(5)) + "k";
+    if (size >= 1e6 && size < 1e7) return Number((value / 1e6).toPrecision(5)) + "M";
+    if (size >= 1e14) return exponential(value);
     if (size !== 0 && size < 1e-3) return exponential(value);
     return figure(Number(value.toPrecision(5)));
   }

@@ -69,13 +69,27 @@ Series parabola_line(const Budget& budget) {
   return series;
 }
 
+// Where the laws have the optimum of every budget between the lowest and the highest: (M_opt, L).
+// Scattered optima may lie in any order, and a line of the chart ascends.
+Series optimum_line(const PowerLaw& model_flops, const LossCurve& loss) {
+  const auto [low, high] =
+      std::ranges::minmax(model_flops.record.points, {}, [](const auto& p) { return p[0]; });
+  std::vector<double> budgets = log_range(low[0], high[0]);
+  if (model_flops.exponent.value < 0) std::ranges::reverse(budgets);
+  Series line;  // without a name: in the colour of the optima
+  for (const double c : budgets) {
+    line.x.push_back(model_flops.at(c));
+    line.y.push_back(loss.at(c));
+  }
+  return line;
+}
+
 Chart isoflop_chart(const DatasetFit& fit) {
   Chart chart{"Loss over model scale, by budget",
               {"model scale M", "FLOPs a token", logarithmic},
               loss_axis(fit),
               {}};
-  Series optimum;
-  optimum.name = "optimum";
+  Series optimum = points_named("optimum");
   for (const Budget& budget : fit.isoflop.budgets) {
     Series runs = points_named("C = " + short_number(budget.compute, 3));
     for (const LossPoint& point : budget.points) {
@@ -85,10 +99,12 @@ Chart isoflop_chart(const DatasetFit& fit) {
     chart.series.push_back(std::move(runs));
     if (budget.parabola) chart.series.push_back(parabola_line(budget));
     if (!budget.problem.empty()) continue;
-    optimum.x.push_back(budget.model_flops.value);
-    optimum.y.push_back(budget.loss.value);
+    add_point(optimum, budget.model_flops.value, budget.loss);
   }
-  if (std::ranges::is_sorted(optimum.x)) chart.series.push_back(std::move(optimum));
+  chart.series.push_back(std::move(optimum));
+  if (fit.isoflop.model_flops && fit.isoflop.loss) {
+    chart.series.push_back(optimum_line(*fit.isoflop.model_flops, *fit.isoflop.loss));
+  }
   return chart;
 }
 

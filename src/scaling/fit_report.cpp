@@ -23,7 +23,7 @@ Table budget_table(const Isoflop& isoflop) {
   Table table{{"budget C", "runs", "M_opt (95 %)", "D_opt (95 %)", "lowest loss (95 %)", "used"},
               {}};
   for (const Budget& budget : isoflop.budgets) {
-    const bool fitted = budget.model_flops.value > 0;
+    const bool fitted = budget.problem.empty();  // beyond the grid a parabola says nothing
     const auto figure = [&](const Parameter& parameter, int digits) {
       return fitted ? figure_text(parameter, digits) : "";
     };
@@ -141,7 +141,7 @@ void add(Json& json, const char* key, const std::optional<T>& value) {
 
 Json json_of(const Budget& budget) {
   Json json = {{"compute", budget.compute}, {"runs", budget.points.size()}};
-  if (budget.model_flops.value > 0) {
+  if (budget.problem.empty()) {
     json["model_flops"] = json_of(budget.model_flops);
     json["tokens"] = json_of(budget.tokens);
     json["loss"] = json_of(budget.loss);

@@ -64,7 +64,7 @@ Parameter parameter_of(double value, const std::vector<double>& draws, double fr
   const double factor = small_sample_factor(freedom);
   std::vector<double> wider;
   for (const double draw : draws) {
-    if (draw > 0) wider.push_back(value * std::pow(draw / value, factor));
+    if (draw > 0 && value > 0) wider.push_back(value * std::pow(draw / value, factor));
   }
   Parameter parameter{value, {}};
   if (!wider.empty()) parameter.interval = middle_95(std::move(wider));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "io/temp_dir.h"
@@ -35,6 +36,18 @@ TEST(Bootstrap, NoiseDependsOnSeedNameDrawAndPlaceAlone) {
   EXPECT_NE(row("a", 1, 4), row("b", 1, 4));
   EXPECT_NE(row("a", 1, 4), row("a", 2, 4));
   EXPECT_NE(row("a", 1, 4), row("a", 1, 5));
+}
+
+// No observation of one draw has the random number of another one's.
+TEST(Bootstrap, DrawsShareNoNoise) {
+  std::vector<double> residuals(100000);
+  std::iota(residuals.begin(), residuals.end(), 0.0);
+  const Noise noise(residuals, "a", 1);
+  std::set<double> seen;
+  for (int draw = 0; draw < 8; ++draw) {
+    for (int i = 0; i < 8; ++i) seen.insert(noise.at(draw, i));
+  }
+  EXPECT_EQ(seen.size(), 64u);
 }
 
 TEST(Bootstrap, WithoutResidualsThereIsNoNoise) {

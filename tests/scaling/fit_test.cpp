@@ -101,6 +101,26 @@ TEST(Fit, OfAGridTheBestSettingCounts) {
   EXPECT_EQ(fit_of(runs).isoflop.budgets[2].points.size(), 9u);
 }
 
+TEST(Fit, TheSurfaceGivesASecondOpinionOnTheExponent) {
+  const std::vector<DatasetFit> fits = fit_results({study_runs(), {}}, quick());
+  const auto exponent = to_json(fits).at("datasets").at(0).at("surface_model_exponent");
+  const double truth = synthetic::Chinchilla{}.model_exponent();
+  EXPECT_NEAR(exponent.at("value"), truth, 0.01);
+  EXPECT_LE(exponent.at("interval").at(0), truth);
+  EXPECT_GE(exponent.at("interval").at(1), truth);
+}
+
+// Far beyond the grid a parabola says nothing.
+TEST(Fit, ABudgetThatIsNotUsedHasNoFigures) {
+  std::vector<RunResult> runs = study_runs();
+  for (std::size_t i = 0; i < 8; ++i) runs[i].loss = 3 + 0.1 * double(i);
+  const std::vector<DatasetFit> fits = fit_results({runs, {}}, quick());
+  const auto budget = to_json(fits).at("datasets").at(0).at("budgets").at(0);
+  EXPECT_EQ(budget.at("used"), false);
+  EXPECT_FALSE(budget.contains("model_flops"));
+  EXPECT_THAT(to_text(fits), Not(HasSubstr("nan")));
+}
+
 TEST(Fit, BitsPerByteAreFittedWhenAskedFor) {
   std::vector<RunResult> runs = study_runs();
   for (RunResult& run : runs) run.bits_per_byte = run.loss / 3;
@@ -125,10 +145,12 @@ TEST(Fit, WarnsOfWhatTheBudgetsDoNotCarry) {
 }
 
 TEST(Fit, WarnsOfABudgetWhoseBestRunIsAtTheEdge) {
-  std::vector<RunResult> runs = study_runs();
-  runs[8].loss = 0.99 * std::min(runs[11].loss, runs[12].loss);
-  EXPECT_THAT(fit_of(runs).warnings, Contains(HasSubstr("budget 3e17: its best run is at the "
-                                                        "grid's edge")));
+  for (const std::size_t edge : {8, 15}) {
+    std::vector<RunResult> runs = study_runs();
+    runs[edge].loss = 0.99 * std::min(runs[11].loss, runs[12].loss);
+    EXPECT_THAT(fit_of(runs).warnings, Contains(HasSubstr("budget 3e17: its best run is at the "
+                                                          "grid's edge")));
+  }
 }
 
 TEST(Fit, RefusesResultsThatCarryNoLaw) {
@@ -199,6 +221,11 @@ TEST(Fit, WritesLawsReportAndPictures) {
                     HasSubstr(">C = 1e17<"), HasSubstr(">optimum<")));
   const std::string page = read_file(dir / "out/report.html");
   EXPECT_THAT(page, AllOf(HasSubstr("Loss over model scale, by budget"), HasSubstr("M_opt")));
+  if (can_write_png()) {
+    EXPECT_THAT(write_fit(dir / "pixels", fits, Pictures::svg_and_png),
+                AllOf(Contains(dir / "pixels/isoflop.svg"), Contains(dir / "pixels/isoflop.png")));
+    EXPECT_EQ(read_file(dir / "pixels/loss.png").substr(1, 3), "PNG");
+  }
   test::write_file(dir / "file", "");
   EXPECT_THAT(input_error_of([&] { write_fit(dir / "file", fits); }),
               HasSubstr("file: cannot be made a directory"));
@@ -230,6 +257,15 @@ TEST(Predict, TheLossOfALargerRunIsHeldByTheInterval) {
   EXPECT_THAT(to_text(p), AllOf(HasSubstr("C       5e19 FLOPs"), HasSubstr("nats per token"),
                                 HasSubstr("reach   5 times the largest fitted run")));
   EXPECT_EQ(to_json(p).at("loss").at("value"), p.loss.value);
+}
+
+TEST(Predict, ReachIsCountedFromTheLargestRunWhereverItStands) {
+  Laws laws = deepseek_laws();
+  laws.loss_surface.emplace();
+  laws.loss_surface->record.points = {{1e8, 1e9, 3}, {2e8, 4e9, 3}, {1e7, 1e9, 3}};
+  EXPECT_NEAR(predict_loss(laws, 4e8, 6e9).beyond.value(), 3, 1e-9);
+  laws.loss_surface->record.points.clear();
+  EXPECT_FALSE(predict_loss(laws, 4e8, 6e9).beyond);
 }
 
 TEST(Predict, RefusesLawsWithoutASurfaceAndSizesThatAreNone) {

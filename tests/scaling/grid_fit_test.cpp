@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "scaling/synthetic_runs.h"
@@ -79,6 +80,37 @@ TEST(GridFit, TheBandIsWhereTheLossIsAQuarterPercentAboveTheLowest) {
   EXPECT_EQ(grid.near_runs, 1);
   EXPECT_EQ(grid.near_rates, (Interval{2e-3, 2e-3}));
   EXPECT_FALSE(fits.learning_rate);
+}
+
+// Relative to the lowest loss, in any unit.
+TEST(GridFit, NearOptimalRunsAreThoseWithinAQuarterPercent) {
+  for (const double unit : {0.01, 1.0, 100.0}) {
+    std::vector<GridRun> runs = one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {65536});
+    for (GridRun& run : runs) run.point.loss *= unit;
+    runs[1].point.loss = 3 * unit * 1.0024;
+    runs[3].point.loss = 3 * unit * 1.0026;
+    const Grid grid = fit_grids(runs, few_draws).grids.at(0);
+    EXPECT_EQ(grid.near_runs, 2) << unit;
+    EXPECT_EQ(grid.near_rates, (Interval{1e-3, 2e-3})) << unit;
+  }
+}
+
+// Copies of one grid, as for the budgets of an IsoFLOP study: 3 and 15 degrees of freedom.
+TEST(GridFit, TheFewerDegreesOfFreedomTheWiderTheOptimumsInterval) {
+  const auto width = [](int copies) {
+    std::vector<GridRun> runs;
+    for (int copy = 0; copy < copies; ++copy) {
+      for (GridRun run : one_grid({5e-4, 1e-3, 1.5e-3, 2.7e-3, 4e-3, 8e-3}, {65536})) {
+        const std::size_t i = runs.size() % 6;
+        run.model_flops *= 1 + copy;
+        run.point.loss *= 1 + 0.002 * std::array{1, -1, 1, -1, 1, -1}[i];
+        runs.push_back(run);
+      }
+    }
+    const Interval interval = *fit_grids(runs, {2000, 1}).grids.at(0).learning_rate->interval;
+    return std::log(interval.high / interval.low);
+  };
+  EXPECT_NEAR(width(1) / width(5), small_sample_factor(3) / small_sample_factor(15), 0.1);
 }
 
 TEST(GridFit, AGridOfRatesAloneSaysNothingOfBatches) {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "scaling/synthetic_runs.h"
@@ -72,6 +73,25 @@ TEST(Isoflop, HoldsTheTruthInItsIntervalsWhenThereIsNoise) {
     EXPECT_NEAR(budget.model_flops.interval->low * budget.tokens.interval->high / budget.compute, 1,
                 1e-9);
   }
+}
+
+// Copies of one budget have the same residuals: with more of them the same draws are behind more
+// degrees of freedom. Student's intervals: 5 and 25 of them.
+TEST(Isoflop, TheFewerDegreesOfFreedomTheWiderTheOptimumsInterval) {
+  const auto width = [](int copies) {
+    std::vector<LossPoint> points;
+    for (int copy = 0; copy < copies; ++copy) {
+      std::vector<LossPoint> budget = budget_at(1e18 * std::pow(10, copy), 0, 8);
+      for (std::size_t i = 0; i < budget.size(); ++i) {
+        budget[i].loss *= 1 + 0.002 * std::array{1, -1, 1, -1, -1, 1, -1, 1}[i];
+      }
+      append(points, budget);
+    }
+    const Interval interval =
+        *fit_isoflop(points, tolerance, {2000, 1}).budgets[0].model_flops.interval;
+    return std::log(interval.high / interval.low);
+  };
+  EXPECT_NEAR(width(1) / width(5), small_sample_factor(5) / small_sample_factor(25), 0.12);
 }
 
 TEST(Isoflop, SameInputSameIntervals) {

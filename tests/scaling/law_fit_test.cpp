@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "scaling/synthetic_runs.h"
@@ -66,6 +67,25 @@ TEST(LawFit, ScatterThatTheDrawsDoNotExplainWidensTheInterval) {
   const double small = width(fit_power_law(points_of(truth, 0.01), 1e6).exponent);
   const double large = width(fit_power_law(points_of(truth, 0.01, 0.2), 1e6).exponent);
   EXPECT_GT(large, 5 * small);
+}
+
+// By the square root of χ² a degree of freedom (Birge): offsets that no line takes up, of at most
+// 1.3 standard deviations.
+TEST(LawFit, TheIntervalIsWidenedByTheRatioOfTheScatter) {
+  const auto truth = [](double x) { return 2 * std::pow(x, 0.5); };
+  const double deviation = 0.02;
+  std::vector<LawPoint> points = points_of(truth, deviation);
+  const double unscattered = width(fit_power_law(points, 1e6).exponent);
+  const double unit = 0.65;
+  double squares = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double off = std::array{1, -2, 0, 2, -1}[i] * unit;
+    squares += off * off;
+    points[i].y *= std::exp(off * deviation);
+    for (double& draw : points[i].draws) draw *= std::exp(off * deviation);
+  }
+  const double scattered = width(fit_power_law(points, 1e6).exponent);
+  EXPECT_NEAR(scattered / unscattered, std::sqrt(squares / 3), 0.06);
 }
 
 TEST(LawFit, FewDegreesOfFreedomWidenTheInterval) {

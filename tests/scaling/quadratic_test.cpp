@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 #include "core/parallel.h"
@@ -29,6 +30,22 @@ TEST(Quadratic, AParabolaIsMetExactly) {
   EXPECT_NEAR(fit.lowest(), 3, 1e-7);
   EXPECT_NEAR(fit.at({15, 0}), 7, 1e-6);
   EXPECT_NEAR(fit.reach(0, 0.01), 0.2, 1e-6);  // 0.25 · 0.2² = 0.01
+}
+
+TEST(Quadratic, OnlyABowlHasALowestPoint) {
+  Quadratic q;
+  q.axes = Axes::two;
+  for (const auto& [first, second, twist, lowest] : {std::tuple{1.0, 2.0, 0.5, true},
+                                                     {-1.0, -2.0, 0.5, false},
+                                                     {1.0, -2.0, 0.0, false},
+                                                     {1.0, 2.0, 1.5, false}}) {
+    q.curvature = {first, second};
+    q.twist = twist;
+    EXPECT_EQ(q.has_minimum(), lowest) << first << " " << second << " " << twist;
+  }
+  q.axes = Axes::one;
+  q.curvature = {-1, 0};
+  EXPECT_FALSE(q.has_minimum());
 }
 
 TEST(Quadratic, ABowlIsMetExactly) {

@@ -35,6 +35,27 @@ TEST(SurfaceFit, FindsThePublishedChinchillaCoefficients) {
   EXPECT_NEAR(s.at(5e10, 1e12), truth.loss(5e10, 1e12), 1e-3);
 }
 
+// Twelve runs have seven degrees of freedom: intervals that forget the parameters, or take the runs
+// that the fit leads through for runs without noise, are too narrow by far.
+TEST(SurfaceFit, IntervalsOfFewRunsHoldTheTruthAsOftenAsTheySay) {
+  const synthetic::Chinchilla truth;
+  int held = 0;
+  constexpr int studies = 40;
+  for (std::uint64_t seed = 1; seed <= studies; ++seed) {
+    const synthetic::Normal normal{{seed, 7}};
+    Runs runs;
+    for (const double m : {1e7, 1e8, 1e9}) {
+      for (const double d : {1e8, 1e9, 1e10, 1e11}) {
+        runs.push_back({m, d, truth.loss(m, d) * std::exp(0.002 * normal(runs.size()))});
+      }
+    }
+    const LossSurface s = fit_loss_surface(runs, {100, seed}).surface;
+    held += holds(s.model_exponent, truth.alpha) + holds(s.data_exponent, truth.beta);
+  }
+  EXPECT_GE(held, 0.9 * 2 * studies);
+  EXPECT_LT(held, 2 * studies);  // nor are they wider than any truth
+}
+
 TEST(SurfaceFit, HoldsThemInItsIntervalsWhenThereIsNoise) {
   synthetic::Study study;
   study.seed = 4;

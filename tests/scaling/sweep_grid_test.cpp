@@ -98,6 +98,23 @@ TEST(SweepRuns, SpendEachBudgetOnAsManyModels) {
   }
 }
 
+// Where shapes are fine enough to meet any M.
+TEST(SweepRuns, OfABudgetSpanTheSpreadAndShareALadderWithItsNeighbours) {
+  SweepConfig config = isoflop({1e20, 3e20, 1e21, 3e21, 1e22});
+  config.isoflop.spread = 12;
+  std::map<double, std::vector<double>> by_budget;
+  std::set<double> models;
+  for (const SweepRun& run : sweep_runs(config, deepseek_laws())) {
+    by_budget[run.budget].push_back(run.model_flops);
+    models.insert(run.model_flops);
+  }
+  for (const auto& [budget, flops] : by_budget) {
+    EXPECT_NEAR(flops.back() / flops.front(), 12, 0.8) << budget;
+  }
+  // M_opt grows 11 times, which are 7 rungs of 12^(1/7).
+  EXPECT_EQ(models.size(), 8u + 7u);
+}
+
 TEST(SweepRuns, OfOneModelShareRateAndBatch) {
   SweepConfig config = isoflop(five_budgets());
   using Key = std::pair<std::int64_t, std::int64_t>;

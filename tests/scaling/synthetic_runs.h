@@ -37,6 +37,8 @@ struct Chinchilla {
     return std::pow(ratio * std::pow(c, beta), 1 / (alpha + beta));
   }
   double model_exponent() const { return beta / (alpha + beta); }
+  // Of L(C) − E with the best model: both terms fall as this power of C.
+  double loss_exponent() const { return -alpha * beta / (alpha + beta); }
 };
 
 // The report's laws; the loss around their optima, which it does not publish, is a parabola in
