@@ -32,13 +32,13 @@ void apply(const Laws& laws, const ConfigTable& given, TrainConfig& config) {
   if (loop.sequence_length < 1) {
     fail_input("train.sequence_length is {}: use 1 or more", loop.sequence_length);
   }
+  const bool peak = gives(given, "schedule", "peak"), batch = gives(given, "train", "global_batch");
+  if (peak && batch) return;  // laws of the loss alone are enough
   const double compute =
       model_flops(config.model, loop.sequence_length) * static_cast<double>(*loop.tokens);
   const Hyperparameters h = hyperparameters(laws, compute);
-  if (!gives(given, "schedule", "peak")) config.schedule.peak = h.learning_rate;
-  if (!gives(given, "train", "global_batch")) {
-    loop.global_batch = round_batch(h.batch_sequences(loop.sequence_length));
-  }
+  if (!peak) config.schedule.peak = h.learning_rate;
+  if (!batch) loop.global_batch = round_batch(h.batch_sequences(loop.sequence_length));
 }
 
 // Relative standard deviation of the fitted runs about the surface; 0 where they are not known.

@@ -93,8 +93,12 @@ std::string ForecastWatch::validation(std::int64_t step, double tokens, double p
 std::string ForecastWatch::judge(std::int64_t step, double tokens, double progress, double value) {
   const std::optional<Point> expected = forecast_.at(tokens);
   if (!expected) return "";
-  const bool below = value < expected->low;
-  const bool above = progress >= 1 - end_share && value > expected->high;
+  // Once told, it has to come back well into the band: a mean beside its edge crosses that often.
+  const double back = outside_ ? 0.25 : 0;
+  const bool ends = progress >= 1 - end_share;
+  const auto edge = [&](double end) { return end + back * (expected->loss - end); };
+  const bool below = value < edge(expected->low);
+  const bool above = ends && value > edge(expected->high);
   const bool was_outside = std::exchange(outside_, below || above);
   if (!outside_ || was_outside) return "";
   const std::string what =

@@ -49,7 +49,7 @@ class ForecastWatch {
 
   // After a step that ends with `tokens` read in all, and `progress`, in [0, 1], of the run done.
   // A warning when the mean of the last losses has left the band; empty otherwise, and until it has
-  // been inside again. A forecast in bits per byte is not compared with losses.
+  // come back by a quarter of the way to the forecast. A forecast in bits per byte is not compared with losses.
   std::string step(std::int64_t step, double tokens, double progress, double loss);
   // The same for held-out text, which needs no mean.
   std::string validation(std::int64_t step, double tokens, double progress, double bits_per_byte);

@@ -1,6 +1,6 @@
 #include "scaling/run_laws.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 
@@ -142,6 +142,28 @@ TEST(LossForecastOfLaws, IsInTheUnitOfTheLaws) {
             LossForecast::Figure::bits_per_byte);
   EXPECT_FALSE(loss_forecast(laws_with(surface(), "perplexity"), 3e7, 1e9));
   EXPECT_FALSE(loss_forecast(deepseek_laws(), 3e7, 1e9));
+}
+
+// As a sweep without a grid gives them: then rate and batch are the config's.
+TEST(RunLaws, OfTheLossAloneNeedARunWithRateAndBatch) {
+  const TempDir dir;
+  Laws laws;
+  laws.loss_unit = "nats per token";
+  laws.loss_surface = surface();
+  save_laws(dir / "laws.json", laws);
+  const auto load_with = [&](const std::string& more) {
+    test::write_file(dir / "run.toml", "laws = \"" + (dir / "laws.json") + "\"\n" + model +
+                                           "[schedule]\npeak = 1e-3\n" +
+                                           "[train]\nsequence_length = 128\ntokens = 1000000\n" +
+                                           more);
+    return load_config_by_laws(dir / "run.toml", {}, "none");
+  };
+  const RunByLaws run = load_with("global_batch = 8\n");
+  EXPECT_TRUE(run.forecast);
+  EXPECT_EQ(run.config.train.global_batch, 8);
+  EXPECT_EQ(run.config.schedule.peak, 1e-3);
+  EXPECT_THAT(test::input_error_of([&] { load_with(""); }),
+              testing::HasSubstr("has no law 'learning_rate'"));
 }
 
 TEST(RunLaws, GiveAForecastOfTheRun) {

@@ -120,6 +120,18 @@ TEST(ForecastWatch, ALossBelowTheBandIsToldAtAnyTimeOnceALeave) {
   EXPECT_NE(tell(watch, 1e6, 0.1, 1.9), "");
 }
 
+// Back by a quarter of the way from the band's edge, 1.9894, to the forecast, 2.0095.
+TEST(ForecastWatch, ALossBesideTheEdgeOfTheBandIsToldOnce) {
+  ForecastWatch watch(falling(), 1000);
+  EXPECT_NE(tell(watch, 1e6, 0.1, 1.989), "");
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(tell(watch, 1e6, 0.1, 1.990), "");
+    EXPECT_EQ(tell(watch, 1e6, 0.1, 1.989), "");
+  }
+  EXPECT_EQ(tell(watch, 1e6, 0.1, 1.995), "");
+  EXPECT_NE(tell(watch, 1e6, 0.1, 1.989), "");
+}
+
 // While the rate is high a run is above one that ends there.
 TEST(ForecastWatch, ALossAboveTheBandIsToldOverTheLastTwentiethAlone) {
   ForecastWatch watch(falling(), 1000);
