@@ -79,17 +79,18 @@ Parameters fit_line(const LogPoints& points, std::span<const double> values, dou
 
 // Plainly, then robustly from there: far from the lowest cost, where all residuals are outliers,
 // the search is slow.
-Parameters fit_points(const LogPoints& points, Parameters start) {
+Parameters fit_points(const LogPoints& points, std::span<const double> values, Parameters start) {
   constexpr double plain = std::numeric_limits<double>::infinity();
-  Parameters p = fit_line(points, points.value, plain, std::move(start));
-  return fit_line(points, points.value, usual_delta, std::move(p));
+  Parameters p = fit_line(points, values, plain, std::move(start));
+  return fit_line(points, values, usual_delta, std::move(p));
 }
 
-double chi_square(const LogPoints& points, const Parameters& p) {
+double chi_square(const LogPoints& points, std::span<const double> values, const Parameters& p) {
   double sum = 0;
   Parameters unused(p.size());
   for (std::size_t i = 0; i < points.u.size(); ++i) {
-    const double r = (log_value(points.u[i], p, unused) - points.value[i]) / points.deviation[i];
+    if (std::isnan(values[i])) continue;
+    const double r = (log_value(points.u[i], p, unused) - values[i]) / points.deviation[i];
     sum += r * r;
   }
   return sum;
@@ -98,26 +99,27 @@ double chi_square(const LogPoints& points, const Parameters& p) {
 // How much wider than their spread the draws are to be.
 double widening(const LogPoints& points, const Parameters& p, double freedom) {
   const double points_free = static_cast<double>(points.u.size()) - static_cast<double>(p.size());
-  const double birge = points_free > 0 ? std::sqrt(chi_square(points, p) / points_free) : 1;
+  const double birge =
+      points_free > 0 ? std::sqrt(chi_square(points, points.value, p) / points_free) : 1;
   return small_sample_factor(freedom) * std::max(1.0, birge);
 }
 
-// Fits to the draws, widened. Draws of fewer than two points are left out.
+// Fits to the draws by `refit`, which fits values in place of the points', with `noise_factor`
+// times their noise. Draws of fewer points than parameters are left out.
+template <class Refit>
 std::vector<Parameters> fit_draws(std::span<const LawPoint> points, const LogPoints& logs,
-                                  const Parameters& fitted, double freedom) {
-  const double factor = widening(logs, fitted, freedom);
+                                  std::size_t parameters, double noise_factor, Refit&& refit) {
   std::vector<Parameters> all(points[0].draws.size());
   const auto fit_one = [&](std::size_t draw) {
     std::vector<double> values;
-    for (const LawPoint& point : points) {
-      values.push_back(point.draws[draw] > 0 ? std::log(point.draws[draw])
-                                             : std::numeric_limits<double>::quiet_NaN());
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const double drawn = points[i].draws[draw], value = logs.value[i];
+      values.push_back(drawn > 0 ? value + noise_factor * (std::log(drawn) - value)
+                                 : std::numeric_limits<double>::quiet_NaN());
     }
     const auto missing = std::ranges::count_if(values, [](double v) { return std::isnan(v); });
-    if (values.size() - static_cast<std::size_t>(missing) < fitted.size()) return;
-    Parameters p = fit_line(logs, values, usual_delta, fitted);
-    for (std::size_t k = 0; k < p.size(); ++k) p[k] = fitted[k] + factor * (p[k] - fitted[k]);
-    all[draw] = std::move(p);
+    if (values.size() - static_cast<std::size_t>(missing) < parameters) return;
+    all[draw] = refit(values);
   };
   parallel_for(static_cast<std::int64_t>(all.size()), 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) fit_one(static_cast<std::size_t>(i));
@@ -145,21 +147,24 @@ void require_points(std::span<const LawPoint> points) {
   require(points.size() >= least_budgets, "a law through {} points", points.size());
 }
 
-// From lines whose irreducible part is a share of the lowest loss; the best of these fits.
-Parameters fit_curve(const LogPoints& points, const Parameters& line) {
+// From lines whose irreducible part is a share of the lowest loss: plainly from each, then robustly
+// from the best of these fits.
+Parameters fit_curve(const LogPoints& points, std::span<const double> values,
+                     const Parameters& line) {
+  constexpr double plain = std::numeric_limits<double>::infinity();
   const double lowest = *std::ranges::min_element(points.value);
-  Parameters best;
+  Parameters best{line[0], line[1], -1e3};
   double best_cost = std::numeric_limits<double>::infinity();
   for (const double share : {0.05, 0.3, 0.6, 0.85}) {
     const Parameters start{line[0] + std::log(1 - share), line[1] / (1 - share),
                            lowest + std::log(share)};
-    Parameters p = fit_points(points, start);
-    const double cost = chi_square(points, p);
+    Parameters p = fit_line(points, values, plain, start);
+    const double cost = chi_square(points, values, p);
     if (!(cost < best_cost)) continue;
     best_cost = cost;
     best = std::move(p);
   }
-  return best.empty() ? Parameters{line[0], line[1], -1e3} : best;
+  return fit_line(points, values, usual_delta, std::move(best));
 }
 
 }  // namespace
@@ -167,10 +172,15 @@ Parameters fit_curve(const LogPoints& points, const Parameters& line) {
 PowerLaw fit_power_law(std::span<const LawPoint> points, double freedom) {
   require_points(points);
   const LogPoints logs = log_points(points);
-  const Parameters fitted = fit_points(logs, {logs.value[0], 0});
+  const Parameters fitted = fit_points(logs, logs.value, {logs.value[0], 0});
+  const double factor = widening(logs, fitted, freedom);
   PowerLaw law;
   for (const LawPoint& point : points) law.record.points.push_back({point.x, point.y});
-  for (const Parameters& p : fit_draws(points, logs, fitted, freedom)) {
+  const auto refit = [&](std::span<const double> values) {
+    return fit_line(logs, values, usual_delta, fitted);
+  };
+  for (Parameters& p : fit_draws(points, logs, fitted.size(), 1, refit)) {
+    for (std::size_t k = 0; k < p.size(); ++k) p[k] = fitted[k] + factor * (p[k] - fitted[k]);
     add_draw(law.record.draws, {coefficient_of(logs, p), p[1]});
   }
   law.coefficient = parameter(coefficient_of(logs, fitted), law.record.draws, 0);
@@ -178,17 +188,25 @@ PowerLaw fit_power_law(std::span<const LawPoint> points, double freedom) {
   return law;
 }
 
+// The noise of the draws is widened rather than their parameters: the irreducible loss ends at 0,
+// where a parameter of a draw that is wider would leave the curve far behind. Each draw is fitted
+// from all starts, for a fit whose irreducible loss is 0 has no slope towards another one.
 LossCurve fit_loss_curve(std::span<const LawPoint> points, double freedom) {
   require_points(points);
   const LogPoints logs = log_points(points);
-  Parameters fitted = fit_points(logs, {logs.value[0], 0});
-  if (points.size() >= least_budgets_for_irreducible) fitted = fit_curve(logs, fitted);
+  const Parameters line = fit_points(logs, logs.value, {logs.value[0], 0});
+  const auto fit = [&](std::span<const double> values) {
+    return points.size() < least_budgets_for_irreducible ? fit_line(logs, values, usual_delta, line)
+                                                         : fit_curve(logs, values, line);
+  };
+  const Parameters fitted = fit(logs.value);
   const auto members = [&](const Parameters& p) {
     return std::array<double, 3>{p.size() == 3 ? std::exp(p[2]) : 0, coefficient_of(logs, p), p[1]};
   };
   LossCurve curve;
   for (const LawPoint& point : points) curve.record.points.push_back({point.x, point.y});
-  for (const Parameters& p : fit_draws(points, logs, fitted, freedom)) {
+  const double factor = widening(logs, fitted, freedom);
+  for (const Parameters& p : fit_draws(points, logs, fitted.size(), factor, fit)) {
     add_draw(curve.record.draws, members(p));
   }
   const auto [irreducible, coefficient, exponent] = members(fitted);

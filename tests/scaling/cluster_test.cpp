@@ -24,6 +24,15 @@ TEST(Cluster, GpusOfOneNodeReadEachOthersMemory) {
   EXPECT_EQ(Cluster(card(), 16, 8).way(true), ExchangeWay::nccl);
 }
 
+// The expected largest of n normal numbers: 0, 1.03, 3.24 standard deviations above the mean.
+TEST(Cluster, ComputesAsSlowlyAsTheSlowestCardIsExpectedTo) {
+  CardProfile spread = card();
+  spread.spread = 0.01;
+  EXPECT_NEAR(Cluster(spread, 1, 1).slowest(), 1, 1e-9);
+  EXPECT_NEAR(Cluster(spread, 4, 4).slowest(), 1.0103, 3e-4);
+  EXPECT_NEAR(Cluster(spread, 1024, 8).slowest(), 1.0324, 3e-4);
+}
+
 TEST(Cluster, ARankReceivesWhatTheOthersHold) {
   const Cluster cluster(card(), 4, 8);
   const Exchange gather{Kind::all_gather, 4, 1, 400 * megabytes};

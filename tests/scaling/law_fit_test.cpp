@@ -114,6 +114,29 @@ TEST(LawFit, ALossCurveFindsTheIrreducibleLoss) {
   EXPECT_GE(curve.irreducible.interval->high, 1.7);
 }
 
+// Of losses that follow a power law alone the best curve often has no irreducible loss, and some of
+// the draws have a large one: neither leads the others astray.
+TEST(LawFit, ALossCurveNearItsBoundaryHasAnIntervalAllTheSame) {
+  const auto truth = [](double c) { return 0.05 + 12 * std::pow(c, -0.06); };
+  int held = 0;
+  constexpr int studies = 15;
+  for (std::uint64_t seed = 1; seed <= studies; ++seed) {
+    const synthetic::Normal normal{{seed, 5}};
+    std::vector<LawPoint> points = points_of(truth, 0.001);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const double off = std::exp(0.001 * normal(i));
+      points[i].y *= off;
+      for (double& draw : points[i].draws) draw *= off;
+    }
+    const LossCurve curve = fit_loss_curve(points, 35);
+    const Interval interval = curve.interval_at(1e20).value();
+    EXPECT_LT(interval.high - interval.low, 0.1 * truth(1e20)) << seed;
+    EXPECT_GT(interval.high - interval.low, 0.001 * truth(1e20)) << seed;
+    held += interval.low <= truth(1e20) && truth(1e20) <= interval.high;
+  }
+  EXPECT_GE(held, 0.9 * studies);
+}
+
 TEST(LawFit, ALossCurveOfFewBudgetsHasNoIrreducibleLoss) {
   std::vector<LawPoint> points = points_of([](double c) { return 90 * std::pow(c, -0.08); }, 1e-4);
   points.pop_back();

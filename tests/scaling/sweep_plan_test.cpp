@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "scaling/small_sweep.h"
 #include "scaling/sweep_report.h"
+#include "scaling/sweep_time.h"
+#include "scaling/sweep_trunks.h"
 
 namespace fathom::scaling {
 namespace {
@@ -62,6 +66,49 @@ TEST_F(SweepPlanFiles, ConfigsAreThoseOfTrainingRuns) {
     EXPECT_THAT(test::read_file(sweep.dir + "/configs/" + run.name + ".toml"),
                 HasSubstr("continue_from = \"" + loaded.continue_from + "\""));
   }
+}
+
+// A GPU takes 16384 tokens at once where a CPU takes 4096, and what it would choose by its free
+// memory is chosen beforehand.
+TEST_F(SweepPlanFiles, LeaveNothingToAGpusFreeMemory) {
+  SweepConfig config = small_sweep(dir_);
+  config.run.device = "cuda";
+  config.run.dtype = DTypeChoice::automatic;
+  config.isoflop.budgets = {1e13};
+  config.isoflop.batch = 512;
+  const PlannedSweep sweep = plan_small_sweep(dir_, "gpu", config);
+  const std::vector<std::string> alone{"continue_from=\"\""};
+  const TrainConfig run =
+      load_train_config(sweep.dir + "/configs/" + sweep.plan.runs.front().name + ".toml", alone);
+  EXPECT_EQ(run.device, "cuda");
+  EXPECT_EQ(run.train.micro_batch, 512);  // of 24 tokens each; on a CPU 128
+  EXPECT_EQ(run.train.recompute, RecomputeChoice::none);
+  EXPECT_EQ(run.dtype, DTypeChoice::bf16);
+  EXPECT_EQ(run.train.logits_chunk, 0);
+}
+
+// What a branch shares with its trunk takes no time of its own.
+TEST_F(SweepPlanFiles, TakeTheTimeOfWhatIsLeftToTrain) {
+  const SweepPlan plan = plan_small_sweep(dir_, "sweep", small_sweep(dir_)).plan;
+  double own = 0;
+  for (const SweepRun& run : plan.runs) {
+    own += run.flops_per_token * double(own_tokens(run, plan.sequence_length));
+  }
+  EXPECT_NEAR(time_by_rate(plan, 1e6, 1).seconds / (own / 1e6), 1, 1e-9);
+  EXPECT_LT(time_by_rate(plan, 1e6, 2).seconds, 0.9 * own / 1e6);
+}
+
+TEST_F(SweepPlanFiles, TellOfRunsThatReadTheirDataTooOften) {
+  SweepPlan plan = plan_small_sweep(dir_, "sweep", small_sweep(dir_)).plan;
+  std::vector<std::int64_t> tokens;
+  for (const SweepRun& run : plan.runs) tokens.push_back(run.tokens);
+  std::ranges::sort(tokens);
+  const auto told = [&](std::int64_t unique) {
+    plan.unique_tokens = unique;
+    return to_text(plan, time_by_rate(plan, 1e6, 1));
+  };
+  EXPECT_THAT(told(tokens[3] / 4 + 1), HasSubstr("2 runs read the data of "));
+  EXPECT_THAT(told(tokens[5]), testing::Not(HasSubstr("read the data")));
 }
 
 TEST_F(SweepPlanFiles, MayBeMoved) {

@@ -133,8 +133,10 @@ TEST_F(RunSweep, AFailedRunIsRecordedAndTriedAgain) {
   ASSERT_EQ(results.runs.size(), 6u);
   EXPECT_TRUE(results.runs[4].diverged());
   EXPECT_FALSE(results.runs[5].diverged());
+  EXPECT_TRUE(fs::exists(sweep.dir + "/results/" + trunk + ".failed"));
   fs::remove(sweep.dir + "/runs/" + trunk);
   EXPECT_EQ(run(sweep.dir).failed, 0u);
+  EXPECT_FALSE(fs::exists(sweep.dir + "/results/" + trunk + ".failed"));
   EXPECT_EQ(test::read_file(sweep.dir + "/results.jsonl"), expected);
 }
 
