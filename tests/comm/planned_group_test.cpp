@@ -64,7 +64,7 @@ TEST_F(PlannedGroups, BeginASumInTwoStepsUnlessNcclDoesIt) {
 
 TEST_F(PlannedGroups, SplitIntoThePlaceThatTheCallerKnows) {
   PlannedGroup world({9, 64, 1}, ExchangeWay::nccl);
-  const auto data = world.split_at({2, 4, 8});
+  const auto data = world.split_at(0, "data", {2, 4, 8});
   data->all_reduce(context, planned(1), Reduction::sum);
   data->split(0, "data, beside")->all_reduce(context, planned(1), Reduction::sum);
   EXPECT_THAT(listener.heard, testing::ElementsAre("0 0 of 4 x8: 4", "0 0 of 4 x8: 4"));
