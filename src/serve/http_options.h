@@ -19,6 +19,7 @@ struct HttpLimits {
   std::chrono::milliseconds header{20'000};              // for a request's header
   std::chrono::milliseconds body{120'000};               // for its body
   std::chrono::milliseconds progress{60'000};  // in which a client must take some of an answer
+  std::chrono::milliseconds linger{2'000};     // for a refused client to end what it sends
   std::chrono::milliseconds comment{30'000};   // a silent stream sends a comment this often
 };
 
@@ -26,9 +27,9 @@ struct HttpOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any that is free
   HttpLimits limits;
-  std::vector<std::string> origins;         // web pages that may ask; "*": all
-  bool check_host = false;                  // answer only requests for a local host's name
-  std::chrono::milliseconds drain{30'000};  // after stop(), for answers that are under way
+  std::vector<std::string> origins;  // web pages that may ask; "*": all
+  bool check_host = false;           // answer only requests for a local host's name
+  std::chrono::milliseconds drain{30'000};  // for answers under way, when the server ends
   int workers = 2;                          // threads that parse and tokenize
 };
 

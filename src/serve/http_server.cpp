@@ -119,7 +119,7 @@ struct HttpServer::Impl {
 
   asio::awaitable<void> run(const std::function<bool()>& stopping) {
     using Clock = asio::steady_timer::clock_type;
-    const auto pause = std::chrono::milliseconds(50);
+    const auto pause = std::chrono::milliseconds(10);
     while (!stopping() && host.engine.failure().empty()) {
       poll.expires_after(pause);
       co_await poll.async_wait(no_throw);

@@ -21,7 +21,7 @@ class HttpServer {
 
   // The port that it listens on.
   std::uint16_t port() const;
-  // Serves until `stopping` says so, which is asked a few times a second, or the engine fails. Then
+  // Serves until `stopping` says so, which is asked many times a second, or the engine fails. Then
   // accepts nothing more, lets answers under way end for options.drain, and cancels the rest.
   void run(const std::function<bool()>& stopping);
 

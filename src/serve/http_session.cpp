@@ -26,6 +26,9 @@ constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 namespace {
 
+// When the server ends: for the error to reach a client whose answer is given up.
+constexpr std::chrono::seconds time_to_say_so{1};
+
 // Runs f on the pool's threads and comes back to the network's.
 template <class F>
 asio::awaitable<std::invoke_result_t<F>> on_worker(asio::thread_pool& pool, F f) {
@@ -57,11 +60,18 @@ std::optional<ApiError> read_failure(error_code error, const HttpLimits& limits,
 struct Session::Exchange {
   explicit Exchange(asio::io_context& network) : wake(network) {}
   void notify() { wake.cancel(); }
-  void push(JobUpdate update, std::size_t max_events) {
+  // False when the client takes too little: nothing more is kept for it then.
+  bool push(JobUpdate update, std::size_t max_events) {
+    if (gone) return false;
     events += update.events.size();
     updates.push_back(std::move(update));
-    if (events > max_events) gone = true;
+    if (events > max_events) {
+      gone = true;
+      updates.clear();
+      events = 0;
+    }
     notify();
+    return !gone;
   }
   JobUpdate pop() {
     JobUpdate update = std::move(updates.front());
@@ -126,7 +136,10 @@ void Session::drain() {
 }
 
 void Session::give_up() {
-  if (!exchange_) return close();
+  using Clock = asio::steady_timer::clock_type;
+  if (!close_at_) close_at_ = Clock::now() + time_to_say_so;
+  // A client that reads slowly would hold the server up.
+  if (!exchange_ || Clock::now() >= *close_at_) return close();
   exchange_->given_up = true;
   exchange_->notify();
 }
@@ -151,8 +164,9 @@ void Session::set_deadline(std::chrono::milliseconds after, bool writing) {
   });
 }
 
+// A wait that has ended already, and whose handler is queued, then finds no deadline either.
 void Session::clear_deadline() {
-  deadline_.cancel();
+  deadline_.expires_at(asio::steady_timer::time_point::max());
 }
 
 // A client may read slowly but steadily: the kernel then sends from a buffer that is full, and no
@@ -191,7 +205,10 @@ asio::awaitable<bool> Session::serve_request() {
     }
     request_.body = {};
   }
-  if (auto* reply = std::get_if<Reply>(&answer)) co_return co_await send(std::move(*reply));
+  if (auto* reply = std::get_if<Reply>(&answer)) {
+    const bool sent = co_await send(std::move(*reply));
+    co_return sent && form_.keep_alive;
+  }
   co_return co_await generate(std::move(std::get<Generation>(answer)));
 }
 
@@ -246,9 +263,12 @@ std::optional<Reply> Session::check_header() {
   }
   form_.allowed_origin = *allowed;
   if (header.method() == http::verb::options && !allowed->empty()) {
+    // Clients send headers of their own, such as the language and version they are written in.
+    std::string headers(header[http::field::access_control_request_headers]);
+    if (headers.empty()) headers = "Authorization, Content-Type";
     Reply preflight{204, "", "text/plain", {}};
     preflight.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
-                         {"Access-Control-Allow-Headers", "Authorization, Content-Type"},
+                         {"Access-Control-Allow-Headers", std::move(headers)},
                          {"Access-Control-Max-Age", "600"}};
     return preflight;
   }
@@ -295,8 +315,7 @@ asio::awaitable<bool> Session::send(Reply reply) {
   host_.metrics.count_response(reply.status);
   form_.keep_alive = form_.keep_alive && !host_.draining;
   std::string text = response_text(reply, form_);
-  const bool sent = co_await write(std::move(text));
-  co_return sent&& form_.keep_alive;
+  co_return co_await write(std::move(text));
 }
 
 asio::awaitable<bool> Session::write(std::string text) {
@@ -318,7 +337,7 @@ asio::awaitable<bool> Session::write(std::string text) {
 asio::awaitable<void> Session::linger() {
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  set_deadline(std::chrono::seconds(2));
+  set_deadline(limits_.linger);
   std::vector<char> scratch(std::size_t{64} << 10);
   for (int reads = 0; reads < 1024; ++reads) {
     const auto [error, bytes] = co_await socket_.async_read_some(asio::buffer(scratch), no_throw);
@@ -329,10 +348,14 @@ asio::awaitable<void> Session::linger() {
 
 asio::awaitable<bool> Session::generate(Generation generation) {
   const auto exchange = std::make_shared<Exchange>(*host_.network);
-  auto notify = [network = host_.network, weak = std::weak_ptr<Exchange>(exchange),
+  auto notify = [network = host_.network, session = weak_from_this(),
+                 weak = std::weak_ptr<Exchange>(exchange),
                  most = limits_.max_queued_events](JobUpdate update) {
-    asio::post(*network, [weak, most, update = std::move(update)]() mutable {
-      if (const auto target = weak.lock()) target->push(std::move(update), most);
+    asio::post(*network, [session, weak, most, update = std::move(update)]() mutable {
+      const auto target = weak.lock();
+      if (!target || target->push(std::move(update), most)) return;
+      // Ends the write that waits for the client.
+      if (const auto self = session.lock()) self->close();
     });
   };
   const auto job = host_.engine.submit(std::move(generation.requests), std::move(notify));
@@ -407,8 +430,7 @@ asio::awaitable<bool> Session::end_generation(Generation& generation) {
   auto work = [&generation] { return generation.response->finish(); };
   Reply reply;
   reply.body = co_await on_worker(host_.workers, std::move(work));
-  co_await send(std::move(reply));
-  co_return true;
+  co_return co_await send(std::move(reply));
 }
 
 asio::awaitable<bool> Session::fail_generation(const Generation& generation, std::string message,

@@ -48,7 +48,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void start();
   // The server ends: closes the connection when it waits for a request.
   void drain();
-  // The server ends now: gives up the answer under way.
+  // The server ends now: ends the answer under way by an error, and closes the connection when it
+  // is called a second later. To be called until the session has ended.
   void give_up();
 
  private:
@@ -64,6 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<bool> read_header();
   asio::awaitable<bool> read_body();
   asio::awaitable<bool> refuse(ApiError error);
+  // Whether the client took all of it.
   asio::awaitable<bool> send(Reply reply);
   asio::awaitable<bool> generate(Generation generation);
   // Passes on what the engine generates; false when the client or the engine is gone.
@@ -95,6 +97,7 @@ class Session : public std::enable_shared_from_this<Session> {
   ResponseForm form_;
   std::shared_ptr<Exchange> exchange_;  // of the answer under way
   Phase phase_ = Phase::waiting;
+  std::optional<asio::steady_timer::time_point> close_at_;  // the server ends
   bool timed_out_ = false, writing_ = false;
   int unsent_ = 0;  // bytes that the kernel had not sent when the deadline was set
 };

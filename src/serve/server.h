@@ -14,7 +14,7 @@ struct ServerOptions {
   HttpOptions http;
 };
 
-// Serves until `stopping()`, which is asked a few times a second; `ready` is told the port. Throws
+// Serves until `stopping()`, which is asked many times a second; `ready` is told the port. Throws
 // an input Error for options that cannot be used, and a run-time Error when the engine fails.
 // `chat` null: no chat completions.
 void serve(const infer::LoadedModel& model, const ChatTemplate* chat, Context& context,

@@ -156,19 +156,77 @@ TEST(ServerFaults, SlowClientsAreLeftAndOthersGoOn) {
   EXPECT_EQ(body.receive().status, 408);
 }
 
-// A client that reads nothing: the engine goes on for others, and its request is cancelled.
-TEST(ServerFaults, ClientsThatReadNothingAreCancelled) {
-  ServerOptions options = long_options();
-  options.http.limits.progress = 500ms;
-  TestServer server(options, 4096);
-  Client client(server.port());
+ServerOptions flood_options() {
+  ServerOptions options = TestServer::small_options();
+  options.engine.engine.limits = {4, 512};
+  options.http.limits.progress = 1h;
+  return options;
+}
+constexpr std::int64_t flood_length = 32768;
+
+// A client that reads nothing of an endless answer. It begins with the prompts' log-probabilities,
+// about 1 KB a token and 8 MB together: more than the sockets hold.
+void begin_flood(const Client& client) {
   client.shrink_receive_buffer();
-  // Each token's log-probabilities take about 1 KB, 16 MB together: more than the sockets hold.
-  client.post("/v1/completions", endless + R"(,"n":4,"stream":true,"logprobs":20})");
+  client.post("/v1/completions",
+              fmt::format(R"({{"prompt":"{}","max_tokens":30000,"ignore_eos":true,"n":4,)"
+                          R"("echo":true,"stream":true,"logprobs":20}})",
+                          std::string(2000, 'x')));
+}
+
+// The engine goes on for others.
+TEST(ServerFaults, ClientsThatReadNothingAreCancelled) {
+  ServerOptions options = flood_options();
+  options.http.limits.progress = 200ms;
+  TestServer server(options, flood_length);
+  Client client(server.port());
+  begin_flood(client);
   EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 4; }));
   EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x"})").status, 200);
   EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 0; }));
   EXPECT_GT(server.metric(aborts), 0);
+}
+
+// Its client is in time, but more waits for it than the server keeps.
+TEST(ServerFaults, AnswersThatPileUpAreCancelled) {
+  ServerOptions options = flood_options();
+  options.http.limits.max_queued_events = 100;
+  TestServer server(options, flood_length);
+  Client client(server.port());
+  begin_flood(client);
+  EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 4; }));
+  EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 0; }));
+  EXPECT_EQ(server.metric(aborts), 4);
+}
+
+TEST(ServerFaults, AStopDoesNotWaitForAClientThatReadsNothing) {
+  ServerOptions options = flood_options();
+  options.http.drain = 0ms;
+  TestServer server(options, flood_length);
+  Client client(server.port());
+  begin_flood(client);
+  EXPECT_TRUE(client.read_until("data: "));
+  std::atomic<bool> ended{false};
+  std::thread stop([&] {
+    server.stop();
+    ended = true;
+  });
+  EXPECT_TRUE(eventually([&] { return ended.load(); }, 60s));
+  client.reset();
+  stop.join();
+}
+
+// A client that is refused while it sends reads the refusal: the connection is not reset.
+TEST(ServerFaults, RefusedClientsMaySendOn) {
+  ServerOptions options = TestServer::small_options();
+  options.http.limits.linger = 60s;
+  TestServer server(options);
+  Client client(server.port());
+  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 413);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(client.send(std::string(std::size_t{64} << 10, ' ')));
+  client.end_sending();
+  EXPECT_TRUE(client.ends());
 }
 
 TEST(ServerFaults, TooManyConnectionsAreToldSo) {
@@ -193,10 +251,10 @@ TEST(ServerFaults, AStopLetsAnswersEnd) {
     clients.emplace_back([&, i] {
       const std::string stream = i % 2 ? R"(,"stream":true})" : "}";
       const Received received = server.post(
-          "/v1/completions", R"({"prompt":"x","max_tokens":300,"ignore_eos":true)" + stream);
+          "/v1/completions", R"({"prompt":"x","max_tokens":60,"ignore_eos":true)" + stream);
       EXPECT_EQ(received.status, 200);
       if (i % 2 == 0) {
-        whole += received.json()["usage"]["completion_tokens"] == 300;
+        whole += received.json()["usage"]["completion_tokens"] == 60;
       } else {
         whole += stream_data(received.body).back() == "[DONE]";
       }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "align/chat_model.h"
+#include "core/parallel.h"
 #include "serve/http_client.h"
 #include "serve/json_text.h"
 #include "serve/server.h"
@@ -84,7 +85,13 @@ class TestServer {
   }
 
  private:
-  Context context_{cpu_device};
+  // The engine uses as many threads as its maker: one is enough for a model this small.
+  static Context context_of_one_thread() {
+    set_num_threads(1);
+    return Context{cpu_device};
+  }
+
+  Context context_ = context_of_one_thread();
   infer::LoadedModel model_;
   ChatTemplate chat_;
   Metrics metrics_;
