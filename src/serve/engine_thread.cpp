@@ -27,6 +27,10 @@ EngineThread::EngineThread(const infer::LoadedModel& model, Context& context, Me
       metrics_(metrics),
       options_(std::move(options)),
       capacity_(options_.engine.limits.max_sequences + options_.max_waiting) {
+  // The last token of a sequence is never read, and needs no place in the cache.
+  const infer::BlockManager& blocks = engine_.engine().scheduler().blocks();
+  max_length_ =
+      std::min(engine_.engine().max_length(), blocks.total_pages() * blocks.page_size() + 1);
   update_gauges();
   // A thread has its own number of threads for parallel loops.
   thread_ = std::thread([this, threads = num_threads()] {
@@ -105,25 +109,29 @@ bool EngineThread::take_orders() {
     incoming.swap(incoming_);
     cancelled.swap(cancelled_);
   }
-  for (std::unique_ptr<Job>& job : incoming) start(std::move(job));
+  // All are known before the first starts, so that a failure reaches every one.
+  std::vector<Job*> started;
+  for (std::unique_ptr<Job>& job : incoming) {
+    started.push_back(job.get());
+    jobs_.emplace(job->id, std::move(job));
+  }
+  for (Job* job : started) start(*job);
   for (const JobId id : cancelled) cancel_now(id);
   return true;
 }
 
-void EngineThread::start(std::unique_ptr<Job> started) {
-  const JobId job_id = started->id;
-  Job* const job = jobs_.emplace(job_id, std::move(started)).first->second.get();
-  for (std::size_t i = 0; i < job->requests.size(); ++i) {
-    const infer::TextRequest& request = job->requests[i];
+void EngineThread::start(Job& job) {
+  for (std::size_t i = 0; i < job.requests.size(); ++i) {
+    const infer::TextRequest& request = job.requests[i];
     const infer::RequestId id = engine_.submit(request);
     Sequence sequence;
-    sequence.job = job;
+    sequence.job = &job;
     sequence.place = i;
     sequence.prompt_tokens = std::ssize(std::get<std::vector<std::int32_t>>(request.prompt));
     sequences_.emplace(id, sequence);
-    job->running.push_back(id);
+    job.running.push_back(id);
   }
-  job->requests.clear();
+  job.requests.clear();
 }
 
 void EngineThread::step() {

@@ -67,7 +67,9 @@ class EngineThread {
   std::string failure() const;
   // Sequences that are queued or run.
   std::int64_t outstanding() const;
-  std::int64_t max_length() const { return engine_.engine().max_length(); }
+  // Length limit of a sequence in tokens, prompt included: the engine's, or what its cache holds.
+  std::int64_t max_length() const { return max_length_; }
+  // Most sequences that can be queued and run.
   std::int64_t capacity() const { return capacity_; }
 
  private:
@@ -90,7 +92,7 @@ class EngineThread {
   void run();
   // Takes what other threads asked for; false when the thread should end.
   bool take_orders();
-  void start(std::unique_ptr<Job> started);
+  void start(Job& job);
   void step();
   void take(const infer::TextEvent& event, Clock::time_point now);
   void finish_sequence(infer::RequestId id, std::string_view reason, Clock::time_point now);
@@ -104,6 +106,7 @@ class EngineThread {
   Metrics& metrics_;
   EngineThreadOptions options_;
   std::int64_t capacity_;  // sequences in the engine and its queue
+  std::int64_t max_length_ = 0;
 
   mutable std::mutex mutex_;  // of the members up to the next comment
   std::condition_variable wake_;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <future>
+#include <mutex>
 
 #include "serve/test_server.h"
 
@@ -92,7 +93,39 @@ TEST(EngineThread, PassesOnAFailure) {
   EXPECT_FALSE(fixture.engine->submit({request_of(1)}, [](JobUpdate) {}));
 }
 
-// A step that takes longer than allowed: here the thread is held in a notification, which counts.
+// A failure reaches also the requests that came with the one at fault.
+TEST(EngineThread, AFailureReachesThoseThatHaveNotStarted) {
+  Fixture fixture;
+  std::promise<void> held, released;
+  std::once_flag once;
+  const auto job = fixture.engine->submit({request_of(4000)}, [&](JobUpdate) {
+    std::call_once(once, [&] {
+      held.set_value();
+      released.get_future().wait();
+    });
+  });
+  EXPECT_TRUE(job);
+  held.get_future().wait();
+  infer::TextRequest wrong = request_of(1);
+  wrong.prompt = std::vector<std::int32_t>{999};
+  auto first = fixture.run({wrong}), second = fixture.run({request_of(1)});
+  released.set_value();
+  EXPECT_THAT(first.get().error, HasSubstr("token 999 is outside"));
+  EXPECT_THAT(second.get().error, HasSubstr("token 999 is outside"));
+}
+
+// A chat without max_tokens may ask for all of it.
+TEST(EngineThread, SequencesAreNoLongerThanTheCache) {
+  EngineThreadOptions options;
+  options.engine.cache_bytes = 64 << 10;
+  const Fixture fixture(options);
+  const std::int64_t length = fixture.engine->max_length();
+  ASSERT_LT(length, 4096);
+  EXPECT_NO_THROW(fixture.engine->check(request_of(length - 2)));
+  EXPECT_THROW(fixture.engine->check(request_of(length - 1)), Error);
+}
+
+// Here every step takes longer than allowed.
 TEST(EngineThread, TellsWhenItStalls) {
   EngineThreadOptions options;
   options.stall = 0s;
