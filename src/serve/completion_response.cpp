@@ -9,7 +9,7 @@ namespace {
 
 // One of a prompt's texts.
 struct Candidate {
-  explicit Candidate(const Tokenizer& tokenizer) : logprobs(tokenizer) {}
+  Candidate(const Tokenizer& tokenizer, SpecialTokens special) : logprobs(tokenizer, special) {}
 
   std::string text;
   CompletionLogprobs logprobs;
@@ -34,7 +34,7 @@ class CompletionResponse : public Response {
         stream_(request.stream),
         include_usage_(request.include_usage),
         generates_(request.max_tokens.value_or(16) > 0),
-        candidates_(prompts_.size() * best_of_, Candidate(tokenizer)) {
+        candidates_(prompts_.size() * best_of_, Candidate(tokenizer, request.special_tokens)) {
     for (const EncodedPrompt& prompt : prompts_) usage_.prompt_tokens += std::ssize(prompt.tokens);
   }
 

@@ -54,23 +54,22 @@ std::string token_text(const Tokenizer& tokenizer, std::int32_t token) {
   return text;
 }
 
-void CompletionLogprobs::add_token(const std::string& text, Json log_probability, Json top) {
-  tokens_.push_back(text);
+void CompletionLogprobs::add_token(std::int32_t token, Json log_probability, Json top) {
+  tokens_.push_back(token_text(tokenizer_, token));
   values_.push_back(std::move(log_probability));
   top_.push_back(std::move(top));
   offsets_.push_back(offset_);
+  const bool hidden = special_ == SpecialTokens::skip && tokenizer_.is_special(token);
+  if (!hidden) offset_ += characters(tokenizer_.id_to_bytes(token));
 }
 
 void CompletionLogprobs::add_first(std::int32_t token) {
-  add_token(token_text(tokenizer_, token), nullptr, nullptr);
-  offset_ += characters(tokenizer_.id_to_bytes(token));
+  add_token(token, nullptr, nullptr);
 }
 
 void CompletionLogprobs::add(std::span<const infer::DrawnToken> tokens) {
   for (const infer::DrawnToken& drawn : tokens) {
-    add_token(token_text(tokenizer_, drawn.token), finite(*drawn.log_probability),
-              top_of(tokenizer_, drawn));
-    offset_ += characters(tokenizer_.id_to_bytes(drawn.token));
+    add_token(drawn.token, finite(*drawn.log_probability), top_of(tokenizer_, drawn));
   }
 }
 

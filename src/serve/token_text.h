@@ -17,7 +17,9 @@ std::string token_text(const Tokenizer& tokenizer, std::int32_t token);
 // Builds `logprobs` of a completion: tokens, token_logprobs, top_logprobs, text_offset.
 class CompletionLogprobs {
  public:
-  explicit CompletionLogprobs(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  // `special`: whether the text shows special tokens. Offsets are places in that text.
+  CompletionLogprobs(const Tokenizer& tokenizer, SpecialTokens special)
+      : tokenizer_(tokenizer), special_(special) {}
 
   // The first token of a prompt, which has no log-probability.
   void add_first(std::int32_t token);
@@ -26,9 +28,10 @@ class CompletionLogprobs {
   Json take();
 
  private:
-  void add_token(const std::string& text, Json log_probability, Json top);
+  void add_token(std::int32_t token, Json log_probability, Json top);
 
   const Tokenizer& tokenizer_;
+  SpecialTokens special_;
   Json tokens_ = Json::array(), values_ = Json::array(), top_ = Json::array(),
        offsets_ = Json::array();
   std::int64_t offset_ = 0;  // in characters

@@ -97,6 +97,21 @@ TEST(CompletionResponse, EchoesThePromptsLogprobs) {
   EXPECT_TRUE(is_greedy(3));
 }
 
+// Offsets are places in the text, which shows special tokens only when that is asked for.
+TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
+  for (const bool skip : {true, false}) {
+    const auto response = completion(
+        fmt::format(R"({{"prompt":[258,97],"echo":true,"logprobs":0,"skip_special_tokens":{}}})", skip));
+    TextEvent only = event(skip ? "" : "</s>", {drawn(259, -1, {}), drawn('b', -1, {})});
+    only.prompt_scores = {drawn('a', -2, {})};
+    response->take(0, only);
+    const Json choice = Json::parse(response->finish())["choices"][0];
+    EXPECT_EQ(choice["text"], skip ? "a" : "<s>a</s>");
+    EXPECT_EQ(choice["logprobs"]["text_offset"],
+              Json::parse(skip ? "[0,0,1,1]" : "[0,3,4,8]"));
+  }
+}
+
 // With echo and no new tokens the answer is the prompt alone.
 TEST(CompletionResponse, ShowsNoTokensWhenNoneWereAskedFor) {
   const auto response = completion(R"({"prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})");
