@@ -1,6 +1,7 @@
 #include "serve/api_error.h"
 
 #include "serve/json_text.h"
+#include "text/utf8.h"
 
 namespace fathom::serve {
 namespace {
@@ -25,6 +26,13 @@ Json text_or_null(const std::string& text) {
 }
 
 }  // namespace
+
+std::string shortened(std::string_view name) {
+  constexpr std::size_t most = 64;
+  if (name.size() <= most) return std::string(name);
+  const std::string_view begin = name.substr(0, most);
+  return std::string(begin.substr(0, utf8::valid_prefix(begin))) + "...";
+}
 
 std::string error_body(const ApiError& error) {
   return json_text({{"error",

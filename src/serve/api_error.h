@@ -34,6 +34,9 @@ template <class... Args>
   throw ApiError(400, fmt::format(format, std::forward<Args>(args)...), std::string(param));
 }
 
+// A client's name for something, with at most 64 of its bytes and "..." after them, for a message.
+std::string shortened(std::string_view name);
+
 // The body of the error's response. Valid JSON whatever bytes the message holds.
 std::string error_body(const ApiError& error);
 

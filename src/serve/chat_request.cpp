@@ -95,9 +95,6 @@ ChatRequest parse_chat_request(std::string_view body, const ApiLimits& limits) {
   read_logprobs(fields, limits, request);
   refuse_unsupported(fields);
   fields.refuse_unknown();
-  if (request.n > limits.max_sequences) {
-    refuse("n", "'n' is {}: ask for at most {}", request.n, limits.max_sequences);
-  }
   return request;
 }
 
@@ -107,7 +104,7 @@ std::vector<infer::TextRequest> engine_requests(const ChatRequest& request,
                                                 std::optional<std::int32_t> end_of_turn) {
   infer::TextRequest each = text_request(request);
   each.prompt = prompt;
-  // A prompt that leaves no room is refused by the engine, with the lengths.
+  // A prompt that leaves no room is refused elsewhere, with the lengths.
   each.max_tokens = request.max_tokens.value_or(
       std::max<std::int64_t>({1, max_length - std::ssize(prompt), request.min_tokens}));
   if (request.logprobs) each.log_probabilities = request.top_logprobs;

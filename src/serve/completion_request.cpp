@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace fathom::serve {
 namespace {
@@ -48,6 +49,14 @@ std::vector<std::variant<std::string, Tokens>> read_prompts(RequestFields& field
   return prompts;
 }
 
+void check_ids(const Tokens& ids, const Tokenizer& tokenizer) {
+  for (const std::int32_t id : ids) {
+    if (id >= 0 && id < tokenizer.vocab_size()) continue;
+    refuse("prompt", "token {} is outside the tokenizer's vocabulary of {}", id,
+           tokenizer.vocab_size());
+  }
+}
+
 std::int64_t read_best_of(RequestFields& fields, const CompletionRequest& request,
                           const ApiLimits& limits) {
   const auto best_of = fields.integer("best_of", 1, limits.max_best_of);
@@ -86,22 +95,28 @@ CompletionRequest parse_completion_request(std::string_view body, const ApiLimit
 }
 
 std::vector<EncodedPrompt> encode_prompts(const CompletionRequest& request,
-                                          const Tokenizer& tokenizer) {
+                                          const Tokenizer& tokenizer, const PromptLimits& limits) {
   const EncodeOptions options{request.add_special_tokens ? Template::apply : Template::skip,
                               SpecialText::as_text};
   std::vector<EncodedPrompt> prompts;
   for (const auto& prompt : request.prompts) {
+    EncodedPrompt encoded;
     if (const auto* text = std::get_if<std::string>(&prompt)) {
-      prompts.push_back({tokenizer.encode(*text, options), *text});
+      limits.check_bytes("prompt", std::ssize(*text));
+      encoded.tokens = tokenizer.encode(*text, options);
+      limits.check_tokens("prompt", std::ssize(encoded.tokens));
+      if (request.echo) encoded.text = *text;
     } else {
       const Tokens& ids = std::get<Tokens>(prompt);
-      about_field("prompt", [&] {
-        prompts.push_back({ids, tokenizer.decode(ids, request.special_tokens)});
-      });
+      limits.check_tokens("prompt", std::ssize(ids));
+      check_ids(ids, tokenizer);
+      encoded.tokens = ids;
+      if (request.echo) encoded.text = tokenizer.decode(ids, request.special_tokens);
     }
-    if (prompts.back().tokens.empty()) {
+    if (encoded.tokens.empty()) {
       refuse("prompt", "a prompt is empty: the model needs at least one token");
     }
+    prompts.push_back(std::move(encoded));
   }
   return prompts;
 }

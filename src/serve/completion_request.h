@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "serve/generation_options.h"
+#include "serve/prompt_limits.h"
 
 namespace fathom::serve {
 
@@ -26,11 +27,13 @@ CompletionRequest parse_completion_request(std::string_view body, const ApiLimit
 // A prompt as token ids.
 struct EncodedPrompt {
   Tokens tokens;
-  std::string text;  // as given, or what the ids spell
+  std::string text;  // with echo: as given, or what the ids spell
 };
-// Throws an ApiError 400 for an id that the tokenizer does not have.
+// Throws an ApiError 400 for a prompt beyond the limits and for an id that the tokenizer does not
+// have.
 std::vector<EncodedPrompt> encode_prompts(const CompletionRequest& request,
-                                          const Tokenizer& tokenizer);
+                                          const Tokenizer& tokenizer,
+                                          const PromptLimits& limits = {});
 
 // The engine's requests: for each prompt best_of of them, which differ in their stream of random
 // numbers.

@@ -6,7 +6,6 @@
 namespace fathom::serve {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
 
 void check_stop(const std::string& stop, const ApiLimits& limits) {
@@ -72,10 +71,8 @@ infer::SamplingOptions read_sampling(RequestFields& fields, const ApiLimits& lim
   // -1 is vLLM's way to say all tokens.
   o.top_k = std::max<std::int64_t>(0, fields.integer("top_k", -1, most).value_or(0));
   o.min_p = fields.number("min_p", 0, 1).value_or(0);
-  o.repetition_penalty = fields.number("repetition_penalty", 0, infinity).value_or(1);
-  if (!(o.repetition_penalty > 0 && o.repetition_penalty <= 1e6)) {
-    refuse("repetition_penalty", "'repetition_penalty' is not a number above 0 and at most 1e6");
-  }
+  // The engine's bounds.
+  o.repetition_penalty = fields.number("repetition_penalty", 0.001, 1000).value_or(1);
   o.presence_penalty = fields.number("presence_penalty", -2, 2).value_or(0);
   o.frequency_penalty = fields.number("frequency_penalty", -2, 2).value_or(0);
   o.logit_bias = read_bias(fields, limits);
@@ -90,7 +87,8 @@ bool read_stream_options(RequestFields& fields, bool stream) {
   return about_field("stream_options", [&] {
     for (const std::string& key : options->keys()) {
       if (key == "include_usage" || !options->has(key)) continue;
-      refuse("stream_options", "'stream_options.{}' is not supported: use include_usage", key);
+      refuse("stream_options", "'stream_options.{}' is not supported: use include_usage",
+             shortened(key));
     }
     return options->boolean_or("include_usage", false);
   });

@@ -55,9 +55,11 @@ void RequestFields::refuse_present(std::string_view name, std::string_view why) 
 void RequestFields::refuse_unknown() const {
   for (const std::string& name : body_.keys()) {
     if (known_.contains(name) || !body_.has(name)) continue;
-    const std::vector<std::string> names(known_.begin(), known_.end());
-    const std::string guess = nearest(name, names);
-    refuse(name, "'{}' is not a field that this server knows{}", name,
+    const std::string shown = shortened(name);
+    std::string guess;
+    // The search takes time in proportion to the name's length; a long one is no slip.
+    if (shown == name) guess = nearest(name, std::vector<std::string>(known_.begin(), known_.end()));
+    refuse(shown, "'{}' is not a field that this server knows{}", shown,
            guess.empty() ? "" : fmt::format(": did you mean '{}'?", guess));
   }
 }

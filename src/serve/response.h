@@ -37,10 +37,10 @@ std::unique_ptr<Response> completion_response(const CompletionRequest& request,
 std::unique_ptr<Response> chat_response(const ChatRequest& request, std::int64_t prompt_tokens,
                                         const Tokenizer& tokenizer, ResponseHead head);
 
-// An event of a stream: "data: ...", and the error that ends one.
+// A server-sent event with this data, which has no line breaks.
 std::string stream_event(const std::string& data);
 
-// What both kinds of answers count and say.
+// Tokens of an answer: of all its prompts, and of all its texts.
 struct Usage {
   std::int64_t prompt_tokens = 0, completion_tokens = 0;
 };

@@ -30,6 +30,10 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return different == 0;
 }
 
+char lower_case(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
 std::tm local_time() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -37,12 +41,14 @@ std::tm local_time() {
   return local;
 }
 
-void check_log_probabilities(const std::vector<infer::TextRequest>& requests, std::int64_t most) {
+void check_log_probabilities(const std::vector<infer::TextRequest>& requests,
+                             std::int64_t max_length, std::int64_t most) {
   std::int64_t values = 0;
   for (const infer::TextRequest& request : requests) {
     const auto& prompt = std::get<std::vector<std::int32_t>>(request.prompt);
     if (request.log_probabilities) {
-      values += request.max_tokens * (*request.log_probabilities + 1);
+      const std::int64_t tokens = std::min(request.max_tokens, max_length - std::ssize(prompt));
+      values += tokens * (*request.log_probabilities + 1);
     }
     if (request.prompt_log_probabilities) {
       values += std::ssize(prompt) * (*request.prompt_log_probabilities + 1);
@@ -71,6 +77,7 @@ Service::Service(const infer::LoadedModel& model, const ChatTemplate* chat, Engi
       engine_(engine),
       metrics_(metrics),
       options_(std::move(options)),
+      prompt_limits_(model.tokenizer, engine.max_length()),
       started_(std::time(nullptr)) {
   if (chat_) end_of_turn_ = end_of_turn(*chat_, model_.tokenizer);
 }
@@ -79,7 +86,6 @@ const std::vector<Service::Route>& Service::routes() {
   static const std::vector<Route> all{
       {"GET", "/health", &Service::health},
       {"GET", "/metrics", &Service::metrics},
-      {"GET", "/version", &Service::version},
       {"GET", "/v1/models", &Service::models},
       {"GET", "/tokenizer_info", &Service::tokenizer_info},
       {"POST", "/tokenize", &Service::tokenize},
@@ -100,9 +106,12 @@ const Service::Route* Service::find(const HttpRequest& request) const {
 
 bool Service::has_key(const std::string& authorization) const {
   if (options_.api_keys.empty()) return true;
-  constexpr std::string_view scheme = "Bearer ";
-  if (!std::string_view(authorization).starts_with(scheme)) return false;
-  const std::string_view given = std::string_view(authorization).substr(scheme.size());
+  // Schemes' names have no case (RFC 9110, section 11.1).
+  constexpr std::string_view scheme = "bearer ";
+  const std::string_view header = authorization;
+  const bool bears = std::ranges::equal(header.substr(0, scheme.size()), scheme, {}, lower_case);
+  if (!bears) return false;
+  const std::string_view given = header.substr(scheme.size());
   bool right = false;
   for (const std::string& key : options_.api_keys) right |= equal_in_constant_time(given, key);
   return right;
@@ -123,7 +132,7 @@ std::optional<Reply> Service::refuse_early(const HttpRequest& request) const {
     reply.headers.emplace_back("Allow", route.method);
     return reply;
   }
-  return error_reply(ApiError(404, fmt::format("there is no {}", request.path)));
+  return error_reply(ApiError(404, fmt::format("there is no {}", shortened(request.path))));
 }
 
 bool Service::answers_at_once(const HttpRequest& request) {
@@ -133,7 +142,7 @@ bool Service::answers_at_once(const HttpRequest& request) {
 Service::Answer Service::answer(const HttpRequest& request) const {
   try {
     const Route* route = find(request);
-    if (!route) throw ApiError(404, fmt::format("there is no {}", request.path));
+    if (!route) throw ApiError(404, fmt::format("there is no {}", shortened(request.path)));
     return (this->*route->handler)(request);
   } catch (const ApiError& error) {
     return error_reply(error);
@@ -155,10 +164,6 @@ Service::Answer Service::health(const HttpRequest&) const {
 
 Service::Answer Service::metrics(const HttpRequest&) const {
   return Reply{200, metrics_.text(), "text/plain; version=0.0.4; charset=utf-8", {}};
-}
-
-Service::Answer Service::version(const HttpRequest&) const {
-  return json_reply({{"server", "fathom"}});
 }
 
 Service::Answer Service::models(const HttpRequest&) const {
@@ -186,14 +191,19 @@ Service::Answer Service::tokenize(const HttpRequest& request) const {
 Service::Answer Service::detokenize(const HttpRequest& request) const {
   const DetokenizeRequest parsed = parse_detokenize_request(request.body);
   check_model(parsed.model);
+  if (std::ssize(parsed.tokens) > engine_.max_length()) {
+    refuse("tokens", "'tokens' has {} ids: use at most {}", parsed.tokens.size(),
+           engine_.max_length());
+  }
   return json_reply({{"prompt", detokenize_text(parsed, model_.tokenizer)}});
 }
 
 Service::Answer Service::completions(const HttpRequest& request) const {
   CompletionRequest parsed = parse_completion_request(request.body, options_.limits);
   check_model(parsed.model);
+  check_sequences(std::ssize(parsed.prompts) * parsed.best_of);
   if (!parsed.seeded) parsed.sampling.seed = random_bits();
-  std::vector<EncodedPrompt> prompts = encode_prompts(parsed, model_.tokenizer);
+  std::vector<EncodedPrompt> prompts = encode_prompts(parsed, model_.tokenizer, prompt_limits_);
   Generation generation;
   generation.requests = engine_requests(parsed, prompts);
   check(generation.requests, "prompt");
@@ -206,8 +216,13 @@ Service::Answer Service::completions(const HttpRequest& request) const {
 Service::Answer Service::chat_completions(const HttpRequest& request) const {
   ChatRequest parsed = parse_chat_request(request.body, options_.limits);
   check_model(parsed.model);
+  check_sequences(parsed.n);
   if (!parsed.seeded) parsed.sampling.seed = random_bits();
+  std::int64_t bytes = 0;
+  for (const Message& message : parsed.conversation.messages) bytes += std::ssize(message.content());
+  prompt_limits_.check_bytes("messages", bytes);
   const std::vector<std::int32_t> prompt = chat_prompt(parsed.conversation);
+  prompt_limits_.check_tokens("messages", std::ssize(prompt));
   Generation generation;
   generation.requests = engine_requests(parsed, prompt, engine_.max_length(), end_of_turn_);
   check(generation.requests, "messages");
@@ -219,9 +234,18 @@ Service::Answer Service::chat_completions(const HttpRequest& request) const {
 
 void Service::check_model(const std::string& name) const {
   if (name.empty() || name == options_.model_name) return;
-  throw ApiError(
-      404, fmt::format("there is no model '{}': this server has '{}'", name, options_.model_name),
-      "model", "model_not_found");
+  throw ApiError(404,
+                 fmt::format("there is no model '{}': this server has '{}'", shortened(name),
+                             options_.model_name),
+                 "model", "model_not_found");
+}
+
+void Service::check_sequences(std::int64_t count) const {
+  if (count <= engine_.capacity()) return;
+  refuse("n",
+         "the request asks for {} sequences, and the server's queue holds {}: ask for fewer prompts "
+         "or texts",
+         count, engine_.capacity());
 }
 
 void Service::check(const std::vector<infer::TextRequest>& requests, const char* param) const {
@@ -232,7 +256,7 @@ void Service::check(const std::vector<infer::TextRequest>& requests, const char*
     if (!before || prompt != *before) about_field(param, [&] { engine_.check(request); });
     before = &prompt;
   }
-  check_log_probabilities(requests, options_.limits.max_log_probabilities);
+  check_log_probabilities(requests, engine_.max_length(), options_.limits.max_log_probabilities);
 }
 
 std::vector<std::int32_t> Service::chat_prompt(const Conversation& conversation) const {

@@ -15,6 +15,7 @@
 #include "infer/model_loader.h"
 #include "serve/engine_thread.h"
 #include "serve/metrics.h"
+#include "serve/prompt_limits.h"
 #include "serve/response.h"
 
 namespace fathom::serve {
@@ -75,7 +76,6 @@ class Service {
   Answer health(const HttpRequest&) const;
   Answer metrics(const HttpRequest&) const;
   Answer models(const HttpRequest&) const;
-  Answer version(const HttpRequest&) const;
   Answer tokenizer_info(const HttpRequest&) const;
   Answer tokenize(const HttpRequest& request) const;
   Answer detokenize(const HttpRequest& request) const;
@@ -84,6 +84,8 @@ class Service {
 
   // Throws an ApiError 404 for another model than the one that is served.
   void check_model(const std::string& name) const;
+  // Throws an ApiError 400 for more sequences than the queue ever has room for.
+  void check_sequences(std::int64_t count) const;
   // Throws an ApiError 400 when the engine would refuse one of the requests.
   void check(const std::vector<infer::TextRequest>& requests, const char* param) const;
   std::vector<std::int32_t> chat_prompt(const Conversation& conversation) const;
@@ -96,6 +98,7 @@ class Service {
   EngineThread& engine_;
   Metrics& metrics_;
   ServiceOptions options_;
+  PromptLimits prompt_limits_;
   std::int64_t started_;  // Unix time
 };
 

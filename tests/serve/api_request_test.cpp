@@ -102,6 +102,22 @@ TEST(CompletionRequest, TakesPromptsOfFourKinds) {
   EXPECT_THAT(refusal([&] { tokens(R"("")"); }), HasSubstr("prompt: a prompt is empty"));
 }
 
+TEST(CompletionRequest, TooLongPromptsAreRefused) {
+  const Tokenizer tokenizer = small_tokenizer();  // its longest token has 12 bytes
+  const PromptLimits limits(tokenizer, 4);
+  const auto refused = [&](const std::string& prompt) {
+    return refusal([&] {
+      encode_prompts(completion("{\"prompt\":" + prompt + "}"), tokenizer, limits);
+    });
+  };
+  EXPECT_EQ(refused(R"("abc")"), "accepted");
+  EXPECT_THAT(refused(R"("abcd")"), HasSubstr("prompt: the prompt has 4 tokens"));
+  EXPECT_THAT(refused("[1,2,3,9999]"), HasSubstr("the prompt has 4 tokens"));
+  EXPECT_EQ(refused("[1,2,3]"), "accepted");
+  EXPECT_THAT(refused("\"" + std::string(48, 'a') + "\""), HasSubstr("has 48 tokens"));
+  EXPECT_THAT(refused("\"" + std::string(49, 'a') + "\""), HasSubstr("has 49 bytes"));
+}
+
 TEST(CompletionRequest, WrongPromptsAreRefused) {
   for (const auto& [prompt, message] : std::vector<std::pair<std::string, std::string>>{
            {"[]", "'prompt' is an empty list"},
@@ -128,7 +144,8 @@ TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
            {R"("top_p":0)", "top_p: 'top_p' is 0"},
            {R"("top_k":-2)", "top_k: "},
            {R"("min_p":2)", "min_p: "},
-           {R"("repetition_penalty":0)", "repetition_penalty: "},
+           {R"("repetition_penalty":0.0009)", "repetition_penalty: "},
+           {R"("repetition_penalty":1001)", "repetition_penalty: "},
            {R"("presence_penalty":2.1)", "presence_penalty: "},
            {R"("frequency_penalty":-2.1)", "frequency_penalty: "},
            {R"("n":0)", "n: "},
@@ -153,9 +170,10 @@ TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
            {R"("stream":1)", "stream: "},
            {R"("suffix":"x")", "suffix: 'suffix' is not supported"},
            {R"("echo":"yes")", "echo: "},
-           {R"("temprature":1)",
-            "temprature: 'temprature' is not a field that this server knows: "
-            "did you mean 'temperature'?"},
+           {R"("temprature":1)", "temprature: 'temprature' is not a field that this server knows: "
+                                 "did you mean 'temperature'?"},
+           {"\"" + std::string(1000, 'x') + "\":1",
+            std::string(64, 'x') + "...: '" + std::string(64, 'x') + "...' is not a field"},
            {R"("max_completion_tokens":1)", "max_completion_tokens: "},
            {R"("tools":[])", "tools: "}}) {
     EXPECT_THAT(refused_completion("," + fields), testing::StartsWith(message)) << fields;

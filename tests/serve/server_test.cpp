@@ -126,6 +126,7 @@ TEST(Server, RefusesChatsWithoutATemplate) {
 TEST(Server, RefusesInOpenAisShape) {
   ServerOptions options = TestServer::small_options();
   options.service.limits.max_log_probabilities = 1000;
+  options.engine.max_waiting = 60;
   const TestServer server(options);
   const auto error = [&](const Received& received, int status, const std::string& param) {
     EXPECT_EQ(received.status, status) << received.body;
@@ -138,13 +139,36 @@ TEST(Server, RefusesInOpenAisShape) {
   EXPECT_THAT(error(server.post("/v1/completions", R"({"prompt":"x","best":1})"), 400, "best"),
               HasSubstr("'best' is not a field"));
   const std::string longer(300, 'x');
-  EXPECT_THAT(
-      error(server.post("/v1/completions", "{\"prompt\":\"" + longer + "\"}"), 400, "prompt"),
-      HasSubstr("the prompt has 300 tokens"));
-  EXPECT_THAT(
-      error(server.post("/v1/completions", R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
-            400, "logprobs"),
-      HasSubstr("up to 2000 log-probabilities, and 1000 are allowed"));
+  EXPECT_THAT(error(server.post("/v1/completions", "{\"prompt\":\"" + longer + "\"}"), 400,
+                    "prompt"),
+              HasSubstr("the prompt has 300 tokens"));
+  for (const auto& [path, field] : {std::pair("/v1/completions", "prompt"),
+                                    std::pair("/v1/chat/completions", "messages"),
+                                    std::pair("/detokenize", "tokens")}) {
+    std::string ids = "104";
+    for (int i = 0; i < 300; ++i) ids += ",104";
+    const std::string text = "\"" + std::string(10000, 'x') + "\"";
+    const std::string value = std::string(field) == "tokens" ? "[" + ids + "]"
+                              : std::string(field) == "prompt"
+                                  ? text
+                                  : R"([{"role":"user","content":)" + text + "}]";
+    EXPECT_THAT(error(server.post(path, fmt::format(R"({{"{}":{}}})", field, value)), 400, field),
+                testing::AnyOf(HasSubstr("the prompt has 10000 bytes"),
+                               HasSubstr("'tokens' has 301 ids: use at most 256")));
+  }
+  EXPECT_THAT(error(server.post("/v1/completions", R"({"prompt":"x","n":128,"best_of":null})"), 400,
+                    "n"),
+              HasSubstr("asks for 128 sequences, and the server's queue holds 64"));
+  EXPECT_THAT(error(server.post("/v1/completions",
+                                R"({"prompt":"x","model":")" + longer + "\"}"),
+                    404, "model"),
+              HasSubstr("'" + std::string(64, 'x') + "...'"));
+  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x","max_tokens":9999,"logprobs":0})").status,
+            200);
+  EXPECT_THAT(error(server.post("/v1/completions",
+                                R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
+                    400, "logprobs"),
+              HasSubstr("up to 2000 log-probabilities, and 1000 are allowed"));
   EXPECT_THAT(error(server.post("/v1/chat/completions", R"({"messages":[]})"), 400, "messages"),
               HasSubstr("no messages"));
   EXPECT_THAT(error(server.get("/v1/nothing"), 404, ""), HasSubstr("there is no /v1/nothing"));
@@ -166,7 +190,7 @@ TEST(Server, AsksForTheKey) {
         << wrong;
   }
   EXPECT_EQ(server.get("/v1/models", "Authorization: Bearer secret\r\n").status, 200);
-  EXPECT_EQ(server.get("/v1/models", "Authorization: Bearer other\r\n").status, 200);
+  EXPECT_EQ(server.get("/v1/models", "Authorization: bEARER other\r\n").status, 200);
   // A body is not read before the key is known.
   Client client(server.port());
   client.send(
@@ -185,10 +209,12 @@ TEST(Server, LetsOnlyKnownPagesAsk) {
   EXPECT_EQ(good.headers.at("access-control-allow-origin"), "https://good.example");
   EXPECT_EQ(server.get("/v1/models", "Origin: http://localhost\r\n").status, 200);
   Client preflight(server.port());
-  preflight.send(
-      "OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-      "Origin: https://good.example\r\n\r\n");
-  EXPECT_EQ(preflight.receive().status, 204);
+  preflight.send("OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                 "Origin: https://good.example\r\n"
+                 "Access-Control-Request-Headers: authorization, x-stainless-os\r\n\r\n");
+  const Received allowed = preflight.receive();
+  EXPECT_EQ(allowed.status, 204);
+  EXPECT_EQ(allowed.headers.at("access-control-allow-headers"), "authorization, x-stainless-os");
   Client rebound(server.port());
   rebound.send("GET /v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n");
   EXPECT_EQ(rebound.receive().status, 403);
