@@ -19,8 +19,7 @@ namespace {
 struct Arguments : GenerationOptions {
   std::string template_choice, name, api_key_file;
   serve::HttpOptions http;
-  int port = 8000;
-  std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 512;
+  std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 0;
   double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
 };
 
@@ -32,18 +31,25 @@ std::vector<std::string> api_keys(const std::string& file) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     std::string key = text.substr(at, end - at);
-    if (key.ends_with('\r')) key.pop_back();
+    // Blanks at the end cannot be sent: servers and proxies take them off a header.
+    key.erase(key.find_last_not_of(" \t\r") + 1);
     if (!key.empty()) keys.push_back(std::move(key));
     at = end + 1;
   }
   if (!file.empty() && keys.empty()) fail_input("{}: it holds no API key", file);
+  if (variable && keys.empty()) {
+    fail_input("FATHOM_API_KEY is set and holds no API key: unset it, or give it one");
+  }
   return keys;
 }
 
 serve::ServerOptions server_options(const Arguments& a) {
   serve::ServerOptions options;
   infer::EngineOptions& engine = options.engine.engine;
-  engine.limits = {a.max_sequences, std::max(a.tokens_per_step, a.max_sequences)};
+  engine.limits.max_sequences = a.max_sequences;
+  if (a.tokens_per_step != 0) {
+    engine.limits.max_tokens_per_step = std::max(a.tokens_per_step, a.max_sequences);
+  }
   engine.max_length = a.max_length;
   engine.cache_bytes = static_cast<std::size_t>(a.cache_gib * (std::size_t{1} << 30));
   options.engine.max_waiting = a.max_waiting;
@@ -122,8 +128,9 @@ void add_serve(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step,
-                "tokens that the model reads at once: more is faster, fewer is smoother")
-      ->check(CLI::Range(1, 1 << 20))
+                "most tokens that a step reads: more is faster, fewer is smoother; 0: as many as "
+                "suit the device")
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   c->add_option("--cache-gib", a.cache_gib, "most memory for keys and values")
       ->check(CLI::PositiveNumber)

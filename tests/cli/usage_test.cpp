@@ -106,7 +106,7 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
        {"bench cpu --threads -1", "bench cpu --threads 4097", "bench save --threads 4097",
         "bench save --steps 0", "generate x --threads 4097", "generate x --seed -1",
         "serve x --port -1", "serve x --port 65536", "serve x --max-sequences 0",
-        "serve x --max-waiting -1", "serve x --max-length -1", "serve x --tokens-per-step 0",
+        "serve x --max-waiting -1", "serve x --max-length -1", "serve x --tokens-per-step -1",
         "serve x --cache-gib 0", "serve x --max-body-mib 0", "serve x --drain-seconds -1",
         "tokenizer train x --threads 4097", "tokenizer encode x --threads 4097",
         "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
