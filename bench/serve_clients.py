@@ -86,10 +86,6 @@ class Server:
         self.process.communicate(timeout=120)
         return self.process.returncode
 
-    def post(self, path, body):
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode())
-        return json.load(urllib.request.urlopen(request))
-
 
 FAILED = []
 
@@ -148,7 +144,7 @@ async def async_clients(url):
     check("32 async clients", all(results), results)
 
 
-async def leaving_clients(url, server):
+async def leaving_clients(url):
     """Streams that are left in the middle free the engine."""
     client = openai.AsyncOpenAI(base_url=url + "/v1", api_key="none", max_retries=0)
     for _ in range(4):
@@ -278,7 +274,7 @@ def main():
         else:
             sync_client(server.url)
             asyncio.run(async_clients(server.url))
-            asyncio.run(leaving_clients(server.url, server))
+            asyncio.run(leaving_clients(server.url))
             lm_eval(server.url, folder)
         check("SIGTERM ends it with exit code 0", server.stop() == 0)
     sys.exit(1 if FAILED else 0)
