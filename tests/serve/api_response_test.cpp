@@ -102,11 +102,11 @@ TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
   for (const bool skip : {true, false}) {
     const auto response = completion(
         fmt::format(R"({{"prompt":[258,97],"echo":true,"logprobs":0,"skip_special_tokens":{}}})", skip));
-    TextEvent only = event(skip ? "" : "</s>", {drawn(259, -1, {}), drawn('b', -1, {})});
+    TextEvent only = event(skip ? "b" : "</s>b", {drawn(259, -1, {}), drawn('b', -1, {})});
     only.prompt_scores = {drawn('a', -2, {})};
     response->take(0, only);
     const Json choice = Json::parse(response->finish())["choices"][0];
-    EXPECT_EQ(choice["text"], skip ? "a" : "<s>a</s>");
+    EXPECT_EQ(choice["text"], skip ? "ab" : "<s>a</s>b");
     EXPECT_EQ(choice["logprobs"]["text_offset"],
               Json::parse(skip ? "[0,0,1,1]" : "[0,3,4,8]"));
   }

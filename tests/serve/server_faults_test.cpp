@@ -169,7 +169,7 @@ constexpr std::int64_t flood_length = 32768;
 void begin_flood(const Client& client) {
   client.shrink_receive_buffer();
   client.post("/v1/completions",
-              fmt::format(R"({{"prompt":"{}","max_tokens":30000,"ignore_eos":true,"n":4,)"
+              fmt::format(R"({{"prompt":"{}","max_tokens":20000,"ignore_eos":true,"n":4,)"
                           R"("echo":true,"stream":true,"logprobs":20}})",
                           std::string(2000, 'x')));
 }
