@@ -56,9 +56,9 @@ void RequestFields::refuse_unknown() const {
   for (const std::string& name : body_.keys()) {
     if (known_.contains(name) || !body_.has(name)) continue;
     const std::string shown = shortened(name);
-    std::string guess;
+    const std::vector<std::string> names(known_.begin(), known_.end());
     // The search takes time in proportion to the name's length; a long one is no slip.
-    if (shown == name) guess = nearest(name, std::vector<std::string>(known_.begin(), known_.end()));
+    const std::string guess = shown == name ? nearest(name, names) : "";
     refuse(shown, "'{}' is not a field that this server knows{}", shown,
            guess.empty() ? "" : fmt::format(": did you mean '{}'?", guess));
   }

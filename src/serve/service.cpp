@@ -219,7 +219,9 @@ Service::Answer Service::chat_completions(const HttpRequest& request) const {
   check_sequences(parsed.n);
   if (!parsed.seeded) parsed.sampling.seed = random_bits();
   std::int64_t bytes = 0;
-  for (const Message& message : parsed.conversation.messages) bytes += std::ssize(message.content());
+  for (const Message& message : parsed.conversation.messages) {
+    bytes += std::ssize(message.content());
+  }
   prompt_limits_.check_bytes("messages", bytes);
   const std::vector<std::int32_t> prompt = chat_prompt(parsed.conversation);
   prompt_limits_.check_tokens("messages", std::ssize(prompt));
@@ -243,8 +245,8 @@ void Service::check_model(const std::string& name) const {
 void Service::check_sequences(std::int64_t count) const {
   if (count <= engine_.capacity()) return;
   refuse("n",
-         "the request asks for {} sequences, and the server's queue holds {}: ask for fewer prompts "
-         "or texts",
+         "the request asks for {} sequences, and the server's queue holds {}: ask for fewer "
+         "prompts or texts",
          count, engine_.capacity());
 }
 

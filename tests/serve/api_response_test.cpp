@@ -100,8 +100,9 @@ TEST(CompletionResponse, EchoesThePromptsLogprobs) {
 // Offsets are places in the text, which shows special tokens only when that is asked for.
 TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
   for (const bool skip : {true, false}) {
-    const auto response = completion(
-        fmt::format(R"({{"prompt":[258,97],"echo":true,"logprobs":0,"skip_special_tokens":{}}})", skip));
+    const std::string fields = R"({"prompt":[258,97],"echo":true,"logprobs":0)";
+    const auto response =
+        completion(fields + (skip ? "}" : R"(,"skip_special_tokens":false})"));
     TextEvent only = event(skip ? "b" : "</s>b", {drawn(259, -1, {}), drawn('b', -1, {})});
     only.prompt_scores = {drawn('a', -2, {})};
     response->take(0, only);

@@ -222,7 +222,8 @@ TEST(ServerFaults, RefusedClientsMaySendOn) {
   options.http.limits.linger = 60s;
   TestServer server(options);
   Client client(server.port());
-  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
+  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+              "Content-Length: 99999999\r\n\r\n");
   EXPECT_EQ(client.receive().status, 413);
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(client.send(std::string(std::size_t{64} << 10, ' ')));
   client.end_sending();

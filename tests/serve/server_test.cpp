@@ -163,8 +163,8 @@ TEST(Server, RefusesInOpenAisShape) {
                                 R"({"prompt":"x","model":")" + longer + "\"}"),
                     404, "model"),
               HasSubstr("'" + std::string(64, 'x') + "...'"));
-  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x","max_tokens":9999,"logprobs":0})").status,
-            200);
+  const std::string fits = R"({"prompt":"x","max_tokens":9999,"logprobs":0})";
+  EXPECT_EQ(server.post("/v1/completions", fits).status, 200);
   EXPECT_THAT(error(server.post("/v1/completions",
                                 R"({"prompt":"x","max_tokens":200,"logprobs":4,"n":2})"),
                     400, "logprobs"),
