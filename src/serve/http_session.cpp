@@ -190,7 +190,7 @@ asio::awaitable<bool> Session::serve_request() {
     form_.keep_alive = form_.keep_alive && parser_->is_done();
     const bool sent = co_await send(std::move(*refusal));
     if (sent && !form_.keep_alive) co_await linger();
-    co_return sent&& form_.keep_alive;
+    co_return sent && form_.keep_alive;
   }
   std::variant<Reply, Generation> answer;
   {
@@ -308,7 +308,7 @@ asio::awaitable<bool> Session::refuse(ApiError error) {
   Reply reply = error_reply(error);
   const bool sent = co_await send(std::move(reply));
   if (sent && !form_.keep_alive) co_await linger();
-  co_return sent&& form_.keep_alive;
+  co_return sent && form_.keep_alive;
 }
 
 asio::awaitable<bool> Session::send(Reply reply) {
@@ -387,7 +387,7 @@ asio::awaitable<bool> Session::generate(Generation generation) {
   cancel.needed = !sent;
   exchange_.reset();
   co_await stop_watching(exchange);
-  co_return sent&& form_.keep_alive;
+  co_return sent && form_.keep_alive;
 }
 
 asio::awaitable<bool> Session::relay(Generation& generation, std::shared_ptr<Exchange> exchange) {
