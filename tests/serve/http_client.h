@@ -116,6 +116,7 @@ class HttpClient {
       at = line + 2;
     }
     if (received.status == 100) return receive();
+    if (received.status == 204) return received;  // has no body, and the connection goes on
     if (received.headers.contains("transfer-encoding")) {
       read_chunks(received.body);
     } else if (received.headers.contains("content-length")) {
