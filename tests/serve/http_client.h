@@ -91,14 +91,6 @@ class HttpClient {
     return true;
   }
   bool at_end() { return read_.empty() && !read_more(); }
-  void end_sending() const { ::shutdown(socket_, SHUT_WR); }
-  // Reads to the end; false when the connection is reset instead.
-  bool ends() {
-    char bytes[16384];
-    ssize_t n = 1;
-    while (n > 0) n = ::recv(socket_, bytes, sizeof(bytes), 0);
-    return n == 0;
-  }
 
   // The next response.
   Received receive() {
