@@ -19,6 +19,7 @@ namespace {
 struct Arguments : GenerationOptions {
   std::string template_choice, name, api_key_file;
   serve::HttpOptions http;
+  int port = 8000;
   std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 0;
   double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
 };
