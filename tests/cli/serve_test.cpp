@@ -70,10 +70,11 @@ class Serve : public testing::Test {
 };
 
 TEST_F(Serve, AnswersAsGenerateDoes) {
-  start({});
+  // Before the server, whose output goes to files of the same names.
   const Outcome generated = run_fathom(
       dir_, {"generate", model_, "--prompt", "Hi", "--prompt", "x", "--max-tokens", "9",
              "--temperature", "0", "--threads", "1"});
+  start({});
   std::string expected;
   std::istringstream lines(generated.out);
   for (std::string line; std::getline(lines, line);) {
