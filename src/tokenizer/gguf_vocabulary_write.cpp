@@ -104,8 +104,8 @@ std::string add_model(const TokenizerSpec& spec, const TokenList& list, GgufMeta
   keys.add_boolean("tokenizer.ggml.add_space_prefix", false);
   if (rules->exact) return "";
   return fmt::format(
-      "llama.cpp has no rules of Fathom's tokenizers: the file names '{}', which cuts English, "
-      "Chinese, Korean and code alike, and other scripts and symbols differently",
+      "llama.cpp has no rules of Fathom's tokenizers: the file names '{}', the nearest that it has; "
+      "compare its tokens with those of `fathom tokenizer encode` before you rely on them",
       rules->name);
 }
 
