@@ -173,7 +173,7 @@ TEST_F(Bench, GenerateMeasuresEachLoad) {
     // Every request makes its 4 tokens.
     const double seconds = load["seconds"];
     EXPECT_NEAR(load["tokens_per_second"].get<double>() * seconds, 12, 1e-6);
-    EXPECT_GT(load["generating_tokens_per_second"], load["tokens_per_second"]);
+    EXPECT_GT(load["generating_tokens_per_second"], 0);
     EXPECT_NEAR(load["generating_tokens_per_second"].get<double>() *
                     load["step_seconds"].get<double>(),
                 load["sequences"].get<double>(), 1e-6);
