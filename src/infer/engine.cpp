@@ -157,12 +157,16 @@ void Engine::check_request(const Request& request) const {
   infer::check(request.sampling);
   const auto length = static_cast<std::int64_t>(request.prompt.size());
   if (length == 0) fail_input("the prompt is empty: the model needs at least one token");
-  if (length >= max_length_) {
+  const bool only_scores = request.max_tokens == 0 && request.prompt_log_probabilities;
+  // A last token that is only scored is never read.
+  if (length >= max_length_ + (only_scores ? 2 : 0)) {
     fail_input(
         "the prompt has {} tokens, and the context of {} must hold the answer too: shorten it",
         length, max_length_);
   }
-  if (request.max_tokens < 1) fail_input("max_tokens is {}: use at least 1", request.max_tokens);
+  if (request.max_tokens < 1 && !only_scores) {
+    fail_input("max_tokens is {}: use at least 1", request.max_tokens);
+  }
   const std::int64_t wanted = request.log_probabilities.value_or(0);
   if (wanted < 0 || wanted > options_.max_log_probabilities) {
     fail_input("log_probabilities is {}: use 0 to {}", wanted, options_.max_log_probabilities);
@@ -172,6 +176,7 @@ void Engine::check_request(const Request& request) const {
     fail_input("prompt_log_probabilities is {}: use 0 to {}", prompt_wanted,
                options_.max_log_probabilities);
   }
+  check_scores(request);
   if (request.min_tokens < 0 || request.min_tokens > request.max_tokens) {
     fail_input("min_tokens is {}: use 0 to max_tokens, which is {}", request.min_tokens,
                request.max_tokens);
@@ -194,9 +199,31 @@ void Engine::check_request(const Request& request) const {
   }
 }
 
+void Engine::check_scores(const Request& request) const {
+  const std::int64_t length = std::ssize(request.prompt);
+  if (request.prompt_log_probabilities && length > 1 &&
+      (request.scores_from < 1 || request.scores_from >= length)) {
+    fail_input("scores_from is {}: use 1 to {}, the prompt's last token", request.scores_from,
+               length - 1);
+  }
+  if (request.max_tokens == 0 && length < 2) {
+    fail_input("the prompt has one token, which nothing stands before: there is nothing to score");
+  }
+  if (!request.alternatives.empty() && request.max_tokens > 0) {
+    fail_input("alternatives are scored with max_tokens 0 only");
+  }
+  for (const std::int32_t id : request.alternatives) {
+    if (id < 0 || id >= stage_.config().vocab_size) {
+      fail_input("alternatives: token {} is outside the model's vocabulary of {}", id,
+                 stage_.config().vocab_size);
+    }
+  }
+}
+
 std::int64_t Engine::final_length(const Request& request) const {
   const auto length = static_cast<std::int64_t>(request.prompt.size());
-  const std::int64_t generated = std::min(request.max_tokens, max_length_ - length);
+  const std::int64_t generated =
+      std::min(request.max_tokens, std::max<std::int64_t>(max_length_ - length, 0));
   const BlockManager& blocks = scheduler_.blocks();
   // The last token is never read, so it needs no place.
   const std::int64_t needed = length + generated - 1;
@@ -226,6 +253,8 @@ SequenceId Engine::submit(Request request) {
   sequence.sampling = request.sampling;
   sequence.log_probabilities = request.log_probabilities;
   sequence.prompt_log_probabilities = request.prompt_log_probabilities;
+  sequence.scores_from = request.scores_from;
+  sequence.alternatives = std::move(request.alternatives);
   sequence.min_length = sequence.prompt_length + std::min(request.min_tokens, max_length_);
   scheduler_.add(std::move(sequence));
   return next_id_++;
@@ -299,21 +328,36 @@ void Engine::collect_rows(const std::vector<Chunk>& chunks) {
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *chunk.sequence;
     for (std::int64_t t = chunk.first; t < chunk.first + chunk.count; ++t) {
-      if (!sequence.needs_logits(t)) continue;
-      row_sequences_.push_back(&sequence);
-      SamplingRow& row = rows_.emplace_back();
-      row.history = sequence.tokens;
-      row.options = &sequence.sampling;
-      if (t + 1 < sequence.length()) {
-        row.given = sequence.tokens[static_cast<std::size_t>(t + 1)];
-        row.log_probabilities = sequence.prompt_log_probabilities;
-        continue;
-      }
-      row.log_probabilities = sequence.log_probabilities;
-      row.state.prompt_length = sequence.prompt_length;
-      if (sequence.length() < sequence.min_length) row.state.banned = sequence.end_tokens;
+      for (std::int64_t i = 0; i < sequence.logits_after(t); ++i) collect_row(sequence, t, i);
     }
   }
+}
+
+void Engine::collect_row(Sequence& sequence, std::int64_t t, std::int64_t number) {
+  row_sequences_.push_back(&sequence);
+  SamplingRow& row = rows_.emplace_back();
+  row.history = sequence.tokens;
+  row.options = &sequence.sampling;
+  if (t + 1 < sequence.length()) {
+    row.given = number == 0 ? sequence.tokens[static_cast<std::size_t>(t + 1)]
+                            : sequence.alternatives[static_cast<std::size_t>(number - 1)];
+    row.log_probabilities = sequence.prompt_log_probabilities;
+    return;
+  }
+  row.log_probabilities = sequence.log_probabilities;
+  row.state.prompt_length = sequence.prompt_length;
+  if (sequence.length() < sequence.min_length) row.state.banned = sequence.end_tokens;
+}
+
+// Ends a sequence whose scores are all there.
+void Engine::finish_scores(Sequence& sequence) {
+  const std::int64_t wanted =
+      sequence.prompt_length - sequence.scores_from + std::ssize(sequence.alternatives);
+  if (std::ssize(sequence.prompt_scores) < wanted) return;
+  sequence.finish = FinishReason::length;
+  DrawnToken none;
+  none.token = -1;
+  generated_.push_back({sequence.id, none, sequence.finish, sequence.prompt_scores});
 }
 
 void Engine::take(std::int64_t first, Tensor logits) {
@@ -326,6 +370,7 @@ void Engine::take(std::int64_t first, Tensor logits) {
     Sequence& sequence = *row_sequences_[at + i];
     if (rows_[at + i].given) {
       sequence.prompt_scores.push_back(drawn[i]);
+      if (sequence.only_scores()) finish_scores(sequence);
       continue;
     }
     // A sequence's last row of the step, so that no other row's history moves.

@@ -48,22 +48,27 @@ struct EngineOptions {
 
 struct Request {
   std::vector<std::int32_t> prompt;
-  std::int64_t max_tokens = 128;         // at most this many are generated
+  // At most this many are generated. 0: the prompt's scores are all that is wanted.
+  std::int64_t max_tokens = 128;
   std::vector<std::int32_t> end_tokens;  // ids that end the text; step() returns them too
   SamplingOptions sampling;
   std::optional<std::int64_t> log_probabilities;  // as SamplingRow's
-  // The same for the prompt's tokens from the second on.
+  // The same for the prompt's tokens from scores_from on, which is at least 1: nothing stands before
+  // the first. Tokens before are not read again where their keys and values are known.
   std::optional<std::int64_t> prompt_log_probabilities;
+  std::int64_t scores_from = 1;
+  // Scored too, in place of the prompt's last token; with max_tokens 0 only.
+  std::vector<std::int32_t> alternatives = {};
   std::int64_t min_tokens = 0;  // end tokens are not drawn before
 };
 
 // A token that was just drawn, and whether it is its sequence's last.
 struct GeneratedToken {
   SequenceId sequence;
-  DrawnToken drawn;
+  DrawnToken drawn;  // token −1: none, for the request asked for scores alone
   FinishReason finish;
-  // With the first token of a request that asks for them: the prompt's tokens from the second
-  // on, with their log-probabilities.
+  // With the first token of a request that asks for them: the prompt's tokens from scores_from on,
+  // then the alternatives, with their log-probabilities.
   std::vector<DrawnToken> prompt_scores = {};
 };
 
@@ -106,11 +111,15 @@ class Engine {
 
  private:
   void check_request(const Request& request) const;
+  void check_scores(const Request& request) const;
   // Length that the sequence may reach, prompt included. Throws an input Error when the
   // cache cannot hold it.
   std::int64_t final_length(const Request& request) const;
   // The rows of a step, and their sequences.
   void collect_rows(const std::vector<Chunk>& chunks);
+  // The row of the logits after token t with this number, of Sequence::logits_after().
+  void collect_row(Sequence& sequence, std::int64_t t, std::int64_t number);
+  void finish_scores(Sequence& sequence);
   // Runs the model over the batch and takes its rows.
   void run(const MicroBatch& batch);
   // The same for a step that generates: returns the logits of all rows.

@@ -48,34 +48,38 @@ std::int64_t Scheduler::num_growing() const {
 
 bool Scheduler::is_being_read(const Sequence& next) const {
   const std::int64_t end = next.cached + blocks_.page_size();
-  if (end >= next.length()) return false;
+  if (end >= next.shareable()) return false;
   return std::ranges::any_of(running_, [&](const std::unique_ptr<Sequence>& other) {
     return other->cached <= next.cached && other->length() >= end &&
            std::equal(next.tokens.begin(), next.tokens.begin() + end, other->tokens.begin());
   });
 }
 
-// Admits the first of those that wait; false when it has to go on waiting.
-bool Scheduler::admit_first(std::int64_t& budget, std::vector<Chunk>& chunks) {
-  Sequence& next = *waiting_.front();
-  const bool shares = limits_.share_prefixes && !next.scores_prompt();
-  if (shares) next.cached = blocks_.take_known(next.pages, next.tokens);
-  const std::int64_t pages = blocks_.pages_for(next.length()) - std::ssize(next.pages);
-  if (pages + num_growing() > blocks_.free_pages() ||
-      (shares && is_being_read(next))) {
+Scheduler::Admission Scheduler::admit_waiting(std::size_t index, std::int64_t& budget,
+                                               std::vector<Chunk>& chunks) {
+  Sequence& next = *waiting_[index];
+  const bool shares = limits_.share_prefixes;
+  if (shares) {
+    next.cached = blocks_.take_known(
+        next.pages, std::span(next.tokens).first(static_cast<std::size_t>(next.shareable())));
+  }
+  const std::int64_t tokens = next.cached + next.pending();
+  const std::int64_t pages = blocks_.pages_for(tokens) - std::ssize(next.pages);
+  const bool being_read = shares && is_being_read(next);
+  if (being_read || pages + num_growing() > blocks_.free_pages()) {
     blocks_.release(next.pages);
     next.cached = 0;
-    return false;
+    return being_read ? Admission::same_is_being_read : Admission::no_room;
   }
-  blocks_.grow(next.pages, next.length());
-  admitted_tokens_ += next.length();
+  blocks_.grow(next.pages, tokens);
+  admitted_tokens_ += tokens;
   shared_tokens_ += next.cached;
   const std::int64_t count = std::min(next.pending(), budget);
   chunks.push_back({&next, next.cached, count});
   budget -= count;
-  running_.push_back(std::move(waiting_.front()));
-  waiting_.pop_front();
-  return true;
+  running_.push_back(std::move(waiting_[index]));
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
+  return Admission::done;
 }
 
 void Scheduler::forget_prefixes() {
@@ -84,8 +88,19 @@ void Scheduler::forget_prefixes() {
 }
 
 void Scheduler::admit(std::int64_t budget, std::vector<Chunk>& chunks) {
-  while (!waiting_.empty() && budget > 0 && num_running() < limits_.max_sequences) {
-    if (!admit_first(budget, chunks)) return;
+  // Only so many are passed by: looking at each of them takes time.
+  const auto passed = static_cast<std::size_t>(limits_.max_sequences);
+  for (std::size_t i = 0; i < std::min(waiting_.size(), passed + 1);) {
+    if (budget <= 0 || num_running() >= limits_.max_sequences) return;
+    switch (admit_waiting(i, budget, chunks)) {
+      case Admission::done:
+        break;
+      case Admission::no_room:
+        return;
+      case Admission::same_is_being_read:
+        ++i;
+        break;
+    }
   }
 }
 

@@ -12,7 +12,8 @@
 // - A waiting sequence is admitted when the pages for all its tokens are free, and one more for each
 //   running sequence that may still need one, so that it is not preempted at once.
 // - It does not read the tokens that it begins with where their pages are known. While another
-//   sequence reads the same ones it waits, and those behind it too.
+//   sequence reads the same ones it waits; those behind it may pass meanwhile, for it is admitted
+//   first as soon as the pages are known.
 #pragma once
 
 #include <deque>
@@ -73,7 +74,8 @@ class Scheduler {
   bool make_room(std::size_t index, std::int64_t tokens);
   void preempt_youngest();
   void admit(std::int64_t budget, std::vector<Chunk>& chunks);
-  bool admit_first(std::int64_t& budget, std::vector<Chunk>& chunks);
+  enum class Admission { done, no_room, same_is_being_read };
+  Admission admit_waiting(std::size_t index, std::int64_t& budget, std::vector<Chunk>& chunks);
   // How many running sequences may still need a page.
   std::int64_t num_growing() const;
   // Whether a running sequence is about to read the page that comes after the known ones of `next`.

@@ -35,28 +35,36 @@ struct Sequence {
   std::optional<std::int64_t> log_probabilities;         // as SamplingRow's
   std::optional<std::int64_t> prompt_log_probabilities;  // the same for the prompt's tokens
   std::int64_t min_length = 0;                           // before it no end token is drawn
+  std::int64_t scores_from = 1;                          // the first token of the prompt to score
+  std::vector<std::int32_t> alternatives;                // as Request's
 
-  std::vector<DrawnToken> prompt_scores;  // of the prompt's tokens from the second on
+  std::vector<DrawnToken> prompt_scores;  // of the prompt's tokens from scores_from on, then of
+                                          // the alternatives
   std::int64_t cached = 0;                // tokens whose keys and values are in the cache
   BlockTable pages;
   FinishReason finish = FinishReason::none;
 
   std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
+  // Whether nothing is drawn: the prompt's scores are all that is asked for.
+  bool only_scores() const { return max_length == prompt_length; }
   // Tokens that the model must read before the next can be drawn: the whole prompt at
-  // first, all tokens after a preemption, one while generating.
-  std::int64_t pending() const { return length() - cached; }
+  // first, all tokens after a preemption, one while generating. A last token that is only scored
+  // is never read.
+  std::int64_t pending() const { return length() - (only_scores() ? 1 : 0) - cached; }
 
-  // Whether the logits after token t are needed: to draw the next one, or to score the next one
-  // of the prompt.
-  bool needs_logits(std::int64_t t) const {
-    const bool scores = prompt_log_probabilities && t >= std::ssize(prompt_scores);
-    return t + 1 == length() || (scores && t + 1 < prompt_length);
+  // How many rows of logits after token t are needed: one to draw the next token or to score that of
+  // the prompt, and one for each alternative.
+  std::int64_t logits_after(std::int64_t t) const {
+    if (t + 1 == length()) return 1;
+    if (t + 1 >= prompt_length || !prompt_log_probabilities || t + 1 < next_to_score()) return 0;
+    return t + 2 == prompt_length ? 1 + std::ssize(alternatives) : 1;
   }
 
-  // Whether tokens of the prompt are still to be scored, and so to be read.
-  bool scores_prompt() const {
-    return prompt_log_probabilities && std::ssize(prompt_scores) + 1 < prompt_length;
-  }
+  // Whether tokens of the prompt are still to be scored.
+  bool scores_prompt() const { return prompt_log_probabilities && next_to_score() < prompt_length; }
+  // How many of the first tokens need not be read when their keys and values are known. (The last
+  // of them is read nevertheless: the token behind it is drawn or scored.)
+  std::int64_t shareable() const { return scores_prompt() ? next_to_score() : length(); }
 
   // Appends the next token and sets the finish reason if it ends the sequence.
   void append(std::int32_t token) {
@@ -66,6 +74,9 @@ struct Sequence {
     }
     if (finish == FinishReason::none && length() >= max_length) finish = FinishReason::length;
   }
+
+ private:
+  std::int64_t next_to_score() const { return scores_from + std::ssize(prompt_scores); }
 };
 
 }  // namespace fathom::infer

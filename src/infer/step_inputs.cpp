@@ -77,7 +77,8 @@ void StepInputs::write(const Chunk& chunk, std::int64_t sequence, const MicroBat
     ids[row + i] = from.tokens[static_cast<std::size_t>(t)];
     positions[row + i] = static_cast<std::int32_t>(t);
     slots[row + i] = static_cast<std::int32_t>(page * page_size_ + t % page_size_);
-    if (from.needs_logits(t)) sampled_rows_.push_back(static_cast<std::int32_t>(row + i));
+    sampled_rows_.insert(sampled_rows_.end(), static_cast<std::size_t>(from.logits_after(t)),
+                         static_cast<std::int32_t>(row + i));
   }
   offsets[1] = static_cast<std::int32_t>(row + chunk.count);
   host(paged.context_lengths)[sequence] = static_cast<std::int32_t>(chunk.first + chunk.count);

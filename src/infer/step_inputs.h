@@ -24,8 +24,8 @@ class StepInputs {
   // The micro-batch of `chunks`. Valid until the next call, whose tensors lie in the same places
   // where step() is the same.
   MicroBatch build(Context& context, const std::vector<Chunk>& chunks, const KvCache& cache);
-  // After build(): the rows of the micro-batch for which Sequence::needs_logits(), in order; then
-  // others to fill up.
+  // After build(): the rows of the micro-batch in order, each as often as Sequence::logits_after()
+  // says; then others to fill up.
   std::span<const std::int32_t> sampled_rows() const { return sampled_rows_; }
 
   // What decides which work a step is.

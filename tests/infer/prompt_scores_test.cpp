@@ -106,6 +106,93 @@ TEST(PromptScores, NameTheLikeliestTokenOfEachPosition) {
   }
 }
 
+// Requests for scores alone: many that begin alike, in a cache too small for all, with other last
+// tokens beside their own. Each token's log-probability is the Scorer's.
+TEST(PromptScores, ScoresAloneShareBeginningsAndTakeAlternatives) {
+  TinyModel model;
+  EngineOptions options;
+  options.limits = {3, 9};
+  options.page_size = 4;
+  options.cache_bytes = 14 * KvCache::page_bytes(model.config, DType::f32, 4);
+  Engine engine(model.stage, model.context, options);
+  std::map<SequenceId, Request> requests;
+  for (int i = 0; i < 12; ++i) {
+    Request request = scored(prompt_of(18, i / 4), 0);
+    for (int j = 0; j < i % 4; ++j) request.prompt.push_back((7 * i + j) % 97);
+    request.scores_from = std::ssize(request.prompt) - 1 - i % 3;
+    if (i % 2 == 1) request.alternatives = {3, 50, 3};
+    requests[engine.submit(request)] = request;
+  }
+  Scorer scorer(model.stage, model.context);
+  const auto expected = [&](Tokens tokens, std::int64_t first) {
+    const ScoreRequest request{std::move(tokens), first};
+    return scorer.score(std::span(&request, 1)).front();
+  };
+  const auto results = run(engine);
+  ASSERT_EQ(results.size(), requests.size());
+  for (const auto& [id, result] : results) {
+    const Request& request = requests.at(id);
+    ASSERT_EQ(result.generated.size(), 1u);
+    EXPECT_EQ(result.generated[0].token, -1);
+    std::vector<float> scores = expected(request.prompt, request.scores_from);
+    for (const std::int32_t other : request.alternatives) {
+      Tokens tokens = request.prompt;
+      tokens.back() = other;
+      scores.push_back(expected(tokens, std::ssize(tokens) - 1).front());
+    }
+    ASSERT_EQ(result.prompt.size(), scores.size());
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      EXPECT_NEAR(*result.prompt[i].log_probability, scores[i], 1e-4) << id << " " << i;
+    }
+  }
+  EXPECT_GT(engine.scheduler().shared_tokens(), 100);
+}
+
+// A token that is only scored needs no place: one more than the context can be scored.
+TEST(PromptScores, ScoresAloneReachOneTokenBeyondTheContext) {
+  TinyModel model;
+  EngineOptions options;
+  options.limits = {1, 16};
+  Engine engine(model.stage, model.context, options);
+  const std::int64_t longest = model.config.max_position + 1;
+  const Tokens tokens = prompt_of(static_cast<int>(longest), 5);
+  engine.submit(scored(tokens, 0));
+  const Result result = run(engine).begin()->second;
+  const ScoreRequest request{tokens};
+  const std::vector<float> expected = Scorer(model.stage, model.context).score(std::span(&request, 1)).front();
+  ASSERT_EQ(result.prompt.size(), expected.size());
+  EXPECT_NEAR(*result.prompt.back().log_probability, expected.back(), 1e-4);
+  EXPECT_THAT([&] { engine.submit(scored(prompt_of(static_cast<int>(longest) + 1, 5), 0)); },
+              ThrowsMessage<Error>(HasSubstr("context")));
+}
+
+TEST(PromptScores, RefuseWhatCannotBeScored) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, {});
+  const auto error = [&](Request request) {
+    try {
+      engine.submit(std::move(request));
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  Request request = scored(prompt_of(5, 1), 0);
+  request.scores_from = 5;
+  EXPECT_THAT(error(request), HasSubstr("scores_from is 5: use 1 to 4"));
+  request.scores_from = 0;
+  EXPECT_THAT(error(request), HasSubstr("scores_from is 0"));
+  EXPECT_THAT(error(scored({3}, 0)), HasSubstr("nothing to score"));
+  request = scored(prompt_of(5, 1), 2);
+  request.alternatives = {1};
+  EXPECT_THAT(error(request), HasSubstr("alternatives are scored with max_tokens 0 only"));
+  request.max_tokens = 0;
+  request.alternatives = {97};
+  EXPECT_THAT(error(request), HasSubstr("alternatives: token 97"));
+  request.prompt_log_probabilities.reset();
+  EXPECT_THAT(error(request), HasSubstr("max_tokens is 0"));
+}
+
 TEST(MinTokens, KeepsEndTokensFromBeingDrawnBefore) {
   TinyModel model;
   const Tokens prompt = prompt_of(6, 1);

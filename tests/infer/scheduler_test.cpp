@@ -300,6 +300,22 @@ TEST(Scheduler, WaitsWhileAnotherReadsTheSameBeginning) {
   EXPECT_EQ(scheduler.shared_tokens(), 24);
 }
 
+// One that waits for a beginning lets others pass, and comes next.
+TEST(Scheduler, LetsOthersPassWhoseBeginningIsNotBeingRead) {
+  Scheduler scheduler(100, 4, {4, 64});
+  scheduler.add(that_begins(1, 24, 3));
+  scheduler.add(that_begins(2, 24, 3));
+  scheduler.add(make_sequence(3, 9, 1));
+  const auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].sequence->id, 1u);
+  EXPECT_EQ(chunks[1].sequence->id, 3u);
+  run_step(scheduler, chunks);
+  const auto next = scheduler.schedule();
+  EXPECT_EQ(next.back().sequence->id, 2u);
+  EXPECT_EQ(next.back().first, 24);
+}
+
 TEST(Scheduler, ForgetsBeginningsWhenTold) {
   Scheduler scheduler(100, 4, {4, 64});
   scheduler.add(that_begins(1, 10, 3));
