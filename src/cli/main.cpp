@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
   cli::add_convert(app);
   cli::add_data(app);
   cli::add_dpo(app);
+  cli::add_eval(app);
   cli::add_generate(app);
   cli::add_info(app);
   cli::add_plan(app);

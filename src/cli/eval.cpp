@@ -1,0 +1,121 @@
+// fathom eval: benchmarks, described by files, on a model.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/generation_options.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "eval/engine_model.h"
+#include "eval/evaluation.h"
+#include "eval/prompts.h"
+#include "eval/results_file.h"
+#include "io/atomic_file.h"
+
+namespace fathom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments : GenerationOptions {
+  std::vector<std::string> tasks, overrides;
+  std::string data, configs = "configs/tasks", out;
+  std::int64_t limit = 0, shots = -1, batch = 64, max_length = 0;
+  double cache_gib = 4;
+  bool all_scores = false;
+};
+
+struct Task {
+  eval::TaskConfig config;
+  std::vector<eval::Item> items;
+};
+
+// All tasks are read before the model is: what is wrong with one is told at once.
+std::vector<Task> load_tasks(const Arguments& a) {
+  std::vector<Task> tasks;
+  for (const std::string& name : a.tasks) {
+    Task& task = tasks.emplace_back();
+    task.config = eval::load_task(eval::find_task(name, a.configs), a.overrides);
+    if (a.shots >= 0) task.config.shots.count = a.shots;
+    task.items = eval::load_items(task.config, a.data, a.limit);
+  }
+  return tasks;
+}
+
+void write_samples(const Arguments& a, const eval::TaskResult& result) {
+  if (a.out.empty()) return;
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char stamp[32];
+  std::strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H-%M-%S", &utc);
+  const fs::path path = fs::path(a.out) / fmt::format("samples_{}_{}.jsonl", result.task.name, stamp);
+  write_file_atomically(path.string(), eval::samples_jsonl(result));
+}
+
+void check(const Arguments& a) {
+  if (a.batch < 1) fail_input("--batch is {}: use at least 1", a.batch);
+  if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
+  if (!(a.cache_gib > 0)) fail_input("--cache-gib is {}: use more than 0", a.cache_gib);
+  if (!fs::is_directory(a.data)) fail_input("--data: there is no folder '{}'", a.data);
+}
+
+void evaluate(const Arguments& a) {
+  check(a);
+  std::vector<Task> tasks = load_tasks(a);
+  Context context(parse_device(a.device));
+  const infer::LoadedModel model = load_model(a, context);
+  eval::EngineModel engine(model, context,
+                           {.max_sequences = a.batch,
+                            .cache_bytes = static_cast<std::size_t>(a.cache_gib * (std::size_t{1} << 30)),
+                            .max_length = a.max_length});
+  if (!a.out.empty()) fs::create_directories(a.out);
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<eval::TaskResult> results;
+  for (Task& task : tasks) {
+    results.push_back(eval::evaluate(task.config, std::move(task.items), engine));
+    write_samples(a, results.back());
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const eval::LanguageModel::Work work = engine.work();
+  log::info("{} of {} tokens computed, in {}", human_count(static_cast<double>(work.computed)),
+            human_count(static_cast<double>(work.named)), human_seconds(seconds));
+  std::cout << eval::results_table(results, a.all_scores) << std::flush;
+  if (a.out.empty()) return;
+  const eval::RunFacts facts{a.model, std::string(name_of(model.stage->dtype())), a.device, seconds, work};
+  write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* c = app.add_subcommand("eval", "Measure a model by benchmarks");
+  Arguments& a = *arguments;
+  add_model_options(*c, a);
+  c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
+      ->delimiter(',')
+      ->required();
+  c->add_option("--data", a.data, "folder of the tasks' data")->required();
+  c->add_option("--configs", a.configs, "folder of the tasks' files")->capture_default_str();
+  c->add_option("--set", a.overrides, "override a key of every task: --set prompt.delimiter=\"\"");
+  c->add_option("--shots", a.shots, "examples before each question, in place of the tasks' own number")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--limit", a.limit, "only the first items of each task");
+  c->add_option("--batch", a.batch, "sequences that the model reads at once")->capture_default_str();
+  c->add_option("--cache-gib", a.cache_gib, "memory for keys and values")->capture_default_str();
+  c->add_option("--max-length", a.max_length, "tokens of a question with its answer; 0: the model's context")
+      ->capture_default_str();
+  c->add_option("--out", a.out, "folder for results.json and the answers to each task");
+  c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
+  c->footer("Tasks and their data: docs/evaluation.md.\n"
+            "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");
+  c->callback([arguments] { evaluate(*arguments); });
+}
+
+}  // namespace fathom::cli

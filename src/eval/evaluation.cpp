@@ -1,0 +1,147 @@
+#include "eval/evaluation.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace fathom::eval {
+namespace {
+
+// Scores pairs of all items at once. `of` gives an item's pairs, `to` the place for their scores.
+template <class Of, class To>
+void score_pairs(const std::vector<Item>& items, std::vector<Answer>& answers, LanguageModel& model,
+                 Progress& progress, Of of, To to) {
+  std::vector<TextPair> pairs;
+  struct Place {
+    std::size_t item, pair;
+  };
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::vector<TextPair>& own = of(items[i]);
+    to(answers[i]).resize(own.size());
+    for (std::size_t j = 0; j < own.size(); ++j) {
+      pairs.push_back(own[j]);
+      places.push_back({i, j});
+    }
+  }
+  model.score(pairs, [&](std::size_t index, const PairScore& score) {
+    to(answers[places[index].item])[places[index].pair] = score;
+    progress.advance(1);
+  });
+}
+
+void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
+                    std::vector<Answer>& answers, LanguageModel& model, Progress& progress) {
+  std::vector<GenerateRequest> requests;
+  for (const Item& item : items) {
+    requests.push_back({item.prompt, task.generate.stop, task.generate.max_tokens});
+  }
+  model.generate(requests, [&](std::size_t i, const std::string& text) {
+    answers[i].text = text;
+    progress.advance(1);
+  });
+}
+
+void score_documents(const std::vector<Item>& items, std::vector<Answer>& answers,
+                     LanguageModel& model, Progress& progress) {
+  std::vector<std::string> documents;
+  for (const Item& item : items) documents.push_back(item.document);
+  model.score_documents(documents, [&](std::size_t i, const PairScore& score) {
+    answers[i].document = score;
+    progress.advance(1);
+  });
+}
+
+std::uint64_t num_requests(const TaskConfig& task, const std::vector<Item>& items) {
+  if (task.mode == Mode::generate || task.mode == Mode::perplexity) return items.size();
+  std::uint64_t count = 0;
+  for (const Item& item : items) count += item.pairs.size() + item.unconditional.size();
+  return count;
+}
+
+std::map<std::string, Estimate> summarise_all(const std::vector<const ItemScores*>& scores) {
+  std::map<std::string, std::vector<Part>> parts;
+  for (const ItemScores* item : scores) {
+    for (const auto& [name, part] : *item) parts[name].push_back(part);
+  }
+  std::map<std::string, Estimate> result;
+  for (const auto& [name, all] : parts) result[name] = summarise(name, all);
+  return result;
+}
+
+void summarise_task(TaskResult& result) {
+  std::map<std::string, std::vector<const ItemScores*>> by_subset;
+  std::vector<const ItemScores*> all;
+  for (std::size_t i = 0; i < result.items.size(); ++i) {
+    all.push_back(&result.scores[i]);
+    by_subset[result.items[i].subset].push_back(&result.scores[i]);
+  }
+  result.total = summarise_all(all);
+  if (by_subset.size() < 2) return;
+  for (const auto& [name, scores] : by_subset) {
+    TaskResult::Subset& subset = result.subsets[name];
+    subset.items = std::ssize(scores);
+    subset.scores = summarise_all(scores);
+    for (const auto& [score, estimate] : subset.scores) {
+      result.macro_average[score] += estimate.value / static_cast<double>(by_subset.size());
+    }
+  }
+}
+
+}  // namespace
+
+TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model) {
+  require(!items.empty(), "{}: a task without items", task.name);
+  TaskResult result{task, std::move(items), {}, {}, {}, {}, {}};
+  result.answers.resize(result.items.size());
+  // Made first: a wrong filter is to be told before the model works.
+  std::optional<TextScores> text_scores;
+  if (task.mode == Mode::generate) text_scores.emplace(task);
+  Progress progress(task.name, num_requests(task, result.items));
+  switch (task.mode) {
+    case Mode::choices:
+    case Mode::likelihood:
+      score_pairs(result.items, result.answers, model, progress,
+                  [](const Item& item) -> const auto& { return item.pairs; },
+                  [](Answer& answer) -> auto& { return answer.pairs; });
+      score_pairs(result.items, result.answers, model, progress,
+                  [](const Item& item) -> const auto& { return item.unconditional; },
+                  [](Answer& answer) -> auto& { return answer.unconditional; });
+      break;
+    case Mode::generate:
+      generate_texts(task, result.items, result.answers, model, progress);
+      break;
+    case Mode::perplexity:
+      score_documents(result.items, result.answers, model, progress);
+      break;
+  }
+  for (std::size_t i = 0; i < result.items.size(); ++i) {
+    const Item& item = result.items[i];
+    const Answer& answer = result.answers[i];
+    result.scores.push_back(task.mode == Mode::choices      ? choice_scores(item, answer)
+                            : task.mode == Mode::likelihood ? likelihood_scores(answer)
+                            : task.mode == Mode::generate   ? text_scores->of(item, answer)
+                                                            : document_scores(item, answer));
+  }
+  summarise_task(result);
+  progress.finish();
+  return result;
+}
+
+std::string main_score(const TaskResult& result) {
+  const TaskConfig& task = result.task;
+  if (!task.metric.empty()) {
+    if (!result.total.contains(task.metric)) {
+      std::string known;
+      for (const auto& [name, estimate] : result.total) known += (known.empty() ? "" : ", ") + name;
+      fail_input("{}: metric is '{}': use one of {}", task.source, task.metric, known);
+    }
+    return task.metric;
+  }
+  if (task.mode == Mode::perplexity) return "bits_per_byte";
+  return task.mode == Mode::generate ? result.total.begin()->first : "acc";
+}
+
+}  // namespace fathom::eval

@@ -1,0 +1,39 @@
+// Asks a model the items of a task, and scores its answers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "eval/item.h"
+#include "eval/language_model.h"
+#include "eval/scores.h"
+#include "eval/task_config.h"
+
+namespace fathom::eval {
+
+struct TaskResult {
+  TaskConfig task;
+  std::vector<Item> items;
+  std::vector<Answer> answers;     // of the items
+  std::vector<ItemScores> scores;  // of the items
+
+  // The scores of the whole task, and of each of its parts when it has several.
+  std::map<std::string, Estimate> total;
+  struct Subset {
+    std::int64_t items = 0;
+    std::map<std::string, Estimate> scores;
+  };
+  std::map<std::string, Subset> subsets;
+  // The means over the parts, each counting the same; empty without parts.
+  std::map<std::string, double> macro_average;
+};
+
+// Shows progress by the item. Throws the Errors of the model.
+TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model);
+
+// The score that stands for the task: TaskConfig::metric, or the mode's usual one.
+std::string main_score(const TaskResult& result);
+
+}  // namespace fathom::eval

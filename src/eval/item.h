@@ -1,0 +1,37 @@
+// What a row of a task asks of a model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace fathom::eval {
+
+// How likely is the continuation behind the context?
+struct TextPair {
+  std::string context, continuation;
+};
+
+struct Item {
+  std::int64_t row = 0;  // from 0, in the whole task
+  std::string subset;    // the part of the task
+  std::string where;     // "file:line"
+  std::shared_ptr<const nlohmann::ordered_json> fields;  // of the row
+
+  // choices: one pair for each; likelihood: one. `answers` are the continuations without what
+  // divides them from the context.
+  std::vector<TextPair> pairs;
+  std::vector<std::string> answers;
+  // The same answers behind the context of PromptConfig::unconditional; empty without it.
+  std::vector<TextPair> unconditional;
+  std::int64_t gold = -1;  // choices: the right one
+
+  std::string prompt;              // generate
+  std::vector<std::string> golds;  // generate: each is right
+
+  std::string document;  // perplexity
+};
+
+}  // namespace fathom::eval

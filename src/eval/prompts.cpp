@@ -1,0 +1,266 @@
+#include "eval/prompts.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/error.h"
+#include "eval/python_random.h"
+#include "eval/row_fields.h"
+#include "eval/row_template.h"
+
+namespace fathom::eval {
+namespace {
+
+std::optional<std::int64_t> whole_number(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// The templates of a task's prompt.
+class PromptTemplates {
+ public:
+  explicit PromptTemplates(const TaskConfig& task) : prompt_(task.prompt) {
+    const auto text = [&](const std::string& source, const char* key) {
+      return TextTemplate(source, task.source + ": prompt." + key);
+    };
+    const auto add = [&](std::optional<TextTemplate>& to, const std::string& source, const char* key) {
+      if (!source.empty()) to.emplace(text(source, key));
+    };
+    add(description_, prompt_.description, "description");
+    add(context_, prompt_.context, "context");
+    add(gold_, prompt_.gold, "gold");
+    add(gold_choice_, prompt_.gold_choice, "gold_choice");
+    add(target_, prompt_.target, "target");
+    for (const std::string& source : prompt_.contexts) contexts_.push_back(text(source, "contexts"));
+    for (const std::string& source : prompt_.choices) choices_.push_back(text(source, "choices"));
+    if (!prompt_.choice_list.empty()) {
+      choice_list_.emplace(prompt_.choice_list, task.source + ": prompt.choice_list");
+    }
+    if (!prompt_.golds.empty()) golds_.emplace(prompt_.golds, task.source + ": prompt.golds");
+  }
+
+  std::string description(const Row& row) const { return rendered(description_, row); }
+  std::string context(const Row& row) const { return rendered(context_, row); }
+  std::vector<std::string> contexts(const Row& row) const { return rendered(contexts_, row); }
+
+  // The texts of the answers to choose from.
+  std::vector<std::string> choices(const Row& row) const {
+    std::vector<std::string> texts = choice_list_ ? choice_list_->list(row) : rendered(choices_, row);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i].empty()) fail_input("{}: its choice {} is empty", row.where, i + 1);
+    }
+    return texts;
+  }
+
+  // The number of the right one of `count` choices, whose texts are `choices`.
+  std::int64_t gold(const Row& row, std::int64_t count, const std::vector<std::string>& choices) const {
+    if (gold_choice_) {
+      const std::string text = gold_choice_->render(row);
+      const auto found = std::ranges::find(choices, text);
+      if (found == choices.end()) {
+        fail_input("{}: its right answer '{}' is none of its choices", row.where, text);
+      }
+      return found - choices.begin();
+    }
+    const std::string text = rendered(gold_, row);
+    const std::optional<std::int64_t> number = whole_number(text);
+    if (!number) fail_input("{}: its right answer '{}' is no choice's number", row.where, text);
+    if (*number < 0 || *number >= count) {
+      fail_input("{}: its right answer is number {}, and there are the choices 0 to {}", row.where,
+                 *number, count - 1);
+    }
+    return *number;
+  }
+
+  // The right answer, as examples show it.
+  std::string target(const Row& row) const {
+    if (target_) return target_->render(row);
+    const std::vector<std::string> texts = choices(row);
+    return texts[static_cast<std::size_t>(gold(row, std::ssize(texts), texts))];
+  }
+
+  std::vector<std::string> golds(const Row& row) const {
+    if (!golds_) return {target(row)};
+    std::vector<std::string> texts = golds_->list(row);
+    if (texts.empty()) fail_input("{}: it has no right answer", row.where);
+    return texts;
+  }
+
+  // The question of an example: of several contexts the right one.
+  std::string example_context(const Row& row) const {
+    if (contexts_.empty()) return context(row);
+    const std::vector<std::string> all = contexts(row);
+    return all[static_cast<std::size_t>(gold(row, std::ssize(all), {}))];
+  }
+
+ private:
+  static std::string rendered(const std::optional<TextTemplate>& source, const Row& row) {
+    return source ? source->render(row) : "";
+  }
+  static std::vector<std::string> rendered(const std::vector<TextTemplate>& sources, const Row& row) {
+    std::vector<std::string> texts;
+    for (const TextTemplate& source : sources) texts.push_back(source.render(row));
+    return texts;
+  }
+
+  const PromptConfig& prompt_;
+  std::optional<TextTemplate> description_, context_, gold_, gold_choice_, target_;
+  std::vector<TextTemplate> contexts_, choices_;
+  std::optional<ValueTemplate> choice_list_, golds_;
+};
+
+// The examples before a row's question, as one text.
+class Examples {
+ public:
+  Examples(const TaskConfig& task, const PromptTemplates& templates, std::vector<Row> rows)
+      : shots_(task.shots), delimiter_(task.prompt.delimiter), random_(static_cast<std::uint64_t>(shots_.seed)) {
+    if (shots_.count == 0 || !shots_.texts.empty()) return;
+    for (Row& row : rows) {
+      Pool& pool = pools_[row.subset];
+      if (shots_.draw != ShotDraw::same_value) pool.texts.push_back(text_of(templates, row));
+      pool.rows.push_back(std::move(row));
+    }
+  }
+
+  // `own`: the examples are the task's own rows, so that the row itself must be left out.
+  std::string before(const PromptTemplates& templates, const Row& row, bool own) {
+    std::string text;
+    if (shots_.count == 0) return text;
+    if (!shots_.texts.empty()) {
+      for (std::int64_t i = 0; i < shots_.count; ++i) {
+        text += shots_.texts[static_cast<std::size_t>(i)] + shots_.separator;
+      }
+      return text;
+    }
+    // Examples without parts serve all parts.
+    const auto found = pools_.contains(row.subset) ? pools_.find(row.subset) : pools_.find("");
+    if (found == pools_.end()) fail_too_few(row, 0);
+    const Pool& pool = found->second;
+    for (const std::size_t i : chosen(pool, row, own)) {
+      text += pool.texts.empty() ? text_of(templates, pool.rows[i]) : pool.texts[i];
+    }
+    return text;
+  }
+
+ private:
+  struct Pool {
+    std::vector<Row> rows;
+    std::vector<std::string> texts;  // empty: made when needed
+  };
+
+  std::string text_of(const PromptTemplates& templates, const Row& row) const {
+    return templates.example_context(row) + delimiter_ + templates.target(row) + shots_.separator;
+  }
+
+  [[noreturn]] void fail_too_few(const Row& row, std::int64_t there) const {
+    fail_input("{}: there are {} rows for {} examples (shots.count)", row.where, there, shots_.count);
+  }
+
+  std::vector<std::size_t> chosen(const Pool& pool, const Row& row, bool own) {
+    const auto wanted = static_cast<std::size_t>(shots_.count);
+    const auto is_itself = [&](std::size_t i) { return own && *pool.rows[i].fields == *row.fields; };
+    std::vector<std::size_t> numbers;
+    if (shots_.draw == ShotDraw::sample) {
+      const std::size_t drawn = wanted + (own ? 1 : 0);
+      if (drawn > pool.rows.size()) fail_too_few(row, std::ssize(pool.rows));
+      for (const std::size_t i : random_.sample(pool.rows.size(), drawn)) {
+        if (numbers.size() < wanted && !is_itself(i)) numbers.push_back(i);
+      }
+      return numbers;
+    }
+    for (std::size_t i = 0; i < pool.rows.size() && numbers.size() < wanted; ++i) {
+      if (is_itself(i) || (shots_.draw == ShotDraw::same_value && !has_same(pool.rows[i], row))) continue;
+      numbers.push_back(i);
+    }
+    // Of one passage there may be fewer.
+    if (numbers.size() < wanted && shots_.draw == ShotDraw::first) fail_too_few(row, std::ssize(numbers));
+    return numbers;
+  }
+
+  bool has_same(const Row& one, const Row& other) const {
+    const auto a = one.fields->find(shots_.same), b = other.fields->find(shots_.same);
+    if (b == other.fields->end()) fail_input("{}: it has no field '{}'", other.where, shots_.same);
+    return a != one.fields->end() && *a == *b;
+  }
+
+  const ShotsConfig& shots_;
+  std::string delimiter_;
+  PythonRandom random_;
+  std::map<std::string, Pool> pools_;  // by subset
+};
+
+void add_pairs(Item& item, const TaskConfig& task, const PromptTemplates& templates, const Row& row,
+               const std::string& before) {
+  const PromptConfig& prompt = task.prompt;
+  if (!prompt.contexts.empty()) {
+    const std::string answer = templates.target(row);
+    for (const std::string& context : templates.contexts(row)) {
+      item.pairs.push_back({before + context, prompt.delimiter + answer});
+      item.answers.push_back(answer);
+    }
+    item.gold = templates.gold(row, std::ssize(item.pairs), {});
+    return;
+  }
+  const std::string context = before + templates.context(row);
+  if (task.mode == Mode::likelihood) {
+    item.answers = {templates.target(row)};
+  } else {
+    item.answers = templates.choices(row);
+    item.gold = templates.gold(row, std::ssize(item.answers), item.answers);
+  }
+  for (const std::string& answer : item.answers) {
+    item.pairs.push_back({context, prompt.delimiter + answer});
+    if (prompt.unconditional) {
+      item.unconditional.push_back({*prompt.unconditional, prompt.delimiter + answer});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Item> make_items(const TaskConfig& task, std::vector<Row> rows, std::vector<Row> shots) {
+  const RowFields fields(task.fields, task.source);
+  for (Row& row : rows) fields.add_to(row);
+  for (Row& row : shots) fields.add_to(row);
+  const PromptTemplates templates(task);
+  const bool own = task.shots.data.files.empty();
+  Examples examples(task, templates, own ? rows : std::move(shots));
+  std::vector<Item> items;
+  for (const Row& row : rows) {
+    Item& item = items.emplace_back();
+    item.row = std::ssize(items) - 1;
+    item.subset = row.subset;
+    item.where = row.where;
+    item.fields = row.fields;
+    if (task.mode == Mode::perplexity) {
+      item.document = templates.target(row);
+      continue;
+    }
+    const std::string before = templates.description(row) + examples.before(templates, row, own);
+    if (task.mode == Mode::generate) {
+      item.prompt = before + templates.context(row);
+      item.golds = templates.golds(row);
+    } else {
+      add_pairs(item, task, templates, row, before);
+    }
+  }
+  return items;
+}
+
+std::vector<Item> load_items(const TaskConfig& task, const std::string& directory, std::int64_t limit) {
+  std::vector<Row> rows = read_rows(task.data, directory, task.source + ": data");
+  std::vector<Row> shots;
+  if (task.shots.count > 0 && task.shots.texts.empty() && !task.shots.data.files.empty()) {
+    shots = read_rows(task.shots.data, directory, task.source + ": shots.data");
+  }
+  std::vector<Item> items = make_items(task, std::move(rows), std::move(shots));
+  if (limit > 0 && limit < std::ssize(items)) items.resize(static_cast<std::size_t>(limit));
+  return items;
+}
+
+}  // namespace fathom::eval

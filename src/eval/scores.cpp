@@ -1,0 +1,108 @@
+#include "eval/scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "align/jinja/text_functions.h"
+#include "core/error.h"
+#include "text/utf8.h"
+
+namespace fathom::eval {
+namespace {
+
+double characters(const std::string& text) {
+  return static_cast<double>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// Runs of what is no blank, as Python's str.split() gives.
+double words(const std::string& text) {
+  double count = 0;
+  bool inside = false;
+  for (const char* p = text.data(); p < text.data() + text.size();) {
+    const bool blank = jinja::is_space(utf8::next(p));
+    count += !blank && !inside;
+    inside = !blank;
+  }
+  return count;
+}
+
+template <class Score>
+Part right_one(const Item& item, Score score) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < item.pairs.size(); ++i) {
+    if (score(i) > score(best)) best = i;
+  }
+  return {static_cast<std::int64_t>(best) == item.gold ? 1.0 : 0.0};
+}
+
+}  // namespace
+
+ItemScores choice_scores(const Item& item, const Answer& answer) {
+  const auto log_p = [&](std::size_t i) { return answer.pairs[i].log_probability; };
+  ItemScores scores;
+  scores["acc"] = right_one(item, log_p);
+  scores["acc_token"] = right_one(item, [&](std::size_t i) {
+    return log_p(i) / static_cast<double>(std::max<std::int64_t>(answer.pairs[i].tokens, 1));
+  });
+  scores["acc_norm"] =
+      right_one(item, [&](std::size_t i) { return log_p(i) / characters(item.answers[i]); });
+  scores["acc_bytes"] = right_one(
+      item, [&](std::size_t i) { return log_p(i) / static_cast<double>(item.answers[i].size()); });
+  if (!answer.unconditional.empty()) {
+    scores["acc_uncond"] = right_one(
+        item, [&](std::size_t i) { return log_p(i) - answer.unconditional[i].log_probability; });
+  }
+  return scores;
+}
+
+ItemScores likelihood_scores(const Answer& answer) {
+  const PairScore& pair = answer.pairs.at(0);
+  return {{"acc", {pair.greedy ? 1.0 : 0.0}}, {"perplexity", {pair.log_probability}}};
+}
+
+ItemScores document_scores(const Item& item, const Answer& answer) {
+  const double log_p = answer.document.log_probability;
+  const auto bytes = static_cast<double>(item.document.size());
+  return {{"word_perplexity", {log_p, words(item.document)}},
+          {"byte_perplexity", {log_p, bytes}},
+          {"bits_per_byte", {log_p, bytes}}};
+}
+
+TextScores::TextScores(const TaskConfig& task)
+    : metric_(enum_name(task.generate.metric)), comparison_(task.generate, task.source) {
+  for (const FilterConfig& filter : task.generate.filters) filters_.emplace_back(filter, task.source);
+}
+
+std::map<std::string, std::string> TextScores::filtered(const std::string& text) const {
+  std::map<std::string, std::string> answers;
+  for (const TextFilter& filter : filters_) answers[filter.name()] = filter.apply(text);
+  return answers;
+}
+
+ItemScores TextScores::of(const Item& item, const Answer& answer) const {
+  ItemScores scores;
+  for (const auto& [filter, text] : filtered(answer.text)) {
+    const std::string name = filters_.size() == 1 && filter == "none" ? metric_ : metric_ + "," + filter;
+    scores[name] = {comparison_.score(text, item.golds)};
+  }
+  return scores;
+}
+
+Estimate summarise(const std::string& score, const std::vector<Part>& parts) {
+  std::vector<double> values, weights;
+  for (const Part& part : parts) {
+    values.push_back(part.value);
+    weights.push_back(part.weight);
+  }
+  if (score == "perplexity") return exponential_of_negative_mean(values);
+  const bool of_documents = score.ends_with("_perplexity") || score == "bits_per_byte";
+  if (!of_documents) return mean_of(values);
+  const Estimate mean = ratio_of_sums(values, weights);
+  if (score == "bits_per_byte") return {-mean.value / std::numbers::ln2, mean.standard_error / std::numbers::ln2};
+  const double value = std::exp(-mean.value);
+  return {value, value * mean.standard_error};
+}
+
+}  // namespace fathom::eval

@@ -1,0 +1,161 @@
+// Log-probabilities and texts on the engine, beside the model asked alone.
+#include "eval/engine_model.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <numeric>
+
+#include "align/chat_model.h"
+#include "core/error.h"
+#include "infer/scorer.h"
+
+namespace fathom::eval {
+namespace {
+
+struct Fixture {
+  explicit Fixture(EngineModelOptions options = {}, std::int64_t length = 64)
+      : model(random_chat_model(length)), engine(model, context, options) {}
+
+  std::vector<PairScore> score(const std::vector<TextPair>& pairs) {
+    std::vector<PairScore> scores(pairs.size());
+    std::vector<int> taken(pairs.size());
+    engine.score(pairs, [&](std::size_t i, const PairScore& score) {
+      scores[i] = score;
+      ++taken[i];
+    });
+    EXPECT_THAT(taken, testing::Each(1));
+    return scores;
+  }
+  // The sum over tokens from `first` on.
+  double expected(std::vector<std::int32_t> tokens, std::int64_t first) {
+    const infer::ScoreRequest request{std::move(tokens), first};
+    const std::vector<float> values =
+        infer::Scorer(*model.stage, context).score(std::span(&request, 1)).front();
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  }
+  std::vector<std::int32_t> ids(const std::string& text) const { return model.tokenizer.encode(text, encode_plain); }
+  std::int32_t prefix() const { return model.tokenizer.bos_id() ? *model.tokenizer.bos_id() : *model.tokenizer.eos_id(); }
+
+  Context context{cpu_device};
+  infer::LoadedModel model;
+  EngineModel engine;
+};
+
+TEST(EngineModel, ScoresContinuationsOfSharedContexts) {
+  Fixture f({.max_sequences = 3});
+  const std::string context = "a context that is longer than two pages";
+  std::vector<TextPair> pairs;
+  for (const char* end : {" A", " B", " yes", " no", " A", " yes indeed"}) pairs.push_back({context, end});
+  pairs.push_back({"another", " A"});
+  const std::vector<PairScore> scores = f.score(pairs);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const std::int64_t first = std::ssize(f.ids(pairs[i].context));
+    const auto tokens = f.ids(pairs[i].context + pairs[i].continuation);
+    EXPECT_NEAR(scores[i].log_probability, f.expected(tokens, first), 1e-4) << i;
+    EXPECT_EQ(scores[i].tokens, std::ssize(tokens) - first);
+  }
+  // The context is read once, and the two continuations " A" and " B" are one request.
+  EXPECT_LT(f.engine.work().computed, f.engine.work().named / 2);
+}
+
+// The tokenizer is one of bytes: the blank at the context's end moves to the continuation.
+TEST(EngineModel, MovesBlanksToTheContinuation) {
+  Fixture f;
+  const auto scores = f.score({{"one: ", "two"}, {"one:", " two"}});
+  EXPECT_EQ(scores[0].tokens, 4);
+  EXPECT_EQ(scores[0].log_probability, scores[1].log_probability);
+}
+
+TEST(EngineModel, ScoresTextsWithoutContextBehindThePrefix) {
+  Fixture f;
+  auto tokens = f.ids("alone");
+  tokens.insert(tokens.begin(), f.prefix());
+  EXPECT_NEAR(f.score({{"", "alone"}})[0].log_probability, f.expected(tokens, 1), 1e-4);
+  const PairScore nothing = f.score({{"text", ""}})[0];
+  EXPECT_EQ(nothing.log_probability, 0);
+  EXPECT_EQ(nothing.tokens, 0);
+}
+
+// 65 tokens fit a context of 64: the last is only scored.
+TEST(EngineModel, LeavesOutTheBeginningOfWhatIsTooLong) {
+  Fixture f;
+  const std::string text(100, 'x');
+  const std::string context = text + "abc";
+  auto tokens = f.ids(context + " end");
+  tokens.erase(tokens.begin(), tokens.end() - 65);
+  const PairScore score = f.score({{context, " end"}})[0];
+  EXPECT_NEAR(score.log_probability, f.expected(tokens, 61), 1e-4);
+  EXPECT_EQ(score.tokens, 4);
+}
+
+TEST(EngineModel, SaysWhetherTheContinuationIsGreedy) {
+  Fixture f;
+  std::string greedy;
+  const std::vector<GenerateRequest> requests{{"some text", {}, 3}};
+  f.engine.generate(requests, [&](std::size_t, const std::string& text) { greedy = text; });
+  const std::vector<std::int32_t> ids = f.ids("some text");
+  infer::TextRequest request;
+  request.prompt = ids;
+  request.max_tokens = 2;
+  request.sampling.temperature = 0;
+  infer::TextEngine engine(f.model, f.context, {});
+  engine.submit(request);
+  std::vector<std::int32_t> drawn;
+  while (!engine.idle()) {
+    for (const infer::TextEvent& event : engine.step()) {
+      for (const infer::DrawnToken& token : event.tokens) drawn.push_back(token.token);
+    }
+  }
+  const std::string text = f.model.tokenizer.decode(drawn);
+  if (f.ids("some text" + text).size() == ids.size() + 2) {  // it is no part of a character
+    const auto scores = f.score({{"some text", text}, {"some text", text.substr(0, 1) + "~"}});
+    EXPECT_TRUE(scores[0].greedy);
+    EXPECT_FALSE(scores[1].greedy);
+  }
+}
+
+// Windows of 10 tokens: the first behind the prefix, the last one moved back to be full.
+TEST(EngineModel, ReadsDocumentsInWindows) {
+  Fixture f({.max_length = 10});
+  const std::string document = "The quick brown fox jumps";  // 25 tokens
+  const auto ids = f.ids(document);
+  double expected = 0;
+  const auto add = [&](std::int64_t begin, std::int64_t end, std::int64_t scored) {
+    std::vector<std::int32_t> window;
+    if (begin < 0) window.push_back(f.prefix());
+    window.insert(window.end(), ids.begin() + std::max<std::int64_t>(begin, 0), ids.begin() + end);
+    expected += f.expected(window, std::ssize(window) - scored);
+  };
+  add(-1, 10, 10);
+  add(9, 20, 10);
+  add(14, 25, 5);
+  const std::vector<std::string> documents{document, ""};
+  std::map<std::size_t, PairScore> scores;
+  f.engine.score_documents(documents, [&](std::size_t i, const PairScore& score) { scores[i] = score; });
+  EXPECT_NEAR(scores[0].log_probability, expected, 1e-4);
+  EXPECT_EQ(scores[0].tokens, 25);
+  EXPECT_EQ(scores.at(1).tokens, 0);
+}
+
+TEST(EngineModel, GeneratesUpToTheStop) {
+  Fixture f;
+  std::map<std::size_t, std::string> texts;
+  const auto take = [&](std::size_t i, const std::string& text) { texts[i] = text; };
+  const std::vector<GenerateRequest> whole{{"b", {}, 12}, {"a", {}, 12}, {std::string(200, 'c'), {}, 12}};
+  f.engine.generate(whole, take);
+  ASSERT_EQ(texts.size(), 3u);
+  const std::string text = texts[1];
+  const std::string stop = text.substr(text.size() / 2, 1);
+  const std::vector<GenerateRequest> stopped{{"a", {stop}, 12}};
+  f.engine.generate(stopped, take);
+  EXPECT_EQ(texts[0], text.substr(0, text.find(stop)));
+}
+
+TEST(EngineModel, RefusesLengthsThatItCannotUse) {
+  EXPECT_THROW(Fixture({.max_length = 65}), Error);
+  EXPECT_THROW(Fixture({.max_length = 1}), Error);
+}
+
+}  // namespace
+}  // namespace fathom::eval

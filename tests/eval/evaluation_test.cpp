@@ -1,0 +1,141 @@
+// A whole task with a model whose answers are known, and what is written of it.
+#include "eval/evaluation.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "eval/results_file.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+using test::input_error_of;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+// Prefers short continuations, and answers prompts by their last word.
+class PlainModel : public LanguageModel {
+ public:
+  void score(std::span<const TextPair> pairs, const TakeScore& take) override {
+    for (std::size_t i = pairs.size(); i-- > 0;) {
+      take(i, {-static_cast<double>(pairs[i].continuation.size()), 2, pairs[i].continuation == " a"});
+    }
+  }
+  void generate(std::span<const GenerateRequest> requests, const TakeText& take) override {
+    for (std::size_t i = requests.size(); i-- > 0;) {
+      take(i, requests[i].prompt.substr(requests[i].prompt.rfind(' ') + 1));
+    }
+  }
+  void score_documents(std::span<const std::string> documents, const TakeScore& take) override {
+    for (std::size_t i = documents.size(); i-- > 0;) take(i, {-static_cast<double>(documents[i].size()), 1, false});
+  }
+  Work work() const override { return {10, 5}; }
+};
+
+Item item_of(std::vector<std::string> answers, std::int64_t gold, const std::string& subset) {
+  Item item;
+  item.subset = subset;
+  item.fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json{{"q", "中"}});
+  for (const std::string& answer : answers) item.pairs.push_back({"context", " " + answer});
+  item.answers = std::move(answers);
+  item.gold = gold;
+  return item;
+}
+
+TaskConfig task_of(Mode mode) {
+  TaskConfig task;
+  task.name = "t";
+  task.source = "t.toml";
+  task.mode = mode;
+  task.generate.filters.resize(1);
+  return task;
+}
+
+TEST(Evaluation, ScoresTheTaskAndItsParts) {
+  std::vector<Item> items{item_of({"a", "bb"}, 0, "x"), item_of({"aaa", "bb"}, 0, "x"), item_of({"a", "b"}, 1, "x"),
+                          item_of({"cc", "d"}, 1, "y")};
+  PlainModel model;
+  const TaskResult result = evaluate(task_of(Mode::choices), items, model);
+  EXPECT_EQ(result.total.at("acc").value, 0.5);
+  EXPECT_EQ(result.subsets.at("x").items, 3);
+  EXPECT_NEAR(result.subsets.at("x").scores.at("acc").value, 1.0 / 3, 1e-15);
+  EXPECT_EQ(result.subsets.at("y").scores.at("acc").value, 1);
+  EXPECT_NEAR(result.macro_average.at("acc"), 2.0 / 3, 1e-15);
+  EXPECT_EQ(main_score(result), "acc");
+  // The answers stand with their own items.
+  EXPECT_EQ(result.answers[1].pairs[0].log_probability, -4);
+  EXPECT_TRUE(result.answers[0].pairs[0].greedy);
+}
+
+TEST(Evaluation, WritesResultsAndSamples) {
+  PlainModel model;
+  TaskResult result = evaluate(task_of(Mode::choices), {item_of({"a", "bb"}, 1, "")}, model);
+  const Json json = Json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
+  EXPECT_EQ(json["results"]["t"]["scores"]["acc"], 0);
+  EXPECT_TRUE(json["results"]["t"]["scores"]["acc_stderr"].is_null());
+  EXPECT_EQ(json["tokens_computed"], 5);
+  const Json sample = Json::parse(samples_jsonl(result));
+  EXPECT_EQ(sample["doc"]["q"], "中");
+  EXPECT_EQ(sample["target"], 1);
+  EXPECT_EQ(sample["arguments"]["gen_args_1"]["arg_1"], " bb");
+  EXPECT_EQ(sample["resps"][0][0][0], -2);
+  EXPECT_EQ(sample["resps"][0][0][1], true);
+  EXPECT_EQ(sample["acc"], 0);
+  EXPECT_EQ(sample["filter"], "none");
+  EXPECT_THAT(results_table({result}, false), HasSubstr("acc "));
+  EXPECT_THAT(results_table({result}, true), HasSubstr("acc_norm"));
+}
+
+TEST(Evaluation, FiltersGeneratedText) {
+  TaskConfig task = task_of(Mode::generate);
+  FilterConfig number;
+  number.name = "number";
+  number.steps.resize(1);
+  number.steps[0].kind = FilterKind::regex;
+  number.steps[0].pattern = "[0-9]+";
+  task.generate.filters.push_back(number);
+  task.generate.filters[0].name = "whole";
+  std::vector<Item> items(2);
+  items[0].prompt = "say x7x";
+  items[0].golds = {"7"};
+  items[1].prompt = "say 7";
+  items[1].golds = {"7", "8"};
+  for (Item& item : items) item.fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object());
+  PlainModel model;
+  const TaskResult result = evaluate(task, items, model);
+  EXPECT_EQ(result.total.at("exact_match,whole").value, 0.5);
+  EXPECT_EQ(result.total.at("exact_match,number").value, 1);
+  std::istringstream lines(samples_jsonl(result));
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(Json::parse(line)["filter"], "number");
+  EXPECT_EQ(Json::parse(line)["filtered_resps"][0], "7");
+  EXPECT_EQ(Json::parse(line)["exact_match"], 1);
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(Json::parse(line)["filter"], "whole");
+  EXPECT_EQ(Json::parse(line)["exact_match"], 0);
+}
+
+TEST(Evaluation, ScoresDocuments) {
+  std::vector<Item> items(2);
+  items[0].document = "four";
+  items[1].document = "sixsix";
+  PlainModel model;
+  const TaskResult result = evaluate(task_of(Mode::perplexity), items, model);
+  EXPECT_NEAR(result.total.at("byte_perplexity").value, std::exp(1), 1e-12);
+  EXPECT_EQ(main_score(result), "bits_per_byte");
+}
+
+TEST(Evaluation, NamesTheScoresThatThereAre) {
+  PlainModel model;
+  TaskConfig task = task_of(Mode::choices);
+  task.metric = "f1";
+  const TaskResult result = evaluate(task, {item_of({"a"}, 0, "")}, model);
+  EXPECT_THAT(input_error_of([&] { main_score(result); }), HasSubstr("metric is 'f1': use one of acc, acc_bytes"));
+}
+
+}  // namespace
+}  // namespace fathom::eval

@@ -1,0 +1,200 @@
+// From rows to prompts; examples as lm-evaluation-harness draws them.
+#include "eval/prompts.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "eval/python_random.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+using test::input_error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+Row row(const std::string& json, const std::string& subset = "") {
+  return {std::make_shared<Json>(Json::parse(json)), "data:1", subset};
+}
+
+TaskConfig choices_task() {
+  TaskConfig task;
+  task.name = "t";
+  task.source = "t.toml";
+  task.prompt.context = "Q: {{ q }}\nA:";
+  task.prompt.choice_list = "c";
+  task.prompt.gold = "{{ g }}";
+  return task;
+}
+
+std::vector<Row> four_rows() {
+  std::vector<Row> rows;
+  for (int i = 0; i < 4; ++i) {
+    rows.push_back(row(R"({"q": "q)" + std::to_string(i) + R"(", "c": ["a", "b"], "g": )" + std::to_string(i % 2) + "}"));
+  }
+  return rows;
+}
+
+// Values of CPython 3.11's random.Random.
+TEST(PythonRandom, DrawsAsPython) {
+  PythonRandom random(1234);
+  EXPECT_EQ(random.next(), 4150886329U);
+  EXPECT_EQ(random.next(), 3342196574U);
+  EXPECT_EQ(random.next(), 1892932127U);
+  EXPECT_THAT(random.sample(1000, 5), ElementsAre(119, 7, 92, 932, 965));
+  EXPECT_THAT(random.sample(20, 4), ElementsAre(18, 1, 2, 3));
+  EXPECT_THAT(random.sample(300, 10), ElementsAre(181, 121, 8, 15, 177, 247, 237, 76, 46, 93));
+  PythonRandom wide((std::uint64_t{1} << 40) + 7);
+  EXPECT_EQ(wide.next(), 2635837658U);
+  EXPECT_EQ(wide.next(), 3209733218U);
+  EXPECT_EQ(wide.next(), 3500038837U);
+  EXPECT_THAT(wide.sample(1000, 5), ElementsAre(960, 967, 654, 584, 722));
+}
+
+TEST(Prompts, OfChoicesHaveAPairForEach) {
+  TaskConfig task = choices_task();
+  task.prompt.description = "About {{ subset }}.\n\n";
+  task.prompt.unconditional = "A:";
+  const auto items = make_items(task, {row(R"({"q": "x", "c": ["yes", 7], "g": "1"})", "law")}, {});
+  ASSERT_EQ(items.size(), 1u);
+  const Item& item = items[0];
+  EXPECT_EQ(item.subset, "law");
+  ASSERT_EQ(item.pairs.size(), 2u);
+  EXPECT_EQ(item.pairs[0].context, "About law.\n\nQ: x\nA:");
+  EXPECT_EQ(item.pairs[1].context, item.pairs[0].context);
+  EXPECT_EQ(item.pairs[0].continuation, " yes");
+  EXPECT_EQ(item.pairs[1].continuation, " 7");
+  EXPECT_THAT(item.answers, ElementsAre("yes", "7"));
+  ASSERT_EQ(item.unconditional.size(), 2u);
+  EXPECT_EQ(item.unconditional[1].context, "A:");
+  EXPECT_EQ(item.unconditional[1].continuation, " 7");
+  EXPECT_EQ(item.gold, 1);
+}
+
+TEST(Prompts, OfSeveralContextsShareTheAnswer) {
+  TaskConfig task = choices_task();
+  task.prompt = {};
+  task.prompt.contexts = {"{{ a }}", "{{ b }}"};
+  task.prompt.target = "rest";
+  task.prompt.gold = "{{ g - 1 }}";
+  task.shots.count = 1;
+  const auto items = make_items(task, {row(R"({"a": "A", "b": "B", "g": 2})"), row(R"({"a": "C", "b": "D", "g": 1})")}, {});
+  EXPECT_EQ(items[0].gold, 1);
+  EXPECT_EQ(items[0].pairs[0].context, "C rest\n\nA");  // the example shows its right context
+  EXPECT_EQ(items[0].pairs[1].context, "C rest\n\nB");
+  EXPECT_EQ(items[1].pairs[0].context, "B rest\n\nC");
+  EXPECT_EQ(items[1].pairs[1].continuation, " rest");
+}
+
+// The task's own rows serve as examples, but never for themselves.
+TEST(Prompts, TakeTheFirstRowsAsExamples) {
+  TaskConfig task = choices_task();
+  task.shots.count = 2;
+  const auto items = make_items(task, four_rows(), {});
+  EXPECT_EQ(items[0].pairs[0].context, "Q: q1\nA: b\n\nQ: q2\nA: a\n\nQ: q0\nA:");
+  EXPECT_EQ(items[3].pairs[0].context, "Q: q0\nA: a\n\nQ: q1\nA: b\n\nQ: q3\nA:");
+}
+
+TEST(Prompts, DrawExamplesAsPythonsSample) {
+  TaskConfig task = choices_task();
+  task.shots.count = 2;
+  task.shots.draw = ShotDraw::sample;
+  task.shots.separator = "|";
+  // random.Random(1234).sample(range(4), 3), once for each row: 3 0 1; 0 3 2; 3 1 2; 0 3 1.
+  PythonRandom random(1234);
+  const auto items = make_items(task, four_rows(), {});
+  for (std::size_t i = 0; i < 4; ++i) {
+    std::string expected;
+    int count = 0;
+    for (const std::size_t j : random.sample(4, 3)) {
+      if (j != i && count++ < 2) expected += "Q: q" + std::to_string(j) + "\nA: " + (j % 2 ? "b" : "a") + "|";
+    }
+    EXPECT_EQ(items[i].pairs[0].context, expected + "Q: q" + std::to_string(i) + "\nA:");
+  }
+  // From rows of their own as many are drawn as are wanted.
+  task.shots.data.files = {"x"};
+  const auto other = make_items(task, {row(R"({"q": "new", "c": ["a", "b"], "g": 0})")}, four_rows());
+  PythonRandom again(1234);
+  const auto drawn = again.sample(4, 2);
+  EXPECT_THAT(other[0].pairs[0].context, testing::StartsWith("Q: q" + std::to_string(drawn[0])));
+}
+
+TEST(Prompts, TakeExamplesOfTheSamePartOrTheSameField) {
+  TaskConfig task = choices_task();
+  task.shots.count = 1;
+  task.shots.data.files = {"x"};
+  std::vector<Row> shots{row(R"({"q": "of law", "c": ["a"], "g": 0})", "law"), row(R"({"q": "of art", "c": ["a"], "g": 0})", "art")};
+  const auto items = make_items(task, {row(R"({"q": "x", "c": ["a"], "g": 0})", "art")}, shots);
+  EXPECT_THAT(items[0].pairs[0].context, HasSubstr("of art"));
+  EXPECT_THAT(input_error_of([&] { make_items(task, {row(R"({"q": "x", "c": ["a"], "g": 0})", "new")}, shots); }),
+              HasSubstr("there are 0 rows for 1 examples"));
+
+  TaskConfig passages = choices_task();
+  passages.shots.count = 5;
+  passages.shots.draw = ShotDraw::same_value;
+  passages.shots.same = "p";
+  std::vector<Row> rows;
+  for (const char* json : {R"({"p": 1, "q": "x", "c": ["a"], "g": 0})", R"({"p": 2, "q": "y", "c": ["a"], "g": 0})",
+                           R"({"p": 1, "q": "z", "c": ["a"], "g": 0})"}) {
+    rows.push_back(row(json));
+  }
+  const auto own = make_items(passages, rows, {});
+  EXPECT_EQ(own[0].pairs[0].context, "Q: z\nA: a\n\nQ: x\nA:");
+  EXPECT_EQ(own[1].pairs[0].context, "Q: y\nA:");
+}
+
+TEST(Prompts, UseFixedTexts) {
+  TaskConfig task = choices_task();
+  task.shots.count = 1;
+  task.shots.texts = {"one", "two"};
+  EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].context, "one\n\nQ: q0\nA:");
+}
+
+TEST(Prompts, OfGeneratedTextKeepEveryRightAnswer) {
+  TaskConfig task = choices_task();
+  task.mode = Mode::generate;
+  task.prompt.target = "{{ c[0] }}";
+  task.prompt.golds = "c";
+  const auto items = make_items(task, four_rows(), {});
+  EXPECT_EQ(items[0].prompt, "Q: q0\nA:");
+  EXPECT_THAT(items[0].golds, ElementsAre("a", "b"));
+}
+
+TEST(Prompts, UseFieldsMadeOfOthers) {
+  TaskConfig task = choices_task();
+  FieldConfig query;
+  query.name = "q";
+  query.value = "{{ q }} [x] [title] end";
+  query.patterns = {" \\[title\\]", "\\[(.)\\]"};
+  query.replacements = {".", "<\\1>"};
+  FieldConfig list;
+  list.name = "c";
+  list.list = "[q, '[y]']";
+  list.patterns = {"\\[.*?\\]"};
+  list.replacements = {"-"};
+  task.fields = {query, list};
+  const auto items = make_items(task, four_rows(), {});
+  EXPECT_EQ(items[0].pairs[0].context, "Q: q0 <x>. end\nA:");
+  EXPECT_THAT(items[0].answers, ElementsAre("q0 <x>. end", "-"));
+}
+
+TEST(Prompts, NameTheRowThatCannotBeAsked) {
+  const auto error = [](const std::string& json, TaskConfig task = choices_task()) {
+    return input_error_of([&] { make_items(task, {row(json)}, {}); });
+  };
+  EXPECT_THAT(error(R"({"q": "x", "c": ["a", ""], "g": 0})"), HasSubstr("data:1: its choice 2 is empty"));
+  EXPECT_THAT(error(R"({"q": "x", "c": ["a"], "g": 1})"), HasSubstr("data:1: its right answer is number 1, and there are the choices 0 to 0"));
+  EXPECT_THAT(error(R"({"q": "x", "c": ["a"], "g": "z"})"), HasSubstr("its right answer 'z' is no choice's number"));
+  EXPECT_THAT(error(R"({"q": "x", "c": 3, "g": 0})"), HasSubstr("data:1: t.toml: prompt.choice_list gives no list"));
+  TaskConfig by_text = choices_task();
+  by_text.prompt.gold.clear();
+  by_text.prompt.gold_choice = "{{ g }}";
+  EXPECT_THAT(error(R"({"q": "x", "c": ["a", "1"], "g": "b"})", by_text), HasSubstr("its right answer 'b' is none of its choices"));
+  EXPECT_EQ(make_items(by_text, {row(R"({"q": "x", "c": ["1", "0"], "g": 0})")}, {})[0].gold, 1);
+}
+
+}  // namespace
+}  // namespace fathom::eval

@@ -1,0 +1,61 @@
+// Task files: those of configs/tasks are read, and mistakes are named.
+#include "eval/task_config.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "eval/prompts.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::HasSubstr;
+
+TEST(TaskConfig, OfEveryTaskIsReadAndHasPrompts) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(FATHOM_SOURCE_DIR "/configs/tasks")) {
+    if (entry.path().extension() != ".toml") continue;
+    const TaskConfig task = load_task(entry.path().string());
+    EXPECT_EQ(task.name, entry.path().stem().string());
+    EXPECT_FALSE(task.description.empty() || task.language.empty()) << task.name;
+    EXPECT_NO_THROW(make_items(task, {}, {})) << task.name;  // its templates are templates
+    ++count;
+  }
+  EXPECT_GE(count, 17);
+}
+
+TEST(TaskConfig, NamesWhatIsMissingOrDoubled) {
+  const TempDir dir;
+  const auto error = [&](const std::string& text) {
+    write_file(dir / "t.toml", text);
+    return input_error_of([&] { load_task(dir / "t.toml"); });
+  };
+  const std::string data = "[data]\nfiles = [\"x\"]\n";
+  EXPECT_THAT(error("mode = \"choices\""), HasSubstr("t.toml: data.files is missing"));
+  EXPECT_THAT(error(data), HasSubstr("prompt.choices is missing"));
+  EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]"), HasSubstr("prompt.gold is missing"));
+  EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\nchoice_list = \"c\"\ngold = \"0\""), HasSubstr("exclude each other"));
+  EXPECT_THAT(error(data + "[prompt]\ncontext = \"x\"\ncontexts = [\"a\"]\ngold = \"0\"\ntarget = \"t\""), HasSubstr("exclude each other"));
+  EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\ngold_choice = \"0\""), HasSubstr("exclude each other"));
+  EXPECT_THAT(error("mode = \"generate\"\n" + data), HasSubstr("prompt.target is missing"));
+  EXPECT_THAT(error("mode = \"guess\"\n" + data), HasSubstr("guess"));
+  EXPECT_THAT(error("mode = \"perplexity\"\n" + data + "[prompt]\ntarget = \"x\"\n[shots]\ncount = 2"), HasSubstr("without examples"));
+  EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n[shots]\ncount = 2\ntexts = [\"x\"]"), HasSubstr("shots.texts has 1"));
+  EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\nchoise = 1"), HasSubstr("choise"));
+}
+
+TEST(TaskConfig, IsFoundByItsName) {
+  const TempDir dir;
+  write_file(dir / "piqa.toml", "");
+  EXPECT_EQ(find_task("piqa", dir.path()), dir / "piqa.toml");
+  EXPECT_EQ(find_task("own/task.toml", dir.path()), "own/task.toml");
+  EXPECT_THAT(input_error_of([&] { find_task("piq", dir.path()); }), HasSubstr("did you mean piqa?"));
+}
+
+}  // namespace
+}  // namespace fathom::eval
