@@ -22,19 +22,11 @@ std::size_t without_last_blanks(std::string_view text) {
   return end;
 }
 
-// The token of a document's beginning: texts without a context begin behind it.
-std::int32_t prefix_of(const Tokenizer& tokenizer) {
-  if (const auto id = tokenizer.bos_id()) return *id;
-  if (const auto id = tokenizer.eos_id()) return *id;
-  fail_input("the tokenizer has no token for the beginning or the end of a document, which a text "
-             "without a context needs before it");
-}
-
 }  // namespace
 
 EngineModel::EngineModel(const infer::LoadedModel& model, Context& context,
                          const EngineModelOptions& options)
-    : model_(model), context_(context), options_(options), prefix_(prefix_of(model.tokenizer)) {
+    : model_(model), context_(context), options_(options) {
   const std::int64_t longest = model.stage->config().max_position;
   if (options.max_length < 0 || options.max_length > longest || options.max_length == 1) {
     fail_input("a length of {} tokens: use 2 to the model's context of {}", options.max_length, longest);
@@ -44,6 +36,14 @@ EngineModel::EngineModel(const infer::LoadedModel& model, Context& context,
 
 EngineModel::Work EngineModel::work() const {
   return work_;
+}
+
+// Texts without a context begin behind the token of a document's beginning.
+std::int32_t EngineModel::prefix() const {
+  if (const auto id = model_.tokenizer.bos_id()) return *id;
+  if (const auto id = model_.tokenizer.eos_id()) return *id;
+  fail_input("the tokenizer has no token for the beginning or the end of a document, which a text "
+             "without a context needs before it");
 }
 
 std::vector<std::int32_t> EngineModel::encode(const std::string& text) const {
@@ -57,13 +57,13 @@ EngineModel::Tokens EngineModel::tokens_of(const TextPair& pair, std::size_t ind
   result.index = index;
   if (pair.context.empty()) {
     result.tokens = model_.tokenizer.encode(pair.continuation, encode_plain);
-    result.tokens.insert(result.tokens.begin(), prefix_);
+    result.tokens.insert(result.tokens.begin(), prefix());
   } else {
     const std::string context = pair.context.substr(0, without_last_blanks(pair.context));
     result.tokens = encode(pair.context + pair.continuation);
     result.first = std::ssize(encode(context));
     if (result.first == 0) {
-      result.tokens.insert(result.tokens.begin(), prefix_);
+      result.tokens.insert(result.tokens.begin(), prefix());
       result.first = 1;
     }
   }
@@ -98,7 +98,7 @@ void EngineModel::add_windows(const std::string& document, std::size_t index,
     const std::int64_t begin = std::max<std::int64_t>(end - max_length_ - 1, -1);  // −1: the prefix
     Tokens& window = windows.emplace_back();
     window.index = index;
-    if (begin < 0) window.tokens.push_back(prefix_);
+    if (begin < 0) window.tokens.push_back(prefix());
     window.tokens.insert(window.tokens.end(), tokens.begin() + std::max<std::int64_t>(begin, 0),
                          tokens.begin() + end);
     window.first = done - begin;
@@ -224,7 +224,7 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   for (const GenerateRequest& request : requests) {
     infer::TextRequest& text = texts.emplace_back();
     std::vector<std::int32_t> tokens = encode(request.prompt);
-    if (tokens.empty()) tokens.push_back(prefix_);
+    if (tokens.empty()) tokens.push_back(prefix());
     text.max_tokens = std::min(request.max_tokens, max_length_ - 1);
     const std::int64_t excess = std::ssize(tokens) - (max_length_ - text.max_tokens);
     if (excess > 0) tokens.erase(tokens.begin(), tokens.begin() + excess);

@@ -34,6 +34,7 @@ class EngineModel : public LanguageModel {
     std::int64_t first = 1;  // the first one to score
     std::size_t index = 0;
   };
+  std::int32_t prefix() const;
   std::vector<std::int32_t> encode(const std::string& text) const;
   Tokens tokens_of(const TextPair& pair, std::size_t index) const;
   void add_windows(const std::string& document, std::size_t index, std::vector<Tokens>& windows) const;
@@ -45,7 +46,6 @@ class EngineModel : public LanguageModel {
   Context& context_;
   EngineModelOptions options_;
   std::int64_t max_length_;
-  std::int32_t prefix_;  // stands before a text without a context
   Work work_;
 };
 

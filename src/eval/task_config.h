@@ -140,10 +140,11 @@ enum class FilterKind {
   remove,  // without all matches
   replace, // all matches become `with`
   strip,   // without blanks at both ends
+  lstrip,  // without blanks at the beginning
   lower,   // small letters
 };
 inline std::span<const std::string_view> enum_names(FilterKind) {
-  static constexpr std::string_view names[] = {"regex", "before", "remove", "replace", "strip", "lower"};
+  static constexpr std::string_view names[] = {"regex", "before", "remove", "replace", "strip", "lstrip", "lower"};
   return names;
 }
 struct FilterStep {

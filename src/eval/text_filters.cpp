@@ -9,7 +9,7 @@ TextFilter::TextFilter(const FilterConfig& config, const std::string& where) : n
   for (const FilterStep& step : config.steps) {
     Step& added = steps_.emplace_back();
     added.config = step;
-    const bool needs_pattern = step.kind != FilterKind::strip && step.kind != FilterKind::lower;
+    const bool needs_pattern = step.kind < FilterKind::strip;
     if (needs_pattern == step.pattern.empty()) {
       fail_input("{}: filter {}: the step {} {} a pattern", where, name_, enum_name(step.kind),
                  needs_pattern ? "needs" : "has no use for");
@@ -47,6 +47,8 @@ std::string TextFilter::Step::apply(const std::string& text) const {
       return pattern->replace(text, config.with);
     case FilterKind::strip:
       return strip_blanks(text);
+    case FilterKind::lstrip:
+      return std::string(without_first_blanks(text));
     case FilterKind::lower:
       return small_letters(text);
   }

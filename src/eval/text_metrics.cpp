@@ -16,16 +16,22 @@ bool is_punctuation(char c) {
 
 }  // namespace
 
-std::string strip_blanks(std::string_view text) {
-  std::size_t begin = text.size(), end = 0;  // of what is no blank
-  const char* const first = text.data();
-  for (const char* p = first; p < first + text.size();) {
-    const auto at = static_cast<std::size_t>(p - first);
-    if (jinja::is_space(utf8::next(p))) continue;
-    begin = std::min(begin, at);
-    end = static_cast<std::size_t>(p - first);
+std::string_view without_first_blanks(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  for (const char* p = text.data(); p < end;) {
+    const char* const character = p;
+    if (!jinja::is_space(utf8::next(p))) return text.substr(static_cast<std::size_t>(character - text.data()));
   }
-  return begin < end ? std::string(text.substr(begin, end - begin)) : "";
+  return {};
+}
+
+std::string strip_blanks(std::string_view text) {
+  const std::string_view left = without_first_blanks(text);
+  std::size_t end = 0;  // of the last character that is no blank
+  for (const char* p = left.data(); p < left.data() + left.size();) {
+    if (!jinja::is_space(utf8::next(p))) end = static_cast<std::size_t>(p - left.data());
+  }
+  return std::string(left.substr(0, end));
 }
 
 std::string small_letters(std::string_view text) {

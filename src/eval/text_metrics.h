@@ -10,8 +10,9 @@
 
 namespace fathom::eval {
 
-// Python's str.strip() and str.lower().
+// Python's str.strip(), str.lstrip() and str.lower().
 std::string strip_blanks(std::string_view text);
+std::string_view without_first_blanks(std::string_view text);
 std::string small_letters(std::string_view text);
 
 class AnswerComparison {

@@ -43,6 +43,8 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data check", "paths is required"},
                                          {"data text", "directory is required"},
                                          {"generate", "model is required"},
+                                         {"eval", "model is required"},
+                                         {"eval x --tasks y", "--data is required"},
                                          {"serve", "model is required"},
                                          {"tokenizer encode", "tokenizer is required"},
                                          {"tokenizer decode", "tokenizer is required"},
@@ -69,6 +71,9 @@ TEST(Usage, HelpTellsTheDefaults) {
                                 "FLOAT=0 --steps INT=5 --peak FLOAT=0"},
            {"bench gpu", step + gpu + "--steps INT=7 --peak FLOAT=989"},
            {"bench save", step + gpu + "--steps INT:POSITIVE=7"},
+           {"eval",
+            "--device TEXT=cpu --dtype TEXT=auto --configs TEXT=configs/tasks --batch INT=64 "
+            "--cache-gib FLOAT=4 --max-length INT=0"},
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "

@@ -125,6 +125,8 @@ TEST(TextFilters, CutReplaceAndStrip) {
   EXPECT_EQ(filtered(filter(FilterKind::remove, "[,.]"), "1,2."), "12");
   EXPECT_EQ(filtered(filter(FilterKind::replace, "(\\w)\\w*"), "ab cd"), "<a> <c>");
   EXPECT_EQ(filtered(filter(FilterKind::strip, ""), " \xE3\x80\x80中 a\n"), "中 a");
+  EXPECT_EQ(filtered(filter(FilterKind::lstrip, ""), " \xE3\x80\x80中 a\n"), "中 a\n");
+  EXPECT_EQ(filtered(filter(FilterKind::lstrip, ""), " \n"), "");
   EXPECT_EQ(filtered(filter(FilterKind::lower, ""), "ÀB"), "àb");
   EXPECT_THAT(input_error_of([] { TextFilter(filter(FilterKind::regex, ""), "t"); }), HasSubstr("needs a pattern"));
   EXPECT_THAT(input_error_of([] { TextFilter(filter(FilterKind::strip, "x"), "t"); }), HasSubstr("has no use for a pattern"));

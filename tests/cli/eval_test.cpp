@@ -1,0 +1,91 @@
+// fathom eval as a user runs it: its table and files, and what it refuses before the model works.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/process.h"
+#include "cli/random_model.h"
+
+namespace fathom::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using Arguments = std::vector<std::string>;
+using Json = nlohmann::json;
+
+class Eval : public testing::Test {
+ protected:
+  Eval() {
+    save_random_model(dir_ / "model", dir_ / "tokenizer.json");
+    write_file(dir_ / "data/rows.jsonl",
+               "{\"q\": \"one\", \"c\": [\"x\", \"yy\"], \"g\": 0}\n{\"q\": \"two\", \"c\": [\"x\", \"yy\"], \"g\": 1}\n"
+               "{\"q\": \"three\", \"c\": [\"x\", \"yy\"], \"g\": 1}\n");
+    write_file(dir_ / "tasks/own.toml",
+               "metric = \"acc_norm\"\n[data]\nfiles = [\"rows.jsonl\"]\n"
+               "[prompt]\ncontext = \"Q: {{ q }} A:\"\nchoice_list = \"c\"\ngold = \"{{ g }}\"\n");
+    write_file(dir_ / "tasks/text.toml",
+               "mode = \"generate\"\n[data]\nfiles = [\"rows.jsonl\"]\n"
+               "[prompt]\ncontext = \"Q: {{ q }} A:\"\ntarget = \"{{ c[0] }}\"\n[generate]\nmax_tokens = 4\n");
+  }
+  Outcome run(Arguments more, const std::string& tasks = "own") {
+    Arguments arguments{"eval", dir_ / "model", "--tasks", tasks, "--data", dir_ / "data", "--configs", dir_ / "tasks"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir_, arguments);
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(Eval, PrintsATableAndWritesResultsAndSamples) {
+  const Outcome outcome = run({"--out", dir_ / "out"}, "own,text");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("acc_norm"), HasSubstr("exact_match"), Not(HasSubstr("acc_bytes"))));
+  EXPECT_THAT(outcome.err, HasSubstr("tokens computed"));
+  const Json json = Json::parse(read_file(dir_ / "out/results.json"));
+  EXPECT_EQ(json["results"]["own"]["items"], 3);
+  EXPECT_TRUE(json["results"]["own"]["scores"].contains("acc_norm_stderr"));
+  EXPECT_EQ(json["dtype"], "f32");
+  int samples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_ / "out")) {
+    samples += entry.path().filename().string().starts_with("samples_");
+  }
+  EXPECT_EQ(samples, 2);
+}
+
+TEST_F(Eval, TakesShotsLimitsAndKeys) {
+  const Outcome outcome = run({"--shots", "1", "--limit", "2", "--set", "prompt.delimiter=", "--all-scores"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("own                           2     1"), HasSubstr("acc_bytes")));
+}
+
+// Whatever the batch, a model's scores are the same.
+TEST_F(Eval, GivesTheSameScoresInAnyBatch) {
+  const Outcome one = run({"--batch", "1", "--all-scores"}), many = run({"--batch", "64", "--all-scores"});
+  EXPECT_EQ(one.code, 0);
+  EXPECT_EQ(one.out, many.out);
+}
+
+TEST_F(Eval, RefusesWhatItCannotDo) {
+  const auto refused = [&](const Arguments& more, const std::string& tasks = "own") {
+    const Outcome outcome = run(more, tasks);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(refused({}, "own,onw"), HasSubstr("there is no task 'onw'"));
+  EXPECT_THAT(refused({"--batch", "0"}), HasSubstr("--batch is 0"));
+  EXPECT_THAT(refused({"--limit", "-1"}), HasSubstr("--limit is -1"));
+  EXPECT_THAT(refused({"--cache-gib", "0"}), HasSubstr("--cache-gib is 0"));
+  EXPECT_THAT(refused({"--max-length", "65"}), HasSubstr("a length of 65 tokens"));
+  EXPECT_THAT(refused({"--shots", "3"}), HasSubstr("there are 2 rows for 3 examples"));
+  EXPECT_THAT(refused({"--set", "prompt.gold=9"}), HasSubstr("its right answer is number 9"));
+  EXPECT_THAT(refused({"--set", "prompt.context={{ q"}), HasSubstr("prompt.context"));
+  Arguments arguments{"eval", dir_ / "model", "--tasks", "own", "--data", dir_ / "none"};
+  EXPECT_THAT(run_fathom(dir_, arguments).err, HasSubstr("there is no folder"));
+}
+
+}  // namespace
+}  // namespace fathom::test
