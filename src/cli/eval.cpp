@@ -5,17 +5,21 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "align/weights_checksum.h"
+#include "eval/answer_cache.h"
 #include "eval/engine_model.h"
 #include "eval/evaluation.h"
 #include "eval/prompts.h"
 #include "eval/results_file.h"
 #include "io/atomic_file.h"
+#include "io/checksum.h"
 
 namespace fathom::cli {
 namespace {
@@ -58,6 +62,15 @@ void write_samples(const Arguments& a, const eval::TaskResult& result) {
   write_file_atomically(path.string(), eval::samples_jsonl(result));
 }
 
+// All that a model's answers depend on besides the questions.
+std::string identity_of(const Arguments& a, const infer::LoadedModel& model) {
+  const std::string weights = fs::is_regular_file(a.model)
+                                  ? checksum_text(checksum_of_file(a.model))
+                                  : weights_checksum(a.model);
+  return fmt::format("{} {} {} {} {}", weights, checksum_text(model.tokenizer.hash()),
+                     name_of(model.stage->dtype()), a.device, a.max_length);
+}
+
 void check(const Arguments& a) {
   if (a.batch < 1) fail_input("--batch is {}: use at least 1", a.batch);
   if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
@@ -74,15 +87,24 @@ void evaluate(const Arguments& a) {
                            {.max_sequences = a.batch,
                             .cache_bytes = static_cast<std::size_t>(a.cache_gib * (std::size_t{1} << 30)),
                             .max_length = a.max_length});
-  if (!a.out.empty()) fs::create_directories(a.out);
+  std::optional<DirectoryLock> lock;
+  std::optional<eval::AnswerCache> cache;
+  eval::LanguageModel* asked = &engine;
+  if (!a.out.empty()) {
+    lock.emplace(a.out);
+    asked = &cache.emplace(engine, (fs::path(a.out) / "answers.jsonl").string(), identity_of(a, model));
+  }
   const auto start = std::chrono::steady_clock::now();
   std::vector<eval::TaskResult> results;
   for (Task& task : tasks) {
-    results.push_back(eval::evaluate(task.config, std::move(task.items), engine));
+    results.push_back(eval::evaluate(task.config, std::move(task.items), *asked));
     write_samples(a, results.back());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const eval::LanguageModel::Work work = engine.work();
+  if (cache && cache->reused() > 0) {
+    log::info("{} answers were known from {}", cache->reused(), (fs::path(a.out) / "answers.jsonl").string());
+  }
   log::info("{} of {} tokens computed, in {}", human_count(static_cast<double>(work.computed)),
             human_count(static_cast<double>(work.named)), human_seconds(seconds));
   std::cout << eval::results_table(results, a.all_scores) << std::flush;
@@ -111,7 +133,7 @@ void add_eval(CLI::App& app) {
   c->add_option("--cache-gib", a.cache_gib, "memory for keys and values")->capture_default_str();
   c->add_option("--max-length", a.max_length, "tokens of a question with its answer; 0: the model's context")
       ->capture_default_str();
-  c->add_option("--out", a.out, "folder for results.json and the answers to each task");
+  c->add_option("--out", a.out, "folder for results.json and the answers; an evaluation that was stopped goes on there");
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"
             "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");

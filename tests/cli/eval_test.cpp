@@ -61,6 +61,19 @@ TEST_F(Eval, TakesShotsLimitsAndKeys) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("own                           2     1"), HasSubstr("acc_bytes")));
 }
 
+// Also what other tasks asked before.
+TEST_F(Eval, GoesOnWhereItWasStopped) {
+  ASSERT_EQ(run({"--out", dir_ / "out", "--limit", "2"}).code, 0);
+  const Outcome rest = run({"--out", dir_ / "out", "--all-scores"}), fresh = run({"--all-scores"});
+  EXPECT_THAT(rest.err, HasSubstr("4 answers were known from"));
+  EXPECT_EQ(rest.out, fresh.out);
+  EXPECT_THAT(run({"--out", dir_ / "out", "--dtype", "bf16"}).err, Not(HasSubstr("were known")));
+  write_file(dir_ / "out/answers.jsonl", "other\n");
+  const Outcome refused = run({"--out", dir_ / "out"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("answers.jsonl:1"));
+}
+
 // Whatever the batch, a model's scores are the same.
 TEST_F(Eval, GivesTheSameScoresInAnyBatch) {
   const Outcome one = run({"--batch", "1", "--all-scores"}), many = run({"--batch", "64", "--all-scores"});

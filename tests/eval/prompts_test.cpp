@@ -181,6 +181,21 @@ TEST(Prompts, UseFieldsMadeOfOthers) {
   EXPECT_THAT(items[0].answers, ElementsAre("q0 <x>. end", "-"));
 }
 
+TEST(Prompts, AreLoadedWithTheirExamplesUpToALimit) {
+  const test::TempDir dir;
+  test::write_file(dir / "rows.jsonl", "{\"q\": 1, \"c\": [\"a\"], \"g\": 0}\n{\"q\": 2, \"c\": [\"a\"], \"g\": 0}\n");
+  test::write_file(dir / "shots.jsonl", "{\"q\": 3, \"c\": [\"a\"], \"g\": 0}\n");
+  TaskConfig task = choices_task();
+  task.data.files = {"rows.jsonl"};
+  task.shots.data.files = {"shots.jsonl"};
+  EXPECT_EQ(load_items(task, dir.path()).size(), 2u);
+  EXPECT_EQ(load_items(task, dir.path(), 3).size(), 2u);
+  task.shots.count = 1;
+  const auto items = load_items(task, dir.path(), 1);
+  ASSERT_EQ(items.size(), 1u);
+  EXPECT_EQ(items[0].pairs[0].context, "Q: 3\nA: a\n\nQ: 1\nA:");
+}
+
 TEST(Prompts, NameTheRowThatCannotBeAsked) {
   const auto error = [](const std::string& json, TaskConfig task = choices_task()) {
     return input_error_of([&] { make_items(task, {row(json)}, {}); });
