@@ -114,7 +114,9 @@ TASKS = {
     "openbookqa": ("openbookqa/openbookqa.yaml", openbookqa, 0, {}, []),
     "lambada": ("lambada/lambada_openai.yaml", lambada, 0, {}, []),
     "gsm8k": ("gsm8k/gsm8k.yaml", gsm8k, 5, {}, []),
-    "nq_open": ("nq_open/nq_open.yaml", nq_open, 5, {"fewshot_split": "validation"}, []),
+    # As a test split, so that lm-eval leaves a question out of its own examples.
+    "nq_open": ("nq_open/nq_open.yaml", nq_open, 5,
+                {"fewshot_split": "validation", "test_split": "validation", "validation_split": None}, []),
     "mmlu": ("mmlu/default/mmlu_abstract_algebra.yaml", mmlu, 5, {}, ALGEBRA),
     "ceval": ("ceval/ceval-valid_computer_network.yaml", ceval, 5, {}, NETWORK),
 }
@@ -130,12 +132,13 @@ def write_task(folder, name, data):
         path.write_text("".join(json.dumps(v, ensure_ascii=False) + "\n" for v in values), encoding="utf-8")
         files[split] = str(path)
     config = {"include": str(original), "task": f"local_{name}", "dataset_path": "json", "dataset_name": None,
-              "dataset_kwargs": {"data_files": files}, "num_fewshot": shots, "tag": None, **more}
+              "dataset_kwargs": {"data_files": files}, "num_fewshot": shots, "tag": None}
     for split in ("training_split", "validation_split", "test_split"):
         here = {"training_split": "train", "validation_split": "validation", "test_split": "test"}[split]
         if name == "ceval":
             here = {"training_split": "", "validation_split": "val", "test_split": ""}[split]
         config[split] = here if here in files else None
+    config.update(more)
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())
     (folder / f"local_{name}.yaml").write_text(text)
 
