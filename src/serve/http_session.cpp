@@ -241,6 +241,7 @@ asio::awaitable<bool> Session::read_header() {
   request_.method = std::string(header.method_string());
   request_.path = target.substr(0, target.find('?'));
   request_.authorization = std::string(header[http::field::authorization]);
+  request_.if_none_match = std::string(header[http::field::if_none_match]);
   form_.http_version = header.version() >= 11 ? 11 : 10;
   form_.keep_alive = header.keep_alive() && !host_.draining;
   form_.head_only = header.method() == http::verb::head;

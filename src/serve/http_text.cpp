@@ -9,13 +9,14 @@
 namespace fathom::serve {
 namespace {
 
-std::string begin_head(int status, std::string_view content_type, const ResponseForm& form) {
+std::string begin_head(int status, std::string_view content_type, std::string_view cache_control,
+                       const ResponseForm& form) {
   const auto reason = boost::beast::http::obsolete_reason(
       boost::beast::http::int_to_status(static_cast<unsigned>(status)));
   std::string head = fmt::format(
-      "HTTP/1.1 {} {}\r\nServer: fathom\r\nContent-Type: {}\r\nCache-Control: no-store\r\n"
+      "HTTP/1.1 {} {}\r\nServer: fathom\r\nContent-Type: {}\r\nCache-Control: {}\r\n"
       "X-Content-Type-Options: nosniff\r\nConnection: {}\r\n",
-      status, std::string_view(reason.data(), reason.size()), content_type,
+      status, std::string_view(reason.data(), reason.size()), content_type, cache_control,
       form.keep_alive ? "keep-alive" : "close");
   if (!form.allowed_origin.empty()) {
     head += fmt::format("Access-Control-Allow-Origin: {}\r\nVary: Origin\r\n", form.allowed_origin);
@@ -26,16 +27,17 @@ std::string begin_head(int status, std::string_view content_type, const Response
 }  // namespace
 
 std::string response_text(const Reply& reply, const ResponseForm& form) {
-  std::string text = begin_head(reply.status, reply.content_type, form);
+  std::string text = begin_head(reply.status, reply.content_type, reply.cache_control, form);
   for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
-  if (reply.status != 204) text += fmt::format("Content-Length: {}\r\n", reply.body.size());
+  const bool has_body = reply.status != 204 && reply.status != 304;
+  if (has_body) text += fmt::format("Content-Length: {}\r\n", reply.body.size());
   text += "\r\n";
   if (!form.head_only) text += reply.body;
   return text;
 }
 
 std::string stream_head(const ResponseForm& form) {
-  std::string text = begin_head(200, "text/event-stream; charset=utf-8", form);
+  std::string text = begin_head(200, "text/event-stream; charset=utf-8", "no-store", form);
   if (form.http_version >= 11) text += "Transfer-Encoding: chunked\r\n";
   return text + "\r\n";
 }

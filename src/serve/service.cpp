@@ -6,6 +6,7 @@
 
 #include "align/chat_session.h"
 #include "serve/json_text.h"
+#include "serve/pages.h"
 #include "serve/tokenizer_api.h"
 
 namespace fathom::serve {
@@ -83,16 +84,20 @@ Service::Service(const infer::LoadedModel& model, const ChatTemplate* chat, Engi
 }
 
 const std::vector<Service::Route>& Service::routes() {
-  static const std::vector<Route> all{
-      {"GET", "/health", &Service::health},
-      {"GET", "/metrics", &Service::metrics},
-      {"GET", "/v1/models", &Service::models},
-      {"GET", "/tokenizer_info", &Service::tokenizer_info},
-      {"POST", "/tokenize", &Service::tokenize},
-      {"POST", "/detokenize", &Service::detokenize},
-      {"POST", "/v1/completions", &Service::completions},
-      {"POST", "/v1/chat/completions", &Service::chat_completions},
-  };
+  static const std::vector<Route> all = [] {
+    std::vector<Route> routes{
+        {"GET", "/health", &Service::health},
+        {"GET", "/metrics", &Service::metrics},
+        {"GET", "/v1/models", &Service::models},
+        {"GET", "/tokenizer_info", &Service::tokenizer_info},
+        {"POST", "/tokenize", &Service::tokenize},
+        {"POST", "/detokenize", &Service::detokenize},
+        {"POST", "/v1/completions", &Service::completions},
+        {"POST", "/v1/chat/completions", &Service::chat_completions},
+    };
+    for (const auto path : page_paths()) routes.push_back({"GET", path, &Service::page});
+    return routes;
+  }();
   return all;
 }
 
@@ -118,7 +123,8 @@ bool Service::has_key(const std::string& authorization) const {
 }
 
 std::optional<Reply> Service::refuse_early(const HttpRequest& request) const {
-  if (request.path != "/health" && !has_key(request.authorization)) {
+  const bool is_open = request.path == "/health" || is_page(request.path);
+  if (!is_open && !has_key(request.authorization)) {
     return error_reply(ApiError(401,
                                 "the API key is missing or wrong: send the header "
                                 "Authorization: Bearer KEY",
@@ -136,7 +142,7 @@ std::optional<Reply> Service::refuse_early(const HttpRequest& request) const {
 }
 
 bool Service::answers_at_once(const HttpRequest& request) {
-  return request.path == "/health" || request.path == "/metrics";
+  return request.path == "/health" || request.path == "/metrics" || is_page(request.path);
 }
 
 Service::Answer Service::answer(const HttpRequest& request) const {
@@ -232,6 +238,10 @@ Service::Answer Service::chat_completions(const HttpRequest& request) const {
   generation.response =
       chat_response(parsed, std::ssize(prompt), model_.tokenizer, head("chatcmpl"));
   return generation;
+}
+
+Service::Answer Service::page(const HttpRequest& request) const {
+  return page_reply(request);
 }
 
 void Service::check_model(const std::string& name) const {

@@ -29,6 +29,7 @@ struct ServiceOptions {
 struct HttpRequest {
   std::string method, path;   // the path without its query
   std::string authorization;  // the header's value
+  std::string if_none_match;  // likewise
   std::string body;
 };
 
@@ -37,6 +38,7 @@ struct Reply {
   std::string body;
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  // more of them
+  std::string cache_control = "no-store";
 };
 
 // A request that the engine is to answer.
@@ -81,6 +83,7 @@ class Service {
   Answer detokenize(const HttpRequest& request) const;
   Answer completions(const HttpRequest& request) const;
   Answer chat_completions(const HttpRequest& request) const;
+  Answer page(const HttpRequest& request) const;
 
   // Throws an ApiError 404 for another model than the one that is served.
   void check_model(const std::string& name) const;

@@ -90,6 +90,8 @@ class HttpClient {
     read_.append(bytes, static_cast<std::size_t>(n));
     return true;
   }
+  // What was read and not yet received.
+  std::string rest() { return std::exchange(read_, {}); }
   bool at_end() { return read_.empty() && !read_more(); }
 
   // The next response.
