@@ -20,13 +20,6 @@ void check(const ChatSettings& settings) {
   }
 }
 
-std::tm local_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  return local;
-}
-
 // Passes text on from its first character that is not blank: templates put the space before an
 // answer themselves.
 class WithoutLeadingBlanks {
@@ -59,34 +52,14 @@ Conversation read_conversation(const std::string& path) {
 
 }  // namespace
 
-std::optional<std::int32_t> end_of_turn(const ChatTemplate& chat, const Tokenizer& tokenizer) {
-  Conversation example;
-  example.messages = {make_message("user", "a"), make_message("assistant", "b")};
-  EncodedChat encoded;
-  try {
-    encoded = chat.encode(example, tokenizer);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::input) throw;
-    return std::nullopt;
-  }
-  for (std::size_t i = encoded.tokens.size(); i-- > 0;) {
-    if (encoded.learned[i] && tokenizer.is_special(encoded.tokens[i])) return encoded.tokens[i];
-  }
-  return std::nullopt;
-}
-
-void stop_at_end_of_turn(infer::LoadedModel& model, const ChatTemplate& chat) {
-  const std::optional<std::int32_t> end = end_of_turn(chat, model.tokenizer);
-  if (end && std::ranges::find(model.end_tokens, *end) == model.end_tokens.end()) {
-    model.end_tokens.push_back(*end);
-  }
+ChatSession::ChatSession(std::unique_ptr<ChatResponder> responder, const ChatSettings& settings)
+    : responder_(std::move(responder)) {
+  change(settings);
 }
 
 ChatSession::ChatSession(const infer::LoadedModel& model, infer::TextEngine& engine,
-                         const ChatTemplate& chat, ChatSettings settings)
-    : model_(model), engine_(engine), chat_(chat) {
-  change(settings);
-}
+                         const ChatTemplate& chat, const ChatSettings& settings)
+    : ChatSession(std::make_unique<LocalChat>(model, engine, chat), settings) {}
 
 void ChatSession::change(const ChatSettings& settings) {
   check(settings);
@@ -94,20 +67,13 @@ void ChatSession::change(const ChatSettings& settings) {
 }
 
 std::int64_t ChatSession::context() const {
-  const infer::BlockManager& blocks = engine_.engine().scheduler().blocks();
-  return std::min(engine_.engine().max_length(), blocks.total_pages() * blocks.page_size());
+  return responder_->context();
 }
 
-std::vector<std::int32_t> ChatSession::prompt() const {
+Conversation ChatSession::shown() const {
   Conversation shown;
   shown.messages.assign(messages_.begin() + static_cast<std::ptrdiff_t>(first_), messages_.end());
-  ChatOptions options;
-  options.now = local_time();
-  if (settings_.system) {
-    options.system = SystemPrompt::replace;
-    options.system_text = *settings_.system;
-  }
-  return chat_.encode_prompt(shown, model_.tokenizer, options);
+  return shown;
 }
 
 // Where the second of the turns that are shown begins; the number of messages when there is none.
@@ -117,17 +83,18 @@ std::size_t ChatSession::next_turn() const {
   return next;
 }
 
-std::int64_t ChatSession::make_room() {
+ChatSession::Room ChatSession::make_room() {
   // An answer may be cut by the context, but not to a few words while old turns could go.
   const std::int64_t wanted =
       std::min(settings_.max_tokens, std::max<std::int64_t>(1, context() / 4));
   for (std::int64_t dropped = 0;; ++dropped) {
-    const std::int64_t tokens = std::ssize(prompt());
-    if (tokens + wanted <= context()) return dropped;
+    const std::int64_t tokens = responder_->prompt_tokens(shown(), settings_);
+    const Room room{context() - tokens, dropped};
+    if (tokens + wanted <= context()) return room;
     if (const std::size_t next = next_turn(); next < messages_.size()) {
       first_ = next;
     } else if (tokens < context()) {
-      return dropped;
+      return room;
     } else {
       fail_input(
           "the message is {} tokens with the system prompt, and the model's context of {} must "
@@ -138,32 +105,23 @@ std::int64_t ChatSession::make_room() {
   }
 }
 
-ChatAnswer ChatSession::answer(const Take& take) {
-  infer::TextRequest request;
-  request.prompt = prompt();
-  const std::int64_t room =
-      context() - std::ssize(std::get<std::vector<std::int32_t>>(request.prompt));
-  request.max_tokens = std::min(settings_.max_tokens, room);
-  request.sampling = settings_.sampling;
-  request.sampling.stream = messages_.size();
-  const infer::RequestId id = engine_.submit(request);
-  ChatAnswer answer;
-  WithoutLeadingBlanks text;
-  while (!engine_.idle() && !answer.stopped) {
-    std::string piece;
-    for (const infer::TextEvent& event : engine_.step()) {
-      piece += text.push(event.text);
-      answer.finish = event.finish;
-    }
-    answer.text += piece;
-    answer.stopped = !take(piece) && answer.finish == infer::FinishReason::none;
-  }
-  if (answer.stopped) engine_.cancel(id);
+ChatAnswer ChatSession::answer(std::int64_t room, const TakePiece& take) {
+  ChatSettings settings = settings_;
+  settings.max_tokens = std::min(settings.max_tokens, room);
+  settings.sampling.stream = messages_.size();
+  std::string text;
+  WithoutLeadingBlanks begun;
+  ChatAnswer answer = responder_->answer(shown(), settings, [&](std::string_view piece) {
+    const std::string_view rest = begun.push(piece);
+    text += rest;
+    return take(rest);
+  });
+  answer.text = std::move(text);
   utf8::replace_invalid(answer.text);  // templates read nothing else
   return answer;
 }
 
-ChatAnswer ChatSession::ask(const std::string& text, const Take& take) {
+ChatAnswer ChatSession::ask(const std::string& text, const TakePiece& take) {
   const std::size_t before = messages_.size(), first_before = first_;
   const auto give_up = [&] {
     messages_.resize(before);
@@ -174,9 +132,9 @@ ChatAnswer ChatSession::ask(const std::string& text, const Take& take) {
     std::string valid = text;
     utf8::replace_invalid(valid);
     messages_.push_back(make_message("user", std::move(valid)));
-    const std::int64_t dropped = make_room();
-    ChatAnswer answer = this->answer(take);
-    answer.dropped_turns = dropped;
+    const Room room = make_room();
+    ChatAnswer answer = this->answer(room.tokens, take);
+    answer.dropped_turns = room.dropped_turns;
     if (answer.text.empty()) {
       give_up();
     } else {

@@ -2,55 +2,28 @@
 #pragma once
 
 #include <cstdint>
-#include <ctime>
-#include <functional>
-#include <optional>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "align/chat_template.h"
-#include "infer/model_loader.h"
-#include "infer/text_engine.h"
+#include "align/chat_responder.h"
+#include "align/local_chat.h"
 
 namespace fathom {
 
-struct ChatSettings {
-  // Replaces the system prompt; none: it is left out, and the template may put its own.
-  std::optional<std::string> system;
-  std::int64_t max_tokens = 1024;
-  infer::SamplingOptions sampling;  // each answer has a stream of its own
-};
-
-struct ChatAnswer {
-  // As the history keeps it, bytes that are no UTF-8 replaced; empty: the turn was given up.
-  std::string text;
-  bool stopped = false;
-  infer::FinishReason finish = infer::FinishReason::none;
-  std::int64_t dropped_turns = 0;  // older ones that left the context for this one
-};
-
-// The token that ends an answer in the template, which may be another than the model's files name;
-// none when the template does not end answers by a special token, or does not say where one ends.
-std::optional<std::int32_t> end_of_turn(const ChatTemplate& chat, const Tokenizer& tokenizer);
-// Lets it end the model's texts; before an engine is made.
-void stop_at_end_of_turn(infer::LoadedModel& model, const ChatTemplate& chat);
-
 class ChatSession {
  public:
-  // Called with each piece of an answer, which may be empty; false stops the answer.
-  using Take = std::function<bool(std::string_view piece)>;
-
-  // All outlive the session. `engine` is idle, and of `model`, which should stop_at_end_of_turn().
   // Throws an input Error for settings that cannot be used.
+  ChatSession(std::unique_ptr<ChatResponder> responder, const ChatSettings& settings);
+  // Answers by a LocalChat.
   ChatSession(const infer::LoadedModel& model, infer::TextEngine& engine, const ChatTemplate& chat,
-              ChatSettings settings);
+              const ChatSettings& settings);
 
   // Says `text` to the model and passes on its answer, without the blanks at its beginning. When
   // the context is full, the oldest turns are no longer shown to the model. Throws an input Error
   // for a text that is blank or does not fit; the conversation is then as before, and so it is
   // after an answer of nothing.
-  ChatAnswer ask(const std::string& text, const Take& take);
+  ChatAnswer ask(const std::string& text, const TakePiece& take);
 
   // Forgets the turns; the settings stay.
   void reset();
@@ -68,15 +41,17 @@ class ChatSession {
   std::int64_t context() const;
 
  private:
-  std::vector<std::int32_t> prompt() const;
-  // Leaves out old turns until an answer has room; the number of turns.
-  std::int64_t make_room();
+  // Tokens that the answer may have, and the number of old turns that were left out for them.
+  struct Room {
+    std::int64_t tokens = 0, dropped_turns = 0;
+  };
+  // Leaves out old turns until an answer has room.
+  Room make_room();
+  Conversation shown() const;
   std::size_t next_turn() const;
-  ChatAnswer answer(const Take& take);
+  ChatAnswer answer(std::int64_t room, const TakePiece& take);
 
-  const infer::LoadedModel& model_;
-  infer::TextEngine& engine_;
-  const ChatTemplate& chat_;
+  std::unique_ptr<ChatResponder> responder_;
   ChatSettings settings_;
   std::vector<Message> messages_;
   std::size_t first_ = 0;  // of the messages that still fit
