@@ -1,15 +1,14 @@
 // fathom serve: a model behind an HTTP server that speaks OpenAI's API.
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
+#include "cli/api_keys.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop_signals.h"
-#include "io/line_reader.h"
 #include "serve/http_text.h"
 #include "serve/server.h"
 
@@ -23,26 +22,6 @@ struct Arguments : GenerationOptions {
   std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 0;
   double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
 };
-
-// One key a line, from the file or else the environment.
-std::vector<std::string> api_keys(const std::string& file) {
-  const char* const variable = std::getenv("FATHOM_API_KEY");
-  std::string text = file.empty() ? std::string(variable ? variable : "") : read_text(file);
-  std::vector<std::string> keys;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string key = text.substr(at, end - at);
-    // Blanks at the end cannot be sent: servers and proxies take them off a header.
-    key.erase(key.find_last_not_of(" \t\r") + 1);
-    if (!key.empty()) keys.push_back(std::move(key));
-    at = end + 1;
-  }
-  if (!file.empty() && keys.empty()) fail_input("{}: it holds no API key", file);
-  if (variable && keys.empty()) {
-    fail_input("FATHOM_API_KEY is set and holds no API key: unset it, or give it one");
-  }
-  return keys;
-}
 
 serve::ServerOptions server_options(const Arguments& a) {
   serve::ServerOptions options;

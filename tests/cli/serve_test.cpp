@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include "cli/process.h"
 #include "cli/random_model.h"
 #include "serve/http_client.h"
+#include "text/utf8.h"
 
 namespace fathom::test {
 namespace {
@@ -125,6 +127,46 @@ TEST_F(Serve, TakesKeysFromAFileOrTheEnvironment) {
   EXPECT_EQ(get("/v1/models").status, 401);
   EXPECT_EQ(get("/v1/models", "Authorization: Bearer three\r\n").status, 200);
   EXPECT_EQ(stop().code, 0);
+}
+
+TEST_F(Serve, ChatsWithATerminalsClient) {
+  write_file(dir_ / "chat.jinja",
+             "{% for m in messages %}{{ m.role + ': ' + m.content + '|' }}{% endfor %}");
+  write_file(dir_ / "keys", "secret\n");
+  write_file(dir_ / "turns", "Hi\n/system Be brief.\nYes\n");
+  // The turns are standard input; its outcome goes to files of its own.
+  const auto chat = [&](const std::string& arguments) {
+    const std::string command =
+        fmt::format("{} {} chat {} --max-tokens 5 --temperature 0 < '{}' > '{}' 2> '{}'",
+                    "env -u FATHOM_API_KEY", FATHOM_BINARY, arguments, dir_ / "turns",
+                    dir_ / "chat.out", dir_ / "chat.err");
+    const int status = std::system(command.c_str());
+    Outcome outcome;
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    outcome.out = read_file(dir_ / "chat.out");
+    outcome.err = read_file(dir_ / "chat.err");
+    return outcome;
+  };
+  const std::string chat_template = dir_ / "chat.jinja";
+  const Outcome local = chat(model_ + " --threads 1 --template " + chat_template);
+  EXPECT_EQ(local.code, 0) << local.err;
+  std::string expected = local.out;
+  utf8::replace_invalid(expected);  // a server's JSON holds nothing else
+  start({"--template", chat_template, "--api-key-file", dir_ / "keys"});
+  const std::string server = fmt::format("--server http://localhost:{}", port_);
+  const Outcome remote = chat(server + " --api-key-file " + dir_ / "keys");
+  EXPECT_EQ(remote.code, 0) << remote.err;
+  EXPECT_EQ(remote.out, expected);
+  EXPECT_EQ(remote.err, local.err);
+  const Outcome keyless = chat(server);
+  EXPECT_EQ(keyless.code, 2);
+  EXPECT_THAT(keyless.err, HasSubstr("the API key is missing"));
+  EXPECT_EQ(chat(server + " " + model_).code, 2) << "a model and a server";
+  EXPECT_EQ(chat(model_ + " --api-key-file " + dir_ / "keys").code, 2) << "a key and no server";
+  EXPECT_EQ(stop().code, 0);
+  const Outcome gone = chat(server);
+  EXPECT_EQ(gone.code, 1);
+  EXPECT_THAT(gone.err, HasSubstr("no server answers at http://localhost:"));
 }
 
 TEST_F(Serve, SaysWhatItCannotUse) {

@@ -42,6 +42,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data prepare", "config is required"},
                                          {"data check", "paths is required"},
                                          {"data text", "directory is required"},
+                                         {"chat", "model is required"},
                                          {"generate", "model is required"},
                                          {"eval", "model is required"},
                                          {"eval x --tasks y", "--data is required"},

@@ -1,0 +1,232 @@
+// Chats with a server over HTTP: the same answers as from the model itself, and clear errors.
+#include "serve/remote_chat.h"
+
+#include <gmock/gmock.h>
+
+#include "align/chat_session.h"
+#include "io/temp_dir.h"
+#include "serve/test_server.h"
+
+namespace fathom::serve {
+namespace {
+
+using test::input_error_of;
+using testing::HasSubstr;
+
+bool go_on(std::string_view) {
+  return true;
+}
+
+std::string url_of(std::uint16_t port) {
+  return fmt::format("http://localhost:{}", port);
+}
+
+ChatSettings greedy() {
+  ChatSettings settings;
+  settings.system = "Be brief.";
+  settings.max_tokens = 12;
+  settings.sampling.temperature = 0;
+  return settings;
+}
+
+ChatSession remote_session(const std::string& url, const std::string& key = "") {
+  return {std::make_unique<RemoteChat>(url, key), greedy()};
+}
+
+std::string runtime_error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::runtime) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+// Answers each connection with the next of `answers`, to the letter, and closes it.
+class ScriptedServer {
+ public:
+  explicit ScriptedServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(::bind(socket_, any, size), 0);
+    EXPECT_EQ(::listen(socket_, 8), 0);
+    EXPECT_EQ(::getsockname(socket_, any, &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~ScriptedServer() {
+    ::shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    ::close(socket_);
+  }
+  ScriptedServer(const ScriptedServer&) = delete;
+  ScriptedServer& operator=(const ScriptedServer&) = delete;
+
+  std::string url() const { return url_of(port_); }
+
+ private:
+  void serve() const {
+    for (const std::string& answer : answers_) {
+      const int client = ::accept(socket_, nullptr, nullptr);
+      if (client < 0) return;
+      std::string request;
+      char bytes[4096];
+      while (request.find("\r\n\r\n") == std::string::npos) {
+        const ssize_t n = ::recv(client, bytes, sizeof(bytes), 0);
+        if (n <= 0) break;
+        request.append(bytes, static_cast<std::size_t>(n));
+      }
+      ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
+      ::shutdown(client, SHUT_WR);
+      while (::recv(client, bytes, sizeof(bytes), 0) > 0) {
+      }
+      ::close(client);
+    }
+  }
+
+  std::vector<std::string> answers_;
+  int socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+std::string json_answer(const std::string& body, const std::string& status = "200 OK") {
+  return fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body);
+}
+
+// Without max_model_len, so that tokens are not counted.
+const std::string models = json_answer(R"({"data":[{"id":"m"}]})");
+const std::string stream_of_events = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+const std::string piece = R"(data: {"choices":[{"delta":{"content":"Well"}}]})"
+                          "\n\n";
+
+TEST(RemoteChat, AnswersAsTheModelItself) {
+  TestServer server;
+  infer::EngineOptions options;
+  options.limits = {1, 32};
+  infer::TextEngine engine(server.model(), server.context(), options);
+  ChatSession local(server.model(), engine, server.chat(), greedy());
+  ChatSession remote = remote_session(url_of(server.port()) + "/v1/");
+  EXPECT_EQ(remote.context(), local.context());
+  for (const char* question : {"Hi </s>", "从前", "And then?"}) {
+    std::string streamed;
+    const ChatAnswer answer = remote.ask(question, [&](std::string_view text) {
+      streamed += text;
+      return true;
+    });
+    const ChatAnswer expected = local.ask(question, go_on);
+    EXPECT_EQ(answer.text, expected.text);
+    EXPECT_EQ(streamed, answer.text);
+    EXPECT_EQ(answer.finish, expected.finish);
+  }
+  EXPECT_EQ(remote.messages().size(), 6u);
+}
+
+TEST(RemoteChat, LeavesOutOldTurnsWhenTheContextIsFull) {
+  TestServer server(TestServer::small_options(), 96);
+  ChatSession remote = remote_session(url_of(server.port()));
+  EXPECT_EQ(remote.ask("first words", go_on).dropped_turns, 0);
+  EXPECT_EQ(remote.ask("second words", go_on).dropped_turns, 1);
+  EXPECT_THAT(input_error_of([&] { remote.ask(std::string(200, 'x'), go_on); }), HasSubstr("96"));
+  EXPECT_EQ(remote.messages().size(), 4u);
+}
+
+TEST(RemoteChat, StopsWhenToldTo) {
+  TestServer server(TestServer::small_options(), 2048);
+  ChatSettings settings = greedy();
+  settings.max_tokens = 1900;
+  ChatSession session(std::make_unique<RemoteChat>(url_of(server.port()), ""), settings);
+  std::size_t seen = 0;
+  const ChatAnswer answer = session.ask("Hi", [&](std::string_view text) {
+    seen += text.size();
+    return seen < 3;
+  });
+  EXPECT_TRUE(answer.stopped);
+  EXPECT_EQ(session.messages().size(), 2u);
+  EXPECT_TRUE(eventually([&] {
+    return server.metric(
+               "vllm:request_success_total{model_name=\"tiny\",finished_reason=\"abort\"}") == 1;
+  }));
+}
+
+TEST(RemoteChat, SendsTheKey) {
+  ServerOptions options = TestServer::small_options();
+  options.service.api_keys = {"secret"};
+  TestServer server(options);
+  const std::string url = url_of(server.port());
+  EXPECT_THAT(input_error_of([&] { remote_session(url); }),
+              HasSubstr("the API key is missing: give it in --api-key-file or FATHOM_API_KEY"));
+  EXPECT_THAT(input_error_of([&] { remote_session(url, "guess"); }), HasSubstr("is wrong"));
+  ChatSession session = remote_session(url, "secret");
+  EXPECT_FALSE(session.ask("Hi", go_on).text.empty());
+}
+
+TEST(RemoteChat, TellsWhatTheServerRefuses) {
+  TestServer base(TestServer::small_options(), 256, false);
+  ChatSession session = remote_session(url_of(base.port()));
+  EXPECT_THAT(input_error_of([&] { session.ask("Hi", go_on); }),
+              HasSubstr("the model has no chat template"));
+  EXPECT_TRUE(session.messages().empty());
+}
+
+TEST(RemoteChat, TellsThatNoServerAnswers) {
+  std::string url;
+  {
+    const ScriptedServer gone({});
+    url = gone.url();
+  }
+  EXPECT_THAT(runtime_error_of([&] { remote_session(url); }),
+              HasSubstr("no server answers at " + url + ": Connection refused"));
+  const ScriptedServer page({json_answer("<html>"), json_answer("{}")});
+  EXPECT_THAT(runtime_error_of([&] { remote_session(page.url()); }), HasSubstr("answers no JSON"));
+  EXPECT_THAT(runtime_error_of([&] { remote_session(page.url()); }), HasSubstr("names no model"));
+}
+
+// The turn is taken back, so that it can be asked again.
+TEST(RemoteChat, TellsThatAnAnswerBroke) {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                              fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+  const std::string failure = R"(data: {"error":{"message":"the engine failed"}})"
+                              "\n\n";
+  const ScriptedServer server(
+      {models, chunked, stream_of_events + piece, stream_of_events + piece + failure,
+       json_answer(R"({"error":{"message":"the queue is full"}})", "429 Too Many Requests"),
+       stream_of_events + piece + "data: [DONE]\n\n"});
+  ChatSession session = remote_session(server.url());
+  for (const char* expected :
+       {"the connection broke before the answer was complete",
+        "the answer ended before it was complete", "the engine failed", "the queue is full"}) {
+    EXPECT_THAT(runtime_error_of([&] { session.ask("Hi", go_on); }), HasSubstr(expected));
+    EXPECT_TRUE(session.messages().empty());
+  }
+  EXPECT_EQ(session.ask("Hi", go_on).text, "Well");
+}
+
+TEST(ServerUrl, IsHostPortAndPrefix) {
+  const auto parts = [](const char* url) {
+    const ServerUrl found = parse_server_url(url);
+    return std::vector<std::string>{found.host, found.port, found.prefix};
+  };
+  using Parts = std::vector<std::string>;
+  EXPECT_EQ(parts("http://localhost:8000"), (Parts{"localhost", "8000", ""}));
+  EXPECT_EQ(parts("http://a.example/v1/"), (Parts{"a.example", "80", ""}));
+  EXPECT_EQ(parts("http://[::1]:8000/models/a"), (Parts{"::1", "8000", "/models/a"}));
+  for (const auto& [url, why] : std::vector<std::pair<const char*, const char*>>{
+           {"https://a", "TLS is not supported"},
+           {"localhost:8000", "this is no address of HTTP"},
+           {"http://", "the host is missing"},
+           {"http://a:b", "the port is no number"},
+           {"http://a:", "the port is no number"},
+           {"http://[::1", "a bracket is missing"},
+           {"http://me@a", "it has more than host and path"},
+           {"http://a/?b", "it has more than host and path"}}) {
+    EXPECT_THAT(input_error_of([&, address = url] { parse_server_url(address); }), HasSubstr(why));
+  }
+}
+
+}  // namespace
+}  // namespace fathom::serve
