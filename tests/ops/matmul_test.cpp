@@ -10,9 +10,9 @@ using namespace test;
 struct Sizes {
   Size n, in, out;
 };
-// Odd ones, vectors, and one that spans several blocks of the smallest workspace.
-constexpr Sizes sizes[] = {{1, 1, 1},  {1, 64, 33},   {7, 1, 5},
-                           {5, 17, 3}, {37, 65, 129}, {130, 96, 64}};
+// Odd ones, vectors, few rows, and one that spans several blocks of the smallest workspace.
+constexpr Sizes sizes[] = {{1, 1, 1},    {1, 64, 33},  {7, 1, 5},     {5, 17, 3},
+                           {3, 100, 30}, {16, 48, 11}, {37, 65, 129}, {130, 96, 64}};
 
 class MatmulTest : public OpsTest {
  protected:
@@ -96,6 +96,40 @@ TEST_P(MatmulTest, LeadingDimensionsCountAsRowsAndNoRowsAreFine) {
   const DeviceTensor gradient(context_, DType::f32, Shape{4, 5}, Values(20, 3.0));
   linear_backward_weight(context_, no_y, none, gradient);
   EXPECT_EQ(gradient.download(), Values(20, 3.0));
+}
+
+// Generation in a batch gives the text of each request alone.
+TEST_P(MatmulTest, ARowOfAFewDoesNotDependOnTheOthers) {
+  if (device().type != DeviceType::cpu) GTEST_SKIP() << "a GPU chooses its algorithm by the size";
+  const Size in = 333, out = 70;
+  const std::int64_t most = 16;
+  const DeviceTensor w(context_, dtype(), Shape{long(out), long(in)}, values(out * in, 2));
+  const DeviceTensor x(context_, dtype(), Shape{most, long(in)}, values(Size(most) * in, 1));
+  const DeviceTensor alone(context_, DType::f32, Shape{most, long(out)});
+  for (std::int64_t row = 0; row < most; ++row) {
+    linear(context_, x.tensor().slice(row, 1), w, alone.tensor().slice(row, 1));
+  }
+  const Values expected = alone.download();
+  for (std::int64_t n = 2; n <= most; ++n) {
+    const DeviceTensor y(context_, DType::f32, Shape{n, long(out)});
+    linear(context_, x.tensor().slice(0, n), w, y);
+    EXPECT_EQ(y.download(), Values(expected.begin(), expected.begin() + n * long(out))) << n;
+  }
+}
+
+// 16 rows in f32 take 7 KiB: the general product, in small blocks, takes over.
+TEST_P(MatmulTest, AFewRowsNeedNoWorkspace) {
+  if (device().type != DeviceType::cpu) GTEST_SKIP() << "blocks are the CPU's";
+  Context small(device(), 4 << 10);
+  const Size n = 16, in = 110, out = 9;
+  const Values x = values(n * in, 1), w = values(out * in, 2);
+  const DeviceTensor dx(small, dtype(), Shape{long(n), long(in)}, x);
+  const DeviceTensor dw(small, dtype(), Shape{long(out), long(in)}, w);
+  const DeviceTensor y(small, dtype(), Shape{long(n), long(out)});
+  linear(small, dx, dw, y);
+  EXPECT_LT(relative_error(y.download(), reference_linear(n, in, out, x, w)),
+            is_f32() ? f32_tolerance() : tolerance());
+  EXPECT_EQ(small.workspace.mark(), 0u);
 }
 
 // Blocks of every dimension: 16 KiB of workspace hold panels of about 36 x 36.

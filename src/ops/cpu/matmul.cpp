@@ -1,9 +1,11 @@
+#include "ops/cpu/few_rows.h"
 #include "ops/cpu/gemm.h"
 #include "ops/dispatch.h"
 
 namespace fathom::ops::cpu {
 
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  if (linear_of_few_rows(context, x, w, y, accumulate)) return;
   gemm(context, {x}, {w, true}, y, accumulate);
 }
 

@@ -1,0 +1,62 @@
+#include "ops/cpu/few_rows.h"
+
+#include "ops/cpu/few_rows_tiles.h"
+
+namespace fathom::ops::cpu {
+namespace {
+
+template <class T>
+class FloatingWeight {
+ public:
+  static constexpr int tile_rows = 4, x_rows = 3;  // 12 sums in registers
+
+  explicit FloatingWeight(const Tensor& w) : w_(w) {}
+  std::int64_t rows() const { return w_.rows(); }
+  std::int64_t cols() const { return w_.cols(); }
+
+  template <int many, int w_rows>
+  void multiply(std::int64_t first, const float* x, std::int64_t x_stride,
+                float (&sums)[many][w_rows]) const {
+    constexpr int parts = Pack<T>::parts, values = Pack<T>::values;
+    const T* const w = row_of<T>(w_, first);
+    const std::int64_t whole = cols() / values * values;
+    Floats lane_sums[many][w_rows] = {};
+    for (std::int64_t i = 0; i < whole; i += values) {
+      for (int o = 0; o < w_rows; ++o) {
+        const T* const at = w + o * w_.row_stride + i;
+        __builtin_prefetch(at + w_rows * w_.row_stride);  // of the next tile
+        const Words bytes = load_vector<Words>(at);
+        for (int part = 0; part < parts; ++part) {
+          const Floats weights = unpack<T>(bytes, part);
+          for (int r = 0; r < many; ++r) {
+            lane_sums[r][o] += weights * load_vector<Floats>(x + r * x_stride + i + part * lanes);
+          }
+        }
+      }
+    }
+    for (int r = 0; r < many; ++r) {
+      for (int o = 0; o < w_rows; ++o) {
+        sums[r][o] = sum_of_lanes(lane_sums[r][o]);
+        for (std::int64_t i = whole; i < cols(); ++i) {
+          sums[r][o] += load(w[o * w_.row_stride + i]) * x[r * x_stride + i];
+        }
+      }
+    }
+  }
+
+ private:
+  Tensor w_;
+};
+
+}  // namespace
+
+bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  if (x.rows() > max_few_rows || !packed_rows_fit(context, x)) return false;
+  const ArenaScope scope(context.workspace);
+  dispatch_floating(w.dtype, [&]<class T>(T) {
+    multiply_few_rows(pack_rows<T>(context, x), FloatingWeight<T>(w), y, accumulate);
+  });
+  return true;
+}
+
+}  // namespace fathom::ops::cpu

@@ -1,0 +1,19 @@
+// Products of a few rows of activations with a weight, as generation makes them. Such a product
+// takes the time in which the weight comes from memory: these kernels read it once for all rows.
+#pragma once
+
+#include "core/context.h"
+#include "ops/matmul.h"
+
+namespace fathom::ops::cpu {
+
+// Up to so many rows this is faster than the product that prompts and training use
+// (docs/performance.md).
+inline constexpr std::int64_t max_few_rows = 16;
+
+// y [n, out] (+)= x [n, in] · w [out, in]ᵀ as linear() states it. A row of y depends neither on
+// the other rows nor on the number of threads. False, with nothing done, for more than
+// max_few_rows rows, and where the workspace does not hold x in f32.
+bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate);
+
+}  // namespace fathom::ops::cpu
