@@ -3,10 +3,12 @@
 #include <dnnl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/parallel.h"
 #include "ops/cpu/gemm_bf16.h"
+#include "ops/cpu/int8_rows.h"
 #include "ops/cpu/math.h"
 #include "ops/dispatch.h"
 
@@ -54,8 +56,19 @@ void copy_block(const From* from, std::int64_t from_stride, To* to, std::int64_t
                });
 }
 
-// One operand's current block as floats in the workspace. A block that is asked
-// for again while it is still there is not converted again.
+// The same for a matrix in 8 bits.
+void copy_int8_block(const Int8Matrix& from, std::int64_t row, std::int64_t col, float* to,
+                     std::int64_t rows, std::int64_t cols) {
+  parallel_for(rows, std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(cols, 1)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t r = begin; r < end; ++r) {
+                   read_int8_row(from, row + r, col, cols, to + r * cols);
+                 }
+               });
+}
+
+// One operand's current block as floats, in the workspace unless it is f32. A block that is
+// asked for again while it is still there is not converted again.
 class Panel {
  public:
   Panel(const Operand& operand, float* memory) : operand_(operand), memory_(memory) {}
@@ -63,19 +76,33 @@ class Panel {
   // Rows [row, row + rows) and columns likewise of the operand, transposition applied.
   FloatMatrix block(std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols) {
     const bool transposed = operand_.transposed;
-    const std::int64_t stored_cols = transposed ? rows : cols;
+    if (transposed) {
+      std::swap(row, col);
+      std::swap(rows, cols);
+    }
+    const std::int64_t stride = operand_.tensor.row_stride;
+    if (operand_.tensor.dtype == DType::f32) {
+      return {operand_.tensor.as<float>() + row * stride + col, stride, transposed};
+    }
     if (row != row_ || col != col_) {
-      const std::int64_t stride = operand_.tensor.row_stride;
-      const bfloat16* from =
-          operand_.tensor.as<bfloat16>() + (transposed ? col * stride + row : row * stride + col);
-      copy_block(from, stride, memory_, stored_cols, transposed ? cols : rows, stored_cols);
+      convert(row, rows, col, cols);
       row_ = row;
       col_ = col;
     }
-    return {memory_, stored_cols, transposed};
+    return {memory_, cols, transposed};
   }
 
  private:
+  // The block as it stands in memory.
+  void convert(std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols) {
+    const Tensor& tensor = operand_.tensor;
+    if (operand_.scales) {
+      return copy_int8_block({tensor, operand_.scales}, row, col, memory_, rows, cols);
+    }
+    copy_block(tensor.as<bfloat16>() + row * tensor.row_stride + col, tensor.row_stride, memory_,
+               cols, rows, cols);
+  }
+
   const Operand& operand_;
   float* memory_;
   std::int64_t row_ = -1, col_ = -1;
@@ -98,7 +125,7 @@ Sizes choose_blocks(const Sizes& size, bool c_is_float, std::int64_t capacity) {
   return block;
 }
 
-// bf16 operands on a processor without bf16 products: blocks of them become
+// Operands in 8 bits, and in bf16 on a processor without bf16 products: blocks of them become
 // floats in the workspace, and sgemm does the rest.
 void gemm_by_conversion(Context& context, const Operand& a, const Operand& b, Tensor c,
                         const Sizes& size, Accumulate accumulate) {
@@ -147,9 +174,10 @@ void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumu
   }
   switch (a.tensor.dtype) {
     case DType::f32:
+      if (b.scales) return gemm_by_conversion(context, a, b, c, size, accumulate);
       return sgemm(size, floats(a), floats(b), floats({c}), accumulate);
     case DType::bf16:
-      if (gemm_in_bf16(context, a, b, c, accumulate)) return;
+      if (!b.scales && gemm_in_bf16(context, a, b, c, accumulate)) return;
       return gemm_by_conversion(context, a, b, c, size, accumulate);
     case DType::i32:
     case DType::u32:

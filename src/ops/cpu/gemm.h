@@ -10,10 +10,11 @@ namespace fathom::ops::cpu {
 struct Operand {
   Tensor tensor;
   bool transposed = false;
+  Tensor scales = {};  // of a matrix in 8 bits (ops/int8.h); absent: it is f32 or bf16
 };
 
 // c [m, n] (+)= a [m, k] · b [k, n], where a and b are the tensors or their
-// transposes. a, b: f32 or bf16, one type; c: that type or f32. Sums in f32.
+// transposes. a, b: f32 or bf16, one type, or b in 8 bits; c: a's type or f32. Sums in f32.
 void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumulate accumulate);
 
 }  // namespace fathom::ops::cpu

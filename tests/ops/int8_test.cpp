@@ -1,0 +1,139 @@
+#include "ops/int8.h"
+
+#include "ops/ops_test.h"
+
+namespace fathom::ops {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+
+double value_of_half(std::uint16_t half) {
+  const int exponent = half >> 10, fraction = half & 1023;
+  return exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+}
+
+// A matrix of random integers and scales, and its values.
+struct TestMatrix {
+  TestMatrix(std::int64_t rows, std::int64_t cols)
+      : integer_memory(cpu_device, static_cast<std::size_t>(rows * cols)),
+        scale_memory(cpu_device, static_cast<std::size_t>(rows * cols / int8_block) * 2),
+        matrix{integer_memory.tensor(DType::u8, {rows, cols}),
+               scale_memory.tensor(DType::u16, {rows, cols / int8_block})} {
+    std::mt19937 engine(1);
+    std::uint16_t* const scales = matrix.scales.as<std::uint16_t>();
+    for (std::int64_t b = 0; b < matrix.scales.elements(); ++b) {
+      // Zero and subnormal numbers too: a block of small weights has them.
+      scales[b] = static_cast<std::uint16_t>(b % 7 == 3 ? b % 2 : 0x2000 + engine() % 0x1000);
+    }
+    for (std::int64_t i = 0; i < rows * cols; ++i) {
+      const int integer = static_cast<int>(engine() % 255) - 127;
+      matrix.integers.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(integer);
+      values.push_back(integer * value_of_half(scales[i / int8_block]));
+    }
+  }
+
+  Buffer integer_memory, scale_memory;
+  Int8Matrix matrix;
+  Values values;
+};
+
+class Int8Test : public testing::TestWithParam<DType> {
+ protected:
+  Values rounded_values(std::int64_t count) const {
+    Values result = random_values(count, 1);
+    for (double& value : result) value = rounded(GetParam(), value);
+    return result;
+  }
+
+  Context context_{cpu_device};
+};
+INSTANTIATE_TEST_SUITE_P(Types, Int8Test, testing::Values(DType::f32, DType::bf16),
+                         [](const auto& type) { return std::string(name_of(type.param)); });
+
+// Few rows and many; one block a row, and more blocks than have their scales in floats at once.
+TEST_P(Int8Test, LinearMultipliesByIntegerTimesScale) {
+  for (const auto& [in, out] : std::vector<std::pair<Size, Size>>{{32, 1}, {96, 33}, {2144, 6}}) {
+    const TestMatrix w(static_cast<std::int64_t>(out), static_cast<std::int64_t>(in));
+    for (const Size n : {1, 2, 3, 4, 5, 9, 16, 17, 40}) {
+      const Values x = rounded_values(static_cast<std::int64_t>(n * in));
+      const Values product = reference_linear(n, in, out, x, w.values);
+      for (const Layout& layout : layouts()) {
+        const DeviceTensor dx(context_, GetParam(), Shape{long(n), long(in)}, x, layout);
+        const DeviceTensor sums(context_, DType::f32, Shape{long(n), long(out)}, layout);
+        linear_int8(context_, dx, w.matrix, sums);
+        EXPECT_LT(relative_error(sums.download(), product), 2e-6) << n << " " << in << " " << out;
+        const DeviceTensor y(context_, GetParam(), Shape{long(n), long(out)}, layout);
+        linear_int8(context_, dx, w.matrix, y);
+        EXPECT_LT(relative_error(y.download(), product), GetParam() == DType::f32 ? 2e-6 : 3e-3);
+      }
+    }
+  }
+}
+
+TEST_P(Int8Test, ARowOfAFewDoesNotDependOnTheOthers) {
+  const std::int64_t in = 320, out = 37, most = 16;
+  const TestMatrix w(out, in);
+  const DeviceTensor x(context_, GetParam(), Shape{most, in}, rounded_values(most * in));
+  const DeviceTensor alone(context_, DType::f32, Shape{most, out});
+  for (std::int64_t row = 0; row < most; ++row) {
+    linear_int8(context_, x.tensor().slice(row, 1), w.matrix, alone.tensor().slice(row, 1));
+  }
+  const Values expected = alone.download();
+  for (std::int64_t n = 2; n <= most; ++n) {
+    const DeviceTensor y(context_, DType::f32, Shape{n, out});
+    linear_int8(context_, x.tensor().slice(0, n), w.matrix, y);
+    EXPECT_EQ(y.download(), Values(expected.begin(), expected.begin() + n * out)) << n;
+  }
+}
+
+// Blocks of the general product that begin and end within a block of scales.
+TEST_P(Int8Test, ASmallWorkspaceChangesNothingButTheBlocks) {
+  Context small(cpu_device, 8 << 10);
+  const Size n = 30, in = 160, out = 20;
+  const TestMatrix w(out, in);
+  const Values x = rounded_values(n * in);
+  const DeviceTensor dx(small, GetParam(), Shape{long(n), long(in)}, x);
+  const DeviceTensor y(small, DType::f32, Shape{long(n), long(out)});
+  linear_int8(small, dx, w.matrix, y);
+  EXPECT_LT(relative_error(y.download(), reference_linear(n, in, out, x, w.values)), 2e-6);
+  EXPECT_EQ(small.workspace.mark(), 0u);
+}
+
+TEST_P(Int8Test, EmbeddingLooksUpRowsAndGivesZeroOutside) {
+  const Size d = 96;
+  const TestMatrix table(11, d);
+  const Values ids{20, 30, 19, 25, 31, 20};
+  Values expected(ids.size() * d);
+  for (Size i = 0; i < expected.size(); ++i) {
+    const double id = ids[i / d];
+    if (id < 20 || id > 30) continue;
+    expected[i] = rounded(GetParam(), table.values[(static_cast<Size>(id) - 20) * d + i % d]);
+  }
+  const DeviceTensor tids(context_, DType::i32, {6}, ids);
+  for (const Layout& layout : layouts()) {
+    const DeviceTensor y(context_, GetParam(), Shape{6, long(d)}, layout);
+    embedding_int8(context_, tids, table.matrix, 20, y);
+    EXPECT_EQ(y.download(), expected);
+  }
+}
+
+TEST_P(Int8Test, WhatDoesNotFitIsRefused) {
+  const TestMatrix w(4, 64);
+  const DeviceTensor x(context_, GetParam(), {2, 64}), y(context_, GetParam(), {2, 4});
+  const auto refused = [&](Tensor x_, Int8Matrix w_, Tensor y_, const char* why) {
+    EXPECT_THAT(message_of([&] { linear_int8(context_, x_, w_, y_); }), HasSubstr(why));
+  };
+  refused(x.tensor().columns(0, 32), w.matrix, y, "the widths do not agree");
+  refused(x.tensor().slice(0, 1), w.matrix, y, "the numbers of rows differ");
+  refused(x, {w.matrix.integers, w.matrix.scales.view({1, 8})}, y, "scales");
+  refused(x, {w.matrix.integers.columns(0, 32), w.matrix.scales}, y, "w");
+  const Tensor flat = w.matrix.integers.view({16, 16});
+  refused(x, {flat, w.matrix.scales}, y, "rows are no whole number of blocks");
+  const DeviceTensor ids(context_, DType::i32, {2}, Values{0, 1});
+  EXPECT_THAT(message_of([&] { embedding_int8(context_, ids, w.matrix, 0, y); }),
+              HasSubstr("the widths do not agree"));
+}
+
+}  // namespace
+}  // namespace fathom::ops
