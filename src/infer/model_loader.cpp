@@ -37,9 +37,10 @@ std::vector<std::int32_t> end_tokens_of(const Tokenizer& tokenizer,
   return ids;
 }
 
-std::unique_ptr<ParameterStore> make_store(const ModelConfig& config, DType dtype, Device device) {
+std::unique_ptr<ParameterStore> make_store(const ModelConfig& config, DType dtype,
+                                           MatrixStorage storage, Device device) {
   return std::make_unique<ParameterStore>(stage_parameters(config, whole_model(config)), dtype,
-                                          Gradients::none, device);
+                                          storage, device);
 }
 
 void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
@@ -71,10 +72,19 @@ LoadedModel prepare_model(FoundTokenizer found, const LoadOptions& options,
   check_vocabulary(model.tokenizer, description.config, found.source);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
   const ModelConfig& config = description.config;
-  model.parameters = make_store(config, options.dtype.value_or(description.dtype), device);
+  model.parameters =
+      make_store(config, options.dtype.value_or(description.dtype), options.storage, device);
   model.stage = std::make_unique<Stage>(config, whole_model(config), *model.parameters,
                                         StageOptions{}, device);
   return model;
+}
+
+WeightReader weights_of(const Checkpoint& checkpoint, Context& context) {
+  return [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+    std::vector<std::int64_t> offset(static_cast<std::size_t>(spec.shape.rank()), 0);
+    offset.front() = first_row;
+    checkpoint.load_slice(context, StateKind::weight, spec.name, offset, rows);
+  };
 }
 
 LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoint,
@@ -87,9 +97,7 @@ LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoin
   }
   LoadedModel model = prepare_model(load_tokenizer(path, &checkpoint, options), options,
                                     description, context.device);
-  for (Parameter& parameter : model.parameters->all()) {
-    checkpoint.load(context, StateKind::weight, parameter.spec.name, parameter.weight);
-  }
+  load_weights(weights_of(checkpoint, context), *model.parameters, context);
   return model;
 }
 
@@ -119,6 +127,9 @@ LoadedModel load_gguf(const std::string& path, const LoadOptions& options, Conte
 
 LoadedModel load_model(const std::string& path, const LoadOptions& options, Context& context) {
   if (!fs::exists(path)) fail_input("{}: there is no such file or directory", path);
+  if (options.storage == MatrixStorage::int8 && context.device.type != DeviceType::cpu) {
+    fail_input("weights in 8 bits are for a CPU, not for {}", to_string(context.device));
+  }
   if (is_model_directory(path)) return load_directory(path, options, context);
   if (is_gguf_file(path)) return load_gguf(path, options, context);
   std::optional<LoadedModel> model;

@@ -18,6 +18,8 @@ namespace fathom::infer {
 struct LoadOptions {
   std::string tokenizer;       // path of tokenizer.json; empty: looked for beside the model
   std::optional<DType> dtype;  // of weights and activations; nullopt: as stored
+  // int8: matrices are rounded to 8 bits as they are loaded; on a CPU alone.
+  MatrixStorage storage = MatrixStorage::dtype;
 };
 
 struct LoadedModel {

@@ -22,9 +22,6 @@ ModelDescription load_gguf_description(const GgufFile& file);
 // Throws an input Error that names tensor and file. The file must outlive the reader.
 WeightReader gguf_weights(const GgufFile& file, const ModelConfig& config);
 
-// Fills a store with all of the model's weights.
-void load_weights(const WeightReader& weights, ParameterStore& parameters, Context& context);
-
 struct SaveGgufOptions {
   GgufType type = GgufType::bf16;  // of matrices: f32, f16, bf16 or q8_0; norms are f32
   std::string name;                // general.name

@@ -206,18 +206,4 @@ WeightReader gguf_weights(const GgufFile& file, const ModelConfig& config) {
   };
 }
 
-void load_weights(const WeightReader& weights, ParameterStore& parameters, Context& context) {
-  for (const Parameter& parameter : parameters.all()) {
-    const Tensor to = parameter.weight;
-    if (to.device == cpu_device) {
-      weights(parameter.spec, 0, to);
-      continue;
-    }
-    const Buffer staging(cpu_device, to.bytes());
-    weights(parameter.spec, 0, staging.tensor(to.dtype, to.shape));
-    copy_bytes(to.data, to.device, staging.data(), cpu_device, to.bytes(), context.stream);
-    synchronize(to.device, context.stream);
-  }
-}
-
 }  // namespace fathom

@@ -122,18 +122,7 @@ std::uint64_t DirectoryWeights::load_slice(std::string_view name,
 
 void load_weights(const std::string& directory, ParameterStore& parameters, Context& context) {
   const DirectoryWeights weights(directory);
-  for (const Parameter& parameter : parameters.all()) {
-    const Tensor to = parameter.weight;
-    const std::vector<std::int64_t> start(static_cast<std::size_t>(to.shape.rank()), 0);
-    if (to.device == cpu_device) {
-      weights.load_slice(parameter.spec.name, start, to);
-      continue;
-    }
-    const Buffer staging(cpu_device, to.bytes());
-    weights.load_slice(parameter.spec.name, start, staging.tensor(to.dtype, to.shape));
-    copy_bytes(to.data, to.device, staging.data(), cpu_device, to.bytes(), context.stream);
-    synchronize(to.device, context.stream);
-  }
+  load_weights(weights_of(weights), parameters, context);
 }
 
 WeightReader weights_of(const ParameterStore& parameters, Context& context) {

@@ -65,6 +65,8 @@ void load_weights(const std::string& directory, ParameterStore& parameters, Cont
 // [first_row, first_row + count) of a parameter.
 using WeightReader =
     std::function<void(const ParameterSpec& spec, std::int64_t first_row, Tensor rows)>;
+// Fills the weights of a store that is not sharded. Those in 8 bits are rounded to them.
+void load_weights(const WeightReader& weights, ParameterStore& parameters, Context& context);
 // Reads from a store that holds the whole model; it and the context must outlive
 // the reader.
 WeightReader weights_of(const ParameterStore& parameters, Context& context);

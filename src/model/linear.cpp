@@ -1,12 +1,14 @@
 #include "model/linear.h"
 
 #include "core/error.h"
+#include "ops/int8.h"
 #include "ops/matmul.h"
 
 namespace fathom {
 namespace {
 
 Precision precision_of(const Parameter& parameter) {
+  if (parameter.is_int8()) return Precision::int8;
   switch (parameter.weight.dtype) {
     case DType::f32:
       return Precision::f32;
@@ -22,6 +24,10 @@ Precision precision_of(const Parameter& parameter) {
                name_of(parameter.weight.dtype));
 }
 
+[[noreturn]] void fail_int8_backward(const Parameter& parameter) {
+  fail_runtime("{} is in 8 bits, which have no backward", parameter.spec.name);
+}
+
 }  // namespace
 
 Linear::Linear(Parameter& parameter)
@@ -32,6 +38,8 @@ void Linear::forward(Context& context, Tensor x, Tensor y) const {
     case Precision::f32:
     case Precision::bf16:
       return ops::linear(context, x, parameter_->weight, y);
+    case Precision::int8:
+      return ops::linear_int8(context, x, parameter_->int8(), y);
   }
 }
 
@@ -40,6 +48,8 @@ void Linear::backward_input(Context& context, Tensor dy, Tensor dx) const {
     case Precision::f32:
     case Precision::bf16:
       return ops::linear_backward_input(context, dy, parameter_->weight, dx);
+    case Precision::int8:
+      fail_int8_backward(*parameter_);
   }
 }
 
@@ -49,6 +59,8 @@ void Linear::backward_weight(Context& context, Tensor dy, Tensor x) const {
     case Precision::bf16:
       return ops::linear_backward_weight(context, dy, x, parameter_->gradient,
                                          parameter_->accumulate());
+    case Precision::int8:
+      fail_int8_backward(*parameter_);
   }
 }
 

@@ -9,8 +9,9 @@
 
 namespace fathom {
 
-// What the operands of a product are rounded to; sums are always f32.
-enum class Precision { f32, bf16 };
+// What the operands of a product are rounded to; sums are always f32. int8: the weight alone is,
+// and runs forward only (ops/int8.h).
+enum class Precision { f32, bf16, int8 };
 
 class Linear {
  public:

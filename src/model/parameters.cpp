@@ -113,6 +113,54 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gr
   }
 }
 
+namespace {
+
+// Hands out pieces of a buffer to come: first to learn its size, then its tensors.
+class Pieces {
+ public:
+  explicit Pieces(const Buffer* buffer) : buffer_(buffer) {}
+
+  Tensor take(DType dtype, Shape shape) {
+    const std::size_t at = end_;
+    const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
+    end_ = at + (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
+    return buffer_ ? buffer_->tensor(dtype, shape, at) : Tensor{};
+  }
+  std::size_t bytes() const { return end_; }
+
+ private:
+  static constexpr std::size_t alignment_bytes = 256;
+  const Buffer* buffer_;
+  std::size_t end_ = 0;
+};
+
+bool fits_int8(const Shape& shape) {
+  return shape.rank() == 2 && shape[1] % ops::int8_block == 0;
+}
+
+void place(Parameter& parameter, DType dtype, MatrixStorage storage, Pieces& pieces) {
+  const Shape& shape = parameter.spec.shape;
+  if (storage == MatrixStorage::dtype || !fits_int8(shape)) {
+    parameter.weight = pieces.take(dtype, shape);
+    return;
+  }
+  parameter.weight = pieces.take(DType::u8, shape);
+  parameter.scales = pieces.take(DType::u16, {shape[0], shape[1] / ops::int8_block});
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, MatrixStorage storage,
+                               Device device)
+    : dtype_(dtype) {
+  for (ParameterSpec& spec : specs) parameters_.emplace_back().spec = std::move(spec);
+  Pieces sizes(nullptr);
+  for (Parameter& parameter : parameters_) place(parameter, dtype, storage, sizes);
+  weights_ = Buffer(device, sizes.bytes());
+  Pieces pieces(&weights_);
+  for (Parameter& parameter : parameters_) place(parameter, dtype, storage, pieces);
+}
+
 Parameter* ParameterStore::find(std::string_view name) {
   for (Parameter& parameter : parameters_) {
     if (parameter.spec.name == name) return &parameter;
@@ -155,7 +203,12 @@ void initialize_part(Context& context, const ParameterSpec& spec, double init_st
 
 void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
                 Tensor values) {
-  initialize_part(context, spec, init_std, seed, 0, 0, values);
+  initialize_rows(context, spec, init_std, seed, 0, values);
+}
+
+void initialize_rows(Context& context, const ParameterSpec& spec, double init_std,
+                     std::uint64_t seed, std::int64_t first_row, Tensor rows) {
+  initialize_part(context, spec, init_std, seed, first_row, 0, rows);
 }
 
 void initialize(Context& context, const Parameter& parameter, const TensorShard& shard,

@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/context.h"
 #include "model/config.h"
+#include "ops/int8.h"
 #include "ops/matmul.h"
 
 namespace fathom {
@@ -55,10 +56,14 @@ struct TensorShard {
 struct Parameter {
   ParameterSpec spec;
   Tensor weight;
+  // Of a weight in 8 bits, which is then u8 (ops/int8.h); absent: it is in the model's dtype.
+  Tensor scales;
   Tensor gradient;
   std::int64_t first = 0;          // its place in flat_weights() and flat_gradients()
   bool gradient_is_stale = false;  // it is an earlier step's: the next product replaces it
 
+  bool is_int8() const { return static_cast<bool>(scales); }
+  ops::Int8Matrix int8() const { return {weight, scales}; }
   // How the next product enters the gradient.
   ops::Accumulate accumulate() {
     return std::exchange(gradient_is_stale, false) ? ops::Accumulate::overwrite
@@ -68,6 +73,12 @@ struct Parameter {
 
 enum class Gradients { none, f32 };
 
+// How a model that only runs forward keeps its matrices.
+enum class MatrixStorage {
+  dtype,  // in the model's dtype
+  int8,   // in 8 bits, where rows are a whole number of blocks (ops/int8.h)
+};
+
 // Owns the weights of a set of parameters, and their gradients, each in one
 // contiguous buffer in table order, every tensor at a multiple of 128 elements.
 class ParameterStore {
@@ -76,6 +87,10 @@ class ParameterStore {
   // padded with zeros to a multiple.
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device,
                  const TensorShard& shard = {}, int ranks = 1);
+  // For inference on one rank; `dtype` is that of activations, norms and the matrices that are
+  // not in 8 bits.
+  ParameterStore(std::vector<ParameterSpec> specs, DType dtype, MatrixStorage storage,
+                 Device device);
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -87,7 +102,8 @@ class ParameterStore {
   // cleared: the first product of the step overwrites them.
   void begin_gradients(Context& context);
   const TensorShard& shard() const { return shard_; }
-  // All of them as one vector, with the gaps between them, whose values are zero.
+  // All of them as one vector, with the gaps between them, whose values are zero. Not of a store
+  // with weights in 8 bits.
   std::int64_t flat_elements() const { return flat_elements_; }
   Tensor flat_weights() const { return weights_.tensor(dtype_, {flat_elements_}); }
   Tensor flat_gradients() const { return gradients_.tensor(DType::f32, {flat_elements_}); }
@@ -108,6 +124,9 @@ class ParameterStore {
 // (ops::fill_normal), or ones.
 void initialize(Context& context, const ParameterSpec& spec, double init_std, std::uint64_t seed,
                 Tensor values);
+// The same for rows from `first_row` on.
+void initialize_rows(Context& context, const ParameterSpec& spec, double init_std,
+                     std::uint64_t seed, std::int64_t first_row, Tensor rows);
 // The same for the part of a parameter that `shard` holds, in place.
 void initialize(Context& context, const Parameter& parameter, const TensorShard& shard,
                 double init_std, std::uint64_t seed);

@@ -6,6 +6,7 @@
 #include "model/shard.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/int8.h"
 
 namespace fathom {
 namespace {
@@ -91,7 +92,12 @@ ResidualStream Stage::start(Context& context, const MicroBatch& batch, Tensor in
   if (!range_.has_embedding(config_)) return {input, Tensor{}};
   before_forward(context, batch, -1);
   const Tensor h = arena.take(dtype(), {batch.ids.elements(), config_.hidden_size});
-  ops::embedding(context, batch.ids, parameters_.at("embedding.weight").weight, first_id(), h);
+  const Parameter& table = parameters_.at("embedding.weight");
+  if (table.is_int8()) {
+    ops::embedding_int8(context, batch.ids, table.int8(), first_id(), h);
+  } else {
+    ops::embedding(context, batch.ids, table.weight, first_id(), h);
+  }
   return {boundary_.leave(context, h), Tensor{}};
 }
 

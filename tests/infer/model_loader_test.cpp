@@ -9,7 +9,9 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "infer/tiny_model.h"
+#include "io/stored_values.h"
 #include "io/temp_dir.h"
+#include "model/gguf.h"
 #include "model/hugging_face.h"
 
 namespace fathom::infer {
@@ -133,6 +135,84 @@ TEST_F(LoadModel, ReadsTheWeightsInTheTypeAskedFor) {
     }
     const LoadedModel converted = load_model(dir_ / name, {"", DType::bf16}, model_.context);
     EXPECT_EQ(converted.stage->dtype(), DType::bf16);
+  }
+}
+
+// The value of a weight in 8 bits.
+float int8_value(const Parameter& p, std::int64_t i) {
+  const auto integer = static_cast<std::int8_t>(p.weight.as<std::uint8_t>()[i]);
+  return integer * float_of_half(p.scales.as<std::uint16_t>()[i / ops::int8_block]);
+}
+
+LoadOptions in_8_bits() {
+  LoadOptions options;
+  options.storage = MatrixStorage::int8;
+  return options;
+}
+
+// Rows of `down` are no whole number of blocks, and norms are no matrices.
+TEST_F(LoadModel, RoundsMatricesTo8Bits) {
+  save_hugging_face(dir_ / "model");
+  save_checkpoint(dir_ / "checkpoint");
+  for (const char* name : {"model", "checkpoint"}) {
+    write_tokenizer(dir_ / name, "</s>");
+    const LoadedModel loaded = load_model(dir_ / name, in_8_bits(), model_.context);
+    EXPECT_EQ(loaded.stage->dtype(), DType::f32);
+    for (const Parameter& p : model_.parameters.all()) {
+      const Parameter& q = loaded.parameters->at(p.spec.name);
+      const bool matrix = p.weight.shape.rank() == 2 && p.weight.cols() % ops::int8_block == 0;
+      ASSERT_EQ(q.is_int8(), matrix) << p.spec.name;
+      if (!matrix) {
+        EXPECT_EQ(std::memcmp(q.weight.data, p.weight.data, p.weight.bytes()), 0) << p.spec.name;
+        continue;
+      }
+      for (std::int64_t i = 0; i < p.weight.elements(); ++i) {
+        const float step = float_of_half(q.scales.as<std::uint16_t>()[i / ops::int8_block]);
+        // Half a step, and the rounding of the scale to half precision.
+        ASSERT_NEAR(int8_value(q, i), p.weight.as<float>()[i], 0.57f * step) << p.spec.name;
+      }
+    }
+  }
+}
+
+// The same logits as of the same values in f32, for a few tokens and for many.
+TEST_F(LoadModel, ComputesWithMatricesIn8Bits) {
+  save_hugging_face(dir_ / "model");
+  write_tokenizer(dir_ / "model", "</s>");
+  const LoadedModel loaded = load_model(dir_ / "model", in_8_bits(), model_.context);
+  for (Parameter& p : model_.parameters.all()) {
+    const Parameter& q = loaded.parameters->at(p.spec.name);
+    for (std::int64_t i = 0; q.is_int8() && i < p.weight.elements(); ++i) {
+      p.weight.as<float>()[i] = int8_value(q, i);
+    }
+  }
+  test::Tokens tokens{200, 3, 77};
+  for (int i = 0; i < 40; ++i) {
+    const std::vector<float> expected = model_.last_logits(tokens);
+    const std::vector<float> logits = test::last_logits(*loaded.stage, model_.context, tokens);
+    for (std::size_t t = 0; t < logits.size(); ++t) ASSERT_NEAR(logits[t], expected[t], 2e-4) << i;
+    tokens.push_back(i * 5);
+  }
+}
+
+// Rounding the values of a Q8_0 file once more gives its own integers and scales.
+TEST_F(LoadModel, KeepsTheIntegersOfAQ8File) {
+  SaveGgufOptions options;
+  options.type = GgufType::q8_0;
+  save_gguf(dir_ / "q8.gguf", model_.config, weights_of(model_.parameters, model_.context),
+            options);
+  write_tokenizer(dir_ / ".", "</s>");
+  LoadOptions load = in_8_bits();
+  load.tokenizer = dir_ / "tokenizer.json";
+  const LoadedModel loaded = load_model(dir_ / "q8.gguf", load, model_.context);
+  const GgufFile file(dir_ / "q8.gguf");
+  const Parameter& q = loaded.parameters->at("embedding.weight");
+  const GgufTensor& stored = *file.find("token_embd.weight");
+  ASSERT_EQ(stored.type, GgufType::q8_0);
+  for (std::int64_t b = 0; b < q.scales.elements(); ++b) {
+    const std::byte* const block = stored.data.data() + b * 34;
+    ASSERT_EQ(std::memcmp(q.scales.as<std::uint16_t>() + b, block, 2), 0) << b;
+    ASSERT_EQ(std::memcmp(q.weight.as<std::uint8_t>() + b * 32, block + 2, 32), 0) << b;
   }
 }
 

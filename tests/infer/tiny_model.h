@@ -41,6 +41,23 @@ inline float log_probability(std::span<const float> logits, std::int32_t token) 
   return static_cast<float>(logits[static_cast<std::size_t>(token)] - std::log(sum));
 }
 
+// Logits of the last token of `tokens`, all of them read without a cache.
+inline std::vector<float> last_logits(const Stage& stage, Context& context, Tokens tokens) {
+  const auto n = static_cast<std::int64_t>(tokens.size());
+  Tokens positions(tokens.size()), offsets{0, static_cast<std::int32_t>(n)};
+  for (std::size_t i = 0; i < tokens.size(); ++i) positions[i] = static_cast<std::int32_t>(i);
+  MicroBatch batch;
+  batch.ids = Tensor(tokens.data(), DType::i32, {n});
+  batch.tokens.positions = Tensor(positions.data(), DType::i32, {n});
+  batch.tokens.segments = {Tensor(offsets.data(), DType::i32, {2}), n};
+  Arena arena(cpu_device, std::size_t{4} << 20);
+  const std::int64_t vocabulary = stage.config().vocab_size;
+  std::vector<float> logits(static_cast<std::size_t>(vocabulary));
+  const std::int32_t row[] = {static_cast<std::int32_t>(n - 1)};
+  stage.logits(context, batch, arena, row, Tensor(logits.data(), DType::f32, {1, vocabulary}));
+  return logits;
+}
+
 struct TinyModel {
   ModelConfig config;
   Context context;
@@ -59,21 +76,8 @@ struct TinyModel {
     }
   }
 
-  // Logits of the last token of `tokens`, all of them read without a cache.
   std::vector<float> last_logits(Tokens tokens) {
-    const auto n = static_cast<std::int64_t>(tokens.size());
-    Tokens positions(tokens.size()), offsets{0, static_cast<std::int32_t>(n)};
-    for (std::size_t i = 0; i < tokens.size(); ++i) positions[i] = static_cast<std::int32_t>(i);
-    MicroBatch batch;
-    batch.ids = Tensor(tokens.data(), DType::i32, {n});
-    batch.tokens.positions = Tensor(positions.data(), DType::i32, {n});
-    batch.tokens.segments = {Tensor(offsets.data(), DType::i32, {2}), n};
-    Arena arena(cpu_device, std::size_t{4} << 20);
-    std::vector<float> logits(static_cast<std::size_t>(config.vocab_size));
-    const std::int32_t row[] = {static_cast<std::int32_t>(n - 1)};
-    stage.logits(context, batch, arena, row,
-                 Tensor(logits.data(), DType::f32, {1, config.vocab_size}));
-    return logits;
+    return test::last_logits(stage, context, std::move(tokens));
   }
 
   Tokens greedy(Tokens tokens, int count) {
