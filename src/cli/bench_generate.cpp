@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/generation_options.h"
 #include "core/config.h"
 #include "core/enum_names.h"
 #include "core/error.h"
@@ -18,7 +19,7 @@ namespace fathom::cli {
 namespace {
 
 struct Arguments {
-  std::string model_file, device = "cpu", dtype = "auto";
+  std::string model_file, device = "cpu", dtype = "auto", weights = "dtype";
   std::vector<std::int64_t> sequences{1}, prompt{128};
   std::int64_t requests = 0, new_tokens = 128, tokens_per_step = 0;
   infer::SamplingOptions sampling;
@@ -59,8 +60,12 @@ void run(const Arguments& a) {
   if (!dtype) {
     fail_input("--dtype is {}: use {}", a.dtype, fmt::join(enum_names(DTypeChoice{}), ", "));
   }
+  const MatrixStorage storage = parse_weights(a.weights);
+  if (storage == MatrixStorage::int8 && device.type != DeviceType::cpu) {
+    fail_input("--weights int8 is for a CPU, not for {}", a.device);
+  }
   const measure::GenerationBench bench = measure::measure_generation(
-      resolve(model), choose_dtype(*dtype, device), device, loads, a.turns);
+      resolve(model), choose_dtype(*dtype, device), storage, device, loads, a.turns);
   std::cout << (a.json ? measure::to_json(bench).dump(2) + "\n" : measure::to_text(bench));
 }
 
@@ -78,6 +83,7 @@ void add_bench_generate(CLI::App& bench) {
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 if the device can multiply it")
       ->capture_default_str();
+  add_weights_option(*c, a.weights);
   c->add_option("--sequences", a.sequences, "that run at once; each number is measured")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();

@@ -17,6 +17,20 @@ std::optional<DType> parse_dtype(const std::string& name) {
 
 }  // namespace
 
+MatrixStorage parse_weights(const std::string& name) {
+  if (name == "dtype") return MatrixStorage::dtype;
+  if (name == "int8") return MatrixStorage::int8;
+  fail_input("--weights is {}: use dtype or int8", name);
+}
+
+void add_weights_option(CLI::App& command, std::string& weights) {
+  command
+      .add_option("--weights", weights,
+                  "matrices in memory: dtype (as --dtype says) or int8, which generates faster on "
+                  "a CPU")
+      ->capture_default_str();
+}
+
 void add_model_options(CLI::App& command, GenerationOptions& o) {
   command
       .add_option("model", o.model,
@@ -26,6 +40,7 @@ void add_model_options(CLI::App& command, GenerationOptions& o) {
                      "path of tokenizer.json; default: the model's own");
   command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
   command.add_option("--dtype", o.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
+  add_weights_option(command, o.weights);
   command.add_option("--threads", o.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
@@ -65,7 +80,9 @@ void add_template_options(CLI::App& command, TemplateOptions& o) {
 
 infer::LoadedModel load_model(const GenerationOptions& options, Context& context) {
   if (options.threads > 0) set_num_threads(options.threads);
-  return infer::load_model(options.model, {options.tokenizer, parse_dtype(options.dtype)}, context);
+  return infer::load_model(
+      options.model,
+      {options.tokenizer, parse_dtype(options.dtype), parse_weights(options.weights)}, context);
 }
 
 }  // namespace fathom::cli

@@ -15,7 +15,7 @@ class App;
 namespace fathom::cli {
 
 struct GenerationOptions {
-  std::string model, tokenizer, device = "cpu", dtype = "auto";
+  std::string model, tokenizer, device = "cpu", dtype = "auto", weights = "dtype";
   int threads = 0;
   infer::SamplingOptions sampling;
 };
@@ -23,6 +23,10 @@ struct GenerationOptions {
 void add_generation_options(CLI::App& command, GenerationOptions& options);
 // Those of the model alone: which one, where, its type and threads.
 void add_model_options(CLI::App& command, GenerationOptions& options);
+
+// `--weights`, and what it says. parse_weights() throws an input Error for another name.
+void add_weights_option(CLI::App& command, std::string& weights);
+MatrixStorage parse_weights(const std::string& name);
 
 // How a command with a chat template is given one.
 struct TemplateOptions {

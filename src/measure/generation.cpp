@@ -8,6 +8,7 @@
 
 #include "core/philox.h"
 #include "measure/measure.h"
+#include "model/hugging_face.h"
 #include "model/parameters.h"
 #include "model/stage.h"
 
@@ -75,22 +76,44 @@ std::size_t weight_bytes_of(const ParameterStore& parameters, const ModelConfig&
   for (const Parameter& parameter : parameters.all()) {
     if (parameter.spec.name == "embedding.weight" && !model.tie_embeddings) continue;
     bytes += parameter.weight.bytes();
+    if (parameter.is_int8()) bytes += parameter.scales.bytes();
   }
   return bytes;
 }
 
+// The weights that initialize() makes, rounded to 8 bits where the store keeps them so.
+void fill_weights(Context& context, const ModelConfig& model, ParameterStore& parameters,
+                  MatrixStorage storage) {
+  constexpr std::uint64_t seed = 1;
+  if (storage == MatrixStorage::dtype) {
+    for (const Parameter& parameter : parameters.all()) {
+      initialize(context, parameter, {}, model.init_std, seed);
+    }
+    return;
+  }
+  load_weights(
+      [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+        initialize_rows(context, spec, model.init_std, seed, first_row, rows);
+      },
+      parameters, context);
+}
+
+std::string name_of_weights(const GenerationBench& bench) {
+  const std::string_view dtype = name_of(bench.dtype);
+  if (bench.storage == MatrixStorage::dtype) return std::string(dtype);
+  return fmt::format("weights in int8, the rest in {},", dtype);
+}
+
 }  // namespace
 
-GenerationBench measure_generation(const ModelConfig& model, DType dtype, Device device,
-                                   std::span<const GenerationLoad> loads, int turns) {
-  GenerationBench bench{model, dtype, device, 0, 0, 0, {}};
+GenerationBench measure_generation(const ModelConfig& model, DType dtype, MatrixStorage storage,
+                                   Device device, std::span<const GenerationLoad> loads,
+                                   int turns) {
+  GenerationBench bench{model, dtype, storage, device, 0, 0, 0, {}};
   bench.copy = measure_copy(device);
   Context context(device);
-  ParameterStore parameters(stage_parameters(model, whole_model(model)), dtype, Gradients::none,
-                            device);
-  for (const Parameter& parameter : parameters.all()) {
-    initialize(context, parameter, {}, model.init_std, 1);
-  }
+  ParameterStore parameters(stage_parameters(model, whole_model(model)), dtype, storage, device);
+  fill_weights(context, model, parameters, storage);
   const Stage stage(model, whole_model(model), parameters, {}, device);
   bench.weight_bytes = weight_bytes_of(parameters, model);
   bench.token_bytes = infer::KvCache::page_bytes(model, dtype, 1);
@@ -143,6 +166,7 @@ struct Figures {
 nlohmann::ordered_json to_json(const GenerationBench& bench) {
   nlohmann::ordered_json json{{"device", to_string(bench.device)},
                               {"dtype", name_of(bench.dtype)},
+                              {"weights", bench.storage == MatrixStorage::int8 ? "int8" : "dtype"},
                               {"copy_bytes_per_second", bench.copy},
                               {"weight_bytes", bench.weight_bytes},
                               {"cache_bytes_per_token", bench.token_bytes}};
@@ -169,7 +193,7 @@ std::string to_text(const GenerationBench& bench) {
       "{} on {}; a step reads {:.2f} GB of weights and {:.0f} KiB of cache a token; a copy moves "
       "{:.0f} GB/s\n\n"
       "{:>9} {:>8} {:>9} {:>5} {:>10} {:>11} {:>9} {:>8} {:>7}\n",
-      name_of(bench.dtype), device_name(bench.device),
+      name_of_weights(bench), device_name(bench.device),
       static_cast<double>(bench.weight_bytes) / 1e9,
       static_cast<double>(bench.token_bytes) / 1024, bench.copy / 1e9, "sequences", "requests",
       "prompt", "new", "tokens/s", "generating", "reading", "ms/step", "memory");

@@ -10,6 +10,7 @@
 #include "core/dtype.h"
 #include "infer/engine.h"
 #include "model/config.h"
+#include "model/parameters.h"
 
 namespace fathom::measure {
 
@@ -38,6 +39,7 @@ struct GenerationResult {
 struct GenerationBench {
   ModelConfig model;
   DType dtype = DType::f32;
+  MatrixStorage storage = MatrixStorage::dtype;
   Device device;
   double copy = 0;                 // bytes/s of a copy, read and written
   std::size_t weight_bytes = 0;    // that a step reads: all but the input embedding
@@ -47,8 +49,9 @@ struct GenerationBench {
 
 // A model of random weights. Each load runs `turns` times, of which the last counts: the first
 // chooses algorithms. All memory is free again afterwards.
-GenerationBench measure_generation(const ModelConfig& model, DType dtype, Device device,
-                                   std::span<const GenerationLoad> loads, int turns);
+GenerationBench measure_generation(const ModelConfig& model, DType dtype, MatrixStorage storage,
+                                   Device device, std::span<const GenerationLoad> loads,
+                                   int turns);
 
 // Seconds that a step's bytes take at the copy's rate: the weights once, and the cache.
 double least_step_seconds(const GenerationBench& bench, const GenerationResult& result);

@@ -84,7 +84,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--recompute", "--logits-chunk", "--dtype", "--heat", "--threads", "--steps",
       "--text-lengths", "--pairs", "--peak", "--brief", "--json", "--profile", "--profile-like"}},
     {"bench generate",
-     {"--device", "--dtype", "--sequences", "--requests", "--prompt", "--new", "--tokens-per-step",
+     {"--device", "--dtype", "--weights", "--sequences", "--requests", "--prompt", "--new", "--tokens-per-step",
       "--temperature", "--top-k", "--top-p", "--turns", "--threads", "--json"}},
     {"bench save",
      {"--model", "--device", "--tokens-per-step", "--sequence-length", "--micro-batch",
@@ -103,7 +103,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"generate",
      {"--prompt", "--prompts", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
       "--repetition-penalty", "--stop", "--parse-special", "--seed", "--tokenizer", "--device",
-      "--dtype", "--threads", "--batch", "--conversations", "--template", "--system"}},
+      "--dtype", "--weights", "--threads", "--batch", "--conversations", "--template", "--system"}},
     {"info", {"--json"}},
     {"dpo", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"dpo sample",
@@ -127,7 +127,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"scaling plan", {"--out", "--set", "--tflops", "--jobs", "--json", "--help-config"}},
     {"scaling run", {"--jobs", "--part"}},
     {"serve",
-     {"--tokenizer", "--device", "--dtype", "--threads", "--template", "--served-model-name",
+     {"--tokenizer", "--device", "--dtype", "--weights", "--threads", "--template", "--served-model-name",
       "--host", "--port", "--api-key-file", "--cors", "--max-sequences", "--max-waiting",
       "--max-length", "--tokens-per-step", "--cache-gib", "--max-body-mib", "--drain-seconds"}},
     {"sft", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
@@ -180,6 +180,8 @@ TEST_F(Switches, OfGenerate) {
   EXPECT_NE(out(with(base, {"--temperature", "0", "--repetition-penalty", "9"})), greedy);
   const Arguments bits = with(bare, {"--prompt", "7 ships", "--temperature", "3", "--dtype"});
   EXPECT_NE(out(with(bits, {"bf16"})), out(with(bits, {"f32"})));
+  EXPECT_EQ(run(with(base, {"--weights", "int8"})).code, 0);
+  EXPECT_EQ(run(with(base, {"--weights", "int4"})).code, 2);
   const std::string stop = greedy.substr(4, 2);
   EXPECT_EQ(out(with(base, {"--temperature", "0", "--stop", stop})),
             greedy.substr(0, greedy.find(stop)) + "\n");

@@ -78,9 +78,9 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
-            "--device TEXT=cpu --dtype TEXT=auto --batch INT=16"},
+            "--device TEXT=cpu --dtype TEXT=auto --weights TEXT=dtype --batch INT=16"},
            {"serve",
-            "--device TEXT=cpu --dtype TEXT=auto --host TEXT=127.0.0.1 --port INT:INT in [0 - 65535]=8000 "
+            "--device TEXT=cpu --dtype TEXT=auto --weights TEXT=dtype --host TEXT=127.0.0.1 --port INT:INT in [0 - 65535]=8000 "
             "--drain-seconds FLOAT:FLOAT in [0 - 86400]=30"},
            {"convert", "--dtype TEXT:{bf16,f32,f16,q8_0}=bf16"},
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
