@@ -149,6 +149,7 @@ class Generator {
       if (arguments_.parse_special) request.special_text = SpecialText::parse;
       request.prompt = with_location(
           prompt.name, [&] { return infer::prompt_tokens(model_.tokenizer, request); });
+      request.continues_prompt = true;
       request.max_tokens = arguments_.max_tokens;
       request.stop = arguments_.stop;
       request.sampling = arguments_.sampling;

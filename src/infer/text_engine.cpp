@@ -55,8 +55,11 @@ Request TextEngine::tokens_of(const TextRequest& request) const {
 }
 
 RequestId TextEngine::submit(const TextRequest& request) {
-  const RequestId id = engine_.submit(tokens_of(request));
-  requests_.emplace(id, TextStream(model_.tokenizer, request.stop, request.special_tokens));
+  Request tokens = tokens_of(request);
+  TextStream stream(model_.tokenizer, request.stop, request.special_tokens);
+  if (request.continues_prompt) stream.follow(tokens.prompt);
+  const RequestId id = engine_.submit(std::move(tokens));
+  requests_.emplace(id, std::move(stream));
   return id;
 }
 

@@ -42,6 +42,8 @@ struct TextRequest {
   bool ignore_end = false;  // go on after the model's end tokens, which may be drawn
   std::vector<std::int32_t> more_end_tokens;           // ids that end the text beside the model's
   SpecialTokens special_tokens = SpecialTokens::skip;  // whether the text shows those generated
+  // Whether the text goes on from the prompt's (TextStream::follow()), and is no answer to it.
+  bool continues_prompt = false;
 };
 
 // The text and tokens that a step added to one request. An event with a finish reason is

@@ -36,4 +36,16 @@ std::string StopMatcher::finish() {
   return std::exchange(held_, {});
 }
 
+void TextStream::follow(std::span<const std::int32_t> prompt) {
+  for (const std::int32_t token : prompt) decoder_.push(token);
+  prompt_end_ = StreamDecoder(decoder_).finish();
+}
+
+std::string TextStream::without_prompt(std::string text) {
+  const std::size_t count = std::min(prompt_end_.size(), text.size());
+  text.erase(0, count);
+  prompt_end_.erase(0, count);
+  return text;
+}
+
 }  // namespace fathom::infer

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +41,15 @@ class TextStream {
              SpecialTokens special = SpecialTokens::skip)
       : decoder_(tokenizer, special), matcher_(std::move(stops)) {}
 
+  // To be called first: the text goes on from the prompt's, as part of it. SentencePiece's decoder
+  // drops a space at the beginning of a text, but not in its middle.
+  void follow(std::span<const std::int32_t> prompt);
   // The text that `token` completes; often empty.
-  std::string push(std::int32_t token) { return matcher_.push(decoder_.push(token)); }
+  std::string push(std::int32_t token) { return matcher_.push(without_prompt(decoder_.push(token))); }
   // The rest, after the last token.
   std::string finish() {
     // Two statements: the operands of + may be evaluated in either order.
-    std::string text = matcher_.push(decoder_.finish());
+    std::string text = matcher_.push(without_prompt(decoder_.finish()));
     text += matcher_.finish();
     return text;
   }
@@ -52,7 +57,11 @@ class TextStream {
   bool stopped() const { return matcher_.stopped(); }
 
  private:
+  // `text` less what is left of the prompt's.
+  std::string without_prompt(std::string text);
+
   StreamDecoder decoder_;
+  std::string prompt_end_;  // of the prompt's text: the decoder still holds it back
   StopMatcher matcher_;
 };
 

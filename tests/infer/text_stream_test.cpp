@@ -83,6 +83,32 @@ TEST(TextStream, GivesWholeCharactersAndHeldBackTextBeforeBrokenBytes) {
   EXPECT_FALSE(stream.stopped());
 }
 
+// As Llama 2's: a token begins with its space, and a text has none at its beginning.
+TEST(TextStream, KeepsASpaceBetweenThePromptAndItsContinuation) {
+  const Tokenizer tokenizer = Tokenizer::from_json(
+      R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,)"
+      R"("pre_tokenizer":null,"post_processor":null,"decoder":{"type":"Sequence","decoders":[)"
+      R"({"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Fuse"},)"
+      R"({"type":"Strip","content":" ","start":1,"stop":0}]},"model":{"type":"BPE","dropout":null,)"
+      R"("unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,)"
+      R"("fuse_unk":false,"byte_fallback":false,"vocab":{"▁the":0,"▁dog":1,"s":2},"merges":[]}})");
+  TextStream answer(tokenizer, {});
+  EXPECT_EQ(answer.push(1) + answer.push(2) + answer.finish(), "dogs");
+  TextStream continuation(tokenizer, {});
+  continuation.follow(std::vector<std::int32_t>{0});
+  EXPECT_EQ(continuation.push(1) + continuation.push(2) + continuation.finish(), " dogs");
+}
+
+// The first byte of a character at the prompt's end is not shown again.
+TEST(TextStream, ShowsNothingOfThePrompt) {
+  const Tokenizer tokenizer = Tokenizer::from_json(test::byte_tokenizer());
+  TextStream stream(tokenizer, {});
+  stream.follow(std::vector<std::int32_t>{'a', 0xe5});
+  EXPECT_EQ(stream.push(0x8c), "");
+  EXPECT_EQ(stream.push(0x97), "\x8c\x97");
+  EXPECT_EQ(stream.push('b'), "b");
+}
+
 TEST(TextStream, FindsAStopThatTheLastBytesComplete) {
   const Tokenizer tokenizer = Tokenizer::from_json(test::byte_tokenizer());
   TextStream stream(tokenizer, {"\xe4"});
