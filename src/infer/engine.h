@@ -95,6 +95,10 @@ class Engine {
   bool idle() const { return scheduler_.empty(); }
   // To be called when the stage's weights have changed, while the engine is idle.
   void forget_prefixes() { scheduler_.forget_prefixes(); }
+  // The same beside sequences: what they drew stays, and the rest is of the new weights.
+  void restart_sequences() { scheduler_.restart_sequences(); }
+  // While held, no further sequence starts.
+  void hold_admission(bool held) { scheduler_.hold_admission(held); }
 
   const Scheduler& scheduler() const { return scheduler_; }
   // Length limit of a sequence in tokens, prompt included.

@@ -97,6 +97,7 @@ LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoin
   }
   LoadedModel model = prepare_model(load_tokenizer(path, &checkpoint, options), options,
                                     description, context.device);
+  model.step = checkpoint.step();
   load_weights(weights_of(checkpoint, context), *model.parameters, context);
   return model;
 }

@@ -29,6 +29,7 @@ struct LoadedModel {
   std::vector<std::int32_t> end_tokens;
   std::unique_ptr<ParameterStore> parameters;
   std::unique_ptr<Stage> stage;  // the whole model, on the context's device
+  std::optional<std::int64_t> step = {};  // of the training, where it is a checkpoint
 };
 
 // `path`: a Hugging Face model directory, a GGUF file, or a run directory, a directory of

@@ -1,6 +1,7 @@
 #include "infer/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 
@@ -22,12 +23,16 @@ void Scheduler::add(Sequence sequence) {
   waiting_.push_back(std::make_unique<Sequence>(std::move(sequence)));
 }
 
-void Scheduler::preempt_youngest() {
+void Scheduler::send_back_youngest() {
   std::unique_ptr<Sequence> sequence = std::move(running_.back());
   running_.pop_back();
   blocks_.release(sequence->pages);
   sequence->cached = 0;
   waiting_.push_front(std::move(sequence));
+}
+
+void Scheduler::preempt_youngest() {
+  send_back_youngest();
   ++preemptions_;
 }
 
@@ -74,6 +79,13 @@ Scheduler::Admission Scheduler::admit_waiting(std::size_t index, std::int64_t& b
   blocks_.grow(next.pages, tokens);
   admitted_tokens_ += tokens;
   shared_tokens_ += next.cached;
+  if (!std::exchange(next.was_admitted, true)) {
+    first_admitted_.push_back(next.id);
+    if (shares) {
+      prefix_queries_ += next.length();
+      prefix_hits_ += next.cached;
+    }
+  }
   const std::int64_t count = std::min(next.pending(), budget);
   chunks.push_back({&next, next.cached, count});
   budget -= count;
@@ -84,6 +96,11 @@ Scheduler::Admission Scheduler::admit_waiting(std::size_t index, std::int64_t& b
 
 void Scheduler::forget_prefixes() {
   require(empty(), "the weights may not change while sequences are in the cache");
+  blocks_.forget_contents();
+}
+
+void Scheduler::restart_sequences() {
+  while (!running_.empty()) send_back_youngest();
   blocks_.forget_contents();
 }
 
@@ -105,6 +122,7 @@ void Scheduler::admit(std::int64_t budget, std::vector<Chunk>& chunks) {
 }
 
 std::vector<Chunk> Scheduler::schedule() {
+  first_admitted_.clear();
   std::vector<Chunk> chunks;
   std::int64_t budget = limits_.max_tokens_per_step;
   const std::int64_t preemptions = preemptions_;
@@ -114,7 +132,7 @@ std::vector<Chunk> Scheduler::schedule() {
     chunks.push_back({running_[i].get(), running_[i]->cached, count});
     budget -= count;
   }
-  if (preemptions_ == preemptions) admit(budget, chunks);
+  if (preemptions_ == preemptions && !held_) admit(budget, chunks);
   return chunks;
 }
 

@@ -47,7 +47,8 @@ class Scheduler {
   // Throws a run-time Error when the sequence is empty or could never fit.
   void add(Sequence sequence);
 
-  // The chunks to run now, oldest first; empty only when there is no sequence at all.
+  // The chunks to run now, oldest first; empty only when there is no sequence at all, or none
+  // that runs while admission is held.
   // The pointers are valid until remove_finished() or cancel().
   std::vector<Chunk> schedule();
   // Records that the chunks have been read.
@@ -64,11 +65,24 @@ class Scheduler {
   // Tokens of all sequences when they were admitted, and those of them that were not read again.
   std::int64_t admitted_tokens() const { return admitted_tokens_; }
   std::int64_t shared_tokens() const { return shared_tokens_; }
+  // Of them, tokens of sequences that were admitted for the first time and may share pages; and
+  // those that were found.
+  std::int64_t prefix_queries() const { return prefix_queries_; }
+  std::int64_t prefix_hits() const { return prefix_hits_; }
+  // Sequences that the last schedule() admitted for the first time.
+  const std::vector<SequenceId>& first_admitted() const { return first_admitted_; }
   // To be called when the weights have changed, while there is no sequence.
   void forget_prefixes();
+  // The same beside sequences: those that run go back to the front of the queue, and read all their
+  // tokens again.
+  void restart_sequences();
+  // While held, no sequence is admitted.
+  void hold_admission(bool held) { held_ = held; }
   const BlockManager& blocks() const { return blocks_; }
 
  private:
+  // Puts the youngest back to the front of the queue, without its pages.
+  void send_back_youngest();
   // Takes pages for `tokens` tokens of running_[index], if necessary from younger
   // sequences; false when it had to give up its own.
   bool make_room(std::size_t index, std::int64_t tokens);
@@ -85,7 +99,10 @@ class Scheduler {
   SchedulerLimits limits_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
+  bool held_ = false;
   std::int64_t preemptions_ = 0, admitted_tokens_ = 0, shared_tokens_ = 0;
+  std::int64_t prefix_queries_ = 0, prefix_hits_ = 0;
+  std::vector<SequenceId> first_admitted_;
 };
 
 }  // namespace fathom::infer

@@ -42,6 +42,7 @@ struct Sequence {
                                           // the alternatives
   std::int64_t cached = 0;                // tokens whose keys and values are in the cache
   BlockTable pages;
+  bool was_admitted = false;  // it has run, if only to be preempted
   FinishReason finish = FinishReason::none;
 
   std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }

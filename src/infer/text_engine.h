@@ -81,6 +81,9 @@ class TextEngine {
   // False when it has ended already.
   bool cancel(RequestId id);
   bool idle() const { return requests_.empty(); }
+  // As Engine's.
+  void restart_sequences() { engine_.restart_sequences(); }
+  void hold_admission(bool held) { engine_.hold_admission(held); }
 
   const Engine& engine() const { return engine_; }
 

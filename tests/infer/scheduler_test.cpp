@@ -327,6 +327,63 @@ TEST(Scheduler, ForgetsBeginningsWhenTold) {
   EXPECT_EQ(scheduler.shared_tokens(), 0);
 }
 
+// Other weights: all is read again, what was drawn too, and in the same order.
+TEST(Scheduler, RestartsSequencesWithoutTheirCache) {
+  Scheduler scheduler(100, 4, {2, 64});
+  scheduler.add(that_begins(1, 10, 3));
+  scheduler.add(make_sequence(2, 5, 3));
+  scheduler.add(make_sequence(3, 5, 3));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.restart_sequences();
+  EXPECT_EQ(scheduler.num_running(), 0);
+  EXPECT_EQ(scheduler.preemptions(), 0);
+  EXPECT_EQ(scheduler.blocks().free_pages(), 100);
+  const auto chunks = scheduler.schedule();
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].sequence->id, 1u);
+  EXPECT_EQ(chunks[0].first, 0);
+  EXPECT_EQ(chunks[0].count, 14);
+  EXPECT_EQ(chunks[1].sequence->id, 2u);
+  EXPECT_EQ(chunks[1].count, 6);
+}
+
+TEST(Scheduler, HoldsAdmission) {
+  Scheduler scheduler(100, 4, {2, 64});
+  scheduler.add(make_sequence(1, 5, 3));
+  run_step(scheduler, scheduler.schedule());
+  scheduler.add(make_sequence(2, 5, 3));
+  scheduler.hold_admission(true);
+  for (int step = 0; step < 2; ++step) {
+    const auto chunks = scheduler.schedule();
+    ASSERT_EQ(chunks.size(), 1u);
+    EXPECT_EQ(chunks[0].sequence->id, 1u);
+    run_step(scheduler, chunks);
+  }
+  EXPECT_TRUE(scheduler.schedule().empty());
+  scheduler.hold_admission(false);
+  EXPECT_EQ(scheduler.schedule().size(), 1u);
+}
+
+// Each sequence counts once, however often it is preempted.
+TEST(Scheduler, CountsWhatFirstAdmissionsFindInTheCache) {
+  Scheduler scheduler(100, 4, {4, 64});
+  scheduler.add(that_begins(1, 10, 3));
+  run_step(scheduler, scheduler.schedule());
+  EXPECT_THAT(scheduler.first_admitted(), testing::ElementsAre(1u));
+  scheduler.add(that_begins(2, 10, 4));
+  Sequence scored = that_begins(3, 10, 5);
+  scored.prompt_log_probabilities = 0;  // its prompt is read in any case
+  scheduler.add(scored);
+  run_step(scheduler, scheduler.schedule());
+  EXPECT_THAT(scheduler.first_admitted(), testing::ElementsAre(2u, 3u));
+  EXPECT_EQ(scheduler.prefix_queries(), 13 + 14);
+  EXPECT_EQ(scheduler.prefix_hits(), 8);
+  scheduler.restart_sequences();
+  run_step(scheduler, scheduler.schedule());
+  EXPECT_THAT(scheduler.first_admitted(), testing::IsEmpty());
+  EXPECT_EQ(scheduler.prefix_queries(), 13 + 14);
+}
+
 TEST(Scheduler, SharesNothingWhenAskedNotTo) {
   Scheduler scheduler(100, 4, {4, 64, false});
   for (const SequenceId id : {1, 2}) scheduler.add(that_begins(id, 10, 3));
