@@ -20,8 +20,16 @@ struct Arguments : GenerationOptions {
   serve::HttpOptions http;
   int port = 8000;
   std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 0;
-  double cache_gib = 4, max_body_mib = 8, drain_seconds = 30;
+  double cache_gib = 4, max_body_mib = 8, max_unsent_mib = 512, drain_seconds = 30;
 };
+
+std::size_t bytes_of_mib(double mib) {
+  return static_cast<std::size_t>(mib * (1 << 20));
+}
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
+}
 
 serve::ServerOptions server_options(const Arguments& a) {
   serve::ServerOptions options;
@@ -37,10 +45,11 @@ serve::ServerOptions server_options(const Arguments& a) {
   options.service.api_keys = api_keys(a.api_key_file);
   options.http = a.http;
   options.http.port = static_cast<std::uint16_t>(a.port);
-  options.http.limits.body_bytes = static_cast<std::size_t>(a.max_body_mib * (1 << 20));
+  options.http.limits.body_bytes = bytes_of_mib(a.max_body_mib);
   options.http.limits.all_bodies_bytes =
       std::max(options.http.limits.all_bodies_bytes, 4 * options.http.limits.body_bytes);
-  options.http.drain = std::chrono::milliseconds(static_cast<std::int64_t>(a.drain_seconds * 1e3));
+  options.http.limits.unsent_bytes = bytes_of_mib(a.max_unsent_mib);
+  options.http.drain = milliseconds(a.drain_seconds);
   const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";
   options.http.check_host = local && options.service.api_keys.empty();
   if (!local && options.service.api_keys.empty()) {
@@ -117,6 +126,10 @@ void add_serve(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--max-body-mib", a.max_body_mib, "largest body of a request")
       ->check(CLI::Range(0.001, 1024.0))
+      ->capture_default_str();
+  c->add_option("--max-unsent-mib", a.max_unsent_mib,
+                "most text of answers that clients have not taken; beyond it the largest is dropped")
+      ->check(CLI::Range(0.001, 1024.0 * 1024))
       ->capture_default_str();
   c->add_option("--drain-seconds", a.drain_seconds,
                 "after SIGTERM or Ctrl-C, time for answers under way to end")

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "serve/response_parts.h"
 #include "serve/token_text.h"
 
@@ -5,21 +7,22 @@ namespace fathom::serve {
 namespace {
 
 struct Answer {
+  explicit Answer(const Tokenizer& tokenizer) : logprobs(tokenizer) {}
+
   std::string text;
-  std::vector<infer::DrawnToken> tokens;
+  ChatLogprobs logprobs;
   infer::FinishReason finish = infer::FinishReason::none;
 };
 
 class ChatResponse : public Response {
  public:
   ChatResponse(const ChatRequest& request, std::int64_t prompt_tokens, const Tokenizer& tokenizer,
-               ResponseHead head)
-      : tokenizer_(tokenizer),
-        head_(std::move(head)),
+               const ResponseHead& head)
+      : begin_(begin_text(head, request.stream ? "chat.completion.chunk" : "chat.completion")),
         logprobs_(request.logprobs),
         stream_(request.stream),
         include_usage_(request.include_usage),
-        answers_(static_cast<std::size_t>(request.n)) {
+        answers_(static_cast<std::size_t>(request.n), Answer(tokenizer)) {
     usage_.prompt_tokens = prompt_tokens;
   }
 
@@ -27,75 +30,75 @@ class ChatResponse : public Response {
     std::string text;
     if (!stream_) return text;
     for (std::size_t i = 0; i < answers_.size(); ++i) {
-      text += chunk(i, {{"role", "assistant"}, {"content", ""}}, {});
+      text += chunk(i, R"({"role":"assistant","content":""})", "null", infer::FinishReason::none);
     }
     return text;
   }
 
   std::string take(std::size_t sequence, const infer::TextEvent& event) override {
     usage_.completion_tokens += std::ssize(event.tokens);
-    if (stream_) return stream(sequence, event);
     Answer& answer = answers_.at(sequence);
+    if (logprobs_) answer.logprobs.add(event.tokens);
+    if (stream_) return stream(sequence, answer, event);
     answer.text += event.text;
-    if (logprobs_) {
-      answer.tokens.insert(answer.tokens.end(), event.tokens.begin(), event.tokens.end());
-    }
     answer.finish = event.finish;
     return "";
   }
 
   std::string finish() override {
     if (stream_) return end_of_stream();
-    Json json = head_json(head_, "chat.completion");
-    Json& choices = json["choices"] = Json::array();
+    std::string json = begin_;
+    json.reserve(bytes() + 1024);
     for (std::size_t i = 0; i < answers_.size(); ++i) {
-      const Answer& answer = answers_[i];
-      choices.push_back({{"index", i},
-                         {"message", {{"role", "assistant"}, {"content", answer.text}}},
-                         {"logprobs", logprobs_json(answer.tokens)},
-                         {"finish_reason", finish_json(answer.finish)}});
+      Answer& answer = answers_[i];
+      if (i > 0) json += ',';
+      json += fmt::format(R"({{"index":{},"message":{{"role":"assistant","content":)", i);
+      append_json_string(json, std::exchange(answer.text, {}));
+      json += R"(},"logprobs":)";
+      json += logprobs_ ? answer.logprobs.take() : "null";
+      json += R"(,"finish_reason":)";
+      json += finish_text(answer.finish);
+      json += '}';
     }
-    json["usage"] = usage_json(usage_);
-    return json_text(json);
+    return json + R"(],"usage":)" + usage_text(usage_) + "}";
+  }
+
+  std::size_t bytes() const override {
+    std::size_t bytes = 0;
+    for (const Answer& answer : answers_) bytes += answer.text.capacity() + answer.logprobs.bytes();
+    return bytes;
   }
 
  private:
-  Json logprobs_json(std::span<const infer::DrawnToken> tokens) const {
-    if (!logprobs_) return nullptr;
-    return {{"content", chat_logprobs(tokenizer_, tokens)}};
+  std::string chunk(std::size_t index, std::string_view delta, std::string_view logprobs,
+                    infer::FinishReason finish) const {
+    return stream_event(begin_ +
+                        fmt::format(R"({{"index":{},"delta":{},"logprobs":{},"finish_reason":{}}}])",
+                                    index, delta, logprobs, finish_text(finish)) +
+                        (include_usage_ ? R"(,"usage":null})" : "}"));
   }
 
-  std::string chunk(std::size_t index, Json delta, const infer::TextEvent& event) const {
-    Json json = head_json(head_, "chat.completion.chunk");
-    Json choice = {{"index", index}, {"delta", std::move(delta)}};
-    choice["logprobs"] = event.tokens.empty() ? Json(nullptr) : logprobs_json(event.tokens);
-    choice["finish_reason"] = finish_json(event.finish);
-    json["choices"] = Json::array({std::move(choice)});
-    if (include_usage_) json["usage"] = nullptr;
-    return stream_event(json_text(json));
-  }
-
-  std::string stream(std::size_t index, const infer::TextEvent& event) const {
-    Json delta = Json::object();
-    if (!event.text.empty()) delta["content"] = event.text;
+  std::string stream(std::size_t index, Answer& answer, const infer::TextEvent& event) const {
+    std::string delta = "{}";
+    if (!event.text.empty()) {
+      delta = R"({"content":)";
+      append_json_string(delta, event.text);
+      delta += '}';
+    }
+    const bool has_logprobs = logprobs_ && !event.tokens.empty();
     const bool says_nothing =
         event.text.empty() && !logprobs_ && event.finish == infer::FinishReason::none;
-    return says_nothing ? "" : chunk(index, std::move(delta), event);
+    if (says_nothing) return "";
+    return chunk(index, delta, has_logprobs ? answer.logprobs.take() : "null", event.finish);
   }
 
   std::string end_of_stream() const {
     std::string end;
-    if (include_usage_) {
-      Json json = head_json(head_, "chat.completion.chunk");
-      json["choices"] = Json::array();
-      json["usage"] = usage_json(usage_);
-      end = stream_event(json_text(json));
-    }
+    if (include_usage_) end = stream_event(begin_ + R"(],"usage":)" + usage_text(usage_) + "}");
     return end + stream_event("[DONE]");
   }
 
-  const Tokenizer& tokenizer_;
-  ResponseHead head_;
+  std::string begin_;
   bool logprobs_, stream_, include_usage_;
   std::vector<Answer> answers_;
   Usage usage_;
@@ -104,8 +107,8 @@ class ChatResponse : public Response {
 }  // namespace
 
 std::unique_ptr<Response> chat_response(const ChatRequest& request, std::int64_t prompt_tokens,
-                                        const Tokenizer& tokenizer, ResponseHead head) {
-  return std::make_unique<ChatResponse>(request, prompt_tokens, tokenizer, std::move(head));
+                                        const Tokenizer& tokenizer, const ResponseHead& head) {
+  return std::make_unique<ChatResponse>(request, prompt_tokens, tokenizer, head);
 }
 
 }  // namespace fathom::serve

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "serve/response_parts.h"
 #include "serve/token_text.h"
@@ -24,9 +25,9 @@ struct Candidate {
 class CompletionResponse : public Response {
  public:
   CompletionResponse(const CompletionRequest& request, std::vector<EncodedPrompt> prompts,
-                     const Tokenizer& tokenizer, ResponseHead head)
+                     const Tokenizer& tokenizer, const ResponseHead& head)
       : prompts_(std::move(prompts)),
-        head_(std::move(head)),
+        begin_(begin_text(head, "text_completion")),
         best_of_(static_cast<std::size_t>(request.best_of)),
         n_(static_cast<std::size_t>(request.n)),
         echo_(request.echo),
@@ -53,22 +54,28 @@ class CompletionResponse : public Response {
     if (stream_) {
       std::string end;
       if (include_usage_) {
-        Json json = head_json(head_, "text_completion");
-        json["choices"] = Json::array();
-        json["usage"] = usage_json(usage_);
-        end = stream_event(json_text(json));
+        end = stream_event(begin_ + R"(],"usage":)" + usage_text(usage_) + "}");
       }
       return end + stream_event("[DONE]");
     }
-    Json json = head_json(head_, "text_completion");
-    Json& choices = json["choices"] = Json::array();
+    std::string json = begin_;
+    json.reserve(bytes() + 1024);
+    std::size_t index = 0;
     for (std::size_t prompt = 0; prompt < prompts_.size(); ++prompt) {
       for (const std::size_t sequence : chosen(prompt)) {
-        choices.push_back(choice(choices.size(), candidates_[sequence]));
+        if (index > 0) json += ',';
+        append_choice(json, index++, candidates_[sequence]);
       }
     }
-    json["usage"] = usage_json(usage_);
-    return json_text(json);
+    return json + R"(],"usage":)" + usage_text(usage_) + "}";
+  }
+
+  std::size_t bytes() const override {
+    std::size_t bytes = 0;
+    for (const Candidate& candidate : candidates_) {
+      bytes += candidate.text.capacity() + candidate.logprobs.bytes();
+    }
+    return bytes;
   }
 
  private:
@@ -102,23 +109,26 @@ class CompletionResponse : public Response {
     return sequences;
   }
 
-  Json choice(std::size_t index, Candidate& candidate) const {
-    return {{"index", index},
-            {"text", candidate.text},
-            {"logprobs", logprobs_ ? candidate.logprobs.take() : Json(nullptr)},
-            {"finish_reason", finish_json(candidate.finish)}};
+  // Takes its text and log-probabilities.
+  void append_choice(std::string& json, std::size_t index, Candidate& candidate) const {
+    json += fmt::format(R"({{"index":{},"text":)", index);
+    append_json_string(json, std::exchange(candidate.text, {}));
+    json += R"(,"logprobs":)";
+    json += logprobs_ ? candidate.logprobs.take() : "null";
+    json += R"(,"finish_reason":)";
+    json += finish_text(candidate.finish);
+    json += '}';
   }
 
   std::string chunk(std::size_t index, Candidate& candidate) {
-    Json json = head_json(head_, "text_completion");
-    json["choices"] = Json::array({choice(index, candidate)});
-    if (include_usage_) json["usage"] = nullptr;
-    candidate.text.clear();
-    return stream_event(json_text(json));
+    std::string json = begin_;
+    append_choice(json, index, candidate);
+    json += include_usage_ ? R"(],"usage":null})" : "]}";
+    return stream_event(json);
   }
 
   std::vector<EncodedPrompt> prompts_;
-  ResponseHead head_;
+  std::string begin_;
   std::size_t best_of_, n_;
   bool echo_, logprobs_, stream_, include_usage_, generates_;
   std::vector<Candidate> candidates_;
@@ -133,9 +143,8 @@ std::string stream_event(const std::string& data) {
 
 std::unique_ptr<Response> completion_response(const CompletionRequest& request,
                                               std::vector<EncodedPrompt> prompts,
-                                              const Tokenizer& tokenizer, ResponseHead head) {
-  return std::make_unique<CompletionResponse>(request, std::move(prompts), tokenizer,
-                                              std::move(head));
+                                              const Tokenizer& tokenizer, const ResponseHead& head) {
+  return std::make_unique<CompletionResponse>(request, std::move(prompts), tokenizer, head);
 }
 
 }  // namespace fathom::serve

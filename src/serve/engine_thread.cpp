@@ -19,7 +19,24 @@ std::string_view reason_of(infer::FinishReason finish) {
   return finish == infer::FinishReason::length ? "length" : "stop";
 }
 
+std::size_t bytes_of(const std::vector<infer::DrawnToken>& tokens) {
+  std::size_t bytes = tokens.capacity() * sizeof(infer::DrawnToken);
+  for (const infer::DrawnToken& token : tokens) {
+    bytes += token.likeliest.capacity() * sizeof(infer::TokenLogProbability);
+  }
+  return bytes;
+}
+
 }  // namespace
+
+std::size_t bytes_of(const JobUpdate& update) {
+  std::size_t bytes = sizeof(JobUpdate) + update.error.size();
+  for (const JobEvent& each : update.events) {
+    bytes += sizeof(JobEvent) + each.event.text.capacity() + bytes_of(each.event.tokens) +
+             bytes_of(each.event.prompt_scores);
+  }
+  return bytes;
+}
 
 EngineThread::EngineThread(const infer::LoadedModel& model, Context& context, Metrics& metrics,
                            EngineThreadOptions options)
@@ -135,9 +152,13 @@ void EngineThread::start(Job& job) {
 }
 
 void EngineThread::step() {
-  step_began_ = std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
+  const Clock::time_point began = Clock::now();
+  step_began_ = std::chrono::nanoseconds(began.time_since_epoch()).count();
   const std::span<const infer::TextEvent> events = engine_.step();
   step_began_ = 0;
+  for (const infer::RequestId id : engine_.engine().scheduler().first_admitted()) {
+    sequences_.at(id).started = began;
+  }
   const Clock::time_point now = Clock::now();
   for (const infer::TextEvent& event : events) take(event, now);
   update_gauges();
@@ -166,8 +187,12 @@ void EngineThread::finish_sequence(infer::RequestId id, std::string_view reason,
                                    Clock::time_point now) {
   const Sequence& sequence = sequences_.at(id);
   SequenceFigures figures{sequence.prompt_tokens, sequence.generated,
-                          seconds_between(sequence.job->arrived, now), 0};
-  if (sequence.generated > 0) figures.decode_seconds = seconds_between(sequence.first, now);
+                          seconds_between(sequence.job->arrived, now)};
+  if (sequence.generated > 0) {
+    figures.queue_seconds = seconds_between(sequence.job->arrived, sequence.started);
+    figures.prefill_seconds = seconds_between(sequence.started, sequence.first);
+    figures.decode_seconds = seconds_between(sequence.first, now);
+  }
   metrics_.finished(reason, figures);
   std::erase(sequence.job->running, id);
   sequences_.erase(id);
@@ -225,6 +250,8 @@ void EngineThread::update_gauges() {
   gauges.preemptions = scheduler.preemptions();
   gauges.cache_usage =
       1.0 - static_cast<double>(blocks.free_pages()) / static_cast<double>(blocks.total_pages());
+  gauges.prefix_queries = scheduler.prefix_queries();
+  gauges.prefix_hits = scheduler.prefix_hits();
   metrics_.set_gauges(gauges);
 }
 

@@ -39,6 +39,9 @@ struct JobUpdate {
   std::string error;  // empty: none
 };
 
+// Memory that an update takes.
+std::size_t bytes_of(const JobUpdate& update);
+
 class EngineThread {
  public:
   using JobId = std::uint64_t;
@@ -86,6 +89,7 @@ class EngineThread {
     Job* job = nullptr;
     std::size_t place = 0;  // in the job
     std::int64_t prompt_tokens = 0, generated = 0;
+    Clock::time_point started;      // its first step
     Clock::time_point first, last;  // tokens
   };
 

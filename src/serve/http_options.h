@@ -12,12 +12,13 @@ namespace fathom::serve {
 struct HttpLimits {
   std::size_t header_bytes = std::size_t{16} << 10;
   std::size_t body_bytes = std::size_t{8} << 20;
-  std::size_t all_bodies_bytes = std::size_t{256} << 20;  // of all connections together
+  std::size_t all_bodies_bytes = std::size_t{256} << 20;  // received, of all connections together
+  // Answers that clients have not taken, of all connections together.
+  std::size_t unsent_bytes = std::size_t{512} << 20;
   std::size_t max_connections = 4096;
-  std::size_t max_queued_events = std::size_t{1} << 17;  // of a client that reads too slowly
-  std::chrono::milliseconds idle{75'000};                // between two requests of a connection
-  std::chrono::milliseconds header{20'000};              // for a request's header
-  std::chrono::milliseconds body{120'000};               // for its body
+  std::chrono::milliseconds idle{75'000};    // between two requests of a connection
+  std::chrono::milliseconds header{20'000};  // for a request's header
+  std::chrono::milliseconds body{120'000};   // for its body
   std::chrono::milliseconds progress{60'000};  // in which a client must take some of an answer
   std::chrono::milliseconds linger{2'000};     // for a refused client to end what it sends
   std::chrono::milliseconds comment{30'000};   // a silent stream sends a comment this often

@@ -15,9 +15,7 @@
 namespace fathom::serve {
 namespace {
 
-using boost::system::error_code;
 using Tcp = asio::ip::tcp;
-constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 // Each connection takes a file descriptor; the usual limit is 1024.
 void allow_descriptors(std::size_t count) {
@@ -53,7 +51,13 @@ struct HttpServer::Impl {
   Impl(const Service& service, EngineThread& engine, Metrics& metrics, HttpOptions wanted)
       : options(std::move(wanted)),
         workers(static_cast<std::size_t>(options.workers)),
-        host{service, engine, metrics, options, std::make_shared<asio::io_context>(1), workers, {}},
+        host{service,
+             engine,
+             metrics,
+             options,
+             std::make_shared<asio::io_context>(1),
+             workers,
+             {options.limits.unsent_bytes, metrics}},
         acceptor(*host.network),
         poll(*host.network) {
     allow_descriptors(options.limits.max_connections);
@@ -90,7 +94,8 @@ struct HttpServer::Impl {
       }
       error_code ignored;
       socket.set_option(Tcp::no_delay(true), ignored);
-      std::make_shared<Session>(host, std::move(socket))->start();
+      auto stream = plain_stream(std::move(socket));
+      std::make_shared<Session>(host, std::move(stream))->start();
     }
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <iterator>
+#include <utility>
 
 namespace fathom::serve {
 namespace {
@@ -26,12 +27,16 @@ std::string begin_head(int status, std::string_view content_type, std::string_vi
 
 }  // namespace
 
-std::string response_text(const Reply& reply, const ResponseForm& form) {
+std::string response_head(const Reply& reply, const ResponseForm& form) {
   std::string text = begin_head(reply.status, reply.content_type, reply.cache_control, form);
   for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
   const bool has_body = reply.status != 204 && reply.status != 304;
   if (has_body) text += fmt::format("Content-Length: {}\r\n", reply.body.size());
-  text += "\r\n";
+  return text + "\r\n";
+}
+
+std::string response_text(const Reply& reply, const ResponseForm& form) {
+  std::string text = response_head(reply, form);
   if (!form.head_only) text += reply.body;
   return text;
 }
@@ -49,6 +54,16 @@ std::string chunk_text(std::string_view data, const ResponseForm& form) {
 
 std::string last_chunk(const ResponseForm& form) {
   return form.http_version < 11 ? "" : "0\r\n\r\n";
+}
+
+Reply preflight_reply(std::string headers) {
+  // Clients send headers of their own, such as the language and version they are written in.
+  if (headers.empty()) headers = "Authorization, Content-Type";
+  Reply reply{204, "", "text/plain", {}};
+  reply.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
+                   {"Access-Control-Allow-Headers", std::move(headers)},
+                   {"Access-Control-Max-Age", "600"}};
+  return reply;
 }
 
 std::optional<std::string> allowed_origin(std::string_view origin, std::string_view host,

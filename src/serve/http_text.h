@@ -19,12 +19,17 @@ struct ResponseForm {
   std::string allowed_origin;  // for Access-Control-Allow-Origin; empty: none
 };
 
+// A response up to its body, which follows unless the form is of a HEAD request.
+std::string response_head(const Reply& reply, const ResponseForm& form);
 // A whole response.
 std::string response_text(const Reply& reply, const ResponseForm& form);
 // The head of a stream of server-sent events, which follow as chunks, or plainly for HTTP/1.0.
 std::string stream_head(const ResponseForm& form);
 std::string chunk_text(std::string_view data, const ResponseForm& form);
 std::string last_chunk(const ResponseForm& form);
+
+// The reply to a page of another origin that asks whether it may send a request with these headers.
+Reply preflight_reply(std::string headers);
 
 // The request's origin where its pages may ask: one of `allowed`, or the server's own, by its
 // `host` header. None: the request is to be refused. An empty origin is allowed.

@@ -61,6 +61,8 @@ Metrics::Metrics(const std::string& model_name)
       first_token_(first_token_bounds),
       between_tokens_(between_bounds),
       whole_(request_bounds),
+      queue_(request_bounds),
+      prefill_(request_bounds),
       decode_(request_bounds),
       prompt_length_(token_bounds),
       generated_length_(token_bounds) {}
@@ -91,6 +93,8 @@ void Metrics::finished(std::string_view reason, const SequenceFigures& figures) 
   ++finished_[std::string(reason)];
   if (reason == "abort") return;
   whole_.observe(figures.seconds);
+  queue_.observe(figures.queue_seconds);
+  prefill_.observe(figures.prefill_seconds);
   decode_.observe(figures.decode_seconds);
   prompt_length_.observe(static_cast<double>(figures.prompt_tokens));
   generated_length_.observe(static_cast<double>(figures.generated_tokens));
@@ -99,6 +103,16 @@ void Metrics::finished(std::string_view reason, const SequenceFigures& figures) 
 void Metrics::count_response(int status) {
   const std::lock_guard lock(mutex_);
   ++responses_[status];
+}
+
+void Metrics::set_unsent_bytes(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  unsent_bytes_ = bytes;
+}
+
+void Metrics::count_dropped_answer() {
+  const std::lock_guard lock(mutex_);
+  ++dropped_answers_;
 }
 
 std::string Metrics::text() const {
@@ -116,6 +130,10 @@ std::string Metrics::text() const {
          gauges_.cache_usage);
   single("vllm:num_preemptions_total", "counter", "Sequences that gave their cache to others.",
          gauges_.preemptions);
+  single("vllm:prefix_cache_queries_total", "counter",
+         "Tokens of prompts that were looked up in the prefix cache.", gauges_.prefix_queries);
+  single("vllm:prefix_cache_hits_total", "counter", "Those of them that were found.",
+         gauges_.prefix_hits);
   single("vllm:prompt_tokens_total", "counter", "Tokens of prompts.", prompt_tokens_);
   single("vllm:generation_tokens_total", "counter", "Tokens generated.", generated_tokens_);
   write_head(out, "vllm:request_success_total", "counter", "Sequences that ended.");
@@ -127,6 +145,11 @@ std::string Metrics::text() const {
   for (const auto& [status, count] : responses_) {
     out += fmt::format("fathom:http_responses_total{{status=\"{}\"}} {}\n", status, count);
   }
+  write_head(out, "fathom:unsent_bytes", "gauge", "Bytes of answers that clients have not taken.");
+  out += fmt::format("fathom:unsent_bytes {}\n", unsent_bytes_);
+  write_head(out, "fathom:answers_dropped_total", "counter",
+             "Answers dropped because clients had not taken too many bytes of all.");
+  out += fmt::format("fathom:answers_dropped_total {}\n", dropped_answers_);
   const auto histogram = [&](std::string_view name, std::string_view help, const Histogram& h) {
     write_head(out, name, "histogram", help);
     h.write(out, name, labels_);
@@ -136,6 +159,10 @@ std::string Metrics::text() const {
   histogram("vllm:inter_token_latency_seconds", "Between two tokens of a sequence.",
             between_tokens_);
   histogram("vllm:e2e_request_latency_seconds", "From a sequence's arrival to its end.", whole_);
+  histogram("vllm:request_queue_time_seconds", "From a sequence's arrival until it first runs.",
+            queue_);
+  histogram("vllm:request_prefill_time_seconds", "From then to a sequence's first token.",
+            prefill_);
   histogram("vllm:request_decode_time_seconds", "From a sequence's first token to its end.",
             decode_);
   histogram("vllm:request_prompt_tokens", "Tokens of a prompt.", prompt_length_);

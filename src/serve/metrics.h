@@ -2,6 +2,7 @@
 // that vLLM's dashboards use where the meaning is the same. A sequence counts as a request.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -29,13 +30,15 @@ class Histogram {
 struct EngineGauges {
   std::int64_t running = 0, waiting = 0, preemptions = 0;
   double cache_usage = 0;  // share of the KV cache's pages
+  std::int64_t prefix_queries = 0, prefix_hits = 0;  // tokens, since the start
 };
 
 // What is known of a sequence when it ends.
 struct SequenceFigures {
   std::int64_t prompt_tokens = 0, generated_tokens = 0;
-  double seconds = 0;         // since it arrived
-  double decode_seconds = 0;  // since its first token
+  double seconds = 0;  // since it arrived
+  // Until it first ran, from then to its first token, and since then.
+  double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
 };
 
 // All members may be called from any thread.
@@ -50,6 +53,10 @@ class Metrics {
   // `reason`: "stop", "length" or "abort".
   void finished(std::string_view reason, const SequenceFigures& figures);
   void count_response(int status);
+  // Bytes of answers that clients have not taken yet.
+  void set_unsent_bytes(std::size_t bytes);
+  // An answer that was dropped because they were too many.
+  void count_dropped_answer();
 
   std::string text() const;
 
@@ -60,7 +67,9 @@ class Metrics {
   std::int64_t prompt_tokens_ = 0, generated_tokens_ = 0;
   std::map<std::string, std::int64_t, std::less<>> finished_;
   std::map<int, std::int64_t> responses_;
-  Histogram first_token_, between_tokens_, whole_, decode_, prompt_length_, generated_length_;
+  std::size_t unsent_bytes_ = 0;
+  std::int64_t dropped_answers_ = 0;
+  Histogram first_token_, between_tokens_, whole_, queue_, prefill_, decode_, prompt_length_, generated_length_;
 };
 
 }  // namespace fathom::serve

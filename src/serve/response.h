@@ -1,6 +1,7 @@
 // A generation's answer, made of the engine's events: one JSON body, or a stream of them. No I/O.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,13 +30,15 @@ class Response {
   virtual std::string take(std::size_t sequence, const infer::TextEvent& event) = 0;
   // After all sequences' last events: the whole body, or the stream's end.
   virtual std::string finish() = 0;
+  // Memory of what it keeps for finish().
+  virtual std::size_t bytes() const = 0;
 };
 
 std::unique_ptr<Response> completion_response(const CompletionRequest& request,
                                               std::vector<EncodedPrompt> prompts,
-                                              const Tokenizer& tokenizer, ResponseHead head);
+                                              const Tokenizer& tokenizer, const ResponseHead& head);
 std::unique_ptr<Response> chat_response(const ChatRequest& request, std::int64_t prompt_tokens,
-                                        const Tokenizer& tokenizer, ResponseHead head);
+                                        const Tokenizer& tokenizer, const ResponseHead& head);
 
 // A server-sent event with this data, which has no line breaks.
 std::string stream_event(const std::string& data);

@@ -174,10 +174,10 @@ Service::Answer Service::metrics(const HttpRequest&) const {
 
 Service::Answer Service::models(const HttpRequest&) const {
   const Json model = {{"id", options_.model_name},
-                      {"object", "model"},
-                      {"created", started_},
-                      {"owned_by", "fathom"},
-                      {"max_model_len", engine_.max_length()}};
+                {"object", "model"},
+                {"created", started_},
+                {"owned_by", "fathom"},
+                {"max_model_len", engine_.max_length()}};
   return json_reply({{"object", "list"}, {"data", Json::array({model})}});
 }
 

@@ -1,6 +1,8 @@
-// Tokens and their log-probabilities in the shapes of OpenAI's two interfaces.
+// Tokens and their log-probabilities in the shapes of OpenAI's two interfaces. Written as text at
+// once: a tree of JSON values would take ten times the memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,20 +26,32 @@ class CompletionLogprobs {
   // The first token of a prompt, which has no log-probability.
   void add_first(std::int32_t token);
   void add(std::span<const infer::DrawnToken> tokens);
-  // What was added since the last call. Offsets go on.
-  Json take();
+  // The JSON of what was added since the last call. Offsets go on.
+  std::string take();
+  std::size_t bytes() const;
 
  private:
-  void add_token(std::int32_t token, Json log_probability, Json top);
+  void add_token(std::int32_t token);
 
   const Tokenizer& tokenizer_;
   SpecialTokens special_;
-  Json tokens_ = Json::array(), values_ = Json::array(), top_ = Json::array(),
-       offsets_ = Json::array();
-  std::int64_t offset_ = 0;  // in characters
+  std::string tokens_, values_, top_, offsets_;  // elements of arrays, with commas between them
+  std::int64_t offset_ = 0;                      // in characters
 };
 
-// `logprobs.content` of a chat's choice.
-Json chat_logprobs(const Tokenizer& tokenizer, std::span<const infer::DrawnToken> tokens);
+// Builds `logprobs` of a chat's choice: content.
+class ChatLogprobs {
+ public:
+  explicit ChatLogprobs(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  void add(std::span<const infer::DrawnToken> tokens);
+  // The JSON of what was added since the last call.
+  std::string take();
+  std::size_t bytes() const { return content_.capacity(); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::string content_;  // elements of the array, with commas between them
+};
 
 }  // namespace fathom::serve

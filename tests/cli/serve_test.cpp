@@ -99,8 +99,9 @@ TEST_F(Serve, SwitchesDoWhatTheySay) {
   write_file(dir_ / "chat.jinja", "{% for m in messages %}{{ m.content }}{% endfor %}");
   start({"--served-model-name", "mine", "--template", dir_ / "chat.jinja", "--cors",
          "https://a.example", "--max-length", "48", "--max-sequences", "1", "--max-waiting", "1",
-         "--max-body-mib", "0.01", "--drain-seconds", "0", "--tokens-per-step", "8", "--cache-gib",
-         "0.001", "--dtype", "bf16", "--host", "localhost"});
+         "--max-body-mib", "0.01", "--max-unsent-mib", "0.003", "--drain-seconds", "0",
+         "--tokens-per-step", "8", "--cache-gib", "0.001", "--dtype", "bf16", "--host",
+         "localhost"});
   const auto model = get("/v1/models").json()["data"][0];
   EXPECT_EQ(model["id"], "mine");
   EXPECT_EQ(model["max_model_len"], 48);
@@ -110,6 +111,7 @@ TEST_F(Serve, SwitchesDoWhatTheySay) {
             200);
   EXPECT_EQ(post("/v1/completions", R"({"prompt":"x","n":3})").status, 400);
   EXPECT_EQ(post("/v1/completions", std::string(11000, ' ')).status, 413);
+  EXPECT_EQ(post("/v1/completions", R"({"prompt":"x","max_tokens":40,"logprobs":20})").status, 503);
   EXPECT_EQ(get("/v1/models", "Origin: https://a.example\r\n").status, 200);
   EXPECT_EQ(get("/v1/models", "Origin: https://b.example\r\n").status, 403);
   EXPECT_EQ(stop().code, 0);

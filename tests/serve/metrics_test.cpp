@@ -9,12 +9,12 @@ using testing::HasSubstr;
 
 TEST(Metrics, AreInPrometheusFormat) {
   Metrics metrics("a\"b\\c");
-  metrics.set_gauges({3, 2, 1, 0.25});
+  metrics.set_gauges({3, 2, 1, 0.25, 40, 16});
   metrics.count_tokens(10, 0);
   metrics.count_tokens(0, 4);
   metrics.first_token(0.03);
   metrics.first_token(5000);
-  metrics.finished("stop", {10, 4, 2, 1});
+  metrics.finished("stop", {10, 4, 2, 0.25, 0.75, 1});
   metrics.finished("abort", {});
   metrics.count_response(200);
   const std::string text = metrics.text();
@@ -33,6 +33,11 @@ TEST(Metrics, AreInPrometheusFormat) {
         "vllm:time_to_first_token_seconds_bucket{" + label + ",le=\"2560\"} 1\n",
         "vllm:time_to_first_token_seconds_bucket{" + label + ",le=\"+Inf\"} 2\n",
         "vllm:time_to_first_token_seconds_count{" + label + "} 2\n",
+        "vllm:prefix_cache_queries_total{" + label + "} 40\n",
+        "vllm:prefix_cache_hits_total{" + label + "} 16\n",
+        "vllm:request_queue_time_seconds_sum{" + label + "} 0.25\n",
+        "vllm:request_prefill_time_seconds_sum{" + label + "} 0.75\n",
+        "vllm:request_decode_time_seconds_sum{" + label + "} 1\n",
         "vllm:e2e_request_latency_seconds_sum{" + label + "} 2\n",
         "vllm:e2e_request_latency_seconds_count{" + label + "} 1\n",
         std::string("fathom:http_responses_total{status=\"200\"} 1\n")}) {

@@ -188,17 +188,53 @@ TEST(ServerFaults, ClientsThatReadNothingAreCancelled) {
   EXPECT_GT(server.metric(aborts), 0);
 }
 
-// Its client is in time, but more waits for it than the server keeps.
-TEST(ServerFaults, AnswersThatPileUpAreCancelled) {
+// Its client is in time, but more waits for it than the server keeps for all.
+TEST(ServerFaults, AnswersThatPileUpAreDropped) {
   ServerOptions options = flood_options();
-  // Far more than come while the first are made JSON: a write waits for the client then.
-  options.http.limits.max_queued_events = 20000;
+  options.http.limits.unsent_bytes = std::size_t{6} << 20;
   TestServer server(options, flood_length);
   Client client(server.port());
   begin_flood(client);
   EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 4; }));
   EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 0; }));
   EXPECT_EQ(server.metric(aborts), 4);
+  EXPECT_NE(server.get("/metrics").body.find("\nfathom:answers_dropped_total 1\n"),
+            std::string::npos);
+  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x"})").status, 200);
+}
+
+// A whole answer has not begun: its client is told.
+TEST(ServerFaults, WholeAnswersThatAreTooLargeEndByAnError) {
+  ServerOptions options = flood_options();
+  options.http.limits.unsent_bytes = std::size_t{100} << 10;
+  TestServer server(options, 4096);
+  const Received large = server.post(
+      "/v1/completions", fmt::format(R"({{"prompt":"{}","max_tokens":1,"echo":true,"logprobs":20}})",
+                                     std::string(2000, 'x')));
+  EXPECT_EQ(large.status, 503);
+  EXPECT_THAT(large.body, HasSubstr("text that clients have not taken"));
+  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x"})").status, 200);
+}
+
+// Bodies count by what has come of them, not by what their headers announce.
+TEST(ServerFaults, BodiesOfAllClientsAreLimited) {
+  ServerOptions options = TestServer::small_options();
+  options.http.limits.all_bodies_bytes = 100'000;
+  TestServer server(options);
+  const std::string head =
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\n";
+  Client first(server.port()), second(server.port()), third(server.port());
+  for (const Client* client : {&first, &second}) client->send(head);
+  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x"})").status, 200);
+  first.send(std::string(80'000, ' '));
+  third.send(head + std::string(60'000, ' '));
+  // One of the two had to go, whichever came second.
+  first.send(" ");
+  EXPECT_TRUE(eventually([&] {
+    return server.get("/metrics").body.find("http_responses_total{status=\"429\"} 1\n") !=
+           std::string::npos;
+  }));
+  EXPECT_EQ(server.post("/v1/completions", R"({"prompt":"x"})").status, 200);
 }
 
 TEST(ServerFaults, AStopDoesNotWaitForAClientThatReadsNothing) {
