@@ -1,14 +1,18 @@
 // fathom serve: a model behind an HTTP server that speaks OpenAI's API.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <thread>
 
+#include "checkpoint/checkpoint.h"
 #include "cli/api_keys.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop_signals.h"
+#include "model/hugging_face.h"
 #include "serve/http_text.h"
 #include "serve/server.h"
 
@@ -19,8 +23,10 @@ struct Arguments : GenerationOptions {
   std::string template_choice, name, api_key_file;
   serve::HttpOptions http;
   int port = 8000;
+  bool follow = false;
   std::int64_t max_sequences = 16, max_waiting = 1024, max_length = 0, tokens_per_step = 0;
   double cache_gib = 4, max_body_mib = 8, max_unsent_mib = 512, drain_seconds = 30;
+  double swap_seconds = 30;
 };
 
 std::size_t bytes_of_mib(double mib) {
@@ -29,6 +35,14 @@ std::size_t bytes_of_mib(double mib) {
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
+}
+
+serve::FollowOptions follow_options(const Arguments& a) {
+  serve::FollowOptions options;
+  options.run = a.model;
+  options.load.tokenizer = a.tokenizer;
+  options.patience = milliseconds(a.swap_seconds);
+  return options;
 }
 
 serve::ServerOptions server_options(const Arguments& a) {
@@ -50,6 +64,7 @@ serve::ServerOptions server_options(const Arguments& a) {
       std::max(options.http.limits.all_bodies_bytes, 4 * options.http.limits.body_bytes);
   options.http.limits.unsent_bytes = bytes_of_mib(a.max_unsent_mib);
   options.http.drain = milliseconds(a.drain_seconds);
+  if (a.follow) options.follow = follow_options(a);
   const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";
   options.http.check_host = local && options.service.api_keys.empty();
   if (!local && options.service.api_keys.empty()) {
@@ -57,6 +72,20 @@ serve::ServerOptions server_options(const Arguments& a) {
                  a.http.host);
   }
   return options;
+}
+
+// Waits for the first checkpoint of a run. Its exported model stands in where no checkpoint is left.
+// None when a signal came first.
+std::optional<std::string> followed_model(const std::string& run, const StopSignals& signals) {
+  if (!std::filesystem::is_directory(run)) fail_no_checkpoint(run);
+  const std::string exported = run + "/model";
+  for (bool told = false; checkpoints_at(run).empty(); told = true) {
+    if (is_model_directory(exported)) return exported;
+    if (!told) log::info("waiting for the first checkpoint of {}", run);
+    if (signals.received() != 0) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  return run;
 }
 
 // None when the model has no template and none is named.
@@ -74,7 +103,13 @@ void run(const Arguments& a) {
   const StopSignals signals;  // before there are threads
   const serve::ServerOptions options = server_options(a);
   Context context(parse_device(a.device));
-  const infer::LoadedModel model = load_model(a, context);
+  GenerationOptions source = a;
+  if (a.follow) {
+    const auto found = followed_model(a.model, signals);
+    if (!found) return;
+    source.model = *found;
+  }
+  const infer::LoadedModel model = load_model(source, context);
   const std::optional<ChatTemplate> chat = open_template(a, model);
   serve::serve(
       model, chat ? &*chat : nullptr, context, options, [&] { return signals.received() != 0; },
@@ -105,6 +140,14 @@ void add_serve(CLI::App& app) {
   c->add_option("--cors", a.http.origins,
                 "origin whose web pages may use the server, such as https://example.org; *: all; "
                 "may be repeated");
+  c->add_flag("--follow", a.follow,
+              "the model is a run that trains: serve its newest checkpoint, and each later one once "
+              "it is complete");
+  c->add_option("--swap-seconds", a.swap_seconds,
+                "with --follow: time for sequences that run to end before the weights change; those "
+                "left go on with the new ones")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
   c->add_option("--max-sequences", a.max_sequences, "sequences generated at once")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();

@@ -43,7 +43,8 @@ EngineThread::EngineThread(const infer::LoadedModel& model, Context& context, Me
     : engine_(model, context, options.engine),
       metrics_(metrics),
       options_(std::move(options)),
-      capacity_(options_.engine.limits.max_sequences + options_.max_waiting) {
+      capacity_(options_.engine.limits.max_sequences + options_.max_waiting),
+      training_step_(model.step) {
   // The last token of a sequence is never read, and needs no place in the cache.
   const infer::BlockManager& blocks = engine_.engine().scheduler().blocks();
   max_length_ =
@@ -88,6 +89,32 @@ void EngineThread::cancel(JobId id) {
   wake_.notify_one();
 }
 
+bool EngineThread::change_weights(std::function<void()> change, std::int64_t step,
+                                  std::chrono::milliseconds patience) {
+  auto wanted = std::make_unique<WeightChange>();
+  wanted->change = std::move(change);
+  wanted->step = step;
+  wanted->deadline = Clock::now() + patience;
+  std::future<bool> done = wanted->done.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_ || !failure_.empty()) return false;
+    change_ = std::move(wanted);
+  }
+  wake_.notify_one();
+  return done.get();
+}
+
+bool EngineThread::changes_weights() const {
+  const std::lock_guard lock(mutex_);
+  return change_ != nullptr;
+}
+
+std::optional<std::int64_t> EngineThread::training_step() const {
+  const std::lock_guard lock(mutex_);
+  return training_step_;
+}
+
 bool EngineThread::healthy() const {
   if (!failure().empty()) return false;
   const std::int64_t began = step_began_;
@@ -108,10 +135,33 @@ std::int64_t EngineThread::outstanding() const {
 
 void EngineThread::run() {
   try {
-    while (take_orders()) step();
+    while (take_orders()) {
+      apply_change();
+      step();
+    }
   } catch (const std::exception& error) {
     fail_all(error.what());
   }
+  const std::lock_guard lock(mutex_);
+  if (change_) change_->done.set_value(false);
+}
+
+void EngineThread::apply_change() {
+  WeightChange* wanted = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = change_.get();
+  }
+  if (!wanted) return;
+  engine_.hold_admission(true);
+  const bool idle = engine_.engine().scheduler().num_running() == 0;
+  if (!idle && Clock::now() < wanted->deadline) return;
+  wanted->change();
+  engine_.restart_sequences();
+  engine_.hold_admission(false);
+  const std::lock_guard lock(mutex_);
+  training_step_ = wanted->step;
+  std::exchange(change_, nullptr)->done.set_value(true);
 }
 
 bool EngineThread::take_orders() {
@@ -120,7 +170,7 @@ bool EngineThread::take_orders() {
   {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] {
-      return ending_ || !incoming_.empty() || !cancelled_.empty() || !sequences_.empty();
+      return ending_ || change_ || !incoming_.empty() || !cancelled_.empty() || !sequences_.empty();
     });
     if (ending_) return false;
     incoming.swap(incoming_);

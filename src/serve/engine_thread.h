@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -65,6 +66,17 @@ class EngineThread {
   // Ends a job soon; until then updates may still come. Does nothing for a job that is over.
   void cancel(JobId id);
 
+  // Calls `change`, which changes the model's weights, on the engine's thread between two steps,
+  // and returns once it did. Sequences that run have `patience` to end; meanwhile none starts. Those
+  // left go on with the new weights: their tokens so far stay, and are read again. False when the
+  // thread ends or fails first. One thread at a time may call it.
+  bool change_weights(std::function<void()> change, std::int64_t step,
+                      std::chrono::milliseconds patience);
+  // Whether a change of the weights waits for sequences to end.
+  bool changes_weights() const;
+  // The step of training whose weights are served, where the model is a checkpoint.
+  std::optional<std::int64_t> training_step() const;
+
   // Whether steps go on; false after a failure, which says why.
   bool healthy() const;
   std::string failure() const;
@@ -85,6 +97,12 @@ class EngineThread {
     std::vector<infer::RequestId> running;  // its sequences in the engine
     JobUpdate update;                       // of this step
   };
+  struct WeightChange {
+    std::function<void()> change;
+    std::int64_t step = 0;
+    Clock::time_point deadline;
+    std::promise<bool> done;
+  };
   struct Sequence {
     Job* job = nullptr;
     std::size_t place = 0;  // in the job
@@ -97,6 +115,8 @@ class EngineThread {
   // Takes what other threads asked for; false when the thread should end.
   bool take_orders();
   void start(Job& job);
+  // Changes the weights when that is asked for, and may be done now.
+  void apply_change();
   void step();
   void take(const infer::TextEvent& event, Clock::time_point now);
   void finish_sequence(infer::RequestId id, std::string_view reason, Clock::time_point now);
@@ -120,6 +140,8 @@ class EngineThread {
   std::vector<std::unique_ptr<Job>> incoming_;
   std::vector<JobId> cancelled_;
   std::string failure_;
+  std::unique_ptr<WeightChange> change_;
+  std::optional<std::int64_t> training_step_;
 
   // Of the engine's thread alone.
   std::map<JobId, std::unique_ptr<Job>> jobs_;

@@ -7,6 +7,8 @@ void serve(const infer::LoadedModel& model, const ChatTemplate* chat, Context& c
            const std::function<void(std::uint16_t port)>& ready) {
   Metrics metrics(options.service.model_name);
   EngineThread engine(model, context, metrics, options.engine);
+  std::optional<Follower> follower;
+  if (options.follow) follower.emplace(model, engine, *options.follow);
   const Service service(model, chat, engine, metrics, options.service);
   HttpServer server(service, engine, metrics, options.http);
   ready(server.port());

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
+#include "serve/follower.h"
 #include "serve/http_server.h"
 
 namespace fathom::serve {
@@ -12,6 +14,7 @@ struct ServerOptions {
   EngineThreadOptions engine;
   ServiceOptions service;
   HttpOptions http;
+  std::optional<FollowOptions> follow;  // none: the weights stay
 };
 
 // Serves until `stopping()`, which is asked many times a second; `ready` is told the port. Throws

@@ -162,7 +162,11 @@ Service::Answer Service::answer(const HttpRequest& request) const {
 }
 
 Service::Answer Service::health(const HttpRequest&) const {
-  if (engine_.healthy()) return json_reply({{"status", "ok"}});
+  if (engine_.healthy()) {
+    Json json = {{"status", "ok"}};
+    if (const auto step = engine_.training_step()) json["step"] = *step;
+    return json_reply(json);
+  }
   const std::string failure = engine_.failure();
   throw ApiError(503, failure.empty() ? "the engine has stalled: a step takes too long"
                                       : "the engine failed: " + failure);
@@ -173,11 +177,12 @@ Service::Answer Service::metrics(const HttpRequest&) const {
 }
 
 Service::Answer Service::models(const HttpRequest&) const {
-  const Json model = {{"id", options_.model_name},
+  Json model = {{"id", options_.model_name},
                 {"object", "model"},
                 {"created", started_},
                 {"owned_by", "fathom"},
                 {"max_model_len", engine_.max_length()}};
+  if (const auto step = engine_.training_step()) model["step"] = *step;
   return json_reply({{"object", "list"}, {"data", Json::array({model})}});
 }
 

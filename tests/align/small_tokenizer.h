@@ -12,7 +12,7 @@ namespace fathom {
 
 // Bytes are 0 to 255; " a" 256, "\n\n" 257; "<s>" 258, "</s>" 259, "<|im_start|>" 260,
 // "<|im_end|>" 261, all special.
-inline Tokenizer small_tokenizer() {
+inline std::string small_tokenizer_json() {
   std::string vocab;
   const auto spelled = [](int byte) {
     // GPT-2's spelling: printable bytes as they are, the others from U+0100 on.
@@ -36,11 +36,14 @@ inline Tokenizer small_tokenizer() {
         R"(,"content":")" + token +
         R"(","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true})";
   }
-  return Tokenizer::from_json(
-      R"({"added_tokens":[)" + added +
-      R"(],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},
+  return R"({"added_tokens":[)" + added +
+         R"(],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},
          "decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{)" +
-      vocab + R"("Ġa":256,"ĊĊ":257},"merges":["Ġ a","Ċ Ċ"]}})");
+         vocab + R"("Ġa":256,"ĊĊ":257},"merges":["Ġ a","Ċ Ċ"]}})";
+}
+
+inline Tokenizer small_tokenizer() {
+  return Tokenizer::from_json(small_tokenizer_json());
 }
 
 // The tokens with the learned ones in brackets: "<s>User: x\n\nAssistant:[ y</s>]".

@@ -9,6 +9,7 @@
 
 #include "cli/process.h"
 #include "cli/random_model.h"
+#include "cli/tiny_run.h"
 #include "serve/http_client.h"
 #include "text/utf8.h"
 
@@ -193,6 +194,26 @@ TEST_F(Serve, SaysWhatItCannotUse) {
               HasSubstr(fmt::format("cannot listen on 127.0.0.1 port {}: Address already "
                                     "in use: choose another with --host or --port",
                                     port_)));
+}
+
+// A checkpoint that comes while the server runs.
+TEST_F(Serve, FollowsARun) {
+  namespace fs = std::filesystem;
+  const TempDir training("serve-follows");
+  make_tiny_data(training);
+  must(run_fathom(training, {"train", make_tiny_config(training), "--set", "train.steps=4"}));
+  model_ = training / "run";
+  const std::string last = model_ + "/checkpoints/step-00000004", away = training / "away";
+  fs::rename(last, away);
+  start({"--follow", "--swap-seconds", "0"});
+  EXPECT_EQ(get("/v1/models").json()["data"][0]["step"], 2);
+  EXPECT_EQ(get("/health").json()["step"], 2);
+  fs::rename(away, last);
+  EXPECT_TRUE(process_->until([&] { return get("/health").json()["step"] == 4; }));
+  EXPECT_EQ(post("/v1/completions", R"({"prompt":"7 ships","max_tokens":2})").status, 200);
+  const Outcome outcome = stop();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("serving step 4"));
 }
 
 TEST_F(Serve, SigtermUnderLoadLetsAnswersEnd) {

@@ -114,7 +114,7 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
         "serve x --port -1", "serve x --port 65536", "serve x --max-sequences 0",
         "serve x --max-waiting -1", "serve x --max-length -1", "serve x --tokens-per-step -1",
         "serve x --cache-gib 0", "serve x --max-body-mib 0", "serve x --drain-seconds -1",
-        "serve x --max-unsent-mib 0",
+        "serve x --max-unsent-mib 0", "serve x --swap-seconds -1",
         "tokenizer train x --threads 4097", "tokenizer encode x --threads 4097",
         "tokenizer train x --threads -1", "tokenizer encode x --threads -1", "train x --ranks 0",
         "train x --ranks 4097", "verify x --layouts dp2 --steps 0",

@@ -125,6 +125,81 @@ TEST(EngineThread, SequencesAreNoLongerThanTheCache) {
   EXPECT_THROW(fixture.engine->check(request_of(length - 1)), Error);
 }
 
+// Other weights of the same model.
+void redraw(const infer::LoadedModel& model) {
+  Context scratch(cpu_device);
+  for (Parameter& p : model.parameters->all()) initialize(scratch, p.spec, 0.3, 77, p.weight);
+}
+
+// Without patience: the tokens so far stay, and the rest is what the new weights draw behind them.
+TEST(EngineThread, CarriesSequencesOverAChangeOfWeights) {
+  Fixture fixture;
+  infer::TextRequest request = request_of(4000);
+  request.prompt = std::vector<std::int32_t>(40, 'a');
+  request.sampling.temperature = 0;
+  std::vector<std::int32_t> tokens;  // of the engine's thread until the end
+  const auto begun = std::make_shared<std::promise<void>>();
+  const auto ended = std::make_shared<std::promise<void>>();
+  const auto job = fixture.engine->submit({request}, [&tokens, begun, ended](JobUpdate update) {
+    if (tokens.empty()) begun->set_value();
+    for (const JobEvent& e : update.events) {
+      for (const infer::DrawnToken& drawn : e.event.tokens) tokens.push_back(drawn.token);
+    }
+    if (update.done) ended->set_value();
+  });
+  ASSERT_TRUE(job);
+  begun->get_future().wait();
+  std::size_t before = 0;
+  const auto change = [&] {
+    before = tokens.size();
+    redraw(fixture.model);
+  };
+  EXPECT_FALSE(fixture.engine->training_step());
+  ASSERT_TRUE(fixture.engine->change_weights(change, 12, 0ms));
+  EXPECT_EQ(fixture.engine->training_step(), 12);
+  ended->get_future().wait();
+  ASSERT_EQ(tokens.size(), 4000u);
+  ASSERT_GT(before, 0u);
+  std::vector<std::int32_t> prompt(40, 'a');
+  prompt.insert(prompt.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(before));
+  request.prompt = prompt;
+  request.max_tokens = 20;
+  infer::EngineOptions options;
+  options.limits = {1, 16};
+  infer::TextEngine engine(fixture.model, fixture.context, options);
+  engine.submit(request);
+  std::vector<std::int32_t> expected;
+  while (!engine.idle()) {
+    for (const infer::TextEvent& event : engine.step()) expected.push_back(event.tokens[0].token);
+  }
+  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(before));
+  tokens.resize(20);
+  EXPECT_EQ(tokens, expected);
+}
+
+TEST(EngineThread, StartsNoSequenceWhileAChangeOfWeightsWaits) {
+  Fixture fixture;
+  const auto running = fixture.engine->submit({request_of(4000)}, [](JobUpdate) {});
+  ASSERT_TRUE(running);
+  auto changed = std::async(std::launch::async, [&] {
+    return fixture.engine->change_weights([] {}, 1, 1h);
+  });
+  EXPECT_TRUE(eventually([&] { return fixture.engine->changes_weights(); }));
+  auto next = fixture.run({request_of(1)});
+  EXPECT_EQ(next.wait_for(20ms), std::future_status::timeout);
+  fixture.engine->cancel(*running);
+  EXPECT_TRUE(changed.get());
+  EXPECT_EQ(next.get().tokens.at(0), 1);
+}
+
+TEST(EngineThread, ChangesNoWeightsAfterAFailure) {
+  Fixture fixture;
+  infer::TextRequest wrong = request_of(1);
+  wrong.prompt = std::vector<std::int32_t>{999};
+  EXPECT_THAT(fixture.run({wrong}).get().error, HasSubstr("token 999 is outside"));
+  EXPECT_FALSE(fixture.engine->change_weights([] {}, 1, 0ms));
+}
+
 // Here every step takes longer than allowed.
 TEST(EngineThread, TellsWhenItStalls) {
   EngineThreadOptions options;
