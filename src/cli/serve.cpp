@@ -114,7 +114,9 @@ void run(const Arguments& a) {
   serve::serve(
       model, chat ? &*chat : nullptr, context, options, [&] { return signals.received() != 0; },
       [&](std::uint16_t port) {
-        log::info("serving {} on http://{}:{}/v1", options.service.model_name, a.http.host, port);
+        const char* const scheme = a.http.tls_certificate.empty() ? "http" : "https";
+        log::info("serving {} on {}://{}:{}/v1", options.service.model_name, scheme, a.http.host,
+                  port);
       });
   log::info("stopped");
 }
@@ -140,6 +142,13 @@ void add_serve(CLI::App& app) {
   c->add_option("--cors", a.http.origins,
                 "origin whose web pages may use the server, such as https://example.org; *: all; "
                 "may be repeated");
+  CLI::Option* const certificate = c->add_option(
+      "--tls-cert", a.http.tls_certificate,
+      "PEM file of the server's certificate and those that lead to its authority: serve HTTPS");
+  CLI::Option* const key =
+      c->add_option("--tls-key", a.http.tls_key, "PEM file of the certificate's private key");
+  certificate->needs(key);
+  key->needs(certificate);
   c->add_flag("--follow", a.follow,
               "the model is a run that trains: serve its newest checkpoint, and each later one once "
               "it is complete");

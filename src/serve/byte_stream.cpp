@@ -13,6 +13,7 @@ class PlainStream : public ByteStream {
  public:
   explicit PlainStream(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {}
 
+  asio::awaitable<error_code> begin() override { co_return error_code{}; }
   asio::awaitable<Transfer> read_some(asio::mutable_buffer into) override {
     const auto [error, bytes] = co_await socket_.async_read_some(into, no_throw);
     co_return Transfer{error, bytes};

@@ -21,6 +21,8 @@ struct Transfer {
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
+  // Agrees with the client on how bytes go; before all else.
+  virtual asio::awaitable<error_code> begin() = 0;
   virtual asio::awaitable<Transfer> read_some(asio::mutable_buffer into) = 0;
   virtual asio::awaitable<Transfer> write_some(asio::const_buffer from) = 0;
   // Tells the client that nothing more will come.

@@ -22,6 +22,13 @@ Connection::Connection(std::unique_ptr<ByteStream> stream, const HttpLimits& lim
       deadline_(stream_->socket().get_executor()),
       received_(limits.header_bytes + (std::size_t{4} << 10)) {}
 
+asio::awaitable<bool> Connection::begin() {
+  set_deadline(limits_.header);
+  const error_code error = co_await stream_->begin();
+  clear_deadline();
+  co_return !error;
+}
+
 asio::awaitable<error_code> Connection::receive() {
   const std::size_t room = received_.max_size() - received_.size();
   const auto into = received_.prepare(std::min(room, read_bytes));
@@ -57,6 +64,13 @@ asio::awaitable<void> Connection::linger() {
     if (error) break;
   }
   clear_deadline();
+}
+
+asio::awaitable<void> Connection::end() {
+  set_deadline(limits_.linger);
+  co_await stream_->end_output();
+  clear_deadline();
+  close();
 }
 
 void Connection::set_deadline(std::chrono::milliseconds after) {

@@ -18,6 +18,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::unique_ptr<ByteStream> stream, const HttpLimits& limits);
 
+  // Before all else; false when the client does not speak as the server does, or too slowly.
+  asio::awaitable<bool> begin();
   // What came and is not parsed yet: at most the largest header and a few KiB.
   boost::beast::flat_buffer& received() { return received_; }
   bool has_room() const { return received_.size() < received_.max_size(); }
@@ -28,6 +30,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Tells the client that nothing more comes, and reads on for a while: closing with unread input
   // would reset the connection, and the client might not see the answer.
   asio::awaitable<void> linger();
+  // Tells the client that nothing more comes, and closes.
+  asio::awaitable<void> end();
 
   // Cancels what is under way after a while.
   void set_deadline(std::chrono::milliseconds after);

@@ -27,6 +27,8 @@ struct HttpLimits {
 struct HttpOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any that is free
+  // PEM files of TLS (tls.h); both empty: plain HTTP.
+  std::string tls_certificate, tls_key;
   HttpLimits limits;
   std::vector<std::string> origins;  // web pages that may ask; "*": all
   bool check_host = false;           // answer only requests for a local host's name

@@ -6,11 +6,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 #include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "serve/http_session.h"
+#include "serve/tls.h"
 
 namespace fathom::serve {
 namespace {
@@ -43,6 +45,7 @@ Tcp::endpoint endpoint_of(asio::io_context& network, const HttpOptions& options)
 
 struct HttpServer::Impl {
   HttpOptions options;
+  std::optional<TlsContext> tls;
   asio::thread_pool workers;
   SessionHost host;
   Tcp::acceptor acceptor;
@@ -60,6 +63,7 @@ struct HttpServer::Impl {
              {options.limits.unsent_bytes, metrics}},
         acceptor(*host.network),
         poll(*host.network) {
+    if (!options.tls_certificate.empty()) tls.emplace(options.tls_certificate, options.tls_key);
     allow_descriptors(options.limits.max_connections);
     listen();
   }
@@ -94,7 +98,7 @@ struct HttpServer::Impl {
       }
       error_code ignored;
       socket.set_option(Tcp::no_delay(true), ignored);
-      auto stream = plain_stream(std::move(socket));
+      auto stream = tls ? tls->stream(std::move(socket)) : plain_stream(std::move(socket));
       std::make_shared<Session>(host, std::move(stream))->start();
     }
   }
@@ -102,6 +106,7 @@ struct HttpServer::Impl {
   // One try, without waiting.
   void refuse(Tcp::socket socket) {
     host.metrics.count_response(503);
+    if (tls) return;  // no word before the handshake
     ResponseForm form;
     form.keep_alive = false;
     const std::string text =

@@ -32,7 +32,10 @@ void Session::start() {
 
 asio::awaitable<void> Session::serve() {
   try {
-    while (co_await serve_request()) {
+    if (co_await connection_->begin()) {
+      while (co_await serve_request()) {
+      }
+      co_await connection_->end();
     }
   } catch (const std::exception& error) {
     log::warning("a connection failed: {}", error.what());

@@ -177,6 +177,9 @@ TEST_F(Serve, SaysWhatItCannotUse) {
   for (const auto& [more, message] : std::vector<std::pair<Arguments, std::string>>{
            {{"--host", "192.0.2.1"}, "cannot listen on 192.0.2.1 port 0: "},
            {{"--api-key-file", dir_ / "empty"}, "it holds no API key"},
+           {{"--tls-cert", dir_ / "cert.pem"}, "--tls-cert requires --tls-key"},
+           {{"--tls-cert", dir_ / "cert.pem", "--tls-key", dir_ / "key.pem"},
+            "cert.pem: cannot be read: No such file or directory"},
            {{"--template", "nothing"}, "there is no chat template 'nothing'"}}) {
     const Outcome outcome = refused(more);
     EXPECT_EQ(outcome.code, 2) << outcome.err;

@@ -130,7 +130,7 @@ const std::map<std::string, std::set<std::string>> surface{
      {"--tokenizer", "--device", "--dtype", "--weights", "--threads", "--template", "--served-model-name",
       "--host", "--port", "--api-key-file", "--cors", "--max-sequences", "--max-waiting",
       "--max-length", "--tokens-per-step", "--cache-gib", "--max-body-mib", "--max-unsent-mib",
-      "--drain-seconds", "--follow", "--swap-seconds"}},
+      "--drain-seconds", "--tls-cert", "--tls-key", "--follow", "--swap-seconds"}},
     {"sft", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"tokenizer train",
      {"--out", "--vocab-size", "--pad-to-multiple", "--special", "--like", "--set", "--threads"}},

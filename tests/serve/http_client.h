@@ -53,6 +53,7 @@ class HttpClient {
     setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close();
   }
+  int descriptor() const { return socket_; }
   void shrink_receive_buffer() const {
     const int bytes = 1024;
     setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
