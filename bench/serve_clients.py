@@ -5,87 +5,15 @@ completions, errors) and lm-eval's local-completions and local-chat-completions.
 
     python bench/serve_clients.py --fathom build/release/fathom --model runs/sft/model
     python bench/serve_clients.py --fathom build/release/fathom
-    python bench/serve_clients.py --fathom build/release/fathom --streams 1000 --seconds 300
 
-Without --model it makes one of random weights. With --streams it opens that many streams at once,
-each again when it ends, for so many seconds, and prints waits and the server's memory. Ends with
-exit code 1 when a client sees anything that it should not.
+Without --model it makes one of random weights. Ends with exit code 1 when a client sees anything
+that it should not. bench/serve_load.py has many clients at once.
 """
-import argparse, asyncio, glob, json, os, re, signal, struct, subprocess, sys, tempfile, time, urllib.request
+import argparse, asyncio, glob, json, os, re, subprocess, sys, tempfile, urllib.request
 
 import openai
 
-SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
-
-
-def byte_tokenizer():
-    """tokenizer.json of the 256 bytes in GPT-2's spelling, and special tokens."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    spelled, shifted = {}, 0
-    for byte in range(256):
-        spelled[byte] = chr(byte) if byte in printable else chr(256 + shifted)
-        shifted += byte not in printable
-    added = [{"id": 256 + i, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
-              "normalized": False, "special": True} for i, token in enumerate(SPECIAL)]
-    return {"version": "1.0", "added_tokens": added, "normalizer": None, "post_processor": None,
-            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
-            "decoder": {"type": "ByteLevel"},
-            "model": {"type": "BPE", "vocab": {text: byte for byte, text in spelled.items()}, "merges": []}}
-
-
-def random_model(path):
-    """A Hugging Face directory of a small Llama with random weights."""
-    import numpy
-    hidden, layers, heads, inner, vocabulary = 64, 2, 4, 128, 256 + len(SPECIAL)
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden,
-              "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads,
-              "intermediate_size": inner, "vocab_size": vocabulary, "max_position_embeddings": 2048,
-              "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": False,
-              "torch_dtype": "float32", "bos_token_id": 256, "eos_token_id": 257}
-    shapes = {"model.embed_tokens.weight": (vocabulary, hidden), "model.norm.weight": (hidden,),
-              "lm_head.weight": (vocabulary, hidden)}
-    for i in range(layers):
-        for name in "qkvo":
-            shapes[f"model.layers.{i}.self_attn.{name}_proj.weight"] = (hidden, hidden)
-        for name, shape in [("gate", (inner, hidden)), ("up", (inner, hidden)), ("down", (hidden, inner))]:
-            shapes[f"model.layers.{i}.mlp.{name}_proj.weight"] = shape
-        for name in ["input_layernorm", "post_attention_layernorm"]:
-            shapes[f"model.layers.{i}.{name}.weight"] = (hidden,)
-    random = numpy.random.default_rng(1)
-    header, data = {}, b""
-    for name, shape in shapes.items():
-        values = numpy.ones(shape) if len(shape) == 1 else random.normal(0, 0.2, shape)
-        raw = values.astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    with open(f"{path}/model.safetensors", "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
-    json.dump(config, open(f"{path}/config.json", "w"))
-    json.dump(byte_tokenizer(), open(f"{path}/tokenizer.json", "w"))
-
-
-class Server:
-    def __init__(self, fathom, model, *options):
-        self.process = subprocess.Popen([fathom, "serve", model, "--port", "0", "--served-model-name", "served",
-                                         *options], stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            print("  " + line.rstrip())
-            found = re.search(r"on (http://\S+)/v1", line)
-            if found:
-                self.url = found[1]
-                return
-        sys.exit("the server ended before it listened")
-
-    def memory_mb(self):
-        status = open(f"/proc/{self.process.pid}/status").read()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1024
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=120)
-        return self.process.returncode
-
+from serve_process import Server, random_model
 
 FAILED = []
 
@@ -215,51 +143,11 @@ def lm_eval(url, folder):
               len(samples) == 12 and largest < 1e-3)
 
 
-async def load(url, server, streams, seconds):
-    """Keeps `streams` streams open; waits of each for its first token, and memory over time."""
-    import aiohttp
-    waits, ended, lost = [], 0, 0
-    end = time.time() + seconds
-    body = {"prompt": "Once upon a time", "max_tokens": 32, "ignore_eos": True, "stream": True}
-
-    async def one(session):
-        nonlocal ended, lost
-        while time.time() < end:
-            begin, last = time.time(), ""
-            try:
-                async with session.post(url + "/v1/completions", json=body) as response:
-                    first = True
-                    async for line in response.content:
-                        if line.startswith(b"data: "):
-                            if first:
-                                waits.append(time.time() - begin)
-                            first, last = False, line
-                ended += last == b"data: [DONE]\n"
-                lost += last != b"data: [DONE]\n"
-            except aiohttp.ClientError as error:
-                print(error)
-                lost += 1
-
-    async def watch():
-        while time.time() < end:
-            print(f"  {server.memory_mb()} MB, {ended} answers")
-            await asyncio.sleep(max(1, seconds / 10))
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(watch(), *[one(session) for _ in range(streams)])
-    waits.sort()
-    print(f"{ended} answers, {lost} lost; wait for the first token: median {waits[len(waits) // 2]:.2f} s, "
-          f"longest {waits[-1]:.2f} s; memory {server.memory_mb()} MB")
-    check(f"{streams} streams", lost == 0)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fathom", default="build/release/fathom")
     parser.add_argument("--model", help="a model directory; default: one of random weights")
     parser.add_argument("--template", default="chatml", help="chat template, as fathom serve's")
-    parser.add_argument("--streams", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=60)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model
@@ -267,15 +155,11 @@ def main():
             model = f"{folder}/model"
             os.mkdir(model)
             random_model(model)
-        server = Server(arguments.fathom, model, "--template", arguments.template, "--max-waiting",
-                        str(max(1024, arguments.streams)))
-        if arguments.streams:
-            asyncio.run(load(server.url, server, arguments.streams, arguments.seconds))
-        else:
-            sync_client(server.url)
-            asyncio.run(async_clients(server.url))
-            asyncio.run(leaving_clients(server.url))
-            lm_eval(server.url, folder)
+        server = Server(arguments.fathom, model, "--template", arguments.template)
+        sync_client(server.url)
+        asyncio.run(async_clients(server.url))
+        asyncio.run(leaving_clients(server.url))
+        lm_eval(server.url, folder)
         check("SIGTERM ends it with exit code 0", server.stop() == 0)
     sys.exit(1 if FAILED else 0)
 
