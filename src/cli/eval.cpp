@@ -67,7 +67,7 @@ std::string identity_of(const Arguments& a, const infer::LoadedModel& model) {
   const std::string weights = fs::is_regular_file(a.model)
                                   ? checksum_text(checksum_of_file(a.model))
                                   : weights_checksum(a.model);
-  return fmt::format("{} {} {} {} {}", weights, checksum_text(model.tokenizer.hash()),
+  return fmt::format("{} {} {} {} {} {}", weights, a.weights, checksum_text(model.tokenizer.hash()),
                      name_of(model.stage->dtype()), a.device, a.max_length);
 }
 

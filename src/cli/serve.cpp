@@ -64,7 +64,12 @@ serve::ServerOptions server_options(const Arguments& a) {
       std::max(options.http.limits.all_bodies_bytes, 4 * options.http.limits.body_bytes);
   options.http.limits.unsent_bytes = bytes_of_mib(a.max_unsent_mib);
   options.http.drain = milliseconds(a.drain_seconds);
-  if (a.follow) options.follow = follow_options(a);
+  if (a.follow) {
+    if (a.weights != "dtype") {
+      fail_input("--follow serves a run's weights as they are: leave out --weights {}", a.weights);
+    }
+    options.follow = follow_options(a);
+  }
   const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";
   options.http.check_host = local && options.service.api_keys.empty();
   if (!local && options.service.api_keys.empty()) {

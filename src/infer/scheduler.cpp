@@ -81,7 +81,8 @@ Scheduler::Admission Scheduler::admit_waiting(std::size_t index, std::int64_t& b
   shared_tokens_ += next.cached;
   if (!std::exchange(next.was_admitted, true)) {
     first_admitted_.push_back(next.id);
-    if (shares) {
+    // A prompt that is scored from its beginning is read in any case.
+    if (shares && !next.scores_prompt()) {
       prefix_queries_ += next.length();
       prefix_hits_ += next.cached;
     }

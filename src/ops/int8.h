@@ -1,8 +1,8 @@
 // Matrices in 8 bits, for inference on a CPU: 32 neighbours of a row share a scale, as in GGUF's
 // Q8_0, and a value is its integer times the scale. Activations stay in f32 or bf16.
 //
-// Blocks of 32 because one scale a row takes the error of its largest value to all others
-// (docs/performance.md).
+// Blocks of 32 because one scale a row takes the error of its largest value to all others, and
+// because Q8_0 then keeps its integers and scales (what 8 bits cost: docs/performance.md).
 #pragma once
 
 #include "core/context.h"

@@ -124,6 +124,7 @@ std::vector<EncodedPrompt> encode_prompts(const CompletionRequest& request,
 std::vector<infer::TextRequest> engine_requests(const CompletionRequest& request,
                                                 const std::vector<EncodedPrompt>& prompts) {
   infer::TextRequest each = text_request(request);
+  each.continues_prompt = true;
   // Without new tokens one is drawn all the same, and not shown.
   each.max_tokens = std::max<std::int64_t>(1, request.max_tokens.value_or(16));
   each.log_probabilities = request.logprobs;

@@ -94,7 +94,7 @@ TEST_F(Eval, RefusesWhatItCannotDo) {
   EXPECT_THAT(refused({"--cache-gib", "0"}), HasSubstr("--cache-gib is 0"));
   EXPECT_THAT(refused({"--max-length", "65"}), HasSubstr("a length of 65 tokens"));
   EXPECT_THAT(refused({"--shots", "3"}), HasSubstr("there are 2 rows for 3 examples"));
-  EXPECT_THAT(refused({"--set", "prompt.gold=9"}), HasSubstr("its right answer is number 9"));
+  EXPECT_THAT(refused({"--set", "prompt.gold=\"9\""}), HasSubstr("its right answer is number 9"));
   EXPECT_THAT(refused({"--set", "prompt.context={{ q"}), HasSubstr("prompt.context"));
   Arguments arguments{"eval", dir_ / "model", "--tasks", "own", "--data", dir_ / "none"};
   EXPECT_THAT(run_fathom(dir_, arguments).err, HasSubstr("there is no folder"));

@@ -180,6 +180,7 @@ TEST_F(Serve, SaysWhatItCannotUse) {
            {{"--tls-cert", dir_ / "cert.pem"}, "--tls-cert requires --tls-key"},
            {{"--tls-cert", dir_ / "cert.pem", "--tls-key", dir_ / "key.pem"},
             "cert.pem: cannot be read: No such file or directory"},
+           {{"--follow", "--weights", "int8"}, "leave out --weights int8"},
            {{"--template", "nothing"}, "there is no chat template 'nothing'"}}) {
     const Outcome outcome = refused(more);
     EXPECT_EQ(outcome.code, 2) << outcome.err;

@@ -92,11 +92,17 @@ TEST(TextStream, KeepsASpaceBetweenThePromptAndItsContinuation) {
       R"({"type":"Strip","content":" ","start":1,"stop":0}]},"model":{"type":"BPE","dropout":null,)"
       R"("unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,)"
       R"("fuse_unk":false,"byte_fallback":false,"vocab":{"▁the":0,"▁dog":1,"s":2},"merges":[]}})");
+  // Statements of their own: the operands of + may be evaluated in either order.
+  const auto text_of = [](TextStream& stream) {
+    std::string text = stream.push(1);
+    text += stream.push(2);
+    return text += stream.finish();
+  };
   TextStream answer(tokenizer, {});
-  EXPECT_EQ(answer.push(1) + answer.push(2) + answer.finish(), "dogs");
+  EXPECT_EQ(text_of(answer), "dogs");
   TextStream continuation(tokenizer, {});
   continuation.follow(std::vector<std::int32_t>{0});
-  EXPECT_EQ(continuation.push(1) + continuation.push(2) + continuation.finish(), " dogs");
+  EXPECT_EQ(text_of(continuation), " dogs");
 }
 
 // The first byte of a character at the prompt's end is not shown again.
