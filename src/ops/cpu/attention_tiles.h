@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 
 #include "core/context.h"
+#include "core/num_threads_scope.h"
 #include "core/parallel.h"
 #include "ops/attention.h"
 #include "ops/cpu/math.h"
@@ -152,6 +154,10 @@ int threads_that_fit(const Context& context, int threads, Take&& take) {
 // descending order of cost. What a unit computes must not depend on its thread.
 template <class UnitsOf, class Visit>
 void for_each_unit(int threads, std::int64_t count, UnitsOf units_of, Visit visit) {
+  // A product of tiles is one thread's, also where no other works: oneDNN would divide it among all
+  // of them, and sum in another order.
+  std::optional<NumThreadsScope> alone;
+  if (threads == 1) alone.emplace(1);
   std::atomic<std::int64_t> next{0};
   on_each_thread(
       [&](int thread, int) {
