@@ -171,7 +171,7 @@ class Examples {
       for (const std::size_t i : random_.sample(pool.rows.size(), drawn)) {
         if (numbers.size() < wanted && !is_itself(i)) numbers.push_back(i);
       }
-      return numbers;
+      return numbers.size() < wanted ? drawn_from_others(pool, row, is_itself) : numbers;
     }
     for (std::size_t i = 0; i < pool.rows.size() && numbers.size() < wanted; ++i) {
       if (is_itself(i) || (shots_.draw == ShotDraw::same_value && !has_same(pool.rows[i], row))) continue;
@@ -179,6 +179,20 @@ class Examples {
     }
     // Of one passage there may be fewer.
     if (numbers.size() < wanted && shots_.draw == ShotDraw::first) fail_too_few(row, std::ssize(numbers));
+    return numbers;
+  }
+
+  // Where a row stands in the pool more than once, several of those drawn may have been the row.
+  template <class IsItself>
+  std::vector<std::size_t> drawn_from_others(const Pool& pool, const Row& row, IsItself is_itself) {
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < pool.rows.size(); ++i) {
+      if (!is_itself(i)) others.push_back(i);
+    }
+    const auto wanted = static_cast<std::size_t>(shots_.count);
+    if (others.size() < wanted) fail_too_few(row, std::ssize(others));
+    std::vector<std::size_t> numbers;
+    for (const std::size_t i : random_.sample(others.size(), wanted)) numbers.push_back(others[i]);
     return numbers;
   }
 

@@ -9,7 +9,8 @@ TextFilter::TextFilter(const FilterConfig& config, const std::string& where) : n
   for (const FilterStep& step : config.steps) {
     Step& added = steps_.emplace_back();
     added.config = step;
-    const bool needs_pattern = step.kind < FilterKind::strip;
+    const bool needs_pattern = step.kind == FilterKind::regex || step.kind == FilterKind::before ||
+                               step.kind == FilterKind::remove || step.kind == FilterKind::replace;
     if (needs_pattern == step.pattern.empty()) {
       fail_input("{}: filter {}: the step {} {} a pattern", where, name_, enum_name(step.kind),
                  needs_pattern ? "needs" : "has no use for");
