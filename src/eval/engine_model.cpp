@@ -246,7 +246,9 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
     for (const infer::TextEvent& event : engine.step()) {
       const std::size_t i = index.at(event.request);
       answers[i] += event.text;
-      if (event.finish != infer::FinishReason::none) take(i, answers[i]);
+      if (event.finish == infer::FinishReason::none) continue;
+      utf8::replace_invalid(answers[i]);  // a model may generate any bytes
+      take(i, answers[i]);
     }
   }
   const infer::Scheduler& scheduler = engine.engine().scheduler();

@@ -31,6 +31,7 @@ class LanguageModel {
   // of one that does not fit the context the beginning is left out.
   using TakeScore = std::function<void(std::size_t, const PairScore&)>;
   virtual void score(std::span<const TextPair> pairs, const TakeScore& take) = 0;
+  // Texts are valid UTF-8: what a model generates besides becomes U+FFFD.
   using TakeText = std::function<void(std::size_t, const std::string&)>;
   virtual void generate(std::span<const GenerateRequest> requests, const TakeText& take) = 0;
   // Whole documents, each token predicted from as many before it as fit: windows of the context's

@@ -14,6 +14,7 @@
 #include "io/line_reader.h"
 #include "text/json_field.h"
 #include "text/parquet.h"
+#include "text/utf8.h"
 
 namespace fathom::eval {
 namespace {
@@ -116,6 +117,9 @@ class RowReader {
 
   void read(const Source& source) {
     source_ = &source;
+    if (const std::size_t valid = utf8::valid_prefix(source.content); valid < source.content.size()) {
+      fail_input("{}: is not UTF-8 at its byte {}: convert it", source.name, valid);
+    }
     if (source.parquet) return read_parquet();
     switch (source.format) {
       case DataFormat::csv:

@@ -17,7 +17,7 @@ struct Row {
 };
 
 // All rows of the files below `directory`, in the files' order. Throws an input Error that names
-// file and line for a file that cannot be read, a row that is no object, a table's row with another
+// file and line for a file that cannot be read or is not UTF-8, a row that is no object, a table's row with another
 // number of columns, and when there is no row at all. `owner` begins messages that no file explains.
 std::vector<Row> read_rows(const DataConfig& data, const std::string& directory,
                            const std::string& owner);

@@ -3,12 +3,14 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 
 #include "align/chat_model.h"
 #include "core/error.h"
 #include "infer/scorer.h"
+#include "text/utf8.h"
 
 namespace fathom::eval {
 namespace {
@@ -132,18 +134,31 @@ TEST(EngineModel, ReadsDocumentsInWindows) {
   EXPECT_EQ(scores.at(1).tokens, 0);
 }
 
+// The weights are random, and so are the bytes: texts are valid UTF-8 all the same.
 TEST(EngineModel, GeneratesUpToTheStop) {
   Fixture f;
-  std::map<std::size_t, std::string> texts;
-  const auto take = [&](std::size_t i, const std::string& text) { texts[i] = text; };
-  const std::vector<GenerateRequest> whole{{"b", {}, 12}, {"a", {}, 12}, {std::string(200, 'c'), {}, 12}};
-  f.engine.generate(whole, take);
-  ASSERT_EQ(texts.size(), 3u);
-  const std::string text = texts[1];
-  const std::string stop = text.substr(text.size() / 2, 1);
-  const std::vector<GenerateRequest> stopped{{"a", {stop}, 12}};
-  f.engine.generate(stopped, take);
-  EXPECT_EQ(texts[0], text.substr(0, text.find(stop)));
+  std::vector<std::string> texts;
+  const auto generate = [&](const std::vector<GenerateRequest>& requests) {
+    texts.assign(requests.size(), "");
+    f.engine.generate(requests, [&](std::size_t i, const std::string& text) { texts[i] = text; });
+  };
+  std::vector<GenerateRequest> requests{{std::string(200, 'c'), {}, 12}};
+  for (char c = 'a'; c <= 'z'; ++c) requests.push_back({std::string(1, c), {}, 12});
+  generate(requests);
+  const std::vector<std::string> whole = texts;
+  int repaired = 0, stopped = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(utf8::valid_prefix(whole[i]), whole[i].size());
+    repaired += whole[i].find("\xEF\xBF\xBD") != std::string::npos;
+    const auto ascii = std::ranges::find_if(whole[i], [](char c) { return c > ' ' && c < 127; });
+    if (ascii == whole[i].end()) continue;
+    requests[i].stop = {std::string(1, *ascii)};
+    generate({requests[i]});
+    EXPECT_EQ(texts[0], whole[i].substr(0, whole[i].find(*ascii)));
+    ++stopped;
+  }
+  EXPECT_GT(repaired, 0);
+  EXPECT_GT(stopped, 0);
 }
 
 TEST(EngineModel, RefusesLengthsThatItCannotUse) {

@@ -120,6 +120,8 @@ TEST_F(Rows, RefuseWhatIsNoRow) {
   EXPECT_THAT(error(of("e.csv")), HasSubstr("e.csv:2: the quote of this row's field is never closed"));
   write("f.csv", "a,b\n\"x\"y,1\n");
   EXPECT_THAT(error(of("f.csv")), HasSubstr("f.csv:2: text stands behind a quoted field"));
+  write("g.csv", "a,b\n1,x\xE9y\n");
+  EXPECT_THAT(error(of("g.csv")), HasSubstr("g.csv: is not UTF-8 at its byte 7: convert it"));
   EXPECT_THAT(error(of("absent.json")), HasSubstr("absent.json"));
 }
 
