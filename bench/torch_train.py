@@ -108,9 +108,23 @@ class Llama(nn.Module):
         for block in self.blocks:
             x = checkpoint(block, x, rotation, mask, use_reentrant=False) if self.recompute \
                 else block(x, rotation, mask)
+        return self.loss(x, targets, reduction)
+
+    def loss(self, x, targets, reduction):
         logits = self.head(self.norm(x))
         return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(),
                                         reduction=reduction)
+
+
+def compiled(llama, by_block):
+    """Compiled as a whole; or block by block, which share one compilation: with flex_attention in
+    each of 30 blocks the whole takes many minutes."""
+    if not by_block:
+        return torch.compile(llama)
+    for block in llama.blocks:
+        block.compile()
+    llama.loss = torch.compile(llama.loss)
+    return llama
 
 
 def read_model(text):
@@ -155,6 +169,9 @@ class Texts:
         self.tokens = sum(map(sum, rows))
         parts = [rows[i:i + options.sequences] for i in range(0, len(rows), options.sequences)]
         self.micro_batches = [self.micro_batch(options, part, rotation) for part in parts]
+        self.texts = self.micro_batches[0][1].clone()
+        self.masks = [self.mask_of(options, texts) for _, texts, _ in self.micro_batches]
+        self.mask = self.mask_of(options, self.texts)
         self.pairs = [self.pairs_of(options, part) for part in parts]
 
     @staticmethod
@@ -174,21 +191,35 @@ class Texts:
         return (torch.tensor(numbers, device=options.device),
                 torch.tensor(signs, device=options.device, dtype=torch.float32), max(1, texts // 2))
 
+    def mask_of(self, options, texts):
+        current = self.texts.copy_(texts)
+
+        def inside(b, _, q, k):
+            return (q >= k) & (current[b, q] == current[b, k])
+
+        return create_block_mask(inside, len(texts), None, options.length, options.length,
+                                 device=options.device)
+
+    def inputs(self, i):
+        """Rotation, attention mask, and where there is no padding. The mask is always the same
+        object, with this micro-batch's content: each other object would be compiled anew."""
+        rotation, texts, counted = self.micro_batches[i]
+        self.texts.copy_(texts)
+        for name, value in vars(self.masks[i]).items():
+            if isinstance(value, torch.Tensor):
+                getattr(self.mask, name).copy_(value)
+        return rotation, self.mask, counted
+
     @staticmethod
     def micro_batch(options, rows, rotation):
-        """Rotation, attention mask, and where there is no padding."""
+        """Rotation, the number of each token's text, and where there is no padding."""
         segments = [row + [options.length - sum(row)] for row in rows]
         positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in segments])
         texts = torch.stack([torch.repeat_interleave(torch.tensor(row)) for row in segments])
         positions, texts = positions.to(options.device), texts.to(options.device)
 
-        def inside(b, _, q, k):
-            return (q >= k) & (texts[b, q] == texts[b, k])
-
-        mask = create_block_mask(inside, len(rows), None, options.length, options.length,
-                                 device=options.device)
         counted = texts < torch.tensor([[len(row)] for row in rows], device=options.device)
-        return [part[positions].unsqueeze(1) for part in rotation], mask, counted
+        return [part[positions].unsqueeze(1) for part in rotation], texts, counted
 
 
 class Training:
@@ -202,10 +233,12 @@ class Training:
         for parameter in self.llama.parameters():
             if parameter.dim() == 2:
                 nn.init.normal_(parameter, std=0.006)
-        self.loss_of = torch.compile(self.llama) if options.compile else self.llama
         self.reference = copy.deepcopy(self.llama).requires_grad_(False) if options.pairs else None
-        self.reference_losses = torch.compile(self.reference) \
-            if options.compile and options.pairs else self.reference
+        self.loss_of, self.reference_losses = self.llama, self.reference
+        if options.compile:
+            by_block = bool(options.text_lengths)
+            self.loss_of = compiled(self.llama, by_block)
+            self.reference_losses = compiled(self.reference, by_block) if options.pairs else None
         self.optimizer = torch.optim.AdamW(self.llama.parameters(), lr=1e-4, betas=(0.9, 0.95),
                                            weight_decay=0.1, fused=True)
         self.texts = Texts(options, self.rotation) if options.text_lengths else None
@@ -223,7 +256,7 @@ class Training:
                                 device=options.device)
             rotation, mask, targets = self.rotation, None, ids[:, 1:]
             if self.texts:
-                rotation, mask, counted = self.texts.micro_batches[i]
+                rotation, mask, counted = self.texts.inputs(i)
                 targets = targets.masked_fill(~counted, -100)
             with torch.autocast(options.device, torch.bfloat16, options.precision == "autocast"):
                 if options.pairs:
