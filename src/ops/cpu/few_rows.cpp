@@ -1,5 +1,7 @@
 #include "ops/cpu/few_rows.h"
 
+#include <cmath>
+
 #include "ops/cpu/few_rows_tiles.h"
 
 namespace fathom::ops::cpu {
@@ -36,9 +38,11 @@ class FloatingWeight {
     }
     for (int r = 0; r < many; ++r) {
       for (int o = 0; o < w_rows; ++o) {
+        // std::fma, for a compiler rounds `sum += a * b` once or twice as it sees fit, and each size
+        // of `sums` by itself.
         sums[r][o] = sum_of_lanes(lane_sums[r][o]);
         for (std::int64_t i = whole; i < cols(); ++i) {
-          sums[r][o] += load(w[o * w_.row_stride + i]) * x[r * x_stride + i];
+          sums[r][o] = std::fma(load(w[o * w_.row_stride + i]), x[r * x_stride + i], sums[r][o]);
         }
       }
     }
