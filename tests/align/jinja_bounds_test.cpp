@@ -13,9 +13,9 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string error_of(const std::string& source, const RenderOptions& options = {}) {
+std::string error_of(const std::string& source, const RenderOptions& options = {},
+                     const nlohmann::ordered_json& variables = {{"s", "text"}, {"l", {1, 2}}}) {
   try {
-    const auto variables = nlohmann::ordered_json{{"s", "text"}, {"l", {1, 2}}};
     JinjaTemplate::parse(source, "bomb.jinja").render(variables, options);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::input);
@@ -160,6 +160,31 @@ TEST(JinjaBounds, LongKeysTakeSteps) {
   };
   EXPECT_EQ(error("1000"), "no error");
   EXPECT_THAT(error("1000000"), HasSubstr(steps));
+}
+
+// Searching a dictionary takes steps by its size, an eighth of one an entry.
+TEST(JinjaBounds, LargeDictionariesTakeStepsToSearch) {
+  RenderOptions options;
+  options.limits.steps = 100'000;
+  const auto error = [&](int entries) {
+    nlohmann::ordered_json variables;
+    for (int i = 0; i < entries; ++i) variables["d"][std::to_string(i)] = 1;
+    return error_of("{% for i in range(1000) %}{% if d['x'] %}{% endif %}{% endfor %}", options,
+                    variables);
+  };
+  EXPECT_EQ(error(100), "no error");
+  EXPECT_THAT(error(1000), HasSubstr(steps));
+}
+
+// A text in quotes takes a step for each eight bytes.
+TEST(JinjaBounds, LongTextsInQuotesTakeSteps) {
+  RenderOptions options;
+  options.limits.steps = 10'000;
+  const auto error = [&](const std::string& length) {
+    return error_of("{% set a = ['a' * " + length + "]|string %}", options);
+  };
+  EXPECT_EQ(error("40000"), "no error");
+  EXPECT_THAT(error("100000"), HasSubstr(steps));
 }
 
 // So does comparing texts of one length; of two lengths they differ at once.

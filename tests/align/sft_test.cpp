@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "align/base_model.h"
 #include "align/sft_data.h"
 #include "align/small_base.h"
 #include "train/small_run.h"
@@ -13,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace test;
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -76,6 +78,12 @@ class Sft : public testing::Test {
 
   TempDir dir_;
 };
+
+TEST_F(Sft, AnswersOfTheModelEndWithTheTokenThatEndsTheTemplates) {
+  constexpr std::int32_t im_end = 261;
+  EXPECT_THAT(open_base_model(dir_ / "base", "chatml").files.end_tokens, Contains(im_end));
+  EXPECT_THAT(open_base_model(dir_ / "base", "plain").files.end_tokens, Not(Contains(im_end)));
+}
 
 TEST_F(Sft, TrainsItsStagesOneAfterAnother) {
   SftConfig config = two_stages(dir_, "run");

@@ -49,6 +49,14 @@ TEST_F(TextInput, PrepareReadsWhatPackersAndPythonWrite) {
   EXPECT_EQ(prepared("lines.ndjson"), "lines\n");
 }
 
+TEST_F(TextInput, NothingHeldOutIsWarnedOfOnlyWhereSomethingShouldBe) {
+  write("a.txt", "one two\n");
+  EXPECT_EQ(prepare("a.txt").err.find("held out"), std::string::npos);
+  const Outcome some = fathom({"data", "prepare", dir_ / "data.toml", "--overwrite", "--set",
+                               "held_out_fraction=0.001"});
+  EXPECT_NE(some.err.find("source 's': no document was held out"), std::string::npos) << some.err;
+}
+
 // The tokens are read back in blocks of 65536.
 TEST_F(TextInput, LongDocumentsComeBack) {
   std::string text;

@@ -97,6 +97,19 @@ TEST(Gguf, WhatIsWrittenIsRead) {
   EXPECT_EQ(file.find("q")->data.size(), 34u);
 }
 
+// Types that we do not write: 10, 11 and 12 are u64, i64 and f64.
+TEST(Gguf, KeysOf64BitsAreRead) {
+  Bytes bytes = header(0, 3);
+  bytes.string("u").u32(10).u64(1ULL << 40);
+  bytes.string("i").u32(11).number(std::int64_t{-7});
+  bytes.string("f").u32(12).number(0.1);
+  const std::string file = with_data(bytes, 0);
+  const GgufFile read(std::as_bytes(std::span(file)), "f");
+  EXPECT_EQ(read.integer("u"), 1LL << 40);
+  EXPECT_EQ(read.integer("i"), -7);
+  EXPECT_EQ(read.number("f"), 0.1);
+}
+
 TEST(Gguf, AWriterThatIsNotFinishedLeavesNoFile) {
   const test::TempDir dir;
   GgufWriter(dir / "model.gguf", {}, {{"m", GgufType::f32, {2}}});

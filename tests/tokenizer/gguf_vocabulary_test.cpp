@@ -88,6 +88,26 @@ TEST_F(GgufVocabularyTest, TheKeysForLlamaCppSayTheSame) {
   }
 }
 
+TEST_F(GgufVocabularyTest, AddsTheTokensThatTheFileAsksForAlone) {
+  const auto encoded = [&](bool bos, bool eos) {
+    GgufMetadata keys;
+    keys.add_text("tokenizer.ggml.model", "gpt2");
+    keys.add_text("tokenizer.ggml.pre", "gpt-2");
+    keys.add_texts("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "<s>", "</s>"});
+    keys.add_i32s("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 1, 3, 3});
+    keys.add_texts("tokenizer.ggml.merges", std::vector<std::string>{});
+    keys.add_u32("tokenizer.ggml.bos_token_id", 2);
+    keys.add_u32("tokenizer.ggml.eos_token_id", 3);
+    keys.add_boolean("tokenizer.ggml.add_bos_token", bos);
+    keys.add_boolean("tokenizer.ggml.add_eos_token", eos);
+    return read_gguf_tokenizer(file_with(keys)).encode("ab");
+  };
+  EXPECT_THAT(encoded(false, false), testing::ElementsAre(0, 1));
+  EXPECT_THAT(encoded(true, false), testing::ElementsAre(2, 0, 1));
+  EXPECT_THAT(encoded(false, true), testing::ElementsAre(0, 1, 3));
+  EXPECT_THAT(encoded(true, true), testing::ElementsAre(2, 0, 1, 3));
+}
+
 // SentencePiece joins by scores: "bc" before "ab".
 TEST_F(GgufVocabularyTest, ScoresBecomeMerges) {
   GgufMetadata keys;

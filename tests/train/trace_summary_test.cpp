@@ -94,6 +94,15 @@ TEST(ClockOffset, OfThreadsIsNone) {
   });
 }
 
+// Rank 0 answers what the other asks then, not what it will ask.
+TEST(ClockOffset, OfARankThatComesLateIsNoneEither) {
+  using namespace std::chrono_literals;
+  run_thread_ranks(2, {60}, [](Communicator& world) {
+    if (world.rank() == 1) std::this_thread::sleep_for(300ms);
+    EXPECT_LT(std::abs(clock_offset(world)), 0.1);
+  });
+}
+
 TrainPlan plan_of(const TempDir& dir, int ranks, int stages = 1) {
   TrainConfig config = test::rank_config(dir, "run", 2, 4);
   config.parallel.pp = stages;
