@@ -57,6 +57,10 @@ void add_scaling_fit(CLI::App& scaling) {
                 "Runs whose compute differs by at most this share have the same budget")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  c->add_option("--least-compute", a->options.least_compute,
+                "Leave out runs with fewer FLOPs: models that are too small learn in jumps")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   c->add_option("--draws", a->options.bootstrap.draws,
                 "Fits to resampled losses, for the intervals")
       ->check(CLI::Range(100, 100000))

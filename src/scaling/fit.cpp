@@ -30,19 +30,26 @@ std::string names_of(const Runs& runs) {
 }
 
 // The runs that count; a warning for each kind that does not.
-Runs usable_runs(const Runs& runs, LossUnit unit, std::vector<std::string>& warnings) {
-  Runs usable, diverged, repeated;
+Runs usable_runs(const Runs& runs, const FitOptions& options, std::vector<std::string>& warnings) {
+  Runs usable, small, diverged, repeated;
   for (const RunResult* run : runs) {
-    if (run->diverged()) {
+    if (run->compute < options.least_compute) {
+      small.push_back(run);
+    } else if (run->diverged()) {
       diverged.push_back(run);
     } else if (run->tokens > most_epochs * run->unique_tokens) {
       repeated.push_back(run);
-    } else if (!std::isfinite(loss_of(*run, unit))) {
+    } else if (!std::isfinite(loss_of(*run, options.unit))) {
       fail_input("run '{}' has no bits_per_byte; fit the loss in nats per token, or measure them",
                  run->name);
     } else {
       usable.push_back(run);
     }
+  }
+  if (!small.empty()) {
+    warnings.push_back(fmt::format("{} of {} runs have less than {} FLOPs and are left out",
+                                   small.size(), runs.size(),
+                                   short_number(options.least_compute, 3)));
   }
   if (!diverged.empty()) {
     warnings.push_back(fmt::format("{} of {} runs diverged and are left out: {}", diverged.size(),
@@ -126,6 +133,13 @@ void warn_of_isoflop(const Isoflop& isoflop, std::vector<std::string>& warnings)
                          ": its best run is at the grid's edge, so the optimum is uncertain");
     }
   }
+  if (isoflop.noise > most_scatter) {
+    warnings.push_back(fmt::format(
+        "losses scatter by {:.1f} % about the parabolas of their budgets, so no law describes them "
+        "well; models that are too small for their data learn in jumps: see report.html, and leave "
+        "small budgets out with --least-compute",
+        100 * isoflop.noise));
+  }
   if (isoflop.budgets.empty()) {
     warnings.push_back("no budget has models of several sizes: no law of the allocation");
   } else if (usable < least_budgets) {
@@ -159,7 +173,7 @@ DatasetFit fit_dataset(const std::string& dataset, const Runs& runs, const FitOp
   fit.dataset = dataset;
   fit.unit = options.unit;
   fit.runs = runs.size();
-  const Runs usable = usable_runs(runs, options.unit, fit.warnings);
+  const Runs usable = usable_runs(runs, options, fit.warnings);
   fit.fitted_runs = usable.size();
   // Data sets have noise of their own, so that their draws can be compared.
   BootstrapOptions bootstrap = options.bootstrap;

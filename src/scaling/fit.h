@@ -27,12 +27,17 @@ inline std::span<const std::string_view> enum_names(LossUnit) {
 struct FitOptions {
   LossUnit unit = LossUnit::nats_per_token;
   double budget_tolerance = 0.05;  // see fit_isoflop()
+  double least_compute = 0;        // FLOPs; runs with fewer are left out
   BootstrapOptions bootstrap;
 };
 
 // Data that was read more than so many times teaches less than fresh data (arXiv 2305.16264): such
 // runs are left out.
 inline constexpr double most_epochs = 4;
+
+// Losses that scatter more than this about the parabolas of their budgets, as a share, do not
+// follow a smooth law. Runs of one setup that differ in their seed scatter by some 0.2 %.
+inline constexpr double most_scatter = 0.01;
 
 struct DatasetFit {
   std::string dataset;

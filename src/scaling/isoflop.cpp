@@ -81,8 +81,10 @@ void add_optimum(Budget& budget, const Optimum& optimum, double freedom, Optimum
   const double at = std::exp(optimum.fit.lowest_point()[0]);
   LawPoint model{budget.compute, at, {}}, loss{budget.compute, optimum.fit.lowest(), {}};
   for (const Quadratic& draw : optimum.draws) {
-    const bool usable = draw.has_minimum();
-    model.draws.push_back(usable ? std::exp(draw.lowest_point()[0]) : none);
+    // A draw that is almost flat has its lowest point beyond all numbers.
+    const double at_draw = draw.has_minimum() ? std::exp(draw.lowest_point()[0]) : none;
+    const bool usable = std::isnormal(at_draw);
+    model.draws.push_back(usable ? at_draw : none);
     loss.draws.push_back(usable ? draw.lowest() : none);
   }
   budget.model_flops = parameter_of(model.y, model.draws, freedom);

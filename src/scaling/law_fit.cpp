@@ -128,8 +128,11 @@ std::vector<Parameters> fit_draws(std::span<const LawPoint> points, const LogPoi
   return all;
 }
 
+// At x = 1, far from the points. The line of a draw may be too steep for a number there: it gets
+// the largest or smallest, whose inverse is a number too.
 double coefficient_of(const LogPoints& points, const Parameters& p) {
-  return std::exp(p[0] - p[1] * points.centre);
+  constexpr double most = 700;  // e^709 is the largest double
+  return std::exp(std::clamp(p[0] - p[1] * points.centre, -most, most));
 }
 
 // A parameter with the interval of its place in the draws.

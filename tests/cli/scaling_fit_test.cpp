@@ -106,6 +106,7 @@ TEST_F(ScalingFit, SwitchesDoWhatTheySay) {
   EXPECT_EQ(fitted({"--metric", "bits_per_byte"}).at("loss_unit"), "bits per byte");
   EXPECT_EQ(fitted({}).at("budgets").size(), 5u);
   EXPECT_EQ(fitted({"--budget-tolerance", "1"}).at("budgets").size(), 5u);
+  EXPECT_LT(fitted({"--least-compute", "2e17"}).at("budgets").size(), 5u);
   const auto laws = fitted({}).at("laws");
   EXPECT_EQ(fitted({"--seed", "1"}).at("laws"), laws);
   EXPECT_NE(fitted({"--seed", "2"}).at("laws"), laws);

@@ -119,7 +119,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--micro-batch", "--recompute", "--best", "--json", "--timeline", "--trace",
       "--simulate-failures", "--restart-seconds", "--checkpoint-seconds", "--write-gbs"}},
     {"scaling allocate", {"--compute", "--laws", "--sequence-length", "--out", "--data", "--json"}},
-    {"scaling fit", {"--metric", "--budget-tolerance", "--draws", "--seed", "--out", "--json"}},
+    {"scaling fit", {"--metric", "--budget-tolerance", "--least-compute", "--draws", "--seed", "--out", "--json"}},
     {"scaling flops", {"--sequence-length", "--json"}},
     {"scaling hparams",
      {"--compute", "--model", "--tokens", "--laws", "--sequence-length", "--json"}},

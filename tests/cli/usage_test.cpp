@@ -86,7 +86,7 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
            {"scaling fit",
             "--metric TEXT:{loss,bits_per_byte}=loss --budget-tolerance FLOAT:FLOAT in [0 - 1]=0.05 "
-            "--draws INT:INT in [100 - 100000]=1000 --seed UINT=1"},
+            "--least-compute FLOAT:NONNEGATIVE=0 --draws INT:INT in [100 - 100000]=1000 --seed UINT=1"},
            {"scaling hparams", "--laws TEXT=deepseek"},
            {"tokenizer train", "--out TEXT=tokenizer.json"},
            {"tokenizer encode", "--out TEXT=- --text-field TEXT=text"},

@@ -24,6 +24,7 @@ using test::TempDir;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -70,12 +71,47 @@ TEST(Fit, RunsThatRepeatTheirDataTooOftenAreLeftOut) {
   std::vector<RunResult> runs = study_runs();
   for (RunResult& run : runs) run.unique_tokens = run.tokens / 4;
   EXPECT_THAT(fit_of(runs).warnings, IsEmpty());
-  for (const std::size_t i : {1, 4, 5, 9, 17, 22, 30}) runs[i].unique_tokens *= 0.99;
+  for (const std::size_t i : {1, 4, 5, 9, 17}) runs[i].unique_tokens *= 0.99;
+  EXPECT_THAT(fit_of(runs).warnings, ElementsAre(EndsWith(": run1, run4, run5, run9, run17")));
+  for (const std::size_t i : {22, 30}) runs[i].unique_tokens *= 0.99;
   const DatasetFit fit = fit_of(runs);
   EXPECT_EQ(fit.fitted_runs, 33u);
   EXPECT_THAT(fit.warnings,
               ElementsAre("7 of 40 runs read their data more than 4 times and are left out, for "
                           "repeated tokens teach less: run1, run4, run5, run9, run17 and 2 more"));
+}
+
+TEST(Fit, RunsWithFewerFlopsThanAskedForAreLeftOut) {
+  const std::vector<RunResult> runs = study_runs();
+  FitOptions options = quick();
+  options.least_compute = runs[8].compute;  // of the second budget, which stays
+  const DatasetFit fit = fit_of(runs, options);
+  EXPECT_EQ(fit.fitted_runs, 32u);
+  EXPECT_EQ(fit.isoflop.budgets.size(), 4u);
+  EXPECT_THAT(fit.warnings, Contains("8 of 40 runs have less than 3e17 FLOPs and are left out"));
+}
+
+// Losses that are off their law by turns.
+std::vector<RunResult> scattered_runs(double share) {
+  std::vector<RunResult> runs = study_runs();
+  for (std::size_t i = 0; i < runs.size(); ++i) runs[i].loss *= 1 + (i % 3 == 0 ? share : -share);
+  return runs;
+}
+
+TEST(Fit, LossesThatScatterAreWarnedOf) {
+  EXPECT_THAT(fit_of(scattered_runs(0.004)).warnings, Not(Contains(HasSubstr("scatter"))));
+  EXPECT_THAT(fit_of(scattered_runs(0.03)).warnings,
+              Contains(AllOf(HasSubstr("losses scatter by"), HasSubstr("--least-compute"))));
+}
+
+// Their draws have lines as steep as one likes.
+TEST(Fit, LawsOfWildLossesAreNumbersAllTheSame) {
+  const TempDir dir;
+  std::vector<RunResult> runs = scattered_runs(0.1);
+  std::erase_if(runs, [](const RunResult& run) { return run.compute > 2e18; });
+  const std::vector<DatasetFit> fits = fit_results({runs, {}}, FitOptions{});
+  write_fit(dir / "fit", fits, Pictures::svg);
+  EXPECT_TRUE(load_laws(dir / "fit/laws.json").loss_surface);
 }
 
 TEST(Fit, OfAGridTheBestSettingCounts) {

@@ -94,6 +94,25 @@ TEST(Isoflop, TheFewerDegreesOfFreedomTheWiderTheOptimumsInterval) {
   EXPECT_NEAR(width(1) / width(5), small_sample_factor(5) / small_sample_factor(25), 0.12);
 }
 
+// Noise larger than the bend, which leaves the fit itself alone: some draws are so nearly flat that
+// no number is their optimum.
+TEST(Isoflop, DrawsWithoutAFiniteOptimumAreLeftOutInSilence) {
+  constexpr std::array orthogonal_to_parabolas{-1, 6, -15, 20, -15, 6, -1};
+  constexpr int draws = 20'000;
+  std::vector<LossPoint> points;
+  for (const auto& [compute, noise] : {std::pair{1e17, 1.1e-3}, {1e18, 1.53e-3}, {1e19, 1.97e-3}}) {
+    append(points, budget_at(compute, 1.5, 7, 0.002));
+    for (std::size_t i = 0; i < 7; ++i) {
+      points[points.size() - 7 + i].loss += noise * orthogonal_to_parabolas[i];
+    }
+  }
+  testing::internal::CaptureStderr();
+  const Isoflop fit = fit_isoflop(points, tolerance, {draws, 1});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  ASSERT_TRUE(fit.model_flops);
+  EXPECT_LT(fit.model_flops->record.draws.size(), std::size_t{draws});
+}
+
 TEST(Isoflop, SameInputSameIntervals) {
   synthetic::Study study;
   const auto points = points_of(synthetic::DeepSeek{}, study);

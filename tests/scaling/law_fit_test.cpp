@@ -104,6 +104,24 @@ TEST(LawFit, DrawsWithoutAnOptimumAreLeftOut) {
   for (const auto& [coefficient, exponent] : law.record.draws) EXPECT_TRUE(std::isfinite(exponent));
 }
 
+// Steeper than any power of x whose coefficient a double holds.
+TEST(LawFit, ALawTooSteepForItsCoefficientHasTheLargestOrSmallest) {
+  std::vector<LawPoint> points = points_of([](double x) { return std::pow(x / 1e18, 60); }, 0.01);
+  const PowerLaw rising = fit_power_law(points, 1e6);
+  EXPECT_NEAR(rising.exponent.value, 60, 0.1);
+  EXPECT_GT(rising.coefficient.value, 0);
+  for (LawPoint& point : points) {
+    point.y = 1 / point.y;
+    for (double& draw : point.draws) draw = 1 / draw;
+  }
+  const PowerLaw falling = fit_power_law(points, 1e6);
+  EXPECT_NEAR(falling.exponent.value, -60, 0.1);
+  EXPECT_TRUE(std::isfinite(falling.coefficient.value));
+  for (const auto& [coefficient, exponent] : falling.record.draws) {
+    EXPECT_TRUE(std::isfinite(coefficient) && std::isfinite(1 / coefficient));
+  }
+}
+
 TEST(LawFit, ALossCurveFindsTheIrreducibleLoss) {
   const auto truth = [](double c) { return 1.7 + 400 * std::pow(c, -0.15); };
   const LossCurve curve = fit_loss_curve(points_of(truth, 1e-5), 1e6);
