@@ -1,0 +1,39 @@
+// Checks Python programs by running them in the sandbox.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/sandbox.h"
+
+namespace fathom::eval {
+
+class PythonRunner {
+ public:
+  // `python`: a path, or a name to find in $PATH. Tries the isolation: a program that does what it
+  // must not be able to. Throws an input Error when there is no Python 3, and a run-time Error that
+  // names what the machine cannot keep from a program.
+  PythonRunner(const std::string& python, Isolation isolation);
+
+  struct Verdict {
+    bool passed = false;
+    std::string reason;  // "passed", or the end of the program's output, or which limit it met
+  };
+  // Passed: the program ran to its end without an exception. An exit, with any code, is none: what
+  // counts is a line with a secret number, written after the program. (A program that looks for that
+  // number in its own process can write it too.) Any thread may call it. Throws as Sandbox::run().
+  Verdict check(const std::string& program, const SandboxLimits& limits) const;
+
+ private:
+  struct Python {
+    std::string path;                // absolute
+    std::vector<std::string> files;  // folders of its library
+  };
+  static Python find(const std::string& name);
+  void try_isolation() const;
+
+  Python python_;
+  Sandbox sandbox_;
+};
+
+}  // namespace fathom::eval

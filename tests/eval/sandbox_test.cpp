@@ -1,0 +1,257 @@
+// Programs that try to break out of the sandbox, or to outlive it.
+#include "eval/sandbox.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "eval/python_runner.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// One for all tests. Empty where the machine has no Python or cannot isolate programs.
+const PythonRunner* runner(std::string* reason = nullptr) {
+  static std::string why;
+  static const std::unique_ptr<const PythonRunner> one = []() -> std::unique_ptr<const PythonRunner> {
+    try {
+      return std::make_unique<const PythonRunner>("python3", Isolation::full);
+    } catch (const Error& error) {
+      why = error.what();
+      return nullptr;
+    }
+  }();
+  if (reason) *reason = why;
+  return one.get();
+}
+
+class SandboxedPrograms : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!runner(&reason)) GTEST_SKIP() << reason;
+  }
+  static PythonRunner::Verdict check(const std::string& program, SandboxLimits limits = {.seconds = 20}) {
+    return runner()->check(program, limits);
+  }
+};
+
+// How many processes of the machine have the word in their command line.
+int processes_with(const std::string& word) {
+  int count = 0;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    count += line.find(word) != std::string::npos;
+  }
+  return count;
+}
+
+bool becomes(int wanted, const std::string& word) {
+  for (int i = 0; i < 500; ++i) {
+    if (processes_with(word) == wanted) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+TEST_F(SandboxedPrograms, PassWhenTheyRunToTheirEnd) {
+  EXPECT_EQ(check("assert 1 + 1 == 2\nprint('x')").reason, "passed");
+  const auto wrong = check("def f(): return 3\nassert f() == 4, 'not four'");
+  EXPECT_FALSE(wrong.passed);
+  EXPECT_EQ(wrong.reason, "AssertionError: not four");
+  EXPECT_THAT(check("def f(:").reason, HasSubstr("SyntaxError"));
+}
+
+// None of these is a pass, whatever its exit code says.
+TEST_F(SandboxedPrograms, DoNotPassByExiting) {
+  for (const char* program : {"import os; os._exit(0)", "raise SystemExit(0)", "quit()", "import sys; sys.exit()",
+                              "import os; os.write(4, b'passed\\n'); os._exit(0)",
+                              "import os; os.write(4, b'0' * 33); os._exit(0)"}) {
+    const auto verdict = check(program);
+    EXPECT_FALSE(verdict.passed) << program;
+    EXPECT_EQ(verdict.reason, "exited before its end") << program;
+  }
+}
+
+TEST_F(SandboxedPrograms, EndWithTheirTime) {
+  const auto start = std::chrono::steady_clock::now();
+  for (const char* program : {"while True: pass", "import time\nwhile True:\n  try: time.sleep(60)\n  except: pass",
+                              "import signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n"
+                              "  except (OSError, ValueError): pass\nwhile True: pass"}) {
+    EXPECT_EQ(check(program, {.seconds = 1}).reason, "took more than 1 s") << program;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+TEST_F(SandboxedPrograms, HaveNoMoreMemoryThanTheirs) {
+  EXPECT_EQ(check("x = bytearray(2 << 30)").reason, "MemoryError");
+  // Each process less than the limit, all of them more.
+  const auto many = check("import os, time\n"
+                          "for _ in range(8):\n"
+                          "  if os.fork() == 0:\n"
+                          "    x = b'x' * (100 << 20)\n"
+                          "    time.sleep(60)\n"
+                          "time.sleep(60)",
+                          {.seconds = 30, .memory_bytes = std::size_t{300} << 20});
+  EXPECT_EQ(many.reason, "took more than its memory");
+  EXPECT_THAT(check("f = open('big', 'wb')\nwhile True: f.write(b'x' * (1 << 20)); f.flush()").reason,
+              testing::AnyOf(HasSubstr("No space left"), HasSubstr("File too large"), HasSubstr("signal")));
+}
+
+TEST_F(SandboxedPrograms, CannotForkWithoutEnd) {
+  const auto bomb = check("import os\nwhile True:\n  try: os.fork()\n  except OSError: pass", {.seconds = 1});
+  EXPECT_EQ(bomb.reason, "took more than 1 s");
+  // The number is that of the limit, and threads count.
+  EXPECT_EQ(check("import os, signal\n"
+                    "n = 1\n"
+                    "try:\n"
+                    "  while n < 1000:\n"
+                    "    if os.fork() == 0: signal.pause()\n"
+                    "    n += 1\n"
+                    "except BlockingIOError: pass\n"
+                    "assert n <= 8, n",
+                    {.seconds = 20, .processes = 8}).reason, "passed");
+}
+
+TEST_F(SandboxedPrograms, LeaveNoProcess) {
+  const std::string word = "fathom-sandbox-child-" + std::to_string(getpid());
+  EXPECT_EQ(check("import subprocess, sys\n"
+                    "for _ in range(3):\n"
+                    "  subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)', '" + word + "'],\n"
+                    "                   start_new_session=True)").reason, "passed");
+  EXPECT_TRUE(becomes(0, word));
+}
+
+TEST_F(SandboxedPrograms, CannotWriteBesideTheirFolder) {
+  EXPECT_EQ(check("import os\n"
+                    "open('own', 'w').write('x')\n"
+                    "os.symlink('/usr', 'link')\n"
+                    "for path in ('/x', '/usr/x', '/dev/x', 'link/x', '../x', '/work/../x', '/usr/bin/python3'):\n"
+                    "  try: open(path, 'w')\n"
+                    "  except OSError: continue\n"
+                    "  raise AssertionError(path)\n").reason, "passed");
+}
+
+TEST_F(SandboxedPrograms, SeeNothingOfTheMachine) {
+  const test::TempDir dir;
+  test::write_file(dir / "secret", "x");
+  EXPECT_EQ(check("import os\n"
+                    "os.symlink('" + (dir / "secret") + "', 'link')\n"
+                    "for path in ('" + (dir / "secret") + "', 'link', '/etc/passwd', '/var', '/home', '/proc/1', '/sys'):\n"
+                    "  assert not os.path.exists(path), path\n"
+                    "assert os.getpid() < 10\n"
+                    "assert 'SECRET' not in os.environ\n"
+                    "assert sorted(os.listdir('/proc/self/fd') if os.path.exists('/proc/self') else []) == []\n").reason, "passed");
+}
+
+TEST_F(SandboxedPrograms, HaveNoNetworkAndNoPtrace) {
+  EXPECT_EQ(check("import ctypes, os, socket\n"
+                    "for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK):\n"
+                    "  for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n"
+                    "    try: socket.socket(family, kind)\n"
+                    "    except OSError: continue\n"
+                    "    raise AssertionError((family, kind))\n"
+                    "libc = ctypes.CDLL(None, use_errno=True)\n"
+                    "child = os.fork()\n"
+                    "if child == 0:\n"
+                    "  import time; time.sleep(60)\n"
+                    "assert libc.ptrace(16, child, 0, 0) == -1 and ctypes.get_errno() == 1\n"     // PTRACE_ATTACH
+                    "assert libc.ptrace(16, 1, 0, 0) == -1 and ctypes.get_errno() == 1\n"
+                    "for flags in (0x10000000, 0x00020000, 0x20000000, 0x40000000):\n"
+                    "  assert libc.unshare(flags) == -1, flags\n"
+                    "assert libc.mount(b'tmpfs', b'/work', b'tmpfs', 0, None) == -1\n"
+                    "assert libc.chroot(b'/work') == -1\n"
+                    "assert libc.syscall(319, b'x', 0) == -1\n"                                   // memfd_create
+                    "assert libc.syscall(425, 1, 0) == -1\n").reason, "passed");                            // io_uring_setup
+}
+
+TEST_F(SandboxedPrograms, HaveNoPrivileges) {
+  EXPECT_EQ(check("import os\n"
+                    "assert os.getuid() == 1000 and os.geteuid() == 1000 and os.getgroups() in ([], [65534])\n"
+                    "for act in (lambda: os.setuid(0), lambda: os.setgroups([0]), lambda: os.nice(-5)):\n"
+                    "  try: act()\n"
+                    "  except OSError: continue\n"
+                    "  raise AssertionError('privileged')\n").reason, "passed");
+}
+
+TEST_F(SandboxedPrograms, MayWriteWithoutEnd) {
+  const Sandbox sandbox(Isolation::full);
+  const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "while :; do echo 0123456789; done"}, "",
+                                             {.seconds = 1, .output_bytes = 1000});
+  EXPECT_EQ(outcome.end, ProgramOutcome::End::out_of_time);
+  EXPECT_EQ(outcome.output.size(), 1000u);
+}
+
+TEST_F(SandboxedPrograms, EndWithTheParent) {
+  const std::string word = "fathom-sandbox-orphan-" + std::to_string(getpid());
+  const pid_t parent = fork();
+  if (parent == 0) {
+    Sandbox(Isolation::full).run({"/bin/sh", "-c", "sleep 3600 & sleep 3600", word}, "", {.seconds = 3600});
+    _exit(0);
+  }
+  ASSERT_TRUE(becomes(1, word));
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(becomes(0, word));
+}
+
+TEST_F(SandboxedPrograms, LeaveNothingAfterAThousand) {
+  const auto open_files = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()); };
+  const Sandbox sandbox(Isolation::full);
+  const auto before = open_files();
+  std::atomic<int> good = 0, next = 0;
+  const auto work = [&] {
+    while (next++ < 1000) {
+      const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "echo $((6 * 7)); exit 7"}, "", {.seconds = 60});
+      good += outcome.end == ProgramOutcome::End::exited && outcome.number == 7 && outcome.output == "42\n";
+    }
+  };
+  {
+    std::jthread other(work);
+    work();
+  }
+  EXPECT_EQ(good, 1000);
+  EXPECT_EQ(open_files(), before);
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);  // no child is left
+}
+
+TEST(Sandbox, NamesTheStepThatFails) {
+  const Sandbox sandbox(Isolation::limits_only);
+  try {
+    sandbox.run({"/no/such/program"}, "", {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "sandbox: starting the program failed: No such file or directory");
+    EXPECT_EQ(error.kind(), ErrorKind::runtime);
+  }
+}
+
+TEST(Sandbox, WithLimitsOnlyStillEndsInTime) {
+  const Sandbox sandbox(Isolation::limits_only);
+  const std::string word = "fathom-sandbox-limits-" + std::to_string(getpid());
+  const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "sleep 3600 & sleep 3600", word}, "", {.seconds = 0.3});
+  EXPECT_EQ(outcome.end, ProgramOutcome::End::out_of_time);
+  EXPECT_TRUE(becomes(0, word));
+}
+
+TEST(PythonPrograms, NeedPython) {
+  EXPECT_THAT(test::input_error_of([] { PythonRunner("/bin/false", Isolation::limits_only); }),
+              HasSubstr("'/bin/false' is no Python 3"));
+}
+
+}  // namespace
+}  // namespace fathom::eval
