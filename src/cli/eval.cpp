@@ -1,5 +1,6 @@
 // fathom eval: benchmarks, described by files, on a model.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "eval/engine_model.h"
 #include "eval/evaluation.h"
 #include "eval/prompts.h"
+#include "eval/python_runner.h"
 #include "eval/results_file.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
@@ -28,7 +30,7 @@ namespace fs = std::filesystem;
 
 struct Arguments : GenerationOptions {
   std::vector<std::string> tasks, overrides;
-  std::string data, configs = "configs/tasks", out;
+  std::string data, configs = "configs/tasks", out, python = "python3", code = "isolated";
   std::int64_t limit = 0, shots = -1, batch = 64, max_length = 0;
   double cache_gib = 4;
   bool all_scores = false;
@@ -49,6 +51,10 @@ std::vector<Task> load_tasks(const Arguments& a) {
     task.items = eval::load_items(task.config, a.data, a.limit);
   }
   return tasks;
+}
+
+bool runs_code(const Task& task) {
+  return task.config.mode == eval::Mode::generate && task.config.generate.metric == eval::TextMetric::code;
 }
 
 void write_samples(const Arguments& a, const eval::TaskResult& result) {
@@ -81,6 +87,10 @@ void check(const Arguments& a) {
 void evaluate(const Arguments& a) {
   check(a);
   std::vector<Task> tasks = load_tasks(a);
+  std::optional<eval::PythonRunner> runner;
+  if (std::ranges::any_of(tasks, runs_code)) {
+    runner.emplace(a.python, a.code == "isolated" ? eval::Isolation::full : eval::Isolation::limits_only);
+  }
   Context context(parse_device(a.device));
   const infer::LoadedModel model = load_model(a, context);
   eval::EngineModel engine(model, context,
@@ -97,7 +107,7 @@ void evaluate(const Arguments& a) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<eval::TaskResult> results;
   for (Task& task : tasks) {
-    results.push_back(eval::evaluate(task.config, std::move(task.items), *asked));
+    results.push_back(eval::evaluate(task.config, std::move(task.items), *asked, runner ? &*runner : nullptr));
     write_samples(a, results.back());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -134,6 +144,10 @@ void add_eval(CLI::App& app) {
   c->add_option("--max-length", a.max_length, "tokens of a question with its answer; 0: the model's context")
       ->capture_default_str();
   c->add_option("--out", a.out, "folder for results.json and the answers; an evaluation that was stopped goes on there");
+  c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
+      ->check(CLI::IsMember({"isolated", "limits"}))
+      ->capture_default_str();
+  c->add_option("--python", a.python, "Python 3 that runs them")->capture_default_str();
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"
             "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");

@@ -115,7 +115,10 @@ void AnswerCache::score_documents(std::span<const std::string> documents, const 
 void AnswerCache::generate(std::span<const GenerateRequest> requests, const TakeText& take) {
   const auto key = [&](std::size_t i) {
     const GenerateRequest& request = requests[i];
-    return key_of("text", request.prompt, std::to_string(request.max_tokens), Json(request.stop).dump());
+    const std::string drawn = request.temperature == 0
+                                  ? ""
+                                  : fmt::format(" {} {} {}", request.temperature, request.top_p, request.sample);
+    return key_of("text", request.prompt, std::to_string(request.max_tokens) + drawn, Json(request.stop).dump());
   };
   answer(requests.size(), key, [&](std::size_t i, const Known& known) { take(i, known.text); },
          [&](const std::vector<std::size_t>& left) {

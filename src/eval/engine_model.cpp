@@ -231,7 +231,10 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
     longest = std::max(longest, std::ssize(tokens) + text.max_tokens);
     text.prompt = std::move(tokens);
     text.stop = request.stop;
-    text.sampling.temperature = 0;
+    text.sampling.temperature = request.temperature;
+    text.sampling.top_p = request.top_p;
+    text.sampling.seed = 1234;
+    text.sampling.stream = request.sample;
   }
   std::vector<std::size_t> order(texts.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

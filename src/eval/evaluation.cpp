@@ -1,7 +1,10 @@
 #include "eval/evaluation.h"
 
-#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "core/error.h"
 #include "core/progress.h"
@@ -34,12 +37,15 @@ void score_pairs(const std::vector<Item>& items, std::vector<Answer>& answers, L
 
 void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
                     std::vector<Answer>& answers, LanguageModel& model, Progress& progress) {
+  const GenerateConfig& how = task.generate;
+  const auto samples = static_cast<std::size_t>(how.samples);
   std::vector<GenerateRequest> requests;
-  for (const Item& item : items) {
-    requests.push_back({item.prompt, task.generate.stop, task.generate.max_tokens});
+  for (std::size_t i = 0; i < items.size() * samples; ++i) {
+    requests.push_back({items[i / samples].prompt, how.stop, how.max_tokens, how.temperature, how.top_p, i % samples});
+    answers[i / samples].texts.resize(samples);
   }
   model.generate(requests, [&](std::size_t i, const std::string& text) {
-    answers[i].text = text;
+    answers[i / samples].texts[i % samples] = text;
     progress.advance(1);
   });
 }
@@ -55,7 +61,8 @@ void score_documents(const std::vector<Item>& items, std::vector<Answer>& answer
 }
 
 std::uint64_t num_requests(const TaskConfig& task, const std::vector<Item>& items) {
-  if (task.mode == Mode::generate || task.mode == Mode::perplexity) return items.size();
+  if (task.mode == Mode::generate) return items.size() * static_cast<std::uint64_t>(task.generate.samples);
+  if (task.mode == Mode::perplexity) return items.size();
   std::uint64_t count = 0;
   for (const Item& item : items) count += item.pairs.size() + item.unconditional.size();
   return count;
@@ -92,13 +99,51 @@ void summarise_task(TaskResult& result) {
 
 }  // namespace
 
-TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model) {
+namespace {
+
+// Programs take time of their own: several at once, as there are processors.
+void score_texts(TaskResult& result, const TextScores& texts) {
+  const auto score = [&](std::size_t i) { result.scores[i] = texts.of(result.items[i], result.answers[i]); };
+  if (!texts.slow()) {
+    for (std::size_t i = 0; i < result.items.size(); ++i) score(i);
+    return;
+  }
+  Progress progress(result.task.name + ": programs", result.items.size());
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < result.items.size(); i = next++) {
+        score(i);
+        const std::lock_guard lock(mutex);
+        progress.advance(1);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      next = result.items.size();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+  progress.finish();
+}
+
+}  // namespace
+
+TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model,
+                    const PythonRunner* runner) {
   require(!items.empty(), "{}: a task without items", task.name);
   TaskResult result{task, std::move(items), {}, {}, {}, {}, {}};
   result.answers.resize(result.items.size());
   // Made first: a wrong filter is to be told before the model works.
   std::optional<TextScores> text_scores;
-  if (task.mode == Mode::generate) text_scores.emplace(task);
+  if (task.mode == Mode::generate) text_scores.emplace(task, runner);
   Progress progress(task.name, num_requests(task, result.items));
   switch (task.mode) {
     case Mode::choices:
@@ -117,16 +162,17 @@ TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageMod
       score_documents(result.items, result.answers, model, progress);
       break;
   }
-  for (std::size_t i = 0; i < result.items.size(); ++i) {
+  progress.finish();
+  result.scores.resize(result.items.size());
+  if (text_scores) score_texts(result, *text_scores);
+  for (std::size_t i = 0; i < result.items.size() && !text_scores; ++i) {
     const Item& item = result.items[i];
     const Answer& answer = result.answers[i];
-    result.scores.push_back(task.mode == Mode::choices      ? choice_scores(item, answer)
-                            : task.mode == Mode::likelihood ? likelihood_scores(answer)
-                            : task.mode == Mode::generate   ? text_scores->of(item, answer)
-                                                            : document_scores(item, answer));
+    result.scores[i] = task.mode == Mode::choices      ? choice_scores(item, answer)
+                       : task.mode == Mode::likelihood ? likelihood_scores(answer)
+                                                       : document_scores(item, answer);
   }
   summarise_task(result);
-  progress.finish();
   return result;
 }
 

@@ -30,6 +30,8 @@ struct Item {
 
   std::string prompt;              // generate
   std::vector<std::string> golds;  // generate: each is right
+  // The same with each answer's texts apart, where PromptConfig::golds gives lists.
+  std::vector<std::vector<std::string>> gold_texts;
 
   std::string document;  // perplexity
 };

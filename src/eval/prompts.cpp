@@ -1,5 +1,7 @@
 #include "eval/prompts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -84,9 +86,10 @@ class PromptTemplates {
     return texts[static_cast<std::size_t>(gold(row, std::ssize(texts), texts))];
   }
 
-  std::vector<std::string> golds(const Row& row) const {
-    if (!golds_) return {target(row)};
-    std::vector<std::string> texts = golds_->list(row);
+  // The right answers, each of one or several texts. Metrics that need none have none.
+  std::vector<std::vector<std::string>> golds(const Row& row) const {
+    if (!golds_) return target_ ? std::vector<std::vector<std::string>>{{target(row)}} : std::vector<std::vector<std::string>>{};
+    std::vector<std::vector<std::string>> texts = golds_->lists(row);
     if (texts.empty()) fail_input("{}: it has no right answer", row.where);
     return texts;
   }
@@ -258,7 +261,8 @@ std::vector<Item> make_items(const TaskConfig& task, std::vector<Row> rows, std:
     const std::string before = templates.description(row) + examples.before(templates, row, own);
     if (task.mode == Mode::generate) {
       item.prompt = before + templates.context(row);
-      item.golds = templates.golds(row);
+      item.gold_texts = templates.golds(row);
+      for (const std::vector<std::string>& texts : item.gold_texts) item.golds.push_back(fmt::format("{}", fmt::join(texts, ", ")));
     } else {
       add_pairs(item, task, templates, row, before);
     }

@@ -55,7 +55,7 @@ Json arguments_json(const TaskResult& result, const Item& item) {
 }
 
 Json responses_json(const TaskResult& result, const Answer& answer) {
-  if (result.task.mode == Mode::generate) return Json::array({Json::array({answer.text})});
+  if (result.task.mode == Mode::generate) return Json::array({Json(answer.texts)});
   if (result.task.mode == Mode::perplexity) {
     return Json::array({Json::array({answer.document.log_probability})});
   }
@@ -75,6 +75,7 @@ Json target_json(const TaskResult& result, const Item& item) {
     case Mode::likelihood:
       return item.answers[0];
     case Mode::generate:
+      if (item.golds.empty()) return nullptr;  // such as of programs, which check themselves
       return item.golds.size() == 1 ? Json(item.golds[0]) : Json(item.golds);
     case Mode::perplexity:
       return item.document;
@@ -111,8 +112,6 @@ std::string results_table(const std::vector<TaskResult>& results, bool all) {
 std::string samples_jsonl(const TaskResult& result) {
   std::string out;
   const bool generates = result.task.mode == Mode::generate;
-  std::optional<TextScores> text;
-  if (generates) text.emplace(result.task);
   for (std::size_t i = 0; i < result.items.size(); ++i) {
     const Item& item = result.items[i];
     const Answer& answer = result.answers[i];
@@ -120,12 +119,12 @@ std::string samples_jsonl(const TaskResult& result) {
     if (!item.subset.empty()) sample["subset"] = item.subset;
     sample["arguments"] = arguments_json(result, item);
     sample["resps"] = responses_json(result, answer);
-    std::map<std::string, std::string> filters{{"none", ""}};
-    if (generates) filters = text->filtered(answer.text);
+    std::map<std::string, std::vector<std::string>> filters{{"none", {}}};
+    if (generates) filters = TextScores::filtered(result.task, answer.texts);
     // A line for each filter.
     for (const auto& [filter, filtered] : filters) {
       Json line = sample;
-      line["filtered_resps"] = generates ? Json::array({filtered}) : sample["resps"];
+      line["filtered_resps"] = generates ? Json(filtered) : sample["resps"];
       line["filter"] = filter;
       line["metrics"] = Json::array();
       for (const auto& [name, part] : result.scores[i]) {

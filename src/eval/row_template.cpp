@@ -33,11 +33,15 @@ std::string TextTemplate::render(const Row& row) const {
 ValueTemplate::ValueTemplate(const std::string& expression, const std::string& where)
     : template_(JinjaTemplate::parse("{{ (" + expression + ") | tojson }}", where)), where_(where) {}
 
-std::vector<std::string> ValueTemplate::list(const Row& row) const {
-  const Json json = Json::parse(render_row(template_, row), nullptr, false);
+Json ValueTemplate::value(const Row& row) const {
+  Json json = Json::parse(render_row(template_, row), nullptr, false);
   if (!json.is_array()) fail_input("{}: {} gives no list", row.where, where_);
+  return json;
+}
+
+std::vector<std::string> ValueTemplate::texts_of(const Json& list, const Row& row) const {
   std::vector<std::string> texts;
-  for (const Json& element : json) {
+  for (const Json& element : list) {
     if (element.is_string()) {
       texts.push_back(element.get<std::string>());
     } else if (element.is_number()) {
@@ -47,6 +51,19 @@ std::vector<std::string> ValueTemplate::list(const Row& row) const {
     }
   }
   return texts;
+}
+
+std::vector<std::string> ValueTemplate::list(const Row& row) const {
+  return texts_of(value(row), row);
+}
+
+std::vector<std::vector<std::string>> ValueTemplate::lists(const Row& row) const {
+  std::vector<std::vector<std::string>> all;
+  for (const Json& element : value(row)) {
+    all.push_back(texts_of(element.is_array() ? element : Json::array({element}), row));
+    if (all.back().empty()) fail_input("{}: {} gives an empty list", row.where, where_);
+  }
+  return all;
 }
 
 }  // namespace fathom::eval

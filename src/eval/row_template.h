@@ -3,7 +3,6 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +30,13 @@ class ValueTemplate {
   // The expression's elements as texts. Throws an input Error that names the row when it is no list,
   // or an element is neither a text nor a number.
   std::vector<std::string> list(const Row& row) const;
+  // The same where an element may also be such a list; a text is a list of its own.
+  std::vector<std::vector<std::string>> lists(const Row& row) const;
 
  private:
+  nlohmann::ordered_json value(const Row& row) const;
+  std::vector<std::string> texts_of(const nlohmann::ordered_json& list, const Row& row) const;
+
   JinjaTemplate template_;
   std::string where_;
 };

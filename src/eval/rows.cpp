@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "eval/csv.h"
 #include "eval/pattern.h"
+#include "eval/row_template.h"
 #include "eval/zip.h"
 #include "io/input_files.h"
 #include "io/line_reader.h"
@@ -127,7 +129,7 @@ class RowReader {
       case DataFormat::tsv:
         return read_table(TableReader::Kind::tsv);
       case DataFormat::text:
-        return add(Json{{"text", source.content}}, source.name);
+        return take_value(Json{{"text", source.content}}, source.name);
       default:
         return read_json();
     }
@@ -226,6 +228,19 @@ void add_labels(std::vector<Row>& rows, const std::string& path) {
   if (count != rows.size()) fail_input("{}: has {} lines for {} rows", path, count, rows.size());
 }
 
+// Several rows often share a file.
+void attach_files(std::vector<Row>& rows, const std::string& path_template, const std::string& directory,
+                  const std::string& owner) {
+  const TextTemplate path_of(path_template, owner + ": attached");
+  std::map<std::string, std::string> texts;
+  for (Row& row : rows) {
+    const std::string path = (fs::path(directory) / path_of.render(row)).string();
+    const auto [entry, is_new] = texts.try_emplace(path);
+    if (is_new) entry->second = with_location(row.where, [&] { return read_text(path); });
+    (*row.fields)["attached"] = entry->second;
+  }
+}
+
 }  // namespace
 
 std::vector<Row> read_rows(const DataConfig& data, const std::string& directory,
@@ -235,6 +250,7 @@ std::vector<Row> read_rows(const DataConfig& data, const std::string& directory,
   std::vector<Row> rows = reader.take();
   if (rows.empty()) fail_input("{}: its files hold no rows", owner);
   if (!data.labels.empty()) add_labels(rows, (fs::path(directory) / data.labels).string());
+  if (!data.attached.empty()) attach_files(rows, data.attached, directory, owner);
   return rows;
 }
 

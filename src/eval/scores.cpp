@@ -70,22 +70,39 @@ ItemScores document_scores(const Item& item, const Answer& answer) {
           {"bits_per_byte", {log_p, bytes}}};
 }
 
-TextScores::TextScores(const TaskConfig& task)
-    : metric_(enum_name(task.generate.metric)), comparison_(task.generate, task.source) {
-  for (const FilterConfig& filter : task.generate.filters) filters_.emplace_back(filter, task.source);
+namespace {
+
+std::vector<TextFilter> filters_of(const TaskConfig& task) {
+  std::vector<TextFilter> filters;
+  for (const FilterConfig& filter : task.generate.filters) filters.emplace_back(filter, task.source);
+  return filters;
 }
 
-std::map<std::string, std::string> TextScores::filtered(const std::string& text) const {
-  std::map<std::string, std::string> answers;
-  for (const TextFilter& filter : filters_) answers[filter.name()] = filter.apply(text);
+std::vector<std::string> apply(const TextFilter& filter, const std::vector<std::string>& texts) {
+  std::vector<std::string> answers;
+  for (const std::string& text : texts) answers.push_back(filter.apply(text));
+  return answers;
+}
+
+}  // namespace
+
+TextScores::TextScores(const TaskConfig& task, const PythonRunner* runner)
+    : metric_(make_metric(task, runner)), filters_(filters_of(task)) {}
+
+std::map<std::string, std::vector<std::string>> TextScores::filtered(const TaskConfig& task,
+                                                                     const std::vector<std::string>& texts) {
+  std::map<std::string, std::vector<std::string>> answers;
+  for (const TextFilter& filter : filters_of(task)) answers[filter.name()] = apply(filter, texts);
   return answers;
 }
 
 ItemScores TextScores::of(const Item& item, const Answer& answer) const {
   ItemScores scores;
-  for (const auto& [filter, text] : filtered(answer.text)) {
-    const std::string name = filters_.size() == 1 && filter == "none" ? metric_ : metric_ + "," + filter;
-    scores[name] = {comparison_.score(text, item.golds)};
+  for (const TextFilter& filter : filters_) {
+    const bool plain = filters_.size() == 1 && filter.name() == "none";
+    for (const auto& [name, part] : metric_->score(item, apply(filter, answer.texts))) {
+      scores[plain ? name : name + "," + filter.name()] = part;
+    }
   }
   return scores;
 }
@@ -98,8 +115,8 @@ Estimate summarise(const std::string& score, const std::vector<Part>& parts) {
   }
   if (score == "perplexity") return exponential_of_negative_mean(values);
   const bool of_documents = score.ends_with("_perplexity") || score == "bits_per_byte";
-  if (!of_documents) return mean_of(values);
   const Estimate mean = ratio_of_sums(values, weights);
+  if (!of_documents) return mean;
   if (score == "bits_per_byte") return {-mean.value / std::numbers::ln2, mean.standard_error / std::numbers::ln2};
   const double value = std::exp(-mean.value);
   return {value, value * mean.standard_error};

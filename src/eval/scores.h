@@ -1,32 +1,26 @@
 // From a model's answers to scores: of an item, and of all items of a task.
 #pragma once
 
-#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "eval/answer_metric.h"
 #include "eval/item.h"
+#include "eval/item_scores.h"
 #include "eval/language_model.h"
 #include "eval/statistics.h"
 #include "eval/text_filters.h"
-#include "eval/text_metrics.h"
 
 namespace fathom::eval {
 
 // What the model answered to an item.
 struct Answer {
   std::vector<PairScore> pairs, unconditional;  // as Item's
-  std::string text;                             // generate
+  std::vector<std::string> texts;               // generate: GenerateConfig::samples of them
   PairScore document;                           // perplexity
 };
-
-// An item's part in a score. A perplexity's parts are a logarithm and what it is divided by.
-struct Part {
-  double value = 0, weight = 1;
-};
-// The name is the score's, and for generated text ",filter" behind it.
-using ItemScores = std::map<std::string, Part>;
 
 // choices: whether the right answer has the highest score, which is the log-probability
 //   acc         as it is,
@@ -41,17 +35,19 @@ ItemScores choice_scores(const Item& item, const Answer& answer);
 ItemScores likelihood_scores(const Answer& answer);
 // perplexity: word_perplexity (words are divided by blanks), byte_perplexity, bits_per_byte.
 ItemScores document_scores(const Item& item, const Answer& answer);
-// generate: exact_match or contains, for each filter.
+// generate: the scores of GenerateConfig::metric, for each filter.
 class TextScores {
  public:
-  explicit TextScores(const TaskConfig& task);
+  // `runner`: as make_metric()'s.
+  explicit TextScores(const TaskConfig& task, const PythonRunner* runner = nullptr);
   ItemScores of(const Item& item, const Answer& answer) const;
-  // What each filter makes of a text, by its name.
-  std::map<std::string, std::string> filtered(const std::string& text) const;
+  bool slow() const { return metric_->slow(); }
+  // What each filter makes of the texts, by its name.
+  static std::map<std::string, std::vector<std::string>> filtered(const TaskConfig& task,
+                                                                  const std::vector<std::string>& texts);
 
  private:
-  std::string metric_;
-  AnswerComparison comparison_;
+  std::unique_ptr<AnswerMetric> metric_;
   std::vector<TextFilter> filters_;
 };
 

@@ -15,6 +15,38 @@ void need(bool there, const TaskConfig& task, const char* key, const char* why) 
   if (!there) fail_input("{}: {} is missing: {}", task.source, key, why);
 }
 
+void check_generate(const TaskConfig& task) {
+  const GenerateConfig& how = task.generate;
+  const bool code = how.metric == TextMetric::code;
+  const bool compared = !code && how.metric != TextMetric::instructions;
+  need(!compared || !task.prompt.target.empty() || !task.prompt.golds.empty(), task, "prompt.target", "the right answer");
+  need(task.shots.count == 0 || !task.shots.texts.empty() || !task.prompt.target.empty(), task, "prompt.target",
+       "the answer that examples show");
+  need(!code || !how.program.empty(), task, "generate.program", "the program that checks an answer");
+  const auto at_least_one = [&](const char* key, std::int64_t value) {
+    if (value < 1) fail_input("{}: {} is {}: use at least 1", task.source, key, value);
+  };
+  at_least_one("generate.max_tokens", how.max_tokens);
+  at_least_one("generate.samples", how.samples);
+  at_least_one("generate.program_mib", how.program_mib);
+  if (!(how.program_seconds > 0)) {
+    fail_input("{}: generate.program_seconds is {}: use more than 0", task.source, how.program_seconds);
+  }
+  if (!(how.temperature >= 0)) fail_input("{}: generate.temperature is {}: use 0 or more", task.source, how.temperature);
+  if (!(how.top_p > 0 && how.top_p <= 1)) {
+    fail_input("{}: generate.top_p is {}: use more than 0, to 1", task.source, how.top_p);
+  }
+  if (how.samples > 1 && how.temperature == 0) {
+    fail_input("{}: generate.samples is {} at temperature 0, which gives the same answer each time: set "
+               "generate.temperature", task.source, how.samples);
+  }
+  for (const std::int64_t k : code ? how.pass_at : std::vector<std::int64_t>{}) {
+    if (k < 1 || k > how.samples) {
+      fail_input("{}: generate.pass_at has {}: use 1 to generate.samples, {}", task.source, k, how.samples);
+    }
+  }
+}
+
 void check_prompt(const TaskConfig& task) {
   const PromptConfig& prompt = task.prompt;
   const bool several_contexts = !prompt.contexts.empty();
@@ -44,11 +76,7 @@ void check_prompt(const TaskConfig& task) {
       need(!prompt.target.empty(), task, "prompt.target", "the answer whose likelihood is measured");
       break;
     case Mode::generate:
-      need(!prompt.target.empty(), task, "prompt.target", "the right answer");
-      if (task.generate.max_tokens < 1) {
-        fail_input("{}: generate.max_tokens is {}: use at least 1", task.source,
-                   task.generate.max_tokens);
-      }
+      check_generate(task);
       break;
     case Mode::perplexity:
       need(!prompt.target.empty(), task, "prompt.target", "the document");

@@ -44,8 +44,10 @@ struct DataConfig {
   // A file with one line a row, which becomes the field "label".
   std::string labels;
   // Template that writes a value's rows as one JSON object a line, for files whose rows are nested.
-  // The variable `value` is the file's value.
+  // The variable `value` is the file's value; of text the object {"text": ...}.
   std::string rows;
+  // Template of a file below --data, with the row's fields: its text becomes the field "attached".
+  std::string attached;
 };
 template <class Visitor>
 void visit_fields(DataConfig& c, Visitor&& field) {
@@ -55,6 +57,7 @@ void visit_fields(DataConfig& c, Visitor&& field) {
   field("columns", c.columns, "names of the columns of a csv or tsv without a header");
   field("labels", c.labels, "file with a line for each row: the field 'label'");
   field("rows", c.rows, "template that writes the rows of a nested `value`, one JSON object a line");
+  field("attached", c.attached, "template of the path of a text file for each row: the field 'attached'");
 }
 
 // A field made of others before prompts are: a text or a list of texts, in which then all matches
@@ -114,7 +117,9 @@ struct PromptConfig {
   std::string gold;         // template of the right choice's number from 0
   std::string gold_choice;  // or template of its text
   std::string target;  // template of the answer: of examples, and of likelihood
-  std::string golds;   // Jinja expression of a list: all right answers of generate
+  // Jinja expression of a list: all right answers of generate. One may be a list of several texts
+  // that belong together (metric = "drop").
+  std::string golds;
   // The context of unconditional scores, "log p(answer | context) − log p(answer | this)".
   std::optional<std::string> unconditional;
 };
@@ -171,11 +176,15 @@ void visit_fields(FilterConfig& c, Visitor&& field) {
 }
 
 enum class TextMetric {
-  exact_match,  // equal to one of the golds
-  contains,     // a gold appears in the answer
+  exact_match,   // equal to one of the golds
+  contains,      // a gold appears in the answer
+  drop,          // DROP's: em, f1 (drop_metric.h)
+  math,          // equal as mathematical texts (math_text.h)
+  instructions,  // IFEval's: follows the row's instructions (instructions.h)
+  code,          // GenerateConfig::program runs to its end (pass_at_k.h)
 };
 inline std::span<const std::string_view> enum_names(TextMetric) {
-  static constexpr std::string_view names[] = {"exact_match", "contains"};
+  static constexpr std::string_view names[] = {"exact_match", "contains", "drop", "math", "instructions", "code"};
   return names;
 }
 
@@ -187,6 +196,13 @@ struct GenerateConfig {
   TextMetric metric = TextMetric::exact_match;
   std::vector<std::string> ignore;  // regular expressions removed from answer and golds
   bool ignore_case = false, ignore_punctuation = false;
+  std::int64_t samples = 1;  // answers to each question
+  double temperature = 0, top_p = 1;
+  // metric = "code": template of a Python program, with the row's fields and `completion`.
+  std::string program;
+  double program_seconds = 3;
+  std::int64_t program_mib = 1024;     // memory of its processes together
+  std::vector<std::int64_t> pass_at{1};  // the numbers k of pass@k; at most `samples`
 };
 template <class Visitor>
 void visit_fields(GenerateConfig& c, Visitor&& field) {
@@ -197,6 +213,13 @@ void visit_fields(GenerateConfig& c, Visitor&& field) {
   field("ignore", c.ignore, "regular expressions removed from answer and golds before");
   field("ignore_case", c.ignore_case, "compares small letters");
   field("ignore_punctuation", c.ignore_punctuation, "compares without ASCII punctuation");
+  field("samples", c.samples, "answers to each question");
+  field("temperature", c.temperature, "of drawing them; 0: the likeliest tokens");
+  field("top_p", c.top_p, "draws from the fewest tokens whose probabilities reach this");
+  field("program", c.program, "template of the Python program that checks a `completion`");
+  field("program_seconds", c.program_seconds, "longest time of a program");
+  field("program_mib", c.program_mib, "memory of a program in MiB");
+  field("pass_at", c.pass_at, "the numbers k of pass@k");
 }
 
 struct TaskConfig {

@@ -8,13 +8,9 @@
 #include "text/utf8.h"
 
 namespace fathom::eval {
-namespace {
-
 bool is_punctuation(char c) {
   return std::string_view("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~").find(c) != std::string_view::npos;
 }
-
-}  // namespace
 
 std::string_view without_first_blanks(std::string_view text) {
   const char* const end = text.data() + text.size();

@@ -14,6 +14,8 @@ namespace fathom::eval {
 std::string strip_blanks(std::string_view text);
 std::string_view without_first_blanks(std::string_view text);
 std::string small_letters(std::string_view text);
+// Python's string.punctuation: that of ASCII.
+bool is_punctuation(char c);
 
 class AnswerComparison {
  public:

@@ -73,8 +73,8 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"bench gpu", step + gpu + "--steps INT=7 --peak FLOAT=989"},
            {"bench save", step + gpu + "--steps INT:POSITIVE=7"},
            {"eval",
-            "--device TEXT=cpu --dtype TEXT=auto --configs TEXT=configs/tasks --batch INT=64 "
-            "--cache-gib FLOAT=4 --max-length INT=0"},
+            "--device TEXT=cpu --dtype TEXT=auto --configs TEXT=configs/tasks --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
+            "--code TEXT:{isolated,limits}=isolated --python TEXT=python3"},
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "

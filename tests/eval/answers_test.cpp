@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eval/scores.h"
+#include "eval/text_metrics.h"
 #include "io/temp_dir.h"
 
 namespace fathom::eval {

@@ -129,6 +129,36 @@ TEST(Evaluation, ScoresDocuments) {
   EXPECT_EQ(main_score(result), "bits_per_byte");
 }
 
+// Counts the samples of a prompt.
+TEST(Evaluation, AsksForSeveralAnswers) {
+  class Counting : public PlainModel {
+   public:
+    void generate(std::span<const GenerateRequest> requests, const TakeText& take) override {
+      for (std::size_t i = requests.size(); i-- > 0;) {
+        EXPECT_EQ(requests[i].temperature, 0.5);
+        take(i, requests[i].prompt + std::to_string(requests[i].sample));
+      }
+    }
+  };
+  TaskConfig task = task_of(Mode::generate);
+  task.generate.samples = 2;
+  task.generate.temperature = 0.5;
+  std::vector<Item> items(2);
+  items[0].prompt = "a";
+  items[0].golds = {"a1"};
+  items[1].prompt = "b";
+  items[1].golds = {"b0"};
+  for (Item& item : items) item.fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object());
+  Counting model;
+  const TaskResult result = evaluate(task, items, model);
+  EXPECT_THAT(result.answers[0].texts, testing::ElementsAre("a0", "a1"));
+  EXPECT_THAT(result.answers[1].texts, testing::ElementsAre("b0", "b1"));
+  EXPECT_EQ(result.total.at("exact_match").value, 0.5);
+  const Json sample = Json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  EXPECT_EQ(sample["resps"][0][1], "a1");
+  EXPECT_EQ(sample["filtered_resps"][1], "a1");
+}
+
 TEST(Evaluation, NamesTheScoresThatThereAre) {
   PlainModel model;
   TaskConfig task = task_of(Mode::choices);

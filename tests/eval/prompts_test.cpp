@@ -164,6 +164,16 @@ TEST(Prompts, UseFixedTexts) {
   EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].context, "one\n\nQ: q0\nA:");
 }
 
+TEST(Prompts, OfGeneratedTextMayHaveAnswersOfSeveralTexts) {
+  TaskConfig task = choices_task();
+  task.mode = Mode::generate;
+  task.prompt.golds = "all";
+  const auto items = make_items(task, {row(R"({"q": "x", "all": ["a", ["b", "c"], 7]})")}, {});
+  EXPECT_THAT(items[0].gold_texts, ElementsAre(ElementsAre("a"), ElementsAre("b", "c"), ElementsAre("7")));
+  EXPECT_THAT(items[0].golds, ElementsAre("a", "b, c", "7"));
+  EXPECT_THAT(input_error_of([&] { make_items(task, {row(R"({"q": "x", "all": [[]]})")}, {}); }), HasSubstr("data:1: t.toml: prompt.golds gives an empty list"));
+}
+
 TEST(Prompts, OfGeneratedTextKeepEveryRightAnswer) {
   TaskConfig task = choices_task();
   task.mode = Mode::generate;

@@ -125,5 +125,23 @@ TEST_F(Rows, RefuseWhatIsNoRow) {
   EXPECT_THAT(error(of("absent.json")), HasSubstr("absent.json"));
 }
 
+TEST_F(Rows, OfTextGoThroughTheTemplateToo) {
+  write("a.txt", "one|two");
+  DataConfig data = of("a.txt");
+  data.rows = "{% for part in value.text.split('|') %}{{ {\"q\": part} | tojson }}\n{% endfor %}";
+  EXPECT_THAT(texts(data, "q"), ElementsAre("\"one\"", "\"two\""));
+}
+
+TEST_F(Rows, HaveAttachedFiles) {
+  write("a.jsonl", "{\"q\": \"x\"}\n{\"q\": \"y\"}\n");
+  write("more/x.txt", "of x\n");
+  write("more/y.txt", "of y");
+  DataConfig data = of("a.jsonl");
+  data.attached = "more/{{ q }}.txt";
+  EXPECT_THAT(texts(data, "attached"), ElementsAre("\"of x\\n\"", "\"of y\""));
+  std::filesystem::remove(dir_ / "more/y.txt");
+  EXPECT_THAT(error(data), testing::AllOf(HasSubstr("a.jsonl:2: "), HasSubstr("more/y.txt")));
+}
+
 }  // namespace
 }  // namespace fathom::eval

@@ -26,7 +26,7 @@ TEST(TaskConfig, OfEveryTaskIsReadAndHasPrompts) {
     EXPECT_NO_THROW(make_items(task, {}, {})) << task.name;  // its templates are templates
     ++count;
   }
-  EXPECT_GE(count, 17);
+  EXPECT_GE(count, 40);
 }
 
 TEST(TaskConfig, NamesWhatIsMissingOrDoubled) {
@@ -47,6 +47,25 @@ TEST(TaskConfig, NamesWhatIsMissingOrDoubled) {
   EXPECT_THAT(error("mode = \"perplexity\"\n" + data + "[prompt]\ntarget = \"x\"\n[shots]\ncount = 2"), HasSubstr("without examples"));
   EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n[shots]\ncount = 2\ntexts = [\"x\"]"), HasSubstr("shots.texts has 1"));
   EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\nchoise = 1"), HasSubstr("choise"));
+}
+
+TEST(TaskConfig, ChecksHowTextIsGenerated) {
+  const TempDir dir;
+  const auto error = [&](const std::string& generate) {
+    write_file(dir / "t.toml", "mode = \"generate\"\n[data]\nfiles = [\"x\"]\n[prompt]\ntarget = \"t\"\n[generate]\n" + generate);
+    return input_error_of([&] { load_task(dir / "t.toml"); });
+  };
+  EXPECT_THAT(error("metric = \"code\""), HasSubstr("generate.program is missing"));
+  EXPECT_THAT(error("max_tokens = 0"), HasSubstr("generate.max_tokens is 0: use at least 1"));
+  EXPECT_THAT(error("samples = 0"), HasSubstr("generate.samples is 0"));
+  EXPECT_THAT(error("samples = 2"), HasSubstr("at temperature 0, which gives the same answer each time"));
+  EXPECT_THAT(error("temperature = -1.0"), HasSubstr("generate.temperature is -1"));
+  EXPECT_THAT(error("top_p = 0.0"), HasSubstr("generate.top_p is 0"));
+  EXPECT_THAT(error("program_seconds = 0.0"), HasSubstr("generate.program_seconds is 0"));
+  EXPECT_THAT(error("program_mib = 0"), HasSubstr("generate.program_mib is 0"));
+  const std::string code = "metric = \"code\"\nprogram = \"{{ completion }}\"\ntemperature = 1.0\nsamples = 4\n";
+  EXPECT_THAT(error(code + "pass_at = [1, 5]"), HasSubstr("generate.pass_at has 5: use 1 to generate.samples, 4"));
+  EXPECT_THAT(error(code + "pass_at = [0]"), HasSubstr("generate.pass_at has 0"));
 }
 
 TEST(TaskConfig, IsFoundByItsName) {

@@ -1,0 +1,110 @@
+// IFEval: each kind of instruction, followed and not.
+#include "eval/instructions.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "eval/english_text.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+using test::input_error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+Item item_of(const std::string& id, const Json& kwargs) {
+  Item item;
+  item.where = "data:1";
+  item.fields = std::make_shared<Json>(Json{{"prompt", "p"}, {"instruction_id_list", Json::array({id})}, {"kwargs", Json::array({kwargs})}});
+  return item;
+}
+bool follows(const std::string& id, const std::string& kwargs, const std::string& answer) {
+  return follow_instructions(item_of(id, Json::parse(kwargs)), answer).strict.at(0);
+}
+
+struct Case {
+  const char *id, *kwargs, *good, *bad;
+};
+
+TEST(Instructions, AreFollowedOrNot) {
+  for (const Case& c : std::initializer_list<Case>{
+           {"keywords:existence", R"({"keywords": ["one", "Two"]})", "ONE and two", "one only"},
+           {"keywords:frequency", R"({"keyword": "go", "frequency": 2, "relation": "at least"})", "Go, go!", "go"},
+           {"keywords:frequency", R"({"keyword": "go", "frequency": 2, "relation": "less than"})", "go", "go go"},
+           {"keywords:forbidden_words", R"({"forbidden_words": ["cat"]})", "a category", "a CAT."},
+           {"keywords:letter_frequency", R"({"letter": "A", "let_frequency": 3, "let_relation": "at least"})", "aAa", "aa"},
+           {"language:response_language", R"({"language": "de"})", "Das ist ein ganz gewöhnlicher deutscher Satz über das Wetter.",
+            "This is quite an ordinary English sentence about the weather."},
+           {"length_constraints:number_sentences", R"({"num_sentences": 3, "relation": "at least"})", "One went. Go on! Why me?", "One went. Two, e.g. these"},
+           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", "a\n***\nb", "a\n***\n\n***\nb"},
+           {"length_constraints:number_words", R"({"num_words": 3, "relation": "less than"})", "it's", "one two three"},
+           {"length_constraints:nth_paragraph_first_word", R"({"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "Then"})",
+            "a\n\n'then, b", "a\n\nb then"},
+           {"detectable_content:number_placeholders", R"({"num_placeholders": 2})", "[a] [b]", "[a [b"},
+           {"detectable_content:postscript", R"({"postscript_marker": "P.S."})", "a\nP. S. b", "a\nPS b"},
+           {"detectable_content:postscript", R"({"postscript_marker": "P.P.S"})", "a p.p.s b", "a P.S. b"},
+           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})", "* a\n- b", "* a\n** b"},
+           {"detectable_format:constrained_response", "{}", "So: My answer is yes.", "My answer is yes"},
+           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 2})", "*a* **b**", "*a* * *"},
+           {"detectable_format:multiple_sections", R"({"section_spliter": "Section", "num_sections": 2})", "Section 1\na\nSection 2", "Section one"},
+           {"detectable_format:json_format", "{}", "```json\n{\"a\": 1}\n```", "{a: 1}"},
+           {"detectable_format:title", "{}", "<<a>> b", "<< >> b"},
+           {"combination:two_responses", "{}", "a\n******\nb", "a\n******\na"},
+           {"combination:repeat_prompt", R"({"prompt_to_repeat": "Say a."})", "say A. b", "b say a."},
+           {"startend:end_checker", R"({"end_phrase": "The end."})", "a \"the END.\"", "the end. b"},
+           {"startend:quotation", "{}", "\"a\"", "\"a"},
+           {"change_case:capital_word_frequency", R"({"capital_frequency": 2, "capital_relation": "at least"})", "I AM here", "I am here"},
+           {"change_case:english_capital", "{}", "THIS IS AN ENGLISH SENTENCE ABOUT THE WEATHER.", "This is."},
+           {"change_case:english_lowercase", "{}", "this is an english sentence about the weather.", "This is."},
+           {"punctuation:no_comma", "{}", "a b", "a, b"}}) {
+    EXPECT_TRUE(follows(c.id, c.kwargs, c.good)) << c.id << ": " << c.good;
+    EXPECT_FALSE(follows(c.id, c.kwargs, c.bad)) << c.id << ": " << c.bad;
+    EXPECT_FALSE(follows(c.id, c.kwargs, " \n")) << c.id;
+  }
+}
+
+TEST(Instructions, AreLooseWithFirstAndLastLines) {
+  const auto loose = [](const char* id, const std::string& answer) -> bool {
+    return follow_instructions(item_of(id, Json::object()), answer).loose.at(0);
+  };
+  EXPECT_TRUE(loose("startend:quotation", "Sure:\n\"a\""));
+  EXPECT_TRUE(loose("startend:quotation", "\"a\"\nbye"));
+  EXPECT_TRUE(loose("startend:quotation", "Sure:\n*\"a\"*\nbye"));
+  EXPECT_FALSE(loose("startend:quotation", "Sure:\nSure:\n\"a\""));
+  EXPECT_FALSE(loose("punctuation:no_comma", "a,"));
+}
+
+TEST(Instructions, RefuseRowsThatLackSomething) {
+  const auto error = [](const std::string& id, const char* kwargs) {
+    return input_error_of([&] { follows(id, kwargs, "a"); });
+  };
+  EXPECT_EQ(error("keywords:none", "{}"), "data:1: there is no instruction 'keywords:none'");
+  EXPECT_EQ(error("keywords:frequency", R"({"keyword": "a"})"), "data:1: keywords:frequency: its argument relation is missing");
+  EXPECT_THAT(error("keywords:frequency", R"({"keyword": "a", "relation": "most", "frequency": 1})"), HasSubstr("its relation is 'most'"));
+  EXPECT_THAT(error("keywords:existence", R"({"keywords": "a"})"), HasSubstr("is no list of texts"));
+  Item item = item_of("punctuation:no_comma", Json::object());
+  item.fields = std::make_shared<Json>(Json{{"instruction_id_list", Json::array()}});
+  EXPECT_THAT(input_error_of([&] { follow_instructions(item, "a"); }), HasSubstr("data:1: its instruction_id_list and kwargs"));
+}
+
+TEST(EnglishText, HasSentences) {
+  EXPECT_THAT(sentences_of("Mr. Smith met J. R. He said \"No!\" Then (it was 3.5 p.m.) he left... Why?  "),
+              ElementsAre("Mr. Smith met J. R. He said \"No!\"", "Then (it was 3.5 p.m.) he left...", "Why?"));
+  EXPECT_THAT(sentences_of(""), ElementsAre());
+}
+
+TEST(EnglishText, HasWords) {
+  EXPECT_THAT(treebank_words("I don't like the U.S. flag, it's COVID-19."),
+              ElementsAre("I", "do", "n't", "like", "the", "U.S.", "flag", ",", "it", "'s", "COVID-19", "."));
+  EXPECT_TRUE(all_upper("COVID-19"));
+  EXPECT_FALSE(all_upper("19"));
+  EXPECT_FALSE(all_upper("Ab"));
+  EXPECT_TRUE(all_lower("it's"));
+}
+
+}  // namespace
+}  // namespace fathom::eval

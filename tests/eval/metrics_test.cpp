@@ -1,0 +1,109 @@
+// The rules of DROP, MATH and pass@k. Expected values are those of lm-evaluation-harness 0.4.13.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "eval/answer_metric.h"
+#include "eval/drop_metric.h"
+#include "eval/math_text.h"
+#include "eval/pass_at_k.h"
+#include "io/temp_dir.h"
+
+namespace fathom::eval {
+namespace {
+
+TEST(DropMetric, MakesTextsAlike) {
+  EXPECT_EQ(normal_drop_text("The 1,200 Yards"), "1200.0 yards");
+  EXPECT_EQ(normal_drop_text("under the age of 18 and 25-44"), "under age of 18.0 and 25.0 44.0");
+  EXPECT_EQ(normal_drop_text(" an  apple, a\tday. "), "apple day");
+  EXPECT_EQ(normal_drop_text("-3.50"), "3.5");  // the sign divides words
+  EXPECT_EQ(normal_drop_text("1e3 0x10"), "1000.0 0x10");
+}
+
+TEST(DropMetric, TakesTheBestOfTheRightAnswers) {
+  const auto score = [](const std::string& answer, const std::vector<std::vector<std::string>>& golds) {
+    const DropScore best = best_drop_score(answer, golds);
+    return std::pair(best.exact, best.f1);
+  };
+  EXPECT_EQ(score(" Pakistanis and Filipinos", {{"Pakistanis and Filipinos"}, {"x"}}), std::pair(1.0, 1.0));
+  EXPECT_EQ(score("3", {{"3.0"}}), std::pair(1.0, 1.0));
+  EXPECT_EQ(score("4 yards", {{"3 yards"}}), std::pair(0.0, 0.0));  // the number is wrong
+  EXPECT_EQ(score("the big red dog", {{"a red dog"}}), std::pair(0.0, 0.8));
+  // One text fits one of two.
+  EXPECT_EQ(score("Tom", {{"Tom", "Ann"}}), std::pair(0.0, 0.5));
+  EXPECT_EQ(score("Tom", {{" "}}), std::pair(0.0, 0.0));
+  EXPECT_EQ(score("", {{"Tom"}}), std::pair(0.0, 0.0));
+}
+
+TEST(MathTexts, AreComparedByTheirPlainForms) {
+  for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
+           {"\\frac12", "\\frac{1}{2}"}, {"\\dfrac1{72}", "\\frac{1}{72}"}, {"1/2", "\\frac{1}{2}"}, {"0.5", "\\frac{1}{2}"},
+           {".5", "\\tfrac{1}{2}"}, {"\\sqrt3", "\\sqrt{3}"}, {"x = 3", "3"}, {"10\\%", "10"}, {"\\$5", "5"},
+           {"90^\\circ", "90"}, {"5\\text{ cm}", "5"}, {"\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{2})"},
+           {"1,\\!000", "1,000"}, {"{.5}", "{0.5}"}, {"-1/2", "\\frac{-1}{2}"}}) {
+    EXPECT_TRUE(same_mathematics(one, other)) << one << " and " << other;
+  }
+  for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
+           {"0.50", "1/2"}, {"abc = 3", "3"}, {"01/2", "\\frac{1}{2}"}, {"x/2", "\\frac{x}{2}"}, {"3", "4"}}) {
+    EXPECT_FALSE(same_mathematics(one, other)) << one << " and " << other;
+  }
+  // Where there is no plain form, the texts count.
+  EXPECT_EQ(plain_mathematics("x/2"), std::nullopt);
+  EXPECT_EQ(plain_mathematics("2\\sqrt"), std::nullopt);
+  EXPECT_EQ(plain_mathematics("\\frac"), std::nullopt);
+  EXPECT_EQ(plain_mathematics("1\\text{ a}\\text{ b}"), std::nullopt);
+  EXPECT_TRUE(same_mathematics("x/2", "x/2"));
+  EXPECT_FALSE(same_mathematics("x/2 ", "x/2"));
+  EXPECT_EQ(plain_mathematics(""), "");
+}
+
+TEST(PassAtK, IsTheProbabilityThatOneOfKPasses) {
+  EXPECT_EQ(pass_at_k(1, 1, 1), 1);
+  EXPECT_EQ(pass_at_k(1, 0, 1), 0);
+  EXPECT_NEAR(pass_at_k(10, 3, 1), 0.3, 1e-15);
+  EXPECT_NEAR(pass_at_k(10, 3, 5), 1 - 21.0 / 252, 1e-15);  // 1 − C(7, 5) / C(10, 5)
+  EXPECT_EQ(pass_at_k(10, 3, 8), 1);                        // fewer than 8 fail
+}
+
+TEST(AnswerMetrics, OfSeveralAnswersAreMeans) {
+  TaskConfig task;
+  task.source = "t.toml";
+  task.mode = Mode::generate;
+  Item item;
+  item.golds = {"7"};
+  const ItemScores scores = make_metric(task, nullptr)->score(item, {"7", "8", "7", "9"});
+  EXPECT_EQ(scores.at("exact_match").value, 0.5);
+  EXPECT_EQ(scores.at("exact_match").weight, 1);
+}
+
+TEST(AnswerMetrics, OfCodeNeedARunner) {
+  TaskConfig task;
+  task.source = "t.toml";
+  task.generate.metric = TextMetric::code;
+  EXPECT_THAT(test::input_error_of([&] { make_metric(task, nullptr); }), testing::HasSubstr("t.toml: generate.metric"));
+}
+
+TEST(AnswerMetrics, RunTheProgramOfEachAnswer) {
+  TaskConfig task;
+  task.source = "t.toml";
+  task.mode = Mode::generate;
+  task.generate.metric = TextMetric::code;
+  task.generate.samples = 4;
+  task.generate.pass_at = {1, 2};
+  task.generate.program = "{{ start }}{{ completion }}\nassert f(2) == 4";
+  std::optional<PythonRunner> runner;
+  try {
+    runner.emplace("python3", Isolation::limits_only);
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  Item item;
+  item.where = "data:1";
+  item.fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json{{"start", "def f(x):\n  return "}});
+  const ItemScores scores = make_metric(task, &*runner)->score(item, {"x + x", "x", "(", "x ** 2"});
+  EXPECT_EQ(scores.at("pass@1").value, 0.5);
+  EXPECT_NEAR(scores.at("pass@2").value, 1 - 1.0 / 6, 1e-15);
+}
+
+}  // namespace
+}  // namespace fathom::eval
