@@ -16,6 +16,7 @@ void add_data(CLI::App& app);
 void add_data_check(CLI::App& data);  // data check
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);
+CLI::App* add_eval_compare(CLI::App& eval);  // eval compare
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_plan(CLI::App& app);

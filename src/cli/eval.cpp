@@ -20,6 +20,7 @@
 #include "eval/prompts.h"
 #include "eval/python_runner.h"
 #include "eval/results_file.h"
+#include "eval/task_folder.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
 
@@ -30,7 +31,7 @@ namespace fs = std::filesystem;
 
 struct Arguments : GenerationOptions {
   std::vector<std::string> tasks, overrides;
-  std::string data, configs = "configs/tasks", out, python = "python3", code = "isolated";
+  std::string data, configs, out, python = "python3", code = "isolated";
   std::int64_t limit = 0, shots = -1, batch = 64, max_length = 0;
   double cache_gib = 4;
   bool all_scores = false;
@@ -46,7 +47,8 @@ std::vector<Task> load_tasks(const Arguments& a) {
   std::vector<Task> tasks;
   for (const std::string& name : a.tasks) {
     Task& task = tasks.emplace_back();
-    task.config = eval::load_task(eval::find_task(name, a.configs), a.overrides);
+    const std::string folder = name.ends_with(".toml") ? "" : eval::task_folder(a.configs);
+    task.config = eval::load_task(eval::find_task(name, folder), a.overrides);
     if (a.shots >= 0) task.config.shots.count = a.shots;
     task.items = eval::load_items(task.config, a.data, a.limit);
   }
@@ -130,11 +132,11 @@ void add_eval(CLI::App& app) {
   CLI::App* c = app.add_subcommand("eval", "Measure a model by benchmarks");
   Arguments& a = *arguments;
   add_model_options(*c, a);
+  c->get_option("model")->required(false);  // eval compare needs none
   c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
-      ->delimiter(',')
-      ->required();
-  c->add_option("--data", a.data, "folder of the tasks' data")->required();
-  c->add_option("--configs", a.configs, "folder of the tasks' files")->capture_default_str();
+      ->delimiter(',');
+  c->add_option("--data", a.data, "folder of the tasks' data");
+  c->add_option("--configs", a.configs, "folder of the tasks' files; else configs/tasks here or beside the program");
   c->add_option("--set", a.overrides, "override a key of every task: --set prompt.delimiter=\"\"");
   c->add_option("--shots", a.shots, "examples before each question, in place of the tasks' own number")
       ->check(CLI::NonNegativeNumber);
@@ -151,7 +153,14 @@ void add_eval(CLI::App& app) {
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"
             "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");
-  c->callback([arguments] { evaluate(*arguments); });
+  CLI::App* compare = add_eval_compare(*c);
+  c->callback([arguments, compare] {
+    if (compare->parsed()) return;
+    if (arguments->model.empty()) throw CLI::RequiredError("model");
+    if (arguments->tasks.empty()) throw CLI::RequiredError("--tasks");
+    if (arguments->data.empty()) throw CLI::RequiredError("--data");
+    evaluate(*arguments);
+  });
 }
 
 }  // namespace fathom::cli

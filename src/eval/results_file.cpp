@@ -5,6 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "eval/sample_hashes.h"
+
 namespace fathom::eval {
 namespace {
 
@@ -52,6 +54,12 @@ Json arguments_json(const TaskResult& result, const Item& item) {
     }
   }
   return json;
+}
+
+// The first text that the model was asked.
+const std::string& first_prompt(const TaskResult& result, const Item& item) {
+  if (result.task.mode == Mode::generate) return item.prompt;
+  return result.task.mode == Mode::perplexity ? item.document : item.pairs.at(0).context;
 }
 
 Json responses_json(const TaskResult& result, const Answer& answer) {
@@ -117,6 +125,9 @@ std::string samples_jsonl(const TaskResult& result) {
     const Answer& answer = result.answers[i];
     Json sample{{"doc_id", item.row}, {"doc", *item.fields}, {"target", target_json(result, item)}};
     if (!item.subset.empty()) sample["subset"] = item.subset;
+    const Json hashes{{"doc_hash", doc_hash(sample["doc"])},
+                      {"prompt_hash", sha256_hex(first_prompt(result, item))},
+                      {"target_hash", target_hash(sample["target"])}};
     sample["arguments"] = arguments_json(result, item);
     sample["resps"] = responses_json(result, answer);
     std::map<std::string, std::vector<std::string>> filters{{"none", {}}};
@@ -134,6 +145,7 @@ std::string samples_jsonl(const TaskResult& result) {
         line["metrics"].push_back(score);
         line[score] = part.value;
       }
+      line.update(hashes);
       out += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
   }

@@ -74,6 +74,16 @@ TEST_F(Eval, GoesOnWhereItWasStopped) {
   EXPECT_THAT(refused.err, HasSubstr("answers.jsonl:1"));
 }
 
+TEST_F(Eval, ComparesTwoEvaluations) {
+  ASSERT_EQ(run({"--out", dir_ / "a"}).code, 0);
+  ASSERT_EQ(run({"--out", dir_ / "b", "--limit", "2"}).code, 0);
+  const Outcome outcome = run_fathom(dir_, {"eval", "compare", dir_ / "a", dir_ / "b"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("acc_norm"), HasSubstr("+0.0000")));
+  EXPECT_THAT(outcome.err, HasSubstr("own: 1 items are in one of the evaluations only"));
+  EXPECT_EQ(run_fathom(dir_, {"eval", "compare", dir_ / "a", dir_ / "none"}).code, 2);
+}
+
 // Whatever the batch, a model's scores are the same.
 TEST_F(Eval, GivesTheSameScoresInAnyBatch) {
   const Outcome one = run({"--batch", "1", "--all-scores"}), many = run({"--batch", "64", "--all-scores"});
@@ -96,6 +106,8 @@ TEST_F(Eval, RefusesWhatItCannotDo) {
   EXPECT_THAT(refused({"--shots", "3"}), HasSubstr("there are 2 rows for 3 examples"));
   EXPECT_THAT(refused({"--set", "prompt.gold=\"9\""}), HasSubstr("its right answer is number 9"));
   EXPECT_THAT(refused({"--set", "prompt.context={{ q"}), HasSubstr("prompt.context"));
+  // The tasks of the source tree are found from the program, wherever it is run.
+  EXPECT_THAT(run_fathom(dir_, {"eval", dir_ / "model", "--tasks", "piqa", "--data", dir_ / "data"}).err, HasSubstr("piqa/dev.jsonl"));
   Arguments arguments{"eval", dir_ / "model", "--tasks", "own", "--data", dir_ / "none"};
   EXPECT_THAT(run_fathom(dir_, arguments).err, HasSubstr("there is no folder"));
 }

@@ -114,6 +114,7 @@ const std::map<std::string, std::set<std::string>> surface{
      {"--tasks", "--data", "--configs", "--set", "--shots", "--limit", "--batch", "--cache-gib",
       "--max-length", "--out", "--code", "--python", "--all-scores",  "--tokenizer", "--device", "--dtype",
       "--weights", "--threads"}},
+    {"eval compare", {"--json"}},
     {"plan",
      {"--gpus", "--gpu", "--tokens", "--gpus-per-node", "--sequence-length", "--batch", "--layouts",
       "--micro-batch", "--recompute", "--best", "--json", "--timeline", "--trace",

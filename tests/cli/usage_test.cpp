@@ -45,7 +45,9 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"chat", "model is required"},
                                          {"generate", "model is required"},
                                          {"eval", "model is required"},
+                                         {"eval x", "--tasks is required"},
                                          {"eval x --tasks y", "--data is required"},
+                                         {"eval compare x", "second is required"},
                                          {"serve", "model is required"},
                                          {"tokenizer encode", "tokenizer is required"},
                                          {"tokenizer decode", "tokenizer is required"},
@@ -73,7 +75,7 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"bench gpu", step + gpu + "--steps INT=7 --peak FLOAT=989"},
            {"bench save", step + gpu + "--steps INT:POSITIVE=7"},
            {"eval",
-            "--device TEXT=cpu --dtype TEXT=auto --configs TEXT=configs/tasks --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
+            "--device TEXT=cpu --dtype TEXT=auto --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
             "--code TEXT:{isolated,limits}=isolated --python TEXT=python3"},
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "eval/results_file.h"
+#include "eval/sample_hashes.h"
 #include "io/temp_dir.h"
 
 namespace fathom::eval {
@@ -157,6 +158,7 @@ TEST(Evaluation, AsksForSeveralAnswers) {
   const Json sample = Json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
   EXPECT_EQ(sample["resps"][0][1], "a1");
   EXPECT_EQ(sample["filtered_resps"][1], "a1");
+  EXPECT_EQ(sample["prompt_hash"], sha256_hex("a"));
 }
 
 TEST(Evaluation, NamesTheScoresThatThereAre) {

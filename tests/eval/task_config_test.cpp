@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "eval/prompts.h"
+#include "eval/task_folder.h"
 #include "io/temp_dir.h"
 
 namespace fathom::eval {
@@ -74,6 +75,20 @@ TEST(TaskConfig, IsFoundByItsName) {
   EXPECT_EQ(find_task("piqa", dir.path()), dir / "piqa.toml");
   EXPECT_EQ(find_task("own/task.toml", dir.path()), "own/task.toml");
   EXPECT_THAT(input_error_of([&] { find_task("piq", dir.path()); }), HasSubstr("did you mean piqa?"));
+}
+
+TEST(TaskFolder, IsTheOneGivenOrOneThatIsThere) {
+  const TempDir dir;
+  EXPECT_EQ(task_folder(dir.path()), dir.path());
+  EXPECT_THAT(input_error_of([&] { task_folder(dir / "none"); }), HasSubstr("--configs: there is no folder"));
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  const std::string none = input_error_of([&] { task_folder(""); });
+  std::filesystem::create_directories("configs/tasks");
+  const std::string own = task_folder("");
+  std::filesystem::current_path(here);
+  EXPECT_THAT(none, HasSubstr("there is no folder configs/tasks here nor beside"));
+  EXPECT_EQ(own, "configs/tasks");
 }
 
 }  // namespace
