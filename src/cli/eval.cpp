@@ -20,6 +20,7 @@
 #include "eval/prompts.h"
 #include "eval/python_runner.h"
 #include "eval/results_file.h"
+#include "eval/results_page.h"
 #include "eval/task_folder.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
@@ -123,6 +124,7 @@ void evaluate(const Arguments& a) {
   if (a.out.empty()) return;
   const eval::RunFacts facts{a.model, std::string(name_of(model.stage->dtype())), a.device, seconds, work};
   write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
+  write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts));
 }
 
 }  // namespace
@@ -145,7 +147,7 @@ void add_eval(CLI::App& app) {
   c->add_option("--cache-gib", a.cache_gib, "memory for keys and values")->capture_default_str();
   c->add_option("--max-length", a.max_length, "tokens of a question with its answer; 0: the model's context")
       ->capture_default_str();
-  c->add_option("--out", a.out, "folder for results.json and the answers; an evaluation that was stopped goes on there");
+  c->add_option("--out", a.out, "folder for results.json, report.html and the answers; an evaluation that was stopped goes on there");
   c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
       ->check(CLI::IsMember({"isolated", "limits"}))
       ->capture_default_str();

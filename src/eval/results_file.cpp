@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "eval/groups.h"
 #include "eval/sample_hashes.h"
 
 namespace fathom::eval {
@@ -99,6 +100,10 @@ std::string results_json(const std::vector<TaskResult>& results, const RunFacts&
   json["tokens_computed"] = facts.work.computed;
   json["results"] = Json::object();
   for (const TaskResult& result : results) json["results"][result.task.name] = task_json(result);
+  for (const GroupScore& group : group_scores(results)) {
+    json["groups"][group.name] = {{"tasks", group.tasks}, {"value", number(group.estimate.value)},
+                                  {"stderr", number(group.estimate.standard_error)}};
+  }
   return json.dump(2) + "\n";
 }
 
@@ -113,6 +118,12 @@ std::string results_table(const std::vector<TaskResult>& results, bool all) {
                          result.task.shots.count, name, estimate.value,
                          std::isfinite(estimate.standard_error) ? fmt::format("{:.4f}", estimate.standard_error) : "");
     }
+  }
+  for (const GroupScore& group : group_scores(results)) {
+    if (group.tasks < 2) continue;
+    out += fmt::format("{:<24} {:>6} {:>5}  {:<28} {:>9.4f} {:>9}\n", group.name, "", "", fmt::format("mean of {} tasks", group.tasks),
+                       group.estimate.value,
+                       std::isfinite(group.estimate.standard_error) ? fmt::format("{:.4f}", group.estimate.standard_error) : "");
   }
   return out;
 }

@@ -110,6 +110,7 @@ TaskConfig load_task(const std::string& path, const std::vector<std::string>& ov
   if (task.name.empty()) task.name = fs::path(path).stem().string();
   if (task.generate.filters.empty()) task.generate.filters.emplace_back();
   need(!task.data.files.empty(), task, "data.files", "where the rows are");
+  if (!(task.weight > 0)) fail_input("{}: weight is {}: use more than 0", task.source, task.weight);
   check_prompt(task);
   check_shots(task);
   return task;

@@ -224,6 +224,8 @@ void visit_fields(GenerateConfig& c, Visitor&& field) {
 
 struct TaskConfig {
   std::string name, description, language;
+  std::string group;  // of tasks whose scores are averaged together
+  double weight = 1;  // in that average
   Mode mode = Mode::choices;
   DataConfig data;
   std::vector<FieldConfig> fields;
@@ -238,6 +240,8 @@ void visit_fields(TaskConfig& c, Visitor&& field) {
   field("name", c.name, "of the task");
   field("description", c.description, "what it asks, in a line");
   field("language", c.language, "of its texts");
+  field("group", c.group, "of tasks whose scores are averaged together");
+  field("weight", c.weight, "of the task in that average");
   field("mode", c.mode, "how a model answers");
   field("data", c.data, "the rows");
   field("fields", c.fields, "fields made of others");

@@ -48,6 +48,7 @@ TEST_F(Eval, PrintsATableAndWritesResultsAndSamples) {
   EXPECT_EQ(json["results"]["own"]["items"], 3);
   EXPECT_TRUE(json["results"]["own"]["scores"].contains("acc_norm_stderr"));
   EXPECT_EQ(json["dtype"], "f32");
+  EXPECT_THAT(read_file(dir_ / "out/report.html"), HasSubstr("own"));
   int samples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(dir_ / "out")) {
     samples += entry.path().filename().string().starts_with("samples_");

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "eval/groups.h"
 #include "eval/results_file.h"
+#include "eval/results_page.h"
 #include "eval/sample_hashes.h"
 #include "io/temp_dir.h"
 
@@ -159,6 +161,39 @@ TEST(Evaluation, AsksForSeveralAnswers) {
   EXPECT_EQ(sample["resps"][0][1], "a1");
   EXPECT_EQ(sample["filtered_resps"][1], "a1");
   EXPECT_EQ(sample["prompt_hash"], sha256_hex("a"));
+}
+
+// Of the group's two tasks the second counts three times.
+TEST(Evaluation, AveragesGroups) {
+  PlainModel model;
+  TaskConfig first = task_of(Mode::choices), second = task_of(Mode::choices), alone = task_of(Mode::perplexity);
+  first.group = second.group = alone.group = "g";
+  second.weight = 3;
+  Item document;
+  document.document = "four";
+  const std::vector<TaskResult> results{evaluate(first, {item_of({"a", "bb"}, 0, ""), item_of({"a", "bb"}, 1, "")}, model),
+                                        evaluate(second, {item_of({"a", "bb"}, 0, ""), item_of({"a", "bb"}, 0, "")}, model),
+                                        evaluate(alone, {document}, model)};
+  const auto groups = group_scores(results);
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].tasks, 2);
+  EXPECT_EQ(groups[0].estimate.value, 0.875);
+  EXPECT_NEAR(groups[0].estimate.standard_error, 0.5 / 4, 1e-15);
+  EXPECT_EQ(Json::parse(results_json(results, {}))["groups"]["g"]["value"], 0.875);
+  EXPECT_THAT(results_table(results, false), HasSubstr("mean of 2 tasks"));
+}
+
+TEST(Evaluation, IsShownOnAPage) {
+  PlainModel model;
+  TaskConfig task = task_of(Mode::choices);
+  task.description = "What is <it>?";
+  const std::vector<TaskResult> results{
+      evaluate(task, {item_of({"a", "bb"}, 0, "x"), item_of({"a", "<b>"}, 1, "y"), item_of({"a", "b"}, 1, "y")}, model)};
+  const std::string html = page_html(results_page(results, {"the-model", "f32", "cpu", 1, {}}, 2));
+  for (const char* text : {"the-model", "What is &lt;it&gt;?", "95 % interval", "2 of 3 items", "&lt;b&gt;", "item 0", "acc_norm", "<td>y</td>"}) {
+    EXPECT_THAT(html, HasSubstr(text));
+  }
+  EXPECT_THAT(html, testing::Not(HasSubstr("<b>")));
 }
 
 TEST(Evaluation, NamesTheScoresThatThereAre) {
