@@ -9,13 +9,11 @@
 #include <optional>
 
 #include "cli/commands.h"
-#include "cli/generation_options.h"
+#include "cli/evaluated_model.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "align/weights_checksum.h"
 #include "eval/answer_cache.h"
-#include "eval/engine_model.h"
 #include "eval/evaluation.h"
 #include "eval/prompts.h"
 #include "eval/python_runner.h"
@@ -23,18 +21,16 @@
 #include "eval/results_page.h"
 #include "eval/task_folder.h"
 #include "io/atomic_file.h"
-#include "io/checksum.h"
 
 namespace fathom::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments : GenerationOptions {
+struct Arguments : EvaluatedModelOptions {
   std::vector<std::string> tasks, overrides;
   std::string data, configs, out, python = "python3", code = "isolated";
-  std::int64_t limit = 0, shots = -1, batch = 64, max_length = 0;
-  double cache_gib = 4;
+  std::int64_t limit = 0, shots = -1;
   bool all_scores = false;
 };
 
@@ -51,7 +47,8 @@ std::vector<Task> load_tasks(const Arguments& a) {
     const std::string folder = name.ends_with(".toml") ? "" : eval::task_folder(a.configs);
     task.config = eval::load_task(eval::find_task(name, folder), a.overrides);
     if (a.shots >= 0) task.config.shots.count = a.shots;
-    task.items = eval::load_items(task.config, a.data, a.limit);
+    task.items = eval::load_items(task.config, a.data, a.limit,
+                                  {a.chat ? eval::PromptForm::chat : eval::PromptForm::text, a.templates.system.value_or("")});
   }
   return tasks;
 }
@@ -71,16 +68,10 @@ void write_samples(const Arguments& a, const eval::TaskResult& result) {
   write_file_atomically(path.string(), eval::samples_jsonl(result));
 }
 
-// All that a model's answers depend on besides the questions.
-std::string identity_of(const Arguments& a, const infer::LoadedModel& model) {
-  const std::string weights = fs::is_regular_file(a.model)
-                                  ? checksum_text(checksum_of_file(a.model))
-                                  : weights_checksum(a.model);
-  return fmt::format("{} {} {} {} {} {}", weights, a.weights, checksum_text(model.tokenizer.hash()),
-                     name_of(model.stage->dtype()), a.device, a.max_length);
-}
-
 void check(const Arguments& a) {
+  if (!a.chat && (!a.templates.choice.empty() || a.templates.system)) {
+    fail_input("--template and --system are for --chat");
+  }
   if (a.batch < 1) fail_input("--batch is {}: use at least 1", a.batch);
   if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
   if (!(a.cache_gib > 0)) fail_input("--cache-gib is {}: use more than 0", a.cache_gib);
@@ -94,18 +85,13 @@ void evaluate(const Arguments& a) {
   if (std::ranges::any_of(tasks, runs_code)) {
     runner.emplace(a.python, a.code == "isolated" ? eval::Isolation::full : eval::Isolation::limits_only);
   }
-  Context context(parse_device(a.device));
-  const infer::LoadedModel model = load_model(a, context);
-  eval::EngineModel engine(model, context,
-                           {.max_sequences = a.batch,
-                            .cache_bytes = static_cast<std::size_t>(a.cache_gib * (std::size_t{1} << 30)),
-                            .max_length = a.max_length});
+  const std::unique_ptr<EvaluatedModel> evaluated = open_evaluated_model(a);
   std::optional<DirectoryLock> lock;
   std::optional<eval::AnswerCache> cache;
-  eval::LanguageModel* asked = &engine;
+  eval::LanguageModel* asked = &evaluated->model();
   if (!a.out.empty()) {
     lock.emplace(a.out);
-    asked = &cache.emplace(engine, (fs::path(a.out) / "answers.jsonl").string(), identity_of(a, model));
+    asked = &cache.emplace(*asked, (fs::path(a.out) / "answers.jsonl").string(), evaluated->identity());
   }
   const auto start = std::chrono::steady_clock::now();
   std::vector<eval::TaskResult> results;
@@ -114,7 +100,7 @@ void evaluate(const Arguments& a) {
     write_samples(a, results.back());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const eval::LanguageModel::Work work = engine.work();
+  const eval::LanguageModel::Work work = evaluated->model().work();
   if (cache && cache->reused() > 0) {
     log::info("{} answers were known from {}", cache->reused(), (fs::path(a.out) / "answers.jsonl").string());
   }
@@ -122,7 +108,7 @@ void evaluate(const Arguments& a) {
             human_count(static_cast<double>(work.named)), human_seconds(seconds));
   std::cout << eval::results_table(results, a.all_scores) << std::flush;
   if (a.out.empty()) return;
-  const eval::RunFacts facts{a.model, std::string(name_of(model.stage->dtype())), a.device, seconds, work};
+  const eval::RunFacts facts{a.model, evaluated->dtype(), evaluated->device(), seconds, work};
   write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
   write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts));
 }
@@ -133,8 +119,7 @@ void add_eval(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("eval", "Measure a model by benchmarks");
   Arguments& a = *arguments;
-  add_model_options(*c, a);
-  c->get_option("model")->required(false);  // eval compare needs none
+  add_evaluated_model_options(*c, a);
   c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
       ->delimiter(',');
   c->add_option("--data", a.data, "folder of the tasks' data");
@@ -143,10 +128,6 @@ void add_eval(CLI::App& app) {
   c->add_option("--shots", a.shots, "examples before each question, in place of the tasks' own number")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--limit", a.limit, "only the first items of each task");
-  c->add_option("--batch", a.batch, "sequences that the model reads at once")->capture_default_str();
-  c->add_option("--cache-gib", a.cache_gib, "memory for keys and values")->capture_default_str();
-  c->add_option("--max-length", a.max_length, "tokens of a question with its answer; 0: the model's context")
-      ->capture_default_str();
   c->add_option("--out", a.out, "folder for results.json, report.html and the answers; an evaluation that was stopped goes on there");
   c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
       ->check(CLI::IsMember({"isolated", "limits"}))

@@ -25,6 +25,14 @@ std::string whole_lines(const std::string& path) {
   return text;
 }
 
+// What a request asks besides its text.
+std::string chat_text(const Chat& chat) {
+  if (!chat) return "";
+  Json json = Json::array();
+  for (const Message& message : chat->messages) json.push_back({message.role, message.fields});
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 AnswerCache::AnswerCache(LanguageModel& model, const std::string& path, const std::string& identity)
@@ -87,7 +95,7 @@ void AnswerCache::answer(std::size_t count, KeyOf key, TakeKnown take, Ask ask) 
 }
 
 void AnswerCache::score(std::span<const TextPair> pairs, const TakeScore& take) {
-  const auto key = [&](std::size_t i) { return key_of("pair", pairs[i].context, pairs[i].continuation); };
+  const auto key = [&](std::size_t i) { return key_of("pair", pairs[i].context, pairs[i].continuation, chat_text(pairs[i].chat)); };
   answer(pairs.size(), key, [&](std::size_t i, const Known& known) { take(i, known.score); },
          [&](const std::vector<std::size_t>& left) {
            std::vector<TextPair> asked;
@@ -118,7 +126,7 @@ void AnswerCache::generate(std::span<const GenerateRequest> requests, const Take
     const std::string drawn = request.temperature == 0
                                   ? ""
                                   : fmt::format(" {} {} {}", request.temperature, request.top_p, request.sample);
-    return key_of("text", request.prompt, std::to_string(request.max_tokens) + drawn, Json(request.stop).dump());
+    return key_of("text", request.prompt, std::to_string(request.max_tokens) + drawn, Json(request.stop).dump() + chat_text(request.chat));
   };
   answer(requests.size(), key, [&](std::size_t i, const Known& known) { take(i, known.text); },
          [&](const std::vector<std::size_t>& left) {

@@ -4,25 +4,12 @@
 #include <map>
 #include <numeric>
 
-#include "align/jinja/text_functions.h"
 #include "core/error.h"
+#include "eval/text_metrics.h"
 #include "infer/text_engine.h"
 #include "text/utf8.h"
 
 namespace fathom::eval {
-namespace {
-
-// Where the blanks at the end of the text begin.
-std::size_t without_last_blanks(std::string_view text) {
-  std::size_t end = 0;
-  for (const char* p = text.data(); p < text.data() + text.size();) {
-    const bool blank = jinja::is_space(utf8::next(p));
-    if (!blank) end = static_cast<std::size_t>(p - text.data());
-  }
-  return end;
-}
-
-}  // namespace
 
 EngineModel::EngineModel(const infer::LoadedModel& model, Context& context,
                          const EngineModelOptions& options)
@@ -50,16 +37,26 @@ std::vector<std::int32_t> EngineModel::encode(const std::string& text) const {
   return model_.tokenizer.encode(text);
 }
 
+std::vector<std::int32_t> EngineModel::encode(const Conversation& chat) const {
+  require(options_.chat != nullptr, "a chat without a template");
+  return options_.chat->encode_prompt(chat, model_.tokenizer, options_.chat_options);
+}
+
 // The context's tokens and the continuation's are cut from the tokens of both together, with the
 // blanks between them on the continuation's side.
 EngineModel::Tokens EngineModel::tokens_of(const TextPair& pair, std::size_t index) const {
   Tokens result;
   result.index = index;
-  if (pair.context.empty()) {
+  if (pair.chat) {
+    result.tokens = encode(*pair.chat);
+    result.first = std::ssize(result.tokens);
+    const std::vector<std::int32_t> answer = model_.tokenizer.encode(pair.continuation, encode_plain);
+    result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
+  } else if (pair.context.empty()) {
     result.tokens = model_.tokenizer.encode(pair.continuation, encode_plain);
     result.tokens.insert(result.tokens.begin(), prefix());
   } else {
-    const std::string context = pair.context.substr(0, without_last_blanks(pair.context));
+    const std::string context = std::string(without_last_blanks(pair.context));
     result.tokens = encode(pair.context + pair.continuation);
     result.first = std::ssize(encode(context));
     if (result.first == 0) {
@@ -223,7 +220,7 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   std::int64_t longest = 0;
   for (const GenerateRequest& request : requests) {
     infer::TextRequest& text = texts.emplace_back();
-    std::vector<std::int32_t> tokens = encode(request.prompt);
+    std::vector<std::int32_t> tokens = request.chat ? encode(*request.chat) : encode(request.prompt);
     if (tokens.empty()) tokens.push_back(prefix());
     text.max_tokens = std::min(request.max_tokens, max_length_ - 1);
     const std::int64_t excess = std::ssize(tokens) - (max_length_ - text.max_tokens);

@@ -1,6 +1,7 @@
 // A model of this process, on the generation engine.
 #pragma once
 
+#include "align/chat_template.h"
 #include "core/context.h"
 #include "eval/language_model.h"
 #include "infer/engine.h"
@@ -12,6 +13,8 @@ struct EngineModelOptions {
   std::int64_t max_sequences = 64;  // at once
   std::size_t cache_bytes = std::size_t{4} << 30;
   std::int64_t max_length = 0;  // of context and continuation in tokens; 0: the model's context
+  const ChatTemplate* chat = nullptr;  // for requests with a chat; must outlive the model
+  ChatOptions chat_options = {};
 };
 
 // Requests that begin alike are read once: they are sorted, so that the beginnings that they share
@@ -36,6 +39,7 @@ class EngineModel : public LanguageModel {
   };
   std::int32_t prefix() const;
   std::vector<std::int32_t> encode(const std::string& text) const;
+  std::vector<std::int32_t> encode(const Conversation& chat) const;
   Tokens tokens_of(const TextPair& pair, std::size_t index) const;
   void add_windows(const std::string& document, std::size_t index, std::vector<Tokens>& windows) const;
   // Runs requests and gives the scores of each.

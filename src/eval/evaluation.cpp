@@ -41,7 +41,8 @@ void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
   const auto samples = static_cast<std::size_t>(how.samples);
   std::vector<GenerateRequest> requests;
   for (std::size_t i = 0; i < items.size() * samples; ++i) {
-    requests.push_back({items[i / samples].prompt, how.stop, how.max_tokens, how.temperature, how.top_p, i % samples});
+    const Item& item = items[i / samples];
+    requests.push_back({item.prompt, how.stop, how.max_tokens, how.temperature, how.top_p, i % samples, item.chat});
     answers[i / samples].texts.resize(samples);
   }
   model.generate(requests, [&](std::size_t i, const std::string& text) {

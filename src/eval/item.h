@@ -7,11 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "align/conversation.h"
+
 namespace fathom::eval {
 
-// How likely is the continuation behind the context?
+// The messages before an answer, where a model is asked in its chat form; null otherwise.
+using Chat = std::shared_ptr<const Conversation>;
+
+// How likely is the continuation behind the context? With a chat the continuation is the beginning of
+// the assistant's answer, and the context only says in plain text what was asked.
 struct TextPair {
   std::string context, continuation;
+  Chat chat = nullptr;
 };
 
 struct Item {
@@ -29,6 +36,7 @@ struct Item {
   std::int64_t gold = -1;  // choices: the right one
 
   std::string prompt;              // generate
+  Chat chat;                       // of the prompt
   std::vector<std::string> golds;  // generate: each is right
   // The same with each answer's texts apart, where PromptConfig::golds gives lists.
   std::vector<std::vector<std::string>> gold_texts;

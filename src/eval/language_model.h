@@ -24,6 +24,7 @@ struct GenerateRequest {
   std::int64_t max_tokens = 0;
   double temperature = 0, top_p = 1;  // 0: the likeliest tokens
   std::uint64_t sample = 0;           // of several answers to a prompt: which; seeds the draws
+  Chat chat = nullptr;
 };
 
 class LanguageModel {

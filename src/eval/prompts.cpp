@@ -117,47 +117,49 @@ class PromptTemplates {
   std::optional<ValueTemplate> choice_list_, golds_;
 };
 
-// The examples before a row's question, as one text.
+struct Example {
+  std::string question, answer;  // fixed texts are questions without an answer
+};
+
+// The examples before a row's question.
 class Examples {
  public:
   Examples(const TaskConfig& task, const PromptTemplates& templates, std::vector<Row> rows)
-      : shots_(task.shots), delimiter_(task.prompt.delimiter), random_(static_cast<std::uint64_t>(shots_.seed)) {
+      : shots_(task.shots), random_(static_cast<std::uint64_t>(shots_.seed)) {
     if (shots_.count == 0 || !shots_.texts.empty()) return;
     for (Row& row : rows) {
       Pool& pool = pools_[row.subset];
-      if (shots_.draw != ShotDraw::same_value) pool.texts.push_back(text_of(templates, row));
+      if (shots_.draw != ShotDraw::same_value) pool.examples.push_back(example_of(templates, row));
       pool.rows.push_back(std::move(row));
     }
   }
 
   // `own`: the examples are the task's own rows, so that the row itself must be left out.
-  std::string before(const PromptTemplates& templates, const Row& row, bool own) {
-    std::string text;
-    if (shots_.count == 0) return text;
+  std::vector<Example> before(const PromptTemplates& templates, const Row& row, bool own) {
+    std::vector<Example> examples;
+    if (shots_.count == 0) return examples;
     if (!shots_.texts.empty()) {
-      for (std::int64_t i = 0; i < shots_.count; ++i) {
-        text += shots_.texts[static_cast<std::size_t>(i)] + shots_.separator;
-      }
-      return text;
+      for (std::int64_t i = 0; i < shots_.count; ++i) examples.push_back({shots_.texts[static_cast<std::size_t>(i)], ""});
+      return examples;
     }
     // Examples without parts serve all parts.
     const auto found = pools_.contains(row.subset) ? pools_.find(row.subset) : pools_.find("");
     if (found == pools_.end()) fail_too_few(row, 0);
     const Pool& pool = found->second;
     for (const std::size_t i : chosen(pool, row, own)) {
-      text += pool.texts.empty() ? text_of(templates, pool.rows[i]) : pool.texts[i];
+      examples.push_back(pool.examples.empty() ? example_of(templates, pool.rows[i]) : pool.examples[i]);
     }
-    return text;
+    return examples;
   }
 
  private:
   struct Pool {
     std::vector<Row> rows;
-    std::vector<std::string> texts;  // empty: made when needed
+    std::vector<Example> examples;  // empty: made when needed
   };
 
-  std::string text_of(const PromptTemplates& templates, const Row& row) const {
-    return templates.example_context(row) + delimiter_ + templates.target(row) + shots_.separator;
+  static Example example_of(const PromptTemplates& templates, const Row& row) {
+    return {templates.example_context(row), templates.target(row)};
   }
 
   [[noreturn]] void fail_too_few(const Row& row, std::int64_t there) const {
@@ -206,41 +208,82 @@ class Examples {
   }
 
   const ShotsConfig& shots_;
-  std::string delimiter_;
   PythonRandom random_;
   std::map<std::string, Pool> pools_;  // by subset
 };
 
+// What stands before a row's question.
+class Beginning {
+ public:
+  Beginning(const TaskConfig& task, const PromptOptions& options, const std::string& description,
+            const std::vector<Example>& examples)
+      : form_(options.form), text_(description) {
+    const std::string& separator = task.shots.separator;
+    for (const Example& example : examples) {
+      text_ += example.question + (example.answer.empty() ? "" : task.prompt.delimiter + example.answer) + separator;
+    }
+    if (form_ == PromptForm::text) return;
+    const bool both = !options.system.empty() && !description.empty();
+    const std::string system = options.system + (both ? separator : "") + description;
+    if (!system.empty()) messages_.push_back(make_message("system", system));
+    for (const Example& example : examples) {
+      if (example.answer.empty()) {
+        loose_ += example.question + separator;
+        continue;
+      }
+      messages_.push_back(make_message("user", example.question));
+      messages_.push_back(make_message("assistant", example.answer));
+    }
+  }
+
+  std::string with(const std::string& question) const { return text_ + question; }
+  Chat chat(const std::string& question) const {
+    if (form_ == PromptForm::text) return nullptr;
+    auto conversation = std::make_shared<Conversation>();
+    conversation->messages = messages_;
+    conversation->messages.push_back(make_message("user", loose_ + question));
+    return conversation;
+  }
+
+ private:
+  PromptForm form_;
+  std::string text_;
+  std::vector<Message> messages_;
+  std::string loose_;  // examples that are no questions with answers, which the last message begins with
+};
+
 void add_pairs(Item& item, const TaskConfig& task, const PromptTemplates& templates, const Row& row,
-               const std::string& before) {
+               const Beginning& before, PromptForm form) {
   const PromptConfig& prompt = task.prompt;
+  const std::string delimiter = form == PromptForm::chat ? "" : prompt.delimiter;
   if (!prompt.contexts.empty()) {
     const std::string answer = templates.target(row);
     for (const std::string& context : templates.contexts(row)) {
-      item.pairs.push_back({before + context, prompt.delimiter + answer});
+      item.pairs.push_back({before.with(context), delimiter + answer, before.chat(context)});
       item.answers.push_back(answer);
     }
     item.gold = templates.gold(row, std::ssize(item.pairs), {});
     return;
   }
-  const std::string context = before + templates.context(row);
+  const std::string question = templates.context(row);
   if (task.mode == Mode::likelihood) {
     item.answers = {templates.target(row)};
   } else {
     item.answers = templates.choices(row);
     item.gold = templates.gold(row, std::ssize(item.answers), item.answers);
   }
+  const std::string context = before.with(question);
+  const Chat chat = before.chat(question);
   for (const std::string& answer : item.answers) {
-    item.pairs.push_back({context, prompt.delimiter + answer});
-    if (prompt.unconditional) {
-      item.unconditional.push_back({*prompt.unconditional, prompt.delimiter + answer});
-    }
+    item.pairs.push_back({context, delimiter + answer, chat});
+    if (prompt.unconditional) item.unconditional.push_back({*prompt.unconditional, prompt.delimiter + answer});
   }
 }
 
 }  // namespace
 
-std::vector<Item> make_items(const TaskConfig& task, std::vector<Row> rows, std::vector<Row> shots) {
+std::vector<Item> make_items(const TaskConfig& task, std::vector<Row> rows, std::vector<Row> shots,
+                             const PromptOptions& options) {
   const RowFields fields(task.fields, task.source);
   for (Row& row : rows) fields.add_to(row);
   for (Row& row : shots) fields.add_to(row);
@@ -258,25 +301,28 @@ std::vector<Item> make_items(const TaskConfig& task, std::vector<Row> rows, std:
       item.document = templates.target(row);
       continue;
     }
-    const std::string before = templates.description(row) + examples.before(templates, row, own);
+    const Beginning before(task, options, templates.description(row), examples.before(templates, row, own));
     if (task.mode == Mode::generate) {
-      item.prompt = before + templates.context(row);
+      const std::string question = templates.context(row);
+      item.prompt = before.with(question);
+      item.chat = before.chat(question);
       item.gold_texts = templates.golds(row);
       for (const std::vector<std::string>& texts : item.gold_texts) item.golds.push_back(fmt::format("{}", fmt::join(texts, ", ")));
     } else {
-      add_pairs(item, task, templates, row, before);
+      add_pairs(item, task, templates, row, before, options.form);
     }
   }
   return items;
 }
 
-std::vector<Item> load_items(const TaskConfig& task, const std::string& directory, std::int64_t limit) {
+std::vector<Item> load_items(const TaskConfig& task, const std::string& directory, std::int64_t limit,
+                             const PromptOptions& options) {
   std::vector<Row> rows = read_rows(task.data, directory, task.source + ": data");
   std::vector<Row> shots;
   if (task.shots.count > 0 && task.shots.texts.empty() && !task.shots.data.files.empty()) {
     shots = read_rows(task.shots.data, directory, task.source + ": shots.data");
   }
-  std::vector<Item> items = make_items(task, std::move(rows), std::move(shots));
+  std::vector<Item> items = make_items(task, std::move(rows), std::move(shots), options);
   if (limit > 0 && limit < std::ssize(items)) items.resize(static_cast<std::size_t>(limit));
   return items;
 }

@@ -8,6 +8,7 @@
 #include "text/utf8.h"
 
 namespace fathom::eval {
+
 bool is_punctuation(char c) {
   return std::string_view("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~").find(c) != std::string_view::npos;
 }
@@ -21,13 +22,16 @@ std::string_view without_first_blanks(std::string_view text) {
   return {};
 }
 
-std::string strip_blanks(std::string_view text) {
-  const std::string_view left = without_first_blanks(text);
+std::string_view without_last_blanks(std::string_view text) {
   std::size_t end = 0;  // of the last character that is no blank
-  for (const char* p = left.data(); p < left.data() + left.size();) {
-    if (!jinja::is_space(utf8::next(p))) end = static_cast<std::size_t>(p - left.data());
+  for (const char* p = text.data(); p < text.data() + text.size();) {
+    if (!jinja::is_space(utf8::next(p))) end = static_cast<std::size_t>(p - text.data());
   }
-  return std::string(left.substr(0, end));
+  return text.substr(0, end);
+}
+
+std::string strip_blanks(std::string_view text) {
+  return std::string(without_last_blanks(without_first_blanks(text)));
 }
 
 std::string small_letters(std::string_view text) {

@@ -13,6 +13,7 @@ namespace fathom::eval {
 // Python's str.strip(), str.lstrip() and str.lower().
 std::string strip_blanks(std::string_view text);
 std::string_view without_first_blanks(std::string_view text);
+std::string_view without_last_blanks(std::string_view text);
 std::string small_letters(std::string_view text);
 // Python's string.punctuation: that of ASCII.
 bool is_punctuation(char c);

@@ -112,7 +112,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--batch", "--device", "--dtype", "--threads"}},
     {"eval",
      {"--tasks", "--data", "--configs", "--set", "--shots", "--limit", "--batch", "--cache-gib",
-      "--max-length", "--out", "--code", "--python", "--all-scores",  "--tokenizer", "--device", "--dtype",
+      "--max-length", "--out", "--code", "--python", "--all-scores", "--api-key-file", "--chat", "--template", "--system", "--tokenizer", "--device", "--dtype",
       "--weights", "--threads"}},
     {"eval compare", {"--json"}},
     {"plan",

@@ -164,6 +164,31 @@ TEST(Prompts, UseFixedTexts) {
   EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].context, "one\n\nQ: q0\nA:");
 }
 
+std::vector<std::string> messages_of(const Chat& chat) {
+  std::vector<std::string> all;
+  for (const Message& message : chat->messages) all.push_back(message.role + ": " + std::string(message.content()));
+  return all;
+}
+
+TEST(Prompts, InChatFormAreMessages) {
+  TaskConfig task = choices_task();
+  task.prompt.description = "Answer.";
+  task.shots.count = 1;
+  const PromptOptions options{PromptForm::chat, "Be brief."};
+  const auto items = make_items(task, four_rows(), {}, options);
+  EXPECT_THAT(messages_of(items[1].pairs[0].chat), ElementsAre("system: Be brief.\n\nAnswer.", "user: Q: q0\nA:", "assistant: a", "user: Q: q1\nA:"));
+  EXPECT_EQ(items[1].pairs[1].continuation, "b");  // no delimiter
+  EXPECT_EQ(items[1].pairs[0].context, "Answer.Q: q0\nA: a\n\nQ: q1\nA:");
+  EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].chat, nullptr);
+  // Fixed texts are not cut into turns.
+  task.prompt.description = "";
+  task.shots.texts = {"one", "two"};
+  task.shots.count = 2;
+  task.mode = Mode::generate;
+  task.prompt.target = "x";
+  EXPECT_THAT(messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, ""})[0].chat), ElementsAre("user: one\n\ntwo\n\nQ: q0\nA:"));
+}
+
 TEST(Prompts, OfGeneratedTextMayHaveAnswersOfSeveralTexts) {
   TaskConfig task = choices_task();
   task.mode = Mode::generate;

@@ -1,0 +1,94 @@
+// A model behind a server, as it is evaluated.
+#include "serve/remote_model.h"
+
+#include <gmock/gmock.h>
+
+#include "eval/engine_model.h"
+#include "io/temp_dir.h"
+#include "serve/test_server.h"
+
+namespace fathom::serve {
+namespace {
+
+using test::input_error_of;
+using testing::HasSubstr;
+
+std::string runtime_error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::runtime) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
+  const Json answer = Json::parse(R"({"choices": [{"logprobs": {
+      "tokens": ["<s>", "ab", " c", "bytes:\\xe4", "bytes:\\xb8\\xad", "x"],
+      "token_logprobs": [null, -0.25, -1.0, -0.5, -2.0, -9.0],
+      "top_logprobs": [null, {"a": -0.25}, {"a": -1.0}, {"b": -0.5}, {"c": -2.0, "d": -1.5}, {"e": -0.1}]}}]})");
+  const auto score = [&](std::int64_t bytes) { return score_of_echo(answer, bytes, "s"); };
+  EXPECT_EQ(score(5).tokens, 3);  // " c中": what was generated does not count
+  EXPECT_EQ(score(5).log_probability, -3.5);
+  EXPECT_FALSE(score(5).greedy);
+  EXPECT_EQ(score(4).tokens, 2);  // a token that begins before is the context's
+  EXPECT_EQ(score(100).tokens, 4);  // the first has no probability
+  EXPECT_EQ(score(0).tokens, 0);
+  EXPECT_TRUE(score(0).greedy);
+  EXPECT_THAT(runtime_error_of([] { score_of_echo(Json::parse(R"({"choices": [{"text": "x"}]})"), 1, "s"); }),
+              HasSubstr("s: the answer has no log-probabilities of the prompt"));
+}
+
+// The same server's model, asked by way of the API and in this process.
+TEST(RemoteModel, AnswersAsTheModelItself) {
+  TestServer server;
+  RemoteModel remote(fmt::format("http://localhost:{}", server.port()), "", {});
+  eval::EngineModel local(server.model(), server.context(), {.max_sequences = 4, .chat = &server.chat()});
+  EXPECT_EQ(remote.model(), "tiny");
+  const std::vector<eval::TextPair> pairs{{"Hi there", " yes"}, {"从前有", "一个人"}, {"a b ", "c d e"}, {"Hi there", " no"}};
+  std::vector<eval::PairScore> expected(pairs.size()), got(pairs.size());
+  local.score(pairs, [&](std::size_t i, const eval::PairScore& score) { expected[i] = score; });
+  remote.score(pairs, [&](std::size_t i, const eval::PairScore& score) { got[i] = score; });
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    EXPECT_EQ(got[i].tokens, expected[i].tokens) << i;
+    EXPECT_NEAR(got[i].log_probability, expected[i].log_probability, 1e-4) << i;
+    EXPECT_EQ(got[i].greedy, expected[i].greedy) << i;
+  }
+  std::vector<eval::GenerateRequest> requests(2);
+  requests[0].prompt = requests[1].prompt = "Hi";
+  requests[0].max_tokens = requests[1].max_tokens = 8;
+  auto chat = std::make_shared<Conversation>();
+  chat->messages = {make_message("system", "Be brief."), make_message("user", "Hi")};
+  requests[1].chat = chat;
+  std::vector<std::string> texts(2), answers(2);
+  local.generate(requests, [&](std::size_t i, const std::string& text) { texts[i] = text; });
+  remote.generate(requests, [&](std::size_t i, const std::string& text) { answers[i] = text; });
+  EXPECT_EQ(answers, texts);
+  EXPECT_NE(texts[0], texts[1]);
+  const std::vector<eval::TextPair> in_chat{{"Hi", "x", chat}};
+  EXPECT_THAT(input_error_of([&] { remote.score(in_chat, [](std::size_t, const eval::PairScore&) {}); }), HasSubstr("leave out --chat"));
+}
+
+TEST(RemoteModel, KeepsWhatCameBeforeTheServerEnded) {
+  TestServer server;
+  RemoteModel remote(fmt::format("http://localhost:{}", server.port()), "", {.connections = 1});
+  const std::vector<eval::TextPair> pairs(50, {"Hi", " there"});
+  int taken = 0;
+  const std::string error = runtime_error_of([&] {
+    remote.score(pairs, [&](std::size_t, const eval::PairScore&) {
+      if (++taken == 3) server.stop();
+    });
+  });
+  EXPECT_GE(taken, 3);
+  EXPECT_LT(taken, 50);
+  EXPECT_THAT(error, HasSubstr("localhost"));
+}
+
+TEST(RemoteModel, NamesWhatIsNoServer) {
+  EXPECT_THAT(input_error_of([] { RemoteModel("nowhere", "", {}); }), HasSubstr("nowhere"));
+  EXPECT_NE(runtime_error_of([] { RemoteModel("http://localhost:1", "", {}); }), "no error");
+}
+
+}  // namespace
+}  // namespace fathom::serve
