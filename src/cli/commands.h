@@ -17,6 +17,7 @@ void add_data_check(CLI::App& data);  // data check
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);
 CLI::App* add_eval_compare(CLI::App& eval);  // eval compare
+CLI::App* add_eval_overlap(CLI::App& eval);  // eval overlap
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
 void add_plan(CLI::App& app);

@@ -136,9 +136,9 @@ void add_eval(CLI::App& app) {
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"
             "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");
-  CLI::App* compare = add_eval_compare(*c);
-  c->callback([arguments, compare] {
-    if (compare->parsed()) return;
+  CLI::App *compare = add_eval_compare(*c), *overlap = add_eval_overlap(*c);
+  c->callback([arguments, compare, overlap] {
+    if (compare->parsed() || overlap->parsed()) return;
     if (arguments->model.empty()) throw CLI::RequiredError("model");
     if (arguments->tasks.empty()) throw CLI::RequiredError("--tasks");
     if (arguments->data.empty()) throw CLI::RequiredError("--data");

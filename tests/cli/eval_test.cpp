@@ -85,6 +85,24 @@ TEST_F(Eval, ComparesTwoEvaluations) {
   EXPECT_EQ(run_fathom(dir_, {"eval", "compare", dir_ / "a", dir_ / "none"}).code, 2);
 }
 
+TEST_F(Eval, FindsItemsInTrainingText) {
+  write_file(dir_ / "text.txt", "nothing here\nqueries: Q: two, a yy\nand more\n");
+  ASSERT_EQ(run({"--out", dir_ / "scores"}).code, 0);
+  const auto overlap = [&](Arguments more) {
+    Arguments arguments{"eval", "overlap", dir_ / "text.txt", "--tasks", "own", "--data", dir_ / "data", "--configs", dir_ / "tasks"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir_, arguments);
+  };
+  const Outcome table = overlap({"--scores", dir_ / "scores", "--out", dir_ / "found"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("own                            3       1   33.33%"), HasSubstr("acc_norm")));
+  EXPECT_EQ(Json::parse(read_file(dir_ / "found/overlap_own.jsonl"))["doc_id"], 1);
+  EXPECT_THAT(overlap({"--trace", "1"}).out, AllOf(HasSubstr("own item 1: 1 runs, in 1 documents"), HasSubstr("text.txt:")));
+  EXPECT_THAT(overlap({"--trace", "0"}).out, HasSubstr("in 0 documents"));
+  EXPECT_THAT(overlap({"--trace", "3"}).err, HasSubstr("own has the items 0 to 2"));
+  EXPECT_THAT(overlap({"--length", "2"}).err, HasSubstr("runs of 2 units"));
+}
+
 // Whatever the batch, a model's scores are the same.
 TEST_F(Eval, GivesTheSameScoresInAnyBatch) {
   const Outcome one = run({"--batch", "1", "--all-scores"}), many = run({"--batch", "64", "--all-scores"});

@@ -115,6 +115,8 @@ const std::map<std::string, std::set<std::string>> surface{
       "--max-length", "--out", "--code", "--python", "--all-scores", "--api-key-file", "--chat", "--template", "--system", "--tokenizer", "--device", "--dtype",
       "--weights", "--threads"}},
     {"eval compare", {"--json"}},
+    {"eval overlap",
+     {"--tasks", "--data", "--configs", "--set", "--length", "--shortest", "--scores", "--out", "--trace"}},
     {"plan",
      {"--gpus", "--gpu", "--tokens", "--gpus-per-node", "--sequence-length", "--batch", "--layouts",
       "--micro-batch", "--recompute", "--best", "--json", "--timeline", "--trace",

@@ -48,6 +48,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"eval x", "--tasks is required"},
                                          {"eval x --tasks y", "--data is required"},
                                          {"eval compare x", "second is required"},
+                                         {"eval overlap", "paths is required"},
                                          {"serve", "model is required"},
                                          {"tokenizer encode", "tokenizer is required"},
                                          {"tokenizer decode", "tokenizer is required"},

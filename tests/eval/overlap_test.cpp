@@ -1,0 +1,49 @@
+// Items of a benchmark in training texts.
+#include "eval/overlap.h"
+
+#include <gmock/gmock.h>
+
+namespace fathom::eval {
+namespace {
+
+TEST(Overlap, CountsWordsAndChineseCharactersAsUnits) {
+  EXPECT_EQ(text_units("It's a - TEST, isn't it?"), text_units("its a test isnt it"));
+  EXPECT_EQ(text_units("今天天气 very good").size(), 6u);
+  EXPECT_NE(text_units("a b"), text_units("b a"));
+  EXPECT_TRUE(text_units(" ,.!").empty());
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> found(const OverlapIndex& index, const char* text) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> all;
+  for (const auto& one : index.search(text)) all.emplace_back(one.item, one.runs);
+  return all;
+}
+
+TEST(Overlap, FindsRunsOfUnits) {
+  OverlapIndex index({.length = 4, .shortest = 2});
+  EXPECT_EQ(index.add("one two three four five six"), 0);
+  EXPECT_EQ(index.add("seven eight"), 1);  // whole
+  EXPECT_EQ(index.add("nine"), 2);         // too short
+  EXPECT_EQ(index.add("今天的天气"), 3);
+  EXPECT_EQ(index.runs(0), 3);
+  EXPECT_EQ(index.runs(2), 0);
+  using All = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  EXPECT_EQ(found(index, "x One, two\nthree - four five! y"), (All{{0, 2}}));
+  EXPECT_EQ(found(index, "one two three x four five six"), All{});
+  EXPECT_EQ(found(index, "nine seven eight 说今天的天气好"), (All{{1, 1}, {3, 2}}));
+  EXPECT_EQ(found(index, "one two three four one two three four"), (All{{0, 1}}));  // counted once
+  EXPECT_EQ(found(index, ""), All{});
+}
+
+TEST(Overlap, LeavesOutWhatManyItemsShare) {
+  OverlapIndex index({.length = 3, .shortest = 3});
+  for (const char* own : {"apple", "pear", "plum"}) index.add(std::string("answer this question about ") + own);
+  EXPECT_EQ(index.runs(0), 3);
+  index.leave_out_common();
+  EXPECT_EQ(index.runs(0), 1);
+  EXPECT_TRUE(index.search("please answer this question about it").empty());
+  EXPECT_EQ(found(index, "question about pear").size(), 1u);
+}
+
+}  // namespace
+}  // namespace fathom::eval
