@@ -42,11 +42,12 @@ struct Task {
 // All tasks are read before the model is: what is wrong with one is told at once.
 std::vector<Task> load_tasks(const Arguments& a) {
   std::vector<Task> tasks;
+  std::vector<std::string> overrides = a.overrides;
+  if (a.shots >= 0) overrides.push_back(fmt::format("shots.count={}", a.shots));
   for (const std::string& name : a.tasks) {
     Task& task = tasks.emplace_back();
     const std::string folder = name.ends_with(".toml") ? "" : eval::task_folder(a.configs);
-    task.config = eval::load_task(eval::find_task(name, folder), a.overrides);
-    if (a.shots >= 0) task.config.shots.count = a.shots;
+    task.config = eval::load_task(eval::find_task(name, folder), overrides);
     task.items = eval::load_items(task.config, a.data, a.limit,
                                   {a.chat ? eval::PromptForm::chat : eval::PromptForm::text, a.templates.system.value_or("")});
   }

@@ -117,12 +117,16 @@ TEST_F(Eval, RefusesWhatItCannotDo) {
     EXPECT_EQ(outcome.out, "");
     return outcome.err;
   };
+  write_file(dir_ / "tasks/unanswered.toml",
+             "mode = \"generate\"\n[data]\nfiles = [\"rows.jsonl\"]\n[prompt]\ncontext = \"{{ q }}\"\n"
+             "[generate]\nmetric = \"instructions\"\n");
   EXPECT_THAT(refused({}, "own,onw"), HasSubstr("there is no task 'onw'"));
   EXPECT_THAT(refused({"--batch", "0"}), HasSubstr("--batch is 0"));
   EXPECT_THAT(refused({"--limit", "-1"}), HasSubstr("--limit is -1"));
   EXPECT_THAT(refused({"--cache-gib", "0"}), HasSubstr("--cache-gib is 0"));
   EXPECT_THAT(refused({"--max-length", "65"}), HasSubstr("a length of 65 tokens"));
   EXPECT_THAT(refused({"--shots", "3"}), HasSubstr("there are 2 rows for 3 examples"));
+  EXPECT_THAT(refused({"--shots", "1"}, "unanswered"), HasSubstr("prompt.target is missing: the answer that examples show"));
   EXPECT_THAT(refused({"--set", "prompt.gold=\"9\""}), HasSubstr("its right answer is number 9"));
   EXPECT_THAT(refused({"--set", "prompt.context={{ q"}), HasSubstr("prompt.context"));
   // The tasks of the source tree are found from the program, wherever it is run.
