@@ -20,6 +20,7 @@ struct Arguments {
   std::string data, configs, samples, out;
   std::int64_t trace = -1;
   eval::OverlapRule rule;
+  DocumentOptions documents;
 };
 
 void print_trace(const eval::TaskOverlap& overlap, std::int64_t number) {
@@ -41,7 +42,7 @@ void overlap(const Arguments& a) {
     const std::string folder = name.ends_with(".toml") ? "" : eval::task_folder(a.configs);
     tasks.push_back(eval::load_task(eval::find_task(name, folder), a.overrides));
   }
-  const std::vector<eval::TaskOverlap> overlaps = eval::find_overlap(tasks, a.data, a.paths, a.rule);
+  const std::vector<eval::TaskOverlap> overlaps = eval::find_overlap(tasks, a.data, a.paths, a.rule, a.documents);
   if (a.trace >= 0) return print_trace(overlaps[0], a.trace);
   std::cout << eval::overlap_table(overlaps, a.samples) << std::flush;
   if (a.out.empty()) return;
@@ -67,6 +68,8 @@ CLI::App* add_eval_overlap(CLI::App& eval) {
   c->add_option("--length", a.rule.length, "words, or Chinese characters, of a run that is looked for")->capture_default_str();
   c->add_option("--shortest", a.rule.shortest, "items of fewer than these are not looked for; below --length whole")
       ->capture_default_str();
+  c->add_option("--text-field", a.documents.fields, "fields of the text in JSON lines and Parquet: the first that a row has")
+      ->delimiter(',');
   c->add_option("--scores", a.samples, "folder of fathom eval --out: the scores of items found and not found");
   c->add_option("--out", a.out, "folder for overlap_TASK.jsonl: the items found, and in which documents");
   c->add_option("--trace", a.trace, "number of one item: print the documents that hold it")->check(CLI::NonNegativeNumber);

@@ -15,7 +15,6 @@
 #include "eval/samples.h"
 #include "eval/statistics.h"
 #include "io/input_files.h"
-#include "text/document.h"
 #include "text/utf8.h"
 #include "tokenizer/tokenizer.h"
 
@@ -106,10 +105,9 @@ void search_prepared(Search& search, const std::string& directory) {
   }
 }
 
-void search_files(Search& search, std::span<const std::string> paths) {
+void search_files(Search& search, std::span<const std::string> paths, const DocumentOptions& options) {
   const InputFiles files = find_input_files(paths, "the paths to search");
   for (const std::string& note : files.notes) log::warning("{}", note);
-  const DocumentOptions options;
   DocumentCounts counts;
   for (const std::string& path : files.paths) {
     const auto source = open_documents(path, options);
@@ -148,7 +146,8 @@ void add_scores(std::string& table, const TaskOverlap& overlap, const std::strin
 }  // namespace
 
 std::vector<TaskOverlap> find_overlap(const std::vector<TaskConfig>& tasks, const std::string& data,
-                                      std::span<const std::string> paths, const OverlapRule& rule) {
+                                      std::span<const std::string> paths, const OverlapRule& rule,
+                                      const DocumentOptions& documents) {
   if (rule.shortest < 1 || rule.length < rule.shortest) {
     fail_input("runs of {} units, and whole items of {}: use at least 1, and no fewer for runs", rule.length, rule.shortest);
   }
@@ -161,7 +160,7 @@ std::vector<TaskOverlap> find_overlap(const std::vector<TaskConfig>& tasks, cons
       files.push_back(path);
     }
   }
-  if (!files.empty()) search_files(search, files);
+  if (!files.empty()) search_files(search, files, documents);
   log::info("{} documents searched", search.documents());
   return search.result();
 }

@@ -8,6 +8,7 @@
 
 #include "eval/overlap.h"
 #include "eval/task_config.h"
+#include "text/document.h"
 
 namespace fathom::eval {
 
@@ -30,7 +31,8 @@ struct TaskOverlap {
 // examples and description. `paths`: directories of `fathom data prepare`, or files of text as it reads
 // them. Shows progress. Throws the Errors of reading.
 std::vector<TaskOverlap> find_overlap(const std::vector<TaskConfig>& tasks, const std::string& data,
-                                      std::span<const std::string> paths, const OverlapRule& rule);
+                                      std::span<const std::string> paths, const OverlapRule& rule,
+                                      const DocumentOptions& documents = {});
 
 // A line for each task: items, those that were found. With `samples`, a folder of `fathom eval --out`, a
 // line for each score of those found and those not.

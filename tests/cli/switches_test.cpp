@@ -116,7 +116,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--weights", "--threads"}},
     {"eval compare", {"--json"}},
     {"eval overlap",
-     {"--tasks", "--data", "--configs", "--set", "--length", "--shortest", "--scores", "--out", "--trace"}},
+     {"--tasks", "--data", "--configs", "--set", "--length", "--shortest", "--text-field", "--scores", "--out", "--trace"}},
     {"plan",
      {"--gpus", "--gpu", "--tokens", "--gpus-per-node", "--sequence-length", "--batch", "--layouts",
       "--micro-batch", "--recompute", "--best", "--json", "--timeline", "--trace",
