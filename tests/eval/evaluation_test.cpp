@@ -187,13 +187,15 @@ TEST(Evaluation, IsShownOnAPage) {
   PlainModel model;
   TaskConfig task = task_of(Mode::choices);
   task.description = "What is <it>?";
-  const std::vector<TaskResult> results{
-      evaluate(task, {item_of({"a", "bb"}, 0, "x"), item_of({"a", "<b>"}, 1, "y"), item_of({"a", "b"}, 1, "y")}, model)};
+  std::vector<Item> items{item_of({"a", "bb"}, 0, "x"), item_of({"a", "c"}, 1, "y"), item_of({"a", "<b>"}, 1, "y"), item_of({"a", "b"}, 1, "y")};
+  for (std::size_t i = 0; i < items.size(); ++i) items[i].where = "rows:" + std::to_string(i + 1);
+  const std::vector<TaskResult> results{evaluate(task, items, model)};
   const std::string html = page_html(results_page(results, {"the-model", "f32", "cpu", 1, {}}, 2));
-  for (const char* text : {"the-model", "What is &lt;it&gt;?", "95 % interval", "2 of 3 items", "&lt;b&gt;", "item 0", "acc_norm", "<td>y</td>"}) {
+  for (const char* text : {"the-model", "What is &lt;it&gt;?", "95 % interval", "2 of 4 items", "&lt;b&gt;", "rows:1", "rows:3", "acc_norm", "<td>y</td>"}) {
     EXPECT_THAT(html, HasSubstr(text));
   }
   EXPECT_THAT(html, testing::Not(HasSubstr("<b>")));
+  EXPECT_THAT(html, testing::Not(HasSubstr("rows:2")));  // those that are shown are spread over all
 }
 
 TEST(Evaluation, NamesTheScoresThatThereAre) {
