@@ -1,0 +1,12 @@
+// What the processes of a sandbox have in memory.
+#pragma once
+
+#include <cstddef>
+
+namespace fathom::eval {
+
+// Bytes of all processes below the sandbox's first one, which is a copy of this process and has no
+// memory of its own; nor has its child until it starts its program. 0 when all have ended.
+std::size_t memory_below(long first);
+
+}  // namespace fathom::eval
