@@ -3,7 +3,8 @@
 //
 // The rules are those of its authors' code, as lm-evaluation-harness has them, but: a text's language
 // is CLD2's guess, where they take that of langdetect, which is random; sentences and words are cut by
-// english_text.h, where they take NLTK's trained data.
+// english_text.h, where they take NLTK's trained data; a letter to count may be
+// any character, where they draw a letter in place of another one.
 #pragma once
 
 #include <string>
