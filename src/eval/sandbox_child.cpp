@@ -100,15 +100,18 @@ void set_limit(const ChildPlan& plan, int resource, std::uint64_t value) {
   set_limit(plan, RLIMIT_FSIZE, plan.file_bytes);
   set_limit(plan, RLIMIT_CORE, 0);
   if (plan.isolated) set_limit(plan, RLIMIT_NPROC, plan.processes);
-  // To high numbers first, for one may have the number that another is to get. The report's end is
-  // closed by the program's start.
-  const int high = 100;
+  // Copied to free numbers first, for one may have the number that another is to get. The report's
+  // end is closed by the program's start.
+  constexpr int count = 6, kept = 5;
   const int null = open("/dev/null", O_RDONLY);
-  const int sources[] = {null, plan.output, plan.output, plan.program, plan.verdict, plan.status};
-  for (int i = 0; i < 6; ++i) check(plan, dup2(sources[i], high + i) >= 0, descriptors);
-  for (int i = 0; i < 5; ++i) check(plan, dup2(high + i, i) >= 0, descriptors);
-  check(plan, dup3(high + 5, 5, O_CLOEXEC) >= 0, descriptors);
-  check(plan, syscall(SYS_close_range, 6U, ~0U, 0U) == 0, descriptors);
+  const int sources[count] = {null, plan.output, plan.output, plan.program, plan.verdict, plan.status};
+  int copies[count];
+  for (int i = 0; i < count; ++i) {
+    copies[i] = fcntl(sources[i], F_DUPFD, count);
+    check(plan, copies[i] >= 0, descriptors);
+  }
+  for (int i = 0; i < count; ++i) check(plan, dup3(copies[i], i, i < kept ? 0 : O_CLOEXEC) >= 0, descriptors);
+  check(plan, syscall(SYS_close_range, static_cast<unsigned>(count), ~0U, 0U) == 0, descriptors);
   const auto tell = [](Step step) {
     const ChildReport message{ChildReport::Kind::failed, step, errno};
     (void)!write(5, &message, sizeof(message));

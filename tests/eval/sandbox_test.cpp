@@ -1,7 +1,9 @@
 // Programs that try to break out of the sandbox, or to outlive it.
 #include "eval/sandbox.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -251,6 +253,20 @@ TEST(Sandbox, WithLimitsOnlyStillEndsInTime) {
   const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "sleep 3600 & sleep 3600", word}, "", {.seconds = 0.3});
   EXPECT_EQ(outcome.end, ProgramOutcome::End::out_of_time);
   EXPECT_TRUE(becomes(0, word));
+}
+
+// Descriptors of the child get numbers from 0 to 6, whatever numbers they had.
+TEST(Sandbox, WorksWithAnyNumberOfOpenFiles) {
+  const Sandbox sandbox(Isolation::limits_only);
+  std::vector<int> opened;
+  for (int i = 0; i < 130; ++i) {
+    opened.push_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (i < 75) continue;
+    const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "cat <&3; echo verdict >&4"}, "input", {.seconds = 60});
+    EXPECT_EQ(outcome.output, "input") << i;
+    EXPECT_EQ(outcome.verdict, "verdict\n") << i;
+  }
+  for (const int file : opened) close(file);
 }
 
 TEST(PythonPrograms, NeedPython) {
