@@ -11,17 +11,21 @@
 namespace fathom::eval {
 namespace {
 
-// The end of a text up to a full stop: does the stop belong to an abbreviation?
-bool is_abbreviated(const std::string& before) {
+// The end of a text up to a full stop, and what is behind it: does the stop belong to an abbreviation?
+bool is_abbreviated(const std::string& before, std::string_view after) {
   static const std::set<std::string> known{
       "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "rep", "sen",
-      "gov", "vs", "e.g", "i.e", "etc", "cf", "al", "fig", "no", "vol", "inc", "ltd", "co", "corp", "dept", "est",
+      "gov", "vs", "e.g", "i.e", "etc", "cf", "al", "fig", "vol", "inc", "ltd", "co", "corp", "dept", "est",
       "approx", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "u.s", "u.k",
       "p.s", "p.p.s", "a.m", "p.m", "ph.d"};
   static const Pattern last("[\\w.]+$", "sentences");
   const auto match = last.find(before);
   if (!match) return false;
   const std::string word = small_letters(*match->groups[0]);
+  if (word == "no") {  // a number, or the answer
+    const std::string_view next = without_first_blanks(after);
+    return !next.empty() && next[0] >= '0' && next[0] <= '9';
+  }
   const bool initial = word.size() == 1 && word[0] >= 'a' && word[0] <= 'z' && word != "i";
   return initial || known.contains(word);
 }
@@ -37,13 +41,21 @@ bool all_of_case(std::string_view text, Is is, Is other) {
   return any;
 }
 
+// Whether a small letter follows, behind blanks.
+bool goes_on(std::string_view after) {
+  const std::string_view next = without_first_blanks(after);
+  if (next.empty()) return false;
+  const char* p = next.data();
+  return utf8proc_category(static_cast<utf8proc_int32_t>(utf8::next(p))) == UTF8PROC_CATEGORY_LL;
+}
+
 bool upper(utf8proc_int32_t c) { return utf8proc_isupper(c) != 0; }
 bool lower(utf8proc_int32_t c) { return utf8proc_islower(c) != 0; }
 
 }  // namespace
 
 std::vector<std::string> sentences_of(const std::string& text) {
-  static const Pattern end("[.?!]+[\"')\\]\\x{201D}\\x{2019}*]*(?=\\s+(?!\\p{Ll})|$)", "sentences");
+  static const Pattern end("[.?!]+[\"')\\]\\x{201D}\\x{2019}*]*(?=\\s|$)", "sentences");
   std::vector<std::string> sentences;
   std::size_t begin = 0;
   const auto add = [&](std::size_t to) {
@@ -52,8 +64,12 @@ std::vector<std::string> sentences_of(const std::string& text) {
     begin = to;
   };
   for (const Pattern::Match& match : end.find_all(text)) {
-    const bool one_stop = match.groups[0]->starts_with('.') && !match.groups[0]->starts_with("..");
-    if (one_stop && match.end < text.size() && is_abbreviated(text.substr(begin, match.begin - begin))) continue;
+    const std::string& marks = *match.groups[0];
+    const std::string_view after = std::string_view(text).substr(match.end);
+    const bool stops = marks.find_first_of("?!") == std::string::npos;
+    if (stops && marks.starts_with("..") && goes_on(after)) continue;
+    const bool one_stop = stops && !marks.starts_with("..");
+    if (one_stop && !after.empty() && is_abbreviated(text.substr(begin, match.begin - begin), after)) continue;
     add(match.end);
   }
   add(text.size());

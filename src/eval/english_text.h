@@ -7,10 +7,11 @@
 
 namespace fathom::eval {
 
-// A sentence ends behind . ? or ! with the quotes and brackets that close there, when a blank and then
-// no small letter follow; not behind a letter alone, nor a usual abbreviation ("Dr.", "e.g."). The
-// rules are ours: the trained splitter of NLTK, which IFEval's authors use, may differ by one at
-// abbreviations.
+// A sentence ends behind . ? or ! with the quotes and brackets that close there, when a blank follows,
+// also before a small letter. It does not end behind a letter alone, nor a usual abbreviation ("Dr.",
+// "e.g.", "No. 5"), nor behind an ellipsis before a small letter. The trained splitter of NLTK, which
+// IFEval's authors use, knows more abbreviations, and ends a sentence behind one when the next word
+// usually begins sentences: each such place is a difference of one.
 std::vector<std::string> sentences_of(const std::string& text);
 
 // Words as the Penn Treebank has them: punctuation apart, "don't" as "do" and "n't", "it's" as "it" and

@@ -95,6 +95,12 @@ TEST(EnglishText, HasSentences) {
   EXPECT_THAT(sentences_of("Mr. Smith met J. R. He said \"No!\" Then (it was 3.5 p.m.) he left... Why?  "),
               ElementsAre("Mr. Smith met J. R. He said \"No!\"", "Then (it was 3.5 p.m.) he left...", "Why?"));
   EXPECT_THAT(sentences_of(""), ElementsAre());
+  EXPECT_THAT(sentences_of("i went home. then i slept. it was good! really? yes it was."),
+              ElementsAre("i went home.", "then i slept.", "it was good!", "really?", "yes it was."));
+  EXPECT_THAT(sentences_of("Is it No. 5? The answer is no. It is six."),
+              ElementsAre("Is it No. 5?", "The answer is no.", "It is six."));
+  EXPECT_THAT(sentences_of("He ate, slept, etc.   and then...  left. why not?! \"so!\" he said."),
+              ElementsAre("He ate, slept, etc.   and then...  left.", "why not?!", "\"so!\"", "he said."));
 }
 
 TEST(EnglishText, HasWords) {
