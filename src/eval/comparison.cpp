@@ -9,19 +9,23 @@
 
 #include "core/error.h"
 #include "eval/samples.h"
+#include "eval/scores.h"
 
 namespace fathom::eval {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Values {
-  std::vector<double> first, second;
+struct Parts {
+  std::vector<Part> first, second;
 };
+
+// A log-probability's weight is of the item, and the same for both: the higher one is better.
+bool is_better(const Part& one, const Part& other) { return one.value * other.weight > other.value * one.weight; }
 
 void compare_task(const std::string& task, const Samples& first, const Samples& second,
                   std::vector<ScoreComparison>& out) {
-  std::map<std::string, Values> scores;
+  std::map<std::string, Parts> scores;
   std::map<std::string, std::int64_t> left_out;  // by filter
   for (const auto& [key, sample] : second) left_out[key.second] += !first.contains(key);
   for (const auto& [key, sample] : first) {
@@ -33,27 +37,27 @@ void compare_task(const std::string& task, const Samples& first, const Samples& 
     if (sample.prompt != other->second.prompt) {
       fail_input("{} and {}: the prompts differ: the evaluations asked different things", sample.where, other->second.where);
     }
-    for (const auto& [name, value] : sample.scores) {
+    for (const auto& [name, part] : sample.scores) {
       const auto same = other->second.scores.find(name);
       if (same == other->second.scores.end()) continue;
-      Values& values = scores[key.second == "none" ? name : name + "," + key.second];
-      values.first.push_back(value);
-      values.second.push_back(same->second);
+      Parts& parts = scores[key.second == "none" ? name : name + "," + key.second];
+      parts.first.push_back(part);
+      parts.second.push_back(same->second);
     }
   }
-  for (const auto& [name, values] : scores) {
+  for (const auto& [name, parts] : scores) {
     ScoreComparison& one = out.emplace_back();
     one.task = task;
     one.score = name;
-    one.items = std::ssize(values.first);
+    one.items = std::ssize(parts.first);
     const std::size_t comma = name.find(',');
     one.left_out = left_out[comma == std::string::npos ? "none" : name.substr(comma + 1)];
-    one.first = mean_of(values.first).value;
-    one.second = mean_of(values.second).value;
-    one.paired = paired_difference(values.first, values.second);
-    for (std::size_t i = 0; i < values.first.size(); ++i) {
-      one.first_better += values.first[i] > values.second[i];
-      one.second_better += values.second[i] > values.first[i];
+    one.first = summarise(name, parts.first).value;
+    one.second = summarise(name, parts.second).value;
+    one.paired = paired_difference(linearised(name, parts.first), linearised(name, parts.second));
+    for (std::size_t i = 0; i < parts.first.size(); ++i) {
+      one.first_better += is_better(parts.first[i], parts.second[i]);
+      one.second_better += is_better(parts.second[i], parts.first[i]);
     }
   }
 }

@@ -13,7 +13,7 @@ struct ScoreComparison {
   std::string task, score;  // the score with its filter, such as "exact_match,strict-match"
   std::int64_t items = 0;   // that both answered
   std::int64_t left_out = 0;  // that only one did
-  double first = 0, second = 0;  // means over these items
+  double first = 0, second = 0;  // over these items
   PairedDifference paired;       // second minus first
   // Items that one of them has better.
   std::int64_t first_better = 0, second_better = 0;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -13,7 +14,7 @@
 #include "data/prepared.h"
 #include "eval/prompts.h"
 #include "eval/samples.h"
-#include "eval/statistics.h"
+#include "eval/scores.h"
 #include "io/input_files.h"
 #include "text/utf8.h"
 #include "tokenizer/tokenizer.h"
@@ -124,22 +125,24 @@ void search_files(Search& search, std::span<const std::string> paths, const Docu
 }
 
 void add_scores(std::string& table, const TaskOverlap& overlap, const std::string& path) {
-  std::map<std::string, std::vector<double>> found, clean;
+  std::map<std::string, std::vector<Part>> found, clean;
+  std::set<std::string> scores;
   for (const auto& [key, sample] : read_samples(path)) {
     const auto number = static_cast<std::size_t>(key.first);
     if (number >= overlap.items.size()) fail_input("{}: the task has no item {}", sample.where, key.first);
-    for (const auto& [name, value] : sample.scores) {
+    for (const auto& [name, part] : sample.scores) {
       const std::string score = key.second == "none" ? name : name + "," + key.second;
-      (overlap.items[number].documents.empty() ? clean : found)[score].push_back(value);
+      scores.insert(score);
+      (overlap.items[number].documents.empty() ? clean : found)[score].push_back(part);
     }
   }
-  const auto text = [](const std::vector<double>& values) {
-    if (values.empty()) return std::string("-");
-    const Estimate mean = mean_of(values);
-    return fmt::format("{:.4f} ± {:.4f} ({})", mean.value, mean.standard_error, values.size());
+  const auto text = [](const std::string& score, const std::vector<Part>& parts) {
+    if (parts.empty()) return std::string("-");
+    const Estimate all = summarise(score, parts);
+    return fmt::format("{:.4f} ± {:.4f} ({})", all.value, all.standard_error, parts.size());
   };
-  for (const auto& [score, values] : clean) {
-    table += fmt::format("  {:<26} found {:<28} not found {}\n", score, text(found[score]), text(values));
+  for (const std::string& score : scores) {
+    table += fmt::format("  {:<26} found {:<28} not found {}\n", score, text(score, found[score]), text(score, clean[score]));
   }
 }
 

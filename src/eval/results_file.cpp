@@ -154,7 +154,7 @@ std::string samples_jsonl(const TaskResult& result) {
         if (comma != std::string::npos && name.substr(comma + 1) != filter) continue;
         const std::string score = name.substr(0, comma);
         line["metrics"].push_back(score);
-        line[score] = part.value;
+        line[score] = has_weights(score) ? Json::array({part.value, part.weight}) : Json(part.value);
       }
       line.update(hashes);
       out += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -81,7 +81,7 @@ std::string item_text(const TaskResult& result, std::size_t i) {
     }
   }
   text += "\n\n---";
-  for (const auto& [name, part] : result.scores[i]) text += fmt::format(" {} {:g}", name, part.value);
+  for (const auto& [name, part] : result.scores[i]) text += fmt::format(" {} {:g}", name, summarise(name, {part}).value);
   return text;
 }
 

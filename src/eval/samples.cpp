@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/error.h"
 #include "eval/pattern.h"
+#include "eval/scores.h"
 #include "io/line_reader.h"
 
 namespace fathom::eval {
@@ -25,15 +27,30 @@ std::string prompt_of(const Json& line) {
   return "";
 }
 
+// A number; for a score with weights [value, weight], or, as lm-evaluation-harness writes an item's
+// instructions, a boolean for each. Nothing for scores of other kinds.
+std::optional<Part> part_of(const std::string& score, const Json& json) {
+  if (json.is_boolean()) return Part{json.get<bool>() ? 1.0 : 0.0};
+  if (json.is_number()) return Part{json.get<double>()};
+  if (!has_weights(score) || !json.is_array() || json.empty()) return std::nullopt;
+  if (std::ranges::all_of(json, [](const Json& one) { return one.is_boolean(); })) {
+    return Part{static_cast<double>(std::ranges::count(json, Json(true))), static_cast<double>(json.size())};
+  }
+  if (json.size() == 2 && json[0].is_number() && json[1].is_number()) {
+    return Part{json[0].get<double>(), json[1].get<double>()};
+  }
+  return std::nullopt;
+}
+
 Sample sample_of(const Json& line, const std::string& where) {
   Sample sample{prompt_of(line), where, {}};
   for (const Json& name : line["metrics"]) {
     if (!name.is_string()) fail_input("{}: 'metrics' must name scores", where);
     const auto value = line.find(name.get<std::string>());
     if (value == line.end()) fail_input("{}: its score '{}' is missing", where, name.get<std::string>());
-    if (value->is_number() || value->is_boolean()) {
-      sample.scores[name.get<std::string>()] = value->is_boolean() ? value->get<bool>() : value->get<double>();
-    }
+    const std::string score = name.get<std::string>();
+    if (has_weights(score) && value->is_number()) fail_input("{}: its score '{}' lacks its weight", where, score);
+    if (const auto part = part_of(score, *value)) sample.scores[score] = *part;
   }
   return sample;
 }
@@ -69,8 +86,9 @@ Samples read_samples(const std::string& path) {
     const bool good = line.is_object() && line.contains("doc_id") && line["doc_id"].is_number_integer() &&
                       line.contains("metrics") && line["metrics"].is_array();
     if (!good) fail_input("{}: is no sample: it lacks doc_id or metrics", where);
-    const std::string filter = line.value("filter", "none");
-    samples[{line["doc_id"].get<std::int64_t>(), filter}] = sample_of(line, where);
+    const Json filter = line.value("filter", Json("none"));
+    if (!filter.is_string()) fail_input("{}: its filter is no text", where);
+    samples[{line["doc_id"].get<std::int64_t>(), filter.get<std::string>()}] = sample_of(line, where);
     at = end + 1;
   }
   return samples;

@@ -7,12 +7,14 @@
 #include <string>
 #include <utility>
 
+#include "eval/item_scores.h"
+
 namespace fathom::eval {
 
 // An item's scores by one filter.
 struct Sample {
   std::string prompt, where;  // what the model was asked first, and "file:line"
-  std::map<std::string, double> scores;
+  ItemScores scores;
 };
 using Samples = std::map<std::pair<std::int64_t, std::string>, Sample>;  // by number and filter
 

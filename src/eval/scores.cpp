@@ -107,19 +107,53 @@ ItemScores TextScores::of(const Item& item, const Answer& answer) const {
   return scores;
 }
 
-Estimate summarise(const std::string& score, const std::vector<Part>& parts) {
+bool has_weights(const std::string& score) {
+  return score == "bits_per_byte" || score.ends_with("_perplexity") || score.starts_with("inst_level_");
+}
+
+namespace {
+
+// A score is a function of the ratio Σ values / Σ weights: its value and its derivative there.
+struct AtRatio {
+  double value, slope;
+};
+
+AtRatio at_ratio(const std::string& score, double ratio) {
+  if (score == "bits_per_byte") return {-ratio / std::numbers::ln2, -1 / std::numbers::ln2};
+  if (score != "perplexity" && !score.ends_with("_perplexity")) return {ratio, 1};
+  const double value = std::exp(-ratio);
+  return {value, -value};
+}
+
+Estimate ratio_of(const std::vector<Part>& parts) {
   std::vector<double> values, weights;
   for (const Part& part : parts) {
     values.push_back(part.value);
     weights.push_back(part.weight);
   }
-  if (score == "perplexity") return exponential_of_negative_mean(values);
-  const bool of_documents = score.ends_with("_perplexity") || score == "bits_per_byte";
-  const Estimate mean = ratio_of_sums(values, weights);
-  if (!of_documents) return mean;
-  if (score == "bits_per_byte") return {-mean.value / std::numbers::ln2, mean.standard_error / std::numbers::ln2};
-  const double value = std::exp(-mean.value);
-  return {value, value * mean.standard_error};
+  return ratio_of_sums(values, weights);
+}
+
+}  // namespace
+
+std::vector<double> linearised(const std::string& score, const std::vector<Part>& parts) {
+  const double ratio = ratio_of(parts).value;
+  const AtRatio at = at_ratio(score, ratio);
+  double weights = 0;
+  for (const Part& part : parts) weights += part.weight;
+  const bool is_mean = at.slope == 1 && std::ranges::all_of(parts, [](const Part& part) { return part.weight == 1; });
+  std::vector<double> values;
+  for (const Part& part : parts) {
+    const double residual = (part.value - ratio * part.weight) / (weights / static_cast<double>(parts.size()));
+    values.push_back(is_mean ? part.value : at.value + at.slope * residual);
+  }
+  return values;
+}
+
+Estimate summarise(const std::string& score, const std::vector<Part>& parts) {
+  const Estimate ratio = ratio_of(parts);
+  const AtRatio at = at_ratio(score, ratio.value);
+  return {at.value, std::abs(at.slope) * ratio.standard_error};
 }
 
 }  // namespace fathom::eval

@@ -51,6 +51,11 @@ class TextScores {
   std::vector<TextFilter> filters_;
 };
 
+// Whether the items' parts in a score have weights of their own.
+bool has_weights(const std::string& score);
+// For each item a number: their mean is the score of all items, and, to first order, the error of their
+// mean the score's. For a score without weights that is a mean, the items' own values.
+std::vector<double> linearised(const std::string& score, const std::vector<Part>& parts);
 // A score of all items from its parts.
 Estimate summarise(const std::string& score, const std::vector<Part>& parts);
 

@@ -26,12 +26,6 @@ Estimate mean_of(std::span<const double> values) {
   return {mean, std::sqrt(squares / (n - 1) / n)};
 }
 
-Estimate exponential_of_negative_mean(std::span<const double> values) {
-  const Estimate mean = mean_of(values);
-  const double value = std::exp(-mean.value);
-  return {value, value * mean.standard_error};
-}
-
 Estimate ratio_of_sums(std::span<const double> numerators, std::span<const double> denominators) {
   require(numerators.size() == denominators.size() && !numerators.empty(), "a ratio of {} to {} sums",
           numerators.size(), denominators.size());

@@ -13,8 +13,6 @@ struct Estimate {
 
 // The mean, and its standard error: the sample's deviation (divisor n − 1) over √n.
 Estimate mean_of(std::span<const double> values);
-// exp(−mean), with the error that the mean's becomes to first order: perplexities.
-Estimate exponential_of_negative_mean(std::span<const double> values);
 // Σ numerators / Σ denominators, with the error of a ratio estimator (Cochran, Sampling Techniques,
 // 1977, equation 2.46): bits per byte of documents of any length.
 Estimate ratio_of_sums(std::span<const double> numerators, std::span<const double> denominators);

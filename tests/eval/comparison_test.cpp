@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "eval/sample_hashes.h"
@@ -45,6 +46,48 @@ TEST(Comparison, PairsItemsByNumberAndFilter) {
   EXPECT_EQ(Json::parse(comparison_json(all))[0]["second_better"], 2);
 }
 
+std::string sample_of(int doc, const std::string& score, const Json& value) {
+  return Json{{"doc_id", doc}, {"metrics", {score}}, {score, value}}.dump() + "\n";
+}
+
+// Ratios of sums, whose weights stand in the samples. lm-evaluation-harness writes an item's
+// instructions as a list of booleans.
+TEST(Comparison, WeighsItems) {
+  const TempDir dir;
+  const std::string file = "/samples_t_2025-01-01T00-00-00.jsonl";
+  const std::string ifeval = "inst_level_strict_acc";
+  write_file((dir / "a") + file, sample_of(0, ifeval, {1.0, 1.0}) + sample_of(1, ifeval, {0.0, 3.0}));
+  write_file((dir / "b") + file, sample_of(0, ifeval, {true}) + sample_of(1, ifeval, {true, false, true}));
+  const auto followed = compare_samples(dir / "a", dir / "b");
+  ASSERT_EQ(followed.size(), 1u);
+  EXPECT_EQ(followed[0].first, 0.25);
+  EXPECT_EQ(followed[0].second, 0.75);
+  EXPECT_EQ(followed[0].paired.difference.value, 0.5);
+  // To first order the items' differences are 0.25 and 0.75.
+  EXPECT_NEAR(followed[0].paired.difference.standard_error, 0.25, 1e-12);
+  EXPECT_EQ(followed[0].second_better, 1);
+
+  const double nats = std::log(2.0);
+  write_file((dir / "c") + file, sample_of(0, "bits_per_byte", {-nats, 1}) + sample_of(1, "bits_per_byte", {-12 * nats, 3}));
+  write_file((dir / "d") + file, sample_of(0, "bits_per_byte", {-2 * nats, 1}) + sample_of(1, "bits_per_byte", {-6 * nats, 3}));
+  const auto bits = compare_samples(dir / "c", dir / "d");
+  ASSERT_EQ(bits.size(), 1u);
+  EXPECT_NEAR(bits[0].first, 3.25, 1e-12);
+  EXPECT_NEAR(bits[0].second, 2, 1e-12);
+  EXPECT_NEAR(bits[0].paired.difference.value, -1.25, 1e-12);
+  EXPECT_EQ(bits[0].first_better, 1);
+  EXPECT_EQ(bits[0].second_better, 1);
+
+  write_file((dir / "e") + file, sample_of(0, "perplexity", -nats) + sample_of(1, "perplexity", -3 * nats));
+  write_file((dir / "f") + file, sample_of(0, "perplexity", -nats) + sample_of(1, "perplexity", -nats));
+  const auto perplexity = compare_samples(dir / "e", dir / "f");
+  ASSERT_EQ(perplexity.size(), 1u);
+  EXPECT_NEAR(perplexity[0].first, 4, 1e-12);
+  EXPECT_NEAR(perplexity[0].second, 2, 1e-12);
+  // d exp(-mean) = -exp(-mean) d mean: 4 times the items' deviations of 1 bit.
+  EXPECT_NEAR(perplexity[0].paired.difference.standard_error, 4 * nats, 1e-12);
+}
+
 TEST(Comparison, RefusesOtherPromptsAndFiles) {
   const TempDir dir;
   const std::string name = "samples_t_2025-01-01T00-00-00.jsonl";
@@ -57,6 +100,10 @@ TEST(Comparison, RefusesOtherPromptsAndFiles) {
   EXPECT_THAT(error("b"), HasSubstr(name + ":1: the prompts differ"));
   EXPECT_THAT(error("c"), HasSubstr(name + ":2: is no sample"));
   EXPECT_THAT(error("d"), HasSubstr("no score of the same task"));
+  write_file(dir / ("f/" + name), R"({"doc_id": 0, "metrics": [], "filter": 3})");
+  EXPECT_THAT(error("f"), HasSubstr(name + ":1: its filter is no text"));
+  write_file(dir / ("g/" + name), sample_of(0, "bits_per_byte", -3.0));
+  EXPECT_THAT(error("g"), HasSubstr(name + ":1: its score 'bits_per_byte' lacks its weight"));
   EXPECT_THAT(error("e"), HasSubstr("has no samples_TASK_DATE.jsonl"));
   EXPECT_THAT(error("none"), HasSubstr("there is no folder"));
 }

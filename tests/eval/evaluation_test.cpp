@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <variant>
 
 #include "eval/groups.h"
 #include "eval/results_file.h"
@@ -130,6 +132,11 @@ TEST(Evaluation, ScoresDocuments) {
   const TaskResult result = evaluate(task_of(Mode::perplexity), items, model);
   EXPECT_NEAR(result.total.at("byte_perplexity").value, std::exp(1), 1e-12);
   EXPECT_EQ(main_score(result), "bits_per_byte");
+  // A part in a ratio is written with its weight, and shown as the ratio.
+  const Json sample = Json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  EXPECT_EQ(sample["byte_perplexity"], (Json{-4.0, 4.0}));
+  const Page page = results_page({result}, {"m", "f32", "cpu", 1.5, model.work()});
+  EXPECT_THAT(std::get<Preformatted>(page.sections.at(1).parts.back()).text, HasSubstr("byte_perplexity 2.71828"));
 }
 
 // Counts the samples of a prompt.

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include "eval/overlap_search.h"
+#include "io/temp_dir.h"
+
 namespace fathom::eval {
 namespace {
 
@@ -43,6 +46,27 @@ TEST(Overlap, LeavesOutWhatManyItemsShare) {
   EXPECT_EQ(index.runs(0), 1);
   EXPECT_TRUE(index.search("please answer this question about it").empty());
   EXPECT_EQ(found(index, "question about pear").size(), 1u);
+}
+
+TaskOverlap overlap_of_two(bool second_found) {
+  TaskOverlap overlap;
+  overlap.task.name = "t";
+  overlap.items.resize(2);
+  overlap.items[0].documents.push_back({"text:1", 1, "x"});
+  if (second_found) overlap.items[1].documents.push_back({"text:2", 1, "y"});
+  return overlap;
+}
+
+TEST(Overlap, TellsScoresOfFoundItemsAndOthers) {
+  const test::TempDir dir;
+  test::write_file(dir / "samples_t_2025-01-01T00-00-00.jsonl",
+                   "{\"doc_id\": 0, \"metrics\": [\"acc\", \"bits_per_byte\"], \"acc\": 1, \"bits_per_byte\": [-693.1471805599453, 500]}\n"
+                   "{\"doc_id\": 1, \"metrics\": [\"acc\", \"bits_per_byte\"], \"acc\": 0, \"bits_per_byte\": [-693.1471805599453, 250]}\n");
+  const auto table = [&](bool second_found) { return overlap_table({overlap_of_two(second_found)}, dir.path()); };
+  EXPECT_THAT(table(false), testing::ContainsRegex("acc +found 1.0000 .*not found 0.0000"));
+  EXPECT_THAT(table(false), testing::ContainsRegex("bits_per_byte +found 2.0000 .*not found 4.0000"));
+  // Also when every item was found.
+  EXPECT_THAT(table(true), testing::ContainsRegex("acc +found 0.5000 .*not found -"));
 }
 
 }  // namespace
