@@ -37,7 +37,9 @@ std::uint64_t hash_of(const std::uint64_t* units, std::int64_t length) {
 
 }  // namespace
 
-std::vector<std::uint64_t> text_units(std::string_view text) {
+std::vector<std::uint64_t> text_units(std::string_view bytes) {
+  std::string text(bytes);  // decoded tokens may be cut within a character
+  utf8::replace_invalid(text);
   std::vector<std::uint64_t> units;
   std::string word;
   const auto end_word = [&] {

@@ -89,6 +89,10 @@ void search_prepared(Search& search, const std::string& directory) {
     constexpr std::int64_t block = 1 << 16;
     std::vector<std::int32_t> ids, document;
     std::int64_t number = 0;
+    const auto end_document = [&] {
+      search.take(tokenizer.decode(document), fmt::format("{}/{}, document {}", directory, source.name, ++number));
+      document.clear();
+    };
     for (std::int64_t begin = 0; begin < stream.tokens(); begin += block) {
       ids.resize(static_cast<std::size_t>(std::min(block, stream.tokens() - begin)));
       stream.read(begin, ids);
@@ -97,11 +101,11 @@ void search_prepared(Search& search, const std::string& directory) {
           document.push_back(id);
           continue;
         }
-        search.take(tokenizer.decode(document), fmt::format("{}/{}, document {}", directory, source.name, ++number));
-        document.clear();
+        end_document();
       }
       progress.advance(ids.size());
     }
+    if (!document.empty()) end_document();
     progress.finish();
   }
 }

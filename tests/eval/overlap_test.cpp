@@ -14,6 +14,8 @@ TEST(Overlap, CountsWordsAndChineseCharactersAsUnits) {
   EXPECT_EQ(text_units("今天天气 very good").size(), 6u);
   EXPECT_NE(text_units("a b"), text_units("b a"));
   EXPECT_TRUE(text_units(" ,.!").empty());
+  // A character that is cut short ends with the text.
+  EXPECT_EQ(text_units(std::string_view("a \xF0 b c d").substr(0, 3)), text_units("a"));
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> found(const OverlapIndex& index, const char* text) {
