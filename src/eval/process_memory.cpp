@@ -33,20 +33,11 @@ std::size_t memory_of(long process) {
   return bytes;
 }
 
-// Whether the process still is a copy of this one, which has not started its program.
-bool is_copy(long process) {
-  std::error_code error;
-  const fs::path own = fs::read_symlink("/proc/self/exe", error);
-  return !error && fs::read_symlink(fmt::format("/proc/{}/exe", process), error) == own;
-}
-
 }  // namespace
 
 std::size_t memory_below(long first) {
   std::size_t bytes = 0;
-  for (const long child : children_of(first)) {
-    if (!is_copy(child)) bytes += memory_of(child);
-  }
+  for (const long child : children_of(first)) bytes += memory_of(child);
   return bytes;
 }
 

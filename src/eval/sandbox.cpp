@@ -179,6 +179,7 @@ class Run {
     plan_.output = output_.write.get();
     plan_.verdict = verdict_.write.get();
     plan_.status = status_.write.get();
+    plan_.started = started_.write.get();
     plan_.program = program_.get();
   }
 
@@ -199,7 +200,7 @@ class Run {
     }
     child_.emplace(process, !plan_.isolated);
     if (plan_.isolated) map_user(process);
-    for (Pipe* pipe : {&output_, &verdict_, &status_}) pipe->write.reset();
+    for (Pipe* pipe : {&output_, &verdict_, &status_, &started_}) pipe->write.reset();
     go_.read.reset();
     start_ = Clock::now();
     if (write(go_.write.get(), "g", 1) != 1) fail_runtime("sandbox: the program cannot be started");
@@ -217,18 +218,21 @@ class Run {
   // Until the program has ended, or must.
   void watch() {
     Clock::time_point looked = start_;
-    for (bool open_output = true, open_verdict = true;;) {
+    for (bool open_output = true, open_verdict = true, started = false;;) {
       pollfd files[] = {{status_.read.get(), POLLIN, 0},
                         {open_output ? output_.read.get() : -1, POLLIN, 0},
-                        {open_verdict ? verdict_.read.get() : -1, POLLIN, 0}};
-      poll(files, 3, poll_milliseconds);
+                        {open_verdict ? verdict_.read.get() : -1, POLLIN, 0},
+                        {started ? -1 : started_.read.get(), POLLIN, 0}};
+      poll(files, std::size(files), poll_milliseconds);
       if (files[1].revents) open_output = take_from(output_.read.get(), result_.output, limits_.output_bytes);
       if (files[2].revents) open_verdict = take_from(verdict_.read.get(), result_.verdict, verdict_bytes);
+      if (files[3].revents) started = true;
       if (files[0].revents) return;
       if (seconds() > limits_.seconds) return end_by(ProgramOutcome::End::out_of_time);
       if (Clock::now() - looked < std::chrono::milliseconds(poll_milliseconds)) continue;
       looked = Clock::now();
-      if (memory_below(child_->process()) > limits_.memory_bytes) return end_by(ProgramOutcome::End::out_of_memory);
+      // A child that has not started its program shares this process's memory.
+      if (started && memory_below(child_->process()) > limits_.memory_bytes) return end_by(ProgramOutcome::End::out_of_memory);
     }
   }
   void end_by(ProgramOutcome::End end) {
@@ -264,7 +268,7 @@ class Run {
   ChildPlan plan_;
   const SandboxLimits& limits_;
   Descriptor program_;
-  Pipe go_, output_, verdict_, status_;
+  Pipe go_, output_, verdict_, status_, started_;
   std::optional<Child> child_;
   Clock::time_point start_;
   ProgramOutcome result_;

@@ -100,11 +100,11 @@ void set_limit(const ChildPlan& plan, int resource, std::uint64_t value) {
   set_limit(plan, RLIMIT_FSIZE, plan.file_bytes);
   set_limit(plan, RLIMIT_CORE, 0);
   if (plan.isolated) set_limit(plan, RLIMIT_NPROC, plan.processes);
-  // Copied to free numbers first, for one may have the number that another is to get. The report's
-  // end is closed by the program's start.
-  constexpr int count = 6, kept = 5;
+  // Copied to free numbers first, for one may have the number that another is to get. The last two
+  // are closed by the program's start.
+  constexpr int count = 7, kept = 5;
   const int null = open("/dev/null", O_RDONLY);
-  const int sources[count] = {null, plan.output, plan.output, plan.program, plan.verdict, plan.status};
+  const int sources[count] = {null, plan.output, plan.output, plan.program, plan.verdict, plan.status, plan.started};
   int copies[count];
   for (int i = 0; i < count; ++i) {
     copies[i] = fcntl(sources[i], F_DUPFD, count);

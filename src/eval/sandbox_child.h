@@ -36,6 +36,7 @@ struct ChildPlan {
   int program = -1;  // the program's descriptor 3
   int verdict = -1;  // the program's descriptor 4
   int status = -1;   // takes a ChildReport
+  int started = -1;  // closed by the program's start
 };
 
 // What the child writes to ChildPlan::status: a step that failed, or the program's exit.

@@ -269,6 +269,21 @@ TEST(Sandbox, WorksWithAnyNumberOfOpenFiles) {
   for (const int file : opened) close(file);
 }
 
+// A program may be a copy of this one: here the test that hoards memory.
+TEST(Sandbox, CountsTheMemoryOfAnyProgram) {
+  const Sandbox sandbox(Isolation::limits_only);
+  const ProgramOutcome outcome =
+      sandbox.run({fs::read_symlink("/proc/self/exe").string(), "--gtest_also_run_disabled_tests",
+                   "--gtest_filter=Sandbox.DISABLED_HoardsMemory"}, "", {.seconds = 20, .memory_bytes = std::size_t{1} << 30});
+  EXPECT_EQ(outcome.end, ProgramOutcome::End::out_of_memory) << outcome.output;
+}
+
+TEST(Sandbox, DISABLED_HoardsMemory) {
+  const std::string much(std::size_t{600} << 20, 'x');
+  fork();  // each process counts, also what they share
+  pause();
+}
+
 TEST(PythonPrograms, NeedPython) {
   EXPECT_THAT(test::input_error_of([] { PythonRunner("/bin/false", Isolation::limits_only); }),
               HasSubstr("'/bin/false' is no Python 3"));
