@@ -93,7 +93,10 @@ void set_limit(const ChildPlan& plan, int resource, std::uint64_t value) {
   check(plan, syscall(SYS_prlimit64, 0, resource, &limit, nullptr) == 0, limits);
 }
 
-[[noreturn]] void execute_program(const ChildPlan& plan) {
+// `first`: the sandbox's first process, whose child this is.
+[[noreturn]] void execute_program(const ChildPlan& plan, pid_t first) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (getppid() != first) _exit(1);  // it ended before
   if (plan.isolated) setsid();
   set_limit(plan, RLIMIT_CPU, plan.cpu_seconds);
   set_limit(plan, RLIMIT_AS, plan.memory_bytes);
@@ -133,6 +136,24 @@ void set_limit(const ChildPlan& plan, int resource, std::uint64_t value) {
 
 }  // namespace
 
+namespace {
+
+void kill_group(int) { kill(0, SIGKILL); }
+
+// A group of its own, which the parent can stop as a whole, and which ends when the parent does.
+void lead_group() {
+  setsid();
+  struct sigaction action {};
+  action.sa_handler = kill_group;
+  sigaction(SIGTERM, &action, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+}
+
+}  // namespace
+
 const char* child_step_name(std::int32_t step) {
   static constexpr const char* names[] = {
       "the user's mapping", "private mounts", "a root of tmpfs", "a directory of the new root",
@@ -144,21 +165,23 @@ const char* child_step_name(std::int32_t step) {
 }
 
 void run_child(const ChildPlan& plan) noexcept {
+  // Before it waits: children of several runs hold each other's pipes, and would wait for each other.
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   char byte = 0;
   if (read(plan.go, &byte, 1) != 1) _exit(1);
   if (plan.isolated) {
     change_root(plan);
     become_user(plan);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // the change of the user forgot it
   } else {
-    setsid();  // so that the parent can stop all of them by their group
+    lead_group();
   }
-  // After the change of the user, which forgets this.
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   pollfd parent{plan.go, 0, 0};
   if (poll(&parent, 1, 0) != 0) _exit(1);  // it ended before
+  const pid_t first = getpid();
   const long program = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   check(plan, program >= 0, fork_step);
-  if (program == 0) execute_program(plan);
+  if (program == 0) execute_program(plan, first);
   // This is process 1 of its namespace: when it ends, all others there do.
   const int kept = 3;
   dup2(plan.status, kept);

@@ -269,6 +269,26 @@ TEST(Sandbox, WorksWithAnyNumberOfOpenFiles) {
   for (const int file : opened) close(file);
 }
 
+TEST(Sandbox, WithLimitsOnlyMayLoseItsFirstProcess) {
+  const Sandbox sandbox(Isolation::limits_only);
+  const ProgramOutcome outcome = sandbox.run({"/bin/sh", "-c", "kill -9 $PPID; sleep 60"}, "", {.seconds = 60});
+  EXPECT_EQ(outcome.end, ProgramOutcome::End::killed);
+  EXPECT_EQ(outcome.number, SIGKILL);
+}
+
+TEST(Sandbox, WithLimitsOnlyEndsWithTheParent) {
+  const std::string seconds = "3600." + std::to_string(getpid());
+  const pid_t parent = fork();
+  if (parent == 0) {
+    Sandbox(Isolation::limits_only).run({"/bin/sh", "-c", "sleep " + seconds + " & sleep " + seconds + "; :"}, "", {.seconds = 3600});
+    _exit(0);
+  }
+  ASSERT_TRUE(becomes(3, seconds));  // the shell and two others
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(becomes(0, seconds));
+}
+
 // A program may be a copy of this one: here the test that hoards memory.
 TEST(Sandbox, CountsTheMemoryOfAnyProgram) {
   const Sandbox sandbox(Isolation::limits_only);
