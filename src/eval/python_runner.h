@@ -1,6 +1,8 @@
 // Checks Python programs by running them in the sandbox.
 #pragma once
 
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,9 @@ class PythonRunner {
   };
   // Passed: the program ran to its end without an exception. An exit, with any code, is none: what
   // counts is a line with a secret number, written after the program. (A program that looks for that
-  // number in its own process can write it too.) Any thread may call it. Throws as Sandbox::run().
+  // number in its own process can write it too.) Any thread may call it. A program whose time ran out
+  // though it took less than half of it on processors runs again, alone: other programs, or the
+  // machine's other work, may have kept it waiting. Throws as Sandbox::run().
   Verdict check(const std::string& program, const SandboxLimits& limits) const;
 
  private:
@@ -32,8 +36,15 @@ class PythonRunner {
   static Python find(const std::string& name);
   void try_isolation() const;
 
+  ProgramOutcome run(const std::string& input, const SandboxLimits& limits) const;
+  // Programs run together until one is to run alone. It waits for them, and later ones for it.
+  std::shared_lock<std::shared_mutex> together() const;
+  std::unique_lock<std::shared_mutex> alone() const;
+
   Python python_;
   Sandbox sandbox_;
+  mutable std::mutex turn_;
+  mutable std::shared_mutex running_;
 };
 
 }  // namespace fathom::eval

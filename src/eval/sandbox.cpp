@@ -21,7 +21,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "eval/process_memory.h"
+#include "eval/process_usage.h"
 #include "eval/sandbox_child.h"
 #include "eval/syscall_filter.h"
 
@@ -236,6 +236,7 @@ class Run {
     }
   }
   void end_by(ProgramOutcome::End end) {
+    result_.cpu_seconds = cpu_seconds_below(child_->process());
     result_.end = end;
     ended_ = true;
   }

@@ -38,6 +38,7 @@ struct ProgramOutcome {
   std::string output;   // standard output and error together
   std::string verdict;  // what it wrote to its descriptor 4, at most 4 KiB
   double seconds = 0;
+  double cpu_seconds = 0;  // of all its processes, when its time or its memory ran out
 };
 
 class Sandbox {

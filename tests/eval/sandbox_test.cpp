@@ -304,6 +304,29 @@ TEST(Sandbox, DISABLED_HoardsMemory) {
   pause();
 }
 
+// On one processor eight programs of 0.2 s take more than a second together, and none takes it alone.
+TEST(PythonPrograms, AreTriedAloneWhenOthersTookTheirTime) {
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  CPU_ZERO(&one);
+  for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i) {
+    if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+  }
+  const PythonRunner python("python3", Isolation::limits_only);
+  std::atomic<int> passed = 0;
+  sched_setaffinity(0, sizeof(one), &one);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        passed += python.check("import time\nwhile time.process_time() < 0.2: pass", {.seconds = 1}).passed;
+      });
+    }
+  }
+  sched_setaffinity(0, sizeof(all), &all);
+  EXPECT_EQ(passed, 8);
+}
+
 TEST(PythonPrograms, NeedPython) {
   EXPECT_THAT(test::input_error_of([] { PythonRunner("/bin/false", Isolation::limits_only); }),
               HasSubstr("'/bin/false' is no Python 3"));

@@ -1,10 +1,13 @@
-#include "eval/process_memory.h"
+#include "eval/process_usage.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace fathom::eval {
@@ -33,12 +36,34 @@ std::size_t memory_of(long process) {
   return bytes;
 }
 
+// Seconds of processors that a process, all it started and those of them that it waited for took.
+double cpu_seconds_of(long process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string line;
+  std::getline(file, line);
+  // The second field is a name, which may have blanks; numbers 14 to 17 are times in ticks.
+  std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  double ticks = 0, time = 0;
+  for (int i = 0; i < 4 && fields >> time; ++i) ticks += time;
+  double seconds = ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  for (const long child : children_of(process)) seconds += cpu_seconds_of(child);
+  return seconds;
+}
+
 }  // namespace
 
 std::size_t memory_below(long first) {
   std::size_t bytes = 0;
   for (const long child : children_of(first)) bytes += memory_of(child);
   return bytes;
+}
+
+double cpu_seconds_below(long first) {
+  double seconds = 0;
+  for (const long child : children_of(first)) seconds += cpu_seconds_of(child);
+  return seconds;
 }
 
 }  // namespace fathom::eval
