@@ -1,5 +1,6 @@
 #include "eval/evaluation.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -8,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "eval/processor_quota.h"
 
 namespace fathom::eval {
 namespace {
@@ -102,7 +104,13 @@ void summarise_task(TaskResult& result) {
 
 namespace {
 
-// Programs take time of their own: several at once, as there are processors.
+// A program's time is the clock's: more of them than processors would keep each other waiting.
+int programs_at_once() {
+  constexpr int most = 16;
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, std::min({most, processors, static_cast<int>(processor_quota())}));
+}
+
 void score_texts(TaskResult& result, const TextScores& texts) {
   const auto score = [&](std::size_t i) { result.scores[i] = texts.of(result.items[i], result.answers[i]); };
   if (!texts.slow()) {
@@ -128,7 +136,7 @@ void score_texts(TaskResult& result, const TextScores& texts) {
   };
   {
     std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
+    for (int i = 1; i < programs_at_once(); ++i) threads.emplace_back(work);
     work();
   }
   if (failure) std::rethrow_exception(failure);
