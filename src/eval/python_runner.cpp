@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -98,8 +99,10 @@ PythonRunner::Python PythonRunner::find(const std::string& name) {
   const std::string ask = "import sys; print(sys.executable, sys.base_prefix, sys.prefix, sep='\\n')";
   const std::string text = output_of(quoted(name) + " -c " + quoted(ask) + " 2>/dev/null </dev/null");
   std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
-    lines.push_back(text.substr(at, text.find('\n', at) - at));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
   }
   if (lines.size() != 3 || !lines[0].starts_with('/')) {
     fail_input("'{}' is no Python 3: give the path of one with --python", name);

@@ -327,6 +327,13 @@ TEST(PythonPrograms, AreTriedAloneWhenOthersTookTheirTime) {
   EXPECT_EQ(passed, 8);
 }
 
+TEST(PythonPrograms, NeedAWholeAnswer) {
+  const test::TempDir dir;
+  test::write_file(dir / "python", "#!/bin/sh\nprintf '/a\\nb'\n");
+  fs::permissions(dir / "python", fs::perms::owner_all);
+  EXPECT_THAT(test::input_error_of([&] { PythonRunner(dir / "python", Isolation::limits_only); }), HasSubstr("is no Python 3"));
+}
+
 TEST(PythonPrograms, NeedPython) {
   EXPECT_THAT(test::input_error_of([] { PythonRunner("/bin/false", Isolation::limits_only); }),
               HasSubstr("'/bin/false' is no Python 3"));
