@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include "core/error.h"
@@ -95,8 +96,10 @@ std::string last_line(std::string text) {
 }  // namespace
 
 PythonRunner::Python PythonRunner::find(const std::string& name) {
-  // A name may stand for a script that starts another Python.
-  const std::string ask = "import sys; print(sys.executable, sys.base_prefix, sys.prefix, sep='\\n')";
+  // A name may stand for a script that starts another Python. Its paths may lead over links.
+  const std::string ask =
+      "import os, sys; paths = (sys.base_prefix, sys.prefix, sys.executable); "
+      "print(sys.executable, *paths, *map(os.path.realpath, paths), sep='\\n')";
   const std::string text = output_of(quoted(name) + " -c " + quoted(ask) + " 2>/dev/null </dev/null");
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < text.size();) {
@@ -104,13 +107,12 @@ PythonRunner::Python PythonRunner::find(const std::string& name) {
     lines.push_back(text.substr(at, end - at));
     at = end + 1;
   }
-  if (lines.size() != 3 || !lines[0].starts_with('/')) {
+  if (lines.size() != 7 || !lines[0].starts_with('/')) {
     fail_input("'{}' is no Python 3: give the path of one with --python", name);
   }
   Python found{lines[0], {}};
-  for (const std::string& prefix : {lines[1], lines[2]}) {
-    if (prefix != "/" && !prefix.starts_with("/usr")) found.files.push_back(prefix);
-  }
+  std::copy_if(lines.begin() + 1, lines.end(), std::back_inserter(found.files),
+               [](const std::string& path) { return path != "/"; });
   return found;
 }
 

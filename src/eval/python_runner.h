@@ -31,7 +31,7 @@ class PythonRunner {
  private:
   struct Python {
     std::string path;                // absolute
-    std::vector<std::string> files;  // folders of its library
+    std::vector<std::string> files;  // folders of its library, and itself
   };
   static Python find(const std::string& name);
   void try_isolation() const;

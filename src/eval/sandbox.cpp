@@ -147,17 +147,27 @@ struct Sandbox::Files {
     make_directory(path.parent_path());
     directories.push_back(inside(path.string()));
   }
+  bool is_shown(const std::string& path) const {
+    return std::ranges::any_of(shown, [&](const ChildPlan::Shown& one) {
+      return one.directory && path.starts_with(one.source + "/");
+    });
+  }
+  // Of a link also what it leads to.
   void show(const std::string& path, bool writable = false) {
     if (!made_shown_.insert(path).second) return;
     std::error_code none;
+    const fs::path parent = fs::path(path).parent_path();
     if (fs::is_symlink(path, none)) {
-      make_directory(fs::path(path).parent_path());
-      links.push_back({fs::read_symlink(path).string(), inside(path)});
-      return;
+      const fs::path target = fs::read_symlink(path);
+      if (!is_shown(path)) {
+        make_directory(parent);
+        links.push_back({target.string(), inside(path)});
+      }
+      return show((parent / target).lexically_normal().string(), writable);
     }
-    if (!fs::exists(path, none)) return;
+    if (is_shown(path) || !fs::exists(path, none)) return;
     const bool directory = fs::is_directory(path, none);
-    make_directory(directory ? fs::path(path) : fs::path(path).parent_path());
+    make_directory(directory ? fs::path(path) : parent);
     shown.push_back({path, inside(path), directory, writable});
   }
   std::set<std::string> made_, made_shown_;

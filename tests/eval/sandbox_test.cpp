@@ -327,6 +327,18 @@ TEST(PythonPrograms, AreTriedAloneWhenOthersTookTheirTime) {
   EXPECT_EQ(passed, 8);
 }
 
+TEST_F(SandboxedPrograms, RunWithAPythonBehindLinks) {
+  std::string python;
+  for (const char* path : {"/usr/local/bin/python3", "/usr/bin/python3"}) {
+    if (fs::exists(path)) python = path;
+  }
+  if (python.empty()) GTEST_SKIP() << "no python3 below /usr";
+  const test::TempDir dir;
+  fs::create_symlink(python, dir / "second");
+  fs::create_symlink("second", dir / "first");
+  EXPECT_EQ(PythonRunner(dir / "first", Isolation::full).check("print(1)", {.seconds = 20}).reason, "passed");
+}
+
 TEST(PythonPrograms, NeedAWholeAnswer) {
   const test::TempDir dir;
   test::write_file(dir / "python", "#!/bin/sh\nprintf '/a\\nb'\n");
