@@ -38,6 +38,29 @@ std::string text_of(const Json& answer, const char* pointer, const std::string& 
   return text;
 }
 
+std::int64_t prompt_tokens(const Json& answer, const std::string& where) {
+  const Json::json_pointer at("/usage/prompt_tokens");
+  if (!answer.contains(at) || !answer.at(at).is_number_integer()) {
+    fail_runtime("{}: the answer does not tell the prompt's length in tokens (usage.prompt_tokens)", where);
+  }
+  return answer.at(at).get<std::int64_t>();
+}
+
+double log_probability(const Json& value, std::int64_t token, const std::string& where) {
+  if (!value.is_number()) fail_runtime("{}: the answer's log-probability of token {} is no number", where, token);
+  return value.get<double>();
+}
+
+// The bytes of a token of the continuation.
+std::int64_t checked_bytes(const Json& token, std::int64_t number, const std::string& where) {
+  if (!token.is_string()) fail_runtime("{}: the answer's token {} is no text", where, number);
+  const std::string text = token.get<std::string>();
+  if (text.find("\xEF\xBF\xBD") != std::string::npos) {
+    fail_runtime("{}: the server does not tell the bytes of token {}, which is part of a character", where, number);
+  }
+  return bytes_of(text);
+}
+
 // Servers may answer with a stop string, or more than it, at the end.
 std::string cut_at(std::string text, const std::vector<std::string>& stop) {
   for (const std::string& one : stop) text = text.substr(0, text.find(one));
@@ -55,16 +78,23 @@ eval::PairScore score_of_echo(const Json& answer, std::int64_t bytes, const std:
   const bool whole = values.is_array() && tokens.is_array() && tops.is_array() && !values.empty() &&
                      tokens.size() == values.size() && tops.size() == values.size();
   if (!whole) fail_runtime("{}: the answer has no log-probabilities of the prompt (echo, logprobs)", where);
+  const std::int64_t entries = std::ssize(values), prompt = prompt_tokens(answer, where);
+  // The last entry may be a generated token.
+  if (prompt != entries && prompt != entries - 1) {
+    fail_runtime("{}: the answer has {} tokens for a prompt of {}", where, entries, prompt);
+  }
   eval::PairScore score;
   std::int64_t left = bytes;
-  // The last entry is the generated token.
-  for (std::size_t i = values.size() - 1; i-- > 0;) {
-    if (!tokens[i].is_string()) fail_runtime("{}: the answer's token {} is no text", where, i);
-    left -= bytes_of(tokens[i].get<std::string>());
-    if (left < 0 || values[i].is_null()) break;
-    const double value = values[i].get<double>();
+  for (std::int64_t number = prompt - 1; number >= 0 && left > 0; --number) {
+    const auto i = static_cast<std::size_t>(number);
+    left -= checked_bytes(tokens[i], number, where);
+    if (left < 0) break;
+    if (values[i].is_null()) {
+      fail_runtime("{}: the server gives no probability of the text's first token: its model puts no token before it", where);
+    }
+    const double value = log_probability(values[i], number, where);
     double best = value;
-    for (const auto& top : tops[i].items()) best = std::max(best, top.value().get<double>());
+    for (const auto& top : tops[i].items()) best = std::max(best, log_probability(top.value(), number, where));
     score.log_probability += value;
     score.greedy = score.greedy && value >= best;
     ++score.tokens;
@@ -130,8 +160,7 @@ eval::PairScore RemoteModel::score_text(const std::string& context, const std::s
       score_of_echo(answer, std::ssize(context) - std::ssize(eval::without_last_blanks(context)) + std::ssize(continuation),
                     server_.text + "/v1/completions");
   const std::lock_guard lock(mutex_);
-  const Json usage = answer.value("usage", Json::object());
-  work_.named += usage.is_object() ? usage.value("prompt_tokens", std::int64_t{0}) : 0;
+  work_.named += prompt_tokens(answer, server_.text);
   work_.computed = work_.named;
   return score;
 }

@@ -51,7 +51,9 @@ class RemoteModel : public eval::LanguageModel {
 
 // Of an answer with `echo` and one generated token: the score of the prompt's tokens that begin in its
 // last `bytes` bytes. Places are counted from the prompt's end, for some servers put a token before it.
-// Throws a run-time Error that begins with `where` when the answer lacks something.
+// Throws a run-time Error that begins with `where` when the answer lacks something, such as the
+// probability of a text's first token, which a server only tells when its model puts one before it, or
+// the bytes of a token that is part of a character.
 eval::PairScore score_of_echo(const Json& answer, std::int64_t bytes, const std::string& where);
 
 }  // namespace fathom::serve

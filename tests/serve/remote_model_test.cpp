@@ -24,7 +24,7 @@ std::string runtime_error_of(const std::function<void()>& f) {
 }
 
 TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
-  const Json answer = Json::parse(R"({"choices": [{"logprobs": {
+  Json answer = Json::parse(R"({"usage": {"prompt_tokens": 5}, "choices": [{"logprobs": {
       "tokens": ["<s>", "ab", " c", "bytes:\\xe4", "bytes:\\xb8\\xad", "x"],
       "token_logprobs": [null, -0.25, -1.0, -0.5, -2.0, -9.0],
       "top_logprobs": [null, {"a": -0.25}, {"a": -1.0}, {"b": -0.5}, {"c": -2.0, "d": -1.5}, {"e": -0.1}]}}]})");
@@ -33,11 +33,39 @@ TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
   EXPECT_EQ(score(5).log_probability, -3.5);
   EXPECT_FALSE(score(5).greedy);
   EXPECT_EQ(score(4).tokens, 2);  // a token that begins before is the context's
-  EXPECT_EQ(score(100).tokens, 4);  // the first has no probability
   EXPECT_EQ(score(0).tokens, 0);
   EXPECT_TRUE(score(0).greedy);
   EXPECT_THAT(runtime_error_of([] { score_of_echo(Json::parse(R"({"choices": [{"text": "x"}]})"), 1, "s"); }),
               HasSubstr("s: the answer has no log-probabilities of the prompt"));
+  const auto error = [&] { return runtime_error_of([&] { score(5); }); };
+  EXPECT_THAT(runtime_error_of([&] { score(100); }), HasSubstr("s: the server gives no probability of the text's first token"));
+  // Nothing was generated.
+  answer["usage"]["prompt_tokens"] = 6;
+  EXPECT_EQ(score(6).tokens, 4);
+  EXPECT_EQ(score(6).log_probability, -12.5);
+  answer["usage"]["prompt_tokens"] = 3;
+  EXPECT_THAT(error(), HasSubstr("s: the answer has 6 tokens for a prompt of 3"));
+  answer["usage"]["prompt_tokens"] = "5";
+  EXPECT_THAT(error(), HasSubstr("s: the answer does not tell the prompt's length"));
+  answer.erase("usage");
+  EXPECT_THAT(error(), HasSubstr("s: the answer does not tell the prompt's length"));
+}
+
+// What other servers may send.
+TEST(RemoteModel, NamesWhatIsWrongInAnEcho) {
+  const auto error = [](const char* tokens, const char* values, const char* tops) {
+    const Json answer = Json::parse(fmt::format(
+        R"({{"usage": {{"prompt_tokens": 2}}, "choices": [{{"logprobs": {{"tokens": {}, "token_logprobs": {}, "top_logprobs": {}}}}}]}})",
+        tokens, values, tops));
+    return runtime_error_of([&] { score_of_echo(answer, 1, "s"); });
+  };
+  const char *tokens = R"(["a", "b"])", *values = "[null, -1.0]", *tops = "[null, {}]";
+  EXPECT_EQ(error(tokens, values, tops), "no error");
+  EXPECT_THAT(error(R"(["a", 1])", values, tops), HasSubstr("s: the answer's token 1 is no text"));
+  EXPECT_THAT(error(tokens, R"([null, "x"])", tops), HasSubstr("s: the answer's log-probability of token 1 is no number"));
+  EXPECT_THAT(error(tokens, values, R"([null, {"c": "x"}])"), HasSubstr("s: the answer's log-probability of token 1 is no number"));
+  // Tokens that are parts of a character have lost their bytes.
+  EXPECT_THAT(error("[\"a\", \"\xEF\xBF\xBD\"]", values, tops), HasSubstr("s: the server does not tell the bytes of token 1"));
 }
 
 // The same server's model, asked by way of the API and in this process.
