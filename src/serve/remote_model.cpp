@@ -29,11 +29,13 @@ std::string message_of(const std::string& body) {
   return json.is_object() && json.contains(at) && json.at(at).is_string() ? json.at(at).get<std::string>() : "";
 }
 
-// An answer's text; `where` begins the message when it has none.
+// An answer's text; null is an empty one. `where` begins the message when it has none.
 std::string text_of(const Json& answer, const char* pointer, const std::string& where) {
   const Json::json_pointer at(pointer);
-  if (!answer.contains(at) || !answer.at(at).is_string()) fail_runtime("{}: the answer has no text at {}", where, pointer);
-  std::string text = answer.at(at).get<std::string>();
+  const Json text_or_null = answer.contains(at) ? answer.at(at) : Json(0);
+  if (text_or_null.is_null()) return "";
+  if (!text_or_null.is_string()) fail_runtime("{}: the answer has no text at {}", where, pointer);
+  std::string text = text_or_null.get<std::string>();
   utf8::replace_invalid(text);
   return text;
 }
@@ -106,6 +108,7 @@ RemoteModel::RemoteModel(const std::string& url, std::string api_key, const Opti
     : server_(parse_server_url(url)), api_key_(std::move(api_key)), options_(options) {
   const Json models = ask("/v1/models", nullptr);
   model_ = text_of(models, "/data/0/id", url);
+  if (model_.empty()) fail_runtime("{}: the server names no model", url);
 }
 
 Json RemoteModel::ask(const std::string& path, const Json& request) const {

@@ -1,7 +1,13 @@
 // A model behind a server, as it is evaluated.
 #include "serve/remote_model.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
 
 #include "eval/engine_model.h"
 #include "io/temp_dir.h"
@@ -111,6 +117,65 @@ TEST(RemoteModel, KeepsWhatCameBeforeTheServerEnded) {
   EXPECT_GE(taken, 3);
   EXPECT_LT(taken, 50);
   EXPECT_THAT(error, HasSubstr("localhost"));
+}
+
+// A server that gives the same answer to every request.
+class FixedServer {
+ public:
+  explicit FixedServer(std::string body) : body_(std::move(body)) {
+    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    auto* general = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(socket_, general, length), 0);
+    EXPECT_EQ(listen(socket_, 16), 0);
+    EXPECT_EQ(getsockname(socket_, general, &length), 0);
+    port_ = ntohs(address.sin_port);
+    // Without a body it takes connections and never answers.
+    if (!body_.empty()) thread_ = std::thread([this] { serve(); });
+  }
+  ~FixedServer() {
+    shutdown(socket_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    close(socket_);
+  }
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+
+ private:
+  void serve() {
+    const std::string answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", body_.size(), body_);
+    for (int one; (one = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0; close(one)) {
+      char request[4096];
+      EXPECT_GT(recv(one, request, sizeof(request), 0), 0);
+      EXPECT_EQ(send(one, answer.data(), answer.size(), MSG_NOSIGNAL), std::ssize(answer));
+    }
+  }
+  std::string body_;
+  int socket_ = -1;
+  int port_ = 0;
+  std::thread thread_;
+};
+
+std::string chat_answer_of(const char* message) {
+  const FixedServer server(fmt::format(R"({{"data": [{{"id": "m"}}], "choices": [{{"message": {}}}]}})", message));
+  RemoteModel remote(server.url(), "", {.connections = 1});
+  std::vector<eval::GenerateRequest> requests(1);
+  auto chat = std::make_shared<Conversation>();
+  chat->messages = {make_message("user", "Hi")};
+  requests[0].chat = chat;
+  std::string answer = "nothing was taken";
+  remote.generate(requests, [&](std::size_t, const std::string& text) { answer = text; });
+  return answer;
+}
+
+// Servers answer null when a model only thought, or called a tool.
+TEST(RemoteModel, TakesNullForAnEmptyAnswer) {
+  EXPECT_EQ(chat_answer_of(R"({"content": "x"})"), "x");
+  EXPECT_EQ(chat_answer_of(R"({"content": null})"), "");
+  EXPECT_THAT(runtime_error_of([] { chat_answer_of("{}"); }), HasSubstr("the answer has no text at /choices/0/message/content"));
+  EXPECT_THAT(runtime_error_of([] { chat_answer_of(R"({"content": 1})"); }), HasSubstr("the answer has no text at"));
 }
 
 TEST(RemoteModel, NamesWhatIsNoServer) {
