@@ -158,6 +158,11 @@ class FixedServer {
   std::thread thread_;
 };
 
+TEST(RemoteModel, WaitsNoLongerThanItsTime) {
+  const FixedServer server("");
+  EXPECT_THAT(runtime_error_of([&] { RemoteModel(server.url(), "", {.seconds = 0.2}); }), HasSubstr("no answer within 0.2 s"));
+}
+
 std::string chat_answer_of(const char* message) {
   const FixedServer server(fmt::format(R"({{"data": [{{"id": "m"}}], "choices": [{{"message": {}}}]}})", message));
   RemoteModel remote(server.url(), "", {.connections = 1});
