@@ -10,25 +10,33 @@
 
 namespace fathom {
 
-struct SourceConfig {
+// Where text comes from, for every command that reads documents.
+struct TextSourceConfig {
   std::string name;
   std::vector<std::string> paths;
   TextFormat format = TextFormat::automatic;
   std::string field = "text";
   std::string separator;
-  double weight = 1.0;
   bool skip_broken_lines = false;
 };
 template <class Visitor>
-void visit_fields(SourceConfig& c, Visitor&& field) {
+void visit_fields(TextSourceConfig& c, Visitor&& field) {
   field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
   field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
   field("format", c.format, "how files are cut into documents; compressed files are unpacked");
   field("field", c.field, "jsonl, parquet: the key or column of the document's text");
   field("separator", c.separator, "separated: the line between documents; empty: a blank line");
-  field("weight", c.weight, "share of this source in training, relative to the others'");
   field("skip_broken_lines", c.skip_broken_lines,
         "leave out and count broken JSON lines, and documents that the tokenizer cannot encode");
+}
+
+struct SourceConfig : TextSourceConfig {
+  double weight = 1.0;
+};
+template <class Visitor>
+void visit_fields(SourceConfig& c, Visitor&& field) {
+  visit_fields(static_cast<TextSourceConfig&>(c), field);
+  field("weight", c.weight, "share of this source in training, relative to the others'");
 }
 
 struct PrepareConfig {

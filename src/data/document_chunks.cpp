@@ -4,7 +4,7 @@
 
 namespace fathom {
 
-DocumentOptions document_options(const SourceConfig& source) {
+DocumentOptions document_options(const TextSourceConfig& source) {
   DocumentOptions options;
   options.format = source.format;
   options.fields = {source.field};

@@ -19,7 +19,7 @@ struct DocumentChunk {
 };
 
 // The reader's options for the source.
-DocumentOptions document_options(const SourceConfig& source);
+DocumentOptions document_options(const TextSourceConfig& source);
 
 namespace detail {
 
@@ -34,7 +34,7 @@ DocumentChunk read_documents_of(std::vector<RawDocument>&& raw, const DocumentOp
 // Progress advances by the bytes read from the disk. Throws the errors of the reader, of
 // `work` and of `consume`.
 template <class Result, class Work, class Consume>
-void for_each_chunk(const SourceConfig& source, std::vector<std::string> files, int threads,
+void for_each_chunk(const TextSourceConfig& source, std::vector<std::string> files, int threads,
                     Progress& progress, Work work, Consume consume) {
   const DocumentOptions options = document_options(source);
   DocumentReader reader(std::move(files), options);

@@ -20,20 +20,7 @@ constexpr std::size_t max_source_name = 100;
 void check_sources(const std::vector<SourceConfig>& sources) {
   std::set<std::string> names;
   for (const SourceConfig& source : sources) {
-    const bool plain = !source.name.empty() && source.name.size() <= max_source_name &&
-                       source.name[0] != '.' &&
-                       std::all_of(source.name.begin(), source.name.end(), [](unsigned char c) {
-                         return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
-                       });
-    if (!plain) {
-      fail_input(
-          "sources: '{}' is not a valid name of a source; use up to {} letters, digits, '-', '_' "
-          "and '.', and no '.' first",
-          source.name, max_source_name);
-    }
-    if (!names.insert(source.name).second) {
-      fail_input("sources: two are called '{}'; give each its own name", source.name);
-    }
+    check_source_name(source.name, names);
     if (!std::isfinite(source.weight) || source.weight < 0) {
       fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
     }
@@ -54,6 +41,22 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
 }
 
 }  // namespace
+
+void check_source_name(const std::string& name, std::set<std::string>& names) {
+  const bool plain = !name.empty() && name.size() <= max_source_name && name[0] != '.' &&
+                     std::ranges::all_of(name, [](unsigned char c) {
+                       return (c < 128 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
+                     });
+  if (!plain) {
+    fail_input(
+        "sources: '{}' is not a valid name of a source; use up to {} letters, digits, '-', '_' "
+        "and '.', and no '.' first",
+        name, max_source_name);
+  }
+  if (!names.insert(name).second) {
+    fail_input("sources: two are called '{}'; give each its own name", name);
+  }
+}
 
 void check_prepare_config(const PrepareConfig& config) {
   if (config.output.empty()) fail_input("output: missing; name the directory to make");

@@ -42,6 +42,11 @@ std::uint64_t checksum_of(std::string_view text) {
   return checksum_of(std::as_bytes(std::span(text)));
 }
 
+WideChecksum wide_checksum_of(std::string_view text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return {hash.high64, hash.low64};
+}
+
 std::uint64_t checksum_of_file(const std::string& path) {
   const MappedFile file(path);
   return checksum_of(file.bytes());

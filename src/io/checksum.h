@@ -1,6 +1,7 @@
 // Content checksums: XXH3 with 64 bits (xxHash). They find damage, not malice.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,15 @@ class Checksum {
 
 std::uint64_t checksum_of(std::span<const std::byte> bytes);
 std::uint64_t checksum_of(std::string_view text);
+
+// 128 bits, for telling texts apart among more of them than 64 bits can: of n texts two differing
+// ones are equal with probability n² / 2^129.
+struct WideChecksum {
+  std::uint64_t high = 0, low = 0;
+  friend auto operator<=>(const WideChecksum&, const WideChecksum&) = default;
+};
+WideChecksum wide_checksum_of(std::string_view text);
+
 // Checksum of a whole file; throws an input Error when it cannot be read.
 std::uint64_t checksum_of_file(const std::string& path);
 

@@ -1,0 +1,43 @@
+// `data dedup`: finds copies among documents and writes what stays.
+//
+//   OUTPUT/texts/<source>-<part>.jsonl.zst   the documents that stay, as they were read
+//   OUTPUT/copies/<source>-<part>.jsonl.zst  {"document", "of", "how"} for each that goes
+//   OUTPUT/dedup.json                        the figures of the report
+//   OUTPUT/index/                            data/dedup/index.h, unless it is elsewhere
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dedup/clusters.h"
+#include "data/dedup/config.h"
+
+namespace fathom::dedup {
+
+struct SourceReport {
+  std::string name;
+  RemovedCounts removed;
+  std::uint64_t bytes = 0, kept_bytes = 0;
+  RemovedCounts within_first;  // of this source and all before it
+};
+
+struct DedupReport {
+  std::vector<SourceReport> sources;
+  std::vector<std::uint64_t> cluster_sizes;  // [i]: clusters of 2^i to 2^(i+1) - 1 documents
+  std::uint64_t largest_cluster = 0;
+  std::uint64_t candidates = 0, verified = 0;
+  std::vector<std::string> notes;  // about documents that were left out or repaired
+};
+
+// Reads the sources that the index lacks, finds the copies among all documents of the index, and
+// writes the outputs of all segments; texts of the config's sources alone, as the others are not
+// read again. Stopped at any moment it goes on when it is called again. The outputs do not depend
+// on threads, memory_mb, or in how many calls the sources were added. Throws an input Error for a
+// config that cannot be carried out, before any work.
+DedupReport deduplicate(const DedupConfig& config);
+
+// Tables for people.
+std::string summary(const DedupReport& report);
+
+}  // namespace fathom::dedup

@@ -1,0 +1,160 @@
+#include "data/dedup/index.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "data/dedup/segment_json.h"
+#include "data/parts.h"
+#include "io/atomic_directory.h"
+#include "io/atomic_file.h"
+#include "io/json_object.h"
+
+namespace fathom::dedup {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t format_version = 1;
+
+struct PlannedPart {
+  const TextSourceConfig* source;
+  SegmentInfo info;
+  std::uint64_t bytes;  // on the disk
+};
+
+[[noreturn]] void fail_other_files(const std::string& path, const std::string& source) {
+  fail_input(
+      "{}: the files of source '{}' are others than when it was indexed; give added files as a "
+      "source of another name, or remove the index to read all again",
+      path, source);
+}
+
+void require_options(const std::string& path, const std::string& stored,
+                     const std::string& wanted) {
+  if (stored == wanted) return;
+  fail_input("{}: this index was made with {}; the config has {}; choose another index", path,
+             stored, wanted);
+}
+
+// The names in index.json, none when it is absent. Checks the options.
+std::vector<std::string> load_sources(const std::string& path, const std::string& options) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  const JsonObject json = JsonObject::load(path);
+  if (json.integer("version") != format_version) {
+    fail_input("{}: is of version {}, this program reads {}; remove the index to build it again",
+               path, json.integer("version"), format_version);
+  }
+  require_options(path, json.text("options"), options);
+  return json.texts("sources");
+}
+
+void save_sources(const std::string& path, const std::string& options,
+                  const std::vector<std::string>& sources) {
+  const nlohmann::ordered_json json = {
+      {"version", format_version}, {"options", options}, {"sources", sources}};
+  write_file_atomically(path, json.dump(1) + "\n");
+}
+
+// The parts that the index has of a source: 0, 1, ... without a gap.
+std::int64_t indexed_parts(const std::string& segments, const std::string& source) {
+  std::int64_t parts = 0;
+  while (fs::exists(segments + "/" + part_name(source, parts) + "/segment.json")) ++parts;
+  return parts;
+}
+
+void build_missing(const std::vector<PlannedPart>& parts, const std::string& segments,
+                   const DedupConfig& config) {
+  std::vector<const PlannedPart*> missing;
+  std::uint64_t bytes = 0;
+  for (const PlannedPart& part : parts) {
+    const std::string name = part_name(part.info.source, part.info.part);
+    const std::string stored = segments + "/" + name + "/segment.json";
+    if (fs::exists(stored)) {
+      const SegmentInfo info = load_segment_info(stored);
+      if (info.files != part.info.files) fail_other_files(stored, part.info.source);
+      require_options(stored, info.options, part.info.options);
+      continue;
+    }
+    missing.push_back(&part);
+    bytes += part.bytes;
+  }
+  if (missing.empty()) return;
+  require_free_disk(segments, bytes, "the index");
+  if (missing.size() < parts.size()) {
+    log::info("{} of {} parts are indexed already", parts.size() - missing.size(), parts.size());
+  }
+  Progress progress("indexing", bytes, Progress::Unit::bytes);
+  for (const PlannedPart* part : missing) {
+    build_segment(segments + "/" + part_name(part->info.source, part->info.part), part->info,
+                  *part->source, config, progress);
+  }
+  progress.finish();
+}
+
+void open_segments(Index& index, const std::string& segments) {
+  for (std::size_t i = 0; i < index.sources.size(); ++i) {
+    const std::int64_t parts = indexed_parts(segments, index.sources[i]);
+    for (std::int64_t part = 0; part < parts; ++part) {
+      auto segment = std::make_unique<Segment>(segments + "/" + part_name(index.sources[i], part));
+      const SegmentInfo& info = segment->info();
+      const std::uint64_t first = index.documents;
+      index.documents += info.documents;
+      index.text_bytes += info.text_bytes;
+      index.segments.push_back({std::move(segment), i, first});
+    }
+  }
+  if (index.documents >= std::numeric_limits<std::uint32_t>::max()) {
+    fail_input("{}: {} documents are more than the 2^32 - 2 that an index holds", segments,
+               index.documents);
+  }
+}
+
+}  // namespace
+
+const IndexedSegment& Index::segment_of(std::uint64_t document) const {
+  const auto after =
+      std::ranges::upper_bound(segments, document, {}, &IndexedSegment::first_document);
+  return *(after - 1);
+}
+
+DocumentRecord Index::document(std::uint64_t number) const {
+  const IndexedSegment& owner = segment_of(number);
+  return owner.segment->document(number - owner.first_document);
+}
+
+std::string Index::place(std::uint64_t number) const {
+  return segment_of(number).segment->place(document(number));
+}
+
+Index build_index(const DedupConfig& config, const std::string& directory) {
+  const std::string options = IndexOptions(config).text();
+  const std::string segments = directory + "/segments", names = directory + "/index.json";
+  Index index;
+  index.sources = load_sources(names, options);
+  std::vector<PlannedPart> parts;
+  for (const TextSourceConfig& source : config.sources) {
+    const std::vector<SourcePart> planned = parts_of(source, config.part_mb);
+    const bool known = std::ranges::find(index.sources, source.name) != index.sources.end();
+    if (!known) index.sources.push_back(source.name);
+    if (known && indexed_parts(segments, source.name) > static_cast<std::int64_t>(planned.size())) {
+      fail_other_files(names, source.name);
+    }
+    for (const SourcePart& part : planned) {
+      parts.push_back(
+          {&source, {source.name, part.number, options, part.files, 0, 0, {}}, part.bytes()});
+    }
+  }
+  fs::create_directories(segments);
+  remove_stale_temporaries(segments);
+  build_missing(parts, segments, config);
+  save_sources(names, options, index.sources);
+  open_segments(index, segments);
+  return index;
+}
+
+}  // namespace fathom::dedup

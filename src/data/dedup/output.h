@@ -1,0 +1,19 @@
+// Writes the outputs of `data dedup`. Internal to dedup.
+#pragma once
+
+#include "data/dedup/clusters.h"
+#include "data/dedup/config.h"
+#include "data/dedup/dedup.h"
+#include "data/dedup/index.h"
+
+namespace fathom::dedup {
+
+// Writes texts and lists of copies. Files of an earlier call that ended early are kept when the
+// decisions are the same, else removed. Fills in the sources' bytes.
+void write_outputs(const Index& index, const Clusters& clusters, const DedupConfig& config,
+                   DedupReport& report);
+
+// dedup.json.
+std::string to_json(const DedupReport& report);
+
+}  // namespace fathom::dedup

@@ -1,0 +1,47 @@
+#include "data/parts.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "io/input_files.h"
+
+namespace fathom {
+
+std::uint64_t SourcePart::bytes() const {
+  std::uint64_t sum = 0;
+  for (const PartFile& file : files) sum += file.bytes;
+  return sum;
+}
+
+std::vector<std::string> SourcePart::paths() const {
+  std::vector<std::string> paths;
+  for (const PartFile& file : files) paths.push_back(file.path);
+  return paths;
+}
+
+std::string part_name(const std::string& source, std::int64_t number) {
+  return fmt::format("{}-{:05}", source, number);
+}
+
+std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb) {
+  const InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");
+  for (const std::string& note : found.notes) log::warning("{}", note);
+  const std::uint64_t part_bytes = static_cast<std::uint64_t>(part_mb) << 20;
+  std::vector<SourcePart> parts;
+  std::uint64_t bytes = 0;
+  for (const std::string& path : found.paths) {
+    std::error_code error;
+    const std::uint64_t size = std::filesystem::file_size(path, error);
+    if (error) fail_input("{}: cannot read this file: {}", path, error.message());
+    if (parts.empty() || bytes >= part_bytes) {
+      parts.push_back({static_cast<std::int64_t>(parts.size()), {}});
+      bytes = 0;
+    }
+    parts.back().files.push_back({path, size});
+    bytes += size;
+  }
+  return parts;
+}
+
+}  // namespace fathom

@@ -1,0 +1,34 @@
+// A source's files divided into parts, the pieces by which long work is restarted and shared out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/config.h"
+
+namespace fathom {
+
+struct PartFile {
+  std::string path;
+  std::uint64_t bytes = 0;  // on the disk
+
+  friend bool operator==(const PartFile&, const PartFile&) = default;
+};
+
+struct SourcePart {
+  std::int64_t number = 0;  // in the source
+  std::vector<PartFile> files;
+
+  std::uint64_t bytes() const;
+  std::vector<std::string> paths() const;
+};
+
+// "<source>-00003": the name of a part's files and directories.
+std::string part_name(const std::string& source, std::int64_t number);
+
+// A part ends with the file that brings it to `part_mb`. Parts depend on the files alone. Throws an
+// input Error that names the source when it has no files or one cannot be read.
+std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb);
+
+}  // namespace fathom

@@ -1,0 +1,80 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/num_threads_scope.h"
+#include "core/philox.h"
+#include "data/dedup/external_sorter.h"
+#include "io/temp_dir.h"
+
+namespace fathom::dedup {
+namespace {
+
+using test::TempDir;
+
+struct Large {  // so that little data needs many runs
+  std::uint64_t key;
+  char rest[4088];
+  friend bool operator<(const Large& a, const Large& b) { return a.key < b.key; }
+};
+
+std::vector<std::uint64_t> sorted_by(std::size_t count, const TempDir& dir, std::size_t memory,
+                                     std::size_t* runs = nullptr) {
+  ExternalSorter<Large> sorter(dir / "run-", memory);
+  const Philox random{1, 1};
+  for (std::size_t i = 0; i < count; ++i) sorter.add({random.bits(i) % 1000, {}});
+  if (runs) *runs = sorter.runs();
+  std::vector<std::uint64_t> keys;
+  sorter.drain([&](const Large& record) { keys.push_back(record.key); });
+  EXPECT_EQ(sorter.size(), 0u);
+  return keys;
+}
+
+TEST(ExternalSorter, SortsInMemoryAndOnDisk) {
+  for (const int threads : {1, 3}) {
+    const NumThreadsScope scope(threads);
+    for (const std::size_t count : {0u, 1u, 2u, 255u, 256u, 257u, 2000u}) {
+      const TempDir dir;
+      const Philox random{1, 1};
+      std::vector<std::uint64_t> expected;
+      for (std::size_t i = 0; i < count; ++i) expected.push_back(random.bits(i) % 1000);
+      std::ranges::sort(expected);
+      EXPECT_EQ(sorted_by(count, dir, 1 << 20), expected) << count;
+      EXPECT_EQ(sorted_by(count, dir, 1 << 30), expected) << count;
+      EXPECT_EQ(dir.count(), 0) << "runs are removed";
+    }
+  }
+}
+
+// More runs than may be open at once are merged on the way.
+TEST(ExternalSorter, MergesManyRuns) {
+  const NumThreadsScope scope(2);
+  const TempDir dir;
+  constexpr std::size_t count = 256 * 140;
+  std::size_t runs = 0;
+  const auto keys = sorted_by(count, dir, 1 << 20, &runs);
+  EXPECT_EQ(keys.size(), count);
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
+  EXPECT_LT(runs, 256u);
+  EXPECT_GT(runs, 2u);
+  EXPECT_EQ(dir.count(), 0);
+}
+
+TEST(ExternalSorter, RunsAreRemovedWhenItIsAbandoned) {
+  const TempDir dir;
+  {
+    ExternalSorter<Large> sorter(dir / "run-", 1 << 20);
+    for (std::uint64_t i = 0; i < 600; ++i) sorter.add({i, {}});
+    EXPECT_GT(dir.count(), 0);
+  }
+  EXPECT_EQ(dir.count(), 0);
+}
+
+TEST(RecordFile, RefusesADamagedFile) {
+  const TempDir dir;
+  test::write_file(dir / "records", std::string(4097, 'x'));
+  EXPECT_EQ(test::input_error_of([&] { RecordFile<Large> file(dir / "records"); }),
+            (dir / "records") + ": its 4097 bytes are no number of records of 4096; it is damaged");
+}
+
+}  // namespace
+}  // namespace fathom::dedup

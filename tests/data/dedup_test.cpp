@@ -1,0 +1,355 @@
+#include "data/dedup/dedup.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "core/philox.h"
+#include "data/dedup/shingles.h"
+#include "io/line_reader.h"
+#include "io/temp_dir.h"
+#include "text/characters.h"
+
+namespace fathom::dedup {
+namespace {
+
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Text number `n`: words or Chinese characters at random, of which `edits` are others.
+std::string text_of(std::uint64_t n, int length, int edits = 0, bool chinese = false) {
+  const Philox random{n, 1}, other{n, 2};
+  std::string text;
+  for (int i = 0; i < length; ++i) {
+    const bool edited = edits > 0 && i % (length / edits) == length / edits / 2;
+    const std::uint64_t bits = edited ? other.bits(i) : random.bits(i);
+    if (chinese) {
+      utf8::append(text, static_cast<char32_t>(0x4e00 + bits % 5000));
+      if (i % 20 == 19) text += "。";
+    } else {
+      text += "w" + std::to_string(bits % 50000) + (i % 12 == 11 ? ". " : " ");
+    }
+  }
+  return text;
+}
+
+std::string line_of(const std::string& text, int quality = 0) {
+  return nlohmann::json{{"text", text}, {"quality", quality}}.dump() + "\n";
+}
+
+TextSourceConfig source(const TempDir& dir, const std::string& name, const std::string& lines) {
+  write_file(dir / (name + ".jsonl"), lines);
+  TextSourceConfig source;
+  source.name = name;
+  source.paths = {dir / (name + ".jsonl")};
+  return source;
+}
+
+DedupConfig config_of(const TempDir& dir, std::vector<TextSourceConfig> sources,
+                      const std::string& output = "out") {
+  DedupConfig config;
+  config.output = dir / output;
+  config.sources = std::move(sources);
+  config.threads = 2;
+  return config;
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::istringstream in(read_text(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+// "3 of 1 near" by line numbers, for each copy of the first part of a source.
+std::vector<std::string> copies_of(const DedupConfig& config, const std::string& name) {
+  std::vector<std::string> copies;
+  for (const std::string& line : lines_of(config.output + "/copies/" + name + "-00000.jsonl.zst")) {
+    const auto json = nlohmann::json::parse(line);
+    const auto number = [&](const char* key) {
+      const std::string place = json.at(key);
+      return place.substr(place.rfind('/') + 1);
+    };
+    copies.push_back(number("document") + " of " + number("of") + " " +
+                     json.at("how").get<std::string>());
+  }
+  return copies;
+}
+
+std::map<std::string, std::string> outputs_of(const DedupConfig& config) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(config.output)) {
+    const std::string name = std::filesystem::relative(entry.path(), config.output);
+    if (entry.is_regular_file() && !name.starts_with("index") && !name.starts_with(".")) {
+      files[name] = test::read_file(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(Dedup, FindsEqualAndSimilarDocuments) {
+  const TempDir dir;
+  const std::string english = text_of(1, 400), chinese = text_of(2, 400, 0, true);
+  const std::string lines = line_of(english) + line_of(chinese) + line_of(text_of(3, 400)) +
+                            line_of("  " + english + "\n") + line_of(text_of(1, 400, 4)) +
+                            line_of(text_of(2, 400, 4, true)) + line_of(text_of(1, 400, 100)) +
+                            line_of("short") + line_of("short") + line_of("...");
+  const DedupConfig config = config_of(dir, {source(dir, "a", lines)});
+  const DedupReport report = deduplicate(config);
+  // The fourth is the longest of the three in English.
+  EXPECT_THAT(copies_of(config, "a"),
+              ElementsAre("a.jsonl:1 of a.jsonl:4 exact", "a.jsonl:5 of a.jsonl:4 near",
+                          "a.jsonl:6 of a.jsonl:2 near", "a.jsonl:9 of a.jsonl:8 exact"));
+  EXPECT_EQ(lines_of(config.output + "/texts/a-00000.jsonl.zst").size(), 6u);
+  EXPECT_EQ(report.sources[0].removed.exact, 2u);
+  EXPECT_EQ(report.sources[0].removed.near, 2u);
+  EXPECT_EQ(report.largest_cluster, 3u);
+  EXPECT_THAT(summary(report), HasSubstr("40.00"));
+}
+
+// A file of several chunks, whose second half are edited copies of the first: all are found, and
+// each goes for its own original.
+TEST(Dedup, FindsCopiesInLargeFiles) {
+  const TempDir dir;
+  constexpr std::uint64_t documents = 2500;
+  std::string lines;
+  for (std::uint64_t i = 0; i < documents; ++i) lines += line_of(text_of(i, 120) + "the original");
+  for (std::uint64_t i = 0; i < documents; ++i) lines += line_of(text_of(i, 120, 1));
+  const DedupConfig config = config_of(dir, {source(dir, "a", lines)});
+  const DedupReport report = deduplicate(config);
+  EXPECT_EQ(report.sources[0].removed.near, documents);
+  EXPECT_EQ(report.sources[0].removed.exact, 0u);
+  for (const std::string& copy : copies_of(config, "a")) {
+    std::uint64_t of = 0, number = 0;
+    ASSERT_EQ(std::sscanf(copy.c_str(), "a.jsonl:%lu of a.jsonl:%lu near", &number, &of), 2);
+    EXPECT_EQ(number, of + documents);
+  }
+}
+
+TEST(Dedup, KeptRowsAreAsTheyWereRead) {
+  const TempDir dir;
+  const std::string row = R"({"id": 1.50, "text": "a \u4e2d b", "more": {"x": [1]}})";
+  DedupConfig config = config_of(dir, {source(dir, "a", row + "\n")});
+  write_file(dir / "plain.txt", "one text\nof two lines\n");
+  config.sources.push_back({"b", {dir / "plain.txt"}, TextFormat::text, "text", "", false});
+  deduplicate(config);
+  EXPECT_THAT(lines_of(config.output + "/texts/a-00000.jsonl.zst"), ElementsAre(row));
+  EXPECT_THAT(lines_of(config.output + "/texts/b-00000.jsonl.zst"),
+              ElementsAre(R"({"text": "one text\nof two lines\n", "source": ")" +
+                          (dir / "plain.txt") + R"(:1"})"));
+}
+
+TEST(Dedup, WhichCopyStaysIsARule) {
+  const TempDir dir;
+  const std::string first = line_of(text_of(1, 300), 5) + line_of(text_of(1, 300, 3) + "more", 7);
+  const std::vector<TextSourceConfig> sources = {
+      source(dir, "old", first), source(dir, "new", line_of(text_of(1, 300, 2), 6))};
+  const auto kept = [&](Keep keep) {
+    DedupConfig config = config_of(dir, sources, std::string(enum_name(keep)));
+    config.keep = keep;
+    deduplicate(config);
+    std::string qualities;
+    for (const char* name : {"old", "new"}) {
+      for (const std::string& line :
+           lines_of(config.output + "/texts/" + name + "-00000.jsonl.zst")) {
+        qualities += nlohmann::json::parse(line)["quality"].dump();
+      }
+    }
+    return qualities;
+  };
+  EXPECT_EQ(kept(Keep::first), "5");
+  EXPECT_EQ(kept(Keep::last), "6");
+  EXPECT_EQ(kept(Keep::longest), "7");
+  EXPECT_EQ(kept(Keep::best), "7");
+}
+
+// Neighbours of a chain are similar, its ends are not: no document goes that is not itself similar
+// to the one that stays for it.
+TEST(Dedup, ChainsDoNotJoinWhatIsNotSimilar) {
+  const TempDir dir;
+  std::string lines;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) {
+    std::string text;
+    const Philox random{5, 5};
+    for (int k = 0; k < 200; ++k) text += "w" + std::to_string(random.bits(10 * i + k)) + " ";
+    texts.push_back(text);
+    lines += line_of(text);
+  }
+  DedupConfig config = config_of(dir, {source(dir, "a", lines)});
+  config.keep = Keep::first;
+  deduplicate(config);
+  const auto copies = lines_of(config.output + "/copies/a-00000.jsonl.zst");
+  EXPECT_GT(copies.size(), 10u);
+  Shingler shingler({5, 8});
+  for (const std::string& line : copies) {
+    const auto json = nlohmann::json::parse(line);
+    std::vector<std::uint32_t> sets[2], both;
+    for (int side = 0; side < 2; ++side) {
+      const std::string place = json.at(side == 0 ? "document" : "of");
+      const int number = std::stoi(place.substr(place.rfind(':') + 1));
+      std::string folded;
+      fold_text(texts[static_cast<std::size_t>(number - 1)], folded);
+      sets[side] = shingler.shingles(folded);
+    }
+    std::ranges::set_intersection(sets[0], sets[1], std::back_inserter(both));
+    const double all = static_cast<double>(sets[0].size() + sets[1].size() - both.size());
+    EXPECT_GE(static_cast<double>(both.size()) / all, 0.8) << line;
+  }
+}
+
+// Several sources with known overlap, of several parts.
+std::vector<TextSourceConfig> dumps(const TempDir& dir, int count) {
+  std::vector<TextSourceConfig> sources;
+  for (int d = 0; d < count; ++d) {
+    TextSourceConfig dump;
+    dump.name = "dump" + std::to_string(d);
+    for (int f = 0; f < 3; ++f) {
+      std::string lines;
+      for (int i = 0; i < 200; ++i) {
+        // A third are texts of the first dump, a third of them with an edit.
+        const int n = d * 100000 + f * 1000 + i;
+        const int original = i % 3 == 0 ? n % 100000 : n;
+        lines += line_of(text_of(original, 60 + i % 7, i % 9 == 0 && d > 0 ? 1 : 0, i % 2 == 0));
+      }
+      const std::string path = dir / (dump.name + "-" + std::to_string(f) + ".jsonl");
+      write_file(path, lines);
+      dump.paths.push_back(path);
+    }
+    sources.push_back(dump);
+  }
+  return sources;
+}
+
+TEST(Dedup, ResultDependsNeitherOnThreadsNorMemory) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, dumps(dir, 2), "one");
+  config.threads = 1;
+  deduplicate(config);
+  const auto expected = outputs_of(config);
+  EXPECT_EQ(expected.size(), 5u);
+  config.output = dir / "four";
+  config.threads = 4;
+  config.memory_mb = 64;
+  deduplicate(config);
+  EXPECT_TRUE(outputs_of(config) == expected);
+}
+
+TEST(Dedup, DumpsOneByOneGiveWhatAllAtOnceDo) {
+  const TempDir dir;
+  for (const Keep keep : {Keep::longest, Keep::last}) {
+    DedupConfig config = config_of(dir, dumps(dir, 3), std::string("all-") += enum_name(keep));
+    config.keep = keep;
+    const DedupReport all = deduplicate(config);
+    const auto expected = outputs_of(config);
+    EXPECT_GT(all.sources[2].within_first.exact, 200u);
+    EXPECT_GT(all.sources[2].within_first.near, 30u);
+
+    DedupConfig grown = config;
+    grown.output = dir / (std::string("grown-") += enum_name(keep));
+    for (std::size_t count = 1; count <= 3; ++count) {
+      grown.sources.assign(config.sources.begin(),
+                           config.sources.begin() + static_cast<std::ptrdiff_t>(count));
+      const DedupReport report = deduplicate(grown);
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(report.sources[i].within_first.exact, all.sources[i].within_first.exact);
+        EXPECT_EQ(report.sources[i].within_first.near, all.sources[i].within_first.near);
+      }
+    }
+    EXPECT_TRUE(outputs_of(grown) == expected);
+  }
+}
+
+// The index alone tells about dumps whose text is gone.
+TEST(Dedup, AddsADumpWithoutTheOldText) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, dumps(dir, 2), "all");
+  deduplicate(config);
+  const auto expected = outputs_of(config);
+  DedupConfig later = config;
+  later.output = dir / "later";
+  later.sources = {config.sources[0]};
+  deduplicate(later);
+  for (const std::string& path : config.sources[0].paths) std::filesystem::remove(path);
+  later.sources = {config.sources[1]};
+  deduplicate(later);
+  const auto files = outputs_of(later);
+  for (const std::string name : {"copies/dump0-00000.jsonl.zst", "copies/dump1-00000.jsonl.zst",
+                                 "texts/dump1-00000.jsonl.zst", "dedup.json"}) {
+    EXPECT_TRUE(files.at(name) == expected.at(name)) << name;
+  }
+}
+
+// An index whose work stopped anywhere: only what is missing is made again.
+TEST(Dedup, GoesOnAfterAKill) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, dumps(dir, 3), "whole");
+  config.part_mb = 1;
+  deduplicate(config);
+  const auto expected = outputs_of(config);
+  DedupConfig cut = config;
+  cut.output = dir / "cut";
+  deduplicate(cut);
+  namespace fs = std::filesystem;
+  const fs::path index = fs::path(cut.output) / "index";
+  const auto time = fs::last_write_time(index / "segments/dump0-00000/bands");
+  fs::remove_all(index / "segments/dump1-00000");
+  fs::create_directories(index / "segments/dump2-00000.tmp-1-1");
+  fs::create_directories(index / "scratch");
+  write_file(index / "scratch/candidates-0", "half a run");
+  fs::remove(fs::path(cut.output) / "texts/dump2-00000.jsonl.zst");
+  fs::remove(fs::path(cut.output) / "dedup.json");
+  deduplicate(cut);
+  EXPECT_TRUE(outputs_of(cut) == expected);
+  EXPECT_EQ(fs::last_write_time(index / "segments/dump0-00000/bands"), time);
+  EXPECT_FALSE(fs::exists(index / "scratch"));
+  EXPECT_FALSE(fs::exists(index / "segments/dump2-00000.tmp-1-1"));
+}
+
+TEST(Dedup, RefusesWhatItCannotDo) {
+  const TempDir dir;
+  const TextSourceConfig a = source(dir, "a", line_of("one text") + line_of("two texts"));
+  DedupConfig config = config_of(dir, {a});
+  const auto error_with = [&](auto change) {
+    DedupConfig changed = config;
+    change(changed);
+    return input_error_of([&] { deduplicate(changed); });
+  };
+  EXPECT_EQ(error_with([](DedupConfig& c) { c.minhash.threshold = 0; }),
+            "minhash.threshold: 0 is not in [0.01, 1]");
+  EXPECT_EQ(error_with([](DedupConfig& c) { c.minhash.rows = 3; }),
+            "minhash.bands and minhash.rows: give both");
+  EXPECT_EQ(error_with([](DedupConfig& c) { c.sources.push_back(c.sources[0]); }),
+            "sources: two are called 'a'; give each its own name");
+  EXPECT_THAT(error_with([](DedupConfig& c) { c.exact = Exact::off, c.minhash.enabled = false; }),
+              HasSubstr("leave nothing to find"));
+  EXPECT_THAT(error_with([](DedupConfig& c) { c.keep = Keep::best, c.quality_field = "stars"; }),
+              HasSubstr(dir / "a.jsonl:1"));
+  deduplicate(config);
+  EXPECT_THAT(error_with([](DedupConfig& c) { c.minhash.seed = 9; }),
+              HasSubstr("this index was made with keep longest, 18 bands of 7 rows"));
+  write_file(a.paths[0], line_of("other") + line_of("documents"));
+  EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("the files of source 'a' are others"));
+  write_file(dir / "out/notes.txt", "mine");
+  EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("holds 'notes.txt'"));
+}
+
+TEST(Dedup, NamesADamagedIndex) {
+  const TempDir dir;
+  DedupConfig config =
+      config_of(dir, {source(dir, "a", line_of(text_of(1, 50)) + line_of(text_of(2, 50)))});
+  deduplicate(config);
+  const std::string sketches = config.output + "/index/segments/a-00000/sketches";
+  write_file(sketches, "cut");
+  EXPECT_THAT(input_error_of([&] { deduplicate(config); }), HasSubstr(sketches + ": has 3 bytes"));
+}
+
+}  // namespace
+}  // namespace fathom::dedup
