@@ -14,6 +14,7 @@ void add_chat(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);
 void add_data_check(CLI::App& data);  // data check
+void add_data_clean(CLI::App& data);  // data clean
 void add_data_dedup(CLI::App& data);  // data dedup
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);

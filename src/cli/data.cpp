@@ -104,6 +104,7 @@ void add_data(CLI::App& app) {
   command->callback([arguments] { prepare(*arguments); });
 
   add_data_check(*data);
+  add_data_clean(*data);
   add_data_dedup(*data);
 
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");

@@ -99,6 +99,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"data check",
      {"--model", "--tokenizer", "--chat-template", "--context", "--learn", "--rankings", "--system",
       "--no-system", "--no-exams", "--show", "--color"}},
+    {"data clean", {"--set", "--dry-run", "--rules"}},
     {"data dedup", {"--set"}},
     {"data text", {"--source", "--held-out"}},
     {"generate",

@@ -41,6 +41,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"convert x", "to is required"},
                                          {"data prepare", "config is required"},
                                          {"data check", "paths is required"},
+                                         {"data clean", "config is required"},
                                          {"data dedup", "config is required"},
                                          {"data text", "directory is required"},
                                          {"chat", "model is required"},

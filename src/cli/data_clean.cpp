@@ -1,0 +1,64 @@
+// fathom data clean: keeps the documents that are fit for training.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "core/config.h"
+#include "data/clean/clean.h"
+
+namespace fathom::cli {
+namespace {
+
+struct CleanArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::int64_t dry_run = 0;
+};
+
+void print_rules() {
+  for (const auto rules : {clean::quality_rules(), clean::repetition_rules()}) {
+    for (const clean::Rule& rule : rules) fmt::print("{:<30} {}\n", rule.name, rule.definition);
+  }
+}
+
+void run(const CleanArguments& arguments) {
+  clean::CleanConfig config;
+  read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
+  if (arguments.dry_run == 0) {
+    fmt::print("{}", clean::summary(clean::clean_data(config)));
+    return;
+  }
+  const clean::CleanReport report = clean::try_out(config, arguments.dry_run);
+  fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
+}
+
+}  // namespace
+
+void add_data_clean(CLI::App& data) {
+  CLI::App* command = data.add_subcommand(
+      "clean", "Normalise documents, tell their languages, and drop those that filters reject");
+  const auto arguments = std::make_shared<CleanArguments>();
+  command->add_option("config", arguments->config, "TOML file")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
+  command
+      ->add_option("--dry-run", arguments->dry_run,
+                   "Judge so many documents of each source, show samples, and write nothing")
+      ->check(CLI::PositiveNumber);
+  command->add_flag_callback(
+      "--rules",
+      [] {
+        print_rules();
+        throw CLI::Success();
+      },
+      "List the rules that filters can name, and what each measures");
+  command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +
+                  "Example: fathom data clean clean.toml --dry-run 1000");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace fathom::cli

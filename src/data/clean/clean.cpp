@@ -1,0 +1,230 @@
+#include "data/clean/clean.h"
+
+#include <filesystem>
+#include <set>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "data/document_chunks.h"
+#include "data/json_lines.h"
+#include "data/parts.h"
+#include "data/prepare_check.h"
+#include "io/atomic_directory.h"
+#include "io/atomic_file.h"
+#include "io/checksum.h"
+#include "io/json_object.h"
+#include "io/zstd_frame.h"
+
+namespace fathom::clean {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The config without what the outputs do not depend on.
+std::string stamp_of(CleanConfig config) {
+  config.output.clear();
+  config.threads = 0;
+  config.sources.clear();
+  return config_to_toml(config);
+}
+
+struct CleanedChunk {
+  std::string kept, dropped;  // packed lines
+  Counts counts;
+};
+
+std::string with_language(const Document& document, const std::string& field,
+                          const Cleaned& cleaned) {
+  const bool named = document.metadata.find("\"language\"") != std::string::npos;
+  const std::string added = named ? "" : "\"language\": " + json_quoted(cleaned.language);
+  return cleaned.text == document.text ? json_line(document, added)
+                                       : json_line_with_text(document, field, cleaned.text, added);
+}
+
+CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
+                         const TextSourceConfig& source, std::span<const Filter> filters) {
+  CleanedChunk out{{}, {}, Counts(config.samples)};
+  out.counts.read = chunk.counts;
+  for (const Document& document : chunk.documents) {
+    const Cleaned cleaned = clean_document(document.text, config, filters);
+    out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure);
+    out.counts.add_edits(cleaned.text != document.text, cleaned.dropped_lines);
+    if (cleaned.reason == kept_reason) {
+      out.kept += with_language(document, source.field, cleaned);
+    } else if (config.write_dropped) {
+      out.dropped += json_line(document, fmt::format("\"reason\": \"{}\"", cleaned.reason));
+    }
+  }
+  if (!out.kept.empty()) out.kept = zstd_frame(out.kept);
+  if (!out.dropped.empty()) out.dropped = zstd_frame(out.dropped);
+  return out;
+}
+
+// Where a part's outputs go.
+struct PartPaths {
+  PartPaths(const std::string& output, const std::string& name)
+      : texts(output + "/texts/" + name + ".jsonl.zst"),
+        dropped(output + "/dropped/" + name + ".jsonl.zst"),
+        counts(output + "/parts/" + name + ".json") {}
+  std::string texts, dropped, counts;
+};
+
+int threads_of(const CleanConfig& config) {
+  return config.threads > 0 ? static_cast<int>(config.threads) : num_threads();
+}
+
+// A checksum of the files' names and sizes, how they are read, and the config.
+std::string part_stamp(const std::string& config_stamp, TextSourceConfig source,
+                       const SourcePart& part) {
+  source.paths.clear();
+  Checksum checksum;
+  checksum.update(config_stamp + config_to_toml(source));
+  for (const PartFile& file : part.files) {
+    checksum.update(fmt::format("{}\n{}\n", file.path, file.bytes));
+  }
+  return checksum_text(checksum.value());
+}
+
+void clean_part(const CleanConfig& config, const TextSourceConfig& source, const SourcePart& part,
+                std::span<const Filter> filters, const std::string& stamp, const PartPaths& paths,
+                Progress& progress) {
+  AtomicFile texts(paths.texts);
+  std::optional<AtomicFile> dropped;
+  if (config.write_dropped) dropped.emplace(paths.dropped);
+  Counts counts(config.samples);
+  for_each_chunk<CleanedChunk>(
+      source, part.paths(), threads_of(config), progress,
+      [&](DocumentChunk&& chunk) { return clean_chunk(chunk, config, source, filters); },
+      [&](CleanedChunk&& chunk) {
+        texts.write(chunk.kept);
+        if (dropped) dropped->write(chunk.dropped);
+        counts.add(chunk.counts);
+      });
+  texts.commit();
+  if (dropped) dropped->commit();
+  write_file_atomically(paths.counts, counts.to_json(stamp));
+}
+
+void prepare_output(const CleanConfig& config, std::uint64_t bytes) {
+  std::error_code error;
+  if (fs::exists(config.output, error)) {
+    static const std::set<std::string> own = {"texts", "dropped", "parts", "clean.json"};
+    for (const auto& entry : fs::directory_iterator(config.output)) {
+      const std::string name = entry.path().filename();
+      if (own.contains(name) || name.starts_with('.')) continue;
+      fail_input("output: {} holds '{}', which `fathom data clean` did not make; choose another",
+                 config.output, name);
+    }
+  }
+  require_free_disk(config.output, bytes, "the cleaned text");
+  for (const char* name : {"texts", "dropped", "parts"}) {
+    const std::string directory = config.output + "/" + name;
+    if (name == std::string_view("dropped") && !config.write_dropped) continue;
+    fs::create_directories(directory, error);
+    if (error) fail_input("{}: cannot create this directory: {}", directory, error.message());
+    remove_stale_temporaries(directory);
+  }
+}
+
+// Whether the part is done; throws when it was done with other files or another config.
+bool is_done(const PartPaths& paths, const std::string& stamp) {
+  std::error_code error;
+  if (!fs::exists(paths.counts, error)) return false;
+  if (JsonObject::load(paths.counts).text("config") == stamp) return true;
+  fail_input(
+      "{}: this part was cleaned with another config or from other files; choose another output, "
+      "or remove this one to begin again",
+      paths.counts);
+}
+
+}  // namespace
+
+void check_config(const CleanConfig& config) {
+  if (config.output.empty()) fail_input("output: missing; name the directory to make");
+  if (config.sources.empty()) fail_input("sources: missing; add at least one [[sources]] table");
+  if (config.samples < 0 || config.samples > 10000) {
+    fail_input("samples: {} is not in [0, 10000]", config.samples);
+  }
+  if (config.part_mb < 1 || config.part_mb > 1 << 24) {
+    fail_input("part_mb: {} is not in [1, {}]", config.part_mb, 1 << 24);
+  }
+  if (config.threads < 0 || config.threads > 4096) {
+    fail_input("threads: {} is not in [0, 4096]", config.threads);
+  }
+  std::set<std::string> names;
+  for (const TextSourceConfig& source : config.sources) check_source_name(source.name, names);
+  filters_of(config.filters);
+}
+
+CleanReport clean_data(const CleanConfig& config) {
+  check_config(config);
+  const std::vector<Filter> filters = filters_of(config.filters);
+  const std::string config_stamp = stamp_of(config);
+  std::vector<std::vector<SourcePart>> parts;
+  std::uint64_t bytes = 0;
+  for (const TextSourceConfig& source : config.sources) {
+    parts.push_back(parts_of(source, config.part_mb));
+    for (const SourcePart& part : parts.back()) bytes += part.bytes();
+  }
+  const DirectoryLock lock(config.output);
+  prepare_output(config, bytes);
+  CleanReport report;
+  Progress progress("cleaning", bytes, Progress::Unit::bytes);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const TextSourceConfig& source = config.sources[i];
+    Counts counts(config.samples);
+    for (const SourcePart& part : parts[i]) {
+      const PartPaths paths(config.output, part_name(source.name, part.number));
+      const std::string stamp = part_stamp(config_stamp, source, part);
+      if (is_done(paths, stamp)) {
+        progress.advance(part.bytes());
+      } else {
+        clean_part(config, source, part, filters, stamp, paths, progress);
+      }
+      counts.add(Counts::load(paths.counts, config.samples));
+    }
+    report.sources.emplace_back(source.name, std::move(counts));
+  }
+  progress.finish();
+  Counts all(config.samples);
+  for (const auto& [name, counts] : report.sources) all.add(counts);
+  write_file_atomically(config.output + "/clean.json", all.to_json(config_stamp));
+  return report;
+}
+
+CleanReport try_out(const CleanConfig& config, std::int64_t documents) {
+  check_config(config);
+  const std::vector<Filter> filters = filters_of(config.filters);
+  CleanReport report;
+  for (const TextSourceConfig& source : config.sources) {
+    std::vector<std::string> files;
+    for (const SourcePart& part : parts_of(source, config.part_mb)) {
+      for (const PartFile& file : part.files) files.push_back(file.path);
+    }
+    const DocumentOptions options = document_options(source);
+    DocumentReader reader(std::move(files), options);
+    std::int64_t left = documents;
+    Counts counts(config.samples);
+    run_ordered<std::vector<RawDocument>, CleanedChunk>(
+        threads_of(config),
+        [&](std::vector<RawDocument>& chunk) {
+          for (RawDocument raw; left > 0 && chunk.size() < 64 && reader.next(raw); raw = {}) {
+            chunk.push_back(std::move(raw));
+            --left;
+          }
+          return !chunk.empty();
+        },
+        [&](std::vector<RawDocument>&& chunk) {
+          return clean_chunk(detail::read_documents_of(std::move(chunk), options), config, source,
+                             filters);
+        },
+        [&](CleanedChunk&& chunk) { counts.add(chunk.counts); });
+    report.sources.emplace_back(source.name, std::move(counts));
+  }
+  return report;
+}
+
+}  // namespace fathom::clean

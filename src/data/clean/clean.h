@@ -1,0 +1,48 @@
+// `data clean`: normalises documents, tells their languages, and drops those that filters do not
+// let pass.
+//
+//   OUTPUT/texts/<source>-<part>.jsonl.zst    what is kept: rows as they were read, with "language"
+//   OUTPUT/dropped/<source>-<part>.jsonl.zst  what is dropped, with "reason"; if wanted
+//   OUTPUT/parts/<source>-<part>.json         counts and samples of a part; written last
+//   OUTPUT/clean.json                         those of all
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/clean/config.h"
+#include "data/clean/counts.h"
+
+namespace fathom::clean {
+
+// What becomes of one document.
+struct Cleaned {
+  std::string text;  // after normalising and dropping lines
+  std::string language;
+  std::string reason;  // a rule's name, "language" or "empty"; kept_reason when it is kept
+  double measure = 0;  // of the rule
+  std::int64_t dropped_lines = 0;
+};
+// Pure. Any thread may call it.
+Cleaned clean_document(std::string_view text, const CleanConfig& config,
+                       std::span<const Filter> filters);
+
+struct CleanReport {
+  std::vector<std::pair<std::string, Counts>> sources;  // by name, in their order
+};
+
+// Cleans all parts that are not done yet, so that work which was stopped goes on. The outputs do
+// not depend on the number of threads. Before any work throws an input Error for a config that
+// cannot be carried out, an output made with another config, and a disk with less space free than
+// the sources take.
+CleanReport clean_data(const CleanConfig& config);
+
+// The counts of the first `documents` of each source, without output.
+CleanReport try_out(const CleanConfig& config, std::int64_t documents);
+
+// Tables for people. The samples are the first lines of texts.
+std::string summary(const CleanReport& report);
+std::string samples_text(const CleanReport& report);
+
+}  // namespace fathom::clean

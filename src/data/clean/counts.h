@@ -1,0 +1,57 @@
+// What became of documents: by language and reason, with samples.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/document.h"
+
+namespace fathom::clean {
+
+inline constexpr std::string_view kept_reason = "kept";
+
+struct Tally {
+  std::int64_t documents = 0, bytes = 0;
+};
+
+struct Sample {
+  std::uint64_t rank = 0;  // a hash of the place: the smallest are the samples
+  std::string document;    // "file:line"
+  double measure = 0;      // of the rule that is the reason
+  std::string text;        // its beginning
+};
+
+class Counts {
+ public:
+  using Key = std::pair<std::string, std::string>;  // language, reason
+
+  explicit Counts(std::int64_t max_samples = 0) : max_samples_(max_samples) {}
+
+  void add(const std::string& language, const std::string& reason, const Document& document,
+           double measure);
+  void add(const Counts& later);
+  void add_edits(std::int64_t changed, std::int64_t lines) {
+    changed_documents += changed;
+    dropped_lines += lines;
+  }
+
+  std::map<Key, Tally> tallies;
+  std::map<std::string, std::vector<Sample>> samples;  // by reason, by rank
+  DocumentCounts read;                                 // left out or repaired while reading
+  std::int64_t changed_documents = 0;                  // by normalising or dropping lines
+  std::int64_t dropped_lines = 0;
+
+  std::string to_json(const std::string& stamp) const;
+  // Throws an input Error that names the file.
+  static Counts load(const std::string& path, std::int64_t max_samples);
+
+ private:
+  void add_sample(const std::string& reason, Sample sample);
+
+  std::int64_t max_samples_;  // of a reason
+};
+
+}  // namespace fathom::clean

@@ -1,0 +1,156 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "data/clean/filters.h"
+#include "data/clean/rules.h"
+#include "io/temp_dir.h"
+
+namespace fathom::clean {
+namespace {
+
+using test::input_error_of;
+
+double measured(std::string_view rule, std::string_view text) {
+  const Rule* found = find_rule(rule);
+  EXPECT_NE(found, nullptr) << rule;
+  return found ? found->measure(TextFacts(text)) : -1;
+}
+
+TEST(TextFacts, CutsTokens) {
+  const auto tokens = [](std::string_view text) {
+    std::string joined;
+    for (const Token& token : TextFacts(text).tokens) joined += std::string(token.text) + "|";
+    return joined;
+  };
+  EXPECT_EQ(tokens("It's 3.14, isn't it?"), "It|'s|3.14|,|isn|'t|it|?|");
+  EXPECT_EQ(tokens("well-known... (a) 1,000"), "well|-|known|...|(|a|)|1,000|");
+  EXPECT_EQ(tokens("中文 and 英文。"), "中|文|and|英|文|。|");
+  EXPECT_EQ(tokens("'quoted' 1. x"), "'|quoted|'|1|.|x|");
+  EXPECT_EQ(tokens("/usr/lib mod_cache -v foo.en.html"), "/usr|/|lib|mod_cache|-v|foo.en.html|");
+  EXPECT_EQ(tokens("the U.S. (J. R.) e.g. end.Next 10-20 a..b x. --"),
+            "the|U.S.|(|J.|R.|)|e.g.|end|.|Next|10|-|20|a|..|b|x|.|--|");
+  EXPECT_EQ(tokens("see https://a.b/c?d=e, key=value x>5"),
+            "see|https://a.b/c?d=e|,|key|=|value|x>5|");
+  EXPECT_EQ(tokens("中a文b."), "中|a|文|b|.|");
+  EXPECT_EQ(tokens("  \n"), "");
+}
+
+TEST(TextFacts, Counts) {
+  const TextFacts facts("one 22\n\n中文, x\n");
+  EXPECT_EQ(facts.characters, 14u);
+  EXPECT_EQ(facts.words, 5u);
+  EXPECT_EQ(facts.word_characters, 8u);
+  EXPECT_EQ(facts.digits, 2u);
+  EXPECT_EQ(facts.ideographs, 2u);
+  EXPECT_EQ(facts.newlines, 3u);
+  EXPECT_EQ(facts.lines.size(), 3u);
+  EXPECT_EQ(facts.paragraphs.size(), 2u);
+  EXPECT_EQ(facts.lines[2].characters, 5u);
+  EXPECT_EQ(TextFacts("don't").characters, 5u);
+  EXPECT_EQ(TextFacts("a...").characters, 4u);
+}
+
+// Each rule by a text small enough to count by hand.
+TEST(Rules, MeasureByHand) {
+  const auto is = [](std::string_view rule, std::string_view text, double expected) {
+    EXPECT_NEAR(measured(rule, text), expected, 1e-12) << rule << ": " << text;
+  };
+  is("words", "one, two three.", 3);
+  is("characters", "a 中\n", 4);
+  is("mean_word_length", "a bbb, 中", 5.0 / 3);
+  is("hashes", "# a ## b", 3.0 / 5);
+  is("ellipses", "a... b… c", 2.0 / 5);
+  is("bullet_lines", "- a\n • b\nc\n\n", 2.0 / 4);
+  is("ellipsis_lines", "a...\nb… \nc\nd.", 2.0 / 4);
+  is("alphabetic_tokens", "a1 22 , 中", 2.0 / 4);
+  is("english_stop_words", "the cat and the dog The", 2);
+  is("chinese_stop_words", "我的书是你的", 3);
+  is("punctuated_lines", "a.\nb。\n\nc\nd!", 3.0 / 4);
+  is("short_lines", "short\n" + std::string(30, 'x') + "\n" + std::string(31, 'y'), 2.0 / 3);
+  is("newlines_per_token", "a b\nc\n\nd", 3.0 / 4);
+  is("newlines_per_character", "ab\n中", 1.0 / 4);
+  is("curly_brackets", "{a} {", 2);
+  is("lorem_ipsum", "x Lorem  IPSUM dolor", 1);
+  is("sentences", "One. Two?! ... 三。 four", 3);
+  is("ideographs", "中文ab", 0.5);
+  is("digits", "1a２b", 0.5);
+  is("bracketed_titles", "【ab】cd【", 4.0 / 7);
+  is("character_entropy", "abab", 0.6931471805599453);
+  is("repeated_lines", "a\nb\n\n\na\na", 2.0 / 4);
+  is("repeated_line_characters", "aa\nb\naa", 2.0 / 7);
+  is("repeated_paragraphs", "a\nb\n\nc\n\n\na\nb", 1.0 / 3);
+  is("repeated_paragraph_characters", "a\nb\n\nc\n\n\na\nb", 3.0 / 12);
+  is("top_2_gram", "a b c a b", 2 * 3.0 / 9);
+  is("top_3_gram", "a b c d", 5.0 / 7);  // the first of equally frequent ones
+  is("top_2_gram", "a", 0);
+  // "a b c d e" is there again, then "f" follows: one sequence, passed over as a whole.
+  is("repeated_5_grams", "a b c d e a b c d e f", 5.0 / 21);
+  is("repeated_5_grams", "a b c d e f g", 0);
+}
+
+TEST(Rules, HaveNamesOfTheirOwnAndDefinitions) {
+  std::set<std::string_view> names;
+  for (const auto list : {quality_rules(), repetition_rules()}) {
+    for (const Rule& rule : list) {
+      EXPECT_TRUE(names.insert(rule.name).second) << rule.name;
+      EXPECT_TRUE(rule.definition.ends_with('.')) << rule.name;
+      EXPECT_GE(rule.measure(TextFacts("")), 0) << rule.name << " of nothing";
+    }
+  }
+}
+
+// Every rule of the default sets lets a document pass at its bound and drops it behind.
+TEST(Filters, KeepWhatLiesBetweenTheBounds) {
+  FilterConfig config;
+  config.rule = "words";
+  config.min = 3, config.max = 5;
+  const std::vector<Filter> filters = filters_of({config});
+  const auto kept = [&](std::string_view text) {
+    return judge(TextFacts(text), "en", filters).filter == nullptr;
+  };
+  EXPECT_FALSE(kept("a b"));
+  EXPECT_TRUE(kept("a b c"));
+  EXPECT_TRUE(kept("a b c d e"));
+  EXPECT_FALSE(kept("a b c d e f"));
+  const Verdict verdict = judge(TextFacts("a b"), "en", filters);
+  EXPECT_EQ(verdict.filter->rule->name, "words");
+  EXPECT_EQ(verdict.measure, 2);
+}
+
+TEST(Filters, AreForLanguages) {
+  FilterConfig config;
+  config.rule = "words";
+  config.min = 3;
+  config.languages = {"zh"};
+  auto filters = filters_of({config});
+  EXPECT_TRUE(filters[0].applies_to("zh"));
+  EXPECT_TRUE(filters[0].applies_to("zh-Hant"));
+  EXPECT_FALSE(filters[0].applies_to("en"));
+  config.languages = {"!zh", "!ja"};
+  filters = filters_of({config});
+  EXPECT_FALSE(filters[0].applies_to("zh-Hant"));
+  EXPECT_TRUE(filters[0].applies_to("en"));
+  EXPECT_FALSE(is_language("zhx", "zh"));
+}
+
+TEST(Filters, NameWhatIsWrong) {
+  FilterConfig config;
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: a table has neither set and rule; give one of them");
+  config.rule = "mean_word_lenght";
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: rule 'mean_word_lenght' has neither min nor max");
+  config.max = 1;
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: there is no rule 'mean_word_lenght': did you mean 'mean_word_length'?; "
+            "`fathom data clean --rules` lists them");
+  config = {};
+  config.set = FilterSet::c4;
+  config.min = 1;
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: min and max belong to a rule, not a set");
+}
+
+}  // namespace
+}  // namespace fathom::clean

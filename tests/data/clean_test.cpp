@@ -1,0 +1,258 @@
+#include "data/clean/clean.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "data/clean/edits.h"
+#include "io/line_reader.h"
+#include "io/temp_dir.h"
+#include "text/normal_form.h"
+#include "text/utf8.h"
+
+namespace fathom::clean {
+namespace {
+
+namespace fs = std::filesystem;
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Edits, Normalise) {
+  EXPECT_EQ(normalised("\ufeff a\u200bb \r\nc\u00ad\td  \r\r\r\n\n\ne\x01\n\n"), " ab\nc\td\n\ne");
+  EXPECT_EQ(normalised("e\u0301 가"), "é 가");
+  EXPECT_EQ(normalised("中文，。\u3000\n"), "中文，。");
+  EXPECT_EQ(normalised(" \n\n "), "");
+  for (const char* text : {"x\n\n\ny \n", "\n a\r\r b\u2028c", "e\u0301", "a \u0001 b"}) {
+    EXPECT_EQ(normalised(normalised(text)), normalised(text)) << text;
+  }
+}
+
+// What is plainly composed by its bytes is what the library leaves alone.
+TEST(Edits, NormalFormOfEveryCharacter) {
+  for (char32_t c = 1; c < 0x30000; ++c) {
+    if (c >= 0xd800 && c < 0xe000) continue;
+    std::string one, two;
+    utf8::append(one, c);
+    // A character that needs the library, so that it is asked for both.
+    utf8::append(two, c);
+    two += "x\u0301\u0344";
+    const std::string composed = normal_form_c(two);
+    EXPECT_TRUE(composed.starts_with(normal_form_c(one))) << static_cast<unsigned>(c);
+  }
+  EXPECT_EQ(normal_form_c("\u2126\u212b"), "\u03a9\u00c5");
+}
+
+TEST(Edits, LinesOfC4) {
+  std::int64_t dropped = 0;
+  const std::string text =
+      "This line has enough words.\nToo few words.\nNo mark at its end of all\n"
+      "It ends in three points...\nPlease enable JavaScript to see it.\n"
+      "See our privacy policy for the details.\nThe fact [12] is old [edit]. \n\n" +
+      ("A word of " + std::string(1001, 'x') + " is too long.");
+  EXPECT_EQ(filtered_lines(text, LineRules::c4, dropped),
+            "This line has enough words.\nThe fact  is old .");
+  EXPECT_EQ(dropped, 6);
+  EXPECT_EQ(filtered_lines("他说：“你好。”\n导航 首页\n一二三四。\n好。\n乱码□乱码。",
+                           LineRules::c4_chinese, dropped),
+            "他说：“你好。”\n一二三四。");
+  EXPECT_EQ(filtered_lines(text, LineRules::off, dropped), text);
+}
+
+std::string good_english(int n) {
+  std::string text;
+  const char* words[] = {"the",  "river", "runs", "to",  "a",      "quiet", "sea",   "and",
+                         "that", "ships", "of",   "old", "sailed", "with",  "grain", "home"};
+  for (int i = 0; i < 20; ++i) {
+    for (int k = 0; k < 9; ++k) {
+      text += words[(i * i * 7 + k * (5 + 2 * (n % 7)) + n * k * i) % 16] + std::string(" ");
+    }
+    text += std::to_string(n * 31 + i) + "th harbour.\n";
+  }
+  return text;
+}
+
+std::string good_chinese(int n) {
+  std::string text;
+  for (int i = 0; i < 12; ++i) {
+    text += "我在";
+    for (int k = 0; k < 22; ++k) {
+      utf8::append(text, static_cast<char32_t>(0x4e00 + (n * 997 + i * 131 + k * k * 17) % 3000));
+    }
+    text += "的是。\n";
+  }
+  return text;
+}
+
+TextSourceConfig source(const TempDir& dir, const std::string& name, int files, int documents) {
+  TextSourceConfig source;
+  source.name = name;
+  for (int f = 0; f < files; ++f) {
+    std::string lines;
+    for (int i = 0; i < documents; ++i) {
+      const int n = f * documents + i;
+      const std::string text = n % 5 == 0   ? "too short"
+                               : n % 5 == 1 ? good_english(n) + "\r\n"
+                               : n % 5 == 2 ? good_chinese(n)
+                               : n % 5 == 3 ? good_english(n)
+                                            : "Привет, как твои дела сегодня, мой старый друг?";
+      lines += nlohmann::json{{"text", text}, {"n", n}}.dump() + "\n";
+    }
+    const std::string path = dir / (name + std::to_string(f) + ".jsonl");
+    write_file(path, lines);
+    source.paths.push_back(path);
+  }
+  return source;
+}
+
+CleanConfig config_of(const TempDir& dir, const std::string& output = "out") {
+  CleanConfig config;
+  config.output = dir / output;
+  config.languages = {"en", "zh"};
+  config.sources = {source(dir, "web", 3, 50)};
+  config.threads = 2;
+  FilterConfig words;
+  words.rule = "words";
+  words.min = 50;
+  config.filters = {words};
+  return config;
+}
+
+std::map<std::string, std::string> outputs_of(const CleanConfig& config) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(config.output)) {
+    const std::string name = fs::relative(entry.path(), config.output);
+    if (entry.is_regular_file() && !name.starts_with(".")) {
+      files[name] = test::read_file(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(Clean, EveryDocumentIsKeptOrHasAReason) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  config.write_dropped = true;
+  const CleanReport report = clean_data(config);
+  const auto& tallies = report.sources.at(0).second.tallies;
+  std::map<std::string, std::int64_t> by_reason;
+  for (const auto& [key, tally] : tallies) by_reason[key.second] += tally.documents;
+  EXPECT_EQ(by_reason["kept"], 90);
+  EXPECT_EQ(by_reason["language"] + by_reason["words"], 60);
+  std::istringstream kept(read_text(config.output + "/texts/web-00000.jsonl.zst"));
+  std::istringstream dropped(read_text(config.output + "/dropped/web-00000.jsonl.zst"));
+  int lines = 0;
+  for (std::string line; std::getline(kept, line); ++lines) {
+    const auto json = nlohmann::json::parse(line);
+    const bool chinese = json["language"].get<std::string>().starts_with("zh");
+    EXPECT_EQ(chinese, json["n"].get<int>() % 5 == 2) << line;
+    EXPECT_EQ(json["text"].get<std::string>().find('\r'), std::string::npos);
+    EXPECT_FALSE(json["text"].get<std::string>().ends_with('\n'));
+  }
+  EXPECT_EQ(lines, 90);
+  lines = 0;
+  for (std::string line; std::getline(dropped, line); ++lines) {
+    EXPECT_TRUE(nlohmann::json::parse(line).contains("reason"));
+  }
+  EXPECT_EQ(lines, 60);
+  EXPECT_THAT(summary(report), HasSubstr("90 documents were changed"));
+  EXPECT_EQ(report.sources[0].second.samples.at("kept").size(), 5u);
+}
+
+TEST(Clean, OutputDependsNeitherOnThreadsNorOnAKill) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir, "one");
+  config.part_mb = 1;
+  for (std::string& path : config.sources[0].paths) {  // larger files: several parts and chunks
+    std::string text = test::read_file(path), all;
+    while (all.size() < 1'500'000) all += text;
+    write_file(path, all);
+  }
+  config.threads = 1;
+  clean_data(config);
+  const auto expected = outputs_of(config);
+  EXPECT_EQ(expected.size(), 7u);
+  config.output = dir / "four";
+  config.threads = 4;
+  clean_data(config);
+  EXPECT_TRUE(outputs_of(config) == expected);
+
+  // A kill after the second part: its text is there, its counts are not.
+  fs::remove(config.output + "/parts/web-00001.json");
+  fs::remove(config.output + "/parts/web-00002.json");
+  fs::remove(config.output + "/texts/web-00002.jsonl.zst");
+  fs::remove(config.output + "/clean.json");
+  write_file(config.output + "/texts/web-00001.jsonl.zst", "half");
+  const auto time = fs::last_write_time(config.output + "/texts/web-00000.jsonl.zst");
+  clean_data(config);
+  EXPECT_TRUE(outputs_of(config) == expected);
+  EXPECT_EQ(fs::last_write_time(config.output + "/texts/web-00000.jsonl.zst"), time);
+}
+
+TEST(Clean, DryRunCountsTheSameAndWritesNothing) {
+  const TempDir dir;
+  const CleanConfig config = config_of(dir);
+  const CleanReport tried = try_out(config, 1000);
+  EXPECT_FALSE(fs::exists(config.output));
+  EXPECT_EQ(summary(tried), summary(clean_data(config)));
+  EXPECT_THAT(samples_text(tried), HasSubstr("too short"));
+  std::int64_t documents = 0;
+  for (const auto& [key, tally] : try_out(config, 7).sources[0].second.tallies) {
+    documents += tally.documents;
+  }
+  EXPECT_EQ(documents, 7);
+}
+
+TEST(Clean, DefaultFiltersKeepGoodTextOfBothLanguages) {
+  const std::vector<Filter> filters = filters_of({});
+  CleanConfig config;
+  const std::string english =
+      "The old harbour of the town was built by merchants who came from the north. They had "
+      "ships that sailed with grain, wine and salt to every coast of the sea, and in winter "
+      "their sons learned to read the stars.\n\nWhen the river changed its course, the harbour "
+      "silted up within two generations. What was left were warehouses with thick walls, a "
+      "chapel, and a long street that ends today in a meadow. Children play there in summer, "
+      "and nobody remembers where the great crane stood.";
+  const std::string chinese =
+      "这座古老的港口是由来自北方的商人建造的。他们的船载着粮食、酒和盐驶向大海的每一个海岸，"
+      "到了冬天，他们的儿子就学习辨认星辰。\n\n后来河流改道，不到两代人的时间，港口就被泥沙淤塞了。"
+      "留下来的只有厚墙的仓库、一座小教堂，和一条如今通向草地的长街。夏天孩子们在那里玩耍，"
+      "谁也不记得那台大起重机曾经立在什么地方。";
+  EXPECT_EQ(clean_document(english, config, filters).reason, "kept");
+  EXPECT_EQ(clean_document(chinese, config, filters).reason, "kept");
+  EXPECT_EQ(clean_document(chinese, config, filters).language, "zh");
+  EXPECT_EQ(clean_document("Buy now!", config, filters).reason, "words");
+  EXPECT_EQ(clean_document("你好，再见。", config, filters).reason, "characters");
+}
+
+TEST(Clean, RefusesWhatItCannotDo) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  clean_data(config);
+  CleanConfig other = config;
+  other.languages = {"en"};
+  EXPECT_THAT(input_error_of([&] { clean_data(other); }),
+              HasSubstr("web-00000.json: this part was cleaned with another config"));
+  other = config;
+  other.sources[0].name = "a/b";
+  EXPECT_THAT(input_error_of([&] { clean_data(other); }), HasSubstr("not a valid name"));
+  other = config;
+  other.samples = -1;
+  EXPECT_EQ(input_error_of([&] { clean_data(other); }), "samples: -1 is not in [0, 10000]");
+  write_file(dir / "out/mine", "x");
+  EXPECT_THAT(input_error_of([&] { clean_data(config); }), HasSubstr("holds 'mine'"));
+  write_file(dir / "broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");
+  other = config;
+  other.output = dir / "other";
+  other.sources[0].paths = {dir / "broken.jsonl"};
+  EXPECT_THAT(input_error_of([&] { clean_data(other); }), HasSubstr("broken.jsonl:2: "));
+}
+
+}  // namespace
+}  // namespace fathom::clean
