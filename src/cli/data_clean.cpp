@@ -4,9 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/benchmark_texts.h"
 #include "cli/commands.h"
 #include "core/config.h"
 #include "data/clean/clean.h"
@@ -29,11 +31,16 @@ void print_rules() {
 void run(const CleanArguments& arguments) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
+  std::optional<clean::Contamination> benchmarks;
+  if (!config.contamination.tasks.empty()) {
+    benchmarks.emplace(load_benchmarks(config.contamination));
+  }
+  const clean::Contamination* search = benchmarks ? &*benchmarks : nullptr;
   if (arguments.dry_run == 0) {
-    fmt::print("{}", clean::summary(clean::clean_data(config)));
+    fmt::print("{}", clean::summary(clean::clean_data(config, search)));
     return;
   }
-  const clean::CleanReport report = clean::try_out(config, arguments.dry_run);
+  const clean::CleanReport report = clean::try_out(config, arguments.dry_run, search);
   fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
 }
 

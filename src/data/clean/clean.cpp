@@ -31,6 +31,12 @@ std::string stamp_of(CleanConfig config) {
   return config_to_toml(config);
 }
 
+// What decides about documents.
+struct Judges {
+  std::vector<Filter> filters;
+  const Contamination* benchmarks;
+};
+
 struct CleanedChunk {
   std::string kept, dropped;  // packed lines
   Counts counts;
@@ -45,12 +51,14 @@ std::string with_language(const Document& document, const std::string& field,
 }
 
 CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
-                         const TextSourceConfig& source, std::span<const Filter> filters) {
+                         const TextSourceConfig& source, const Judges& judges) {
   CleanedChunk out{{}, {}, Counts(config.samples)};
   out.counts.read = chunk.counts;
   for (const Document& document : chunk.documents) {
-    const Cleaned cleaned = clean_document(document.text, config, filters);
+    const Cleaned cleaned =
+        clean_document(document.text, config, judges.filters, judges.benchmarks);
     out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure);
+    for (const std::string& task : cleaned.contaminations) ++out.counts.cut_passages[task];
     out.counts.add_edits(cleaned.text != document.text, cleaned.dropped_lines);
     if (cleaned.reason == kept_reason) {
       out.kept += with_language(document, source.field, cleaned);
@@ -89,7 +97,7 @@ std::string part_stamp(const std::string& config_stamp, TextSourceConfig source,
 }
 
 void clean_part(const CleanConfig& config, const TextSourceConfig& source, const SourcePart& part,
-                std::span<const Filter> filters, const std::string& stamp, const PartPaths& paths,
+                const Judges& judges, const std::string& stamp, const PartPaths& paths,
                 Progress& progress) {
   AtomicFile texts(paths.texts);
   std::optional<AtomicFile> dropped;
@@ -97,7 +105,7 @@ void clean_part(const CleanConfig& config, const TextSourceConfig& source, const
   Counts counts(config.samples);
   for_each_chunk<CleanedChunk>(
       source, part.paths(), threads_of(config), progress,
-      [&](DocumentChunk&& chunk) { return clean_chunk(chunk, config, source, filters); },
+      [&](DocumentChunk&& chunk) { return clean_chunk(chunk, config, source, judges); },
       [&](CleanedChunk&& chunk) {
         texts.write(chunk.kept);
         if (dropped) dropped->write(chunk.dropped);
@@ -159,9 +167,9 @@ void check_config(const CleanConfig& config) {
   filters_of(config.filters);
 }
 
-CleanReport clean_data(const CleanConfig& config) {
+CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks) {
   check_config(config);
-  const std::vector<Filter> filters = filters_of(config.filters);
+  const Judges judges{filters_of(config.filters), benchmarks};
   const std::string config_stamp = stamp_of(config);
   std::vector<std::vector<SourcePart>> parts;
   std::uint64_t bytes = 0;
@@ -182,7 +190,7 @@ CleanReport clean_data(const CleanConfig& config) {
       if (is_done(paths, stamp)) {
         progress.advance(part.bytes());
       } else {
-        clean_part(config, source, part, filters, stamp, paths, progress);
+        clean_part(config, source, part, judges, stamp, paths, progress);
       }
       counts.add(Counts::load(paths.counts, config.samples));
     }
@@ -195,9 +203,10 @@ CleanReport clean_data(const CleanConfig& config) {
   return report;
 }
 
-CleanReport try_out(const CleanConfig& config, std::int64_t documents) {
+CleanReport try_out(const CleanConfig& config, std::int64_t documents,
+                    const Contamination* benchmarks) {
   check_config(config);
-  const std::vector<Filter> filters = filters_of(config.filters);
+  const Judges judges{filters_of(config.filters), benchmarks};
   CleanReport report;
   for (const TextSourceConfig& source : config.sources) {
     std::vector<std::string> files;
@@ -219,7 +228,7 @@ CleanReport try_out(const CleanConfig& config, std::int64_t documents) {
         },
         [&](std::vector<RawDocument>&& chunk) {
           return clean_chunk(detail::read_documents_of(std::move(chunk), options), config, source,
-                             filters);
+                             judges);
         },
         [&](CleanedChunk&& chunk) { counts.add(chunk.counts); });
     report.sources.emplace_back(source.name, std::move(counts));

@@ -20,13 +20,16 @@ namespace fathom::clean {
 struct Cleaned {
   std::string text;  // after normalising and dropping lines
   std::string language;
-  std::string reason;  // a rule's name, "language" or "empty"; kept_reason when it is kept
+  // A rule's name, "language", "empty" or "contaminated:<task>"; kept_reason when it is kept.
+  std::string reason;
   double measure = 0;  // of the rule
   std::int64_t dropped_lines = 0;
+  std::vector<std::string> contaminations;  // the tasks of passages that were cut
 };
-// Pure. Any thread may call it.
+// `benchmarks`: null or what a document should not hold; searched in documents that pass the
+// filters. A document of which passages are cut is filtered again. Pure. Any thread may call it.
 Cleaned clean_document(std::string_view text, const CleanConfig& config,
-                       std::span<const Filter> filters);
+                       std::span<const Filter> filters, const Contamination* benchmarks = nullptr);
 
 struct CleanReport {
   std::vector<std::pair<std::string, Counts>> sources;  // by name, in their order
@@ -36,10 +39,11 @@ struct CleanReport {
 // not depend on the number of threads. Before any work throws an input Error for a config that
 // cannot be carried out, an output made with another config, and a disk with less space free than
 // the sources take.
-CleanReport clean_data(const CleanConfig& config);
+CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks = nullptr);
 
 // The counts of the first `documents` of each source, without output.
-CleanReport try_out(const CleanConfig& config, std::int64_t documents);
+CleanReport try_out(const CleanConfig& config, std::int64_t documents,
+                    const Contamination* benchmarks = nullptr);
 
 // Tables for people. The samples are the first lines of texts.
 std::string summary(const CleanReport& report);

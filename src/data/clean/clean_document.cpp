@@ -6,8 +6,40 @@
 
 namespace fathom::clean {
 
+namespace {
+
+// Fills in reason and measure.
+void apply_filters(Cleaned& result, std::span<const Filter> filters) {
+  const TextFacts facts(result.text);
+  if (facts.tokens.empty()) {
+    result.reason = "empty";
+    return;
+  }
+  const Verdict verdict = judge(facts, result.language, filters);
+  result.reason = verdict.filter ? verdict.filter->rule->name : kept_reason;
+  result.measure = verdict.measure;
+}
+
+void search_benchmarks(Cleaned& result, std::span<const Filter> filters,
+                       const Contamination& benchmarks) {
+  const std::vector<Passage> passages = benchmarks.find(result.text);
+  if (passages.empty()) return;
+  if (benchmarks.action() == ContaminationAction::drop) {
+    result.reason = "contaminated:" + benchmarks.tasks()[passages.front().task];
+    result.measure = static_cast<double>(passages.size());
+    return;
+  }
+  for (const Passage& passage : passages) {
+    result.contaminations.push_back(benchmarks.tasks()[passage.task]);
+  }
+  result.text = without_passages(result.text, passages);
+  apply_filters(result, filters);
+}
+
+}  // namespace
+
 Cleaned clean_document(std::string_view text, const CleanConfig& config,
-                       std::span<const Filter> filters) {
+                       std::span<const Filter> filters, const Contamination* benchmarks) {
   Cleaned result;
   result.text = config.normalise ? normalised(text) : std::string(text);
   result.language = detect_language(result.text).code;
@@ -23,14 +55,8 @@ Cleaned clean_document(std::string_view text, const CleanConfig& config,
     const auto rules = is_language(result.language, "zh") ? LineRules::c4_chinese : LineRules::c4;
     result.text = filtered_lines(result.text, rules, result.dropped_lines);
   }
-  const TextFacts facts(result.text);
-  if (facts.tokens.empty()) {
-    result.reason = "empty";
-    return result;
-  }
-  const Verdict verdict = judge(facts, result.language, filters);
-  result.reason = verdict.filter ? verdict.filter->rule->name : kept_reason;
-  result.measure = verdict.measure;
+  apply_filters(result, filters);
+  if (benchmarks && result.reason == kept_reason) search_benchmarks(result, filters, *benchmarks);
   return result;
 }
 

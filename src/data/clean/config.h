@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/clean/contamination.h"
 #include "data/clean/filters.h"
 #include "data/config.h"
 
@@ -19,6 +20,7 @@ struct CleanConfig {
   std::int64_t samples = 5;
   std::int64_t part_mb = 1024;
   std::int64_t threads = 0;
+  ContaminationConfig contamination;
   std::vector<FilterConfig> filters;
   std::vector<TextSourceConfig> sources;
 };
@@ -32,6 +34,7 @@ void visit_fields(CleanConfig& c, Visitor&& field) {
   field("samples", c.samples, "documents a reason in the report");
   field("part_mb", c.part_mb, "files are cleaned in parts of so many megabytes; a kill costs one");
   field("threads", c.threads, "0: one per core; the output does not depend on it");
+  field("contamination", c.contamination, "");
   field("filters", c.filters, "without any: Gopher's and FineWeb's, and their like for Chinese");
   field("sources", c.sources, "");
 }

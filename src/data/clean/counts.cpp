@@ -46,6 +46,7 @@ void Counts::add(const Counts& later) {
   for (const auto& [reason, list] : later.samples) {
     for (const Sample& sample : list) add_sample(reason, sample);
   }
+  for (const auto& [task, passages] : later.cut_passages) cut_passages[task] += passages;
   read.empty_documents += later.read.empty_documents;
   DocumentCounts rest = later.read;
   rest.empty_documents = 0;
@@ -65,6 +66,8 @@ std::string Counts::to_json(const std::string& stamp) const {
                               {"documents", tally.documents},
                               {"bytes", tally.bytes}});
   }
+  json["cut_passages"] = nlohmann::json::object();
+  for (const auto& [task, passages] : cut_passages) json["cut_passages"][task] = passages;
   json["changed_documents"] = changed_documents;
   json["dropped_lines"] = dropped_lines;
   json["read"] = {
@@ -91,6 +94,8 @@ Counts Counts::load(const std::string& path, std::int64_t max_samples) {
     counts.tallies[{row.text("language"), row.text("reason")}] = {row.integer("documents"),
                                                                   row.integer("bytes")};
   }
+  const JsonObject cut = json.object("cut_passages");
+  for (const std::string& task : cut.keys()) counts.cut_passages[task] = cut.integer(task);
   counts.changed_documents = json.integer("changed_documents");
   counts.dropped_lines = json.integer("dropped_lines");
   const JsonObject read = json.object("read");

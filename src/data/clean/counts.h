@@ -41,6 +41,7 @@ class Counts {
   std::map<Key, Tally> tallies;
   std::map<std::string, std::vector<Sample>> samples;  // by reason, by rank
   DocumentCounts read;                                 // left out or repaired while reading
+  std::map<std::string, std::int64_t> cut_passages;    // of benchmarks, by task
   std::int64_t changed_documents = 0;                  // by normalising or dropping lines
   std::int64_t dropped_lines = 0;
 

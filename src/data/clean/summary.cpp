@@ -45,6 +45,9 @@ std::string rows(const std::string& source, const Counts& counts) {
   for (const std::string& line : lines_about(counts.read)) {
     text += fmt::format("{:<16} {}\n", source, line);
   }
+  for (const auto& [task, passages] : counts.cut_passages) {
+    text += fmt::format("{:<16} {} passages of {} were cut\n", source, passages, task);
+  }
   if (counts.changed_documents > 0) {
     text += fmt::format("{:<16} {} documents were changed, {} lines dropped from them\n", source,
                         counts.changed_documents, counts.dropped_lines);
