@@ -16,6 +16,7 @@ void add_data(CLI::App& app);
 void add_data_check(CLI::App& data);  // data check
 void add_data_clean(CLI::App& data);  // data clean
 void add_data_dedup(CLI::App& data);  // data dedup
+void add_data_mix(CLI::App& data);    // data mix
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);
 CLI::App* add_eval_compare(CLI::App& eval);  // eval compare

@@ -101,6 +101,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--no-system", "--no-exams", "--show", "--color"}},
     {"data clean", {"--set", "--dry-run", "--rules"}},
     {"data dedup", {"--set"}},
+    {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap"}},
     {"data text", {"--source", "--held-out"}},
     {"generate",
      {"--prompt", "--prompts", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
@@ -375,6 +376,45 @@ TEST_F(Switches, OfData) {
   out(again);
   EXPECT_EQ(run(again).code, 2);
   EXPECT_EQ(run(with(again, {"--overwrite"})).code, 0);
+}
+
+TEST_F(Switches, OfDataClean) {
+  write_file(dir_ / "web.jsonl", "{\"text\": \"one two three\"}\n{\"text\": \"four\"}\n");
+  write_file(dir_ / "clean.toml", "output = \"" + (dir_ / "cleaned") +
+                                      "\"\n[[filters]]\nrule = \"words\"\nmin = 2\n"
+                                      "[[sources]]\nname = \"web\"\npaths = [\"" +
+                                      (dir_ / "web.jsonl") + "\"]\n");
+  const Arguments base{"data", "clean", dir_ / "clean.toml"};
+  EXPECT_THAT(out(with(base, {"--dry-run", "1"})), HasSubstr("one two three"));
+  EXPECT_FALSE(fs::exists(dir_ / "cleaned"));
+  EXPECT_THAT(out(base), HasSubstr("kept"));
+  EXPECT_TRUE(fs::exists(dir_ / "cleaned/texts/web-00000.jsonl.zst"));
+  EXPECT_THAT(run(with(base, {"--set", "samples=-1"})).err, HasSubstr("samples: -1"));
+  EXPECT_THAT(out({"data", "clean", "--rules"}), HasSubstr("mean_word_length"));
+}
+
+TEST_F(Switches, OfDataDedup) {
+  write_file(dir_ / "web.jsonl", "{\"text\": \"one two\"}\n{\"text\": \"One  two\"}\n");
+  write_file(dir_ / "dedup.toml", "output = \"" + (dir_ / "deduped") +
+                                      "\"\n[[sources]]\nname = \"web\"\npaths = [\"" +
+                                      (dir_ / "web.jsonl") + "\"]\n");
+  const Arguments base{"data", "dedup", dir_ / "dedup.toml"};
+  EXPECT_THAT(out(base), HasSubstr("50.00"));
+  EXPECT_THAT(run(with(base, {"--set", "keep=none"})).err, HasSubstr("first"));
+}
+
+TEST_F(Switches, OfDataMix) {
+  const World& w = world();
+  const Arguments base{"data", "mix", w.dir / "data", "--tokens", "1000"};
+  EXPECT_THAT(out(base), HasSubstr("[[data.sources]]\nname = \"ships\"\nweight = 1\n"));
+  EXPECT_THAT(out(with(base, {"--temperature", "2", "--weight", "ships=3"})),
+              HasSubstr("weight = 1\n"));
+  EXPECT_THAT(run(with(base, {"--weight", "boats=3"})).err, HasSubstr("has no source 'boats'"));
+  EXPECT_THAT(run(with(base, {"--weight", "ships"})).err, HasSubstr("is not SOURCE=NUMBER"));
+  const Arguments large{"data", "mix", w.dir / "data", "--tokens", "1e9"};
+  EXPECT_THAT(run(large).err, HasSubstr("raise max-epochs, or add data"));
+  EXPECT_EQ(run(with(large, {"--max-epochs", "1e9"})).code, 0);
+  EXPECT_EQ(run(with(large, {"--cap", "ships=1e9"})).code, 0);
 }
 
 TEST_F(Switches, OfVerify) {

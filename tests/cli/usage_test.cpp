@@ -43,6 +43,8 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data check", "paths is required"},
                                          {"data clean", "config is required"},
                                          {"data dedup", "config is required"},
+                                         {"data mix", "directory is required"},
+                                         {"data mix x", "--tokens is required"},
                                          {"data text", "directory is required"},
                                          {"chat", "model is required"},
                                          {"generate", "model is required"},
@@ -80,6 +82,7 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"eval",
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
             "--code TEXT:{isolated,limits}=isolated --python TEXT=python3"},
+            {"data mix", "--temperature FLOAT=1 --max-epochs FLOAT=4"},
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "

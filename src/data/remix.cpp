@@ -1,0 +1,69 @@
+#include "data/remix.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+double cap_of(const RemixSource& source, const RemixOptions& options) {
+  return (source.max_epochs > 0 ? source.max_epochs : options.max_epochs) * source.tokens;
+}
+
+void check(const std::vector<RemixSource>& sources, const RemixOptions& options) {
+  if (!(options.budget > 0)) fail_input("tokens: {} is not above 0", options.budget);
+  if (!(options.temperature > 0)) fail_input("temperature: {} is not above 0", options.temperature);
+  if (!(options.max_epochs > 0)) fail_input("max-epochs: {} is not above 0", options.max_epochs);
+  double available = 0;
+  for (const RemixSource& source : sources) {
+    if (!(source.tokens > 0)) fail_input("source '{}': has no tokens", source.name);
+    if (!(source.weight >= 0) || !std::isfinite(source.weight)) {
+      fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
+    }
+    if (source.weight > 0) available += cap_of(source, options);
+  }
+  if (available < options.budget) {
+    fail_input(
+        "tokens: {:.4g} are more than the {:.4g} that the sources give at their most epochs; raise "
+        "max-epochs, or add data",
+        options.budget, available);
+  }
+}
+
+}  // namespace
+
+std::vector<RemixShare> remix(const std::vector<RemixSource>& sources,
+                              const RemixOptions& options) {
+  check(sources, options);
+  std::vector<RemixShare> shares;
+  std::vector<double> wants;
+  for (const RemixSource& source : sources) {
+    shares.push_back({source.name, 0, 0, 0, false});
+    wants.push_back(source.weight * std::pow(source.tokens, 1 / options.temperature));
+  }
+  // Each round caps at least one source more, or ends.
+  for (bool again = true; again;) {
+    again = false;
+    double left = options.budget, wanted = 0;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      shares[i].capped ? left -= cap_of(sources[i], options) : wanted += wants[i];
+    }
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const double cap = cap_of(sources[i], options);
+      if (shares[i].capped) continue;
+      shares[i].tokens = wanted > 0 ? left * wants[i] / wanted : 0;
+      // Rounding must not cap what exactly reaches its cap after others were.
+      if (shares[i].tokens <= cap * (1 + 1e-12)) continue;
+      shares[i].tokens = cap;
+      shares[i].capped = again = true;
+    }
+  }
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    shares[i].share = shares[i].tokens / options.budget;
+    shares[i].epochs = shares[i].tokens / sources[i].tokens;
+  }
+  return shares;
+}
+
+}  // namespace fathom

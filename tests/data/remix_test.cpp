@@ -1,0 +1,58 @@
+#include "data/remix.h"
+
+#include <gtest/gtest.h>
+
+#include "io/temp_dir.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+
+RemixOptions options_of(double budget, double temperature = 1, double max_epochs = 4) {
+  return {budget, temperature, max_epochs};
+}
+
+TEST(Remix, SharesFollowSizesWeightsAndTemperature) {
+  const auto plain = remix({{"a", 900}, {"b", 100}}, options_of(1000));
+  EXPECT_DOUBLE_EQ(plain[0].share, 0.9);
+  EXPECT_DOUBLE_EQ(plain[1].epochs, 1);
+  const auto weighted = remix({{"a", 900}, {"b", 100, 3}}, options_of(600));
+  EXPECT_DOUBLE_EQ(weighted[1].share, 0.25);
+  EXPECT_DOUBLE_EQ(weighted[1].epochs, 1.5);
+  const auto flat = remix({{"a", 900}, {"b", 100}}, options_of(400, 2));
+  EXPECT_DOUBLE_EQ(flat[0].share, 0.75);  // the ratio 9 becomes 3
+  EXPECT_FALSE(flat[1].capped);
+}
+
+TEST(Remix, CapsHandTheRestOn) {
+  const auto shares = remix({{"a", 1000}, {"b", 1000}, {"tiny", 10, 100}}, options_of(1500, 1, 2));
+  EXPECT_TRUE(shares[2].capped);
+  EXPECT_DOUBLE_EQ(shares[2].epochs, 2);
+  EXPECT_DOUBLE_EQ(shares[2].tokens, 20);
+  EXPECT_DOUBLE_EQ(shares[0].tokens, 740);
+  EXPECT_DOUBLE_EQ(shares[1].tokens, 740);
+  // A cap may bring another source to its own.
+  const auto chain =
+      remix({{"a", 1000, 1, 9}, {"b", 100, 10, 6}, {"c", 10, 100, 1}}, options_of(1800));
+  EXPECT_TRUE(chain[1].capped && chain[2].capped);
+  EXPECT_DOUBLE_EQ(chain[0].tokens + chain[1].tokens + chain[2].tokens, 1800);
+  EXPECT_DOUBLE_EQ(chain[1].epochs, 6);
+}
+
+TEST(Remix, RefusesWhatCannotBe) {
+  EXPECT_EQ(input_error_of([] {
+              remix({{"a", 100}}, options_of(500));
+            }),
+            "tokens: 500 are more than the 400 that the sources give at their most epochs; raise "
+            "max-epochs, or add data");
+  EXPECT_EQ(input_error_of([] { remix({{"a", 0}}, options_of(5)); }), "source 'a': has no tokens");
+  EXPECT_EQ(input_error_of([] { remix({{"a", 1}}, options_of(0)); }), "tokens: 0 is not above 0");
+  EXPECT_EQ(input_error_of([] {
+              remix({{"a", 1, -1}}, options_of(1));
+            }),
+            "source 'a': weight -1 must be 0 or more");
+}
+
+}  // namespace
+}  // namespace fathom
