@@ -102,6 +102,9 @@ const std::map<std::string, std::set<std::string>> surface{
     {"data clean", {"--set", "--dry-run", "--rules"}},
     {"data dedup", {"--set"}},
     {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap"}},
+    {"data sample",
+     {"--format", "--field", "--separator", "--skip-broken-lines", "--count", "--seed"}},
+    {"data stats", {"--format", "--field", "--separator", "--skip-broken-lines", "--json"}},
     {"data text", {"--source", "--held-out"}},
     {"generate",
      {"--prompt", "--prompts", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
@@ -415,6 +418,31 @@ TEST_F(Switches, OfDataMix) {
   EXPECT_THAT(run(large).err, HasSubstr("raise max-epochs, or add data"));
   EXPECT_EQ(run(with(large, {"--max-epochs", "1e9"})).code, 0);
   EXPECT_EQ(run(with(large, {"--cap", "ships=1e9"})).code, 0);
+}
+
+TEST_F(Switches, OfDataStatsAndSample) {
+  const World& w = world();
+  const std::string rows = w.dir / "two_fields.jsonl";
+  write_file(dir_ / "broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");
+  write_file(dir_ / "parts.txt", "a\nb\n--\nc\n");
+  const auto count = [&](const Arguments& more) {
+    const std::string json = out(with({"data", "stats", "--json"}, more));
+    return nlohmann::json::parse(json).at("all").at("documents").get<int>();
+  };
+  EXPECT_THAT(out({"data", "stats", rows}), HasSubstr("ideographs"));
+  EXPECT_EQ(count({rows}), 1);
+  EXPECT_EQ(count({w.dir / "prompts.txt", "--format", "lines"}), 2);
+  EXPECT_EQ(count({dir_ / "parts.txt", "--format", "separated", "--separator", "--"}), 2);
+  EXPECT_EQ(count({dir_ / "broken.jsonl", "--skip-broken-lines"}), 1);
+  EXPECT_EQ(run({"data", "stats", dir_ / "broken.jsonl"}).code, 2);
+  EXPECT_EQ(run({"data", "stats", rows, "--field", "title"}).code, 2);
+  EXPECT_EQ(run({"data", "stats", rows, "--format", "lnes"}).code, 2);
+  const Arguments sample{"data", "sample", w.dir / "text.txt", "--format", "lines"};
+  const std::string drawn = out(sample);
+  EXPECT_EQ(lines_of(drawn).size(), 10u);
+  EXPECT_EQ(out(sample), drawn);
+  EXPECT_NE(out(with(sample, {"--seed", "1"})), drawn);
+  EXPECT_EQ(lines_of(out(with(sample, {"--count", "3"}))).size(), 3u);
 }
 
 TEST_F(Switches, OfVerify) {

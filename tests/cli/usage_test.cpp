@@ -45,6 +45,8 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data dedup", "config is required"},
                                          {"data mix", "directory is required"},
                                          {"data mix x", "--tokens is required"},
+                                         {"data sample", "paths is required"},
+                                         {"data stats", "paths is required"},
                                          {"data text", "directory is required"},
                                          {"chat", "model is required"},
                                          {"generate", "model is required"},
@@ -82,7 +84,8 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"eval",
             "--device TEXT=cpu --dtype TEXT=auto --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
             "--code TEXT:{isolated,limits}=isolated --python TEXT=python3"},
-            {"data mix", "--temperature FLOAT=1 --max-epochs FLOAT=4"},
+           {"data mix", "--temperature FLOAT=1 --max-epochs FLOAT=4"},
+           {"data sample", "--count INT=10 --seed UINT=0"},
            {"generate",
             "--max-tokens INT=128 --temperature FLOAT=1 --top-k INT=0 --top-p FLOAT=1 "
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
