@@ -7,6 +7,7 @@
 #include "text/json_field.h"
 #include "text/parquet.h"
 #include "text/utf8.h"
+#include "text/warc.h"
 
 namespace fathom {
 
@@ -208,6 +209,9 @@ std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedTe
       return std::make_unique<Separated>(path, std::move(opened.bytes), options.separator);
     case TextFormat::parquet:
       return std::make_unique<Rows>(path, options.fields);
+    case TextFormat::warc:
+      return std::make_unique<WarcDocuments>(path, std::move(opened.bytes),
+                                             options.skip_broken_lines);
     case TextFormat::text:
     case TextFormat::automatic:
       break;

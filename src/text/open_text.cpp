@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "io/compression.h"
 #include "text/content.h"
+#include "text/warc.h"
 
 namespace fathom {
 
@@ -32,6 +33,9 @@ TextFormat format_of(const std::string& path, std::string_view sample,
                      const DocumentOptions& options) {
   if (options.format == TextFormat::parquet) {
     fail_input("{}: is no Parquet file; set the format to auto", path);
+  }
+  if (options.format == TextFormat::warc) {
+    fail_input("{}: is no WARC archive; set the format to auto", path);
   }
   if (options.format != TextFormat::automatic) return options.format;
   const JsonLayout layout = json_layout(sample, sample.size() < content_sample_bytes);
@@ -67,6 +71,10 @@ OpenedText open_text(const std::string& path, const DocumentOptions& options) {
   if (is_parquet(sample)) {
     require_rows(path, options.format);
     return {nullptr, TextFormat::parquet};
+  }
+  if (is_warc(sample) &&
+      (options.format == TextFormat::automatic || options.format == TextFormat::warc)) {
+    return {std::move(bytes), TextFormat::warc};
   }
   if (const auto content = foreign_content(sample)) refuse(path, *content);
   if (options.invalid_utf8 == InvalidUtf8::replace) {

@@ -56,7 +56,8 @@ DocumentCounts TextBlocks::counts() const {
 
 void TextBlocks::open_next() {
   OpenedText opened = open_text(files_[file_], options_);
-  if (opened.format == TextFormat::jsonl || opened.format == TextFormat::parquet) {
+  if (opened.format == TextFormat::jsonl || opened.format == TextFormat::parquet ||
+      opened.format == TextFormat::warc) {
     records_ = open_documents(files_[file_], std::move(opened), options_);
   } else {
     bytes_ = std::move(opened.bytes);

@@ -7,16 +7,17 @@
 namespace fathom {
 
 enum class TextFormat {
-  automatic,  // parquet or jsonl when the content is that, else text
+  automatic,  // parquet, warc or jsonl when the content is that, else text
   text,       // the whole file is one document
   lines,      // each line is a document
   separated,  // a line equal to the separator divides two documents
   jsonl,      // each line is a JSON object with the document in one of its fields
   parquet,    // each row is a document, in one of the columns
+  warc,       // each record of type conversion is a document: WET files
 };
 inline std::span<const std::string_view> enum_names(TextFormat) {
   static constexpr std::string_view names[] = {"auto",      "text",  "lines",
-                                               "separated", "jsonl", "parquet"};
+                                               "separated", "jsonl", "parquet", "warc"};
   return names;
 }
 

@@ -1,0 +1,172 @@
+#include "text/warc.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/error.h"
+#include "io/json_object.h"
+
+namespace fathom {
+namespace {
+
+constexpr std::size_t block_bytes = 256 << 10;
+constexpr std::size_t max_line = 64 << 10;
+constexpr std::size_t max_header_lines = 1000;
+// A longer page is no text to train on, and a length that lies must not fill the memory.
+constexpr std::uint64_t max_content = 256 << 20;
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  text.remove_prefix(begin);
+  return text.substr(0, text.find_last_not_of(" \t\r") + 1);
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, small, small);
+}
+
+bool begins_record(std::string_view line) {
+  return line == "WARC/1.0" || line == "WARC/1.1" || line == "WARC/0.18" || line == "WARC/0.17";
+}
+
+}  // namespace
+
+bool is_warc(std::string_view sample) {
+  return sample.starts_with("WARC/1.") || sample.starts_with("WARC/0.");
+}
+
+WarcDocuments::WarcDocuments(std::string file, std::unique_ptr<ByteReader> bytes, bool skip_broken)
+    : file_(std::move(file)), bytes_(std::move(bytes)), skip_broken_(skip_broken) {}
+
+// More bytes into the buffer; false at the end of the file.
+bool WarcDocuments::fill() {
+  buffer_.erase(0, at_);
+  at_ = 0;
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + block_bytes);
+  const std::size_t got = bytes_->read(std::span(buffer_).subspan(before));
+  buffer_.resize(before + got);
+  return got > 0;
+}
+
+// A line without its end, of which all beyond max_line is left out; false at the end of the file.
+bool WarcDocuments::read_line(std::string& line) {
+  line.clear();
+  for (;;) {
+    const std::size_t end = std::min(buffer_.find('\n', at_), buffer_.size());
+    if (line.size() < max_line) line.append(buffer_, at_, std::min(end - at_, max_line));
+    const bool whole = end < buffer_.size();
+    at_ = whole ? end + 1 : end;
+    if (whole) break;
+    if (!fill()) return !line.empty();
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  return true;
+}
+
+// Reads up to the version line of a record; false at the end of the file. `broken`: other lines
+// than empty ones were before it.
+bool WarcDocuments::find_record(bool& broken) {
+  broken = false;
+  if (ahead_) {
+    ahead_ = false;
+    return true;
+  }
+  for (std::string line; read_line(line);) {
+    if (begins_record(line)) return true;
+    if (line.empty()) continue;
+    broken = true;
+    if (!skip_broken_) return true;
+  }
+  return false;
+}
+
+// False with the problem for a header that cannot be understood.
+bool WarcDocuments::read_header(Header& header, std::string& problem) {
+  bool has_length = false;
+  std::string line;
+  for (std::size_t lines = 0; read_line(line); ++lines) {
+    if (line.empty()) {
+      if (!has_length) problem = "its header has no Content-Length";
+      return has_length;
+    }
+    if (begins_record(line)) {
+      ahead_ = true;
+      problem = "its header has no end";
+      return false;
+    }
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || lines == max_header_lines) {
+      problem = "its header has a line without a colon, or too many";
+      return false;
+    }
+    const std::string_view name = std::string_view(line).substr(0, colon);
+    const std::string_view value = trimmed(std::string_view(line).substr(colon + 1));
+    if (equal_ignoring_case(name, "WARC-Type")) header.type = value;
+    if (equal_ignoring_case(name, "WARC-Target-URI")) header.url = value;
+    if (equal_ignoring_case(name, "WARC-Date")) header.date = value;
+    if (equal_ignoring_case(name, "Content-Length")) {
+      const auto [end, error] =
+          std::from_chars(value.data(), value.data() + value.size(), header.length);
+      has_length = error == std::errc() && end == value.data() + value.size() && !value.empty();
+    }
+  }
+  problem = "the file ends in its header";
+  return false;
+}
+
+// The next bytes into `content`, or past them when it is null; false when the file ends before.
+bool WarcDocuments::read_content(std::uint64_t length, std::string* content) {
+  while (length > 0) {
+    if (at_ == buffer_.size() && !fill()) return false;
+    const std::size_t count =
+        static_cast<std::size_t>(std::min<std::uint64_t>(length, buffer_.size() - at_));
+    if (content) content->append(buffer_, at_, count);
+    at_ += count;
+    length -= count;
+  }
+  return true;
+}
+
+// Makes the row of a broken record, or throws.
+bool WarcDocuments::is_broken(RawDocument& document, const std::string& problem) {
+  if (!skip_broken_) {
+    fail_input("{}: record {}: {}; set skip_broken_lines = true to read on behind it", file_,
+               record_, problem);
+  }
+  document = {problem, file_, record_, true};
+  return true;
+}
+
+bool WarcDocuments::next(RawDocument& document) {
+  for (bool broken = false; find_record(broken);) {
+    if (broken) {
+      ahead_ = true;  // the record behind is read next
+      return is_broken(document, "what follows it is no record");
+    }
+    ++record_;
+    Header header;
+    std::string problem;
+    if (!read_header(header, problem)) return is_broken(document, problem);
+    responses_ += header.type == "response";
+    const bool wanted = header.type == "conversion" && header.length <= max_content;
+    std::string text;
+    if (!read_content(header.length, wanted ? &text : nullptr)) {
+      return is_broken(document, fmt::format("the file ends before its {} bytes", header.length));
+    }
+    if (!wanted) continue;
+    ++conversions_;
+    document = {fmt::format(R"({{"text": {}, "url": {}, "date": {}}})", json_quoted(text),
+                            json_quoted(header.url), json_quoted(header.date)),
+                file_, record_, true};
+    return true;
+  }
+  if (conversions_ == 0 && responses_ > 0) {
+    fail_input("{}: holds a crawler's responses and no text; give the WET file of the same pages",
+               file_);
+  }
+  return false;
+}
+
+}  // namespace fathom

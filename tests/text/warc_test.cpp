@@ -1,0 +1,134 @@
+#include "text/warc.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include "io/temp_dir.h"
+#include "text/text_blocks.h"
+
+namespace fathom {
+namespace {
+
+using test::input_error_of;
+using test::TempDir;
+using test::write_file;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string record(const std::string& type, const std::string& url, const std::string& content,
+                   const std::string& more = "") {
+  return "WARC/1.0\r\nWARC-Type: " + type + "\r\nWARC-Target-URI: " + url +
+         "\r\nWARC-Date: 2024-10-01T00:00:00Z\r\n" + more +
+         "content-length: " + std::to_string(content.size()) + "\r\n\r\n" + content + "\r\n\r\n";
+}
+
+const std::string info = record("warcinfo", "", "software: x\r\n");
+
+// "place text" of each document.
+std::vector<std::string> read(const std::string& path, const DocumentOptions& options = {},
+                              DocumentCounts* counts = nullptr) {
+  DocumentCounts own;
+  std::vector<std::string> texts;
+  for (const Document& document : read_documents(path, options, counts ? *counts : own)) {
+    texts.push_back(document.source.substr(document.source.rfind(':') + 1) + " " + document.text);
+  }
+  return texts;
+}
+
+std::string gzip(const std::string& text) {
+  std::string packed(compressBound(text.size()) + 64, '\0');
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+TEST(Warc, ConversionsAreDocuments) {
+  const TempDir dir;
+  const std::string a = record("conversion", "http://a/\"x\"", "One\nline. 中文\n");
+  const std::string b = record("metadata", "http://a/", "no text");
+  const std::string c = record("conversion", "http://b/", "");
+  const std::string d = record("conversion", "http://c/", std::string(700'000, 'd'));
+  write_file(dir / "plain.wet", info + a + b + c + d);
+  write_file(dir / "packed.wet.gz", gzip(info) + gzip(a) + gzip(b) + gzip(c) + gzip(d));
+  for (const char* name : {"plain.wet", "packed.wet.gz"}) {
+    DocumentCounts counts;
+    EXPECT_THAT(read(dir / name, {}, &counts),
+                ElementsAre("2 One\nline. 中文\n", "5 " + std::string(700'000, 'd')));
+    EXPECT_EQ(counts.empty_documents, 1);
+  }
+  DocumentCounts counts;
+  EXPECT_EQ(read_documents(dir / "plain.wet", {}, counts)[0].metadata,
+            R"({"text": "One\nline. 中文\n", "url": "http://a/\"x\"", )"
+            R"("date": "2024-10-01T00:00:00Z"})");
+  TextBlocks blocks({dir / "plain.wet"}, "text");
+  TextBlock block;
+  ASSERT_TRUE(blocks.cut(block));
+  EXPECT_EQ(block.documents.size(), 3u);
+}
+
+TEST(Warc, NamesBrokenRecords) {
+  const TempDir dir;
+  const std::string good = record("conversion", "http://a/", "good");
+  const auto error_of = [&](const std::string& content) {
+    write_file(dir / "x.wet", content);
+    return input_error_of([&] { read(dir / "x.wet"); });
+  };
+  EXPECT_THAT(
+      error_of(info + "WARC/1.0\r\nWARC-Type: conversion\r\n\r\nx"),
+      HasSubstr("x.wet: record 2: its header has no Content-Length; set skip_broken_lines"));
+  EXPECT_THAT(error_of(info + "WARC/1.0\r\nContent-Length: 9x\r\n\r\nx"),
+              HasSubstr("record 2: its header has no Content-Length"));
+  EXPECT_THAT(error_of(info + "WARC/1.0\r\nno colon\r\n\r\n"),
+              HasSubstr("record 2: its header has a line without a colon"));
+  EXPECT_THAT(error_of(info + "WARC/1.0\r\nWARC-Type: conversion"),
+              HasSubstr("record 2: the file ends in its header"));
+  EXPECT_THAT(error_of(info + good.substr(0, good.size() - 6)),
+              HasSubstr("record 2: the file ends before its 4 bytes"));
+  EXPECT_THAT(error_of(info + "junk\r\n" + good),
+              HasSubstr("record 1: what follows it is no record"));
+  EXPECT_THAT(error_of(info + record("response", "http://a/", "<html>")),
+              HasSubstr("holds a crawler's responses and no text"));
+}
+
+// A length that lies costs the record, and not those behind it.
+TEST(Warc, ReadsOnBehindBrokenRecords) {
+  const TempDir dir;
+  const std::string a = record("conversion", "http://a/", "first"),
+                    b = record("conversion", "http://b/", "second");
+  std::string shorter = a;
+  shorter.replace(shorter.find("length: 5"), 9, "length: 3");
+  write_file(dir / "x.wet", info + shorter + b + "WARC/1.0\r\nWARC-Type: conversion\r\n\r\n" + b +
+                                "WARC/1.0\r\nWARC-Type: conversion\r\n" + b +
+                                "WARC/1.0\r\ncontent-length: 18446744073709551615\r\n\r\n");
+  DocumentOptions options;
+  options.skip_broken_lines = true;
+  DocumentCounts counts;
+  EXPECT_THAT(read(dir / "x.wet", options, &counts),
+              ElementsAre("2 fir", "3 second", "5 second", "7 second"));
+  EXPECT_EQ(counts.broken_lines, 4);
+}
+
+TEST(Warc, OtherFormatsRefuseIt) {
+  const TempDir dir;
+  write_file(dir / "x.wet", info);
+  write_file(dir / "x.txt", "text");
+  DocumentOptions options;
+  options.format = TextFormat::lines;
+  EXPECT_THAT(input_error_of([&] { read(dir / "x.wet", options); }),
+              HasSubstr("x.wet: holds a WARC archive"));
+  options.format = TextFormat::warc;
+  EXPECT_TRUE(read(dir / "x.wet", options).empty());
+  EXPECT_EQ(input_error_of([&] { read(dir / "x.txt", options); }),
+            (dir / "x.txt") + ": is no WARC archive; set the format to auto");
+}
+
+}  // namespace
+}  // namespace fathom
