@@ -28,11 +28,11 @@ TEST(TextFacts, CutsTokens) {
   EXPECT_EQ(tokens("中文 and 英文。"), "中|文|and|英|文|。|");
   EXPECT_EQ(tokens("'quoted' 1. x"), "'|quoted|'|1|.|x|");
   EXPECT_EQ(tokens("/usr/lib mod_cache -v foo.en.html"), "/usr|/|lib|mod_cache|-v|foo.en.html|");
-  EXPECT_EQ(tokens("the U.S. (J. R.) e.g. end.Next 10-20 a..b x. --"),
-            "the|U.S.|(|J.|R.|)|e.g.|end|.|Next|10|-|20|a|..|b|x|.|--|");
+  EXPECT_EQ(tokens("the U.S. (J. R.) e.g. end.Next 10-20 a..b x. 32-bit a--b 5% n% c++ --"),
+            "the|U.S.|(|J.|R.|)|e.g.|end|.|Next|10|-|20|a|..|b|x.|32|-|bit|a|--|b|5|%|n%|c++|--|");
   EXPECT_EQ(tokens("see https://a.b/c?d=e, key=value x>5"),
             "see|https://a.b/c?d=e|,|key|=|value|x>5|");
-  EXPECT_EQ(tokens("中a文b."), "中|a|文|b|.|");
+  EXPECT_EQ(tokens("中ab文cd."), "中|ab|文|cd|.|");
   EXPECT_EQ(tokens("  \n"), "");
 }
 
@@ -83,9 +83,11 @@ TEST(Rules, MeasureByHand) {
   is("repeated_paragraph_characters", "a\nb\n\nc\n\n\na\nb", 3.0 / 12);
   is("top_2_gram", "a b c a b", 2 * 3.0 / 9);
   is("top_3_gram", "a b c d", 5.0 / 7);  // the first of equally frequent ones
+  is("top_2_gram", "xx a b a b", 2 * 3.0 / 10);
   is("top_2_gram", "a", 0);
   // "a b c d e" is there again, then "f" follows: one sequence, passed over as a whole.
   is("repeated_5_grams", "a b c d e a b c d e f", 5.0 / 21);
+  is("repeated_5_grams", "a b c d e f a b c d e f", 5.0 / 23);
   is("repeated_5_grams", "a b c d e f g", 0);
 }
 

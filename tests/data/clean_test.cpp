@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "data/clean/edits.h"
+#include "io/checksum.h"
 #include "io/line_reader.h"
 #include "io/temp_dir.h"
 #include "text/normal_form.h"
@@ -163,6 +164,25 @@ TEST(Clean, EveryDocumentIsKeptOrHasAReason) {
   EXPECT_EQ(lines, 60);
   EXPECT_THAT(summary(report), HasSubstr("90 documents were changed"));
   EXPECT_EQ(report.sources[0].second.samples.at("kept").size(), 5u);
+}
+
+// The samples of a reason are those whose places hash lowest, in whatever order they come.
+TEST(Clean, SamplesAreDrawnByTheirPlaces) {
+  Counts whole(3), first(3), second(3);
+  for (int i = 0; i < 40; ++i) {
+    const Document document{"text", "a.txt:" + std::to_string(i), ""};
+    whole.add("en", "words", document, 1);
+    (i % 3 == 0 ? first : second).add("en", "words", document, 1);
+  }
+  second.add(first);
+  std::vector<std::uint64_t> ranks;
+  for (int i = 0; i < 40; ++i) ranks.push_back(checksum_of("a.txt:" + std::to_string(i)));
+  std::ranges::sort(ranks);
+  for (const Counts* counts : {&whole, &second}) {
+    const std::vector<Sample>& samples = counts->samples.at("words");
+    ASSERT_EQ(samples.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(samples[i].rank, ranks[i]);
+  }
 }
 
 TEST(Clean, OutputDependsNeitherOnThreadsNorOnAKill) {

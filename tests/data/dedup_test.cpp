@@ -133,6 +133,77 @@ TEST(Dedup, FindsCopiesInLargeFiles) {
   }
 }
 
+// Sets of shingles as strings, made in another way.
+std::set<std::string> string_shingles(const std::string& text, bool chinese) {
+  std::vector<std::string> tokens;
+  if (chinese) {
+    for (const char *p = text.data(), *end = p + text.size(); p < end;) {
+      const char* begin = p;
+      if (utf8::next(p) >= 0x4e00) tokens.emplace_back(begin, p);
+    }
+  } else {
+    std::istringstream in(text);
+    for (std::string word; in >> word; tokens.push_back(word)) {
+      if (word.ends_with('.')) word.pop_back();
+    }
+  }
+  const std::size_t n = chinese ? 8 : 5;
+  std::set<std::string> shingles;
+  for (std::size_t i = 0; i + n <= tokens.size(); ++i) {
+    std::string joined;
+    for (std::size_t k = 0; k < n; ++k) joined += tokens[i + k] + " ";
+    shingles.insert(joined);
+  }
+  return shingles;
+}
+
+double exact_similarity(const std::string& a, const std::string& b, bool chinese) {
+  const auto x = string_shingles(a, chinese), y = string_shingles(b, chinese);
+  std::vector<std::string> both;
+  std::ranges::set_intersection(x, y, std::back_inserter(both));
+  return static_cast<double>(both.size()) / static_cast<double>(x.size() + y.size() - both.size());
+}
+
+// Planted pairs of known similarity: as many are found as the curve of the bands says, and none
+// below the threshold.
+TEST(Dedup, RecallFollowsTheCurve) {
+  const TempDir dir;
+  constexpr int pairs = 4000;
+  std::string lines;
+  std::vector<double> similarities;
+  for (int i = 0; i < pairs; ++i) {
+    const bool chinese = i % 2 == 0;
+    const int length = chinese ? 200 : 120, edits = 1 + i / 2 % 6;
+    const auto n = static_cast<std::uint64_t>(i);
+    const std::string a = text_of(n, length, 0, chinese), b = text_of(n, length, edits, chinese);
+    lines += line_of(a) + line_of(b);
+    similarities.push_back(exact_similarity(a, b, chinese));
+  }
+  DedupConfig config = config_of(dir, {source(dir, "a", lines)});
+  config.minhash.threshold = 0.6;
+  config.minhash.bands = 14, config.minhash.rows = 8;
+  deduplicate(config);
+  std::vector<bool> found(pairs);
+  for (const std::string& copy : copies_of(config, "a")) {
+    int of = 0, number = 0;
+    ASSERT_EQ(std::sscanf(copy.c_str(), "a.jsonl:%d of a.jsonl:%d near", &number, &of), 2);
+    ASSERT_EQ((number - 1) / 2, (of - 1) / 2) << "copies of each other by chance";
+    found[static_cast<std::size_t>((number - 1) / 2)] = true;
+  }
+  double expected = 0, all = 0, below = 0;
+  for (int i = 0; i < pairs; ++i) {
+    const double s = similarities[static_cast<std::size_t>(i)];
+    const bool is_found = found[static_cast<std::size_t>(i)];
+    all += is_found;
+    below += is_found && s < 0.6;
+    if (s >= 0.6) expected += candidate_probability(s, {14, 8});
+  }
+  EXPECT_EQ(below, 0);
+  EXPECT_GT(expected, 1000);
+  EXPECT_LT(expected, 3500);
+  EXPECT_NEAR(all / expected, 1, 0.02);
+}
+
 TEST(Dedup, KeptRowsAreAsTheyWereRead) {
   const TempDir dir;
   const std::string row = R"({"id": 1.50, "text": "a \u4e2d b", "more": {"x": [1]}})";

@@ -89,6 +89,9 @@ class ChunkCutter {
   bool cut_mark_before() {
     const Placed& p = chunk_[first_];
     if (p.kind != CharacterKind::punctuation || clings(p.c)) return false;
+    const bool sign =
+        p.c == '+' && first_ + 1 < last_ && chunk_[first_ + 1].kind == CharacterKind::digit;
+    if (sign) return false;
     first_ = push(first_, first_ + 1);
     return true;
   }
@@ -96,8 +99,8 @@ class ChunkCutter {
   // Whether the point at the end belongs to "J.", "U.S." or "e.g.".
   bool ends_abbreviation() const {
     if (last_ - first_ < 2 || chunk_[last_ - 2].kind != CharacterKind::letter) return false;
+    if (last_ - first_ == 2) return true;
     const bool capital = !is_small(chunk_[last_ - 2].c);
-    if (last_ - first_ == 2) return capital;
     const Placed& before = chunk_[last_ - 3];
     return before.c == '.' ||
            (capital && (before.kind != CharacterKind::letter || is_small(before.c)));
@@ -110,6 +113,9 @@ class ChunkCutter {
       if (ends_abbreviation()) return false;
     } else if (clings(p.c) || p.c == '=') {
       return false;
+    } else if (p.c == '+' || p.c == '%') {
+      const bool number = last_ - first_ >= 2 && chunk_[last_ - 2].kind == CharacterKind::digit;
+      if (!number && last_ - first_ >= 2) return false;
     }
     --last_;
     return true;
@@ -120,16 +126,27 @@ class ChunkCutter {
     return text.find("://") != std::string_view::npos || text.starts_with("www.");
   }
 
+  // How many hyphens stand as a dash between a word and a letter: 2, 3, or 0 for none.
+  std::size_t dashes_at(std::size_t i) const {
+    std::size_t count = 0;
+    while (i + count < last_ && chunk_[i + count].c == '-') ++count;
+    const bool between = (count == 2 || count == 3) && i + count < last_ &&
+                         is_alphanumeric(chunk_[i - 1]) &&
+                         chunk_[i + count].kind == CharacterKind::letter;
+    return between ? count : 0;
+  }
+
   // Whether a mark at i, inside a word, is a token of its own.
   bool divides(std::size_t i) const {
     const Placed &before = chunk_[i - 1], &after = chunk_[i + 1];
     const bool letters =
         before.kind == CharacterKind::letter && after.kind == CharacterKind::letter;
     switch (chunk_[i].c) {
-      case '-':
       case ',':
-        return letters || (chunk_[i].c == '-' && before.kind == CharacterKind::digit &&
-                           after.kind == CharacterKind::digit);
+        return letters;
+      case '-':
+        return is_alphanumeric(before) && is_alphanumeric(after) &&
+               (after.kind == CharacterKind::letter || before.kind == CharacterKind::digit);
       case '+':
       case '*':
       case '^':
@@ -163,6 +180,9 @@ class ChunkCutter {
       } else if (const std::size_t points = points_at(i, last_); chunk_[i].c == '.' && points > 1) {
         first_ = push(push(first_, i), i + points);
         i += points - 1;
+      } else if (const std::size_t dashes = dashes_at(i); dashes > 1) {
+        first_ = push(push(first_, i), i + dashes);
+        i += dashes - 1;
       } else if (chunk_[i].kind == CharacterKind::punctuation && divides(i)) {
         first_ = push(push(first_, i), i + 1);
       }

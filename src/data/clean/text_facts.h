@@ -19,12 +19,14 @@ struct Line {
   std::uint32_t characters = 0;
 };
 
-// What stands between blanks is cut into tokens: every mark before and behind a word, several
-// points together; but - . / \ @ ~ | ^ cling to a word that they touch, except for the point
-// behind it, unless it ends an abbreviation ("U.S."). Inside, "'s" and its like are tokens, and
-// these cut: hyphens, dashes and commas between letters, + - * ^ between digits, : < > = / before a
-// letter, and a point between a small and a capital letter. An address with "://" is one token, and
-// an ideograph is: a word of Chinese is several tokens; rules for Chinese count characters.
+// What stands between blanks is cut into tokens, nearly as spaCy's English rules do. Marks before
+// and behind a word are tokens, several points together; but - . / \ @ ~ | ^ cling to a word that
+// they touch, as do + and = and % in part, except for the point behind a word, unless it ends an
+// abbreviation ("U.S."). Inside, "'s" and its like are tokens, and these cut: hyphens between a
+// word and a letter, dashes and commas between letters, + - * ^ between digits, : < > = / before a
+// letter, points, and one point between a small and a capital letter. An address with "://" is one
+// token, and an ideograph is: a word of Chinese is several tokens; rules for Chinese count
+// characters.
 struct TextFacts {
   explicit TextFacts(std::string_view text);  // valid UTF-8, which must outlive it
 
