@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "data/prepare_check.h"
 #include "io/input_files.h"
 
 namespace fathom {
@@ -24,9 +25,11 @@ std::string part_name(const std::string& source, std::int64_t number) {
   return fmt::format("{}-{:05}", source, number);
 }
 
-std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb) {
+std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb,
+                                 const std::string& output) {
   const InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");
   for (const std::string& note : found.notes) log::warning("{}", note);
+  if (!output.empty()) check_apart(output, found, source.name);
   const std::uint64_t part_bytes = static_cast<std::uint64_t>(part_mb) << 20;
   std::vector<SourcePart> parts;
   std::uint64_t bytes = 0;

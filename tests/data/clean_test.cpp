@@ -265,6 +265,9 @@ TEST(Clean, RefusesWhatItCannotDo) {
   other = config;
   other.samples = -1;
   EXPECT_EQ(input_error_of([&] { clean_data(other); }), "samples: -1 is not in [0, 10000]");
+  other = config;
+  other.sources[0].paths = {dir.path()};
+  EXPECT_THAT(input_error_of([&] { clean_data(other); }), HasSubstr("which source 'web' reads"));
   write_file(dir / "out/mine", "x");
   EXPECT_THAT(input_error_of([&] { clean_data(config); }), HasSubstr("holds 'mine'"));
   write_file(dir / "broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");

@@ -174,7 +174,7 @@ CleanReport clean_data(const CleanConfig& config, const Contamination* benchmark
   std::vector<std::vector<SourcePart>> parts;
   std::uint64_t bytes = 0;
   for (const TextSourceConfig& source : config.sources) {
-    parts.push_back(parts_of(source, config.part_mb));
+    parts.push_back(parts_of(source, config.part_mb, config.output));
     for (const SourcePart& part : parts.back()) bytes += part.bytes();
   }
   const DirectoryLock lock(config.output);

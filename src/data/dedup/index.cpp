@@ -138,7 +138,7 @@ Index build_index(const DedupConfig& config, const std::string& directory) {
   index.sources = load_sources(names, options);
   std::vector<PlannedPart> parts;
   for (const TextSourceConfig& source : config.sources) {
-    const std::vector<SourcePart> planned = parts_of(source, config.part_mb);
+    const std::vector<SourcePart> planned = parts_of(source, config.part_mb, config.output);
     const bool known = std::ranges::find(index.sources, source.name) != index.sources.end();
     if (!known) index.sources.push_back(source.name);
     if (known && indexed_parts(segments, source.name) > static_cast<std::int64_t>(planned.size())) {
