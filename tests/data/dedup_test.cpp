@@ -384,6 +384,52 @@ TEST(Dedup, GoesOnAfterAKill) {
   EXPECT_FALSE(fs::exists(index / "segments/dump2-00000.tmp-1-1"));
 }
 
+// Other inputs of the same names, sizes and decisions: nothing of the old outputs stays.
+TEST(Dedup, OutputsOfARebuiltIndexAreNew) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, {source(dir, "a", line_of("one text") + line_of("another"))});
+  deduplicate(config);
+  write_file(config.sources[0].paths[0], line_of("two text") + line_of("another"));
+  std::filesystem::remove_all(config.output + "/index");
+  deduplicate(config);
+  EXPECT_THAT(lines_of(config.output + "/texts/a-00000.jsonl.zst"),
+              ElementsAre(HasSubstr("two text"), HasSubstr("another")));
+}
+
+// A better copy arrives when the old dump's files are gone: its texts cannot be written again.
+TEST(Dedup, KeepsTextsOfSourcesOutsideTheConfig) {
+  const TempDir dir;
+  DedupConfig config =
+      config_of(dir, {source(dir, "old", line_of(text_of(1, 100)) + line_of(text_of(2, 100)))});
+  deduplicate(config);
+  const std::string texts = config.output + "/texts/old-00000.jsonl.zst";
+  const std::string before = test::read_file(texts);
+  std::filesystem::remove(config.sources[0].paths[0]);
+  config.sources = {source(dir, "new", line_of(text_of(1, 100) + "and more"))};
+  testing::internal::CaptureStderr();
+  deduplicate(config);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(texts + ": is of earlier"));
+  EXPECT_TRUE(test::read_file(texts) == before);
+  EXPECT_THAT(copies_of(config, "old"), ElementsAre("old.jsonl:1 of new.jsonl:1 near"));
+}
+
+// Parts that the index no longer has go; what still holds is not written again.
+TEST(Dedup, RemovesLeftoversAndKeepsWhatHolds) {
+  const TempDir dir;
+  const DedupConfig config = config_of(dir, {source(dir, "a", line_of("one text"))});
+  deduplicate(config);
+  const std::string texts = config.output + "/texts/a-00000.jsonl.zst";
+  const auto time = std::filesystem::last_write_time(texts);
+  write_file(config.output + "/texts/a-00001.jsonl.zst", "old");
+  write_file(config.output + "/copies/a-00001.jsonl.zst", "old");
+  write_file(config.output + "/texts/b-00000.jsonl.zst", "of a source that is not given");
+  deduplicate(config);
+  EXPECT_EQ(std::filesystem::last_write_time(texts), time);
+  EXPECT_FALSE(std::filesystem::exists(config.output + "/texts/a-00001.jsonl.zst"));
+  EXPECT_FALSE(std::filesystem::exists(config.output + "/copies/a-00001.jsonl.zst"));
+  EXPECT_TRUE(std::filesystem::exists(config.output + "/texts/b-00000.jsonl.zst"));
+}
+
 TEST(Dedup, RefusesWhatItCannotDo) {
   const TempDir dir;
   const TextSourceConfig a = source(dir, "a", line_of("one text") + line_of("two texts"));

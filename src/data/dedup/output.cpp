@@ -1,16 +1,19 @@
 #include "data/dedup/output.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "data/dedup/record_file.h"
+#include "data/dedup/segment_json.h"
+#include "data/dedup/stamped_files.h"
 #include "data/document_chunks.h"
 #include "data/json_lines.h"
-#include "io/atomic_directory.h"
+#include "data/parts.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
 #include "io/json_object.h"
@@ -19,42 +22,46 @@
 namespace fathom::dedup {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr std::string_view suffix = ".jsonl.zst";
-
-// A checksum of what the outputs depend on besides the texts.
-std::string decisions_of(const Index& index, const Clusters& clusters) {
-  Checksum checksum;
-  checksum.update(std::as_bytes(std::span(clusters.kept)));
-  checksum.update(std::as_bytes(std::span(clusters.fates)));
-  for (const IndexedSegment& segment : index.segments) {
-    checksum.update(to_string(nlohmann::json(segment.segment->info().source)));
-  }
-  return checksum_text(checksum.value());
+// What a segment was made from, and a checksum of what it holds.
+std::string identity_of(const Segment& segment) {
+  return to_json(segment.info()) + checksum_text(checksum_of_file(segment.file("documents")));
 }
 
-// Makes the directory of outputs, and empties it of those of other decisions.
-void prepare_directory(const std::string& output, const std::string& name,
-                       const std::string& decisions) {
-  const std::string directory = output + "/" + name, stamp = output + "/." + name + "-decisions";
-  fs::create_directories(directory);
-  remove_stale_temporaries(directory);
-  std::error_code error;
-  if (fs::exists(stamp, error) &&
-      JsonObject::load(stamp).find_text("decisions").value_or("") == decisions) {
-    return;
+// Stamps of the outputs: checksums of all that a file's content depends on.
+class Stamps {
+ public:
+  Stamps(const Index& index, const Clusters& clusters) : clusters_(clusters) {
+    Checksum all;
+    all.update(std::as_bytes(std::span(clusters.kept)));
+    all.update(std::as_bytes(std::span(clusters.fates)));
+    for (const IndexedSegment& segment : index.segments) {
+      identities_.push_back(identity_of(*segment.segment));
+      all.update(identities_.back());
+    }
+    copies_ = checksum_text(all.value());
   }
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().string().ends_with(suffix)) fs::remove(entry.path());
-  }
-  write_file_atomically(stamp, nlohmann::json{{"decisions", decisions}}.dump() + "\n");
-}
 
-std::string file_of(const std::string& output, const std::string& name,
-                    const IndexedSegment& segment) {
-  const SegmentInfo& info = segment.segment->info();
-  return fmt::format("{}/{}/{}-{:05}{}", output, name, info.source, info.part, suffix);
+  // Lists of copies name documents of any segment, so that they share one stamp.
+  const std::string& of_copies() const { return copies_; }
+
+  // `number`: of Index::segments.
+  std::string of_texts(const IndexedSegment& segment, std::size_t number) const {
+    const std::span fates = std::span(clusters_.fates)
+                                .subspan(segment.first_document, segment.segment->info().documents);
+    Checksum checksum;
+    checksum.update(identities_[number]);
+    checksum.update(std::as_bytes(fates));
+    return checksum_text(checksum.value());
+  }
+
+ private:
+  const Clusters& clusters_;
+  std::vector<std::string> identities_;  // of Index::segments
+  std::string copies_;
+};
+
+std::string name_of(const IndexedSegment& segment) {
+  return part_name(segment.segment->info().source, segment.segment->info().part);
 }
 
 // Lines in a file of frames of about a megabyte.
@@ -132,6 +139,38 @@ const TextSourceConfig* find_source(const DedupConfig& config, const std::string
   return found == config.sources.end() ? nullptr : &*found;
 }
 
+// The config's source whose texts of this segment are to be written, or null.
+const TextSourceConfig* source_to_write(const DedupConfig& config, const Index& index,
+                                        const IndexedSegment& segment) {
+  return config.write_texts ? find_source(config, index.sources[segment.source]) : nullptr;
+}
+
+void warn_stale(const std::string& path) {
+  log::warning(
+      "{}: is of earlier decisions; it is kept, as its source is not read in this call. Give all "
+      "sources to write all texts anew",
+      path);
+}
+
+// Removes files of parts that the index no longer has. Texts of sources outside the config are
+// kept: nothing could write them again.
+void remove_leftovers(const Index& index, const DedupConfig& config, StampedFiles& copies,
+                      StampedFiles& texts) {
+  std::set<std::string> names;
+  for (const IndexedSegment& segment : index.segments) names.insert(name_of(segment));
+  for (const std::string& name : copies.names()) {
+    if (!names.contains(name)) copies.remove(name);
+  }
+  for (const std::string& name : texts.names()) {
+    if (names.contains(name)) continue;
+    if (config.write_texts && find_source(config, name.substr(0, name.rfind('-')))) {
+      texts.remove(name);
+    } else {
+      warn_stale(texts.path(name));
+    }
+  }
+}
+
 void count_bytes(const Clusters& clusters, const IndexedSegment& segment, SourceReport& report) {
   RecordFile<DocumentRecord> records(segment.segment->file("documents"), 1 << 20);
   for (std::uint64_t number = segment.first_document; !records.ended(); records.pop(), ++number) {
@@ -152,31 +191,38 @@ nlohmann::ordered_json json_of(const RemovedCounts& counts) {
 
 void write_outputs(const Index& index, const Clusters& clusters, const DedupConfig& config,
                    DedupReport& report) {
-  const std::string decisions = decisions_of(index, clusters);
-  prepare_directory(config.output, "copies", decisions);
-  if (config.write_texts) prepare_directory(config.output, "texts", decisions);
+  const Stamps stamps(index, clusters);
+  StampedFiles copies(config.output, "copies"), texts(config.output, "texts");
   std::uint64_t bytes = 0;
   for (const IndexedSegment& segment : index.segments) {
-    if (config.write_texts && find_source(config, index.sources[segment.source])) {
-      bytes += bytes_on_disk(segment);
-    }
+    if (source_to_write(config, index, segment)) bytes += bytes_on_disk(segment);
   }
   Progress progress("writing", bytes, Progress::Unit::bytes);
   const int threads = config.threads > 0 ? static_cast<int>(config.threads) : num_threads();
-  for (const IndexedSegment& segment : index.segments) {
+  for (std::size_t i = 0; i < index.segments.size(); ++i) {
+    const IndexedSegment& segment = index.segments[i];
+    const std::string name = name_of(segment);
     count_bytes(clusters, segment, report.sources[segment.source]);
-    const std::string copies = file_of(config.output, "copies", segment);
-    if (!fs::exists(copies)) write_copies(index, clusters, segment, copies);
-    const TextSourceConfig* source = find_source(config, index.sources[segment.source]);
-    if (!config.write_texts || !source) continue;
-    const std::string texts = file_of(config.output, "texts", segment);
-    if (fs::exists(texts)) {
+    if (!copies.is_current(name, stamps.of_copies())) {
+      copies.replace(name, stamps.of_copies(), [&](const std::string& path) {
+        write_copies(index, clusters, segment, path);
+      });
+    }
+    const TextSourceConfig* source = source_to_write(config, index, segment);
+    const std::string stamp = stamps.of_texts(segment, i);
+    const bool current = texts.is_current(name, stamp);
+    if (!source) {
+      if (!current && texts.exists(name)) warn_stale(texts.path(name));
+    } else if (current) {
       progress.advance(bytes_on_disk(segment));
     } else {
-      write_texts(clusters, segment, *source, threads, texts, progress);
+      texts.replace(name, stamp, [&](const std::string& path) {
+        write_texts(clusters, segment, *source, threads, path, progress);
+      });
     }
   }
   progress.finish();
+  remove_leftovers(index, config, copies, texts);
 }
 
 std::string to_json(const DedupReport& report) {

@@ -8,8 +8,9 @@
 
 namespace fathom::dedup {
 
-// Writes texts and lists of copies. Files of an earlier call that ended early are kept when the
-// decisions are the same, else removed. Fills in the sources' bytes.
+// Writes texts and lists of copies. Files of an earlier call stay when they would be written with
+// the same content; each of the others is replaced by one rename. Texts of sources outside the
+// config are never removed, but warned about when they are stale. Fills in the sources' bytes.
 void write_outputs(const Index& index, const Clusters& clusters, const DedupConfig& config,
                    DedupReport& report);
 
