@@ -373,14 +373,14 @@ TEST(Dedup, GoesOnAfterAKill) {
   const auto time = fs::last_write_time(index / "segments/dump0-00000/bands");
   fs::remove_all(index / "segments/dump1-00000");
   fs::create_directories(index / "segments/dump2-00000.tmp-1-1");
-  fs::create_directories(index / "scratch");
-  write_file(index / "scratch/candidates-0", "half a run");
+  fs::create_directories(index / ".dedup-scratch");
+  write_file(index / ".dedup-scratch/candidates-0", "half a run");
   fs::remove(fs::path(cut.output) / "texts/dump2-00000.jsonl.zst");
   fs::remove(fs::path(cut.output) / "dedup.json");
   deduplicate(cut);
   EXPECT_TRUE(outputs_of(cut) == expected);
   EXPECT_EQ(fs::last_write_time(index / "segments/dump0-00000/bands"), time);
-  EXPECT_FALSE(fs::exists(index / "scratch"));
+  EXPECT_FALSE(fs::exists(index / ".dedup-scratch"));
   EXPECT_FALSE(fs::exists(index / "segments/dump2-00000.tmp-1-1"));
 }
 
@@ -456,6 +456,18 @@ TEST(Dedup, RefusesWhatItCannotDo) {
   EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("the files of source 'a' are others"));
   write_file(dir / "out/notes.txt", "mine");
   EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("holds 'notes.txt'"));
+}
+
+// The index may be any directory that a config names: files of others in it are safe.
+TEST(Dedup, RefusesAnIndexDirectoryOfOthers) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, {source(dir, "a", line_of("one text"))});
+  config.index = dir / "work";
+  std::filesystem::create_directories(dir / "work/scratch");
+  write_file(dir / "work/scratch/notes.txt", "mine");
+  EXPECT_THAT(input_error_of([&] { deduplicate(config); }),
+              HasSubstr("work holds 'scratch', and no index of `fathom data dedup`"));
+  EXPECT_EQ(test::read_file(dir / "work/scratch/notes.txt"), "mine");
 }
 
 TEST(Dedup, NamesADamagedIndex) {

@@ -45,11 +45,25 @@ void check_output(const std::string& output) {
   for (const auto& entry : fs::directory_iterator(output)) {
     const std::string name = entry.path().filename();
     if (name == "texts" || name == "copies" || name == "index" || name == "dedup.json" ||
-        name == "scratch" || name.starts_with('.')) {
+        name.starts_with('.')) {
       continue;
     }
     fail_input("output: {} holds '{}', which `fathom data dedup` did not make; choose another",
                output, name);
+  }
+}
+
+// The directory holds an index, or nothing: files of others are neither read nor removed.
+void check_index(const std::string& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return;
+  if (!fs::is_directory(directory, error)) fail_input("index: {} is not a directory", directory);
+  if (fs::exists(directory + "/index.json") || fs::exists(directory + "/segments")) return;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with('.')) continue;
+    fail_input("index: {} holds '{}', and no index of `fathom data dedup`; choose another",
+               directory, name);
   }
 }
 
@@ -138,12 +152,13 @@ DedupReport deduplicate(const DedupConfig& config) {
   check_config(config);
   check_output(config.output);
   const std::string directory = config.index.empty() ? config.output + "/index" : config.index;
+  check_index(directory);
   std::optional<NumThreadsScope> threads;
   if (config.threads > 0) threads.emplace(static_cast<int>(config.threads));
   const DirectoryLock output_lock(config.output), index_lock(directory);
   print_plan(config.minhash);
   const Index index = build_index(config, directory);
-  const Scratch scratch(directory + "/scratch");
+  const Scratch scratch(directory + "/.dedup-scratch");
   log::info("finding copies among {} documents", index.documents);
   const Clusters clusters = find_clusters(index, config, scratch.path());
   DedupReport report = report_of(index, clusters);

@@ -4,7 +4,7 @@
 //
 //   index.json                   {"version", "options", "sources": names in the order of adding}
 //   segments/<source>-<part>/    data/dedup/segment.h
-//   scratch/                     sorted runs of a process that is at work, or was killed
+//   .dedup-scratch/              sorted runs of a process that is at work, or was killed
 #pragma once
 
 #include <memory>
