@@ -59,6 +59,18 @@ TEST(ExternalSorter, MergesManyRuns) {
   EXPECT_EQ(dir.count(), 0);
 }
 
+// More threads than runs that may be open at once.
+TEST(ExternalSorter, SortsOnManyThreads) {
+  const NumThreadsScope scope(300);
+  const TempDir dir;
+  std::size_t runs = 0;
+  const auto keys = sorted_by(2000, dir, 1 << 20, &runs);
+  EXPECT_EQ(keys.size(), 2000u);
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
+  EXPECT_LE(runs, 256u);
+  EXPECT_GT(runs, 2u);
+}
+
 TEST(ExternalSorter, RunsAreRemovedWhenItIsAbandoned) {
   const TempDir dir;
   {

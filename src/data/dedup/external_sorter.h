@@ -67,22 +67,27 @@ class ExternalSorter {
     const Record *at_, *end_;
   };
 
-  // Calls f(piece) for each thread's part of records_, sorted, on that thread.
+  // A spill must leave runs to merge with.
+  static int num_pieces() { return std::min(num_threads(), static_cast<int>(max_runs / 2)); }
+
+  // Calls f(piece) for each of num_pieces() parts of records_, sorted, on its own thread.
   template <class F>
   void sort_pieces(F&& f) {
     const auto count = static_cast<std::int64_t>(records_.size());
-    on_each_thread([&](int thread, int threads) {
-      const Range range = split_range(count, thread, threads);
-      Record* begin = records_.data() + range.begin;
-      Record* end = records_.data() + range.end;
-      std::sort(begin, end);
-      f(thread, begin, end);
-    });
+    on_each_thread(
+        [&](int thread, int threads) {
+          const Range range = split_range(count, thread, threads);
+          Record* begin = records_.data() + range.begin;
+          Record* end = records_.data() + range.end;
+          std::sort(begin, end);
+          f(thread, begin, end);
+        },
+        num_pieces());
   }
 
   template <class Take>
   void drain_memory(Take&& take) {
-    std::vector<std::unique_ptr<Piece>> pieces(static_cast<std::size_t>(num_threads()));
+    std::vector<std::unique_ptr<Piece>> pieces(static_cast<std::size_t>(num_pieces()));
     sort_pieces([&](int thread, const Record* begin, const Record* end) {
       pieces[static_cast<std::size_t>(thread)] = std::make_unique<Piece>(begin, end);
     });
@@ -90,11 +95,12 @@ class ExternalSorter {
     records_ = {};
   }
 
-  // Each thread writes its sorted part as a run.
+  // Writes each sorted part as a run.
   void spill() {
-    if (runs_.size() + static_cast<std::size_t>(num_threads()) > max_runs) merge_runs();
+    const int pieces = num_pieces();
+    if (runs_.size() + static_cast<std::size_t>(pieces) > max_runs) merge_runs();
     const std::size_t first = runs_.size();
-    for (int i = 0; i < num_threads(); ++i) runs_.push_back(next_name());
+    for (int i = 0; i < pieces; ++i) runs_.push_back(next_name());
     sort_pieces([&](int thread, const Record* begin, const Record* end) {
       FileWriter file(runs_[first + static_cast<std::size_t>(thread)]);
       file.write(std::as_bytes(std::span(begin, end)));
