@@ -458,6 +458,40 @@ TEST(Dedup, RefusesWhatItCannotDo) {
   EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("holds 'notes.txt'"));
 }
 
+// A part that is gone would take its documents, and those of all later parts, out of the index.
+TEST(Dedup, RefusesAnIndexWithAGap) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, dumps(dir, 2));
+  config.part_mb = 1;
+  for (std::string& path : config.sources[0].paths) {
+    write_file(path, test::read_file(path) + line_of(text_of(9, 1) + std::string(1 << 20, 'x')));
+  }
+  deduplicate(config);
+  const std::string segments = config.output + "/index/segments/";
+  ASSERT_TRUE(std::filesystem::exists(segments + "dump0-00002"));
+  std::filesystem::remove_all(segments + "dump0-00001");
+  DedupConfig later = config;
+  later.sources = {config.sources[1]};
+  EXPECT_THAT(input_error_of([&] { deduplicate(later); }),
+              HasSubstr("dump0-00001: this part of the index is missing"));
+  EXPECT_EQ(deduplicate(config).sources[0].removed.documents, 603u);
+}
+
+// Parts that a failed call made are documents of no config that was ever carried out.
+TEST(Dedup, RefusesPartsOfAFailedCall) {
+  const TempDir dir;
+  TextSourceConfig a = source(dir, "a", line_of(std::string(1 << 20, 'x')));
+  write_file(dir / "a2.jsonl", line_of("other"));
+  DedupConfig config = config_of(dir, {a});
+  config.part_mb = 1;
+  config.sources[0].paths = {dir / "a.jsonl", dir / "a2.jsonl"};
+  config.sources.push_back(source(dir, "b", "no json\n"));
+  EXPECT_THAT(input_error_of([&] { deduplicate(config); }), HasSubstr("b.jsonl:1"));
+  config.sources = {a};
+  EXPECT_THAT(input_error_of([&] { deduplicate(config); }),
+              HasSubstr("the files of source 'a' are others"));
+}
+
 // The index may be any directory that a config names: files of others in it are safe.
 TEST(Dedup, RefusesAnIndexDirectoryOfOthers) {
   const TempDir dir;

@@ -1,6 +1,7 @@
 #include "data/dedup/index.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t format_version = 1;
+constexpr std::int64_t format_version = 2;
 
 struct PlannedPart {
   const TextSourceConfig* source;
@@ -40,8 +41,14 @@ void require_options(const std::string& path, const std::string& stored,
              stored, wanted);
 }
 
-// The names in index.json, none when it is absent. Checks the options.
-std::vector<std::string> load_sources(const std::string& path, const std::string& options) {
+// index.json: the sources in the order of adding, and how many parts each has.
+struct Catalog {
+  std::vector<std::string> sources;
+  std::vector<std::int64_t> parts;
+};
+
+// Empty when the file is absent. Checks the options.
+Catalog load_catalog(const std::string& path, const std::string& options) {
   std::error_code error;
   if (!fs::exists(path, error)) return {};
   const JsonObject json = JsonObject::load(path);
@@ -50,20 +57,35 @@ std::vector<std::string> load_sources(const std::string& path, const std::string
                path, json.integer("version"), format_version);
   }
   require_options(path, json.text("options"), options);
-  return json.texts("sources");
+  Catalog catalog;
+  for (const JsonObject& source : json.objects("sources")) {
+    catalog.sources.push_back(source.text("name"));
+    catalog.parts.push_back(source.integer("parts"));
+  }
+  return catalog;
 }
 
-void save_sources(const std::string& path, const std::string& options,
-                  const std::vector<std::string>& sources) {
-  const nlohmann::ordered_json json = {
-      {"version", format_version}, {"options", options}, {"sources", sources}};
+void save_catalog(const std::string& path, const std::string& options, const Catalog& catalog) {
+  nlohmann::ordered_json json = {{"version", format_version}, {"options", options}};
+  for (std::size_t i = 0; i < catalog.sources.size(); ++i) {
+    json["sources"].push_back({{"name", catalog.sources[i]}, {"parts", catalog.parts[i]}});
+  }
   write_file_atomically(path, json.dump(1) + "\n");
 }
 
-// The parts that the index has of a source: 0, 1, ... without a gap.
-std::int64_t indexed_parts(const std::string& segments, const std::string& source) {
+// One more than the highest part of a source that is on the disk, whether or not the catalog names
+// the source: a call that failed may have left parts.
+std::int64_t parts_on_disk(const std::string& segments, const std::string& source) {
   std::int64_t parts = 0;
-  while (fs::exists(segments + "/" + part_name(source, parts) + "/segment.json")) ++parts;
+  for (const auto& entry : fs::directory_iterator(segments)) {
+    const std::string name = entry.path().filename();
+    const std::size_t dash = name.rfind('-');
+    if (dash == std::string::npos || name.substr(0, dash) != source) continue;
+    std::int64_t part = 0;
+    const char* const end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + dash + 1, end, part);
+    if (error == std::errc() && stop == end) parts = std::max(parts, part + 1);
+  }
   return parts;
 }
 
@@ -96,11 +118,18 @@ void build_missing(const std::vector<PlannedPart>& parts, const std::string& seg
   progress.finish();
 }
 
-void open_segments(Index& index, const std::string& segments) {
+void open_segments(Index& index, const std::string& segments, const Catalog& catalog) {
+  index.sources = catalog.sources;
   for (std::size_t i = 0; i < index.sources.size(); ++i) {
-    const std::int64_t parts = indexed_parts(segments, index.sources[i]);
-    for (std::int64_t part = 0; part < parts; ++part) {
-      auto segment = std::make_unique<Segment>(segments + "/" + part_name(index.sources[i], part));
+    for (std::int64_t part = 0; part < catalog.parts[i]; ++part) {
+      const std::string directory = segments + "/" + part_name(index.sources[i], part);
+      if (!fs::exists(directory)) {
+        fail_input(
+            "{}: this part of the index is missing; give its source in the config to read "
+            "it again, or remove the index",
+            directory);
+      }
+      auto segment = std::make_unique<Segment>(directory);
       const SegmentInfo& info = segment->info();
       const std::uint64_t first = index.documents;
       index.documents += info.documents;
@@ -134,26 +163,30 @@ std::string Index::place(std::uint64_t number) const {
 Index build_index(const DedupConfig& config, const std::string& directory) {
   const std::string options = IndexOptions(config).text();
   const std::string segments = directory + "/segments", names = directory + "/index.json";
-  Index index;
-  index.sources = load_sources(names, options);
+  Catalog catalog = load_catalog(names, options);
+  fs::create_directories(segments);
+  remove_stale_temporaries(segments);
   std::vector<PlannedPart> parts;
   for (const TextSourceConfig& source : config.sources) {
     const std::vector<SourcePart> planned = parts_of(source, config.part_mb, config.output);
-    const bool known = std::ranges::find(index.sources, source.name) != index.sources.end();
-    if (!known) index.sources.push_back(source.name);
-    if (known && indexed_parts(segments, source.name) > static_cast<std::int64_t>(planned.size())) {
+    const auto count = static_cast<std::int64_t>(planned.size());
+    const auto known = std::ranges::find(catalog.sources, source.name);
+    if (known == catalog.sources.end()) {
+      catalog.sources.push_back(source.name);
+      catalog.parts.push_back(count);
+    } else if (catalog.parts[static_cast<std::size_t>(known - catalog.sources.begin())] != count) {
       fail_other_files(names, source.name);
     }
+    if (parts_on_disk(segments, source.name) > count) fail_other_files(segments, source.name);
     for (const SourcePart& part : planned) {
       parts.push_back(
           {&source, {source.name, part.number, options, part.files, 0, 0, {}}, part.bytes()});
     }
   }
-  fs::create_directories(segments);
-  remove_stale_temporaries(segments);
   build_missing(parts, segments, config);
-  save_sources(names, options, index.sources);
-  open_segments(index, segments);
+  save_catalog(names, options, catalog);
+  Index index;
+  open_segments(index, segments, catalog);
   return index;
 }
 

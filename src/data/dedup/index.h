@@ -2,7 +2,9 @@
 // that are made once. A new dump is read alone; copies are then found among all segments, so that
 // adding dumps one by one gives what all of them at once would.
 //
-//   index.json                   {"version", "options", "sources": names in the order of adding}
+//   index.json                   {"version", "options", "sources": [{"name", "parts"}]}, in the
+//   order of
+//                                adding
 //   segments/<source>-<part>/    data/dedup/segment.h
 //   .dedup-scratch/              sorted runs of a process that is at work, or was killed
 #pragma once
@@ -34,7 +36,9 @@ struct Index {
 
 // Makes the segments that the sources lack, and opens all. A segment that is there is used as it
 // is, so work that was stopped goes on. Throws an input Error when the index was made with other
-// options, when the files of an indexed source are others now, and for what cannot be read.
+// options, when the files of an indexed source are others now or are
+// read in another way, when a part is missing whose source is not in the config, and for what
+// cannot be read.
 Index build_index(const DedupConfig& config, const std::string& directory);
 
 }  // namespace fathom::dedup

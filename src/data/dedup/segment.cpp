@@ -9,7 +9,7 @@
 namespace fathom::dedup {
 namespace {
 
-constexpr std::int64_t format_version = 1;
+constexpr std::int64_t format_version = 2;
 
 void require_size(const FileReader& file, std::uint64_t bytes) {
   if (file.size() == bytes) return;
