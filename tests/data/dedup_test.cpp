@@ -492,6 +492,17 @@ TEST(Dedup, RefusesPartsOfAFailedCall) {
               HasSubstr("the files of source 'a' are others"));
 }
 
+TEST(Dedup, RefusesToReadIndexedFilesOtherwise) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, {source(dir, "a",
+                                              R"({"text": "a", "more": "b"})"
+                                              "\n")});
+  deduplicate(config);
+  config.sources[0].field = "more";
+  EXPECT_THAT(input_error_of([&] { deduplicate(config); }),
+              HasSubstr("field 'text', separator '', skip_broken_lines false; the config has"));
+}
+
 // The index may be any directory that a config names: files of others in it are safe.
 TEST(Dedup, RefusesAnIndexDirectoryOfOthers) {
   const TempDir dir;

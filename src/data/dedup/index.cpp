@@ -41,6 +41,13 @@ void require_options(const std::string& path, const std::string& stored,
              stored, wanted);
 }
 
+// How the documents of a source are cut out of its files: other settings give other documents.
+std::string text_of_reading(const TextSourceConfig& source) {
+  return fmt::format("read as {}, field '{}', separator '{}', skip_broken_lines {}",
+                     enum_name(source.format), source.field, source.separator,
+                     source.skip_broken_lines);
+}
+
 // index.json: the sources in the order of adding, and how many parts each has.
 struct Catalog {
   std::vector<std::string> sources;
@@ -178,9 +185,10 @@ Index build_index(const DedupConfig& config, const std::string& directory) {
       fail_other_files(names, source.name);
     }
     if (parts_on_disk(segments, source.name) > count) fail_other_files(segments, source.name);
+    const std::string read_options = options + "; " + text_of_reading(source);
     for (const SourcePart& part : planned) {
       parts.push_back(
-          {&source, {source.name, part.number, options, part.files, 0, 0, {}}, part.bytes()});
+          {&source, {source.name, part.number, read_options, part.files, 0, 0, {}}, part.bytes()});
     }
   }
   build_missing(parts, segments, config);

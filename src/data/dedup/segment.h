@@ -61,7 +61,7 @@ struct IndexOptions {
 struct SegmentInfo {
   std::string source;
   std::int64_t part = 0;
-  std::string options;  // IndexOptions::text()
+  std::string options;  // IndexOptions::text(), and how the source is read
   std::vector<PartFile> files;
   std::uint64_t documents = 0, text_bytes = 0;
   DocumentCounts counts;
