@@ -1,7 +1,5 @@
 #include "serve/http_server.h"
 
-#include <sys/resource.h>
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -11,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/open_files.h"
 #include "serve/http_session.h"
 #include "serve/tls.h"
 
@@ -18,16 +17,6 @@ namespace fathom::serve {
 namespace {
 
 using Tcp = asio::ip::tcp;
-
-// Each connection takes a file descriptor; the usual limit is 1024.
-void allow_descriptors(std::size_t count) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, count + 256);
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = wanted;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 Tcp::endpoint endpoint_of(asio::io_context& network, const HttpOptions& options) {
   error_code error;
@@ -64,7 +53,7 @@ struct HttpServer::Impl {
         acceptor(*host.network),
         poll(*host.network) {
     if (!options.tls_certificate.empty()) tls.emplace(options.tls_certificate, options.tls_key);
-    allow_descriptors(options.limits.max_connections);
+    allow_open_files(options.limits.max_connections);  // each connection is one
     listen();
   }
   ~Impl() { workers.join(); }

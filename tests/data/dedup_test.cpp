@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -501,6 +502,20 @@ TEST(Dedup, RefusesToReadIndexedFilesOtherwise) {
   config.sources[0].field = "more";
   EXPECT_THAT(input_error_of([&] { deduplicate(config); }),
               HasSubstr("field 'text', separator '', skip_broken_lines false; the config has"));
+}
+
+TEST(Dedup, OpensMoreSegmentsThanTheUsualLimitOfFiles) {
+  const TempDir dir;
+  std::vector<TextSourceConfig> sources;
+  for (int i = 0; i < 40; ++i) {
+    sources.push_back(source(dir, "s" + std::to_string(i), line_of(text_of(i, 30))));
+  }
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit few{100, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_EQ(deduplicate(config_of(dir, sources)).sources.size(), 40u);
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // The index may be any directory that a config names: files of others in it are safe.

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/open_files.h"
 #include "data/dedup/segment_json.h"
 #include "data/parts.h"
 #include "io/atomic_directory.h"
@@ -127,6 +129,9 @@ void build_missing(const std::vector<PlannedPart>& parts, const std::string& seg
 
 void open_segments(Index& index, const std::string& segments, const Catalog& catalog) {
   index.sources = catalog.sources;
+  const std::int64_t all = std::accumulate(catalog.parts.begin(), catalog.parts.end(), 0L);
+  // Two files a segment, a third while bands are merged, and the runs of sorting.
+  allow_open_files(3 * static_cast<std::size_t>(all) + 512);
   for (std::size_t i = 0; i < index.sources.size(); ++i) {
     for (std::int64_t part = 0; part < catalog.parts[i]; ++part) {
       const std::string directory = segments + "/" + part_name(index.sources[i], part);
