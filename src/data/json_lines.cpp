@@ -1,9 +1,9 @@
 #include "data/json_lines.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.h"
 #include "io/json_object.h"
+#include "text/json_field.h"
+#include "text/utf8.h"
 
 namespace fathom {
 namespace {
@@ -24,23 +24,24 @@ std::string text_object(std::string_view text, std::string_view source) {
 }  // namespace
 
 std::string json_line(const Document& document, std::string_view added) {
-  const std::string& row = document.metadata;
+  std::string row = document.metadata;
   const bool object = !row.empty() && row.find('{') != std::string::npos &&
                       row.find_first_not_of(" \t\r") == row.find('{');
-  return extended(object ? row : text_object(document.text, document.source), added) + "\n";
+  if (!object) row = text_object(document.text, document.source);
+  utf8::replace_invalid(row);
+  return extended(std::move(row), added) + "\n";
 }
 
 std::string json_line_with_text(const Document& document, const std::string& field,
                                 std::string_view text, std::string_view added) {
-  if (document.metadata.empty()) {
+  const JsonField old = find_json_text(document.metadata, std::span(&field, 1));
+  if (old.found != JsonField::Found::text) {
     return extended(text_object(text, document.source), added) + "\n";
   }
-  auto row = nlohmann::ordered_json::parse(document.metadata, nullptr, false);
-  if (!row.is_object()) {  // what Python's json accepts besides: NaN and the like
-    return extended(text_object(text, document.source), added) + "\n";
-  }
-  row[field] = std::string(text);
-  return extended(row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), added) + "\n";
+  std::string row = document.metadata;
+  row.replace(old.begin, old.end - old.begin, json_quoted(text));
+  utf8::replace_invalid(row);
+  return extended(std::move(row), added) + "\n";
 }
 
 }  // namespace fathom

@@ -241,6 +241,11 @@ bool scan_object(Scanner& scanner, std::span<const std::string> names, std::vect
   return scanner.take('}');
 }
 
+JsonField found_text(JsonField::Found found, std::string_view json, const RawString& raw) {
+  const auto begin = static_cast<std::size_t>(raw.bytes.data() - json.data());
+  return {found, unescaped(raw), 0, begin - 1, begin + raw.bytes.size() + 1};
+}
+
 }  // namespace
 
 JsonField find_json_text(std::string_view json, std::span<const std::string> names) {
@@ -254,12 +259,12 @@ JsonField find_json_text(std::string_view json, std::span<const std::string> nam
               : is_string ? scanner.string(bare)
                           : scanner.value();
   if (good) scanner.skip_space();
-  if (!good || !scanner.at_end()) return {Found::bad_syntax, "", scanner.position() + 1};
-  if (is_string) return {Found::bare_text, unescaped(bare), 0};
-  if (!is_object) return {Found::not_an_object, "", 0};
+  if (!good || !scanner.at_end()) return {Found::bad_syntax, "", scanner.position() + 1, 0, 0};
+  if (is_string) return found_text(Found::bare_text, json, bare);
+  if (!is_object) return {Found::not_an_object, "", 0, 0, 0};
   JsonField result;
   for (const Slot& slot : slots) {
-    if (slot.is_text) return {Found::text, unescaped(slot.text), 0};
+    if (slot.is_text) return found_text(Found::text, json, slot.text);
     if (slot.seen) result.found = Found::other_type;
   }
   return result;

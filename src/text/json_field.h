@@ -21,8 +21,9 @@ struct JsonField {
   };
 
   Found found = Found::absent;
-  std::string text;        // unescaped; a lone surrogate becomes U+FFFD
-  std::size_t column = 0;  // of the syntax error, from 1
+  std::string text;                // unescaped; a lone surrogate becomes U+FFFD
+  std::size_t column = 0;          // of the syntax error, from 1
+  std::size_t begin = 0, end = 0;  // of the string in the line, quotes included
 };
 
 // Looks for the keys `names` at the top level of the object `json`, and returns the string
