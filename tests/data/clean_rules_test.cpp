@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <set>
 
 #include "data/clean/filters.h"
@@ -34,6 +35,13 @@ TEST(TextFacts, CutsTokens) {
             "see|https://a.b/c?d=e|,|key|=|value|x>5|");
   EXPECT_EQ(tokens("中ab文cd."), "中|ab|文|cd|.|");
   EXPECT_EQ(tokens("  \n"), "");
+}
+
+// Time is linear in the text, also of one that is all dashes.
+TEST(TextFacts, CutsRunsOfMarksInLinearTime) {
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(TextFacts("a" + std::string(1 << 20, '-') + "b").tokens.size(), 1u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST(TextFacts, Counts) {

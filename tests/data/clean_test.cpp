@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -64,6 +65,18 @@ TEST(Edits, LinesOfC4) {
                            LineRules::c4_chinese, dropped),
             "他说：“你好。”\n一二三四。");
   EXPECT_EQ(filtered_lines(text, LineRules::off, dropped), text);
+}
+
+// Time is linear in the line, also with brackets that nothing closes.
+TEST(Edits, LinesOfOpenBrackets) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string brackets(1 << 20, '[');
+  std::int64_t dropped = 0;
+  EXPECT_EQ(filtered_lines(brackets, LineRules::c4, dropped), "");
+  EXPECT_EQ(filtered_lines(brackets + "x]", LineRules::c4, dropped), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_EQ(filtered_lines("There are [some [3] odd[] brackets] in it [a.", LineRules::c4, dropped),
+            "There are [some  odd brackets] in it [a.");
 }
 
 std::string good_english(int n) {

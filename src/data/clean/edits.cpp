@@ -32,12 +32,12 @@ std::string without_citations(std::string_view line) {
     out += line.substr(0, open);
     line.remove_prefix(open);
     if (line.empty()) break;
-    const std::size_t close = line.find(']');
-    const std::string_view inside =
-        close == std::string_view::npos ? std::string_view() : line.substr(1, close - 1);
+    // What is inside has no bracket, so that each byte is looked at once.
+    const std::size_t close = line.find_first_of("[]", 1);
+    const bool closed = close != std::string_view::npos && line[close] == ']';
+    const std::string_view inside = closed ? line.substr(1, close - 1) : std::string_view();
     const bool number = std::ranges::all_of(inside, [](char c) { return c >= '0' && c <= '9'; });
-    if (close != std::string_view::npos &&
-        (number || inside == "edit" || inside == "citation needed")) {
+    if (closed && (number || inside == "edit" || inside == "citation needed")) {
       line.remove_prefix(close + 1);
     } else {
       out += '[';

@@ -129,7 +129,7 @@ class ChunkCutter {
   // How many hyphens stand as a dash between a word and a letter: 2, 3, or 0 for none.
   std::size_t dashes_at(std::size_t i) const {
     std::size_t count = 0;
-    while (i + count < last_ && chunk_[i + count].c == '-') ++count;
+    while (count < 4 && i + count < last_ && chunk_[i + count].c == '-') ++count;
     const bool between = (count == 2 || count == 3) && i + count < last_ &&
                          is_alphanumeric(chunk_[i - 1]) &&
                          chunk_[i + count].kind == CharacterKind::letter;
