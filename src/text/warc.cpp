@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "core/error.h"
 #include "io/json_object.h"
+#include "text/utf8.h"
 
 namespace fathom {
 namespace {
@@ -13,7 +15,8 @@ constexpr std::size_t block_bytes = 256 << 10;
 constexpr std::size_t max_line = 64 << 10;
 constexpr std::size_t max_header_lines = 1000;
 // A longer page is no text to train on, and a length that lies must not fill the memory.
-constexpr std::uint64_t max_content = 256 << 20;
+constexpr std::uint64_t max_content = 32 << 20;
+constexpr std::string_view record_end = "\r\n\r\n";
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
@@ -28,6 +31,21 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 bool begins_record(std::string_view line) {
   return line == "WARC/1.0" || line == "WARC/1.1" || line == "WARC/0.18" || line == "WARC/0.17";
+}
+
+// A string of JSON. Bytes that are not UTF-8 stay, for read_document() to repair and count.
+std::string quoted_bytes(std::string_view text) {
+  std::string quoted = "\"";
+  while (!text.empty()) {
+    const std::size_t valid = utf8::valid_prefix(text);
+    const std::string part = json_quoted(text.substr(0, valid));
+    quoted.append(part, 1, part.size() - 2);
+    text.remove_prefix(valid);
+    const std::size_t invalid = utf8::invalid_prefix(text);
+    quoted += text.substr(0, invalid);
+    text.remove_prefix(invalid);
+  }
+  return quoted += '"';
 }
 
 }  // namespace
@@ -69,13 +87,11 @@ bool WarcDocuments::read_line(std::string& line) {
 // than empty ones were before it.
 bool WarcDocuments::find_record(bool& broken) {
   broken = false;
-  if (ahead_) {
-    ahead_ = false;
-    return true;
-  }
+  const bool skipping = std::exchange(skipping_, false);
+  if (std::exchange(ahead_, false)) return true;
   for (std::string line; read_line(line);) {
     if (begins_record(line)) return true;
-    if (line.empty()) continue;
+    if (line.empty() || skipping) continue;
     broken = true;
     if (!skip_broken_) return true;
   }
@@ -89,7 +105,8 @@ bool WarcDocuments::read_header(Header& header, std::string& problem) {
   for (std::size_t lines = 0; read_line(line); ++lines) {
     if (line.empty()) {
       if (!has_length) problem = "its header has no Content-Length";
-      return has_length;
+      if (has_length && header.type.empty()) problem = "its header has no WARC-Type";
+      return problem.empty();
     }
     if (begins_record(line)) {
       ahead_ = true;
@@ -116,17 +133,25 @@ bool WarcDocuments::read_header(Header& header, std::string& problem) {
   return false;
 }
 
-// The next bytes into `content`, or past them when it is null; false when the file ends before.
-bool WarcDocuments::read_content(std::uint64_t length, std::string* content) {
-  while (length > 0) {
-    if (at_ == buffer_.size() && !fill()) return false;
-    const std::size_t count =
-        static_cast<std::size_t>(std::min<std::uint64_t>(length, buffer_.size() - at_));
-    if (content) content->append(buffer_, at_, count);
-    at_ += count;
-    length -= count;
+// Whether `bytes` more are in the buffer, read as far as the file goes.
+bool WarcDocuments::buffer(std::size_t bytes) {
+  while (buffer_.size() - at_ < bytes && fill()) continue;
+  return buffer_.size() - at_ >= bytes;
+}
+
+// Whether the next `length` bytes, and the end of a record, are in the buffer. False with the
+// problem when they are not the record's, so that its true end must be looked for.
+bool WarcDocuments::has_content(std::size_t length, std::string& problem) {
+  if (!buffer(length)) {
+    problem = fmt::format("the file ends before its {} bytes", length);
+    return false;
   }
-  return true;
+  if (buffer(length + record_end.size()) &&
+      buffer_.compare(at_ + length, record_end.size(), record_end) == 0) {
+    return true;
+  }
+  problem = fmt::format("no record ends behind its {} bytes", length);
+  return false;
 }
 
 // Makes the row of a broken record, or throws.
@@ -136,6 +161,7 @@ bool WarcDocuments::is_broken(RawDocument& document, const std::string& problem)
                record_, problem);
   }
   document = {problem, file_, record_, true};
+  skipping_ = true;
   return true;
 }
 
@@ -149,16 +175,24 @@ bool WarcDocuments::next(RawDocument& document) {
     Header header;
     std::string problem;
     if (!read_header(header, problem)) return is_broken(document, problem);
+    const bool wanted = header.type == "conversion";
     responses_ += header.type == "response";
-    const bool wanted = header.type == "conversion" && header.length <= max_content;
-    std::string text;
-    if (!read_content(header.length, wanted ? &text : nullptr)) {
-      return is_broken(document, fmt::format("the file ends before its {} bytes", header.length));
+    if (header.length > max_content) {
+      if (wanted) {
+        return is_broken(document,
+                         fmt::format("its {} bytes are more than {}", header.length, max_content));
+      }
+      skipping_ = true;  // the length may lie: the next version line tells the record's end
+      continue;
     }
+    const auto length = static_cast<std::size_t>(header.length);
+    if (!has_content(length, problem)) return is_broken(document, problem);
+    const std::string_view text = std::string_view(buffer_).substr(at_, length);
+    at_ += length + record_end.size();
     if (!wanted) continue;
     ++conversions_;
-    document = {fmt::format(R"({{"text": {}, "url": {}, "date": {}}})", json_quoted(text),
-                            json_quoted(header.url), json_quoted(header.date)),
+    document = {fmt::format(R"({{"text": {}, "url": {}, "date": {}}})", quoted_bytes(text),
+                            quoted_bytes(header.url), quoted_bytes(header.date)),
                 file_, record_, true};
     return true;
   }

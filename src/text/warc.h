@@ -20,9 +20,10 @@ bool is_warc(std::string_view sample);
 // counted. Packed files are unpacked, with a member for each record or without.
 class WarcDocuments : public DocumentSource {
  public:
-  // `skip_broken`: a record whose header is broken becomes a row that is no JSON, which
-  // read_document() counts, and reading goes on at the next record. Without it next() throws an
-  // input Error that names file and record. A file that holds responses and no conversion is
+  // `skip_broken`: a record whose header is broken, whose length is not its own, or a conversion of
+  // more than 32 MiB becomes a row that is no JSON, which read_document() counts, and reading goes
+  // on at the next version line. Without it next() throws an input Error that names file and
+  // record. A file that holds responses and no conversion is
   // refused at its end.
   WarcDocuments(std::string file, std::unique_ptr<ByteReader> bytes, bool skip_broken);
 
@@ -39,7 +40,8 @@ class WarcDocuments : public DocumentSource {
   bool read_line(std::string& line);
   bool find_record(bool& broken);
   bool read_header(Header& header, std::string& problem);
-  bool read_content(std::uint64_t length, std::string* content);
+  bool buffer(std::size_t bytes);
+  bool has_content(std::size_t length, std::string& problem);
   bool is_broken(RawDocument& document, const std::string& problem);
 
   std::string file_;
@@ -48,7 +50,8 @@ class WarcDocuments : public DocumentSource {
   std::string buffer_;
   std::size_t at_ = 0;  // in the buffer
   std::uint64_t record_ = 0, conversions_ = 0, responses_ = 0;
-  bool ahead_ = false;  // the version line of the next record has been read
+  bool ahead_ = false;     // the version line of the next record has been read
+  bool skipping_ = false;  // to the next version line, over what was counted as broken
 };
 
 }  // namespace fathom

@@ -98,22 +98,63 @@ TEST(Warc, NamesBrokenRecords) {
               HasSubstr("holds a crawler's responses and no text"));
 }
 
+DocumentOptions skipping() {
+  DocumentOptions options;
+  options.skip_broken_lines = true;
+  return options;
+}
+
 // A length that lies costs the record, and not those behind it.
 TEST(Warc, ReadsOnBehindBrokenRecords) {
   const TempDir dir;
   const std::string a = record("conversion", "http://a/", "first"),
                     b = record("conversion", "http://b/", "second");
-  std::string shorter = a;
-  shorter.replace(shorter.find("length: 5"), 9, "length: 3");
-  write_file(dir / "x.wet", info + shorter + b + "WARC/1.0\r\nWARC-Type: conversion\r\n\r\n" + b +
+  const auto with_length = [&](const std::string& length) {
+    std::string changed = a;
+    return changed.replace(changed.find("length: 5"), 9, "length: " + length);
+  };
+  write_file(dir / "x.wet", info + with_length("3") + b +
+                                "WARC/1.0\r\nWARC-Type: conversion\r\n\r\n" + b +
                                 "WARC/1.0\r\nWARC-Type: conversion\r\n" + b +
                                 "WARC/1.0\r\ncontent-length: 18446744073709551615\r\n\r\n");
-  DocumentOptions options;
-  options.skip_broken_lines = true;
   DocumentCounts counts;
-  EXPECT_THAT(read(dir / "x.wet", options, &counts),
-              ElementsAre("2 fir", "3 second", "5 second", "7 second"));
+  EXPECT_THAT(read(dir / "x.wet", skipping(), &counts),
+              ElementsAre("3 second", "5 second", "7 second"));
   EXPECT_EQ(counts.broken_lines, 4);
+
+  // Into the next record, and past the end of the file.
+  for (const std::string length : {"9", "150", "100000", "18446744073709551615"}) {
+    write_file(dir / "x.wet", info + with_length(length) + b + b);
+    DocumentCounts own;
+    EXPECT_THAT(read(dir / "x.wet", skipping(), &own), ElementsAre("3 second", "4 second"));
+    EXPECT_EQ(own.broken_lines, 1) << length;
+  }
+  write_file(dir / "x.wet", info + with_length("150") + b + b);
+  EXPECT_THAT(input_error_of([&] { read(dir / "x.wet"); }),
+              HasSubstr("record 2: no record ends behind its 150 bytes"));
+}
+
+TEST(Warc, CountsRecordsThatAreTooLong) {
+  const TempDir dir;
+  const std::string b = record("conversion", "http://b/", "second");
+  write_file(dir / "x.wet", info + record("conversion", "http://a/", std::string(33 << 20, 'x')) +
+                                record("metadata", "http://a/", std::string(33 << 20, 'x')) + b);
+  DocumentCounts counts;
+  EXPECT_THAT(read(dir / "x.wet", skipping(), &counts), ElementsAre("4 second"));
+  EXPECT_EQ(counts.broken_lines, 1);
+  EXPECT_THAT(input_error_of([&] { read(dir / "x.wet"); }),
+              HasSubstr("record 2: its 34603008 bytes are more than 33554432"));
+}
+
+TEST(Warc, RepairsAndCountsInvalidUtf8) {
+  const TempDir dir;
+  write_file(dir / "x.wet", info + record("conversion", "http://a/", "a\xff\"b\n\xe4\xb8"));
+  DocumentCounts counts;
+  EXPECT_THAT(read(dir / "x.wet", {}, &counts), ElementsAre("2 a\ufffd\"b\n\ufffd"));
+  EXPECT_EQ(counts.repaired_documents, 1);
+  DocumentOptions options;
+  options.invalid_utf8 = InvalidUtf8::keep;
+  EXPECT_THAT(read(dir / "x.wet", options), ElementsAre("2 a\xff\"b\n\xe4\xb8"));
 }
 
 TEST(Warc, OtherFormatsRefuseIt) {
