@@ -31,6 +31,7 @@ void print_rules() {
 void run(const CleanArguments& arguments) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
+  clean::check_config(config);  // before the benchmarks are read by it
   std::optional<clean::Contamination> benchmarks;
   if (!config.contamination.tasks.empty()) {
     benchmarks.emplace(load_benchmarks(config.contamination));

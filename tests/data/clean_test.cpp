@@ -1,5 +1,6 @@
 #include "data/clean/clean.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -288,6 +289,22 @@ TEST(Clean, RefusesWhatItCannotDo) {
   other.output = dir / "other";
   other.sources[0].paths = {dir / "broken.jsonl"};
   EXPECT_THAT(input_error_of([&] { clean_data(other); }), HasSubstr("broken.jsonl:2: "));
+}
+
+TEST(Clean, RefusesSequencesOutOfRange) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  for (const std::int64_t length :
+       {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1'000'000'000}}) {
+    config.contamination = {};
+    config.contamination.words = length;
+    EXPECT_EQ(input_error_of([&] { check_config(config); }),
+              fmt::format("contamination.words: {} is not in [1, 1000]", length));
+    config.contamination = {};
+    config.contamination.characters = length;
+    EXPECT_EQ(input_error_of([&] { check_config(config); }),
+              fmt::format("contamination.characters: {} is not in [1, 1000]", length));
+  }
 }
 
 }  // namespace

@@ -148,6 +148,11 @@ bool is_done(const PartPaths& paths, const std::string& stamp) {
       paths.counts);
 }
 
+void check_sequence_length(std::string_view key, std::int64_t length) {
+  if (length >= 1 && length <= 1000) return;
+  fail_input("contamination.{}: {} is not in [1, 1000]", key, length);
+}
+
 }  // namespace
 
 void check_config(const CleanConfig& config) {
@@ -162,6 +167,8 @@ void check_config(const CleanConfig& config) {
   if (config.threads < 0 || config.threads > 4096) {
     fail_input("threads: {} is not in [0, 4096]", config.threads);
   }
+  check_sequence_length("words", config.contamination.words);
+  check_sequence_length("characters", config.contamination.characters);
   std::set<std::string> names;
   for (const TextSourceConfig& source : config.sources) check_source_name(source.name, names);
   filters_of(config.filters);
