@@ -307,5 +307,31 @@ TEST(Clean, RefusesSequencesOutOfRange) {
   }
 }
 
+// Outputs of a source or part that is not given any more would be read as if they were.
+TEST(Clean, RefusesOutputsThatAreNotPlanned) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  config.sources.push_back(source(dir, "books", 1, 5));
+  clean_data(config);
+  config.sources.pop_back();
+  EXPECT_THAT(input_error_of([&] { clean_data(config); }),
+              HasSubstr("out/parts/books-00000.json: is of a source or part that is not in"));
+  fs::remove(config.output + "/parts/books-00000.json");
+  EXPECT_THAT(input_error_of([&] { clean_data(config); }),
+              HasSubstr("out/texts/books-00000.jsonl.zst: is of a source"));
+}
+
+TEST(Clean, RefusesToGoOnWithOtherBenchmarks) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  Contamination one(config.contamination), two(config.contamination);
+  one.add("quiz", "one two three four five six seven eight nine ten");
+  two.add("quiz", "one two three four five six seven eight nine eleven");
+  clean_data(config, &one);
+  clean_data(config, &one);
+  EXPECT_THAT(input_error_of([&] { clean_data(config, &two); }),
+              HasSubstr("was cleaned with another config"));
+}
+
 }  // namespace
 }  // namespace fathom::clean

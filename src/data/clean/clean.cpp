@@ -23,12 +23,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The config without what the outputs do not depend on.
-std::string stamp_of(CleanConfig config) {
+// The config without what the outputs do not depend on, and the benchmarks' sequences.
+std::string stamp_of(CleanConfig config, const Contamination* benchmarks) {
   config.output.clear();
   config.threads = 0;
   config.sources.clear();
-  return config_to_toml(config);
+  std::string stamp = config_to_toml(config);
+  if (benchmarks) stamp += "# benchmarks " + checksum_text(benchmarks->checksum()) + "\n";
+  return stamp;
 }
 
 // What decides about documents.
@@ -96,15 +98,24 @@ std::string part_stamp(const std::string& config_stamp, TextSourceConfig source,
   return checksum_text(checksum.value());
 }
 
-void clean_part(const CleanConfig& config, const TextSourceConfig& source, const SourcePart& part,
-                const Judges& judges, const std::string& stamp, const PartPaths& paths,
+struct PlannedPart {
+  const TextSourceConfig* source;
+  SourcePart part;
+  std::string stamp;
+  PartPaths paths;
+  bool done;
+};
+
+void clean_part(const CleanConfig& config, const PlannedPart& planned, const Judges& judges,
                 Progress& progress) {
+  const PartPaths& paths = planned.paths;
+  const TextSourceConfig& source = *planned.source;
   AtomicFile texts(paths.texts);
   std::optional<AtomicFile> dropped;
   if (config.write_dropped) dropped.emplace(paths.dropped);
   Counts counts(config.samples);
   for_each_chunk<CleanedChunk>(
-      source, part.paths(), threads_of(config), progress,
+      source, planned.part.paths(), threads_of(config), progress,
       [&](DocumentChunk&& chunk) { return clean_chunk(chunk, config, source, judges); },
       [&](CleanedChunk&& chunk) {
         texts.write(chunk.kept);
@@ -113,9 +124,28 @@ void clean_part(const CleanConfig& config, const TextSourceConfig& source, const
       });
   texts.commit();
   if (dropped) dropped->commit();
-  write_file_atomically(paths.counts, counts.to_json(stamp));
+  write_file_atomically(paths.counts, counts.to_json(planned.stamp));
 }
 
+// Throws for an output of a part that is not planned: who reads the output would take it for one.
+void check_planned(const std::string& output, const std::vector<PlannedPart>& parts) {
+  std::set<std::string> planned;
+  for (const PlannedPart& part : parts) {
+    planned.insert({part.paths.counts, part.paths.texts, part.paths.dropped});
+  }
+  for (const char* name : {"parts", "texts", "dropped"}) {
+    std::error_code absent;
+    for (const auto& entry : fs::directory_iterator(output + "/" + name, absent)) {
+      if (planned.contains(entry.path())) continue;
+      fail_input(
+          "{}: is of a source or part that is not in the config; remove it, or choose another "
+          "output",
+          entry.path().string());
+    }
+  }
+}
+
+// `bytes`: of the parts that are to be cleaned.
 void prepare_output(const CleanConfig& config, std::uint64_t bytes) {
   std::error_code error;
   if (fs::exists(config.output, error)) {
@@ -153,6 +183,18 @@ void check_sequence_length(std::string_view key, std::int64_t length) {
   fail_input("contamination.{}: {} is not in [1, 1000]", key, length);
 }
 
+std::vector<PlannedPart> plan_parts(const CleanConfig& config, const std::string& config_stamp) {
+  std::vector<PlannedPart> planned;
+  for (const TextSourceConfig& source : config.sources) {
+    for (SourcePart& part : parts_of(source, config.part_mb, config.output)) {
+      const std::string name = part_name(source.name, part.number);
+      const std::string stamp = part_stamp(config_stamp, source, part);
+      planned.push_back({&source, std::move(part), stamp, PartPaths(config.output, name), false});
+    }
+  }
+  return planned;
+}
+
 }  // namespace
 
 void check_config(const CleanConfig& config) {
@@ -177,31 +219,30 @@ void check_config(const CleanConfig& config) {
 CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks) {
   check_config(config);
   const Judges judges{filters_of(config.filters), benchmarks};
-  const std::string config_stamp = stamp_of(config);
-  std::vector<std::vector<SourcePart>> parts;
-  std::uint64_t bytes = 0;
-  for (const TextSourceConfig& source : config.sources) {
-    parts.push_back(parts_of(source, config.part_mb, config.output));
-    for (const SourcePart& part : parts.back()) bytes += part.bytes();
-  }
+  const std::string config_stamp = stamp_of(config, benchmarks);
+  std::vector<PlannedPart> parts = plan_parts(config, config_stamp);
   const DirectoryLock lock(config.output);
-  prepare_output(config, bytes);
+  std::uint64_t bytes = 0, bytes_to_clean = 0;
+  for (PlannedPart& part : parts) {
+    part.done = is_done(part.paths, part.stamp);
+    bytes += part.part.bytes();
+    if (!part.done) bytes_to_clean += part.part.bytes();
+  }
+  prepare_output(config, bytes_to_clean);
+  check_planned(config.output, parts);
   CleanReport report;
+  for (const TextSourceConfig& source : config.sources) {
+    report.sources.emplace_back(source.name, Counts(config.samples));
+  }
   Progress progress("cleaning", bytes, Progress::Unit::bytes);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const TextSourceConfig& source = config.sources[i];
-    Counts counts(config.samples);
-    for (const SourcePart& part : parts[i]) {
-      const PartPaths paths(config.output, part_name(source.name, part.number));
-      const std::string stamp = part_stamp(config_stamp, source, part);
-      if (is_done(paths, stamp)) {
-        progress.advance(part.bytes());
-      } else {
-        clean_part(config, source, part, judges, stamp, paths, progress);
-      }
-      counts.add(Counts::load(paths.counts, config.samples));
+  for (const PlannedPart& part : parts) {
+    if (part.done) {
+      progress.advance(part.part.bytes());
+    } else {
+      clean_part(config, part, judges, progress);
     }
-    report.sources.emplace_back(source.name, std::move(counts));
+    const auto source = static_cast<std::size_t>(part.source - config.sources.data());
+    report.sources[source].second.add(Counts::load(part.paths.counts, config.samples));
   }
   progress.finish();
   Counts all(config.samples);

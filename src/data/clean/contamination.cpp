@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "data/token_hashes.h"
+#include "io/checksum.h"
 
 namespace fathom::clean {
 namespace {
@@ -61,6 +63,14 @@ void Contamination::add(const std::string& task, std::string_view text) {
   });
   ++texts_;
   short_texts_ += !any;
+}
+
+std::uint64_t Contamination::checksum() const {
+  std::uint64_t sum = 0;  // in no order, as the table has none
+  for (const auto& [hash, task] : sequences_) {
+    sum += checksum_of(fmt::format("{} {}", hash, tasks_[task]));
+  }
+  return sum;
 }
 
 std::vector<Passage> Contamination::find(std::string_view text) const {

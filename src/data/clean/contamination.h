@@ -64,6 +64,7 @@ class Contamination {
   std::size_t sequences() const { return sequences_.size(); }
   std::int64_t texts() const { return texts_; }              // added
   std::int64_t short_texts() const { return short_texts_; }  // of them, not searched
+  std::uint64_t checksum() const;                            // of the sequences, with their tasks
   ContaminationAction action() const { return action_; }
 
  private:
