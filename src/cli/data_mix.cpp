@@ -57,6 +57,7 @@ void print_mix(const MixArguments& arguments) {
   }
   for (const std::string& text : arguments.caps) {
     const auto [name, value] = assignment("--cap", text);
+    if (!(value > 0)) fail_input("--cap: '{}' is not above 0", text);
     find_source(sources, name, arguments.directory).max_epochs = value;
   }
   const std::vector<RemixShare> shares = remix(sources, arguments.options);

@@ -1,5 +1,6 @@
 #include "data/remix.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -21,6 +22,9 @@ void check(const std::vector<RemixSource>& sources, const RemixOptions& options)
     if (!(source.weight >= 0) || !std::isfinite(source.weight)) {
       fail_input("source '{}': weight {} must be 0 or more", source.name, source.weight);
     }
+    if (!(source.max_epochs >= 0)) {
+      fail_input("source '{}': cap {} is not above 0", source.name, source.max_epochs);
+    }
     if (source.weight > 0) available += cap_of(source, options);
   }
   if (available < options.budget) {
@@ -31,20 +35,33 @@ void check(const std::vector<RemixSource>& sources, const RemixOptions& options)
   }
 }
 
+// What the sources that are not capped want, in proportion. Sizes count relative to the largest of
+// them, so that no temperature overflows, or leaves nothing to all.
+std::vector<double> wants_of(const std::vector<RemixSource>& sources,
+                             const std::vector<RemixShare>& shares, double temperature) {
+  double largest = 0;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!shares[i].capped && sources[i].weight > 0) largest = std::max(largest, sources[i].tokens);
+  }
+  std::vector<double> wants(sources.size(), 0);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (shares[i].capped || !(sources[i].weight > 0)) continue;
+    wants[i] = sources[i].weight * std::pow(sources[i].tokens / largest, 1 / temperature);
+  }
+  return wants;
+}
+
 }  // namespace
 
 std::vector<RemixShare> remix(const std::vector<RemixSource>& sources,
                               const RemixOptions& options) {
   check(sources, options);
   std::vector<RemixShare> shares;
-  std::vector<double> wants;
-  for (const RemixSource& source : sources) {
-    shares.push_back({source.name, 0, 0, 0, false});
-    wants.push_back(source.weight * std::pow(source.tokens, 1 / options.temperature));
-  }
+  for (const RemixSource& source : sources) shares.push_back({source.name, 0, 0, 0, false});
   // Each round caps at least one source more, or ends.
   for (bool again = true; again;) {
     again = false;
+    const std::vector<double> wants = wants_of(sources, shares, options.temperature);
     double left = options.budget, wanted = 0;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       shares[i].capped ? left -= cap_of(sources[i], options) : wanted += wants[i];

@@ -418,6 +418,8 @@ TEST_F(Switches, OfDataMix) {
   EXPECT_THAT(run(large).err, HasSubstr("raise max-epochs, or add data"));
   EXPECT_EQ(run(with(large, {"--max-epochs", "1e9"})).code, 0);
   EXPECT_EQ(run(with(large, {"--cap", "ships=1e9"})).code, 0);
+  EXPECT_THAT(run(with(base, {"--cap", "ships=0"})).err,
+              HasSubstr("--cap: 'ships=0' is not above 0"));
 }
 
 TEST_F(Switches, OfDataStatsAndSample) {

@@ -40,7 +40,22 @@ TEST(Remix, CapsHandTheRestOn) {
   EXPECT_DOUBLE_EQ(chain[1].epochs, 6);
 }
 
+// Sizes to the power of 50 are beyond a double's range, also between the two that stay uncapped.
+TEST(Remix, LowTemperaturesStayFinite) {
+  const auto shares = remix({{"a", 1e10}, {"b", 1e9}}, options_of(1e10, 0.02));
+  EXPECT_DOUBLE_EQ(shares[0].share, 1);
+  const auto capped =
+      remix({{"a", 1e10, 1, 1}, {"b", 1e2, 1, 4}, {"c", 1e2, 1, 4}}, options_of(1e10 + 400, 0.01));
+  EXPECT_TRUE(capped[0].capped);
+  EXPECT_DOUBLE_EQ(capped[1].tokens, 200);
+  EXPECT_DOUBLE_EQ(capped[2].tokens, 200);
+}
+
 TEST(Remix, RefusesWhatCannotBe) {
+  EXPECT_EQ(input_error_of([] {
+              remix({{"a", 100, 1, -2}}, options_of(5));
+            }),
+            "source 'a': cap -2 is not above 0");
   EXPECT_EQ(input_error_of([] {
               remix({{"a", 100}}, options_of(500));
             }),
