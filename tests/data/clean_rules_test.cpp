@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "data/clean/filters.h"
@@ -110,7 +112,104 @@ TEST(Rules, HaveNamesOfTheirOwnAndDefinitions) {
   }
 }
 
-// Every rule of the default sets lets a document pass at its bound and drops it behind.
+// What a published set asks of one rule; `none` where it has no bound.
+struct Published {
+  FilterSet set;
+  std::string_view rule;
+  double min, max;
+};
+constexpr double none = std::numeric_limits<double>::infinity();
+constexpr Published published[] = {
+    // Rae et al., arXiv 2112.11446, A.1.1.
+    {FilterSet::gopher_quality, "words", 50, 100000},
+    {FilterSet::gopher_quality, "mean_word_length", 3, 10},
+    {FilterSet::gopher_quality, "hashes", -none, 0.1},
+    {FilterSet::gopher_quality, "ellipses", -none, 0.1},
+    {FilterSet::gopher_quality, "bullet_lines", -none, 0.9},
+    {FilterSet::gopher_quality, "ellipsis_lines", -none, 0.3},
+    {FilterSet::gopher_quality, "alphabetic_tokens", 0.8, none},
+    {FilterSet::gopher_quality, "english_stop_words", 2, none},
+    // The same, table A1.
+    {FilterSet::gopher_repetition, "repeated_paragraphs", -none, 0.3},
+    {FilterSet::gopher_repetition, "repeated_paragraph_characters", -none, 0.2},
+    {FilterSet::gopher_repetition, "repeated_lines", -none, 0.3},
+    {FilterSet::gopher_repetition, "repeated_line_characters", -none, 0.2},
+    {FilterSet::gopher_repetition, "top_2_gram", -none, 0.2},
+    {FilterSet::gopher_repetition, "top_3_gram", -none, 0.18},
+    {FilterSet::gopher_repetition, "top_4_gram", -none, 0.16},
+    {FilterSet::gopher_repetition, "repeated_5_grams", -none, 0.15},
+    {FilterSet::gopher_repetition, "repeated_6_grams", -none, 0.14},
+    {FilterSet::gopher_repetition, "repeated_7_grams", -none, 0.13},
+    {FilterSet::gopher_repetition, "repeated_8_grams", -none, 0.12},
+    {FilterSet::gopher_repetition, "repeated_9_grams", -none, 0.11},
+    {FilterSet::gopher_repetition, "repeated_10_grams", -none, 0.1},
+    // Penedo et al., arXiv 2406.17557, section 3.6.
+    {FilterSet::fineweb, "punctuated_lines", 0.12, none},
+    {FilterSet::fineweb, "short_lines", -none, 0.67},
+    {FilterSet::fineweb, "repeated_line_characters", -none, 0.1},
+    {FilterSet::fineweb, "newlines_per_token", -none, 0.3},
+    // Raffel et al., arXiv 1910.10683, section 2.2.
+    {FilterSet::c4, "lorem_ipsum", -none, 0},
+    {FilterSet::c4, "curly_brackets", -none, 0},
+    {FilterSet::c4, "sentences", 3, none},
+    // FineWeb-2 (arXiv 2506.20920) for cmn_Hani, and MAP-Neo (arXiv 2405.19327).
+    {FilterSet::chinese_quality, "characters", 50, 200000},
+    {FilterSet::chinese_quality, "ideographs", 0.3, none},
+    {FilterSet::chinese_quality, "digits", -none, 0.3},
+    {FilterSet::chinese_quality, "hashes", -none, 0.1},
+    {FilterSet::chinese_quality, "ellipses", -none, 0.1},
+    {FilterSet::chinese_quality, "bullet_lines", -none, 0.9},
+    {FilterSet::chinese_quality, "ellipsis_lines", -none, 0.3},
+    {FilterSet::chinese_quality, "bracketed_titles", -none, 0.1},
+    {FilterSet::chinese_quality, "character_entropy", 3, none},
+    {FilterSet::chinese_quality, "chinese_stop_words", 2, none},
+    {FilterSet::chinese_quality, "punctuated_lines", 0.106, none},
+    {FilterSet::chinese_quality, "newlines_per_character", -none, 0.11},
+    {FilterSet::chinese_repetition, "repeated_lines", -none, 0.287},
+    {FilterSet::chinese_repetition, "repeated_line_characters", -none, 0.1},
+    {FilterSet::chinese_repetition, "top_3_gram", -none, 0.256},
+    {FilterSet::chinese_repetition, "top_5_gram", -none, 0.201},
+    {FilterSet::chinese_repetition, "top_6_gram", -none, 0.171},
+    {FilterSet::chinese_repetition, "repeated_8_grams", -none, 0.198},
+    {FilterSet::chinese_repetition, "repeated_10_grams", -none, 0.182},
+    {FilterSet::chinese_repetition, "repeated_11_grams", -none, 0.167},
+    {FilterSet::chinese_repetition, "repeated_13_grams", -none, 0.154},
+    {FilterSet::chinese_repetition, "repeated_14_grams", -none, 0.14},
+    {FilterSet::chinese_repetition, "repeated_16_grams", -none, 0.127},
+};
+
+double given_measure = 0;  // what the rule of keeps() measures
+
+bool keeps(Filter filter, double measure) {
+  static const Rule rule{"given", "", [](const TextFacts&) { return given_measure; }};
+  given_measure = measure;
+  filter.rule = &rule;
+  filter.languages.clear();
+  return judge(TextFacts(""), "en", std::span(&filter, 1)).filter == nullptr;
+}
+
+// Every rule of the sets lets a document pass at its bound and drops it right behind.
+TEST(Filters, HaveThePublishedBounds) {
+  std::vector<Filter> filters;
+  for (const FilterSet set :
+       {FilterSet::gopher_quality, FilterSet::gopher_repetition, FilterSet::fineweb, FilterSet::c4,
+        FilterSet::chinese_quality, FilterSet::chinese_repetition}) {
+    FilterConfig config;
+    config.set = set;
+    for (const Filter& filter : filters_of({config})) filters.push_back(filter);
+  }
+  ASSERT_EQ(filters.size(), std::size(published));
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    const auto& [set, rule, min, max] = published[i];
+    EXPECT_EQ(filters[i].rule->name, rule);
+    EXPECT_TRUE(keeps(filters[i], min == -none ? -1e300 : min)) << rule;
+    EXPECT_TRUE(keeps(filters[i], max == none ? 1e300 : max)) << rule;
+    EXPECT_EQ(keeps(filters[i], std::nextafter(min, -none)), min == -none) << rule;
+    EXPECT_EQ(keeps(filters[i], std::nextafter(max, none)), max == none) << rule;
+  }
+}
+
+// A filter lets a document pass at its bounds and drops it behind.
 TEST(Filters, KeepWhatLiesBetweenTheBounds) {
   FilterConfig config;
   config.rule = "words";
