@@ -304,14 +304,19 @@ TEST(Dedup, ResultDependsNeitherOnThreadsNorMemory) {
   const TempDir dir;
   DedupConfig config = config_of(dir, dumps(dir, 2), "one");
   config.threads = 1;
+  config.minhash.bands = 6000, config.minhash.rows = 1;
   deduplicate(config);
   const auto expected = outputs_of(config);
   EXPECT_EQ(expected.size(), 5u);
+  const std::string bands = "/index/segments/dump0-00000/bands";
+  const std::string sorted = test::read_file(config.output + bands);
+  EXPECT_GT(sorted.size(), 33u << 20) << "more than the half of 64 MB that sorts them";
   config.output = dir / "four";
   config.threads = 4;
   config.memory_mb = 64;
   deduplicate(config);
   EXPECT_TRUE(outputs_of(config) == expected);
+  EXPECT_TRUE(test::read_file(config.output + bands) == sorted);
 }
 
 TEST(Dedup, DumpsOneByOneGiveWhatAllAtOnceDo) {
