@@ -68,6 +68,24 @@ TEST(Edits, LinesOfC4) {
   EXPECT_EQ(filtered_lines(text, LineRules::off, dropped), text);
 }
 
+// Sentences of other scripts end in marks of their own.
+TEST(Edits, LinesOfC4InOtherScripts) {
+  std::int64_t dropped = 0;
+  for (const std::string line :
+       {"यह एक लंबा वाक्य है जो यहाँ समाप्त होता है।", "هل هذه جملة طويلة بما يكفي هنا؟",
+        "یہ ایک لمبا جملہ ہے جو یہاں ختم ہوتا ہے۔"}) {
+    EXPECT_EQ(filtered_lines(line + "\nno end of any sentence here", LineRules::c4, dropped), line);
+  }
+  CleanConfig config;
+  config.c4_lines = true;
+  const std::string japanese =
+      "これは日本語の文章であり、とても静かな港町について書かれています．\n"
+      "船は北から来て、穀物と塩を運んでいました。\n";
+  const Cleaned cleaned = clean_document(japanese + "メニュー", config, filters_of({}));
+  EXPECT_EQ(cleaned.language, "ja");
+  EXPECT_EQ(cleaned.text + "\n", japanese);
+}
+
 // Time is linear in the line, also with brackets that nothing closes.
 TEST(Edits, LinesOfOpenBrackets) {
   const auto start = std::chrono::steady_clock::now();

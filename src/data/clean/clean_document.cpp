@@ -52,7 +52,8 @@ Cleaned clean_document(std::string_view text, const CleanConfig& config,
     return result;
   }
   if (config.c4_lines) {
-    const auto rules = is_language(result.language, "zh") ? LineRules::c4_chinese : LineRules::c4;
+    const bool blanks = !is_language(result.language, "zh") && !is_language(result.language, "ja");
+    const auto rules = blanks ? LineRules::c4 : LineRules::c4_chinese;
     result.text = filtered_lines(result.text, rules, result.dropped_lines);
   }
   apply_filters(result, filters);

@@ -29,7 +29,8 @@ void visit_fields(CleanConfig& c, Visitor&& field) {
   field("output", c.output, "directory for the documents that are kept, and the report");
   field("normalise", c.normalise, "NFC, line ends, no control and invisible characters");
   field("languages", c.languages, "that are kept, as \"en\" and \"zh\"; empty: all");
-  field("c4_lines", c.c4_lines, "drop lines by the rules of C4; in Chinese by its counterpart's");
+  field("c4_lines", c.c4_lines,
+        "drop lines by the rules of C4; in Chinese and Japanese by its counterpart's");
   field("write_dropped", c.write_dropped, "also write what is dropped, with the reason");
   field("samples", c.samples, "documents a reason in the report");
   field("part_mb", c.part_mb, "files are cleaned in parts of so many megabytes; a kill costs one");

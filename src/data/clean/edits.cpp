@@ -48,7 +48,8 @@ std::string without_citations(std::string_view line) {
 }
 
 bool stays_in_c4(std::string_view line) {
-  static constexpr std::array<std::string_view, 4> ends = {".", "?", "!", "\""};
+  static constexpr std::array<std::string_view, 11> ends = {".",  "?",  "!", "\"", "。", "．",
+                                                            "！", "？", "।", "؟",  "۔"};
   static constexpr std::array<std::string_view, 7> phrases = {
       "javascript",   "terms of use",   "privacy policy", "cookie policy",
       "uses cookies", "use of cookies", "use cookies"};
@@ -67,7 +68,7 @@ bool stays_in_c4(std::string_view line) {
 }
 
 bool stays_in_chinese_c4(std::string_view line) {
-  static constexpr std::array<std::string_view, 6> ends = {"。", "！", "？", "…", "”", "："};
+  static constexpr std::array<std::string_view, 7> ends = {"。", "．", "！", "？", "…", "”", "："};
   static constexpr std::array<std::string_view, 3> broken = {"□", "■", "\ufffd"};
   const auto characters = std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; });
   return characters >= 5 && ends_with_any(line, ends) && !contains_any(line, broken);

@@ -17,13 +17,14 @@ std::string normalised(std::string_view text);
 // Which lines are dropped.
 enum class LineRules {
   off,
-  // Raffel et al., arXiv 1910.10683, section 2.2: a line stays when it ends in . ? ! or a
-  // quotation mark and not in "...", has 5 words or more and none of more than 1000 characters,
-  // and mentions neither JavaScript nor one of six phrases about privacy and cookies. Marks of
-  // citations such as [3] and [edit] are cut.
+  // Raffel et al., arXiv 1910.10683, section 2.2: a line stays when it ends in . ? ! (or
+  // their like in other scripts) or a quotation mark and not in "...", has 5 words or more and none
+  // of more than 1000 characters, and mentions neither JavaScript nor one of six phrases about
+  // privacy and cookies. Marks of citations such as [3] and [edit] are cut.
   c4,
-  // The counterpart for Chinese (shjwudp/c4-dataset-script): a line stays when it ends in one of
-  // 。！？…”：, has 5 characters or more, and none of □ ■ and U+FFFD.
+  // The counterpart for Chinese (shjwudp/c4-dataset-script), and for Japanese, which has no blanks
+  // between words either: a line stays when it ends in one of 。．！？…”：, has 5 characters or
+  // more, and none of □ ■ and U+FFFD.
   c4_chinese,
 };
 inline std::span<const std::string_view> enum_names(LineRules) {
