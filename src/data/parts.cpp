@@ -6,6 +6,8 @@
 #include "core/log.h"
 #include "data/prepare_check.h"
 #include "io/input_files.h"
+#include "io/json_object.h"
+#include "text/utf8.h"
 
 namespace fathom {
 
@@ -34,6 +36,10 @@ std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t pa
   std::vector<SourcePart> parts;
   std::uint64_t bytes = 0;
   for (const std::string& path : found.paths) {
+    if (utf8::valid_prefix(path) != path.size()) {
+      fail_input("source '{}': {}: the name of this file is not UTF-8; rename it", source.name,
+                 json_quoted(path));
+    }
     std::error_code error;
     const std::uint64_t size = std::filesystem::file_size(path, error);
     if (error) fail_input("{}: cannot read this file: {}", path, error.message());

@@ -28,7 +28,8 @@ struct SourcePart {
 std::string part_name(const std::string& source, std::int64_t number);
 
 // A part ends with the file that brings it to `part_mb`. Parts depend on the files alone. Throws an
-// input Error that names the source when it has no files or one cannot be read, and when `output`
+// input Error that names the source when it has no files, one cannot be read, or a
+// name is not UTF-8, and when `output`
 // (unless empty) lies in a directory that is read, or a file in `output`.
 std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb,
                                  const std::string& output = "");

@@ -351,5 +351,15 @@ TEST(Clean, RefusesToGoOnWithOtherBenchmarks) {
               HasSubstr("was cleaned with another config"));
 }
 
+// The reports are JSON, which can't name such a file.
+TEST(Clean, RefusesFileNamesThatAreNotUtf8) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir);
+  config.sources[0].paths = {dir / "\xff.jsonl"};
+  write_file(dir / "\xff.jsonl", "{}\n");
+  EXPECT_THAT(input_error_of([&] { clean_data(config); }),
+              HasSubstr("\ufffd.jsonl\": the name of this file is not UTF-8; rename it"));
+}
+
 }  // namespace
 }  // namespace fathom::clean
