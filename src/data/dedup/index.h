@@ -2,9 +2,8 @@
 // that are made once. A new dump is read alone; copies are then found among all segments, so that
 // adding dumps one by one gives what all of them at once would.
 //
-//   index.json                   {"version", "options", "sources": [{"name", "parts"}]}, in the
-//   order of
-//                                adding
+//   index.json                   {"version", "options", "sources": [{"name", "parts"}]},
+//                                sources in the order of adding
 //   segments/<source>-<part>/    data/dedup/segment.h
 //   .dedup-scratch/              sorted runs of a process that is at work, or was killed
 #pragma once
