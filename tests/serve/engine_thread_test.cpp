@@ -179,8 +179,13 @@ TEST(EngineThread, CarriesSequencesOverAChangeOfWeights) {
 
 TEST(EngineThread, StartsNoSequenceWhileAChangeOfWeightsWaits) {
   Fixture fixture;
-  const auto running = fixture.engine->submit({request_of(4000)}, [](JobUpdate) {});
+  std::promise<void> started;  // before, the change would not have to wait
+  std::once_flag once;
+  const auto running = fixture.engine->submit({request_of(4000)}, [&](JobUpdate) {
+    std::call_once(once, [&] { started.set_value(); });
+  });
   ASSERT_TRUE(running);
+  started.get_future().wait();
   auto changed = std::async(std::launch::async, [&] {
     return fixture.engine->change_weights([] {}, 1, 1h);
   });
