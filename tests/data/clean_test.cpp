@@ -168,6 +168,19 @@ std::map<std::string, std::string> outputs_of(const CleanConfig& config) {
   return files;
 }
 
+// What a killed call wrote of dropped documents, which the next does not write.
+TEST(Clean, RemovesTheUnfinishedFilesOfACallThatWroteMore) {
+  const TempDir dir;
+  const CleanConfig config = config_of(dir);
+  fs::create_directories(config.output + "/dropped");
+  const std::string unfinished = config.output + "/dropped/web-00000.jsonl.zst.tmp-2000000000-0";
+  test::write_file(unfinished, "x");
+  clean_data(config);
+  EXPECT_FALSE(fs::exists(unfinished));
+  test::write_file(config.output + "/dropped/web-00000.jsonl.zst", "x");
+  EXPECT_THAT(input_error_of([&] { clean_data(config); }), HasSubstr("not in the config"));
+}
+
 TEST(Clean, EveryDocumentIsKeptOrHasAReason) {
   const TempDir dir;
   CleanConfig config = config_of(dir);

@@ -128,14 +128,15 @@ void clean_part(const CleanConfig& config, const PlannedPart& planned, const Jud
 }
 
 // Throws for an output of a part that is not planned: who reads the output would take it for one.
-void check_planned(const std::string& output, const std::vector<PlannedPart>& parts) {
+void check_planned(const CleanConfig& config, const std::vector<PlannedPart>& parts) {
   std::set<std::string> planned;
   for (const PlannedPart& part : parts) {
-    planned.insert({part.paths.counts, part.paths.texts, part.paths.dropped});
+    planned.insert({part.paths.counts, part.paths.texts});
+    if (config.write_dropped) planned.insert(part.paths.dropped);
   }
   for (const char* name : {"parts", "texts", "dropped"}) {
     std::error_code absent;
-    for (const auto& entry : fs::directory_iterator(output + "/" + name, absent)) {
+    for (const auto& entry : fs::directory_iterator(config.output + "/" + name, absent)) {
       if (planned.contains(entry.path())) continue;
       fail_input(
           "{}: is of a source or part that is not in the config; remove it, or choose another "
@@ -160,10 +161,10 @@ void prepare_output(const CleanConfig& config, std::uint64_t bytes) {
   require_free_disk(config.output, bytes, "the cleaned text");
   for (const char* name : {"texts", "dropped", "parts"}) {
     const std::string directory = config.output + "/" + name;
+    remove_stale_temporaries(directory);  // also of a call that wrote what was dropped
     if (name == std::string_view("dropped") && !config.write_dropped) continue;
     fs::create_directories(directory, error);
     if (error) fail_input("{}: cannot create this directory: {}", directory, error.message());
-    remove_stale_temporaries(directory);
   }
 }
 
@@ -229,7 +230,7 @@ CleanReport clean_data(const CleanConfig& config, const Contamination* benchmark
     if (!part.done) bytes_to_clean += part.part.bytes();
   }
   prepare_output(config, bytes_to_clean);
-  check_planned(config.output, parts);
+  check_planned(config, parts);
   CleanReport report;
   for (const TextSourceConfig& source : config.sources) {
     report.sources.emplace_back(source.name, Counts(config.samples));
