@@ -53,11 +53,12 @@ double log_probability(const Json& value, std::int64_t token, const std::string&
   return value.get<double>();
 }
 
-// The bytes of a token of the continuation.
-std::int64_t checked_bytes(const Json& token, std::int64_t number, const std::string& where) {
+// The bytes of the token that ends `text_so_far`. Servers spell a part of a character as U+FFFD.
+std::int64_t checked_bytes(const Json& token, std::string_view text_so_far, std::int64_t number,
+                           const std::string& where) {
   if (!token.is_string()) fail_runtime("{}: the answer's token {} is no text", where, number);
   const std::string text = token.get<std::string>();
-  if (text.find("\xEF\xBF\xBD") != std::string::npos) {
+  if (text.find("\xEF\xBF\xBD") != std::string::npos && !text_so_far.ends_with(text)) {
     fail_runtime("{}: the server does not tell the bytes of token {}, which is part of a character", where, number);
   }
   return bytes_of(text);
@@ -71,7 +72,7 @@ std::string cut_at(std::string text, const std::vector<std::string>& stop) {
 
 }  // namespace
 
-eval::PairScore score_of_echo(const Json& answer, std::int64_t bytes, const std::string& where) {
+eval::PairScore score_of_echo(const Json& answer, std::string_view scored, const std::string& where) {
   const Json::json_pointer at("/choices/0/logprobs");
   const Json none = Json::object();
   const Json& all = answer.contains(at) && answer.at(at).is_object() ? answer.at(at) : none;
@@ -86,11 +87,12 @@ eval::PairScore score_of_echo(const Json& answer, std::int64_t bytes, const std:
     fail_runtime("{}: the answer has {} tokens for a prompt of {}", where, entries, prompt);
   }
   eval::PairScore score;
-  std::int64_t left = bytes;
-  for (std::int64_t number = prompt - 1; number >= 0 && left > 0; --number) {
+  std::string_view left = scored;
+  for (std::int64_t number = prompt - 1; number >= 0 && !left.empty(); --number) {
     const auto i = static_cast<std::size_t>(number);
-    left -= checked_bytes(tokens[i], number, where);
-    if (left < 0) break;
+    const std::int64_t bytes = checked_bytes(tokens[i], left, number, where);
+    if (bytes > std::ssize(left)) break;
+    left.remove_suffix(static_cast<std::size_t>(bytes));
     if (values[i].is_null()) {
       fail_runtime("{}: the server gives no probability of the text's first token: its model puts no token before it", where);
     }
@@ -157,10 +159,11 @@ void RemoteModel::for_each(std::size_t count, const std::function<void(std::size
 }
 
 eval::PairScore RemoteModel::score_text(const std::string& context, const std::string& continuation) {
-  const Json answer = ask("/v1/completions", {{"model", model_}, {"prompt", context + continuation}, {"max_tokens", 1},
+  const std::string prompt = context + continuation;
+  const Json answer = ask("/v1/completions", {{"model", model_}, {"prompt", prompt}, {"max_tokens", 1},
                                               {"temperature", 0}, {"logprobs", 1}, {"echo", true}});
   const eval::PairScore score =
-      score_of_echo(answer, std::ssize(context) - std::ssize(eval::without_last_blanks(context)) + std::ssize(continuation),
+      score_of_echo(answer, std::string_view(prompt).substr(eval::without_last_blanks(context).size()),
                     server_.text + "/v1/completions");
   const std::lock_guard lock(mutex_);
   work_.named += prompt_tokens(answer, server_.text);

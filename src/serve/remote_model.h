@@ -49,11 +49,11 @@ class RemoteModel : public eval::LanguageModel {
   Work work_;
 };
 
-// Of an answer with `echo` and one generated token: the score of the prompt's tokens that begin in its
-// last `bytes` bytes. Places are counted from the prompt's end, for some servers put a token before it.
+// Of an answer with `echo` and one generated token: the score of the prompt's tokens that begin in
+// `scored`, the end of the prompt. Places are counted from the prompt's end, for some servers put a token before it.
 // Throws a run-time Error that begins with `where` when the answer lacks something, such as the
 // probability of a text's first token, which a server only tells when its model puts one before it, or
 // the bytes of a token that is part of a character.
-eval::PairScore score_of_echo(const Json& answer, std::int64_t bytes, const std::string& where);
+eval::PairScore score_of_echo(const Json& answer, std::string_view scored, const std::string& where);
 
 }  // namespace fathom::serve

@@ -34,14 +34,17 @@ TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
       "tokens": ["<s>", "ab", " c", "bytes:\\xe4", "bytes:\\xb8\\xad", "x"],
       "token_logprobs": [null, -0.25, -1.0, -0.5, -2.0, -9.0],
       "top_logprobs": [null, {"a": -0.25}, {"a": -1.0}, {"b": -0.5}, {"c": -2.0, "d": -1.5}, {"e": -0.1}]}}]})");
-  const auto score = [&](std::int64_t bytes) { return score_of_echo(answer, bytes, "s"); };
+  const std::string prompt = std::string(200, 'a') + "ab c\xe4\xb8\xad";
+  const auto score = [&](std::size_t bytes) {
+    return score_of_echo(answer, std::string_view(prompt).substr(prompt.size() - bytes), "s");
+  };
   EXPECT_EQ(score(5).tokens, 3);  // " c中": what was generated does not count
   EXPECT_EQ(score(5).log_probability, -3.5);
   EXPECT_FALSE(score(5).greedy);
   EXPECT_EQ(score(4).tokens, 2);  // a token that begins before is the context's
   EXPECT_EQ(score(0).tokens, 0);
   EXPECT_TRUE(score(0).greedy);
-  EXPECT_THAT(runtime_error_of([] { score_of_echo(Json::parse(R"({"choices": [{"text": "x"}]})"), 1, "s"); }),
+  EXPECT_THAT(runtime_error_of([] { score_of_echo(Json::parse(R"({"choices": [{"text": "x"}]})"), "x", "s"); }),
               HasSubstr("s: the answer has no log-probabilities of the prompt"));
   const auto error = [&] { return runtime_error_of([&] { score(5); }); };
   EXPECT_THAT(runtime_error_of([&] { score(100); }), HasSubstr("s: the server gives no probability of the text's first token"));
@@ -57,13 +60,23 @@ TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
   EXPECT_THAT(error(), HasSubstr("s: the answer does not tell the prompt's length"));
 }
 
+// A text may hold U+FFFD itself, which servers also write for a part of a character.
+TEST(RemoteModel, TakesAReplacementCharacterThatIsTheTexts) {
+  const Json answer = Json::parse(R"({"usage": {"prompt_tokens": 3}, "choices": [{"logprobs": {
+      "tokens": ["<s>", "a", "\ufffd"], "token_logprobs": [null, -1.0, -2.0],
+      "top_logprobs": [null, {}, {}]}}]})");
+  EXPECT_EQ(score_of_echo(answer, "a\uFFFD", "s").log_probability, -3.0);
+  EXPECT_THAT(runtime_error_of([&] { score_of_echo(answer, "a\u4E2D", "s"); }),
+              HasSubstr("does not tell the bytes of token 2"));
+}
+
 // What other servers may send.
 TEST(RemoteModel, NamesWhatIsWrongInAnEcho) {
   const auto error = [](const char* tokens, const char* values, const char* tops) {
     const Json answer = Json::parse(fmt::format(
         R"({{"usage": {{"prompt_tokens": 2}}, "choices": [{{"logprobs": {{"tokens": {}, "token_logprobs": {}, "top_logprobs": {}}}}}]}})",
         tokens, values, tops));
-    return runtime_error_of([&] { score_of_echo(answer, 1, "s"); });
+    return runtime_error_of([&] { score_of_echo(answer, "b", "s"); });
   };
   const char *tokens = R"(["a", "b"])", *values = "[null, -1.0]", *tops = "[null, {}]";
   EXPECT_EQ(error(tokens, values, tops), "no error");
