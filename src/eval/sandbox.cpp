@@ -157,6 +157,14 @@ struct Sandbox::Files {
     if (!made_shown_.insert(path).second) return;
     std::error_code none;
     const fs::path parent = fs::path(path).parent_path();
+    // Below a directory that is a link: the link, and the path that it leads to.
+    for (fs::path above = parent; above.has_relative_path(); above = above.parent_path()) {
+      if (!fs::is_symlink(above, none)) continue;
+      show(above.string());
+      const fs::path real = above.parent_path() / fs::read_symlink(above);
+      const fs::path below = fs::path(path).lexically_relative(above);
+      return show((real / below).lexically_normal().string(), writable);
+    }
     if (fs::is_symlink(path, none)) {
       const fs::path target = fs::read_symlink(path);
       if (!is_shown(path)) {

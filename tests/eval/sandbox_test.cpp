@@ -299,6 +299,9 @@ TEST(Sandbox, WithLimitsOnlyEndsWithTheParent) {
 
 // A program may be a copy of this one: here the test that hoards memory.
 TEST(Sandbox, CountsTheMemoryOfAnyProgram) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's own memory is more than the limit";
+#endif
   const Sandbox sandbox(Isolation::limits_only);
   const ProgramOutcome outcome =
       sandbox.run({fs::read_symlink("/proc/self/exe").string(), "--gtest_also_run_disabled_tests",
@@ -307,8 +310,9 @@ TEST(Sandbox, CountsTheMemoryOfAnyProgram) {
 }
 
 TEST(Sandbox, DISABLED_HoardsMemory) {
-  const std::string much(std::size_t{600} << 20, 'x');
+  const std::string much(std::size_t{400} << 20, 'x');
   fork();  // each process counts, also what they share
+  fork();
   pause();
 }
 
@@ -344,7 +348,11 @@ TEST_F(SandboxedPrograms, RunWithAPythonBehindLinks) {
   const test::TempDir dir;
   fs::create_symlink(python, dir / "second");
   fs::create_symlink("second", dir / "first");
-  EXPECT_EQ(PythonRunner(dir / "first", Isolation::full).check("print(1)", {.seconds = 20}).reason, "passed");
+  fs::create_directory_symlink(fs::path(python).parent_path(), dir / "folder");
+  for (const std::string& path : {dir / "first", dir / "folder/python3", std::string("/bin/python3")}) {
+    if (!fs::exists(path)) continue;
+    EXPECT_EQ(PythonRunner(path, Isolation::full).check("print(1)", {.seconds = 20}).reason, "passed") << path;
+  }
 }
 
 TEST(PythonPrograms, NeedAWholeAnswer) {
