@@ -154,6 +154,9 @@ TEST_F(ChatData, BadRowsAreNamedByLine) {
               testing::StartsWith("2: message 1: the content holds image, not only text"));
   EXPECT_THAT(second(R"({"messages": [{"role": "user", "content": "x"}]})"),
               testing::StartsWith("2: there is no assistant's message to learn"));
+  EXPECT_THAT(second(R"({"system": "a", "messages": [{"role": "system", "content": "b"}, )"
+                     R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]})"),
+              testing::StartsWith("2: has both a 'system' and a system message"));
   EXPECT_THAT(second(R"({"prompt": "x", "completion": ""})"),
               testing::StartsWith("2: message 2: the content of the assistant is empty"));
   EXPECT_THAT(second(R"({"instruction": "x", "output": ["a", "b"]})"),
