@@ -126,7 +126,22 @@ TEST(Flops, ReportsNameEachPart) {
   EXPECT_EQ(json["scale"]["model_flops"], 72.0 * 3 * 1600 + 12.0 * 3 * 40 * 64);
   EXPECT_EQ(json["parameters"]["total"], count_parameters(odd_model()));
   EXPECT_EQ(json["flops_per_token"]["causal"], train_flops_per_token(odd_model(), 64));
-  EXPECT_EQ(json["training_bytes"]["moments"], training_memory(odd_model(), 64).moments);
+  const TrainingMemory memory = training_memory(odd_model(), 64);
+  EXPECT_EQ(json["training_bytes"]["moments"], memory.moments);
+  for (const auto& [what, bytes] : std::vector<std::pair<std::string, std::size_t>>{
+           {"weights", memory.weights},
+           {"gradients (f32)", memory.gradients},
+           {"rest of the f32 masters", memory.masters},
+           {"moments (f32)", memory.moments},
+           {"activations, recompute none", memory.activations_none},
+           {"activations, recompute selective", memory.activations_selective},
+           {"activations, recompute full", memory.activations_full},
+           {"other", memory.other},
+           {"total, recompute selective", memory.total_selective()}}) {
+    const std::string line =
+        fmt::format("  {:<36}{:>9}\n", what, human_bytes(static_cast<double>(bytes)));
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
 }
 
 TEST(ModelFile, ReadsTheModelsOfTheRepository) {
