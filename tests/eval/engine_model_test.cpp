@@ -69,6 +69,17 @@ TEST(EngineModel, MovesBlanksToTheContinuation) {
   EXPECT_EQ(scores[0].log_probability, scores[1].log_probability);
 }
 
+TEST(EngineModel, ScoresEachFromItsOwnFirstToken) {
+  Fixture f;
+  const auto tokens = f.ids("one two A");
+  const auto scores = f.score({{"one two", " A"}, {"one", " two A"}});
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t scored = i == 0 ? 2 : 6;
+    EXPECT_EQ(scores[i].tokens, scored);
+    EXPECT_NEAR(scores[i].log_probability, f.expected(tokens, std::ssize(tokens) - scored), 1e-4);
+  }
+}
+
 TEST(EngineModel, ScoresTextsWithoutContextBehindThePrefix) {
   Fixture f;
   auto tokens = f.ids("alone");

@@ -191,6 +191,13 @@ TEST(InputFiles, DirectoriesAreEnteredOnceAndLoopsAreSaid) {
   EXPECT_THAT(tree.find({"a/b/x.txt", "a", "a"}), ElementsAre("a/b/x.txt"));
 }
 
+TEST(InputFiles, AnEmptyDirectoryBehindARepeatedOneIsStillAnError) {
+  Tree tree{"a/x.txt"};
+  fs::create_directory(tree.dir / "empty");
+  EXPECT_THAT(input_error_of([&] { tree.find({"a", "a", "empty"}); }),
+              testing::HasSubstr("empty' matches no file"));
+}
+
 TEST(InputFiles, HiddenOnesAreCountedAndReadWhenNamed) {
   Tree tree{"a/x.txt", "a/.y.txt", "a/.git/z", "a/b/.w", ".only/.v"};
   EXPECT_THAT(tree.find({"a"}), ElementsAre("a/x.txt"));
