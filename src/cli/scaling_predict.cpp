@@ -22,6 +22,7 @@ struct Arguments {
   std::string laws, model;
   std::optional<double> model_flops;
   double tokens = 0;
+  std::optional<double> unique_tokens;
   std::optional<std::int64_t> length;
   bool json = false;
 };
@@ -42,6 +43,11 @@ void predict(const Arguments& a) {
     log::warning("the budget is {:.0f} times that of the largest run behind the laws",
                  *prediction.beyond);
   }
+  if (a.unique_tokens && a.tokens > *a.unique_tokens) {
+    log::warning("the run reads its text {:.1f} times: the laws hold for text that is read once, "
+                 "and a model may learn repeated text by heart",
+                 a.tokens / *a.unique_tokens);
+  }
   std::cout << (a.json ? text_of(to_json(prediction)) : to_text(prediction));
 }
 
@@ -54,6 +60,9 @@ void add_scaling_predict(CLI::App& scaling) {
   c->add_option("--model-flops", a->model_flops, "M, the model's FLOPs a token, such as 3.5e8");
   c->add_option("--model", a->model, "In place of --model-flops: a model as for `scaling flops`");
   c->add_option("--tokens", a->tokens, "Training tokens, such as 2e9")->required();
+  c->add_option("--unique-tokens", a->unique_tokens,
+                "Tokens of the text; a warning says when the run reads them more than once")
+      ->check(CLI::PositiveNumber);
   add_length(c, a->length);
   c->add_flag("--json", a->json, "Print a JSON object");
   c->footer(

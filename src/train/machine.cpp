@@ -2,6 +2,7 @@
 
 #include "core/enum_names.h"
 #include "core/log.h"
+#include "core/progress.h"
 #include "learn/device_batch.h"
 #include "train/memory_check.h"
 #include "train/rank_options.h"
@@ -52,6 +53,10 @@ Machine examine_machine(Runtime& runtime, const TrainPlan& plan, const RankGroup
   if (first) {
     log::info("{} micro-batches of {} sequences a step and rank, recompute {}", plan.micro_batches,
               plan.config.train.micro_batch, enum_name(plan.stage_options().recompute));
+    if (plan.epochs() > 1) {
+      log::info("the run reads its {} training tokens {:.1f} times",
+                human_count(static_cast<double>(plan.epoch_tokens)), plan.epochs());
+    }
     log::info("{}{}", ranks.alone() ? "" : "of the first rank: ", machine.memory_table);
   }
   require_memory(plan, ranks, table, free);

@@ -225,6 +225,11 @@ double TrainPlan::progress(const RunPosition& now) const {
   return std::min(1.0, std::max({steps, tokens, share(now.seconds, max_seconds)}));
 }
 
+double TrainPlan::epochs() const {
+  const double tokens = static_cast<double>(last_step({}) * tokens_per_step);
+  return share(tokens, static_cast<double>(epoch_tokens));
+}
+
 ScheduleFactors TrainPlan::schedule_factors(const RunPosition& now) const {
   ScheduleFactors factors = ::fathom::schedule_factors(config.schedule, now.steps, progress(now));
   if (branch) factors.warmup = std::max(factors.warmup, branch->warmup);

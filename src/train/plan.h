@@ -69,6 +69,8 @@ struct TrainPlan {
   // passed a point since `before` where the config asks for it.
   bool keeps(const RunPosition& before, const RunPosition& now) const;
   bool finished(const RunPosition& now) const;
+  // How often a run from the beginning reads its data; 0 when only time limits it.
+  double epochs() const;
   // The last step of a run that goes on from there by steps of this plan's size; 0 when only
   // time limits it.
   std::int64_t last_step(const RunPosition& from) const;

@@ -99,6 +99,9 @@ TEST_F(ScalingFit, PredictTakesAModelsScaleFromItsFile) {
   }
   EXPECT_THAT(predict({"--model-flops", "1e12"}).err,
               HasSubstr("100 times that of the largest run"));
+  EXPECT_THAT(predict({"--model-flops", "1e9", "--unique-tokens", "4e8"}).err,
+              HasSubstr("reads its text 2.5 times"));
+  EXPECT_EQ(predict({"--model-flops", "1e9", "--unique-tokens", "1e9"}).err, "");
 }
 
 TEST_F(ScalingFit, SwitchesDoWhatTheySay) {

@@ -132,6 +132,7 @@ TEST(Usage, NumbersOutsideTheirRangesAreRefused) {
         "verify x --layouts dp2 --steps 1000001", "verify x --layouts dp2 --transfers some",
         "convert x y --dtype f64", "convert x y --max-shard-size 0",
         "scaling flops x --sequence-length 0", "scaling fit x --draws 99",
+        "scaling predict --laws x --tokens 1 --unique-tokens 0",
         "scaling predict --laws x --tokens 1 --sequence-length 0"}) {
     const Outcome outcome = run_fathom(dir, words_of(command));
     EXPECT_EQ(outcome.code, 2) << command;

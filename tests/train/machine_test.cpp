@@ -91,7 +91,19 @@ TEST(ExamineMachine, ThePeakIsThatOfAllRanks) {
   EXPECT_THAT(log,
               HasSubstr("4 micro-batches of 1 sequences a step and rank, recompute selective"));
   EXPECT_THAT(log, HasSubstr("of the first rank: memory of cpu"));
+  EXPECT_THAT(log, Not(HasSubstr("training tokens")));
   EXPECT_THAT(log, HasSubstr("GEMM peak of this machine in f32: 20.0 GFLOP/s"));
+}
+
+TEST(ExamineMachine, SaysHowOftenTheTextIsRead) {
+  const TempDir dir;
+  TrainPlan plan = plan_with(dir, 2);
+  plan.epoch_tokens = plan.last_step({}) * plan.tokens_per_step / 4;
+  const OneRank rank(plan.config.model);
+  Runtime runtime(Signals::untouched, 1e10);
+  testing::internal::CaptureStderr();
+  examine_machine(runtime, plan, rank.groups);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("training tokens 4.0 times"));
 }
 
 TEST(ExamineMachine, RefusesARunThatDoesNotFit) {

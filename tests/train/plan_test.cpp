@@ -85,6 +85,16 @@ TEST(Plan, TheSmallerOfTokensAndEpochsCounts) {
 
 // A run that goes on with steps of twice the size: what it has seen and what it has left are
 // tokens, so neither its end nor its schedule moves.
+TEST(Plan, SaysHowOftenTheDataIsRead) {
+  TrainConfig config = small();
+  config.train.steps = 50;
+  const TrainPlan plan = resolve(config, {300, 10000});
+  EXPECT_EQ(plan.epochs(), 50.0 * static_cast<double>(plan.tokens_per_step) / 10000);
+  config.train.steps.reset();
+  config.train.max_minutes = 1;
+  EXPECT_EQ(resolve(config, {300, 10000}).epochs(), 0);
+}
+
 TEST(Plan, AnotherBatchMovesNeitherEndNorSchedule) {
   TrainConfig config = small();
   config.train.steps.reset();
