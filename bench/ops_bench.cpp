@@ -154,9 +154,11 @@ void adamw_step(benchmark::State& state) {
   const Shape shape{1 << 22};
   const Tensor grad = b.take(DType::f32, shape), rest = b.take(DType::u16, shape);
   const Tensor m = b.take(DType::f32, shape), v = b.take(DType::f32, shape);
-  const Tensor weight = b.take(shape), scale = b.take(DType::f32, {1});
+  const Tensor weight = b.take(shape), scalars = b.take(DType::f32, {adamw_scalars});
   const Tensor remainder = weight.dtype == DType::f32 ? Tensor{} : rest;
-  measure(state, b, [&] { adamw(b.context, grad, scale, {.lr = 1e-3f}, m, v, weight, remainder); });
+  fill(b.context, scalars, 1);
+  set_adamw_step(b.context, {}, {.lr = 1e-3f}, scalars);
+  measure(state, b, [&] { adamw(b.context, grad, scalars, {}, m, v, weight, remainder); });
 }
 
 void add_in_place(benchmark::State& state) {

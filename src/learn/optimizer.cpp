@@ -74,7 +74,7 @@ Optimizer::Optimizer(ParameterStore& parameters, const std::vector<OwnedSlice>& 
   if (split) remainders_ = Buffer(device, elements * size_of(DType::u16));
   moments_ = Buffer(device, 2 * elements * sizeof(float));
   sum_of_squares_ = scalars_.tensor(DType::f32, {1});
-  scale_ = scalars_.tensor(DType::f32, {1}, alignment);
+  step_ = scalars_.tensor(DType::f32, {ops::adamw_scalars}, alignment);
   const Tensor weights = parameters.flat_weights(), gradients = parameters.flat_gradients();
   std::size_t at = 0;
   for (const OwnedSlice& part : owned) {
@@ -107,28 +107,33 @@ void Optimizer::measure_gradients(Context& context, Tensor norm, Communicator& w
     ops::add_sum_of_squares(context, gradients, sum_of_squares_);
   }
   world.all_reduce(context, sum_of_squares_);
-  ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale_);
+  ops::clip_scale(context, sum_of_squares_, static_cast<float>(config_.clip), norm, scale());
 }
 
 void Optimizer::warm_up(Context& context, Tensor norm) {
   EchoGroup nobody(0, 1);
   measure_gradients(context, norm, nobody);
-  ops::fill(context, scale_, std::numeric_limits<float>::quiet_NaN());
-  update(context, 0, 1);
+  ops::fill(context, scale(), std::numeric_limits<float>::quiet_NaN());
+  set_step(context, 0, 1);
+  update(context);
 }
 
-void Optimizer::update(Context& context, double learning_rate, std::int64_t count) {
-  ops::AdamWStep step;
-  step.lr = static_cast<float>(learning_rate);
-  step.beta1 = static_cast<float>(config_.beta1);
-  step.beta2 = static_cast<float>(config_.beta2);
-  step.epsilon = static_cast<float>(config_.epsilon);
-  step.step = count;
+ops::AdamWConstants Optimizer::constants(bool weight_decay) const {
+  return {.beta1 = static_cast<float>(config_.beta1),
+          .beta2 = static_cast<float>(config_.beta2),
+          .epsilon = static_cast<float>(config_.epsilon),
+          .weight_decay = weight_decay ? static_cast<float>(config_.weight_decay) : 0.0f};
+}
+
+void Optimizer::set_step(Context& context, double learning_rate, std::int64_t step) {
+  ops::set_adamw_step(context, constants(true), {static_cast<float>(learning_rate), step}, step_);
+}
+
+void Optimizer::update(Context& context) {
   for (const OptimizerSlice& slice : slices_) {
-    step.weight_decay = slice.weight_decay ? static_cast<float>(config_.weight_decay) : 0.0f;
     const Shape flat{slice.weight.elements()};
-    ops::adamw(context, slice.gradient.view(flat), scale_, step, slice.m.view(flat),
-               slice.v.view(flat), slice.weight.view(flat),
+    ops::adamw(context, slice.gradient.view(flat), step_, constants(slice.weight_decay),
+               slice.m.view(flat), slice.v.view(flat), slice.weight.view(flat),
                slice.remainder ? slice.remainder.view(flat) : Tensor{});
   }
 }

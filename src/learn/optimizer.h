@@ -63,10 +63,12 @@ class Optimizer {
   // Computes the norm of all gradients and the factor that clips it, on the
   // device. norm [1] f32. `world`: the ranks that have a part of them each.
   void measure_gradients(Context& context, Tensor norm, Communicator& world);
-  // Updates moments, masters and weights with the gradients as measured; leaves all as
-  // it is when their norm is not finite. `step` counts the run's steps from 1, skipped
-  // ones too: the exponent of the bias corrections.
-  void update(Context& context, double learning_rate, std::int64_t step);
+  // Sets the rate of the next update and its number: `step` counts the run's steps from 1, skipped
+  // ones too, and is the exponent of the bias corrections.
+  void set_step(Context& context, double learning_rate, std::int64_t step);
+  // Updates moments, masters and weights with the gradients as measured, by the step as set;
+  // leaves all as it is when their norm is not finite. What it queues is the same in every step.
+  void update(Context& context);
   // Runs the operations of both without other ranks, and leaves all but `norm` as it is: for a
   // device that loads code when it is first used.
   void warm_up(Context& context, Tensor norm);
@@ -75,11 +77,15 @@ class Optimizer {
   Bytes bytes() const { return {remainders_.bytes(), moments_.bytes()}; }
 
  private:
+  ops::AdamWConstants constants(bool weight_decay) const;
+  Tensor scale() const { return step_.slice(0, 1); }
+
   OptimizerConfig config_;
   Buffer remainders_, moments_, scalars_;
   std::vector<OptimizerSlice> slices_;
-  std::vector<Tensor> counted_;    // gradients of the primary slices, neighbours as one [n] f32
-  Tensor sum_of_squares_, scale_;  // [1] f32
+  std::vector<Tensor> counted_;  // gradients of the primary slices, neighbours as one [n] f32
+  Tensor sum_of_squares_;        // [1] f32
+  Tensor step_;                  // [ops::adamw_scalars] f32, the clipping's scale first
 };
 
 }  // namespace fathom

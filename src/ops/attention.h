@@ -23,6 +23,7 @@ struct Segments {
   // The length of every segment when all are alike and none is empty, else 0. A GPU
   // is up to twice as fast when the host knows that.
   std::int64_t uniform_length = 0;
+  bool operator==(const Segments&) const = default;
 };
 
 // The segments of `offsets`, whose numbers the host has in `values`.

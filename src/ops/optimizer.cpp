@@ -1,5 +1,7 @@
 #include "ops/optimizer.h"
 
+#include <cmath>
+
 #include "core/parallel.h"
 #include "ops/check.h"
 #include "ops/dispatch.h"
@@ -27,12 +29,30 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
   on_device(context, cpu::clip_scale, cuda::clip_scale, sum_of_squares, max_norm, norm, scale);
 }
 
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
-           Tensor weight, Tensor remainder) {
-  const Argument arg_grad{"grad", grad}, arg_scale{"scale", scale}, arg_m{"m", m}, arg_v{"v", v},
-      arg_weight{"weight", weight}, arg_remainder{"remainder", remainder};
-  const Check check("adamw", {arg_grad, arg_scale, arg_m, arg_v, arg_weight, arg_remainder});
-  check.on(context).rank(arg_grad, 1).shaped(arg_scale, {1}).is(arg_scale, DType::f32);
+void set_adamw_step(Context& context, const AdamWConstants& constants, const AdamWStep& step,
+                    Tensor scalars) {
+  const Argument arg_scalars{"scalars", scalars};
+  const Check check("set_adamw_step", {arg_scalars});
+  check.on(context).shaped(arg_scalars, {adamw_scalars}).is(arg_scalars, DType::f32);
+  check.that(step.step >= 1, "steps count from 1");
+  const auto t = static_cast<double>(step.step);
+  const double correction1 = 1 - std::pow(double{constants.beta1}, t),
+               correction2 = 1 - std::pow(double{constants.beta2}, t);
+  const AdamWScalars values{.scale = 0,  // stays as it is
+                            .lr = step.lr,
+                            .step_size = static_cast<float>(step.lr / correction1),
+                            .m_scale = static_cast<float>(1 / correction1),
+                            .v_scale = static_cast<float>(1 / correction2)};
+  on_device(context, cpu::set_adamw_step, cuda::set_adamw_step, values, scalars);
+}
+
+void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
+           Tensor v, Tensor weight, Tensor remainder) {
+  const Argument arg_grad{"grad", grad}, arg_scalars{"scalars", scalars}, arg_m{"m", m},
+      arg_v{"v", v}, arg_weight{"weight", weight}, arg_remainder{"remainder", remainder};
+  const Check check("adamw", {arg_grad, arg_scalars, arg_m, arg_v, arg_weight, arg_remainder});
+  check.on(context).rank(arg_grad, 1);
+  check.shaped(arg_scalars, {adamw_scalars}).is(arg_scalars, DType::f32);
   for (const Argument& argument : {arg_grad, arg_m, arg_v}) {
     check.shaped(argument, grad.shape).is(argument, DType::f32);
   }
@@ -40,8 +60,7 @@ void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, T
   check.that(weight.dtype == DType::f32 || remainder, "bf16 weights need their remainder");
   check.that(weight.dtype != DType::f32 || !remainder, "f32 weights have no remainder");
   if (remainder) check.shaped(arg_remainder, grad.shape).is(arg_remainder, DType::u16);
-  check.that(step.step >= 1, "steps count from 1");
-  on_device(context, cpu::adamw, cuda::adamw, grad, scale, step, m, v, weight, remainder);
+  on_device(context, cpu::adamw, cuda::adamw, grad, scalars, constants, m, v, weight, remainder);
 }
 
 namespace {

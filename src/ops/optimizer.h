@@ -19,15 +19,32 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
 //   g = grad · scale;  m = β1 m + (1 − β1) g;  v = β2 v + (1 − β2) g²
 //   master −= lr · (m / (1 − β1ᵗ) / (sqrt(v / (1 − β2ᵗ)) + ε) + weight_decay · master)
 // A scale that is not finite skips the update of everything.
+struct AdamWConstants {
+  float beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f, weight_decay = 0;
+};
 struct AdamWStep {
-  float lr = 0, beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f, weight_decay = 0;
+  float lr = 0;
   std::int64_t step = 1;  // t, from 1
 };
+// What of a step is the same for all its parameters but not the next step's. It lies in the
+// device's memory as a tensor [adamw_scalars] f32 in this order, so that the updates of a step may
+// be recorded once and launched in every step (core/recorded_work.h).
+struct AdamWScalars {
+  float scale;      // clip_scale() writes it
+  float lr;         // set_adamw_step() writes this and what follows
+  float step_size;  // lr / (1 − β1ᵗ)
+  float m_scale;    // 1 / (1 − β1ᵗ)
+  float v_scale;    // 1 / (1 − β2ᵗ)
+};
+inline constexpr std::int64_t adamw_scalars = sizeof(AdamWScalars) / sizeof(float);
+
+// Writes all of `scalars` but the scale, in the order of the stream.
+void set_adamw_step(Context& context, const AdamWConstants& constants, const AdamWStep& step,
+                    Tensor scalars);
 // grad, m, v: [n] f32. weight: [n], f32 and then the master itself, or bf16 with the
 // rest of the master in `remainder` [n] u16 (ops/master_weight.h; absent for f32).
-// scale: [1] f32.
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
-           Tensor weight, Tensor remainder);
+void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
+           Tensor v, Tensor weight, Tensor remainder);
 
 // master [n] f32 to weight [n] bf16 and remainder [n] u16, and back: all its bits but
 // for ties (ops/master_weight.h). Any shape, contiguous; CPU tensors.

@@ -136,7 +136,8 @@ class PlannedLearner {
     sync_.reduce(context);
     optimizer_.measure_gradients(context, planned_tensor(DType::f32, {1}), groups_.world());
     step.finish = recorder.take();
-    optimizer_.update(context, 0, 1);
+    optimizer_.set_step(context, 0, 1);
+    optimizer_.update(context);
     step.update = recorder.take();
     return step;
   }

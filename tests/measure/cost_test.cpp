@@ -162,11 +162,12 @@ TEST(OperationCost, TheEmbeddingMovesRows) {
 
 // All but the gradient, which is only read, are read and written.
 TEST(OperationCost, AdamWWritesItsStates) {
-  const Tensor values = meta({1000}, DType::f32), scale = meta({1}, DType::f32);
+  const Tensor values = meta({1000}, DType::f32);
+  const Tensor scalars = meta({ops::adamw_scalars}, DType::f32);
   EXPECT_EQ(bytes_of([&](Context& c) {
-              ops::adamw(c, values, scale, {}, values, values, values, Tensor{});
+              ops::adamw(c, values, scalars, {}, values, values, values, Tensor{});
             }),
-            4.0 * (1000 + 2 * 3 * 1000 + 2));
+            4.0 * (1000 + 2 * 3 * 1000 + 2 * ops::adamw_scalars));
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ TEST_F(ErrorsTest, MetaDeviceChecksAndReturns) {
   cross_entropy(context_, bf16({4, 50}), i32({4}), LogitsGradient::overwrite, {}, f32({4}));
   add_sum_of_squares(context_, f32({4, 5}), f32({1}));
   clip_scale(context_, f32({1}), 1, f32({1}), f32({1}));
-  adamw(context_, f32({9}), f32({1}), {}, f32({9}), f32({9}), f32({9}), Tensor{});
+  set_adamw_step(context_, {}, {}, f32({5}));
+  adamw(context_, f32({9}), f32({5}), {}, f32({9}), f32({9}), f32({9}), Tensor{});
   convert(context_, f32({4, 5}), bf16({4, 5}));
   add(context_, f32({4, 5}), f32({4, 5}), f32({4, 5}));
   fill(context_, f32({4, 5}), 0);
@@ -154,17 +155,14 @@ TEST_F(ErrorsTest, OptimizerAndElementwiseNameWhatDoesNotFit) {
             "add_sum_of_squares: x is f32[4, 3] on meta, out f32[1] on meta: x must be contiguous");
   EXPECT_THAT(message_of([&] { clip_scale(context_, f32({2}), 1, f32({1}), f32({1})); }),
               testing::EndsWith(": sum_of_squares must be [1]"));
-  EXPECT_THAT(message_of([&] {
-                adamw(context_, f32({9}), f32({1}), {.step = 0}, f32({9}), f32({9}), f32({9}),
-                      Tensor{});
-              }),
+  EXPECT_THAT(message_of([&] { set_adamw_step(context_, {}, {.step = 0}, f32({5})); }),
               testing::EndsWith(": steps count from 1"));
   EXPECT_THAT(message_of([&] {
-                adamw(context_, f32({9}), f32({1}), {}, f32({8}), f32({9}), f32({9}), Tensor{});
+                adamw(context_, f32({9}), f32({5}), {}, f32({8}), f32({9}), f32({9}), Tensor{});
               }),
               testing::EndsWith(": m must be [9]"));
   EXPECT_THAT(message_of([&] {
-                adamw(context_, f32({9}), f32({1}), {}, f32({9}), f32({9}), bf16({9}), Tensor{});
+                adamw(context_, f32({9}), f32({5}), {}, f32({9}), f32({9}), bf16({9}), Tensor{});
               }),
               testing::EndsWith(": bf16 weights need their remainder"));
   EXPECT_EQ(message_of([&] {

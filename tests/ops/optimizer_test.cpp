@@ -77,16 +77,17 @@ struct States {
   Values master, m, v;
 };
 
-void reference_adamw(const Values& grad, double scale, const AdamWStep& s, States& states) {
-  const double correction1 = 1 - std::pow(double{s.beta1}, double(s.step));
-  const double correction2 = 1 - std::pow(double{s.beta2}, double(s.step));
+void reference_adamw(const Values& grad, double scale, const AdamWConstants& c, const AdamWStep& s,
+                     States& states) {
+  const double correction1 = 1 - std::pow(double{c.beta1}, double(s.step));
+  const double correction2 = 1 - std::pow(double{c.beta2}, double(s.step));
   for (Size i = 0; i < grad.size(); ++i) {
     const double g = grad[i] * scale;
-    states.m[i] = s.beta1 * states.m[i] + (1 - double{s.beta1}) * g;
-    states.v[i] = s.beta2 * states.v[i] + (1 - double{s.beta2}) * g * g;
+    states.m[i] = c.beta1 * states.m[i] + (1 - double{c.beta1}) * g;
+    states.v[i] = c.beta2 * states.v[i] + (1 - double{c.beta2}) * g * g;
     states.master[i] -=
-        s.lr * (states.m[i] / correction1 / (std::sqrt(states.v[i] / correction2) + s.epsilon) +
-                s.weight_decay * states.master[i]);
+        s.lr * (states.m[i] / correction1 / (std::sqrt(states.v[i] / correction2) + c.epsilon) +
+                c.weight_decay * states.master[i]);
   }
 }
 
@@ -135,13 +136,15 @@ TEST_P(OptimizerTest, AdamWFollowsItsFormulaOverSteps) {
       States expected = states;
       expected.master = weights.master();
       const DeviceTensor m = floats(states.m, layout), v = floats(states.v, layout);
-      const DeviceTensor scale = floats({0.5});
-      for (int step = 1; step <= 3; ++step) {
-        const AdamWStep settings{.lr = 0.02f, .weight_decay = 0.1f, .step = step};
-        const Values grad = f32_values(n, 10 + static_cast<unsigned>(step));
-        adamw(context_, floats(grad, layout), scale, settings, m, v, weights.weight,
+      const DeviceTensor scalars = floats({0.5, 0, 0, 0, 0});
+      const AdamWConstants constants{.weight_decay = 0.1f};
+      for (int t = 1; t <= 3; ++t) {
+        const AdamWStep step{.lr = 0.02f, .step = t};
+        const Values grad = f32_values(n, 10 + static_cast<unsigned>(t));
+        set_adamw_step(context_, constants, step, scalars);
+        adamw(context_, floats(grad, layout), scalars, constants, m, v, weights.weight,
               weights.rest());
-        reference_adamw(grad, 0.5, settings, expected);
+        reference_adamw(grad, 0.5, constants, step, expected);
       }
       EXPECT_LT(relative_error(m.download(), expected.m), 1e-6);
       EXPECT_LT(relative_error(v.download(), expected.v), 1e-6);
@@ -154,14 +157,51 @@ TEST_P(OptimizerTest, AdamWFollowsItsFormulaOverSteps) {
   }
 }
 
+// The same floats on every device, which the host computes in double precision.
+TEST_P(OptimizerTest, AStepsScalarsAreRoundedOnce) {
+  for (const float beta1 : {0.0f, 0.9f, 0.999f}) {
+    for (const std::int64_t t : {1, 2, 3, 10, 1000, 1'000'000}) {
+      const AdamWConstants constants{.beta1 = beta1, .beta2 = 0.95f};
+      const AdamWStep step{.lr = 3.2e-4f, .step = t};
+      const DeviceTensor scalars = floats({0.375, 1, 1, 1, 1});
+      set_adamw_step(context_, constants, step, scalars);
+      const double correction1 = 1 - std::pow(double{beta1}, double(t));
+      const double correction2 = 1 - std::pow(double{0.95f}, double(t));
+      EXPECT_EQ(scalars.download(),
+                (Values{0.375, double{3.2e-4f}, float(double{3.2e-4f} / correction1),
+                        float(1 / correction1), float(1 / correction2)}))
+          << beta1 << ", " << t;
+    }
+  }
+}
+
+// Of a gradient that never changes, the corrected moments are g and g² from the first step on: each
+// step moves a weight by the rate, whatever the size of the gradient.
+TEST_P(OptimizerTest, TheMomentsBiasIsCorrected) {
+  const Values grad{1e-3, -0.5, 2, -300};
+  const DeviceTensor m = floats(Values(4, 0.0)), v = floats(Values(4, 0.0));
+  const Weights weights(context_, dtype(), Values(4, 1.0));
+  const DeviceTensor scalars = floats({1, 0, 0, 0, 0});
+  for (int t = 1; t <= 60; ++t) {
+    const AdamWStep step{.lr = 0.01f, .step = t};
+    set_adamw_step(context_, {}, step, scalars);
+    adamw(context_, floats(grad), scalars, {}, m, v, weights.weight, weights.rest());
+    const Values now = weights.master();
+    for (Size i = 0; i < grad.size(); ++i) {
+      EXPECT_NEAR(now[i], 1 - 0.01 * t * (grad[i] > 0 ? 1 : -1), 2e-5) << t << ", " << grad[i];
+    }
+  }
+}
+
 TEST_P(OptimizerTest, AScaleThatIsNotFiniteChangesNothing) {
   const Values start = f32_values(50, 1);
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     const Weights weights(context_, dtype(), start);
     const Values before = weights.master();
     const DeviceTensor m = floats(start), v = floats(Values(50, 1.0));
-    adamw(context_, floats(start), floats({bad}), {.lr = 0.1f}, m, v, weights.weight,
-          weights.rest());
+    const DeviceTensor scalars = floats({bad, 0, 0, 0, 0});
+    set_adamw_step(context_, {}, {.lr = 0.1f}, scalars);
+    adamw(context_, floats(start), scalars, {}, m, v, weights.weight, weights.rest());
     EXPECT_EQ(weights.master(), before);
     EXPECT_EQ(m.download(), start);
     EXPECT_EQ(v.download(), Values(50, 1.0));

@@ -275,14 +275,17 @@ TEST(Refusals, Optimizer) {
   const auto clip = [](Tensor sum, Tensor norm, Tensor scale) {
     return [=](Context& c) { clip_scale(c, sum, 1, norm, scale); };
   };
-  const auto update = [](Tensor grad, Tensor scale, Tensor m, Tensor v, Tensor weight,
-                         Tensor rest = {}, std::int64_t step = 1) {
-    return [=](Context& c) { adamw(c, grad, scale, {.step = step}, m, v, weight, rest); };
+  const auto update = [](Tensor grad, Tensor scalars, Tensor m, Tensor v, Tensor weight,
+                         Tensor rest = {}) {
+    return [=](Context& c) { adamw(c, grad, scalars, {}, m, v, weight, rest); };
+  };
+  const auto set = [](Tensor scalars, std::int64_t step) {
+    return [=](Context& c) { set_adamw_step(c, {}, {.step = step}, scalars); };
   };
   const auto squares = [](Tensor x, Tensor out) {
     return [=](Context& c) { add_sum_of_squares(c, x, out); };
   };
-  const Tensor x = f32({9}), one = f32({1});
+  const Tensor x = f32({9}), one = f32({1}), step = f32({adamw_scalars});
   expect_refused({
       {"x must be f32", squares(bf16({9}), one)},
       {"x is not on meta, where the operation runs", squares(on_cpu(x), one)},
@@ -291,22 +294,26 @@ TEST(Refusals, Optimizer) {
       {"norm must be [1]", clip(one, f32({2}), one)},
       {"scale must be f32", clip(one, one, bf16({1}))},
       {"sum_of_squares is not on meta, where the operation runs", clip(on_cpu(one), one, one)},
-      {"grad must have 1 dimension", update(f32({9, 1}), one, x, x, x)},
-      {"scale must be [1]", update(x, f32({2}), x, x, x)},
-      {"scale must be f32", update(x, bf16({1}), x, x, x)},
-      {"grad must be f32", update(bf16({9}), one, x, x, x)},
-      {"m must be f32", update(x, one, bf16({9}), x, x)},
-      {"v must be [9]", update(x, one, x, f32({8}), x)},
-      {"weight must be [9]", update(x, one, x, x, f32({8}))},
-      {"weight must be f32 or bf16", update(x, one, x, x, i32({9}), u16({9}))},
-      {"f32 weights have no remainder", update(x, one, x, x, x, u16({9}))},
-      {"remainder must be [9]", update(x, one, x, x, bf16({9}), u16({8}))},
-      {"remainder must be u16", update(x, one, x, x, bf16({9}), i32({9}))},
-      {"steps count from 1", update(x, one, x, x, x, {}, 0)},
+      {"grad must have 1 dimension", update(f32({9, 1}), step, x, x, x)},
+      {"scalars must be [5]", update(x, one, x, x, x)},
+      {"scalars must be f32", update(x, i32({adamw_scalars}), x, x, x)},
+      {"grad must be f32", update(bf16({9}), step, x, x, x)},
+      {"m must be f32", update(x, step, bf16({9}), x, x)},
+      {"v must be [9]", update(x, step, x, f32({8}), x)},
+      {"weight must be [9]", update(x, step, x, x, f32({8}))},
+      {"weight must be f32 or bf16", update(x, step, x, x, i32({9}), u16({9}))},
+      {"f32 weights have no remainder", update(x, step, x, x, x, u16({9}))},
+      {"remainder must be [9]", update(x, step, x, x, bf16({9}), u16({8}))},
+      {"remainder must be u16", update(x, step, x, x, bf16({9}), i32({9}))},
+      {"scalars must be [5]", set(one, 1)},
+      {"scalars must be f32", set(bf16({adamw_scalars}), 1)},
+      {"scalars is not on meta, where the operation runs", set(on_cpu(step), 1)},
+      {"steps count from 1", set(step, 0)},
   });
   Context context(meta_device);
-  update(x, one, x, x, x)(context);
-  update(x, one, x, x, bf16({9}), u16({9}))(context);
+  set(step, 1)(context);
+  update(x, step, x, x, x)(context);
+  update(x, step, x, x, bf16({9}), u16({9}))(context);
 }
 
 TEST(Refusals, MasterWeights) {

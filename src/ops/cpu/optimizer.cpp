@@ -1,5 +1,6 @@
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "ops/cpu/math.h"
@@ -19,17 +20,17 @@ double sum_of_squares(const float* x, std::int64_t count) {
   });
 }
 
-// The coefficients of one step, with everything that depends on t worked out.
+// The coefficients of one step.
 struct AdamWFactors {
-  explicit AdamWFactors(const AdamWStep& s)
-      : beta1(s.beta1),
-        beta2(s.beta2),
-        rest1(1 - s.beta1),
-        rest2(1 - s.beta2),
-        step_size(static_cast<float>(s.lr / (1 - std::pow(double{s.beta1}, double(s.step))))),
-        v_scale(static_cast<float>(1 / (1 - std::pow(double{s.beta2}, double(s.step))))),
-        epsilon(s.epsilon),
-        decay(s.lr * s.weight_decay) {}
+  AdamWFactors(const AdamWConstants& c, const AdamWScalars& s)
+      : beta1(c.beta1),
+        beta2(c.beta2),
+        rest1(1 - c.beta1),
+        rest2(1 - c.beta2),
+        step_size(s.step_size),
+        v_scale(s.v_scale),
+        epsilon(c.epsilon),
+        decay(s.lr * c.weight_decay) {}
 
   float beta1, beta2, rest1, rest2, step_size, v_scale, epsilon, decay;
 };
@@ -92,11 +93,19 @@ void clip_scale(Context&, Tensor sum_of_squares, float max_norm, Tensor norm, Te
   if (!std::isfinite(value)) factor = std::numeric_limits<float>::quiet_NaN();
 }
 
-void adamw(Context&, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
-           Tensor weight, Tensor remainder) {
-  const float factor = *scale.as<float>();
+void set_adamw_step(Context&, const AdamWScalars& values, Tensor scalars) {
+  AdamWScalars stored = values;
+  stored.scale = *scalars.as<float>();
+  std::memcpy(scalars.data, &stored, sizeof stored);
+}
+
+void adamw(Context&, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
+           Tensor v, Tensor weight, Tensor remainder) {
+  AdamWScalars step;
+  std::memcpy(&step, scalars.data, sizeof step);
+  const float factor = step.scale;
   if (!std::isfinite(factor)) return;
-  const AdamWFactors factors(step);
+  const AdamWFactors factors(constants, step);
   parallel_for(grad.elements(), parallel_grain, [&](std::int64_t begin, std::int64_t end) {
     if (weight.dtype == DType::f32) {
       adamw_range(factors, factor, grad.as<float>(), m.as<float>(), v.as<float>(),

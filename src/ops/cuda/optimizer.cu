@@ -45,11 +45,10 @@ __global__ void clip_scale_kernel(const float* squares, float max_norm, float* n
   if (!isfinite(value)) *scale = NAN;  // AdamW skips the step
 }
 
-// What is the same for every parameter of a step.
-struct AdamWFactors {
-  float lr, beta1, beta2, epsilon, weight_decay;
-  float bias1, bias2;  // 1 / (1 − βᵗ)
-};
+__global__ void set_step_kernel(AdamWScalars values, AdamWScalars* scalars) {
+  values.scale = scalars->scale;
+  *scalars = values;
+}
 
 // Where W master weights lie: f32 weights are their own.
 struct FloatWeights {
@@ -92,8 +91,8 @@ struct SplitWeights {
 };
 
 template <int W, class Weights>
-__device__ void adamw_pack(std::int64_t at, const float* grad, float scale, const AdamWFactors& f,
-                           float* m, float* v, const Weights& weights) {
+__device__ void adamw_pack(std::int64_t at, const float* grad, const AdamWScalars& s,
+                           const AdamWConstants& c, float* m, float* v, const Weights& weights) {
   float g[W], p[W], m1[W], m2[W];
   load_pack(grad + at, g);
   weights.load(at, p);
@@ -101,11 +100,11 @@ __device__ void adamw_pack(std::int64_t at, const float* grad, float scale, cons
   load_pack(v + at, m2);
 #pragma unroll
   for (int i = 0; i < W; ++i) {
-    g[i] *= scale;
-    m1[i] = f.beta1 * m1[i] + (1.0f - f.beta1) * g[i];
-    m2[i] = f.beta2 * m2[i] + (1.0f - f.beta2) * g[i] * g[i];
-    const float update = m1[i] * f.bias1 / (sqrtf(m2[i] * f.bias2) + f.epsilon);
-    p[i] -= f.lr * (update + f.weight_decay * p[i]);
+    g[i] *= s.scale;
+    m1[i] = c.beta1 * m1[i] + (1.0f - c.beta1) * g[i];
+    m2[i] = c.beta2 * m2[i] + (1.0f - c.beta2) * g[i] * g[i];
+    const float update = m1[i] * s.m_scale / (sqrtf(m2[i] * s.v_scale) + c.epsilon);
+    p[i] -= s.lr * (update + c.weight_decay * p[i]);
   }
   store_pack(m + at, m1);
   store_pack(v + at, m2);
@@ -113,15 +112,16 @@ __device__ void adamw_pack(std::int64_t at, const float* grad, float scale, cons
 }
 
 template <int W, class Weights>
-__global__ void adamw_kernel(const float* grad, const float* scale, AdamWFactors factors, float* m,
-                             float* v, Weights weights, std::int64_t n) {
-  const float s = *scale;
-  if (!isfinite(s)) return;
+__global__ void adamw_kernel(const float* grad, const AdamWScalars* scalars,
+                             AdamWConstants constants, float* m, float* v, Weights weights,
+                             std::int64_t n) {
+  const AdamWScalars step = *scalars;
+  if (!isfinite(step.scale)) return;
   const std::int64_t i = std::int64_t{blockIdx.x} * threads + threadIdx.x;
   const std::int64_t packs = n / W;
-  if (i < packs) adamw_pack<W>(i * W, grad, s, factors, m, v, weights);
+  if (i < packs) adamw_pack<W>(i * W, grad, step, constants, m, v, weights);
   const std::int64_t rest = packs * W + i;
-  if (i < W && rest < n) adamw_pack<1>(rest, grad, s, factors, m, v, weights);
+  if (i < W && rest < n) adamw_pack<1>(rest, grad, step, constants, m, v, weights);
 }
 
 bool aligned(const Tensor& tensor, std::size_t bytes) {
@@ -151,24 +151,21 @@ void clip_scale(Context& context, Tensor sum_of_squares, float max_norm, Tensor 
   check_launch("clip_scale");
 }
 
-void adamw(Context& context, Tensor grad, Tensor scale, const AdamWStep& step, Tensor m, Tensor v,
-           Tensor weight, Tensor remainder) {
+void set_adamw_step(Context& context, const AdamWScalars& values, Tensor scalars) {
+  set_step_kernel<<<1, 1, 0, stream_of(context)>>>(values, data_of<AdamWScalars>(scalars));
+  check_launch("set_adamw_step");
+}
+
+void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
+           Tensor v, Tensor weight, Tensor remainder) {
   const std::int64_t n = grad.elements();
   if (n == 0) return;
   const cudaStream_t stream = stream_of(context);
-  const auto t = static_cast<double>(step.step);
-  const AdamWFactors factors{step.lr,
-                             step.beta1,
-                             step.beta2,
-                             step.epsilon,
-                             step.weight_decay,
-                             static_cast<float>(1 / (1 - std::pow(double{step.beta1}, t))),
-                             static_cast<float>(1 / (1 - std::pow(double{step.beta2}, t)))};
   const auto launch = [&](auto width, auto weights) {
     constexpr int w = decltype(width)::value;
     adamw_kernel<w><<<blocks_for(n, threads * w), threads, 0, stream>>>(
-        data_of<const float>(grad), data_of<const float>(scale), factors, data_of<float>(m),
-        data_of<float>(v), weights, n);
+        data_of<const float>(grad), data_of<const AdamWScalars>(scalars), constants,
+        data_of<float>(m), data_of<float>(v), weights, n);
   };
   bool packs = true;
   for (const Tensor& tensor : {grad, m, v, weight, remainder}) packs = packs && aligned(tensor, 16);

@@ -89,7 +89,10 @@ void add_sum_of_squares(Context&, Tensor, Tensor) {
 void clip_scale(Context&, Tensor, float, Tensor, Tensor) {
   fail();
 }
-void adamw(Context&, Tensor, Tensor, const AdamWStep&, Tensor, Tensor, Tensor, Tensor) {
+void set_adamw_step(Context&, const AdamWScalars&, Tensor) {
+  fail();
+}
+void adamw(Context&, Tensor, Tensor, const AdamWConstants&, Tensor, Tensor, Tensor, Tensor) {
   fail();
 }
 
