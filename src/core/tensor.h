@@ -49,6 +49,7 @@ struct Tensor {
   Tensor(void* data, DType dtype, Shape shape, Device device = cpu_device);
 
   explicit operator bool() const { return present; }
+  bool operator==(const Tensor&) const = default;  // the same view of the same memory
 
   std::int64_t elements() const { return shape.elements(); }
   std::int64_t cols() const { return shape.rank() == 0 ? 1 : shape[-1]; }

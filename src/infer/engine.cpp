@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/log.h"
 #include "core/progress.h"
 #include "infer/step_sizes.h"
 
@@ -130,7 +129,9 @@ Engine::Engine(const Stage& stage, Context& context, EngineOptions options)
       stream_(stream_for(context.device)),
       weights_ready_(context.device),
       sampler_(context.device, sampler_limits(stage.config(), options_, context.device),
-               options_.masked_tokens) {}
+               options_.masked_tokens),
+      recorded_(std::numeric_limits<std::size_t>::max(), stream_ ? Recording::on : Recording::off) {
+}
 
 std::size_t Engine::bytes() const {
   return cache_.bytes() + inputs_.bytes() + inputs_.host_bytes() + arena_.capacity() +
@@ -260,37 +261,11 @@ SequenceId Engine::submit(Request request) {
   return next_id_++;
 }
 
-// A graph takes memory of the device that no plan can foresee: where there is none, steps go on
-// unrecorded.
-void Engine::record(std::unique_ptr<RecordedWork>& work, const std::function<void()>& forward) {
-  if (!records_) return;
-  try {
-    work = std::make_unique<RecordedWork>(context_.device, context_.stream, forward);
-  } catch (const Error& error) {
-    records_ = false;
-    log::warning("steps are launched operation by operation: {}", error.what());
-  }
-}
-
 Tensor Engine::generate(const MicroBatch& batch) {
   const std::span<const std::int32_t> rows = inputs_.sampled_rows();
   const Tensor logits = logits_.tensor(DType::f32, {std::ssize(rows), stage_.config().vocab_size});
   const auto forward = [&] { stage_.logits(context_, batch, arena_, rows, logits); };
-  if (!stream_ || context_.observer || context_.trace) {
-    forward();
-    return logits;
-  }
-  const auto [known, met_first] = recorded_.try_emplace(inputs_.step());
-  if (met_first) {  // libraries choose their algorithms now
-    forward();
-    return logits;
-  }
-  if (!known->second) record(known->second, forward);
-  if (known->second) {
-    known->second->launch(context_.stream);
-  } else {
-    forward();
-  }
+  recorded_.run(context_, inputs_.step(), forward);
   return logits;
 }
 

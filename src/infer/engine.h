@@ -15,14 +15,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "core/context.h"
-#include "core/recorded_work.h"
+#include "core/repeated_work.h"
 #include "core/stream.h"
 #include "infer/batch_sampler.h"
 #include "infer/kv_cache.h"
@@ -128,7 +127,6 @@ class Engine {
   void run(const MicroBatch& batch);
   // The same for a step that generates: returns the logits of all rows.
   Tensor generate(const MicroBatch& batch);
-  void record(std::unique_ptr<RecordedWork>& work, const std::function<void()>& forward);
   // Takes the tokens of rows_ from `first` on.
   void take(std::int64_t first, Tensor logits);
 
@@ -148,9 +146,7 @@ class Engine {
   std::vector<Sequence*> row_sequences_;
   std::vector<GeneratedToken> generated_;
   SequenceId next_id_ = 0;
-  // The work of steps that generate; null: met once, and not recorded yet.
-  std::map<StepInputs::Step, std::unique_ptr<RecordedWork>> recorded_;
-  bool records_ = true;
+  RepeatedWork<StepInputs::Step> recorded_;  // steps that generate
 };
 
 }  // namespace fathom::infer

@@ -7,6 +7,12 @@ namespace {
 
 using cuda::check;
 
+// A failure is told once: the calls after it would meet it again.
+void check_recording(cudaError_t status, const char* what) {
+  if (status != cudaSuccess) cudaGetLastError();
+  check(status, what);
+}
+
 cudaStream_t native(Stream stream) {
   return static_cast<cudaStream_t>(stream);
 }
@@ -15,17 +21,17 @@ cudaStream_t native(Stream stream) {
 
 void RecordedWork::begin(Stream stream) {
   check(cudaSetDevice(device_.index), "choosing the device");
-  check(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
-        "recording a graph");
+  check_recording(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal),
+                  "recording a graph");
 }
 
 void RecordedWork::end(Stream stream) {
   cudaGraph_t graph = nullptr;
-  check(cudaStreamEndCapture(native(stream), &graph), "recording a graph");
+  check_recording(cudaStreamEndCapture(native(stream), &graph), "recording a graph");
   cudaGraphExec_t executable = nullptr;
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
-  check(status, "preparing a graph");
+  check_recording(status, "preparing a graph");
   graph_ = executable;
 }
 
