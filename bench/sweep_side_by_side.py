@@ -5,13 +5,15 @@
 
 DATA is a directory of `fathom data prepare`. The sweep has 16 runs of models of less than 10 million
 parameters without trunks, 1000 steps each, so that nothing but the jobs differs. One run before all
-others, which is not counted, chooses the products' algorithms. A table goes to standard output. Exit
-code 0: all results files are the same; 1: not.
+others, which is not counted, chooses the products' algorithms. A table goes to standard output, with
+the median time from one step of a run to its next. Exit code 0: all results files are the same; 1: not.
 """
 
 import argparse
+import json
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,15 @@ def run(command, log):
     return time.monotonic() - begin
 
 
+def median_step(sweep):
+    """Milliseconds between two steps of a run, whatever runs beside it."""
+    lines = [line for file in sweep.glob("runs/*/metrics.jsonl")
+             for line in file.read_text().splitlines()]
+    steps = [record["step_seconds"] for record in map(json.loads, lines)
+             if "step_seconds" in record]
+    return 1e3 * statistics.median(steps)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
@@ -64,7 +75,7 @@ def main():
 
     run([options.fathom, "scaling", "run", sweep_of("first", 1, 20)], work / "log")
     results, seconds = {}, {}
-    print(f"{'jobs':>4} {'seconds':>9} {'runs/hour':>10} {'speed-up':>9}  results")
+    print(f"{'jobs':>4} {'seconds':>9} {'runs/hour':>10} {'speed-up':>9} {'ms/step':>8}  results")
     for jobs in [1] + options.jobs:
         sweep = sweep_of(f"jobs-{jobs}", options.runs, options.steps)
         seconds[jobs] = run([options.fathom, "scaling", "run", sweep, "--jobs", str(jobs)],
@@ -72,7 +83,7 @@ def main():
         results[jobs] = (sweep / "results.jsonl").read_bytes()
         same = "the same" if results[jobs] == results[1] else "OTHER"
         print(f"{jobs:>4} {seconds[jobs]:>9.1f} {3600 * options.runs / seconds[jobs]:>10.0f} "
-              f"{seconds[1] / seconds[jobs]:>9.2f}  {same}", flush=True)
+              f"{seconds[1] / seconds[jobs]:>9.2f} {median_step(sweep):>8.2f}  {same}", flush=True)
     if len(set(results.values())) > 1:
         print(f"results differ: see {work}", file=sys.stderr)
         return 1

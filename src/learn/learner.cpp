@@ -79,6 +79,23 @@ ParameterStore make_parameters(const LearnerOptions& o, Device device) {
           sharing};
 }
 
+// What other ranks have a part in is not recorded: their collectives wait on the host.
+Recording recording_of(const LearnerOptions& o) {
+  if (!o.ranks.alone()) return Recording::off;
+  const ModelConfig& m = o.model;
+  const std::int64_t matrices =
+      m.hidden_size * (2 * m.query_width() + 2 * m.kv_width() + 3 * m.intermediate_size);
+  return step_recording(o.device,
+                        {6.0 * static_cast<double>(matrices) * static_cast<double>(o.micro_tokens),
+                         m.num_layers * pipeline_options(o).micro_batches});
+}
+
+std::int64_t count_tokens(std::span<const MicroBatch> micro_batches) {
+  std::int64_t tokens = 0;
+  for (const MicroBatch& batch : micro_batches) tokens += batch.ids.elements();
+  return tokens;
+}
+
 // Over the replicas.
 double sum_of_losses(const RankGroups& ranks, double here) {
   const std::vector<double> all = gather_values(ranks.world(), ranks.tells_losses() ? here : 0.0);
@@ -115,7 +132,8 @@ Learner::Learner(const LearnerOptions& o)
       pipeline_(pipeline_options(o), parameters_),
       sync_(std::make_unique<GradientSync>(parameters_, o.ranks, o.device)),
       optimizer_(parameters_, sync_->owned(), o.optimizer, o.device),
-      results_(o.device, result_bytes(o)) {
+      results_(o.device, result_bytes(o)),
+      recorded_(recording_of(o)) {
   context_.stream = stream_.get();
   context_.determinism = o.determinism;
   pipeline_.observe(sync_.get());
@@ -164,9 +182,7 @@ void Learner::read_back(Readback& into, Tensor values) {
 void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double normaliser,
                               const WeighMicroBatch& weigh) {
   require(outstanding_ < max_outstanding, "the results of {} steps were not fetched", outstanding_);
-  const std::int64_t tokens = std::accumulate(
-      micro_batches.begin(), micro_batches.end(), std::int64_t{0},
-      [](std::int64_t sum, const MicroBatch& batch) { return sum + batch.ids.elements(); });
+  const std::int64_t tokens = count_tokens(micro_batches);
   require(tokens <= options_.tokens_per_step, "a step of {} tokens, planned for {}", tokens,
           options_.tokens_per_step);
   Readback& readback =
@@ -178,19 +194,25 @@ void Learner::queue_gradients(std::span<const MicroBatch> micro_batches, double 
   readback.normaliser = std::accumulate(normalisers.begin(), normalisers.end(), 0.0);
   const auto scale =
       readback.normaliser > 0 ? 1.0f / static_cast<float>(readback.normaliser) : 0.0f;
-  const std::int64_t before_norm = readback.weighted ? 2 * tokens : tokens;
-  const Tensor results = results_.tensor(DType::f32, {before_norm + 1});
-  parameters_.begin_gradients(context_);
-  const Tensor losses = results.slice(0, tokens);
+  const Tensor results =
+      results_.tensor(DType::f32, {(readback.weighted ? 2 * tokens : tokens) + 1});
   if (weigh) {
-    pipeline_.run(context_, weighed_by(weigh, micro_batches), scale, losses);
+    run_gradients(weighed_by(weigh, micro_batches), scale, results);
   } else {
-    pipeline_.run(context_, micro_batches, scale, losses);
+    recorded_.gradients(context_, micro_batches, scale,
+                        [&] { run_gradients(micro_batches, scale, results); });
   }
-  if (readback.weighted) collect_weights(micro_batches, results.slice(tokens, tokens));
+  read_back(readback, results);
+}
+
+void Learner::run_gradients(std::span<const MicroBatch> micro_batches, float scale,
+                            Tensor results) {
+  const std::int64_t before_norm = results.elements() - 1, tokens = count_tokens(micro_batches);
+  parameters_.begin_gradients(context_);
+  pipeline_.run(context_, micro_batches, scale, results.slice(0, tokens));
+  if (before_norm > tokens) collect_weights(micro_batches, results.slice(tokens, tokens));
   sync_->reduce(context_);
   optimizer_.measure_gradients(context_, results.slice(before_norm, 1), options_.ranks.world());
-  read_back(readback, results);
 }
 
 // Losses and weights travel through the host memory of a forward alone.
@@ -246,7 +268,8 @@ Learner::Result Learner::next_result() {
 void Learner::update(double learning_rate, std::int64_t step) {
   {
     const TraceSpan span(context_, TraceKind::update, "update");
-    optimizer_.update(context_, learning_rate, step);
+    optimizer_.set_step(context_, learning_rate, step);
+    recorded_.update(context_, [this] { optimizer_.update(context_); });
   }
   sync_->gather_weights(context_);
 }

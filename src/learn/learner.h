@@ -12,6 +12,7 @@
 #include "checkpoint/writer.h"
 #include "core/stream.h"
 #include "learn/optimizer.h"
+#include "learn/recorded_step.h"
 #include "model/hugging_face.h"
 #include "parallel/gradient_sync.h"
 #include "parallel/pipeline.h"
@@ -149,6 +150,8 @@ class Learner {
     float norm() const { return values(weighted ? 2 * tokens : tokens, 1).front(); }
   };
 
+  // Queues forward, backward and what follows them up to the norm, which `results` ends with.
+  void run_gradients(std::span<const MicroBatch> micro_batches, float scale, Tensor results);
   std::vector<MicroBatch> weighed_by(const WeighMicroBatch& weigh,
                                      std::span<const MicroBatch> micro_batches);
   void collect_weights(std::span<const MicroBatch> micro_batches, Tensor weights);
@@ -167,6 +170,7 @@ class Learner {
   Buffer results_;                   // a Readback copies it to the host
   std::vector<Readback> readbacks_;  // of steps in turn; the last is of a forward alone
   int next_ = 0, outstanding_ = 0;   // the step's that is fetched next, and how many are out
+  RecordedStep recorded_;
 };
 
 }  // namespace fathom

@@ -226,6 +226,7 @@ void Pipeline::run(Context& context, std::span<const MicroBatch> micro_batches, 
   }
   micro_batches_ = micro_batches;
   rest_ = actions;
+  for (Slot& slot : slots_) slot.used = false;  // by a step that failed
   for (const Action& action : actions) {
     rest_ = rest_.subspan(1);
     const auto m = static_cast<std::size_t>(action.micro_batch);

@@ -1,0 +1,54 @@
+// RecordedStep: the work that a device does in a training step, launched as a whole once it
+// repeats. A step of a small model is hundreds of kernels of a few microseconds, which the host
+// launches no faster than the device runs them, and runs side by side on one GPU wait for each
+// other's launches; a recorded one costs two launches.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "core/repeated_work.h"
+#include "model/stage.h"
+
+namespace fathom {
+
+// What decides whether steps are recorded.
+struct StepSize {
+  double layer_flops = 0;   // of one micro-batch in one layer, forward and backward
+  std::int64_t layers = 0;  // of a step: those of the model times the micro-batches
+};
+
+// On where launching a layer's kernels takes the host about as long as they take the device, and
+// the recording is small.
+Recording step_recording(Device device, const StepSize& size);
+
+class RecordedStep {
+ public:
+  explicit RecordedStep(Recording recording);
+
+  // Queues the gradients of a step. Besides the micro-batches' tensors and segments only `scale`,
+  // the gradient's, may differ between two calls of `work`.
+  void gradients(Context& context, std::span<const MicroBatch> micro_batches, float scale,
+                 const std::function<void()>& work);
+  // Queues an update, which is the same in every step.
+  void update(Context& context, const std::function<void()>& work);
+
+ private:
+  struct Inputs {
+    Tensor ids, targets, loss_weights, positions;
+    ops::Segments segments;
+    bool operator==(const Inputs&) const = default;
+  };
+  struct Gradients {
+    std::vector<Inputs> micro_batches;
+    float scale = 0;
+    bool operator==(const Gradients&) const = default;
+  };
+
+  RepeatedWork<Gradients> gradients_;
+  RepeatedWork<std::monostate> update_;
+};
+
+}  // namespace fathom

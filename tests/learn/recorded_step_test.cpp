@@ -1,0 +1,182 @@
+// Recorded steps give the bits of steps that are launched operation by operation.
+#include "learn/recorded_step.h"
+
+#include <gtest/gtest.h>
+
+#include "core/log_redirection.h"
+#include "core/trace.h"
+#include "learn/device_batch.h"
+#include "learn/learner.h"
+
+namespace fathom {
+namespace {
+
+constexpr Device gpu{DeviceType::cuda, 0};
+constexpr std::int64_t length = 64, sequences = 4, micro_batches = 2, vocabulary = 256;
+
+TEST(StepRecording, IsForSmallStepsOfAGpu) {
+  const StepSize small{1e10, 8};
+  EXPECT_EQ(step_recording(gpu, small), Recording::on);
+  EXPECT_EQ(step_recording(cpu_device, small), Recording::off);
+  EXPECT_EQ(step_recording(gpu, {1e12, 8}), Recording::off) << "its kernels take long";
+  EXPECT_EQ(step_recording(gpu, {1e10, 1000}), Recording::off) << "it has many kernels";
+}
+
+struct Case {
+  const char* name;
+  DType dtype = DType::bf16;
+  std::int64_t head_dim = 64;  // cuDNN takes it
+  bool weighted = false, documents = false;
+};
+
+class RecordedStepTest : public testing::TestWithParam<Case> {};
+
+ModelConfig model_of(const Case& c) {
+  ModelConfig model;
+  model.num_layers = 3;
+  model.hidden_size = 128;
+  model.head_dim = c.head_dim;
+  model.num_heads = 128 / c.head_dim;
+  model.num_kv_heads = 1;
+  model.intermediate_size = 192;
+  model.vocab_size = vocabulary;
+  model.max_position = length;
+  return resolve(model);
+}
+
+// Another one for each number; its segments are always alike.
+Batch batch_of(const Case& c, int number) {
+  Batch batch;
+  batch.sequences = sequences;
+  batch.sequence_length = length;
+  const std::int64_t part = c.documents ? length / 4 : length;
+  for (int i = 0; i < sequences * length; ++i) {
+    batch.inputs.push_back((i * 7 + number * 31) % int(vocabulary));
+    batch.targets.push_back(i % 9 == 8 ? -1 : (i * 5 + number * 17) % int(vocabulary));
+    batch.num_targets += batch.targets.back() >= 0;
+    const std::int64_t place = i % length;
+    batch.positions.push_back(int(place < part ? place : place - part));
+    if (c.weighted) batch.loss_weights.push_back(float((i * 5 + number) % 7) / 4);
+    if (place == 0 || place == part) batch.cu_seqlens.push_back(i);
+  }
+  batch.cu_seqlens.push_back(int(sequences * length));
+  return batch;
+}
+
+struct Outcome {
+  std::vector<double> losses, norms;
+  std::vector<float> evaluated;
+  std::vector<std::vector<std::byte>> states;  // weights, remainders, moments
+};
+
+std::vector<std::byte> bytes_of(Context& context, Tensor tensor) {
+  std::vector<std::byte> bytes(tensor.bytes());
+  copy_bytes(bytes.data(), cpu_device, tensor.data, tensor.device, tensor.bytes(), context.stream);
+  synchronize(context.device, context.stream);
+  return bytes;
+}
+
+// Twelve steps with one result outstanding, an evaluation between them. A trace makes the learner
+// launch operation by operation.
+Outcome train(const Case& c, Trace* trace) {
+  const ModelConfig model = model_of(c);
+  const OneRank rank(model);
+  LearnerOptions options(rank.groups);
+  options.model = model;
+  options.dtype = c.dtype;
+  options.device = gpu;
+  options.micro_tokens = sequences * length;
+  options.tokens_per_step = micro_batches * options.micro_tokens;
+  options.sequence_length = length;
+  options.uniform_segments = !c.documents;
+  options.determinism = Determinism::reproducible;
+  Learner learner(options);
+  learner.initialize_weights(7);
+  learner.context().trace = trace;
+  const OwnedStream uploads(gpu);
+  std::vector<DeviceBatch> memory;
+  for (int i = 0; i < micro_batches; ++i) memory.emplace_back(uploads, options.micro_tokens);
+  Outcome outcome;
+  const auto fetch = [&] {
+    const Learner::Result result = learner.next_result();
+    outcome.losses.push_back(result.loss);
+    outcome.norms.push_back(result.gradient_norm);
+  };
+  for (int step = 0; step < 12; ++step) {
+    std::vector<MicroBatch> batches;
+    double targets = 0;
+    for (int i = 0; i < micro_batches; ++i) {
+      const Batch batch = batch_of(c, 10 * step + i);
+      targets += static_cast<double>(batch.num_targets);
+      batches.push_back(memory[static_cast<std::size_t>(i)].upload(learner.context(), batch));
+    }
+    learner.queue_gradients(batches, targets);
+    learner.update(1e-2 / (step + 1), step + 1);
+    if (step > 0) fetch();
+    if (step != 7) continue;
+    const auto losses =
+        learner.evaluate(memory.front().upload(learner.context(), batch_of(c, 1000)));
+    outcome.evaluated.assign(losses.begin(), losses.end());
+  }
+  fetch();
+  for (const OptimizerSlice& slice : learner.optimizer().slices()) {
+    for (const Tensor& tensor : {slice.weight, slice.remainder, slice.m, slice.v}) {
+      if (tensor) outcome.states.push_back(bytes_of(learner.context(), tensor));
+    }
+  }
+  return outcome;
+}
+
+TEST_P(RecordedStepTest, GivesTheBitsOfSingleLaunches) {
+  if (cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
+  std::vector<std::string> lines;
+  const log::Redirection redirection(
+      [&](log::Level, const std::string& line) { lines.push_back(line); });
+  Trace trace(gpu);
+  const Outcome single = train(GetParam(), &trace), recorded = train(GetParam(), nullptr);
+  EXPECT_EQ(recorded.losses, single.losses);
+  EXPECT_EQ(recorded.norms, single.norms);
+  EXPECT_EQ(recorded.evaluated, single.evaluated);
+  EXPECT_EQ(recorded.states, single.states);
+  EXPECT_NE(single.losses.back(), single.losses.front());
+  EXPECT_TRUE(lines.empty()) << lines.front();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RecordedStepTest,
+                         testing::Values(Case{"bf16"}, Case{"f32", DType::f32},
+                                         Case{"small_heads", DType::bf16, 32},
+                                         Case{"weighted", DType::bf16, 64, true},
+                                         Case{"documents", DType::bf16, 64, false, true}),
+                         [](const auto& test) { return test.param.name; });
+
+// The host queues a step twice for each of the batches' two places, and an update twice.
+TEST(RecordedStep, LaunchesWhatItHasMet) {
+  if (cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
+  Context context(gpu, 0);
+  const OwnedStream stream(gpu);
+  context.stream = stream.get();
+  const Buffer memory(gpu, 4096);
+  RecordedStep recorded(Recording::on);
+  int gradients = 0, updates = 0;
+  const auto step = [&](std::size_t place, float scale) {
+    MicroBatch batch;
+    batch.ids = memory.tensor(DType::i32, {16}, 256 * place);
+    const auto work = [&](int& count) {
+      return [&] {
+        ++count;
+        copy_bytes(memory.data(), gpu, batch.ids.data, gpu, 64, context.stream);
+      };
+    };
+    recorded.gradients(context, {&batch, 1}, scale, work(gradients));
+    recorded.update(context, work(updates));
+  };
+  for (int i = 0; i < 8; ++i) step(1 + static_cast<std::size_t>(i % 2), 0.5f);
+  EXPECT_EQ(gradients, 4);
+  EXPECT_EQ(updates, 2);
+  step(1, 0.25f);
+  EXPECT_EQ(gradients, 5) << "another scale";
+  synchronize(gpu, context.stream);
+}
+
+}  // namespace
+}  // namespace fathom
