@@ -82,12 +82,7 @@ ParameterStore make_parameters(const LearnerOptions& o, Device device) {
 // What other ranks have a part in is not recorded: their collectives wait on the host.
 Recording recording_of(const LearnerOptions& o) {
   if (!o.ranks.alone()) return Recording::off;
-  const ModelConfig& m = o.model;
-  const std::int64_t matrices =
-      m.hidden_size * (2 * m.query_width() + 2 * m.kv_width() + 3 * m.intermediate_size);
-  return step_recording(o.device,
-                        {6.0 * static_cast<double>(matrices) * static_cast<double>(o.micro_tokens),
-                         m.num_layers * pipeline_options(o).micro_batches});
+  return step_recording(o.device, o.model, o.micro_tokens, pipeline_options(o).micro_batches);
 }
 
 std::int64_t count_tokens(std::span<const MicroBatch> micro_batches) {

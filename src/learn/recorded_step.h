@@ -14,15 +14,11 @@
 
 namespace fathom {
 
-// What decides whether steps are recorded.
-struct StepSize {
-  double layer_flops = 0;   // of one micro-batch in one layer, forward and backward
-  std::int64_t layers = 0;  // of a step: those of the model times the micro-batches
-};
-
-// On where launching a layer's kernels takes the host about as long as they take the device, and
-// the recording is small.
-Recording step_recording(Device device, const StepSize& size);
+// On where launching a layer's kernels takes the host about as long as running them takes the
+// device, and the recording is small. `micro_tokens`: most tokens of a micro-batch;
+// `micro_batches`: of a step.
+Recording step_recording(Device device, const ModelConfig& model, std::int64_t micro_tokens,
+                         std::int64_t micro_batches);
 
 class RecordedStep {
  public:
