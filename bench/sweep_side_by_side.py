@@ -33,7 +33,7 @@ validation_tokens = 20000
 [run.train]
 sequence_length = 256
 """
-MODEL_FLOPS, BATCH, LENGTH = 1.4e7, 32, 256  # about 2 million parameters without vocabulary
+MODEL_FLOPS, LENGTH = 1.4e7, 256  # about 2 million parameters without vocabulary
 
 
 def run(command, log):
@@ -60,6 +60,7 @@ def main():
     parser.add_argument("--jobs", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--runs", type=int, default=16)
     parser.add_argument("--steps", type=int, default=1000, help="of each run")
+    parser.add_argument("--batch", type=int, default=32, help=f"sequences of {LENGTH} tokens a step")
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="sweep-"))
     config = work / "sweep.toml"
@@ -67,7 +68,8 @@ def main():
     def sweep_of(name, runs, steps):
         rates = ", ".join(f"{1e-3 * 1.1 ** i:.3e}" for i in range(runs))
         config.write_text(SWEEP.format(
-            budget=MODEL_FLOPS * BATCH * steps * LENGTH, model_flops=MODEL_FLOPS, batch=BATCH,
+            budget=MODEL_FLOPS * options.batch * steps * LENGTH, model_flops=MODEL_FLOPS,
+            batch=options.batch,
             rates=rates, device=options.device, data=pathlib.Path(options.data).resolve()))
         run([options.fathom, "scaling", "plan", config, "--out", work / name, "--tflops", "1"],
             work / "log")
