@@ -4,6 +4,8 @@
 #include <bit>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "core/error.h"
 #include "ops/cuda/cudnn_graph.h"
@@ -92,21 +94,33 @@ AttentionShape shape_of(const AttentionCall& call, Determinism determinism) {
 
 struct AttentionState {
   cudnnHandle_t handle = nullptr;
-  std::map<AttentionShape, std::unique_ptr<AttentionGraph>> graphs;
 };
 
 namespace {
 
-const AttentionGraph& graph_for(Context& context, const AttentionShape& shape) {
+cudnnHandle_t handle_of(Context& context) {
   std::shared_ptr<AttentionState>& state = libraries_of(context).attention;
   if (!state) {
     auto opened = std::make_shared<AttentionState>();
     opened->handle = open_cudnn_handle(context.device.index);
     state = std::move(opened);
   }
-  std::unique_ptr<AttentionGraph>& graph = state->graphs[shape];
-  if (!graph) graph = std::make_unique<AttentionGraph>(context.device, state->handle, shape);
-  return *graph;
+  return state->handle;
+}
+
+// A graph that all contexts of a device share: making one takes long, and runs side by side want
+// the same ones at the same time. Whoever uses it holds its mutex.
+struct SharedGraph {
+  std::mutex mutex;
+  std::unique_ptr<AttentionGraph> graph;  // null until the first use
+};
+
+// Never freed, because CUDA may shut down before static objects are destroyed.
+SharedGraph& shared_graph(int device, const AttentionShape& shape) {
+  static std::mutex mutex;
+  static auto& graphs = *new std::map<std::pair<int, AttentionShape>, SharedGraph>;
+  const std::lock_guard lock(mutex);
+  return graphs[{device, shape}];
 }
 
 // The operands from row `first` on, where a sequence starts.
@@ -149,7 +163,13 @@ void add_lengths(Context& context, const AttentionCall& call, const AttentionSha
 
 void run(Context& context, const AttentionCall& call) {
   const AttentionShape shape = shape_of(call, context.determinism);
-  const AttentionGraph& graph = graph_for(context, shape);
+  const cudnnHandle_t handle = handle_of(context);
+  SharedGraph& shared = shared_graph(context.device.index, shape);
+  const std::lock_guard lock(shared.mutex);
+  if (!shared.graph) {
+    shared.graph = std::make_unique<AttentionGraph>(context.device, handle, shape);
+  }
+  const AttentionGraph& graph = *shared.graph;
   const ArenaScope scope(context.workspace);
   Addresses lengths{};
   if (shape.has_lengths()) add_lengths(context, call, shape, lengths);
@@ -168,7 +188,7 @@ void run(Context& context, const AttentionCall& call) {
     for (std::size_t i = 0; i < operand_count; ++i) {
       if (lengths[i]) addresses[i] = lengths[i];
     }
-    graph.run(context, addresses, workspace.data);
+    graph.run(context, handle, addresses, workspace.data);
   }
 }
 

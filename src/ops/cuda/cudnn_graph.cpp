@@ -183,7 +183,7 @@ struct AttentionGraph::Impl {
 };
 
 AttentionGraph::AttentionGraph(Device device, cudnnContext* handle, const AttentionShape& shape)
-    : impl_(std::make_unique<Impl>()), handle_(handle) {
+    : impl_(std::make_unique<Impl>()) {
   [[maybe_unused]] static const void* const opened = fe::cudnn_dlhandle = cudnn_library().library;
   set_cudnn_stream(handle, device.index, nullptr);
   try {
@@ -206,14 +206,14 @@ AttentionGraph::AttentionGraph(Device device, cudnnContext* handle, const Attent
 
 AttentionGraph::~AttentionGraph() = default;
 
-void AttentionGraph::run(const Context& context, const Addresses& addresses,
+void AttentionGraph::run(const Context& context, cudnnContext* handle, const Addresses& addresses,
                          void* workspace) const {
-  set_cudnn_stream(handle_, context.device.index, context.stream);
+  set_cudnn_stream(handle, context.device.index, context.stream);
   std::unordered_map<std::int64_t, void*> pack;
   for (std::size_t i = 0; i < operand_count; ++i) {
     if (addresses[i]) pack.emplace(static_cast<std::int64_t>(i) + 1, addresses[i]);
   }
-  check_graph(impl_->graph->execute(handle_, pack, workspace), "running it");
+  check_graph(impl_->graph->execute(handle, pack, workspace), "running it");
 }
 
 }  // namespace fathom::ops::cuda

@@ -56,22 +56,23 @@ struct AttentionShape {
   auto operator<=>(const AttentionShape&) const = default;
 };
 
-// The plan that cuDNN makes of a graph, for one device and one handle.
+// The plan that cuDNN makes of a graph, for one device.
 class AttentionGraph {
  public:
   // Takes from some milliseconds to seconds. Throws a run-time Error with cuDNN's words
-  // when it has no way to compute this.
+  // when it has no way to compute this. `handle`: a cudnnHandle_t, as below.
   AttentionGraph(Device device, cudnnContext* handle, const AttentionShape& shape);
   ~AttentionGraph();
 
   std::size_t workspace_bytes() const { return workspace_bytes_; }
-  // Queues the work. `workspace`: workspace_bytes(), aligned to 256.
-  void run(const Context& context, const Addresses& addresses, void* workspace) const;
+  // Queues the work by any handle of the device; one thread at a time, for not all of cuDNN's plans
+  // may be run by several. `workspace`: workspace_bytes(), aligned to 256.
+  void run(const Context& context, cudnnContext* handle, const Addresses& addresses,
+           void* workspace) const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  cudnnContext* handle_;  // as cudnnHandle_t
   std::size_t workspace_bytes_ = 0;
 };
 
