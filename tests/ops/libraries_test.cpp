@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/stream.h"
 #include "ops/attention_run.h"
 #include "ops/matmul.h"
 
@@ -55,6 +56,39 @@ TEST(Libraries, AreOfOneContextAtATime) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_LE(cuda::count_libraries(gpu.index), made + 3);
+}
+
+// Attention, forward and backward several times over, on a stream of the calling thread.
+std::vector<Doubles> attend() {
+  AttentionRun run(gpu, DType::bf16, {{2, 1, 64}, {128, 128, 128}}, Rows::aligned);
+  const OwnedStream stream(gpu);
+  synchronize(gpu, run.context.stream);
+  run.context.stream = stream.get();
+  run.context.determinism = Determinism::reproducible;
+  for (int i = 0; i < 20; ++i) {
+    run.forward();
+    run.backward();
+  }
+  synchronize(gpu, stream.get());
+  return {run.out.get(), run.dqkv.get()};
+}
+
+// They share cuDNN's plans.
+TEST(Libraries, GiveThreadsThatAttendAtOnceWhatEachGetsAlone) {
+  if (fathom::cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
+  constexpr int count = 6;
+  std::vector<std::vector<Doubles>> results(count);
+  std::barrier start(count);
+  std::vector<std::thread> threads;
+  for (auto& result : results) {
+    threads.emplace_back([&] {
+      start.arrive_and_wait();
+      result = attend();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::vector<Doubles> alone = attend();
+  for (const auto& result : results) EXPECT_EQ(result, alone);
 }
 
 }  // namespace
