@@ -27,8 +27,8 @@ class RepeatedWork {
       : most_(most), recording_(recording) {}
 
   // Queues `work` on the context's stream. The first time `work` is called as it is: libraries
-  // choose their algorithms and a device loads its code then. It must do on the host nothing that
-  // later work depends on, but leave things as a call before has left them.
+  // choose their algorithms and a device loads its code then. The second time it is called to be
+  // recorded, later not at all: what it changes on the host must be the same after every call.
   void run(Context& context, const Key& key, const std::function<void()>& work) {
     const bool observed = context.observer || context.trace;
     if (recording_ == Recording::off || observed) return work();

@@ -50,7 +50,7 @@ class ReusedMemory {
   ReusedMemory(const ReusedMemory&) = delete;
   ReusedMemory& operator=(const ReusedMemory&) = delete;
 
-  // While one lives, what its thread allocates comes from `memory`, and what it releases goes there.
+  // While one lives, what its thread allocates comes from `memory`, what it releases goes there.
   // At its end CUDA gets back what was there before and was not used.
   class Scope {
    public:

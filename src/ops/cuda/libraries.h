@@ -1,7 +1,7 @@
 // The handles of NVIDIA's libraries, and the plans of products made with them. A context takes them
 // from its device's pool at first use, has them to itself while it lives, and its destructor gives
-// them back: as many exist as contexts that computed at the same time, however many threads come and
-// go. Attention's plans are not among them: all contexts of a device share those
+// them back: as many exist as contexts that computed at the same time, however many threads come
+// and go. Attention's plans are not among them: all contexts of a device share those
 // (cudnn_attention.cpp).
 #pragma once
 
