@@ -17,6 +17,13 @@ target_compile_options(fathom_options INTERFACE
 # 105651).
 target_compile_options(fathom_options INTERFACE
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)
+# In a grouped build, several files are one to the compiler: a local name may be another file's
+# constant, and a class may have members of its own file's unnamed namespace. Builds that compile
+# file by file check both.
+if(CMAKE_UNITY_BUILD)
+  target_compile_options(fathom_options INTERFACE
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-shadow -Wshadow=local -Wno-subobject-linkage>)
+endif()
 target_link_libraries(fathom_options INTERFACE Threads::Threads)
 
 # AVX2 and FMA (every x86-64 laptop since 2013) unless the user asks for more:

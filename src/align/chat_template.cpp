@@ -79,10 +79,6 @@ Json message_variables(const Message& message) {
   return seen;
 }
 
-bool is_system(const Message& message) {
-  return message.role == "system" || message.role == "developer";
-}
-
 Conversation with_system(Conversation conversation, const ChatOptions& options) {
   auto& messages = conversation.messages;
   const bool present = std::ranges::any_of(messages, is_system);

@@ -12,10 +12,6 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
 }
 
-bool is_system(const Message& message) {
-  return message.role == "system" || message.role == "developer";
-}
-
 void check_message(const Message& message) {
   constexpr std::string_view roles[] = {"system", "developer", "user", "assistant", "tool"};
   if (std::ranges::find(roles, message.role) == std::end(roles)) {
@@ -51,6 +47,10 @@ void check_order(const Message* before, const Message& message) {
 }
 
 }  // namespace
+
+bool is_system(const Message& message) {
+  return message.role == "system" || message.role == "developer";
+}
 
 std::string_view Message::content() const {
   const auto found = fields.find("content");

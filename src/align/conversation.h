@@ -23,6 +23,9 @@ struct Message {
 // A message with nothing but a role and a text.
 Message make_message(std::string role, std::string content);
 
+// Whether it instructs the assistant: its role is system or developer.
+bool is_system(const Message& message);
+
 struct Conversation {
   std::vector<Message> messages;
   nlohmann::ordered_json tools;  // an array of tools' descriptions, or null

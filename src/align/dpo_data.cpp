@@ -7,9 +7,9 @@
 namespace fathom {
 namespace {
 
-class Reader {
+class PreferenceReader {
  public:
-  Reader(const DpoConfig& config, const BaseModel& model, bool logs)
+  PreferenceReader(const DpoConfig& config, const BaseModel& model, bool logs)
       : config_(config), model_(model), logs_(logs) {
     options_.chat = chat_options(config);
     options_.context = config.train.sequence_length;
@@ -88,7 +88,7 @@ ChatOptions chat_options(const DpoConfig& config) {
 
 DpoData read_dpo_data(const DpoConfig& config, bool logs) {
   DpoData data{open_base_model(config.model.from, config.model.chat_template), {}, {}};
-  const Reader reader(config, data.model, logs);
+  const PreferenceReader reader(config, data.model, logs);
   PreferenceSet all = reader.read(config.data.paths), training, held_out;
   if (!config.validation.paths.empty()) {
     training = std::move(all);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "align/batch_segments.h"
 #include "core/error.h"
 #include "data/packing.h"
 #include "data/permutation.h"
@@ -10,8 +11,6 @@
 
 namespace fathom {
 namespace {
-
-constexpr std::int32_t no_target = -1, padding_token = 0;
 
 std::int64_t segment_tokens(std::span<const std::int32_t> prompt,
                             std::span<const std::int32_t> answer) {
@@ -32,18 +31,8 @@ void append_segment(std::span<const std::int32_t> prompt, std::span<const std::i
   batch.inputs.insert(batch.inputs.end(), answer.begin(), answer.end() - 1);
   batch.targets.insert(batch.targets.end(), prompt.size() - 1, no_target);
   batch.targets.insert(batch.targets.end(), answer.begin(), answer.end());
-  for (std::int32_t i = 0; i < segment_tokens(prompt, answer); ++i) batch.positions.push_back(i);
-  batch.cu_seqlens.push_back(static_cast<std::int32_t>(batch.inputs.size()));
+  end_segment(segment_tokens(prompt, answer), batch);
   batch.num_targets += std::ssize(answer);
-}
-
-void append_padding(std::int64_t tokens, Batch& batch) {
-  if (tokens == 0) return;
-  batch.num_padding += tokens;
-  batch.inputs.insert(batch.inputs.end(), static_cast<std::size_t>(tokens), padding_token);
-  batch.targets.insert(batch.targets.end(), static_cast<std::size_t>(tokens), no_target);
-  for (std::int32_t i = 0; i < tokens; ++i) batch.positions.push_back(i);
-  batch.cu_seqlens.push_back(static_cast<std::int32_t>(batch.inputs.size()));
 }
 
 std::vector<std::vector<std::int64_t>> rows_of(const PreferenceSet& pairs, std::int64_t length,

@@ -39,9 +39,9 @@ bool learns(const Example& example) {
   return false;
 }
 
-class Reader {
+class ConversationReader {
  public:
-  Reader(const SftConfig& config, const BaseModel& model, bool logs)
+  ConversationReader(const SftConfig& config, const BaseModel& model, bool logs)
       : config_(config), model_(model), logs_(logs) {
     options_.chat = chat_options(config);
     options_.context = config.train.loop.sequence_length;
@@ -148,7 +148,7 @@ ChatOptions chat_options(const SftConfig& config) {
 
 SftData read_sft_data(const SftConfig& config, bool logs) {
   SftData data{open_base_model(config.model.from, config.model.chat_template), {}};
-  const Reader reader(config, data.model, logs);
+  const ConversationReader reader(config, data.model, logs);
   for (std::size_t stage = 0; stage < config.stages.size(); ++stage) {
     data.stages.push_back(reader.stage(stage));
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "align/batch_segments.h"
 #include "core/error.h"
 #include "data/packing.h"
 #include "data/permutation.h"
@@ -13,19 +14,12 @@
 namespace fathom {
 namespace {
 
-constexpr std::int32_t no_target = -1, padding_token = 0;
-
 // A permutation of its own for each epoch and purpose.
 Permutation shuffled(std::int64_t size, std::uint64_t seed, std::int64_t epoch,
                      std::string_view purpose, std::int64_t number = 0) {
   const std::uint64_t stream =
       stream_of(purpose.data(), purpose.size()) + static_cast<std::uint64_t>(number);
   return {size, Philox{seed, stream}.bits(static_cast<std::uint64_t>(epoch)), stream};
-}
-
-void append_positions(std::int64_t tokens, Batch& batch) {
-  for (std::int32_t i = 0; i < tokens; ++i) batch.positions.push_back(i);
-  batch.cu_seqlens.push_back(static_cast<std::int32_t>(batch.inputs.size()));
 }
 
 void append_conversation(const Example& example, Batch& batch) {
@@ -35,15 +29,7 @@ void append_conversation(const Example& example, Batch& batch) {
     batch.targets.push_back(example.learned[i] ? example.tokens[i] : no_target);
     batch.num_targets += example.learned[i] != 0;
   }
-  append_positions(tokens, batch);
-}
-
-void append_padding(std::int64_t tokens, Batch& batch) {
-  if (tokens == 0) return;
-  batch.inputs.insert(batch.inputs.end(), static_cast<std::size_t>(tokens), padding_token);
-  batch.targets.insert(batch.targets.end(), static_cast<std::size_t>(tokens), no_target);
-  batch.num_padding += tokens;
-  append_positions(tokens, batch);
+  end_segment(tokens, batch);
 }
 
 void check_example(const Example& example, std::int64_t number, std::int64_t sequence_length) {

@@ -30,7 +30,7 @@ namespace {
 using namespace measure;
 
 // `bench cpu` and `bench gpu` differ only in their defaults.
-struct Arguments {
+struct BenchArguments {
   std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
   std::string text_lengths, profile, profile_like = "h200";
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
@@ -40,8 +40,8 @@ struct Arguments {
   bool pairs = false, brief = false, discard = false;
 };
 
-Arguments gpu_defaults() {
-  Arguments a;
+BenchArguments gpu_defaults() {
+  BenchArguments a;
   a.device = "cuda";
   a.recompute = "auto";
   a.tokens_per_step = 32768;
@@ -63,7 +63,7 @@ ModelConfig default_model() {
   return config;
 }
 
-ModelConfig model_of(const Arguments& a) {
+ModelConfig model_of(const BenchArguments& a) {
   ModelConfig model = default_model();
   if (!a.model_file.empty()) {
     const auto table = ConfigTable::load(a.model_file).table("model");
@@ -122,7 +122,7 @@ std::vector<std::int64_t> read_lengths(const std::string& path) {
   return lengths;
 }
 
-StepShape shape_of(const Arguments& a) {
+StepShape shape_of(const BenchArguments& a) {
   for (const auto& [option, value] : {std::pair{"--tokens-per-step", a.tokens_per_step},
                                       {"--sequence-length", a.sequence_length},
                                       {"--logits-chunk", a.logits_chunk},
@@ -158,13 +158,13 @@ StepShape shape_of(const Arguments& a) {
   return shape;
 }
 
-void write_profile(const Arguments& a, const BenchResult& result,
+void write_profile(const BenchArguments& a, const BenchResult& result,
                    const scaling::CardProfile& like) {
   write_file_atomically(
       a.profile, scaling::profile_text(scaling::measured_profile(result, like), a.profile_like));
 }
 
-void run(const Arguments& a) {
+void run_bench(const BenchArguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
   if (!a.json.empty() && a.json != "-") require_writable_file(a.json);
   if (!a.profile.empty()) require_writable_file(a.profile);
@@ -184,7 +184,7 @@ void run(const Arguments& a) {
   if (!a.profile.empty()) write_profile(a, result, like);
 }
 
-void run_save(const Arguments& a) {
+void run_save(const BenchArguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
   if (a.discard != a.directory.empty()) {
     fail_input("bench save needs --directory DIR to write to, or --discard to write nothing");
@@ -192,7 +192,7 @@ void run_save(const Arguments& a) {
   std::cout << to_text(measure_save(shape_of(a), {a.steps, a.heat, a.directory}));
 }
 
-void add_step_options(CLI::App* c, Arguments& a) {
+void add_step_options(CLI::App* c, BenchArguments& a) {
   c->add_option("--model", a.model_file, "TOML file with a [model] table; default: 25M parameters");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step)->capture_default_str();
@@ -211,8 +211,8 @@ void add_step_options(CLI::App* c, Arguments& a) {
       ->capture_default_str();
 }
 
-void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
-  Arguments& a = *arguments;
+void add_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) {
+  BenchArguments& a = *arguments;
   add_step_options(c, a);
   c->add_option("--steps", a.steps, "measured steps, of which the median counts")
       ->capture_default_str();
@@ -230,10 +230,10 @@ void add_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
       ->option_text("[FILE]")
       ->expected(0, 1)
       ->default_str("-");
-  c->callback([arguments] { run(*arguments); });
+  c->callback([arguments] { run_bench(*arguments); });
 }
 
-void add_profile_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
+void add_profile_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) {
   c->add_option("--profile", arguments->profile,
                 "write the card's profile for `fathom plan` to FILE (TOML)");
   c->add_option("--profile-like", arguments->profile_like,
@@ -241,8 +241,8 @@ void add_profile_options(CLI::App* c, const std::shared_ptr<Arguments>& argument
       ->capture_default_str();
 }
 
-void add_save_options(CLI::App* c, const std::shared_ptr<Arguments>& arguments) {
-  Arguments& a = *arguments;
+void add_save_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) {
+  BenchArguments& a = *arguments;
   add_step_options(c, a);
   c->add_option("--steps", a.steps, "steps without a save, before it and again after it")
       ->check(CLI::PositiveNumber)
@@ -262,16 +262,16 @@ void add_bench(CLI::App& app) {
   const char* what = "Measure a training step, its operations, and the ceilings of the device";
   CLI::App* cpu = bench->add_subcommand("cpu", what);
   cpu->footer("Example: fathom bench cpu --dtype f32 --threads 2");
-  add_options(cpu, std::make_shared<Arguments>());
+  add_options(cpu, std::make_shared<BenchArguments>());
   CLI::App* gpu = bench->add_subcommand("gpu", what);
   gpu->footer("Example: fathom bench gpu --model configs/models/deepseek-llm-7b.toml");
-  const auto gpu_arguments = std::make_shared<Arguments>(gpu_defaults());
+  const auto gpu_arguments = std::make_shared<BenchArguments>(gpu_defaults());
   add_options(gpu, gpu_arguments);
   add_profile_options(gpu, gpu_arguments);
   CLI::App* save =
       bench->add_subcommand("save", "Measure what a checkpoint costs training on a GPU");
   save->footer("Example: fathom bench save --model configs/models/3b-gqa.toml --directory /tmp");
-  add_save_options(save, std::make_shared<Arguments>(gpu_defaults()));
+  add_save_options(save, std::make_shared<BenchArguments>(gpu_defaults()));
   add_bench_generate(*bench);
 }
 

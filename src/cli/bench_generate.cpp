@@ -18,7 +18,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Arguments {
+struct BenchGenerateArguments {
   std::string model_file, device = "cpu", dtype = "auto", weights = "dtype";
   std::vector<std::int64_t> sequences{1}, prompt{128};
   std::int64_t requests = 0, new_tokens = 128, tokens_per_step = 0;
@@ -27,7 +27,7 @@ struct Arguments {
   bool json = false;
 };
 
-std::vector<measure::GenerationLoad> loads_of(const Arguments& a) {
+std::vector<measure::GenerationLoad> loads_of(const BenchGenerateArguments& a) {
   std::vector<measure::GenerationLoad> loads;
   for (const std::int64_t sequences : a.sequences) {
     measure::GenerationLoad load;
@@ -47,7 +47,7 @@ std::vector<measure::GenerationLoad> loads_of(const Arguments& a) {
   return loads;
 }
 
-void run(const Arguments& a) {
+void run_bench_generate(const BenchGenerateArguments& a) {
   if (a.threads > 0) set_num_threads(a.threads);
   const auto table = ConfigTable::load(a.model_file).table("model");
   if (!table) fail_input("{}: there is no [model] table", a.model_file);
@@ -77,8 +77,8 @@ void add_bench_generate(CLI::App& bench) {
   c->footer(
       "Example: fathom bench generate configs/models/deepseek-llm-7b.toml --device cuda "
       "--sequences 1 64");
-  const auto arguments = std::make_shared<Arguments>();
-  Arguments& a = *arguments;
+  const auto arguments = std::make_shared<BenchGenerateArguments>();
+  BenchGenerateArguments& a = *arguments;
   c->add_option("model", a.model_file, "TOML file with a [model] table")->required();
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 if the device can multiply it")
@@ -111,7 +111,7 @@ void add_bench_generate(CLI::App& bench) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   c->add_flag("--json", a.json, "print a JSON object instead of the table");
-  c->callback([arguments] { run(*arguments); });
+  c->callback([arguments] { run_bench_generate(*arguments); });
 }
 
 }  // namespace fathom::cli

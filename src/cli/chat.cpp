@@ -20,15 +20,15 @@
 namespace fathom::cli {
 namespace {
 
-struct Arguments : GenerationOptions {
+struct ChatArguments : GenerationOptions {
   TemplateOptions chat;
   std::int64_t max_tokens = 1024;
   std::string load, server, api_key_file;
 };
 
 // A model of this process, with its engine.
-struct LocalModel {
-  explicit LocalModel(const Arguments& arguments)
+struct ChatModel {
+  explicit ChatModel(const ChatArguments& arguments)
       : context(parse_device(arguments.device)),
         model(load_model(arguments, context)),
         chat(ChatTemplate::open(arguments.chat.choice, model.directory, model.tokenizer)) {
@@ -46,7 +46,7 @@ struct LocalModel {
 
 class Chat {
  public:
-  explicit Chat(const Arguments& arguments)
+  explicit Chat(const ChatArguments& arguments)
       : session_(arguments.server.empty() ? open_model(arguments) : open_server(arguments),
                  {arguments.chat.system, arguments.max_tokens, arguments.sampling}) {
     if (!arguments.load.empty()) session_.load(arguments.load);
@@ -84,12 +84,12 @@ class Chat {
   }
 
  private:
-  std::unique_ptr<ChatResponder> open_model(const Arguments& arguments) {
+  std::unique_ptr<ChatResponder> open_model(const ChatArguments& arguments) {
     local_.emplace(arguments);
     greeting_ = fmt::format("Chat template: {}", local_->chat.name());
     return std::make_unique<LocalChat>(local_->model, *local_->engine, local_->chat);
   }
-  std::unique_ptr<ChatResponder> open_server(const Arguments& arguments) {
+  std::unique_ptr<ChatResponder> open_server(const ChatArguments& arguments) {
     const std::vector<std::string> keys = api_keys(arguments.api_key_file);
     auto remote =
         std::make_unique<serve::RemoteChat>(arguments.server, keys.empty() ? "" : keys.front());
@@ -131,11 +131,11 @@ class Chat {
   }
 
   std::string greeting_;
-  std::optional<LocalModel> local_;
+  std::optional<ChatModel> local_;
   ChatSession session_;  // after what it stands on
 };
 
-void chat(const Arguments& arguments) {
+void chat(const ChatArguments& arguments) {
   if (arguments.model.empty() && arguments.server.empty()) throw CLI::RequiredError("model");
   if (isatty(STDIN_FILENO) == 0) return Chat(arguments).run_lines();
   TerminalLines lines("> ");  // before there are threads
@@ -145,9 +145,9 @@ void chat(const Arguments& arguments) {
 }  // namespace
 
 void add_chat(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ChatArguments>();
   CLI::App* c = app.add_subcommand("chat", "Talk with a model in the terminal");
-  Arguments& a = *arguments;
+  ChatArguments& a = *arguments;
   add_generation_options(*c, a);
   add_template_options(*c, a.chat);
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens of an answer")

@@ -80,35 +80,35 @@ void to_checkpoint(const ConvertOptions& options) {
   log::info("{0}: a checkpoint of step 0; train from it with --set init_from={0}", options.to);
 }
 
-enum class Output { hugging_face, checkpoint, gguf };
+enum class OutputFormat { hugging_face, checkpoint, gguf };
 
 // Options that the output has no use for.
-void refuse_options(const CLI::App& command, const ConvertOptions& options, Output output) {
+void refuse_options(const CLI::App& command, const ConvertOptions& options, OutputFormat output) {
   const auto refuse = [&](std::initializer_list<const char*> names, const char* why) {
     for (const char* option : names) {
       if (command.count(option) > 0) fail_input("{} {}: leave it out", option, why);
     }
   };
   switch (output) {
-    case Output::checkpoint:
+    case OutputFormat::checkpoint:
       // It holds the weights in f32, in one file per kind, and no end token.
       refuse({"--dtype", "--max-shard-size", "--bos-token", "--eos-token"},
              "applies to a Hugging Face directory or a GGUF file, and this command makes a "
              "checkpoint");
       return;
-    case Output::gguf:
+    case OutputFormat::gguf:
       refuse({"--max-shard-size"}, "applies to a Hugging Face directory, not to a GGUF file");
       return;
-    case Output::hugging_face:
+    case OutputFormat::hugging_face:
       if (options.dtype == "bf16" || options.dtype == "f32") return;
       fail_input("--dtype {} applies to a GGUF file: name the output .gguf, or use bf16 or f32",
                  options.dtype);
   }
 }
 
-Output output_of(const ConvertOptions& options) {
-  if (options.to.ends_with(".gguf")) return Output::gguf;
-  return is_model_directory(options.from) ? Output::checkpoint : Output::hugging_face;
+OutputFormat output_of(const ConvertOptions& options) {
+  if (options.to.ends_with(".gguf")) return OutputFormat::gguf;
+  return is_model_directory(options.from) ? OutputFormat::checkpoint : OutputFormat::hugging_face;
 }
 
 void convert(const ConvertOptions& options) {

@@ -181,7 +181,7 @@ void check_chats(const CheckArguments& arguments) {
   }
 }
 
-void check(const CheckArguments& arguments) {
+void check_data(const CheckArguments& arguments) {
   const std::string& first = arguments.paths.at(0);
   if (!arguments.model.empty() || !arguments.tokenizer.empty()) return check_chats(arguments);
   if (fs::is_directory(first) && arguments.paths.size() == 1) return check_shards(first);
@@ -227,7 +227,7 @@ void add_data_check(CLI::App& data) {
   c->footer(
       "Example: fathom data check prepared\n"
       "Example: fathom data check chats.jsonl --model my-model --context 4096");
-  c->callback([a] { check(*a); });
+  c->callback([a] { check_data(*a); });
 }
 
 }  // namespace fathom::cli

@@ -28,7 +28,7 @@ void print_rules() {
   }
 }
 
-void run(const CleanArguments& arguments) {
+void run_clean(const CleanArguments& arguments) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
   clean::check_config(config);  // before the benchmarks are read by it
@@ -66,7 +66,7 @@ void add_data_clean(CLI::App& data) {
       "List the rules that filters can name, and what each measures");
   command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +
                   "Example: fathom data clean clean.toml --dry-run 1000");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments] { run_clean(*arguments); });
 }
 
 }  // namespace fathom::cli

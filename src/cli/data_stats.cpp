@@ -16,7 +16,7 @@
 namespace fathom::cli {
 namespace {
 
-struct TextArguments {
+struct StatisticsArguments {
   TextSourceConfig source;
   std::string format = "auto";
   std::int64_t count = 10;
@@ -24,7 +24,7 @@ struct TextArguments {
   bool json = false;
 };
 
-TextSourceConfig source_of(const TextArguments& arguments) {
+TextSourceConfig source_of(const StatisticsArguments& arguments) {
   TextSourceConfig source = arguments.source;
   const auto format = enum_of<TextFormat>(arguments.format);
   if (!format) fail_input("--format: '{}' is no format", arguments.format);
@@ -44,7 +44,7 @@ nlohmann::ordered_json json_of(const TextStatistics& s) {
           {"ideographs", s.ideographs}, {"documents_by_bytes_log2", s.sizes}};
 }
 
-void print_statistics(const TextArguments& arguments) {
+void print_statistics(const StatisticsArguments& arguments) {
   const CorpusStatistics statistics = corpus_statistics(source_of(arguments));
   if (arguments.json) {
     nlohmann::ordered_json json = {{"all", json_of(statistics.all())}};
@@ -62,8 +62,8 @@ void print_statistics(const TextArguments& arguments) {
   for (const std::string& line : lines_about(statistics.counts)) fmt::print("{}\n", line);
 }
 
-std::shared_ptr<TextArguments> add_text_options(CLI::App& command) {
-  const auto arguments = std::make_shared<TextArguments>();
+std::shared_ptr<StatisticsArguments> add_text_options(CLI::App& command) {
+  const auto arguments = std::make_shared<StatisticsArguments>();
   command.add_option("paths", arguments->source.paths, "files, directories or patterns")
       ->required();
   command.add_option(

@@ -8,6 +8,7 @@
 #include "align/answer_files.h"
 #include "align/answer_sampler.h"
 #include "align/base_model.h"
+#include "cli/generation_options.h"
 #include "core/enum_names.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -19,7 +20,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Arguments {
+struct DpoSampleArguments {
   std::string model, output, chat_template, system, answers_file, from_answers, scores, reward;
   std::string rule = "complete", device = "cpu", dtype = "auto";
   std::vector<std::string> prompts;
@@ -27,12 +28,7 @@ struct Arguments {
   SampleOptions sample;
 };
 
-std::optional<DType> parse_dtype(const std::string& name) {
-  if (name == "auto") return std::nullopt;
-  return name == "f32" ? DType::f32 : DType::bf16;
-}
-
-std::vector<SampledPrompt> draw(const Arguments& arguments) {
+std::vector<SampledPrompt> draw(const DpoSampleArguments& arguments) {
   const std::vector<Conversation> prompts = read_prompts(arguments.prompts);
   Context context(parse_device(arguments.device));
   const BaseModel base = open_base_model(arguments.model, arguments.chat_template);
@@ -77,7 +73,7 @@ std::string output_of(const std::string& command, const std::string& answers_fil
   return text;
 }
 
-std::vector<std::vector<double>> scores_of(const Arguments& arguments,
+std::vector<std::vector<double>> scores_of(const DpoSampleArguments& arguments,
                                            const std::vector<SampledPrompt>& all) {
   if (!arguments.scores.empty()) {
     return parse_scores(read_text(arguments.scores), arguments.scores, all);
@@ -93,7 +89,7 @@ std::vector<std::vector<double>> scores_of(const Arguments& arguments,
   return scores;
 }
 
-void check(const Arguments& arguments) {
+void check_options(const DpoSampleArguments& arguments) {
   const bool reads = !arguments.from_answers.empty();
   if (reads == !arguments.prompts.empty()) {
     fail_input("give either a file of prompts, to draw answers, or --from-answers");
@@ -108,8 +104,8 @@ void check(const Arguments& arguments) {
   check(arguments.sample.sampling);
 }
 
-void sample(const Arguments& arguments) {
-  check(arguments);
+void sample(const DpoSampleArguments& arguments) {
+  check_options(arguments);
   if (arguments.threads > 0) set_num_threads(arguments.threads);
   const std::vector<SampledPrompt> all =
       arguments.from_answers.empty() ? draw(arguments) : read_answers(arguments.from_answers);
@@ -136,8 +132,8 @@ void sample(const Arguments& arguments) {
 }  // namespace
 
 CLI::App* add_dpo_sample(CLI::App& dpo) {
-  auto arguments = std::make_shared<Arguments>();
-  Arguments& a = *arguments;
+  auto arguments = std::make_shared<DpoSampleArguments>();
+  DpoSampleArguments& a = *arguments;
   CLI::App* c =
       dpo.add_subcommand("sample", "Make preference pairs of a model's own answers to prompts");
   c->add_option("prompts", a.prompts, "files of prompts: rows with a prompt or with messages");

@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments : EvaluatedModelOptions {
+struct EvalArguments : EvaluatedModelOptions {
   std::vector<std::string> tasks, overrides;
   std::string data, configs, out, python = "python3", code = "isolated";
   std::int64_t limit = 0, shots = -1;
@@ -40,7 +40,7 @@ struct Task {
 };
 
 // All tasks are read before the model is: what is wrong with one is told at once.
-std::vector<Task> load_tasks(const Arguments& a) {
+std::vector<Task> load_tasks(const EvalArguments& a) {
   std::vector<Task> tasks;
   std::vector<std::string> overrides = a.overrides;
   if (a.shots >= 0) overrides.push_back(fmt::format("shots.count={}", a.shots));
@@ -58,7 +58,7 @@ bool runs_code(const Task& task) {
   return task.config.mode == eval::Mode::generate && task.config.generate.metric == eval::TextMetric::code;
 }
 
-void write_samples(const Arguments& a, const eval::TaskResult& result) {
+void write_samples(const EvalArguments& a, const eval::TaskResult& result) {
   if (a.out.empty()) return;
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -69,7 +69,7 @@ void write_samples(const Arguments& a, const eval::TaskResult& result) {
   write_file_atomically(path.string(), eval::samples_jsonl(result));
 }
 
-void check(const Arguments& a) {
+void check_options(const EvalArguments& a) {
   if (!a.chat && (!a.templates.choice.empty() || a.templates.system)) {
     fail_input("--template and --system are for --chat");
   }
@@ -79,8 +79,8 @@ void check(const Arguments& a) {
   if (!fs::is_directory(a.data)) fail_input("--data: there is no folder '{}'", a.data);
 }
 
-void evaluate(const Arguments& a) {
-  check(a);
+void evaluate(const EvalArguments& a) {
+  check_options(a);
   std::vector<Task> tasks = load_tasks(a);
   std::optional<eval::PythonRunner> runner;
   if (std::ranges::any_of(tasks, runs_code)) {
@@ -117,9 +117,9 @@ void evaluate(const Arguments& a) {
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvalArguments>();
   CLI::App* c = app.add_subcommand("eval", "Measure a model by benchmarks");
-  Arguments& a = *arguments;
+  EvalArguments& a = *arguments;
   add_evaluated_model_options(*c, a);
   c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
       ->delimiter(',');

@@ -11,12 +11,12 @@
 namespace fathom::cli {
 namespace {
 
-struct Arguments {
+struct EvalCompareArguments {
   std::string first, second;
   bool json = false;
 };
 
-void compare(const Arguments& a) {
+void compare(const EvalCompareArguments& a) {
   const std::vector<eval::ScoreComparison> comparisons = eval::compare_samples(a.first, a.second);
   std::string told;
   for (const eval::ScoreComparison& one : comparisons) {
@@ -30,7 +30,7 @@ void compare(const Arguments& a) {
 }  // namespace
 
 CLI::App* add_eval_compare(CLI::App& eval) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvalCompareArguments>();
   CLI::App* c = eval.add_subcommand("compare", "Compare two evaluations of the same items by a paired test");
   c->add_option("first", arguments->first, "folder that fathom eval --out wrote, or lm-evaluation-harness")->required();
   c->add_option("second", arguments->second, "another")->required();

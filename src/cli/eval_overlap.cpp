@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct EvalOverlapArguments {
   std::vector<std::string> tasks, overrides, paths;
   std::string data, configs, samples, out;
   std::int64_t trace = -1;
@@ -34,7 +34,7 @@ void print_trace(const eval::TaskOverlap& overlap, std::int64_t number) {
   }
 }
 
-void overlap(const Arguments& a) {
+void overlap(const EvalOverlapArguments& a) {
   if (!fs::is_directory(a.data)) fail_input("--data: there is no folder '{}'", a.data);
   if (a.trace >= 0 && a.tasks.size() > 1) fail_input("--trace needs one task");
   std::vector<eval::TaskConfig> tasks;
@@ -55,8 +55,8 @@ void overlap(const Arguments& a) {
 }  // namespace
 
 CLI::App* add_eval_overlap(CLI::App& eval) {
-  auto arguments = std::make_shared<Arguments>();
-  Arguments& a = *arguments;
+  auto arguments = std::make_shared<EvalOverlapArguments>();
+  EvalOverlapArguments& a = *arguments;
   CLI::App* c = eval.add_subcommand("overlap", "Find items of benchmarks in training text");
   c->add_option("paths", a.paths, "directories of fathom data prepare, or files of text")->required();
   c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")

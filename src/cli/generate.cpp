@@ -27,7 +27,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-struct Arguments : GenerationOptions {
+struct GenerateArguments : GenerationOptions {
   std::string prompts_file, conversations;
   std::vector<std::string> prompts, stop;
   std::int64_t max_tokens = 128, batch = 16;
@@ -62,7 +62,7 @@ std::vector<Prompt> read_prompts(const std::string& path) {
 
 class Generator {
  public:
-  explicit Generator(const Arguments& arguments)
+  explicit Generator(const GenerateArguments& arguments)
       : arguments_(arguments),
         context_(parse_device(arguments.device)),
         model_(load_model(arguments, context_)) {}
@@ -223,13 +223,13 @@ class Generator {
               static_cast<double>(total.generated) / took.count());
   }
 
-  const Arguments& arguments_;
+  const GenerateArguments& arguments_;
   Context context_;
   infer::LoadedModel model_;
   std::optional<infer::TextEngine> engine_;
 };
 
-void generate(const Arguments& arguments) {
+void generate(const GenerateArguments& arguments) {
   check(arguments.sampling);
   if (arguments.batch < 1) fail_input("--batch is {}: use at least 1", arguments.batch);
   if (arguments.max_tokens < 1) {
@@ -265,9 +265,9 @@ void generate(const Arguments& arguments) {
 }  // namespace
 
 void add_generate(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<GenerateArguments>();
   CLI::App* c = app.add_subcommand("generate", "Generate text with a trained model");
-  Arguments& a = *arguments;
+  GenerateArguments& a = *arguments;
   add_generation_options(*c, a);
   c->add_option("--prompt", a.prompts,
                 "text to continue; may be repeated, which prints JSON lines");

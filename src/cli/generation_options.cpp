@@ -6,7 +6,6 @@
 #include "core/parallel.h"
 
 namespace fathom::cli {
-namespace {
 
 std::optional<DType> parse_dtype(const std::string& name) {
   if (name == "auto") return std::nullopt;
@@ -14,8 +13,6 @@ std::optional<DType> parse_dtype(const std::string& name) {
   if (name == "bf16") return DType::bf16;
   fail_input("--dtype is {}: use auto, f32 or bf16", name);
 }
-
-}  // namespace
 
 MatrixStorage parse_weights(const std::string& name) {
   if (name == "dtype") return MatrixStorage::dtype;

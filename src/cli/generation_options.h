@@ -24,6 +24,10 @@ void add_generation_options(CLI::App& command, GenerationOptions& options);
 // Those of the model alone: which one, where, its type and threads.
 void add_model_options(CLI::App& command, GenerationOptions& options);
 
+// What `--dtype` says; nothing for "auto", the type of the files. Throws an input Error for
+// another name.
+std::optional<DType> parse_dtype(const std::string& name);
+
 // `--weights`, and what it says. parse_weights() throws an input Error for another name.
 void add_weights_option(CLI::App& command, std::string& weights);
 MatrixStorage parse_weights(const std::string& name);

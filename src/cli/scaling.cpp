@@ -63,7 +63,7 @@ HyperparameterReport report_of(const HparamsFlags& flags, const Laws& laws) {
   if (flags.compute && flags.model.empty() && !flags.tokens) {
     report.compute = *flags.compute;
   } else if (!flags.compute && !flags.model.empty() && flags.tokens) {
-    const ModelConfig model = load_model(flags.model);
+    const ModelConfig model = scaling::load_model(flags.model);
     report.sequence_length = flags.length.value_or(usual_length_of(model));
     report.compute = model_flops(model, report.sequence_length) * *flags.tokens;
   } else {

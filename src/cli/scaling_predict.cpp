@@ -18,7 +18,7 @@ namespace {
 
 using namespace scaling;
 
-struct Arguments {
+struct PredictArguments {
   std::string laws, model;
   std::optional<double> model_flops;
   double tokens = 0;
@@ -27,16 +27,16 @@ struct Arguments {
   bool json = false;
 };
 
-double model_flops_of(const Arguments& a) {
+double model_flops_of(const PredictArguments& a) {
   if (a.model_flops.has_value() != a.model.empty()) {
     fail_input("scaling predict needs a model: give --model-flops or --model, one of both");
   }
   if (a.model_flops) return *a.model_flops;
-  const ModelConfig model = load_model(a.model);
+  const ModelConfig model = scaling::load_model(a.model);
   return model_flops(model, a.length.value_or(usual_length_of(model)));
 }
 
-void predict(const Arguments& a) {
+void predict(const PredictArguments& a) {
   constexpr double far = 30;
   const Prediction prediction = predict_loss(load_laws(a.laws), model_flops_of(a), a.tokens);
   if (prediction.beyond && *prediction.beyond > far) {
@@ -55,7 +55,7 @@ void predict(const Arguments& a) {
 
 void add_scaling_predict(CLI::App& scaling) {
   CLI::App* c = scaling.add_subcommand("predict", "Predict the loss of a run by fitted laws");
-  const auto a = std::make_shared<Arguments>();
+  const auto a = std::make_shared<PredictArguments>();
   c->add_option("--laws", a->laws, "Laws file with a loss surface")->required();
   c->add_option("--model-flops", a->model_flops, "M, the model's FLOPs a token, such as 3.5e8");
   c->add_option("--model", a->model, "In place of --model-flops: a model as for `scaling flops`");

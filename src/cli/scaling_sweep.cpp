@@ -26,7 +26,7 @@ namespace {
 
 using namespace scaling;
 
-struct PlanFlags {
+struct SweepFlags {
   std::string config, out;
   std::vector<std::string> overrides;
   std::optional<double> tflops;
@@ -39,14 +39,14 @@ std::string directory_beside(const std::string& config) {
   return std::filesystem::path(config).replace_extension().string();
 }
 
-SweepTime estimate(const PlanFlags& flags, const SweepPlan& plan, const SweepConfig& sweep,
+SweepTime estimate(const SweepFlags& flags, const SweepPlan& plan, const SweepConfig& sweep,
                    const std::shared_ptr<const PreparedData>& data) {
   if (flags.tflops) return time_by_rate(plan, *flags.tflops * 1e12, std::max(1, flags.jobs));
   Runtime runtime;
   return time_by_bench(plan, sweep, flags.out, data, runtime, flags.jobs);
 }
 
-void plan_sweep(PlanFlags flags) {
+void plan_sweep(SweepFlags flags) {
   const SweepConfig sweep = load_sweep_config(flags.config, flags.overrides);
   if (flags.out.empty()) flags.out = directory_beside(flags.config);
   const auto data = std::make_shared<const PreparedData>(open_prepared(sweep.run.data));
@@ -75,7 +75,7 @@ void read_part(const std::string& text, SweepOptions& options) {
 }  // namespace
 
 void add_scaling_plan(CLI::App& scaling) {
-  const auto flags = std::make_shared<PlanFlags>();
+  const auto flags = std::make_shared<SweepFlags>();
   CLI::App* command =
       scaling.add_subcommand("plan", "Plan a sweep of small runs: configs, FLOPs and time");
   command->add_option("config", flags->config, "TOML config of the sweep");

@@ -19,7 +19,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Arguments : GenerationOptions {
+struct ServeArguments : GenerationOptions {
   std::string template_choice, name, api_key_file;
   serve::HttpOptions http;
   int port = 8000;
@@ -37,7 +37,7 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
 }
 
-serve::FollowOptions follow_options(const Arguments& a) {
+serve::FollowOptions follow_options(const ServeArguments& a) {
   serve::FollowOptions options;
   options.run = a.model;
   options.load.tokenizer = a.tokenizer;
@@ -45,7 +45,7 @@ serve::FollowOptions follow_options(const Arguments& a) {
   return options;
 }
 
-serve::ServerOptions server_options(const Arguments& a) {
+serve::ServerOptions server_options(const ServeArguments& a) {
   serve::ServerOptions options;
   infer::EngineOptions& engine = options.engine.engine;
   engine.limits.max_sequences = a.max_sequences;
@@ -94,7 +94,7 @@ std::optional<std::string> followed_model(const std::string& run, const StopSign
 }
 
 // None when the model has no template and none is named.
-std::optional<ChatTemplate> open_template(const Arguments& a, const infer::LoadedModel& model) {
+std::optional<ChatTemplate> open_template(const ServeArguments& a, const infer::LoadedModel& model) {
   try {
     return ChatTemplate::open(a.template_choice, model.directory, model.tokenizer);
   } catch (const Error& error) {
@@ -104,7 +104,7 @@ std::optional<ChatTemplate> open_template(const Arguments& a, const infer::Loade
   }
 }
 
-void run(const Arguments& a) {
+void run_server(const ServeArguments& a) {
   const StopSignals signals;  // before there are threads
   const serve::ServerOptions options = server_options(a);
   Context context(parse_device(a.device));
@@ -129,9 +129,9 @@ void run(const Arguments& a) {
 }  // namespace
 
 void add_serve(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ServeArguments>();
   CLI::App* c = app.add_subcommand("serve", "Serve a model over HTTP, by OpenAI's API");
-  Arguments& a = *arguments;
+  ServeArguments& a = *arguments;
   add_model_options(*c, a);
   c->add_option("--template", a.template_choice,
                 "chat template: deepseek, chatml, plain, a .jinja file, or the name of one of the "
@@ -197,7 +197,7 @@ void add_serve(CLI::App& app) {
       "  /tokenizer_info /health /metrics; docs/serving.md has their fields.\n"
       "Example: fathom serve runs/sft/model --port 8000\n"
       "  curl localhost:8000/v1/completions -d '{\"prompt\": \"Once upon a time\"}'");
-  c->callback([arguments] { run(*arguments); });
+  c->callback([arguments] { run_server(*arguments); });
 }
 
 }  // namespace fathom::cli

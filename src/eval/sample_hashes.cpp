@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Python's repr() of a text, but for letters that it would not print.
-std::string quoted(const std::string& text) {
+std::string python_quoted(const std::string& text) {
   const bool double_quotes = text.find('\'') != std::string::npos && text.find('"') == std::string::npos;
   const char quote = double_quotes ? '"' : '\'';
   std::string out(1, quote);
@@ -58,7 +58,7 @@ std::string python_text(const Json& value) {
   if (!value.is_array()) return value.dump();
   std::string out;
   for (const Json& element : value) {
-    out += (out.empty() ? "" : ", ") + (element.is_string() ? quoted(element.get<std::string>()) : python_text(element));
+    out += (out.empty() ? "" : ", ") + (element.is_string() ? python_quoted(element.get<std::string>()) : python_text(element));
   }
   return "[" + out + "]";
 }

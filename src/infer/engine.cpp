@@ -50,10 +50,6 @@ EngineOptions checked(EngineOptions options, const ModelConfig& config, Device d
   return options;
 }
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 // Number of pages of the cache: enough for all sequences at full length, or as many as fit
 // into the memory.
 std::int64_t plan_pages(const ModelConfig& config, DType dtype, const EngineOptions& options) {
@@ -64,7 +60,7 @@ std::int64_t plan_pages(const ModelConfig& config, DType dtype, const EngineOpti
                human_bytes(static_cast<double>(options.cache_bytes)), options.page_size,
                human_bytes(static_cast<double>(page_bytes)));
   }
-  const std::int64_t per_sequence = ceil_div(options.max_length, options.page_size);
+  const std::int64_t per_sequence = KvCache::pages_for(options.max_length, options.page_size);
   // Rows of the cache are numbered with 32 bits.
   const std::int64_t addressable = std::numeric_limits<std::int32_t>::max() / options.page_size;
   return std::min({affordable, addressable, per_sequence * options.limits.max_sequences});

@@ -33,16 +33,16 @@ struct HostBatch {
 };
 
 // Each tensor of a pass begins at a multiple of this many bytes.
-constexpr std::size_t alignment = 256;
+constexpr std::size_t alignment_bytes = 256;
 
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
+std::size_t aligned_bytes(std::size_t bytes) {
+  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
 }
 
 // Four tensors with one number per token, and the offsets, of which there is at most one
 // more than tokens.
 std::size_t input_bytes(std::int64_t tokens) {
-  return 4 * aligned((static_cast<std::size_t>(tokens) + 1) * sizeof(std::int32_t));
+  return 4 * aligned_bytes((static_cast<std::size_t>(tokens) + 1) * sizeof(std::int32_t));
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ void Scorer::run_pass(Memory& memory, std::span<const ScoreRequest> requests,
     const Tensor tensor = memory.inputs.tensor(DType::i32, {std::ssize(values)}, at);
     copy_bytes(tensor.data, context_.device, values.data(), cpu_device, tensor.bytes(),
                context_.stream);
-    at += aligned(tensor.bytes());
+    at += aligned_bytes(tensor.bytes());
     return tensor;
   };
   MicroBatch batch;

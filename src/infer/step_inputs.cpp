@@ -9,15 +9,12 @@ namespace fathom::infer {
 namespace {
 
 // Each tensor starts at a multiple of this many elements (256 bytes).
-constexpr std::size_t alignment = 64;
+constexpr std::size_t alignment_elements = 64;
 
-std::size_t aligned(std::int64_t elements) {
-  return (static_cast<std::size_t>(elements) + alignment - 1) / alignment * alignment;
+std::size_t aligned_elements(std::int64_t elements) {
+  return (static_cast<std::size_t>(elements) + alignment_elements - 1) / alignment_elements * alignment_elements;
 }
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 }  // namespace
 
@@ -26,8 +23,8 @@ std::size_t StepInputs::bytes_for(const SchedulerLimits& limits, std::int64_t ma
   const std::int64_t tokens = step_size(device, limits.max_tokens_per_step);
   const std::int64_t sequences = step_size(device, limits.max_sequences);
   return sizeof(std::int32_t) *
-         (3 * aligned(tokens) + aligned(sequences + 1) + aligned(sequences) +
-          aligned(sequences * ceil_div(max_length, page_size)));
+         (3 * aligned_elements(tokens) + aligned_elements(sequences + 1) + aligned_elements(sequences) +
+          aligned_elements(sequences * KvCache::pages_for(max_length, page_size)));
 }
 
 StepInputs::StepInputs(const SchedulerLimits& limits, std::int64_t max_length,
@@ -40,7 +37,7 @@ StepInputs::StepInputs(const SchedulerLimits& limits, std::int64_t max_length,
 
 Tensor StepInputs::place(Shape shape) {
   const Tensor tensor = device_memory_.tensor(DType::i32, shape, used_ * sizeof(std::int32_t));
-  used_ += aligned(tensor.elements());
+  used_ += aligned_elements(tensor.elements());
   return tensor;
 }
 
@@ -113,7 +110,7 @@ MicroBatch StepInputs::build(Context& context, const std::vector<Chunk>& chunks,
   batch.tokens.cache = cache.layers();
   paged.query_offsets = place({sequences + 1});
   paged.context_lengths = place({sequences});
-  paged.block_table = place({sequences, ceil_div(step_.context, page_size_)});
+  paged.block_table = place({sequences, KvCache::pages_for(step_.context, page_size_)});
   paged.max_context = step_.context;
 
   // What fills up is token 0 at position 0, stored nowhere, and sequences without queries.

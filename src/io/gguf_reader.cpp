@@ -25,9 +25,9 @@ std::string shown(std::string_view name) {
 }
 
 // Takes numbers and strings from the front of the header.
-class HeaderReader {
+class GgufHeaderReader {
  public:
-  HeaderReader(std::span<const std::byte> bytes, const std::string& source)
+  GgufHeaderReader(std::span<const std::byte> bytes, const std::string& source)
       : bytes_(bytes), source_(source) {}
 
   template <class... Args>
@@ -64,7 +64,7 @@ class HeaderReader {
   std::uint64_t position_ = 0;
 };
 
-std::int64_t signed_of(HeaderReader& in, std::uint64_t value, std::string_view key) {
+std::int64_t signed_of(GgufHeaderReader& in, std::uint64_t value, std::string_view key) {
   if (value <= std::uint64_t(std::numeric_limits<std::int64_t>::max())) {
     return static_cast<std::int64_t>(value);
   }
@@ -80,7 +80,7 @@ std::size_t least_bytes_of(std::uint32_t type) {
   return sizes[type];
 }
 
-std::int64_t take_integer(HeaderReader& in, std::uint32_t type, std::string_view key) {
+std::int64_t take_integer(GgufHeaderReader& in, std::uint32_t type, std::string_view key) {
   constexpr const char* what = "the value of a key";
   switch (type) {
     case gguf::u8:
@@ -102,18 +102,18 @@ std::int64_t take_integer(HeaderReader& in, std::uint32_t type, std::string_view
   }
 }
 
-double take_number(HeaderReader& in, std::uint32_t type) {
+double take_number(GgufHeaderReader& in, std::uint32_t type) {
   return type == gguf::f32 ? in.take<float>("the value of a key")
                            : in.take<double>("the value of a key");
 }
 
-bool take_boolean(HeaderReader& in, std::string_view key) {
+bool take_boolean(GgufHeaderReader& in, std::string_view key) {
   const auto value = in.take<std::uint8_t>("the value of a key");
   if (value > 1) in.fail("the key '{}' is a boolean of value {}", shown(key), value);
   return value == 1;
 }
 
-std::string take_string(HeaderReader& in) {
+std::string take_string(GgufHeaderReader& in) {
   return std::string(in.take_text("a text", std::numeric_limits<std::uint64_t>::max()));
 }
 
@@ -125,7 +125,7 @@ std::vector<T> take_many(std::uint64_t count, Take&& take) {
   return values;
 }
 
-GgufValue take_array(HeaderReader& in, std::string_view key) {
+GgufValue take_array(GgufHeaderReader& in, std::string_view key) {
   const auto type = in.take<std::uint32_t>("the type of a list");
   const auto count = in.take<std::uint64_t>("the length of a list");
   if (type == gguf::array) in.fail("the key '{}' is a list of lists", shown(key));
@@ -146,7 +146,7 @@ GgufValue take_array(HeaderReader& in, std::string_view key) {
   return take_many<double>(count, [&] { return take_number(in, type); });
 }
 
-GgufValue take_value(HeaderReader& in, std::string_view key) {
+GgufValue take_value(GgufHeaderReader& in, std::string_view key) {
   const auto type = in.take<std::uint32_t>("the type of a key");
   if (type > gguf::f64) in.fail("the key '{}' has the unknown type {}", shown(key), type);
   if (type == gguf::array) return take_array(in, key);
@@ -162,7 +162,7 @@ struct TensorInfo {
 };
 
 // A product that stays below 2^62, or an Error.
-std::uint64_t checked_product(const HeaderReader& in, std::uint64_t a, std::uint64_t b,
+std::uint64_t checked_product(const GgufHeaderReader& in, std::uint64_t a, std::uint64_t b,
                               const std::string& name) {
   std::uint64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product) || product >= (std::uint64_t{1} << 62)) {
@@ -171,7 +171,7 @@ std::uint64_t checked_product(const HeaderReader& in, std::uint64_t a, std::uint
   return product;
 }
 
-TensorInfo take_info(HeaderReader& in) {
+TensorInfo take_info(GgufHeaderReader& in) {
   TensorInfo info;
   info.tensor.name = in.take_text("the name of a tensor", longest_name);
   const std::string& name = info.tensor.name;
@@ -204,7 +204,7 @@ TensorInfo take_info(HeaderReader& in) {
   return info;
 }
 
-std::uint64_t alignment_of(const HeaderReader& in, const GgufValue* value) {
+std::uint64_t alignment_of(const GgufHeaderReader& in, const GgufValue* value) {
   if (!value) return gguf::default_alignment;
   const auto* const number = std::get_if<std::int64_t>(value);
   if (!number || *number < 1 || *number > 65536 || (*number & (*number - 1)) != 0) {
@@ -213,7 +213,7 @@ std::uint64_t alignment_of(const HeaderReader& in, const GgufValue* value) {
   return static_cast<std::uint64_t>(*number);
 }
 
-void check_counts(const HeaderReader& in, std::uint64_t tensors, std::uint64_t keys) {
+void check_counts(const GgufHeaderReader& in, std::uint64_t tensors, std::uint64_t keys) {
   // The shortest tensor info has 32 bytes, the shortest key 13.
   if (tensors > in.left() / 32 || keys > in.left() / 13) {
     in.fail("announces {} tensors and {} keys, but {} bytes follow", tensors, keys, in.left());
@@ -221,7 +221,7 @@ void check_counts(const HeaderReader& in, std::uint64_t tensors, std::uint64_t k
 }
 
 // Points each tensor at its bytes.
-void place(const HeaderReader& in, std::span<const std::byte> data, std::uint64_t alignment,
+void place(const GgufHeaderReader& in, std::span<const std::byte> data, std::uint64_t alignment,
            std::vector<TensorInfo>& infos) {
   for (TensorInfo& info : infos) {
     const std::uint64_t size = info.tensor.bytes();
@@ -239,7 +239,7 @@ void place(const HeaderReader& in, std::span<const std::byte> data, std::uint64_
   }
 }
 
-void refuse_overlaps(const HeaderReader& in, const std::vector<TensorInfo>& infos) {
+void refuse_overlaps(const GgufHeaderReader& in, const std::vector<TensorInfo>& infos) {
   std::vector<const TensorInfo*> order;
   for (const TensorInfo& info : infos) order.push_back(&info);
   std::ranges::sort(order, {}, &TensorInfo::offset);
@@ -285,7 +285,7 @@ GgufFile::GgufFile(std::span<const std::byte> bytes, const std::string& source) 
     file_ = MappedFile(source, MappedFile::Access::random);
     bytes = file_.bytes();
   }
-  HeaderReader in(bytes, path_);
+  GgufHeaderReader in(bytes, path_);
   if (bytes.size() < 4 || std::memcmp(bytes.data(), gguf::magic.data(), 4) != 0) {
     in.fail("is no GGUF file: it does not begin with 'GGUF'");
   }

@@ -122,7 +122,7 @@ std::size_t find_closing(const std::string& text, std::size_t open,
 // Limit on the patterns that one entry's braces expand to.
 constexpr std::size_t max_choices = 10'000;
 
-void expand_braces(const std::string& text, std::size_t from, std::vector<std::string>& out) {
+void expand_braces_from(const std::string& text, std::size_t from, std::vector<std::string>& out) {
   for (std::size_t open = text.find('{', from); open != std::string::npos;
        open = text.find('{', open + 1)) {
     std::vector<std::size_t> ends;
@@ -131,8 +131,8 @@ void expand_braces(const std::string& text, std::size_t from, std::vector<std::s
     ends.push_back(close);
     std::size_t begin = open + 1;
     for (const std::size_t end : ends) {
-      expand_braces(text.substr(0, open) + text.substr(begin, end - begin) + text.substr(close + 1),
-                    open, out);
+      expand_braces_from(
+          text.substr(0, open) + text.substr(begin, end - begin) + text.substr(close + 1), open, out);
       begin = end + 1;
     }
     return;
@@ -151,7 +151,7 @@ bool is_pattern(std::string_view path) {
 
 std::vector<std::string> expand_braces(const std::string& text) {
   std::vector<std::string> out;
-  expand_braces(text, 0, out);
+  expand_braces_from(text, 0, out);
   return out;
 }
 

@@ -8,18 +8,18 @@ namespace fathom {
 
 namespace {
 
-constexpr std::size_t buffer_bytes = 256 << 10;
+constexpr std::size_t read_bytes = 256 << 10;
 
 }  // namespace
 
 LineReader::LineReader(const std::string& path) : LineReader(open_bytes(path)) {}
 
 LineReader::LineReader(std::unique_ptr<ByteReader> bytes)
-    : bytes_(std::move(bytes)), buffer_(new char[buffer_bytes]) {}
+    : bytes_(std::move(bytes)), buffer_(new char[read_bytes]) {}
 
 bool LineReader::fill() {
   begin_ = 0;
-  end_ = bytes_->read({buffer_.get(), buffer_bytes});
+  end_ = bytes_->read({buffer_.get(), read_bytes});
   return end_ > 0;
 }
 
@@ -50,8 +50,8 @@ std::string read_all(ByteReader& bytes) {
   std::string text;
   for (;;) {
     const std::size_t old = text.size();
-    text.resize(old + buffer_bytes);
-    const std::size_t count = bytes.read({text.data() + old, buffer_bytes});
+    text.resize(old + read_bytes);
+    const std::size_t count = bytes.read({text.data() + old, read_bytes});
     text.resize(old + count);
     if (count == 0) return text;
   }

@@ -17,9 +17,9 @@ using Json = nlohmann::json;
 //    "data_offsets": [begin, end]}}
 // It handles the parser's events instead of a tree, so that duplicate names are noticed
 // and deep nesting is refused where it begins.
-class HeaderReader : public nlohmann::json_sax<Json> {
+class JsonHeaderReader : public nlohmann::json_sax<Json> {
  public:
-  HeaderReader(SafetensorsHeader& header, const std::string& source)
+  JsonHeaderReader(SafetensorsHeader& header, const std::string& source)
       : header_(header), source_(source) {}
 
   bool start_object(std::size_t) override {
@@ -150,7 +150,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& source) {
   SafetensorsHeader header;
-  HeaderReader reader(header, source);
+  JsonHeaderReader reader(header, source);
   Json::sax_parse(json.begin(), json.end(), &reader);
   return header;
 }

@@ -30,7 +30,7 @@ std::string hyperparameters_text(const Hyperparameters& h, std::int64_t sequence
                                    interval_text(h.batch_interval)));
 }
 
-Json laws_json(const Laws& laws) {
+Json budget_laws_json(const Laws& laws) {
   return {{"source", laws.source}, {"data", laws.data}};
 }
 
@@ -64,7 +64,7 @@ std::string to_text(const HyperparameterReport& report, const Laws& laws) {
 }
 
 Json to_json(const HyperparameterReport& report, const Laws& laws) {
-  Json json{{"laws", laws_json(laws)},
+  Json json{{"laws", budget_laws_json(laws)},
             {"compute", report.compute},
             {"sequence_length", report.sequence_length}};
   json.update(hyperparameters_json(report.values, report.sequence_length));
@@ -92,7 +92,7 @@ std::string to_text(const Allocation& a, const Laws& laws) {
 
 Json to_json(const Allocation& a, const Laws& laws) {
   const ModelConfig& m = a.model;
-  return {{"laws", laws_json(laws)},
+  return {{"laws", budget_laws_json(laws)},
           {"compute", a.compute},
           {"sequence_length", a.sequence_length},
           {"optimal_model_flops", a.optimal_model_flops},

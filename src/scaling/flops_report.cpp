@@ -12,10 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double real(std::int64_t value) {
-  return static_cast<double>(value);
-}
-
 std::string scale_text(const ModelScale& scale) {
   const auto line = [](const char* what, const char* formula, double value) {
     return fmt::format("  {:<36}{:<24}{:>9}", what, formula, human_count(value));
@@ -31,8 +27,8 @@ std::string scale_text(const ModelScale& scale) {
 std::string parameters_text(const ParameterCounts& counts) {
   std::string text = fmt::format("\n{:<38}{:>9}{:>9}\n", "parameters", "", "share");
   const auto line = [&](const char* what, std::int64_t value) {
-    text += fmt::format("  {:<36}{:>9}{:>7.1f} %\n", what, human_count(real(value)),
-                        100 * real(value) / real(counts.total()));
+    text += fmt::format("  {:<36}{:>9}{:>7.1f} %\n", what, human_count(static_cast<double>(value)),
+                        100 * static_cast<double>(value) / static_cast<double>(counts.total()));
   };
   line("embedding", counts.embedding);
   line("attention", counts.attention);

@@ -11,8 +11,6 @@
 namespace fathom::scaling {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::int64_t version = 1;
 
 // The parameters of a law, in the order of its draws.
@@ -104,7 +102,7 @@ class Fields {
   }
   void add(const std::string& key, double number) {
     require(std::isfinite(number), "the law's '{}' is {}", key, number);
-    add(key, Json(number).dump());
+    add(key, nlohmann::json(number).dump());
   }
   template <std::size_t N>
   void add(const std::string& key, const std::vector<std::array<double, N>>& rows) {
@@ -113,7 +111,7 @@ class Fields {
         require(std::isfinite(number), "the law's '{}' hold {}", key, number);
       }
     }
-    if (!rows.empty()) add(key, Json(rows).dump());
+    if (!rows.empty()) add(key, nlohmann::json(rows).dump());
   }
   std::string object() const { return fmt::format("{{{}\n{}}}", text_, indent_.substr(2)); }
 
@@ -129,7 +127,7 @@ std::string law_text(const Law& law) {
     if (!parameter.interval) return;
     const auto [low, high] = *parameter.interval;
     require(std::isfinite(low) && std::isfinite(high), "the interval of '{}' has no end", key);
-    fields.add(key + "_interval", Json{low, high}.dump());
+    fields.add(key + "_interval", nlohmann::json{low, high}.dump());
   });
   fields.add("points", law.record.points);
   fields.add("draws", law.record.draws);

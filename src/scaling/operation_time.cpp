@@ -16,13 +16,13 @@ ProductSize size_of(int kind, std::int64_t tokens, std::int64_t in, std::int64_t
   return {out, in, tokens};                 // dw += dyᵀ x
 }
 
-struct Row {
+struct ProductRow {
   std::int64_t tokens, in, out;
   double tflops[3];
 };
 
-std::vector<Row> rows_of(const ProductRates& rates) {
-  std::vector<Row> rows;
+std::vector<ProductRow> rows_of(const ProductRates& rates) {
+  std::vector<ProductRow> rows;
   const std::vector<double>& numbers = rates.measured;
   for (std::size_t i = 0; i + 6 <= numbers.size(); i += 6) {
     const auto whole = [&](std::size_t k) { return static_cast<std::int64_t>(numbers[i + k]); };
@@ -35,10 +35,10 @@ std::vector<Row> rows_of(const ProductRates& rates) {
 }  // namespace
 
 OperationTime::OperationTime(const CardProfile& card) : card_(card) {
-  const std::vector<Row> rows = rows_of(card.products);
+  const std::vector<ProductRow> rows = rows_of(card.products);
   for (std::size_t kind = 0; kind < measured_.size(); ++kind) {
     std::vector<MeasuredProduct> points;
-    for (const Row& row : rows) {
+    for (const ProductRow& row : rows) {
       const ProductSize size = size_of(static_cast<int>(kind), row.tokens, row.in, row.out);
       const double rate = row.tflops[kind] * tera * card.products.in_step;
       points.push_back({size, size.flops() / rate});

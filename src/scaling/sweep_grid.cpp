@@ -51,10 +51,10 @@ std::string name_of(const char* grid, const SweepRun& run) {
                      run.model.hidden_size, run.batch, power_text(run.learning_rate));
 }
 
-class Runs {
+class SweepRuns {
  public:
   // `grid` begins their names.
-  Runs(const char* grid, const SweepConfig& config)
+  SweepRuns(const char* grid, const SweepConfig& config)
       : grid_(grid), config_(config), length_(config.run.train.sequence_length) {}
 
   // Tokens are rounded to a multiple of `multiple`.
@@ -147,7 +147,7 @@ RateAndBatch chosen(const IsoflopConfig& grid, const Laws& laws, double budget,
 }
 
 std::vector<SweepRun> isoflop_runs(const SweepConfig& config, const Laws& laws) {
-  Runs runs("iso", config);
+  SweepRuns runs("iso", config);
   const IsoflopConfig& grid = config.isoflop;
   const std::int64_t length = config.run.train.sequence_length;
   std::vector<double> budgets = grid.budgets;
@@ -219,7 +219,7 @@ std::int64_t common_multiple(const std::vector<std::int64_t>& batches) {
 }
 
 std::vector<SweepRun> grid_runs(const SweepConfig& config, const Laws& laws) {
-  Runs runs("grid", config);
+  SweepRuns runs("grid", config);
   const HyperGridConfig& grid = config.grid;
   const std::int64_t length = config.run.train.sequence_length;
   std::vector<double> budgets = grid.budgets;

@@ -1,13 +1,9 @@
 #include "serve/byte_stream.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 namespace fathom::serve {
 namespace {
-
-constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 class PlainStream : public ByteStream {
  public:

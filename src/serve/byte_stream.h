@@ -1,9 +1,11 @@
 // The bytes of a connection, whatever carries them. Internal to src/serve.
 #pragma once
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cstddef>
 #include <memory>
 
@@ -11,6 +13,9 @@ namespace fathom::serve {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+// A coroutine's operations then return their error as the first of a tuple.
+inline constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 struct Transfer {
   error_code error;

@@ -1,12 +1,9 @@
 #include "serve/chat_request.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace fathom::serve {
 namespace {
-
-constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
 
 // A string, or a list of parts of type text.
 std::string read_content(const JsonValue& content) {
@@ -85,8 +82,8 @@ ChatRequest parse_chat_request(std::string_view body, const ApiLimits& limits) {
   const auto messages = fields.find("messages");
   if (!messages) refuse("messages", "'messages' is missing: give a list of messages");
   request.conversation = about_field("messages", [&] { return read_messages(*messages); });
-  request.max_tokens = fields.integer("max_completion_tokens", 1, most);
-  const auto older_name = fields.integer("max_tokens", 1, most);
+  request.max_tokens = fields.integer("max_completion_tokens", 1, max_int32);
+  const auto older_name = fields.integer("max_tokens", 1, max_int32);
   if (request.max_tokens && older_name && *request.max_tokens != *older_name) {
     refuse("max_tokens", "'max_tokens' is {} and 'max_completion_tokens' is {}: give one of them",
            *older_name, *request.max_tokens);

@@ -1,18 +1,15 @@
 #include "serve/completion_request.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace fathom::serve {
 namespace {
 
-constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-
 Tokens ids_of(const JsonValue& value) {
   Tokens ids;
   for (const JsonValue& item : value.items()) {
-    ids.push_back(static_cast<std::int32_t>(item.integer(0, most)));
+    ids.push_back(static_cast<std::int32_t>(item.integer(0, max_int32)));
   }
   return ids;
 }
@@ -79,7 +76,7 @@ CompletionRequest parse_completion_request(std::string_view body, const ApiLimit
   static_cast<GenerationOptions&>(request) = read_generation_options(fields, limits);
   request.prompts = read_prompts(fields, limits);
   request.echo = fields.boolean("echo").value_or(false);
-  request.max_tokens = fields.integer("max_tokens", request.echo ? 0 : 1, most).value_or(16);
+  request.max_tokens = fields.integer("max_tokens", request.echo ? 0 : 1, max_int32).value_or(16);
   request.best_of = read_best_of(fields, request, limits);
   request.logprobs = fields.integer("logprobs", 0, limits.max_logprobs);
   request.add_special_tokens = fields.boolean("add_special_tokens").value_or(true);

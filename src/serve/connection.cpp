@@ -3,8 +3,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -58,7 +56,6 @@ asio::awaitable<void> Connection::linger() {
   set_deadline(limits_.linger);
   std::vector<char> scratch(std::size_t{64} << 10);
   for (int reads = 0; reads < 1024; ++reads) {
-    constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
     const auto [error, bytes] =
         co_await stream_->socket().async_read_some(asio::buffer(scratch), no_throw);
     if (error) break;

@@ -6,8 +6,6 @@
 namespace fathom::serve {
 namespace {
 
-constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-
 void check_stop(const std::string& stop, const ApiLimits& limits) {
   if (stop.empty()) refuse("stop", "a string of 'stop' is empty: give the text to end before");
   if (std::ssize(stop) > limits.max_stop_bytes) {
@@ -69,7 +67,7 @@ infer::SamplingOptions read_sampling(RequestFields& fields, const ApiLimits& lim
   o.top_p = fields.number("top_p", 0, 1).value_or(1);
   if (o.top_p == 0) refuse("top_p", "'top_p' is 0: use a number above 0 and at most 1");
   // -1 is vLLM's way to say all tokens.
-  o.top_k = std::max<std::int64_t>(0, fields.integer("top_k", -1, most).value_or(0));
+  o.top_k = std::max<std::int64_t>(0, fields.integer("top_k", -1, max_int32).value_or(0));
   o.min_p = fields.number("min_p", 0, 1).value_or(0);
   // The engine's bounds.
   o.repetition_penalty = fields.number("repetition_penalty", 0.001, 1000).value_or(1);
@@ -106,7 +104,7 @@ GenerationOptions read_generation_options(RequestFields& fields, const ApiLimits
     o.sampling.seed = static_cast<std::uint64_t>(*seed);
   }
   o.n = fields.integer("n", 1, limits.max_choices).value_or(1);
-  o.min_tokens = fields.integer("min_tokens", 0, most).value_or(0);
+  o.min_tokens = fields.integer("min_tokens", 0, max_int32).value_or(0);
   o.stop = read_stops(fields, limits);
   o.ignore_end = fields.boolean("ignore_eos").value_or(false);
   const bool skip = fields.boolean("skip_special_tokens").value_or(true);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,9 @@
 #include "serve/api_error.h"
 
 namespace fathom::serve {
+
+// Largest value of an integer that is kept in 32 bits.
+inline constexpr std::int64_t max_int32 = std::numeric_limits<std::int32_t>::max();
 
 class RequestFields {
  public:

@@ -1,7 +1,6 @@
 // What the sessions of a server share. Internal to src/serve.
 #pragma once
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,13 +12,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "serve/byte_stream.h"
 #include "serve/http_options.h"
 #include "serve/reply_budget.h"
 #include "serve/service.h"
 
 namespace fathom::serve {
-
-namespace asio = boost::asio;
 
 class Session;
 
@@ -36,9 +34,6 @@ struct SessionHost {
   std::size_t body_bytes = 0;  // of requests that are being read and parsed
   bool draining = false;       // no further requests
 };
-
-// A coroutine's operations then return their error as the first of a tuple.
-constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 // Runs f on the pool's threads and comes back to the network's.
 //

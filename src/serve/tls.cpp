@@ -4,10 +4,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -16,8 +14,6 @@
 
 namespace fathom::serve {
 namespace {
-
-constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
 
 struct Free {
   void operator()(BIO* file) const { BIO_free(file); }

@@ -1,6 +1,5 @@
 #include "serve/tokenizer_api.h"
 
-#include <limits>
 
 #include "serve/chat_request.h"
 #include "serve/request_fields.h"
@@ -40,8 +39,7 @@ DetokenizeRequest parse_detokenize_request(std::string_view body) {
   if (!tokens) refuse("tokens", "'tokens' is missing: give a list of token ids");
   about_field("tokens", [&] {
     for (const JsonValue& token : tokens->items()) {
-      constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-      request.tokens.push_back(static_cast<std::int32_t>(token.integer(0, most)));
+      request.tokens.push_back(static_cast<std::int32_t>(token.integer(0, max_int32)));
     }
   });
   fields.refuse_unknown();

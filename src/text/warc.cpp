@@ -11,7 +11,7 @@
 namespace fathom {
 namespace {
 
-constexpr std::size_t block_bytes = 256 << 10;
+constexpr std::size_t read_bytes = 256 << 10;
 constexpr std::size_t max_line = 64 << 10;
 constexpr std::size_t max_header_lines = 1000;
 // A longer page is no text to train on, and a length that lies must not fill the memory.
@@ -62,7 +62,7 @@ bool WarcDocuments::fill() {
   buffer_.erase(0, at_);
   at_ = 0;
   const std::size_t before = buffer_.size();
-  buffer_.resize(before + block_bytes);
+  buffer_.resize(before + read_bytes);
   const std::size_t got = bytes_->read(std::span(buffer_).subspan(before));
   buffer_.resize(before + got);
   return got > 0;

@@ -9,7 +9,7 @@
 namespace fathom::tokenizer {
 namespace {
 
-using Kind = DecoderStep::Kind;
+using DecoderKind = DecoderStep::Kind;
 
 // Removes up to `count` times `content` from the front or the back.
 void strip(std::string& text, const std::string& content, std::int64_t count, bool front) {
@@ -36,7 +36,7 @@ Decoder::Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string>
     : steps_(steps), replacers_(steps.size()) {
   if (steps.empty()) separator_.push_back(' ');
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].kind == Kind::replace) {
+    if (steps[i].kind == DecoderKind::replace) {
       replacers_[i].emplace(steps[i].pattern, steps[i].content, where + ": decoder");
     }
   }
@@ -55,20 +55,20 @@ void Decoder::find_places(const std::string& where) {
   std::size_t on_tokens = 0;  // the steps before a Strip of the whole text
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const auto& step = steps_[i];
-    if (fused && step.kind == Kind::strip) {
+    if (fused && step.kind == DecoderKind::strip) {
       if (step.stop > 0 || strip_count_ > 0) {
         fail_input("{}: decoder: a Strip of the end after Fuse is not supported", where);
       }
       strip_content_ = step.content;
       strip_count_ = step.start;
-    } else if (fused && step.kind != Kind::fuse) {
+    } else if (fused && step.kind != DecoderKind::fuse) {
       fail_input("{}: decoder: a step other than Strip after Fuse or ByteLevel is not supported",
                  where);
     }
-    if (step.kind == Kind::fuse || step.kind == Kind::byte_level) fused = true;
-    if (!fused || step.kind != Kind::strip) on_tokens = i + 1;
-    if (step.kind == Kind::metaspace) first_differs_ = step.prepend != PrependScheme::never;
-    if (step.kind == Kind::bpe) last_differs_ = true;
+    if (step.kind == DecoderKind::fuse || step.kind == DecoderKind::byte_level) fused = true;
+    if (!fused || step.kind != DecoderKind::strip) on_tokens = i + 1;
+    if (step.kind == DecoderKind::metaspace) first_differs_ = step.prepend != PrependScheme::never;
+    if (step.kind == DecoderKind::bpe) last_differs_ = true;
   }
   steps_.resize(on_tokens);
 }
@@ -84,25 +84,25 @@ void Decoder::run(std::size_t index, std::string& text, Place place) const {
   // A byte of ByteFallback may be a part of a character, so later steps skip it.
   if (utf8::valid_prefix(text) != text.size()) return;
   switch (step.kind) {
-    case Kind::byte_level:
+    case DecoderKind::byte_level:
       if (auto bytes = from_byte_level(text)) text = std::move(*bytes);
       return;
-    case Kind::replace:
+    case DecoderKind::replace:
       return replacers_[index]->apply(text);
-    case Kind::byte_fallback:
+    case DecoderKind::byte_fallback:
       if (const auto byte = byte_of_fallback(text)) text.assign(1, static_cast<char>(*byte));
       return;
-    case Kind::fuse:
+    case DecoderKind::fuse:
       return;
-    case Kind::strip:
+    case DecoderKind::strip:
       strip(text, step.content, step.start, true);
       return strip(text, step.content, step.stop, false);
-    case Kind::metaspace:
+    case DecoderKind::metaspace:
       // The character that the pre-tokenizer put before the text is removed too.
       text = replaced(text, step.content,
                       place.first && step.prepend != PrependScheme::never ? "" : " ");
       return;
-    case Kind::bpe:
+    case DecoderKind::bpe:
       text = replaced(text, step.content, place.last ? "" : " ");
       return;
   }

@@ -7,7 +7,7 @@
 namespace fathom::tokenizer {
 namespace {
 
-using Kind = PreTokenizerStep::Kind;
+using PreTokenizerKind = PreTokenizerStep::Kind;
 
 PreTokenizerStep split(const char* pattern) {
   PreTokenizerStep step;
@@ -17,14 +17,14 @@ PreTokenizerStep split(const char* pattern) {
 
 PreTokenizerStep single_digits() {
   PreTokenizerStep step;
-  step.kind = Kind::digits;
+  step.kind = PreTokenizerKind::digits;
   step.individual_digits = true;
   return step;
 }
 
 PreTokenizerStep byte_level(bool use_regex) {
   PreTokenizerStep step;
-  step.kind = Kind::byte_level;
+  step.kind = PreTokenizerKind::byte_level;
   step.use_regex = use_regex;
   return step;
 }
@@ -54,7 +54,7 @@ std::vector<PreTokenizerStep> plain(std::vector<PreTokenizerStep> steps) {
   return steps;
 }
 
-constexpr std::string_view names[] = {"gpt-2", "smollm",       "llama-bpe",
+constexpr std::string_view rules_names[] = {"gpt-2", "smollm",       "llama-bpe",
                                       "qwen2", "deepseek-llm", "deepseek-coder"};
 
 // The rules of DeepSeek LLM as its tokenizer.json lists them: the letters are a long list of
@@ -93,7 +93,7 @@ std::optional<GgufRules> gguf_rules(std::string_view name) {
 
 std::optional<GgufRulesName> gguf_rules_name(const TokenizerSpec& spec) {
   const std::vector<PreTokenizerStep> steps = plain(spec.pre_tokenizers);
-  for (const std::string_view name : names) {
+  for (const std::string_view name : rules_names) {
     if (steps == gguf_rules(name)->steps) return GgufRulesName{std::string(name)};
   }
   if (is_deepseek(steps)) return GgufRulesName{"deepseek-llm"};

@@ -9,7 +9,7 @@
 namespace fathom::tokenizer {
 namespace {
 
-using Kind = NormalizerStep::Kind;
+using NormalizerKind = NormalizerStep::Kind;
 
 // A Replace can multiply a text, and a Sequence of them can do so many times over. So a
 // text may grow to this many times its size, plus a number of bytes.
@@ -59,7 +59,7 @@ void Replacer::apply(std::string& text, std::size_t limit) const {
 Normalizer::Normalizer(const std::vector<NormalizerStep>& steps, const std::string& where) {
   for (const auto& step : steps) {
     Step built{step, std::nullopt};
-    if (step.kind == Kind::replace) built.replacer.emplace(step.pattern, step.content, where);
+    if (step.kind == NormalizerKind::replace) built.replacer.emplace(step.pattern, step.content, where);
     steps_.push_back(std::move(built));
   }
 }
@@ -74,28 +74,28 @@ void Normalizer::apply(std::string& text) const {
 
 void Normalizer::run(const Step& step, std::string& text, std::size_t limit) {
   switch (step.spec.kind) {
-    case Kind::nfc:
+    case NormalizerKind::nfc:
       return to_unicode_form(text, UnicodeForm::nfc);
-    case Kind::nfd:
+    case NormalizerKind::nfd:
       return to_unicode_form(text, UnicodeForm::nfd);
-    case Kind::nfkc:
+    case NormalizerKind::nfkc:
       return to_unicode_form(text, UnicodeForm::nfkc);
-    case Kind::nfkd:
+    case NormalizerKind::nfkd:
       return to_unicode_form(text, UnicodeForm::nfkd);
-    case Kind::prepend:
+    case NormalizerKind::prepend:
       if (!text.empty()) text.insert(0, step.spec.content);
       return;
-    case Kind::replace:
+    case NormalizerKind::replace:
       return step.replacer->apply(text, limit);
-    case Kind::lowercase:
+    case NormalizerKind::lowercase:
       return to_lower_case(text);
-    case Kind::strip:
+    case NormalizerKind::strip:
       return strip_space(text, step.spec.strip_left, step.spec.strip_right);
-    case Kind::strip_accents:
+    case NormalizerKind::strip_accents:
       return strip_accents(text);
-    case Kind::nmt:
+    case NormalizerKind::nmt:
       return clean_nmt(text);
-    case Kind::bert:
+    case NormalizerKind::bert:
       return clean_bert(text, step.spec);
   }
 }

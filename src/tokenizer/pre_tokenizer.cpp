@@ -10,7 +10,7 @@
 namespace fathom::tokenizer {
 namespace {
 
-using Kind = PreTokenizerStep::Kind;
+using PreTokenizerKind = PreTokenizerStep::Kind;
 using Part = PreTokenizer::Part;
 
 // Joins parts according to `behavior`; a part to be removed keeps its `true`. A part joins
@@ -41,17 +41,17 @@ void join_parts(std::vector<Part>& parts, SplitBehavior behavior) {
 
 PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std::string& where) {
   for (const auto& spec : steps) {
-    if (spec.kind != Kind::bert) {
+    if (spec.kind != PreTokenizerKind::bert) {
       add_step(spec, where);
       continue;
     }
     PreTokenizerStep part;
-    part.kind = Kind::whitespace_split;
+    part.kind = PreTokenizerKind::whitespace_split;
     add_step(part, where);
-    part.kind = Kind::punctuation;
+    part.kind = PreTokenizerKind::punctuation;
     add_step(part, where);
   }
-  ends_byte_level_ = !steps_.empty() && steps_.back().spec.kind == Kind::byte_level;
+  ends_byte_level_ = !steps_.empty() && steps_.back().spec.kind == PreTokenizerKind::byte_level;
   if (ends_byte_level_) {
     const PreTokenizerStep& last = steps_.back().spec;
     steps_.back().spell = false;
@@ -68,14 +68,14 @@ PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps, const std
 }
 
 void PreTokenizer::add_step(const PreTokenizerStep& spec, const std::string& where) {
-  Step step{spec, std::nullopt, spec.kind == Kind::byte_level, 0};
-  if (spec.kind == Kind::split) {
+  Step step{spec, std::nullopt, spec.kind == PreTokenizerKind::byte_level, 0};
+  if (spec.kind == PreTokenizerKind::split) {
     step.regex = spec.pattern.kind == PatternSpec::Kind::regex
                      ? Regex(spec.pattern.text, where)
                      : Regex::literal(spec.pattern.text, where);
-  } else if (spec.kind == Kind::byte_level && spec.use_regex) {
+  } else if (spec.kind == PreTokenizerKind::byte_level && spec.use_regex) {
     step.regex = Regex(gpt2_pattern, where);
-  } else if (spec.kind == Kind::char_delimiter) {
+  } else if (spec.kind == PreTokenizerKind::char_delimiter) {
     const char* p = spec.character.data();
     step.delimiter = utf8::next(p);
   }
@@ -101,25 +101,25 @@ void PreTokenizer::run(std::size_t index, std::string_view text, bool at_start,
   if (index == steps_.size()) return context.sink.piece(text);
   const Step& step = steps_[index];
   switch (step.spec.kind) {
-    case Kind::split:
+    case PreTokenizerKind::split:
       return run_regex(index, text, at_start, context);
-    case Kind::byte_level:
+    case PreTokenizerKind::byte_level:
       return run_byte_level(index, text, at_start, context);
-    case Kind::digits:
+    case PreTokenizerKind::digits:
       return run_digits(index, text, at_start, context);
-    case Kind::metaspace:
+    case PreTokenizerKind::metaspace:
       return run_metaspace(index, text, at_start, context);
-    case Kind::whitespace:
+    case PreTokenizerKind::whitespace:
       return run_whitespace(index, text, at_start, context);
-    case Kind::whitespace_split:
+    case PreTokenizerKind::whitespace_split:
       return run_characters(index, text, at_start, SplitBehavior::removed, utf8::is_space, context);
-    case Kind::punctuation:
+    case PreTokenizerKind::punctuation:
       return run_characters(index, text, at_start, step.spec.behavior, is_punctuation, context);
-    case Kind::char_delimiter:
+    case PreTokenizerKind::char_delimiter:
       return run_characters(
           index, text, at_start, SplitBehavior::removed,
           [&](char32_t c) { return c == step.delimiter; }, context);
-    case Kind::bert:  // the constructor replaced it by two steps
+    case PreTokenizerKind::bert:  // the constructor replaced it by two steps
       return;
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "align/jinja/rendering.h"
@@ -71,5 +72,10 @@ class Interpreter {
 
 // The functions that every template may call.
 std::shared_ptr<Scope> make_globals(Rendering& rendering);
+
+// The text as a value that is paid for by the interpreter's rendering.
+inline Value make_text(Interpreter& interpreter, Text text) {
+  return make_text(interpreter.rendering(), std::move(text));
+}
 
 }  // namespace fathom::jinja

@@ -10,7 +10,7 @@ namespace fathom::jinja {
 
 namespace {
 
-constexpr int max_nesting = 100;
+constexpr int max_statement_nesting = 100;
 constexpr int max_branches = 500;
 constexpr std::size_t max_source = std::size_t{4} << 20;
 
@@ -38,8 +38,8 @@ class Parser {
   // Statements up to a tag of one of `ends`, or to the template's end. The tag's name is the
   // current token afterwards.
   Body parse_body(Names ends) {
-    if (nesting_ >= max_nesting)
-      tokens_.fail("statements are nested more than {} deep", max_nesting);
+    if (nesting_ >= max_statement_nesting)
+      tokens_.fail("statements are nested more than {} deep", max_statement_nesting);
     ++nesting_;
     Body body;
     while (tokens_.current().kind != TokenKind::end) {
@@ -250,7 +250,9 @@ class Parser {
 
   Target parse_single_target(bool attributes) {
     if (tokens_.current().is_symbol("(")) {
-      if (nesting_ >= max_nesting) tokens_.fail("names are nested more than {} deep", max_nesting);
+      if (nesting_ >= max_statement_nesting) {
+        tokens_.fail("names are nested more than {} deep", max_statement_nesting);
+      }
       tokens_.next();
       ++nesting_;
       Target target = parse_target(attributes);

@@ -16,15 +16,11 @@ namespace fathom::jinja {
 
 namespace {
 
-Value of(Interpreter& interpreter, Text text) {
-  return make_text(interpreter.rendering(), std::move(text));
-}
-
 template <Text (*function)(Rendering&, const Text&)>
-Value mapped(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value mapped_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments none(rendering, "a filter without arguments", arguments, {});
-  return of(interpreter, function(rendering, to_text(rendering, value)));
+  return make_text(interpreter, function(rendering, to_text(rendering, value)));
 }
 
 // Words begin after white space, '-' and opening brackets, unlike str.title() of Python.
@@ -51,20 +47,21 @@ Text title_words(Rendering& rendering, const Text& text) {
 Value trim(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "trim", arguments, {"chars"});
-  return of(interpreter, strip(rendering, to_text(rendering, value), Side::both, bound.text(0)));
+  return make_text(interpreter,
+                   strip(rendering, to_text(rendering, value), Side::both, bound.text(0)));
 }
 
-Value replaced(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value replace_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "replace", arguments, {"old", "new", "count"}, 2);
-  return of(interpreter,
+  return make_text(interpreter,
             replace(rendering, to_text(rendering, value), to_text(rendering, bound.at(0)),
                     to_text(rendering, bound.at(1)), bound.integer(2, -1)));
 }
 
 Value text_of(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const BoundArguments none(interpreter.rendering(), "string", arguments, {});
-  return value.is_text() ? value : of(interpreter, to_text(interpreter.rendering(), value));
+  return value.is_text() ? value : make_text(interpreter, to_text(interpreter.rendering(), value));
 }
 
 Value safe(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -108,13 +105,13 @@ Value indented(Interpreter& interpreter, const Value& value, const Arguments& ar
     if (i == 0 ? bound.truth(1, false) : blank || !lines[i].empty()) out.add(indentation);
     out.add(lines[i]);
   }
-  return of(interpreter, out.take());
+  return make_text(interpreter, out.take());
 }
 
-Value formatted(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value format_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   if (!arguments.named.empty()) rendering.fail("format: arguments with names are not supported");
-  const Value format = of(interpreter, to_text(rendering, value));
+  const Value format = make_text(interpreter, to_text(rendering, value));
   return format_percent(rendering, format, make_tuple(rendering, arguments.positional));
 }
 
@@ -148,7 +145,7 @@ Value json(Interpreter& interpreter, const Value& value, const Arguments& argume
     style.item_separator = separator(rendering, bound.at(2), 0);
     style.key_separator = separator(rendering, bound.at(2), 1);
   }
-  return of(interpreter, to_json(rendering, value, style));
+  return make_text(interpreter, to_json(rendering, value, style));
 }
 
 // The number that a text begins to end is, between white space; false when it is none.
@@ -256,24 +253,24 @@ Value default_value(Interpreter& interpreter, const Value& value, const Argument
 Filter find_text_filter(std::string_view name) {
   static const std::unordered_map<std::string_view, Filter> filters = {
       {"abs", absolute},
-      {"capitalize", mapped<capitalize>},
+      {"capitalize", mapped_filter<capitalize>},
       {"d", default_value},
       {"default", default_value},
       {"e", escape},
       {"escape", escape},
       {"float", real},
-      {"format", formatted},
+      {"format", format_filter},
       {"indent", indented},
       {"int", integer},
-      {"lower", mapped<lower>},
-      {"replace", replaced},
+      {"lower", mapped_filter<lower>},
+      {"replace", replace_filter},
       {"round", rounded},
       {"safe", safe},
       {"string", text_of},
-      {"title", mapped<title_words>},
+      {"title", mapped_filter<title_words>},
       {"tojson", json},
       {"trim", trim},
-      {"upper", mapped<upper>},
+      {"upper", mapped_filter<upper>},
   };
   const auto found = filters.find(name);
   return found == filters.end() ? nullptr : found->second;

@@ -14,21 +14,17 @@ namespace fathom::jinja {
 
 namespace {
 
-Value of(Interpreter& interpreter, Text text) {
-  return make_text(interpreter.rendering(), std::move(text));
-}
-
 template <Text (*function)(Rendering&, const Text&)>
-Value mapped(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value mapped_method(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const BoundArguments none(interpreter.rendering(), "a method without arguments", arguments, {});
-  return of(interpreter, function(interpreter.rendering(), value.text()));
+  return make_text(interpreter, function(interpreter.rendering(), value.text()));
 }
 
 template <Side side>
 Value stripped(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "strip", arguments, {"chars"});
-  return of(interpreter, strip(rendering, value.text(), side, bound.text(0)));
+  return make_text(interpreter, strip(rendering, value.text(), side, bound.text(0)));
 }
 
 template <Side side>
@@ -88,18 +84,18 @@ Value without_affix(Interpreter& interpreter, const Value& value, const Argument
   const std::string& affix = required_text(bound, 0, rendering).bytes();
   const std::string& bytes = value.text().bytes();
   if (side == Side::left && bytes.starts_with(affix)) {
-    return of(interpreter, subtext(rendering, value.text(), affix.size(), bytes.size()));
+    return make_text(interpreter, subtext(rendering, value.text(), affix.size(), bytes.size()));
   }
   if (side == Side::right && bytes.ends_with(affix)) {
-    return of(interpreter, subtext(rendering, value.text(), 0, bytes.size() - affix.size()));
+    return make_text(interpreter, subtext(rendering, value.text(), 0, bytes.size() - affix.size()));
   }
   return value;
 }
 
-Value replaced(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value replace_method(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "replace", arguments, {"old", "new", "count"}, 2);
-  return of(interpreter, replace(rendering, value.text(), required_text(bound, 0, rendering),
+  return make_text(interpreter, replace(rendering, value.text(), required_text(bound, 0, rendering),
                                  required_text(bound, 1, rendering), bound.integer(2, -1)));
 }
 
@@ -137,18 +133,18 @@ Value count(Interpreter& interpreter, const Value& value, const Arguments& argum
   return static_cast<std::int64_t>(parts.sequence().items.size()) - 1;
 }
 
-Value joined(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value join_method(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "join", arguments, {"iterable"}, 1);
-  if (bound.at(0).is_undefined()) return of(interpreter, {});
+  if (bound.at(0).is_undefined()) return make_text(interpreter, {});
   const std::vector<Value> items = iterate(rendering, bound.at(0));
   for (const Value& item : items) {
     if (!item.is_text()) rendering.fail("join() wants texts, not {}", item.type_name());
   }
-  return of(interpreter, join(rendering, value.text(), items));
+  return make_text(interpreter, join(rendering, value.text(), items));
 }
 
-Value formatted(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Value format_method(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   return format_braces(interpreter.rendering(), value.text(), arguments);
 }
 
@@ -163,7 +159,7 @@ Value partitioned(Interpreter& interpreter, const Value& value, const Arguments&
   const std::size_t found = side == Side::left ? text.bytes().find(separator.bytes())
                                                : text.bytes().rfind(separator.bytes());
   const auto part = [&](std::size_t begin, std::size_t end) {
-    return of(interpreter, subtext(rendering, text, begin, end));
+    return make_text(interpreter, subtext(rendering, text, begin, end));
   };
   if (found == std::string::npos) {
     return side == Side::left ? make_tuple(rendering, {part(0, size), part(0, 0), part(0, 0)})
@@ -215,11 +211,11 @@ bool is_letter_or_number(char32_t c) {
 
 Method find_text_method(std::string_view name) {
   static const std::unordered_map<std::string_view, Method> methods = {
-      {"capitalize", mapped<capitalize>},
+      {"capitalize", mapped_method<capitalize>},
       {"count", count},
       {"endswith", has_affix<Side::right>},
       {"find", find_position<Side::left>},
-      {"format", formatted},
+      {"format", format_method},
       {"index", index_position<Side::left>},
       {"isalnum", all_of_class<is_letter_or_number>},
       {"isalpha", all_of_class<is_letter>},
@@ -229,13 +225,13 @@ Method find_text_method(std::string_view name) {
       {"isnumeric", all_of_class<utf8::is_number>},
       {"isspace", all_of_class<is_space>},
       {"isupper", all_of_case<is_upper>},
-      {"join", joined},
-      {"lower", mapped<lower>},
+      {"join", join_method},
+      {"lower", mapped_method<lower>},
       {"lstrip", stripped<Side::left>},
       {"partition", partitioned<Side::left>},
       {"removeprefix", without_affix<Side::left>},
       {"removesuffix", without_affix<Side::right>},
-      {"replace", replaced},
+      {"replace", replace_method},
       {"rfind", find_position<Side::right>},
       {"rindex", index_position<Side::right>},
       {"rpartition", partitioned<Side::right>},
@@ -245,8 +241,8 @@ Method find_text_method(std::string_view name) {
       {"splitlines", split_into_lines},
       {"startswith", has_affix<Side::left>},
       {"strip", stripped<Side::both>},
-      {"title", mapped<title>},
-      {"upper", mapped<upper>},
+      {"title", mapped_method<title>},
+      {"upper", mapped_method<upper>},
   };
   const auto found = methods.find(name);
   return found == methods.end() ? nullptr : found->second;

@@ -9,7 +9,7 @@ namespace fathom::jinja {
 
 namespace {
 
-constexpr int max_nesting = 128;
+constexpr int max_value_nesting = 128;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -19,7 +19,9 @@ template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it itself
 
 int nesting_of(Rendering& rendering, int deepest) {
-  if (deepest >= max_nesting) rendering.fail("a value is nested more than {} deep", max_nesting);
+  if (deepest >= max_value_nesting) {
+    rendering.fail("a value is nested more than {} deep", max_value_nesting);
+  }
   return deepest + 1;
 }
 

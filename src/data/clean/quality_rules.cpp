@@ -9,10 +9,6 @@
 namespace fathom::clean {
 namespace {
 
-double ratio(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 std::uint64_t occurrences(std::string_view text, std::string_view of) {
   std::uint64_t count = 0;
   for (std::size_t at = text.find(of); at != std::string_view::npos;
@@ -158,7 +154,7 @@ double character_entropy(const TextFacts& f) {
   return sum;
 }
 
-constexpr std::array rules = {
+constexpr std::array all_quality_rules = {
     Rule{"words", "Tokens that are no punctuation.", words},
     Rule{"characters", "Characters of the text, blanks among them.", characters},
     Rule{"mean_word_length", "Characters a token, of tokens that are no punctuation.",
@@ -190,7 +186,7 @@ constexpr std::array rules = {
 }  // namespace
 
 std::span<const Rule> quality_rules() {
-  return rules;
+  return all_quality_rules;
 }
 
 }  // namespace fathom::clean

@@ -8,10 +8,6 @@
 namespace fathom::clean {
 namespace {
 
-double ratio(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 // Counts of hashes, with open addressing.
 class HashCounts {
  public:
@@ -131,7 +127,7 @@ constexpr std::string_view again =
     "Characters of sequences of so many tokens that were there before, read from left to right and "
     "passed over as they are found, over all characters.";
 
-constexpr std::array rules = {
+constexpr std::array all_repetition_rules = {
     Rule{"repeated_lines", "Share of the lines that are equal to an earlier one.", repeated_lines},
     Rule{"repeated_line_characters", "Their characters, over all characters.",
          repeated_line_characters},
@@ -159,7 +155,7 @@ constexpr std::array rules = {
 }  // namespace
 
 std::span<const Rule> repetition_rules() {
-  return rules;
+  return all_repetition_rules;
 }
 
 const Rule* find_rule(std::string_view name) {

@@ -4,12 +4,18 @@
 // this one measures, and `fathom data clean --rules` prints all of them.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "data/clean/text_facts.h"
 
 namespace fathom::clean {
+
+// `part` as a share of `whole`; 0 of nothing.
+inline double ratio(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 
 struct Rule {
   std::string_view name, definition;

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t format_version = 2;
+constexpr std::int64_t index_version = 2;
 
 struct PlannedPart {
   const TextSourceConfig* source;
@@ -61,9 +61,9 @@ Catalog load_catalog(const std::string& path, const std::string& options) {
   std::error_code error;
   if (!fs::exists(path, error)) return {};
   const JsonObject json = JsonObject::load(path);
-  if (json.integer("version") != format_version) {
+  if (json.integer("version") != index_version) {
     fail_input("{}: is of version {}, this program reads {}; remove the index to build it again",
-               path, json.integer("version"), format_version);
+               path, json.integer("version"), index_version);
   }
   require_options(path, json.text("options"), options);
   Catalog catalog;
@@ -75,7 +75,7 @@ Catalog load_catalog(const std::string& path, const std::string& options) {
 }
 
 void save_catalog(const std::string& path, const std::string& options, const Catalog& catalog) {
-  nlohmann::ordered_json json = {{"version", format_version}, {"options", options}};
+  nlohmann::ordered_json json = {{"version", index_version}, {"options", options}};
   for (std::size_t i = 0; i < catalog.sources.size(); ++i) {
     json["sources"].push_back({{"name", catalog.sources[i]}, {"parts", catalog.parts[i]}});
   }

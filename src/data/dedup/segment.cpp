@@ -9,7 +9,7 @@
 namespace fathom::dedup {
 namespace {
 
-constexpr std::int64_t format_version = 2;
+constexpr std::int64_t segment_version = 2;
 
 void require_size(const FileReader& file, std::uint64_t bytes) {
   if (file.size() == bytes) return;
@@ -41,7 +41,7 @@ std::string IndexOptions::text() const {
 
 std::string to_json(const SegmentInfo& info) {
   nlohmann::ordered_json json;
-  json["version"] = format_version;
+  json["version"] = segment_version;
   json["source"] = info.source;
   json["part"] = info.part;
   json["options"] = info.options;
@@ -61,9 +61,9 @@ std::string to_json(const SegmentInfo& info) {
 
 SegmentInfo load_segment_info(const std::string& path) {
   const JsonObject json = JsonObject::load(path);
-  if (const std::int64_t version = json.integer("version"); version != format_version) {
+  if (const std::int64_t version = json.integer("version"); version != segment_version) {
     fail_input("{}: is of version {}, this program reads {}; remove the index to build it again",
-               path, version, format_version);
+               path, version, segment_version);
   }
   SegmentInfo info{json.text("source"), json.integer("part"), json.text("options"), {}, 0, 0, {}};
   info.documents = json.unsigned_integer("documents");

@@ -18,7 +18,7 @@ namespace {
 
 using namespace cpu;
 
-struct Problem {
+struct BackwardProblem {
   Tensor dout, q, k, v, out, lse, dq, dk, dv;
   HeadTiling tiling;
   float scale;
@@ -28,13 +28,13 @@ struct Problem {
 // keys and values are converted a tile at a time, and dk and dv are summed in
 // scratch for a whole segment, so that they are rounded once: megabytes a thread when segments
 // are long.
-struct Scratch {
+struct BackwardScratch {
   PerThread q, dout, dq, p, ds, lse, d, k, v, dk, dv;
 
-  Scratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim, std::int64_t max_length)
-      : Scratch(arena, threads, head_dim, dtype == DType::f32 ? 0 : tile_keys,
+  BackwardScratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim, std::int64_t max_length)
+      : BackwardScratch(arena, threads, head_dim, dtype == DType::f32 ? 0 : tile_keys,
                 dtype == DType::f32 ? 0 : max_length) {}
-  Scratch(Arena& arena, int threads, std::int64_t head_dim, std::int64_t converted_rows,
+  BackwardScratch(Arena& arena, int threads, std::int64_t head_dim, std::int64_t converted_rows,
           std::int64_t summed_rows)
       : q(arena, threads, tile_rows, head_dim),
         dout(arena, threads, tile_rows, head_dim),
@@ -88,7 +88,7 @@ void store_sum(const Owned& owned, Tile sum, Tensor dx) {
   }
 }
 
-QueryRows load_rows(const Problem& problem, const QueryTile& tile, const Scratch& scratch,
+QueryRows load_rows(const BackwardProblem& problem, const QueryTile& tile, const BackwardScratch& scratch,
                     int thread) {
   const std::int64_t rows = tile.rows(), head_dim = problem.tiling.head_dim;
   const QueryRows loaded{scratch.q.tile(thread, rows), scratch.dout.tile(thread, rows),
@@ -129,8 +129,8 @@ void softmax_backward(const QueryTile& tile, std::int64_t first_key, const Query
   }
 }
 
-void backward_tile(const Problem& problem, const Owned& owned, const QueryTile& tile,
-                   const Scratch& scratch, int thread) {
+void backward_tile(const BackwardProblem& problem, const Owned& owned, const QueryTile& tile,
+                   const BackwardScratch& scratch, int thread) {
   const std::int64_t head_dim = problem.tiling.head_dim;
   const QueryRows rows = load_rows(problem, tile, scratch, thread);
   for (std::int64_t key = 0; key < tile.keys(); key += tile_keys) {
@@ -155,14 +155,14 @@ void backward_tile(const Problem& problem, const Owned& owned, const QueryTile& 
 
 std::size_t cpu::backward_workspace(DType dtype, const HeadShape& heads, std::int64_t max_length) {
   return scratch_bytes(1, [&](Arena& arena, int threads) {
-    return Scratch(arena, threads, dtype, heads.head_dim, max_length);
+    return BackwardScratch(arena, threads, dtype, heads.head_dim, max_length);
   });
 }
 
 void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v,
                              Tensor out, Tensor lse, const Segments& segments,
                              const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv) {
-  const Problem problem{dout, q, k, v, out, lse, dq, dk, dv, HeadTiling(heads), heads.scale()};
+  const BackwardProblem problem{dout, q, k, v, out, lse, dq, dk, dv, HeadTiling(heads), heads.scale()};
   const HeadTiling& tiling = problem.tiling;
   const std::int32_t* offsets = segments.offsets.as<std::int32_t>();
   const std::int64_t count = segments.offsets.elements() - 1;
@@ -172,10 +172,10 @@ void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, 
 
   const ArenaScope scope(context.workspace);
   const auto take = [&](Arena& arena, int n) {
-    return Scratch(arena, n, k.dtype, heads.head_dim, segments.max_length);
+    return BackwardScratch(arena, n, k.dtype, heads.head_dim, segments.max_length);
   };
   const int threads = threads_that_fit(context, threads_for(count, units_of), take);
-  const Scratch scratch = take(context.workspace, threads);
+  const BackwardScratch scratch = take(context.workspace, threads);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t kv_head) {
     Owned owned{offsets[i], offsets[i + 1] - offsets[i], kv_head, {}, {}};
     owned.dk = cleared_sum(dk, owned, tiling.head_dim, scratch.dk.data(thread));

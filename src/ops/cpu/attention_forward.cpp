@@ -17,16 +17,16 @@ namespace {
 
 using namespace cpu;
 
-struct Problem {
+struct ForwardProblem {
   Tensor q, k, v, out, lse;
   HeadTiling tiling;
   float scale;
 };
 
-struct Scratch {
+struct ForwardScratch {
   PerThread q, output, scores, max, sum, converted;
 
-  Scratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim)
+  ForwardScratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim)
       : q(arena, threads, tile_rows, head_dim),
         output(arena, threads, tile_rows, head_dim),
         scores(arena, threads, tile_rows, tile_keys),
@@ -35,7 +35,7 @@ struct Scratch {
         converted(arena, threads, dtype == DType::f32 ? 0 : tile_keys, head_dim) {}
 };
 
-void store_output(const Problem& problem, const QueryTile& tile, const SoftmaxState& state) {
+void store_output(const ForwardProblem& problem, const QueryTile& tile, const SoftmaxState& state) {
   for (std::int64_t i = 0; i < tile.rows(); ++i) {
     const float inverse = 1.0f / state.sum[i];
     float* row = state.output.row(i);
@@ -49,8 +49,8 @@ void store_output(const Problem& problem, const QueryTile& tile, const SoftmaxSt
 }
 
 // `begin` is the row of k and v where the tile's segment begins.
-void forward_tile(const Problem& problem, const QueryTile& tile, std::int64_t begin,
-                  const Scratch& scratch, int thread) {
+void forward_tile(const ForwardProblem& problem, const QueryTile& tile, std::int64_t begin,
+                  const ForwardScratch& scratch, int thread) {
   const std::int64_t head_dim = problem.tiling.head_dim, rows = tile.rows();
   const Tile q = scratch.q.tile(thread, rows);
   SoftmaxState state{scratch.max.data(thread), scratch.sum.data(thread),
@@ -75,12 +75,12 @@ void forward_tile(const Problem& problem, const QueryTile& tile, std::int64_t be
 
 std::size_t cpu::forward_workspace(DType dtype, const HeadShape& heads) {
   return scratch_bytes(
-      1, [&](Arena& arena, int threads) { return Scratch(arena, threads, dtype, heads.head_dim); });
+      1, [&](Arena& arena, int threads) { return ForwardScratch(arena, threads, dtype, heads.head_dim); });
 }
 
 void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
                     const HeadShape& heads, Tensor out, Tensor lse) {
-  const Problem problem{q, k, v, out, lse, HeadTiling(heads), heads.scale()};
+  const ForwardProblem problem{q, k, v, out, lse, HeadTiling(heads), heads.scale()};
   const HeadTiling& tiling = problem.tiling;
   const std::int32_t* offsets = segments.offsets.as<std::int32_t>();
   const std::int64_t count = segments.offsets.elements() - 1;
@@ -90,9 +90,9 @@ void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segmen
   };
 
   const ArenaScope scope(context.workspace);
-  const auto take = [&](Arena& arena, int n) { return Scratch(arena, n, k.dtype, heads.head_dim); };
+  const auto take = [&](Arena& arena, int n) { return ForwardScratch(arena, n, k.dtype, heads.head_dim); };
   const int threads = threads_that_fit(context, threads_for(count, units_of), take);
-  const Scratch scratch = take(context.workspace, threads);
+  const ForwardScratch scratch = take(context.workspace, threads);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t unit) {
     const std::int64_t begin = offsets[i], length = offsets[i + 1] - begin;
     // The last block sees the most keys and comes first.

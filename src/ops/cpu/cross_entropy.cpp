@@ -56,7 +56,7 @@ void overwrite_with_gradient(T* row, std::int64_t vocabulary, const Softmax& sof
 }
 
 // The factor of token i's loss in the sum whose gradient is computed.
-float scale_of(const LossWeights& weights, std::int64_t i) {
+float loss_scale_of(const LossWeights& weights, std::int64_t i) {
   return weights.per_token ? weights.scale * weights.per_token.as<float>()[i] : weights.scale;
 }
 
@@ -88,7 +88,7 @@ void cross_entropy(Context&, Tensor logits, Tensor targets, LogitsGradient gradi
         const Softmax softmax = softmax_of(row, vocabulary);
         loss[i] = static_cast<float>(softmax.log_sum() - load(row[target[i]]));
         if (gradient == LogitsGradient::overwrite) {
-          overwrite_with_gradient(row, vocabulary, softmax, target[i], scale_of(weights, i));
+          overwrite_with_gradient(row, vocabulary, softmax, target[i], loss_scale_of(weights, i));
         }
       }
     });
@@ -145,7 +145,7 @@ void cross_entropy_from_parts(Context&, Tensor parts, Tensor logits, Tensor targ
         const std::int64_t column = target[i] - first_id;
         const bool here = column >= 0 && column < columns;
         overwrite_with_gradient(row, columns, all, here ? static_cast<std::int32_t>(column) : -1,
-                                scale_of(weights, i));
+                                loss_scale_of(weights, i));
       }
     });
   });

@@ -20,7 +20,7 @@ constexpr std::int64_t max_direct_rows = 8;
 // shapes alone, so that results do not depend on the number of threads.
 constexpr std::int64_t wanted_units = 256, min_split = 256;
 
-struct Problem {
+struct PagedProblem {
   Tensor q, k_cache, v_cache, out;
   const PagedContext& paged;
   HeadTiling tiling;
@@ -34,10 +34,10 @@ struct Problem {
   }
 };
 
-struct Scratch {
+struct PagedScratch {
   PerThread q, output, scores, max, sum, gathered;
 
-  Scratch(Arena& arena, int threads, std::int64_t head_dim)
+  PagedScratch(Arena& arena, int threads, std::int64_t head_dim)
       : q(arena, threads, tile_rows, head_dim),
         output(arena, threads, tile_rows, head_dim),
         scores(arena, threads, tile_rows, tile_keys),
@@ -49,7 +49,7 @@ struct Scratch {
 // As cpu::threads_that_fit(), for the scratch of these kernels.
 int threads_that_fit(const Context& context, int threads, std::int64_t head_dim) {
   return cpu::threads_that_fit(context, threads,
-                               [&](Arena& arena, int n) { Scratch(arena, n, head_dim); });
+                               [&](Arena& arena, int n) { PagedScratch(arena, n, head_dim); });
 }
 
 // The states that the splits of a context end in, to be combined: of sequence s,
@@ -58,7 +58,7 @@ struct Partial {
   Tensor output;    // [rows, tile rows · head_dim]
   Tensor max, sum;  // [rows, tile rows]
 
-  Partial(Context& context, const Problem& problem, std::int64_t tile_rows_used) {
+  Partial(Context& context, const PagedProblem& problem, std::int64_t tile_rows_used) {
     const std::int64_t sequences = problem.paged.context_lengths.elements();
     const std::int64_t rows = sequences * problem.across() * problem.splits;
     output = context.workspace.take(DType::f32, {rows, tile_rows_used * problem.tiling.head_dim});
@@ -79,7 +79,7 @@ struct CacheRows {
   const std::int32_t* pages;  // the sequence's row of block_table
   std::int64_t page_size, stride, head_dim;
 
-  CacheRows(const Problem& problem, Tensor cache, std::int64_t sequence, std::int64_t kv_head)
+  CacheRows(const PagedProblem& problem, Tensor cache, std::int64_t sequence, std::int64_t kv_head)
       : data(cache.as<T>() + kv_head * problem.tiling.head_dim),
         pages(problem.paged.block_table.as<std::int32_t>() +
               sequence * problem.paged.block_table.row_stride),
@@ -134,8 +134,8 @@ void add_direct_product(Tile p, const CacheRows<T>& v, std::int64_t first, Tile 
 
 // The state of the tile's softmax over the keys [begin, end).
 template <class T>
-void attend(const Problem& problem, const QueryTile& tile, std::int64_t sequence,
-            std::int64_t begin, std::int64_t end, const Scratch& scratch, int thread,
+void attend(const PagedProblem& problem, const QueryTile& tile, std::int64_t sequence,
+            std::int64_t begin, std::int64_t end, const PagedScratch& scratch, int thread,
             SoftmaxState& state) {
   const CacheRows<T> k(problem, problem.k_cache, sequence, tile.kv_head);
   const CacheRows<T> v(problem, problem.v_cache, sequence, tile.kv_head);
@@ -161,7 +161,7 @@ void attend(const Problem& problem, const QueryTile& tile, std::int64_t sequence
   }
 }
 
-void store_output(const Problem& problem, const QueryTile& tile, const SoftmaxState& state) {
+void store_output(const PagedProblem& problem, const QueryTile& tile, const SoftmaxState& state) {
   for (std::int64_t i = 0; i < tile.rows(); ++i) {
     const float inverse = 1.0f / state.sum[i];
     for (std::int64_t j = 0; j < state.output.cols; ++j) state.output.row(i)[j] *= inverse;
@@ -185,7 +185,7 @@ void merge(const SoftmaxState& other, SoftmaxState& state) {
   }
 }
 
-QueryTile tile_of(const Problem& problem, std::int64_t sequence, std::int64_t block,
+QueryTile tile_of(const PagedProblem& problem, std::int64_t sequence, std::int64_t block,
                   std::int64_t unit) {
   const std::int32_t begin = problem.paged.query_offsets.as<std::int32_t>()[sequence];
   const std::int32_t context = problem.paged.context_lengths.as<std::int32_t>()[sequence];
@@ -196,14 +196,14 @@ QueryTile tile_of(const Problem& problem, std::int64_t sequence, std::int64_t bl
 
 // Every tile by itself, over all of its keys.
 template <class T>
-void attend_whole(Context& context, const Problem& problem) {
+void attend_whole(Context& context, const PagedProblem& problem) {
   const std::int64_t sequences = problem.paged.context_lengths.elements();
   const auto units_of = [&](std::int64_t s) {
     return problem.tiling.blocks(problem.queries(s)) * problem.across();
   };
   const std::int64_t head_dim = problem.tiling.head_dim;
   const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
-  const Scratch scratch(context.workspace, threads, head_dim);
+  const PagedScratch scratch(context.workspace, threads, head_dim);
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const std::int64_t last = problem.tiling.blocks(problem.queries(s)) - 1;
     const QueryTile tile =
@@ -217,7 +217,7 @@ void attend_whole(Context& context, const Problem& problem) {
 
 // One tile a sequence and head, its keys split into pieces that are combined.
 template <class T>
-void attend_split(Context& context, const Problem& problem) {
+void attend_split(Context& context, const PagedProblem& problem) {
   const std::int64_t sequences = problem.paged.context_lengths.elements();
   const std::int64_t head_dim = problem.tiling.head_dim, splits = problem.splits;
   const auto tiles_of = [&](std::int64_t s) {
@@ -226,7 +226,7 @@ void attend_split(Context& context, const Problem& problem) {
   const auto units_of = [&](std::int64_t s) { return tiles_of(s) * splits; };
   const Partial partial(context, problem, problem.paged.max_queries * problem.tiling.heads);
   const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
-  const Scratch scratch(context.workspace, threads, head_dim);
+  const PagedScratch scratch(context.workspace, threads, head_dim);
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const QueryTile tile = tile_of(problem, s, 0, unit / splits);
     const std::int64_t piece = (tile.keys() + splits - 1) / splits;
@@ -259,7 +259,7 @@ std::int64_t splits_for(const PagedContext& paged, const HeadTiling& tiling) {
 void cpu::paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
                           const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const HeadTiling tiling(heads);
-  const Problem problem{q,     k_cache, v_cache,       out,
+  const PagedProblem problem{q,     k_cache, v_cache,       out,
                         paged, tiling,  heads.scale(), splits_for(paged, tiling)};
   const ArenaScope scope(context.workspace);
   dispatch_floating(k_cache.dtype, [&](auto type) {
