@@ -42,16 +42,6 @@ void damage(const std::string& checkpoint, std::int64_t index) {
   file.put(byte);
 }
 
-// Takes the blocks' checksums out of the manifest.
-void make_old(const std::string& checkpoint) {
-  const std::string path = checkpoint + "/manifest.json";
-  CheckpointManifest manifest = parse_checkpoint_manifest(read_file(path), path);
-  for (ManifestTensor& tensor : manifest.tensors) {
-    for (ManifestSlice& slice : tensor.slices) slice.checksums.clear();
-  }
-  write_file(path, checkpoint_manifest_text(manifest));
-}
-
 std::string load_error(const Checkpoint& checkpoint, std::int64_t row, std::int64_t count) {
   std::vector<float> into(static_cast<std::size_t>(count * columns));
   Context context(cpu_device, 0);

@@ -15,7 +15,7 @@ using test::write_file;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Outcome {
+struct ChatOutcome {
   int code = -1;
   std::string out, err;
 };
@@ -29,7 +29,7 @@ class Chat : public testing::Test {
   }
 
   // Runs the binary with `input` as standard input.
-  Outcome run(const std::string& arguments, const std::string& input) {
+  ChatOutcome run(const std::string& arguments, const std::string& input) {
     write_file(dir_ / "in", input);
     const std::string command = fmt::format("{} {} < '{}' > '{}' 2> '{}'", FATHOM_BINARY, arguments,
                                             dir_ / "in", dir_ / "out", dir_ / "err");
@@ -46,11 +46,11 @@ class Chat : public testing::Test {
 };
 
 TEST_F(Chat, EachLineIsATurn) {
-  const Outcome both = run(chat(), "Hi\n\nYes\n");
+  const ChatOutcome both = run(chat(), "Hi\n\nYes\n");
   EXPECT_EQ(both.code, 0) << both.err;
   EXPECT_THAT(both.err, HasSubstr("the answer is cut here: /max-tokens is 5"));
   EXPECT_TRUE(both.out.starts_with(run(chat(), "Hi\n").out));
-  const Outcome reset = run(chat(), "Hi\n/reset\r\nHi\n/quit\nHi\n");
+  const ChatOutcome reset = run(chat(), "Hi\n/reset\r\nHi\n/quit\nHi\n");
   const std::string once = run(chat(), "Hi\n").out;
   EXPECT_EQ(reset.out, once + once) << "nothing after /quit";
   EXPECT_THAT(reset.err, HasSubstr("the conversation begins again"));
@@ -58,7 +58,7 @@ TEST_F(Chat, EachLineIsATurn) {
 
 TEST_F(Chat, SavesAndGoesOn) {
   const std::string file = dir_ / "saved.json";
-  const Outcome whole = run(chat(), "Hi\n/save " + file + "\nYes\n");
+  const ChatOutcome whole = run(chat(), "Hi\n/save " + file + "\nYes\n");
   EXPECT_EQ(whole.code, 0) << whole.err;
   const auto saved = nlohmann::json::parse(read_file(file));
   EXPECT_EQ(saved["messages"].size(), 2u);
@@ -69,7 +69,7 @@ TEST_F(Chat, SavesAndGoesOn) {
 
 TEST_F(Chat, SaysWhatIsWrongInOneLine) {
   const auto refusal = [&](const std::string& arguments, const std::string& input) {
-    const Outcome outcome = run(arguments, input);
+    const ChatOutcome outcome = run(arguments, input);
     EXPECT_EQ(outcome.code, 2);
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
@@ -87,7 +87,7 @@ TEST_F(Chat, SaysWhatIsWrongInOneLine) {
 
 TEST_F(Chat, AFileOfConversationsIsAnswered) {
   write_file(dir_ / "q.jsonl", "{\"id\": 3, \"prompt\": \"Hi\"}\n{\"prompt\": \"Yes\"}\n");
-  const Outcome outcome =
+  const ChatOutcome outcome =
       run("generate " + model_ + " --conversations " + dir_ / "q.jsonl" + " --temperature 0" +
               " --max-tokens 5 --template " + dir_ / "chat.jinja",
           "");

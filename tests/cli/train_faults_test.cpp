@@ -50,7 +50,7 @@ int temporaries(const std::string& directory) {
 }
 
 // Empty when there is none.
-std::string newest_checkpoint(const std::string& run) {
+std::string newest_checkpoint_name(const std::string& run) {
   std::string newest;
   if (!fs::exists(run + "/checkpoints")) return newest;
   for (const auto& entry : fs::directory_iterator(run + "/checkpoints")) {
@@ -71,9 +71,9 @@ class TrainFaults : public testing::Test {
   // Starts or resumes a run and waits until it has saved something.
   std::unique_ptr<Process> start(const std::vector<std::string>& arguments,
                                  const std::string& run) {
-    const std::string before = newest_checkpoint(run);
+    const std::string before = newest_checkpoint_name(run);
     auto process = std::make_unique<Process>(dir_, arguments);
-    EXPECT_TRUE(process->until([&] { return newest_checkpoint(run) != before; }))
+    EXPECT_TRUE(process->until([&] { return newest_checkpoint_name(run) != before; }))
         << read_file(dir_ / "stderr");
     return process;
   }
@@ -101,7 +101,7 @@ TEST_F(TrainFaults, KilledAtRandomMomentsEndsWithTheSameWeights) {
     Process process(dir_, command(run, steps));
     const std::int64_t step = apart * i + extra(random);
     ASSERT_TRUE(process.until([&] {
-      return last_step(run) >= step && !newest_checkpoint(run).empty();
+      return last_step(run) >= step && !newest_checkpoint_name(run).empty();
     })) << "kill "
         << i << " at step " << step << ": " << read_file(dir_ / "stderr");
     sleep_seconds(pause(random));
@@ -210,7 +210,7 @@ TEST_F(TrainFaults, AFullDiskLeavesTheOldCheckpointAndTheRunGoesOn) {
   EXPECT_THAT(full.err, HasSubstr("was not saved ("));
   EXPECT_THAT(full.err, HasSubstr("training goes on, earlier ones stay valid"));
   EXPECT_THAT(full.err, HasSubstr(fmt::format("step {0}/{0}", steps))) << "trained to its end";
-  EXPECT_NE(newest_checkpoint(run), "");
+  EXPECT_NE(newest_checkpoint_name(run), "");
   EXPECT_EQ(temporaries(run + "/checkpoints"), 0);
 
   const Outcome again = run_fathom(dir_, command(run, steps));

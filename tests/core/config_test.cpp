@@ -43,7 +43,7 @@ void visit_fields(Outer& c, V&& field) {
   field("list", c.list, "");
 }
 
-Outer read(const char* text, std::vector<std::string> overrides = {}) {
+Outer parsed(const char* text, std::vector<std::string> overrides = {}) {
   Outer outer;
   read_config(ConfigTable::parse(text, "run.toml", overrides), outer);
   return outer;
@@ -51,7 +51,7 @@ Outer read(const char* text, std::vector<std::string> overrides = {}) {
 
 std::string error_of(const char* text, std::vector<std::string> overrides = {}) {
   try {
-    read(text, overrides);
+    parsed(text, overrides);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::input);
     return error.what();
@@ -60,7 +60,7 @@ std::string error_of(const char* text, std::vector<std::string> overrides = {}) 
 }
 
 TEST(Config, ReadsEveryKindOfField) {
-  const Outer c = read(
+  const Outer c = parsed(
       "steps = 3\nname = \"n\"\ncolor = \"green\"\nlimit = 2\n[inner]\nrate = 1\nsizes = [7]\n"
       "[[list]]\nrate = 4.0\n[[list]]\n");
   EXPECT_EQ(c.steps, 3);
@@ -74,28 +74,28 @@ TEST(Config, ReadsEveryKindOfField) {
 }
 
 TEST(Config, OverridesWinAndMayBeBareStrings) {
-  const Outer c = read("steps = 3\n", {"steps=5", "inner.rate=2.5", "name=plain text"});
+  const Outer c = parsed("steps = 3\n", {"steps=5", "inner.rate=2.5", "name=plain text"});
   EXPECT_EQ(c.steps, 5);
   EXPECT_EQ(c.inner.rate, 2.5);
   EXPECT_EQ(c.name, "plain text");
 }
 
 TEST(Config, OverridesAreSplitAtTheFirstEqualsSign) {
-  EXPECT_EQ(read("", {"name=a=b"}).name, "a=b");
-  EXPECT_EQ(read("", {"name=\"x = y\""}).name, "x = y");
-  EXPECT_EQ(read("", {"name="}).name, "");
+  EXPECT_EQ(parsed("", {"name=a=b"}).name, "a=b");
+  EXPECT_EQ(parsed("", {"name=\"x = y\""}).name, "x = y");
+  EXPECT_EQ(parsed("", {"name="}).name, "");
   EXPECT_THAT(error_of("", {"=5"}), testing::HasSubstr("write it as key=value"));
 }
 
 TEST(Config, TheLastOverrideOfAKeyWins) {
-  EXPECT_EQ(read("steps = 1", {"steps=2", "steps=3"}).steps, 3);
-  EXPECT_EQ(read("[inner]\nrate = 1.0\n", {"inner.sizes=[4, 5]"}).inner.rate, 1.0);
+  EXPECT_EQ(parsed("steps = 1", {"steps=2", "steps=3"}).steps, 3);
+  EXPECT_EQ(parsed("[inner]\nrate = 1.0\n", {"inner.sizes=[4, 5]"}).inner.rate, 1.0);
   EXPECT_THAT(error_of("steps = 1", {"steps.more=2"}),
               testing::HasSubstr("--set steps.more=2: 'steps' is not a table"));
 }
 
 TEST(Config, FieldsWithoutAKeyKeepTheirValue) {
-  const Outer c = read("[inner]\nsizes = [3]\n");
+  const Outer c = parsed("[inner]\nsizes = [3]\n");
   EXPECT_EQ(c.steps, 10);
   EXPECT_EQ(c.color, Color::red);
   EXPECT_EQ(c.limit, std::nullopt);
@@ -103,7 +103,7 @@ TEST(Config, FieldsWithoutAKeyKeepTheirValue) {
 }
 
 TEST(Config, AListReplacesTheOneBefore) {
-  Outer c = read("[[list]]\nrate = 1\n[[list]]\nrate = 2\n");
+  Outer c = parsed("[[list]]\nrate = 1\n[[list]]\nrate = 2\n");
   read_config(ConfigTable::parse("[[list]]\nrate = 3\n", "more.toml"), c);
   ASSERT_EQ(c.list.size(), 1u);
   EXPECT_EQ(c.list[0].rate, 3.0);
@@ -144,7 +144,7 @@ TEST(Config, TextOfAnyKindReadsBack) {
   c.inner.rate = -std::numeric_limits<double>::infinity();
   c.limit = 100;
   const std::string text = config_to_toml(c);
-  const Outer again = read(text.c_str());
+  const Outer again = parsed(text.c_str());
   EXPECT_EQ(again.name, c.name);
   EXPECT_EQ(again.inner.rate, c.inner.rate);
   EXPECT_THAT(text, testing::HasSubstr("limit = 100.0\n"));
@@ -207,9 +207,9 @@ TEST(EnumNames, NameAndValueBelongTogether) {
 }
 
 TEST(Config, WrittenTomlReadsBack) {
-  Outer c = read("steps = 3\nlimit = 0.1\n[[list]]\nrate = 1e-30\n");
+  Outer c = parsed("steps = 3\nlimit = 0.1\n[[list]]\nrate = 1e-30\n");
   const std::string text = config_to_toml(c);
-  Outer again = read(text.c_str());
+  Outer again = parsed(text.c_str());
   EXPECT_EQ(config_to_toml(again), text);
   EXPECT_EQ(again.name, c.name);
   EXPECT_EQ(again.list.at(0).rate, 1e-30);

@@ -19,7 +19,6 @@ namespace {
 
 using test::input_error_of;
 using testing::HasSubstr;
-using Json = nlohmann::json;
 
 // Prefers short continuations, and answers prompts by their last word.
 class PlainModel : public LanguageModel {
@@ -78,11 +77,11 @@ TEST(Evaluation, ScoresTheTaskAndItsParts) {
 TEST(Evaluation, WritesResultsAndSamples) {
   PlainModel model;
   TaskResult result = evaluate(task_of(Mode::choices), {item_of({"a", "bb"}, 1, "")}, model);
-  const Json json = Json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
+  const nlohmann::json json = nlohmann::json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
   EXPECT_EQ(json["results"]["t"]["scores"]["acc"], 0);
   EXPECT_TRUE(json["results"]["t"]["scores"]["acc_stderr"].is_null());
   EXPECT_EQ(json["tokens_computed"], 5);
-  const Json sample = Json::parse(samples_jsonl(result));
+  const nlohmann::json sample = nlohmann::json::parse(samples_jsonl(result));
   EXPECT_EQ(sample["doc"]["q"], "中");
   EXPECT_EQ(sample["target"], 1);
   EXPECT_EQ(sample["arguments"]["gen_args_1"]["arg_1"], " bb");
@@ -116,12 +115,12 @@ TEST(Evaluation, FiltersGeneratedText) {
   std::istringstream lines(samples_jsonl(result));
   std::string line;
   ASSERT_TRUE(std::getline(lines, line));
-  EXPECT_EQ(Json::parse(line)["filter"], "number");
-  EXPECT_EQ(Json::parse(line)["filtered_resps"][0], "7");
-  EXPECT_EQ(Json::parse(line)["exact_match"], 1);
+  EXPECT_EQ(nlohmann::json::parse(line)["filter"], "number");
+  EXPECT_EQ(nlohmann::json::parse(line)["filtered_resps"][0], "7");
+  EXPECT_EQ(nlohmann::json::parse(line)["exact_match"], 1);
   ASSERT_TRUE(std::getline(lines, line));
-  EXPECT_EQ(Json::parse(line)["filter"], "whole");
-  EXPECT_EQ(Json::parse(line)["exact_match"], 0);
+  EXPECT_EQ(nlohmann::json::parse(line)["filter"], "whole");
+  EXPECT_EQ(nlohmann::json::parse(line)["exact_match"], 0);
 }
 
 TEST(Evaluation, ScoresDocuments) {
@@ -133,8 +132,8 @@ TEST(Evaluation, ScoresDocuments) {
   EXPECT_NEAR(result.total.at("byte_perplexity").value, std::exp(1), 1e-12);
   EXPECT_EQ(main_score(result), "bits_per_byte");
   // A part in a ratio is written with its weight, and shown as the ratio.
-  const Json sample = Json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
-  EXPECT_EQ(sample["byte_perplexity"], (Json{-4.0, 4.0}));
+  const nlohmann::json sample = nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  EXPECT_EQ(sample["byte_perplexity"], (nlohmann::json{-4.0, 4.0}));
   const Page page = results_page({result}, {"m", "f32", "cpu", 1.5, model.work()});
   EXPECT_THAT(std::get<Preformatted>(page.sections.at(1).parts.back()).text, HasSubstr("byte_perplexity 2.71828"));
 }
@@ -164,7 +163,7 @@ TEST(Evaluation, AsksForSeveralAnswers) {
   EXPECT_THAT(result.answers[0].texts, testing::ElementsAre("a0", "a1"));
   EXPECT_THAT(result.answers[1].texts, testing::ElementsAre("b0", "b1"));
   EXPECT_EQ(result.total.at("exact_match").value, 0.5);
-  const Json sample = Json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  const nlohmann::json sample = nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
   EXPECT_EQ(sample["resps"][0][1], "a1");
   EXPECT_EQ(sample["filtered_resps"][1], "a1");
   EXPECT_EQ(sample["prompt_hash"], sha256_hex("a"));
@@ -186,7 +185,7 @@ TEST(Evaluation, AveragesGroups) {
   EXPECT_EQ(groups[0].tasks, 2);
   EXPECT_EQ(groups[0].estimate.value, 0.875);
   EXPECT_NEAR(groups[0].estimate.standard_error, 0.5 / 4, 1e-15);
-  EXPECT_EQ(Json::parse(results_json(results, {}))["groups"]["g"]["value"], 0.875);
+  EXPECT_EQ(nlohmann::json::parse(results_json(results, {}))["groups"]["g"]["value"], 0.875);
   EXPECT_THAT(results_table(results, false), HasSubstr("mean of 2 tasks"));
 }
 

@@ -30,13 +30,13 @@ Request request_of(Tokens prompt, std::int64_t max_tokens, double temperature = 
   return request;
 }
 
-struct Output {
+struct EngineOutput {
   Tokens tokens;
   FinishReason finish = FinishReason::none;
 };
 
-std::map<SequenceId, Output> run(Engine& engine) {
-  std::map<SequenceId, Output> outputs;
+std::map<SequenceId, EngineOutput> run(Engine& engine) {
+  std::map<SequenceId, EngineOutput> outputs;
   while (!engine.idle()) {
     for (const GeneratedToken& token : engine.step()) {
       outputs[token.sequence].tokens.push_back(token.drawn.token);
@@ -82,7 +82,7 @@ TEST_P(EngineMatchesRecompute, GreedyTokens) {
     for (int i = 0; i < 6; ++i) engine.submit(request_of(prompt_of(lengths[i], i), 12));
     const auto outputs = run(engine);
     for (int i = 0; i < 6; ++i) {
-      const Output& output = outputs.at(static_cast<SequenceId>(i));
+      const EngineOutput& output = outputs.at(static_cast<SequenceId>(i));
       EXPECT_EQ(output.tokens, expected[static_cast<std::size_t>(i)]) << "sequence " << i;
       EXPECT_EQ(output.finish, FinishReason::length);
     }

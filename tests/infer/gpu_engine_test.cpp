@@ -40,27 +40,27 @@ std::vector<Request> requests_of(double temperature) {
   return requests;
 }
 
-struct Output {
+struct ScoredTokens {
   Tokens tokens;
   std::vector<float> log_probabilities;
 };
 
-std::vector<Output> generate(const TinyModel& model, Context& context, double temperature,
+std::vector<ScoredTokens> generate(const TinyModel& model, Context& context, double temperature,
                              SchedulerLimits limits, std::int64_t pages) {
   EngineOptions options;
   options.limits = limits;
   options.cache_bytes = KvCache::page_bytes(model.config, model.stage.dtype(), 16) * pages;
   Engine engine(model.stage, context, options);
-  std::map<SequenceId, Output> outputs;
+  std::map<SequenceId, ScoredTokens> outputs;
   for (Request& request : requests_of(temperature)) engine.submit(std::move(request));
   while (!engine.idle()) {
     for (const GeneratedToken& token : engine.step()) {
-      Output& output = outputs[token.sequence];
+      ScoredTokens& output = outputs[token.sequence];
       output.tokens.push_back(token.drawn.token);
       output.log_probabilities.push_back(*token.drawn.log_probability);
     }
   }
-  std::vector<Output> all;
+  std::vector<ScoredTokens> all;
   for (auto& [id, output] : outputs) all.push_back(std::move(output));
   return all;
 }

@@ -16,15 +16,15 @@ using test::Tokens;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-struct Result {
+struct ScoredSequence {
   std::vector<DrawnToken> prompt, generated;
 };
 
-std::map<SequenceId, Result> run(Engine& engine) {
-  std::map<SequenceId, Result> results;
+std::map<SequenceId, ScoredSequence> run_scored(Engine& engine) {
+  std::map<SequenceId, ScoredSequence> results;
   while (!engine.idle()) {
     for (const GeneratedToken& token : engine.step()) {
-      Result& result = results[token.sequence];
+      ScoredSequence& result = results[token.sequence];
       EXPECT_TRUE(token.prompt_scores.empty() || result.generated.empty());
       if (!token.prompt_scores.empty()) result.prompt = token.prompt_scores;
       result.generated.push_back(token.drawn);
@@ -43,7 +43,7 @@ Request scored(Tokens prompt, std::int64_t max_tokens = 2) {
   return request;
 }
 
-Tokens prompt_of(int length, int seed) {
+Tokens scored_prompt(int length, int seed) {
   Tokens prompt;
   for (int i = 0; i < length; ++i) prompt.push_back((i * i + seed) % 97);
   return prompt;
@@ -60,14 +60,14 @@ TEST(PromptScores, EqualTheScorersInAnyCompany) {
   Engine engine(model.stage, model.context, options);
   std::map<SequenceId, Tokens> prompts;
   for (int i = 0; i < 5; ++i) {
-    const Tokens prompt = prompt_of(5 + 6 * i, i);
+    const Tokens prompt = scored_prompt(5 + 6 * i, i);
     prompts[engine.submit(scored(prompt, 12))] = prompt;
     Request plain = scored(prompt, 12);
     plain.prompt_log_probabilities.reset();
     engine.submit(plain);
   }
   Scorer scorer(model.stage, model.context);
-  const auto results = run(engine);
+  const auto results = run_scored(engine);
   EXPECT_GT(engine.scheduler().preemptions(), 0);
   EXPECT_EQ(results.size(), 10u);
   for (const auto& [id, result] : results) {
@@ -96,9 +96,9 @@ TEST(PromptScores, EqualTheScorersInAnyCompany) {
 TEST(PromptScores, NameTheLikeliestTokenOfEachPosition) {
   TinyModel model;
   Engine engine(model.stage, model.context, {});
-  const Tokens prompt = prompt_of(9, 3);
+  const Tokens prompt = scored_prompt(9, 3);
   engine.submit(scored(prompt));
-  const Result result = run(engine).begin()->second;
+  const ScoredSequence result = run_scored(engine).begin()->second;
   ASSERT_EQ(result.prompt.size(), 8u);
   for (std::size_t i = 0; i < 8; ++i) {
     const Tokens before(prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(i) + 1);
@@ -117,7 +117,7 @@ TEST(PromptScores, ScoresAloneShareBeginningsAndTakeAlternatives) {
   Engine engine(model.stage, model.context, options);
   std::map<SequenceId, Request> requests;
   for (int i = 0; i < 12; ++i) {
-    Request request = scored(prompt_of(18, i / 4), 0);
+    Request request = scored(scored_prompt(18, i / 4), 0);
     for (int j = 0; j < i % 4; ++j) request.prompt.push_back((7 * i + j) % 97);
     request.scores_from = std::ssize(request.prompt) - 1 - i % 3;
     if (i % 2 == 1) request.alternatives = {3, 50, 3};
@@ -128,7 +128,7 @@ TEST(PromptScores, ScoresAloneShareBeginningsAndTakeAlternatives) {
     const ScoreRequest request{std::move(tokens), first};
     return scorer.score(std::span(&request, 1)).front();
   };
-  const auto results = run(engine);
+  const auto results = run_scored(engine);
   ASSERT_EQ(results.size(), requests.size());
   for (const auto& [id, result] : results) {
     const Request& request = requests.at(id);
@@ -155,14 +155,14 @@ TEST(PromptScores, ScoresAloneReachOneTokenBeyondTheContext) {
   options.limits = {1, 16};
   Engine engine(model.stage, model.context, options);
   const std::int64_t longest = model.config.max_position + 1;
-  const Tokens tokens = prompt_of(static_cast<int>(longest), 5);
+  const Tokens tokens = scored_prompt(static_cast<int>(longest), 5);
   engine.submit(scored(tokens, 0));
-  const Result result = run(engine).begin()->second;
+  const ScoredSequence result = run_scored(engine).begin()->second;
   const ScoreRequest request{tokens};
   const std::vector<float> expected = Scorer(model.stage, model.context).score(std::span(&request, 1)).front();
   ASSERT_EQ(result.prompt.size(), expected.size());
   EXPECT_NEAR(*result.prompt.back().log_probability, expected.back(), 1e-4);
-  EXPECT_THAT([&] { engine.submit(scored(prompt_of(static_cast<int>(longest) + 1, 5), 0)); },
+  EXPECT_THAT([&] { engine.submit(scored(scored_prompt(static_cast<int>(longest) + 1, 5), 0)); },
               ThrowsMessage<Error>(HasSubstr("context")));
 }
 
@@ -177,13 +177,13 @@ TEST(PromptScores, RefuseWhatCannotBeScored) {
     }
     return std::string();
   };
-  Request request = scored(prompt_of(5, 1), 0);
+  Request request = scored(scored_prompt(5, 1), 0);
   request.scores_from = 5;
   EXPECT_THAT(error(request), HasSubstr("scores_from is 5: use 1 to 4"));
   request.scores_from = 0;
   EXPECT_THAT(error(request), HasSubstr("scores_from is 0"));
   EXPECT_THAT(error(scored({3}, 0)), HasSubstr("nothing to score"));
-  request = scored(prompt_of(5, 1), 2);
+  request = scored(scored_prompt(5, 1), 2);
   request.alternatives = {1};
   EXPECT_THAT(error(request), HasSubstr("alternatives are scored with max_tokens 0 only"));
   request.max_tokens = 0;
@@ -195,7 +195,7 @@ TEST(PromptScores, RefuseWhatCannotBeScored) {
 
 TEST(MinTokens, KeepsEndTokensFromBeingDrawnBefore) {
   TinyModel model;
-  const Tokens prompt = prompt_of(6, 1);
+  const Tokens prompt = scored_prompt(6, 1);
   Request request;
   request.prompt = prompt;
   request.max_tokens = 20;
@@ -204,10 +204,10 @@ TEST(MinTokens, KeepsEndTokensFromBeingDrawnBefore) {
   request.end_tokens = {first};
   Engine engine(model.stage, model.context, {});
   engine.submit(request);
-  EXPECT_EQ(run(engine).begin()->second.generated.size(), 1u);
+  EXPECT_EQ(run_scored(engine).begin()->second.generated.size(), 1u);
   request.min_tokens = 4;
   engine.submit(request);
-  const auto generated = run(engine).begin()->second.generated;
+  const auto generated = run_scored(engine).begin()->second.generated;
   EXPECT_GE(generated.size(), 5u);
   for (std::size_t i = 0; i < 4; ++i) EXPECT_NE(generated[i].token, first);
 }

@@ -59,18 +59,18 @@ TextRequest greedy_request(std::string prompt, std::int64_t max_tokens) {
   return request;
 }
 
-struct Result {
+struct TextResult {
   std::string text;
   Tokens tokens;
   std::vector<DrawnToken> drawn;
   FinishReason finish = FinishReason::none;
 };
 
-std::map<RequestId, Result> run(TextEngine& engine) {
-  std::map<RequestId, Result> results;
+std::map<RequestId, TextResult> run(TextEngine& engine) {
+  std::map<RequestId, TextResult> results;
   while (!engine.idle()) {
     for (const TextEvent& event : engine.step()) {
-      Result& result = results[event.request];
+      TextResult& result = results[event.request];
       EXPECT_EQ(result.finish, FinishReason::none) << "an event after the last";
       result.text += event.text;
       for (const DrawnToken& drawn : event.tokens) {
@@ -85,7 +85,7 @@ std::map<RequestId, Result> run(TextEngine& engine) {
 }
 
 // The text and tokens of one request alone.
-Result alone(TextModel& model, const TextRequest& request) {
+TextResult alone(TextModel& model, const TextRequest& request) {
   TextEngine engine(model.model, model.context, options_for(1));
   const RequestId id = engine.submit(request);
   return run(engine).at(id);
@@ -93,7 +93,7 @@ Result alone(TextModel& model, const TextRequest& request) {
 
 TEST(TextEngine, GivesMaxTokensOfTextForTextOrIds) {
   TextModel model;
-  const Result text = alone(model, greedy_request("hello", 9));
+  const TextResult text = alone(model, greedy_request("hello", 9));
   EXPECT_EQ(text.tokens.size(), 9u);
   EXPECT_EQ(text.finish, FinishReason::length);
   EXPECT_EQ(text.text, model.model.tokenizer.decode(text.tokens));
@@ -122,7 +122,7 @@ TEST(TextEngine, GivesTheSameTextAloneOrInAnyCompany) {
       11 * KvCache::page_bytes(model.model.stage->config(), DType::f32, options.page_size);
   TextEngine engine(model.model, model.context, options);
   std::vector<RequestId> ids;
-  std::map<RequestId, Result> results;
+  std::map<RequestId, TextResult> results;
   for (const TextRequest& request : requests) {
     ids.push_back(engine.submit(request));
     for (const TextEvent& event : engine.step()) {
@@ -136,7 +136,7 @@ TEST(TextEngine, GivesTheSameTextAloneOrInAnyCompany) {
   }
   EXPECT_GT(engine.engine().scheduler().preemptions(), 0);
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    const Result expected = alone(model, requests[i]);
+    const TextResult expected = alone(model, requests[i]);
     EXPECT_EQ(results[ids[i]].text, expected.text) << i;
     EXPECT_EQ(results[ids[i]].finish, expected.finish) << i;
   }
@@ -144,12 +144,12 @@ TEST(TextEngine, GivesTheSameTextAloneOrInAnyCompany) {
 
 TEST(TextEngine, NeverDrawsRowsWithoutAToken) {
   TextModel padded(6);
-  const Result greedy = alone(padded, greedy_request("hello", 20));
+  const TextResult greedy = alone(padded, greedy_request("hello", 20));
   TextRequest request = greedy_request("hello", 20);
   request.sampling.temperature = 1.5;
   request.log_probabilities = 5;
-  const Result sampled = alone(padded, request);
-  for (const Result* result : {&greedy, &sampled}) {
+  const TextResult sampled = alone(padded, request);
+  for (const TextResult* result : {&greedy, &sampled}) {
     EXPECT_EQ(result->tokens.size(), 20u);
     for (const std::int32_t token : result->tokens) EXPECT_LT(token, num_tokens);
   }
@@ -177,11 +177,11 @@ TEST(TextEngine, TakesSpecialTokensFromTextOnlyWhenAsked) {
 // tokenizer calls it special.
 TEST(TextEngine, LeavesTheEndTokenOutOfTheText) {
   TextModel model;
-  const Result whole = alone(model, greedy_request("hello", 12));
+  const TextResult whole = alone(model, greedy_request("hello", 12));
   const std::int32_t end = whole.tokens[4];
   const auto place = std::ranges::find(whole.tokens, end) - whole.tokens.begin();
   TextModel ending(0, {end_of_text, end});
-  const Result ended = alone(ending, greedy_request("hello", 12));
+  const TextResult ended = alone(ending, greedy_request("hello", 12));
   EXPECT_EQ(ended.finish, FinishReason::end_of_text);
   EXPECT_EQ(ended.tokens, Tokens(whole.tokens.begin(), whole.tokens.begin() + place + 1));
   EXPECT_EQ(ended.text, model.model.tokenizer.decode(
@@ -190,12 +190,12 @@ TEST(TextEngine, LeavesTheEndTokenOutOfTheText) {
 
 TEST(TextEngine, EndsBeforeTheEarliestStopString) {
   TextModel model;
-  const Result whole = alone(model, greedy_request("hello", 16));
+  const TextResult whole = alone(model, greedy_request("hello", 16));
   TextRequest request = greedy_request("hello", 16);
   request.stop = {whole.text.substr(9, 3), whole.text.substr(4, 2), "never in it"};
   TextEngine engine(model.model, model.context, options_for(2));
   const RequestId id = engine.submit(request);
-  const Result stopped = run(engine).at(id);
+  const TextResult stopped = run(engine).at(id);
   EXPECT_EQ(stopped.finish, FinishReason::stop);
   EXPECT_EQ(stopped.text, whole.text.substr(0, whole.text.find(request.stop[1])));
   EXPECT_LT(stopped.tokens.size(), 16u);
@@ -206,7 +206,7 @@ TEST(TextEngine, EndsBeforeTheEarliestStopString) {
 // Text that may begin a stop string is held back and comes with the last token.
 TEST(TextEngine, GivesHeldBackTextAtTheEnd) {
   TextModel model;
-  const Result whole = alone(model, greedy_request("hello", 8));
+  const TextResult whole = alone(model, greedy_request("hello", 8));
   TextRequest request = greedy_request("hello", 8);
   request.stop = {whole.text.substr(whole.text.size() - 2) + "never"};
   EXPECT_EQ(alone(model, request).text, whole.text);
@@ -234,9 +234,9 @@ TEST(TextEngine, ReportsLogProbabilitiesOfTheModelItself) {
   TextRequest request = greedy_request("hello", 3);
   request.sampling.repetition_penalty = 1.2;
   request.log_probabilities = 0;
-  const Result none = alone(model, request);
+  const TextResult none = alone(model, request);
   request.log_probabilities = 4;
-  const Result four = alone(model, request);
+  const TextResult four = alone(model, request);
   ASSERT_EQ(four.drawn.size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(none.drawn[i].log_probability, four.drawn[i].log_probability);
@@ -291,7 +291,7 @@ TEST(TextEngine, RefusesAtSubmitAndGoesOn) {
 TEST(TextEngine, TakesAnyMaxTokensToTheEndOfTheContext) {
   TextModel model;
   for (const std::int64_t max_tokens : {std::int64_t{59}, std::int64_t{1} << 62, INT64_MAX}) {
-    const Result result = alone(model, greedy_request("hello", max_tokens));
+    const TextResult result = alone(model, greedy_request("hello", max_tokens));
     EXPECT_EQ(result.tokens.size(), 59u);
     EXPECT_EQ(result.finish, FinishReason::length);
   }

@@ -51,7 +51,7 @@ std::string with_data(Bytes bytes, std::size_t data) {
   return bytes.text + std::string(data, '\1');
 }
 
-std::string error_of(const std::string& file) {
+std::string gguf_error(const std::string& file) {
   return input_error_of([&] { GgufFile(std::as_bytes(std::span(file)), "f"); });
 }
 
@@ -124,48 +124,48 @@ TEST(Gguf, AKeyOfAnotherTypeIsNamed) {
 }
 
 TEST(GgufCorrupt, AValidFileIsTheControl) {
-  EXPECT_EQ(error_of(with_data(tensor(header(1, 0), "a", {4}, 0, 0), 16)), "no error");
+  EXPECT_EQ(gguf_error(with_data(tensor(header(1, 0), "a", {4}, 0, 0), 16)), "no error");
 }
 
 TEST(GgufCorrupt, Beginning) {
-  EXPECT_EQ(error_of(""), "f: is no GGUF file: it does not begin with 'GGUF'");
-  EXPECT_EQ(error_of("GGML1234"), "f: is no GGUF file: it does not begin with 'GGUF'");
-  EXPECT_EQ(error_of("GGUF\3"), "f: ends within its version: the file is cut short");
-  EXPECT_THAT(error_of(header(0, 0, 1).text), HasSubstr("f: is of GGUF version 1: Fathom reads"));
-  EXPECT_THAT(error_of(header(0, 0, 0x03000000).text), HasSubstr("(big endian)"));
+  EXPECT_EQ(gguf_error(""), "f: is no GGUF file: it does not begin with 'GGUF'");
+  EXPECT_EQ(gguf_error("GGML1234"), "f: is no GGUF file: it does not begin with 'GGUF'");
+  EXPECT_EQ(gguf_error("GGUF\3"), "f: ends within its version: the file is cut short");
+  EXPECT_THAT(gguf_error(header(0, 0, 1).text), HasSubstr("f: is of GGUF version 1: Fathom reads"));
+  EXPECT_THAT(gguf_error(header(0, 0, 0x03000000).text), HasSubstr("(big endian)"));
 }
 
 TEST(GgufCorrupt, CountsBeyondTheFile) {
-  EXPECT_EQ(error_of(header(UINT64_MAX, 0).text),
+  EXPECT_EQ(gguf_error(header(UINT64_MAX, 0).text),
             "f: announces 18446744073709551615 tensors and 0 keys, but 0 bytes follow");
-  EXPECT_THAT(error_of(with_data(header(1, UINT64_MAX), 40)), HasSubstr("keys, but"));
+  EXPECT_THAT(gguf_error(with_data(header(1, UINT64_MAX), 40)), HasSubstr("keys, but"));
   const Bytes list = header(0, 1).string("k").u32(9).u32(4).u64(UINT64_MAX / 4 + 2);
-  EXPECT_THAT(error_of(with_data(list, 8)), HasSubstr("the key 'k' is a list of"));
-  EXPECT_THAT(error_of(with_data(header(0, 1).u64(1 << 30), 8)),
+  EXPECT_THAT(gguf_error(with_data(list, 8)), HasSubstr("the key 'k' is a list of"));
+  EXPECT_THAT(gguf_error(with_data(header(0, 1).u64(1 << 30), 8)),
               HasSubstr("a key is 1073741824 bytes long, but"));
-  EXPECT_THAT(error_of(with_data(header(0, 1).string("k").u32(8).u64(UINT64_MAX), 8)),
+  EXPECT_THAT(gguf_error(with_data(header(0, 1).string("k").u32(8).u64(UINT64_MAX), 8)),
               HasSubstr("a text is 18446744073709551615 bytes long, but"));
 }
 
 TEST(GgufCorrupt, Keys) {
-  EXPECT_THAT(error_of(with_data(header(0, 1).string("k").u32(99), 8)),
+  EXPECT_THAT(gguf_error(with_data(header(0, 1).string("k").u32(99), 8)),
               HasSubstr("the key 'k' has the unknown type 99"));
-  EXPECT_THAT(error_of(with_data(header(0, 1).string("k").u32(9).u32(9).u64(0), 8)),
+  EXPECT_THAT(gguf_error(with_data(header(0, 1).string("k").u32(9).u32(9).u64(0), 8)),
               HasSubstr("the key 'k' is a list of lists"));
   EXPECT_THAT(
-      error_of(with_data(header(0, 2).string("k").u32(4).u32(1).string("k").u32(4).u32(1), 0)),
+      gguf_error(with_data(header(0, 2).string("k").u32(4).u32(1).string("k").u32(4).u32(1), 0)),
       HasSubstr("has the key 'k' twice"));
   Bytes boolean = header(0, 1).string("k").u32(7);
   boolean.text += '\2';
-  EXPECT_THAT(error_of(with_data(boolean, 8)), HasSubstr("the key 'k' is a boolean of value 2"));
+  EXPECT_THAT(gguf_error(with_data(boolean, 8)), HasSubstr("the key 'k' is a boolean of value 2"));
   // A key of control characters is shown in one line.
-  EXPECT_THAT(error_of(with_data(header(0, 1).string("a\nb").u32(99), 8)), HasSubstr("'a?b'"));
+  EXPECT_THAT(gguf_error(with_data(header(0, 1).string("a\nb").u32(99), 8)), HasSubstr("'a?b'"));
 }
 
 TEST(GgufCorrupt, Tensors) {
   const auto error = [](std::vector<std::uint64_t> sizes, std::uint32_t type, std::uint64_t offset,
                         std::size_t data) {
-    return error_of(with_data(tensor(header(1, 0), "a", std::move(sizes), type, offset), data));
+    return gguf_error(with_data(tensor(header(1, 0), "a", std::move(sizes), type, offset), data));
   };
   EXPECT_EQ(error({}, 0, 0, 16), "f: the tensor 'a' has 0 dimensions, not 1 to 4");
   EXPECT_EQ(error({1, 1, 1, 1, 1}, 0, 0, 16), "f: the tensor 'a' has 5 dimensions, not 1 to 4");
@@ -184,15 +184,15 @@ TEST(GgufCorrupt, Tensors) {
 
 TEST(GgufCorrupt, TensorsThatCollide) {
   const Bytes twice = tensor(tensor(header(2, 0), "a", {8}, 0, 0), "a", {8}, 0, 32);
-  EXPECT_EQ(error_of(with_data(twice, 64)), "f: has the tensor 'a' twice");
+  EXPECT_EQ(gguf_error(with_data(twice, 64)), "f: has the tensor 'a' twice");
   const Bytes overlap = tensor(tensor(header(2, 0), "a", {16}, 0, 0), "b", {8}, 0, 32);
-  EXPECT_EQ(error_of(with_data(overlap, 64)), "f: the tensors 'a' and 'b' overlap");
+  EXPECT_EQ(gguf_error(with_data(overlap, 64)), "f: the tensors 'a' and 'b' overlap");
 }
 
 TEST(GgufCorrupt, Alignment) {
   for (const std::uint32_t alignment : {0u, 3u, 1u << 20}) {
     const Bytes bytes = header(0, 1).string("general.alignment").u32(4).u32(alignment);
-    EXPECT_EQ(error_of(with_data(bytes, 8)),
+    EXPECT_EQ(gguf_error(with_data(bytes, 8)),
               "f: 'general.alignment' is no power of two up to 65536");
   }
 }
@@ -202,9 +202,9 @@ TEST(GgufCorrupt, AFileCutAnywhereIsRefused) {
       with_data(tensor(header(1, 1).string("k").u32(9).u32(8).u64(2).string("ab").string("c"), "a",
                        {4}, 0, 0),
                 16);
-  EXPECT_EQ(error_of(whole), "no error");
+  EXPECT_EQ(gguf_error(whole), "no error");
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_NE(error_of(whole.substr(0, size)), "no error") << size;
+    EXPECT_NE(gguf_error(whole.substr(0, size)), "no error") << size;
   }
 }
 

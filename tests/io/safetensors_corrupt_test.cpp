@@ -19,7 +19,7 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
 }
 
 // The error for a file with this header and this number of bytes of data.
-std::string error_of(const std::string& header, std::size_t data_bytes = 0) {
+std::string header_error(const std::string& header, std::size_t data_bytes = 0) {
   const std::string file = with_length(header.size(), header + std::string(data_bytes, 'x'));
   const std::string message =
       input_error_of([&] { SafetensorsFile(std::as_bytes(std::span(file)), "f"); });
@@ -37,7 +37,7 @@ std::string in_braces(const std::string& text) {
 }
 
 TEST(SafetensorsCorrupt, AValidFileIsTheControl) {
-  EXPECT_EQ(error_of(in_braces(tensor("a", "U8", "2,2", "0,4") + "," +
+  EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "2,2", "0,4") + "," +
                                tensor("b", "F32", "", "4,8") + R"(,"__metadata__":{"k":"v"})"),
                      8),
             "no error");
@@ -62,47 +62,47 @@ TEST(SafetensorsCorrupt, HeaderLength) {
 }
 
 TEST(SafetensorsCorrupt, ByteRanges) {
-  EXPECT_EQ(error_of(in_braces(tensor("a", "U8", "8", "0,8")), 7),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "8", "0,8")), 7),
             "f: tensor 'a' claims bytes 0 to 8, but the file holds 7; is it cut off?");
-  EXPECT_EQ(error_of(in_braces(tensor("a", "U8", "4", "4,0")), 4),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "4", "4,0")), 4),
             "f: tensor 'a' claims bytes 4 to 0, but the file holds 4; is it cut off?");
   EXPECT_EQ(
-      error_of(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "4", "2,6")), 6),
+      header_error(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "4", "2,6")), 6),
       "f: tensor 'b' begins at byte 2, before the end of the one before it (4)");
   EXPECT_EQ(
-      error_of(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "1", "5,6")), 6),
+      header_error(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "1", "5,6")), 6),
       "f: tensor 'b' begins at byte 5, after the end of the one before it (4)");
-  EXPECT_EQ(error_of(in_braces(tensor("a", "U8", "4", "0,4")), 5),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "4", "0,4")), 5),
             "f: the header describes 4 bytes of tensors, but 5 follow it");
 }
 
 TEST(SafetensorsCorrupt, ShapesThatDoNotFitTheirBytes) {
-  EXPECT_EQ(error_of(in_braces(tensor("a", "F32", "2,3", "0,8")), 8),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "F32", "2,3", "0,8")), 8),
             "f: tensor 'a' of type F32 and shape [2, 3] cannot take 8 bytes");
-  EXPECT_EQ(error_of(in_braces(tensor("a", "U8", "4294967296,4294967296", "0,0"))),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "4294967296,4294967296", "0,0"))),
             "f: tensor 'a' of type U8 and shape [4294967296, 4294967296] cannot take 0 bytes");
-  EXPECT_EQ(error_of(in_braces(tensor("a", "F64", "0,4611686018427387904,4", "0,0"))),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "F64", "0,4611686018427387904,4", "0,0"))),
             "f: tensor 'a' of type F64 and shape [0, 4611686018427387904, 4] cannot take 0 bytes");
 }
 
 TEST(SafetensorsCorrupt, NamesAndTypes) {
   const std::string a = tensor("a", "U8", "1", "0,1");
-  EXPECT_EQ(error_of(in_braces(a + "," + a), 1),
+  EXPECT_EQ(header_error(in_braces(a + "," + a), 1),
             "f: not a safetensors file: two tensors are called 'a'");
-  EXPECT_EQ(error_of(in_braces(tensor("a", "F33", "1", "0,1")), 1),
+  EXPECT_EQ(header_error(in_braces(tensor("a", "F33", "1", "0,1")), 1),
             "f: not a safetensors file: tensor 'a' has the unknown element type 'F33'");
-  EXPECT_EQ(error_of(R"({"__metadata__":{"k":"1","k":"2"}})"),
+  EXPECT_EQ(header_error(R"({"__metadata__":{"k":"1","k":"2"}})"),
             "f: not a safetensors file: duplicate metadata key 'k'");
-  EXPECT_EQ(error_of(R"({"__metadata__":{},"__metadata__":{}})"),
+  EXPECT_EQ(header_error(R"({"__metadata__":{},"__metadata__":{}})"),
             "f: not a safetensors file: duplicate __metadata__");
-  EXPECT_EQ(error_of(R"({"__metadata__":{"k":1}})"),
+  EXPECT_EQ(header_error(R"({"__metadata__":{"k":1}})"),
             "f: not a safetensors file: the header holds a number under 'k', where the format has "
             "none");
 }
 
 TEST(SafetensorsCorrupt, FieldsOfATensor) {
   const auto field_error = [](const std::string& fields) {
-    return error_of(fmt::format(R"({{"a":{{{}}}}})", fields));
+    return header_error(fmt::format(R"({{"a":{{{}}}}})", fields));
   };
   const std::string prefix = "f: not a safetensors file: tensor 'a' ";
   EXPECT_EQ(field_error(R"("shape":[0],"data_offsets":[0,0])"), prefix + "lacks dtype");
@@ -119,7 +119,7 @@ TEST(SafetensorsCorrupt, FieldsOfATensor) {
 
 TEST(SafetensorsCorrupt, ValuesOfTheWrongKind) {
   const auto value_error = [](const std::string& key, const std::string& value) {
-    return error_of(fmt::format("{{\"a\":{{\"{}\":{}}}}}", key, value));
+    return header_error(fmt::format("{{\"a\":{{\"{}\":{}}}}}", key, value));
   };
   const auto expected = [](const std::string& what, const std::string& key) {
     return "f: not a safetensors file: the header holds " + what + " under '" + key +
@@ -135,24 +135,24 @@ TEST(SafetensorsCorrupt, ValuesOfTheWrongKind) {
   EXPECT_EQ(value_error("shape", "{}"), expected("an object", "shape"));
   EXPECT_EQ(value_error("dtype", "[1]"), expected("a list", "dtype"));
   EXPECT_EQ(value_error("dtype", "null"), expected("null", "dtype"));
-  EXPECT_EQ(error_of("{\"a\":1}"), expected("a number", "a"));
-  EXPECT_EQ(error_of("{\"a\":true}"), expected("true or false", "a"));
-  EXPECT_EQ(error_of("[1]"),
+  EXPECT_EQ(header_error("{\"a\":1}"), expected("a number", "a"));
+  EXPECT_EQ(header_error("{\"a\":true}"), expected("true or false", "a"));
+  EXPECT_EQ(header_error("[1]"),
             "f: not a safetensors file: the header is a list instead of an object");
 }
 
 TEST(SafetensorsCorrupt, TextThatIsNoJson) {
-  EXPECT_EQ(error_of(""), "f: not a safetensors file: not valid JSON at byte 1 of the header");
-  EXPECT_EQ(error_of("{\"a"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
-  EXPECT_EQ(error_of("{} {"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
-  EXPECT_EQ(error_of("{\"\xff\":{}}"),
+  EXPECT_EQ(header_error(""), "f: not a safetensors file: not valid JSON at byte 1 of the header");
+  EXPECT_EQ(header_error("{\"a"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
+  EXPECT_EQ(header_error("{} {"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
+  EXPECT_EQ(header_error("{\"\xff\":{}}"),
             "f: not a safetensors file: not valid JSON at byte 3 of the header");
 }
 
 TEST(SafetensorsCorrupt, DeepNestingIsRefusedWhereItBegins) {
   std::string deep = "{\"a\":";
   for (int i = 0; i < 1'000'000; ++i) deep += "[";
-  EXPECT_EQ(error_of(deep),
+  EXPECT_EQ(header_error(deep),
             "f: not a safetensors file: the header holds a list under 'a', where the format has "
             "none");
 }

@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 
-ModelConfig small_config(bool tied) {
+ModelConfig gguf_config(bool tied) {
   ModelConfig config;
   config.num_layers = 2;
   config.hidden_size = 32;
@@ -59,7 +59,7 @@ class GgufModel : public testing::Test {
 
 TEST_F(GgufModel, ThereAndBackIsTheSameModel) {
   for (const bool tied : {false, true}) {
-    const ModelConfig config = small_config(tied);
+    const ModelConfig config = gguf_config(tied);
     const ParameterStore store = filled(config);
     for (const GgufType type : {GgufType::f32, GgufType::f16, GgufType::bf16}) {
       save(config, store, type);
@@ -81,7 +81,7 @@ TEST_F(GgufModel, ThereAndBackIsTheSameModel) {
 }
 
 TEST_F(GgufModel, Q8IsNearAndRowsThatAreNoBlocksAreF16) {
-  const ModelConfig config = small_config(false);
+  const ModelConfig config = gguf_config(false);
   const ParameterStore store = filled(config);
   save(config, store, GgufType::q8_0);
   const GgufFile file(path_);
@@ -100,7 +100,7 @@ TEST_F(GgufModel, Q8IsNearAndRowsThatAreNoBlocksAreF16) {
 
 // ggml rotates rows 2i and 2i + 1 together, Hugging Face rows i and i + d/2.
 TEST_F(GgufModel, RotatedRowsAreInterleavedWithinAHead) {
-  const ModelConfig config = small_config(false);
+  const ModelConfig config = gguf_config(false);
   const ParameterStore store = filled(config);
   save(config, store, GgufType::f32);
   const GgufFile file(path_);

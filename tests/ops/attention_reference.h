@@ -26,7 +26,7 @@ inline Doubles normal_values(std::int64_t count, unsigned seed, DType dtype, dou
 }
 
 // Root mean square of the difference over that of the expected values.
-inline double relative_error(const Doubles& actual, const Doubles& expected) {
+inline double attention_error(const Doubles& actual, const Doubles& expected) {
   double difference = 0, size = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     difference += std::pow(actual[i] - expected[i], 2);

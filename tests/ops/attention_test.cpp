@@ -85,16 +85,16 @@ class Attention : public test::OpsTest {
   }
 
   static void expect_forward(const AttentionRun& run, const Bounds& bounds) {
-    EXPECT_LT(relative_error(run.out.get(), run.reference.out), bounds.out);
-    EXPECT_LT(relative_error(run.log_sums(), run.reference.lse), bounds.lse);
+    EXPECT_LT(attention_error(run.out.get(), run.reference.out), bounds.out);
+    EXPECT_LT(attention_error(run.log_sums(), run.reference.lse), bounds.lse);
     EXPECT_TRUE(run.out.guards_intact());
   }
   static void expect_gradients(AttentionRun& run, double bound) {
     run.reference.backward(run.dout);
     const std::int64_t width = run.query_width(), kv = run.key_width();
-    EXPECT_LT(relative_error(run.dqkv.get(0, width), run.reference.dq), bound);
-    EXPECT_LT(relative_error(run.dqkv.get(width, kv), run.reference.dk), bound);
-    EXPECT_LT(relative_error(run.dqkv.get(width + kv, kv), run.reference.dv), bound);
+    EXPECT_LT(attention_error(run.dqkv.get(0, width), run.reference.dq), bound);
+    EXPECT_LT(attention_error(run.dqkv.get(width, kv), run.reference.dk), bound);
+    EXPECT_LT(attention_error(run.dqkv.get(width + kv, kv), run.reference.dv), bound);
     EXPECT_TRUE(run.dqkv.guards_intact());
   }
   static Doubles results_of(const AttentionRun& run) {
@@ -134,10 +134,10 @@ TEST_P(Attention, LargeScoresStayExact) {
     run.forward();
     run.backward();
     if (on_cpu()) {
-      EXPECT_LT(relative_error(run.out.get(), run.reference.out), is_f32() ? 2e-5 : 1.8e-3);
+      EXPECT_LT(attention_error(run.out.get(), run.reference.out), is_f32() ? 2e-5 : 1.8e-3);
       expect_gradients(run, is_f32() ? 2e-4 : 5e-3);
     } else {
-      EXPECT_LT(relative_error(run.out.get(), run.reference.out), is_f32() ? 1e-4 : 5e-3);
+      EXPECT_LT(attention_error(run.out.get(), run.reference.out), is_f32() ? 1e-4 : 5e-3);
       expect_gradients(run, is_f32() ? 1e-3 : 2e-2);
     }
   });

@@ -14,10 +14,6 @@ INSTANTIATE_ON_DEVICES(CrossEntropyTest);
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-Shape matrix(Size rows, Size cols) {
-  return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
-}
-
 TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
   for (const auto& [n, vocabulary] : {std::pair<Size, Size>{1, 1},
                                       {4, 7},

@@ -11,10 +11,10 @@ using namespace test;
 class ElementwiseTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(ElementwiseTest);
 
-constexpr std::pair<std::int64_t, std::int64_t> sizes[] = {{1, 1}, {3, 7}, {50, 333}, {1, 20000}};
+constexpr std::pair<std::int64_t, std::int64_t> elementwise_sizes[] = {{1, 1}, {3, 7}, {50, 333}, {1, 20000}};
 
 TEST_P(ElementwiseTest, ConvertsBothWays) {
-  for (const auto& [rows, cols] : sizes) {
+  for (const auto& [rows, cols] : elementwise_sizes) {
     const Values x = values(rows * cols, 1, 100);
     for (const DType to_type : {DType::f32, DType::bf16}) {
       Values expected = x;
@@ -33,7 +33,7 @@ TEST_P(ElementwiseTest, ConvertsBothWays) {
 }
 
 TEST_P(ElementwiseTest, AddsAlsoInPlace) {
-  for (const auto& [rows, cols] : sizes) {
+  for (const auto& [rows, cols] : elementwise_sizes) {
     const Values a = values(rows * cols, 1), b = values(rows * cols, 2);
     Values expected = a;
     for (Size i = 0; i < a.size(); ++i) expected[i] = rounded(dtype(), a[i] + b[i]);
@@ -50,7 +50,7 @@ TEST_P(ElementwiseTest, AddsAlsoInPlace) {
 }
 
 TEST_P(ElementwiseTest, Fills) {
-  for (const auto& [rows, cols] : sizes) {
+  for (const auto& [rows, cols] : elementwise_sizes) {
     for (const Layout& layout : layouts()) {
       const DeviceTensor x(context_, dtype(), {rows, cols}, layout);
       fill(context_, x, 1.5f);

@@ -21,14 +21,10 @@ constexpr Size table_rows = 11, first_id = 20;
 bool inside(double id) {
   return id >= first_id && id < first_id + table_rows;
 }
-constexpr std::pair<Size, Size> sizes[] = {{1, 1}, {9, 7}, {130, 64}, {40, 301}};
-
-Shape matrix(Size rows, Size cols) {
-  return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
-}
+constexpr std::pair<Size, Size> embedding_sizes[] = {{1, 1}, {9, 7}, {130, 64}, {40, 301}};
 
 TEST_P(EmbeddingTest, LooksUpRowsAndGivesZeroOutside) {
-  for (const auto& [n, d] : sizes) {
+  for (const auto& [n, d] : embedding_sizes) {
     const Values ids = some_ids(n), table = values(table_rows * d, 1);
     Values expected(n * d);
     for (Size i = 0; i < n * d; ++i) {
@@ -46,7 +42,7 @@ TEST_P(EmbeddingTest, LooksUpRowsAndGivesZeroOutside) {
 }
 
 TEST_P(EmbeddingTest, BackwardAddsInTheOrderOfTheTokens) {
-  for (const auto& [n, d] : sizes) {
+  for (const auto& [n, d] : embedding_sizes) {
     const Values ids = some_ids(n), dy = values(n * d, 1);
     const Values before = random_values(table_rows * d, 2);
     std::vector<float> expected(before.begin(), before.end());

@@ -7,11 +7,11 @@ namespace {
 
 using namespace test;
 
-struct Sizes {
+struct ProductSizes {
   Size n, in, out;
 };
 // Odd ones, vectors, few rows, and one that spans several blocks of the smallest workspace.
-constexpr Sizes sizes[] = {{1, 1, 1},    {1, 64, 33},  {7, 1, 5},     {5, 17, 3},
+constexpr ProductSizes product_sizes[] = {{1, 1, 1},    {1, 64, 33},  {7, 1, 5},     {5, 17, 3},
                            {3, 100, 30}, {16, 48, 11}, {37, 65, 129}, {130, 96, 64}};
 
 class MatmulTest : public OpsTest {
@@ -27,7 +27,7 @@ Values sum(Values a, const Values& b) {
 }
 
 TEST_P(MatmulTest, LinearIsXTimesWTransposed) {
-  for (const auto& [n, in, out] : sizes) {
+  for (const auto& [n, in, out] : product_sizes) {
     const Values x = values(n * in, 1), w = values(out * in, 2), before = values(n * out, 3);
     const Values product = reference_linear(n, in, out, x, w);
     for (const Layout& layout : layouts()) {
@@ -47,7 +47,7 @@ TEST_P(MatmulTest, LinearIsXTimesWTransposed) {
 }
 
 TEST_P(MatmulTest, BackwardInputIsDyTimesW) {
-  for (const auto& [n, in, out] : sizes) {
+  for (const auto& [n, in, out] : product_sizes) {
     const Values dy = values(n * out, 1), w = values(out * in, 2), before = values(n * in, 3);
     const Values product = reference_linear_backward_input(n, in, out, dy, w);
     for (const Layout& layout : layouts()) {
@@ -65,7 +65,7 @@ TEST_P(MatmulTest, BackwardInputIsDyTimesW) {
 }
 
 TEST_P(MatmulTest, BackwardWeightAddsInF32) {
-  for (const auto& [n, in, out] : sizes) {
+  for (const auto& [n, in, out] : product_sizes) {
     const Values dy = values(n * out, 1), x = values(n * in, 2),
                  before = random_values(out * in, 3);
     const Values product = reference_linear_backward_weight(n, in, out, dy, x);

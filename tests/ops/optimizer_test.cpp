@@ -21,7 +21,7 @@ class OptimizerTest : public OpsTest {
 };
 INSTANTIATE_ON_DEVICES(OptimizerTest);
 
-constexpr Size sizes[] = {1, 7, 300, 20001};
+constexpr Size optimizer_sizes[] = {1, 7, 300, 20001};
 
 Values f32_values(Size count, unsigned seed, double scale = 1) {
   Values x = random_values(static_cast<std::int64_t>(count), seed, scale);
@@ -30,7 +30,7 @@ Values f32_values(Size count, unsigned seed, double scale = 1) {
 }
 
 TEST_P(OptimizerTest, AddsTheSumOfSquares) {
-  for (const Size n : sizes) {
+  for (const Size n : optimizer_sizes) {
     const Values x = f32_values(n, 1);
     double expected = 0.5;
     for (const double value : x) expected += value * value;
@@ -129,7 +129,7 @@ class Weights {
 };
 
 TEST_P(OptimizerTest, AdamWFollowsItsFormulaOverSteps) {
-  for (const Size n : sizes) {
+  for (const Size n : optimizer_sizes) {
     States states{f32_values(n, 1), Values(n, 0.0), Values(n, 0.0)};
     for (const Layout& layout : {Layout{0, 0}, Layout{1, 0}}) {
       const Weights weights(context_, dtype(), states.master, layout);

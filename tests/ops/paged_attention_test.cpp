@@ -140,7 +140,7 @@ class PagedAttention : public test::OpsTest {
     SCOPED_TRACE(place == Rows::odd ? "odd rows" : "aligned rows");
     PagedRun run(device(), dtype(), c, place);
     run.attend();
-    EXPECT_LT(relative_error(run.out.get(), run.queries_of(run.reference.out)), bound());
+    EXPECT_LT(attention_error(run.out.get(), run.queries_of(run.reference.out)), bound());
     EXPECT_TRUE(run.out.guards_intact());
     EXPECT_TRUE(run.k_memory.guards_intact() && run.v_memory.guards_intact());
   }

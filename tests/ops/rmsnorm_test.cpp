@@ -11,15 +11,11 @@ using namespace test;
 class RMSNormTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(RMSNormTest);
 
-constexpr std::pair<Size, Size> sizes[] = {{1, 1},     {3, 7},    {5, 64},    {2, 1027},
+constexpr std::pair<Size, Size> rmsnorm_sizes[] = {{1, 1},     {3, 7},    {5, 64},    {2, 1027},
                                            {200, 129}, {3, 4096}, {2000, 32}, {2, 8192}};
 
-Shape matrix(Size rows, Size cols) {
-  return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
-}
-
 TEST_P(RMSNormTest, AddsThenNormalises) {
-  for (const auto& [n, d] : sizes) {
+  for (const auto& [n, d] : rmsnorm_sizes) {
     const Values residual = values(n * d, 1), delta = values(n * d, 2), weight = values(d, 3);
     Values sum(n * d);
     for (Size i = 0; i < n * d; ++i) sum[i] = rounded(dtype(), residual[i] + delta[i]);
@@ -63,7 +59,7 @@ TEST_P(RMSNormTest, WorksWithoutDeltaAndInPlace) {
 }
 
 TEST_P(RMSNormTest, BackwardAddsToWhatReachesTheResidual) {
-  for (const auto& [n, d] : sizes) {
+  for (const auto& [n, d] : rmsnorm_sizes) {
     const Values dy = values(n * d, 1), h = values(n * d, 2), weight = values(d, 3);
     const Values incoming = values(n * d, 4), dweight = random_values(d, 5);
     Values rstd = reference_rmsnorm(n, d, h, weight, 1e-2).rstd;

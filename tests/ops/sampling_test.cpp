@@ -12,7 +12,7 @@ namespace {
 
 using namespace test;
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float infinite = std::numeric_limits<float>::infinity();
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 struct Result {
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Devices, SamplingTest, testing::ValuesIn(devices()), de
 std::vector<long double> distribution(const std::vector<float>& logits, const DrawRow& row) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > -infinity) order.push_back(i);
+    if (logits[i] > -infinite) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
@@ -208,7 +208,7 @@ TEST_P(SamplingTest, GreedyTakesTheFirstOfTheLikeliest) {
 }
 
 TEST_P(SamplingTest, NeverDrawsWhatIsMaskedOrNotANumber) {
-  const std::vector<float> logits{5, nan, 1, -infinity, 1, 9};
+  const std::vector<float> logits{5, nan, 1, -infinite, 1, 9};
   std::vector<float> all;
   std::vector<DrawRow> rows(64);
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -224,8 +224,8 @@ TEST_P(SamplingTest, NeverDrawsWhatIsMaskedOrNotANumber) {
 }
 
 TEST_P(SamplingTest, SaysThatNoTokenCanBeDrawn) {
-  EXPECT_EQ(draw({nan, -infinity, 3}, 3, {DrawRow{}}, {}, {2})[0].token, -1);
-  EXPECT_EQ(draw({1, infinity}, 2, {DrawRow{}})[0].token, -1);
+  EXPECT_EQ(draw({nan, -infinite, 3}, 3, {DrawRow{}}, {}, {2})[0].token, -1);
+  EXPECT_EQ(draw({1, infinite}, 2, {DrawRow{}})[0].token, -1);
   DrawRow greedy;
   greedy.temperature = 0;
   EXPECT_EQ(draw({nan, nan}, 2, {greedy})[0].token, -1);
@@ -233,7 +233,7 @@ TEST_P(SamplingTest, SaysThatNoTokenCanBeDrawn) {
 
 // The extremes of u: the first and the last token that has a probability.
 TEST_P(SamplingTest, ReachesBothEnds) {
-  std::vector<float> logits(4000, -infinity);
+  std::vector<float> logits(4000, -infinite);
   logits[3] = logits[2000] = logits[3999] = 1;
   DrawRow row;
   EXPECT_EQ(draw(logits, 4000, {row})[0].token, 3);
@@ -270,7 +270,7 @@ TEST_P(SamplingTest, ReportsLogProbabilitiesUnderTheModelItself) {
   }
   DrawRow short_row = greedy;
   short_row.change_end = 0;
-  EXPECT_THAT(draw({1, 2, -infinity}, 3, {short_row})[0].likeliest,
+  EXPECT_THAT(draw({1, 2, -infinite}, 3, {short_row})[0].likeliest,
               testing::ElementsAre(1, 0, -1, -1, -1));
 }
 
@@ -294,7 +294,7 @@ TEST_P(SamplingTest, ChangesLogits) {
 TEST_P(SamplingTest, TakesAnyTemperature) {
   DrawRow cold, hot;
   cold.temperature = 1e-40f;
-  hot.temperature = infinity;
+  hot.temperature = infinite;
   std::vector<float> logits(100, -5);
   logits[20] = logits[21] = 3;
   for (const std::int32_t token : spread(logits, cold, 8)) {

@@ -10,14 +10,10 @@ using namespace test;
 class SwigluTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(SwigluTest);
 
-constexpr std::pair<Size, Size> sizes[] = {{1, 1}, {3, 5}, {6, 64}, {33, 301}};
-
-Shape matrix(Size rows, Size cols) {
-  return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
-}
+constexpr std::pair<Size, Size> swiglu_sizes[] = {{1, 1}, {3, 5}, {6, 64}, {33, 301}};
 
 TEST_P(SwigluTest, IsSiluOfTheGateTimesUp) {
-  for (const auto& [n, f] : sizes) {
+  for (const auto& [n, f] : swiglu_sizes) {
     const Values gate_up = values(n * 2 * f, 1, 9);
     for (const Layout& layout : layouts()) {
       const DeviceTensor in(context_, dtype(), matrix(n, 2 * f), gate_up, layout);
@@ -29,7 +25,7 @@ TEST_P(SwigluTest, IsSiluOfTheGateTimesUp) {
 }
 
 TEST_P(SwigluTest, BackwardGivesBothGradientsAlsoInPlace) {
-  for (const auto& [n, f] : sizes) {
+  for (const auto& [n, f] : swiglu_sizes) {
     const Values gate_up = values(n * 2 * f, 1, 9), dy = values(n * f, 2);
     const Values expected = reference_swiglu_backward(n, f, dy, gate_up);
     for (const Layout& layout : layouts()) {

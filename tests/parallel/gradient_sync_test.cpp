@@ -16,18 +16,18 @@
 namespace fathom {
 namespace {
 
-struct Layout {
+struct SyncLayout {
   int pp, dp, tp;
   bool zero, sequence_parallel, tied;
 };
 
 // Tied or not, on one rank or many, with buckets that cut parameters.
-const Layout layouts[] = {{1, 4, 1, true, false, false}, {1, 4, 1, false, false, false},
+const SyncLayout sync_layouts[] = {{1, 4, 1, true, false, false}, {1, 4, 1, false, false, false},
                           {2, 2, 2, true, true, false},  {2, 2, 2, false, false, true},
                           {3, 2, 1, true, false, true},  {1, 1, 4, true, true, false},
                           {1, 2, 4, true, false, true},  {2, 1, 2, false, true, true}};
 
-ParallelPlan plan_of(const Layout& l, const ModelConfig& model, bool overlap) {
+ParallelPlan plan_of(const SyncLayout& l, const ModelConfig& model, bool overlap) {
   ParallelConfig c;
   c.pp = l.pp;
   c.dp = l.dp;
@@ -43,7 +43,7 @@ float own(int rank) {
 }
 
 // The sum over the ranks that hold the parameter and saw a part of its uses.
-float expected_sum(const Layout& l, const RankLayout& layout, const RankPlace& here,
+float expected_sum(const SyncLayout& l, const RankLayout& layout, const RankPlace& here,
                    const ParameterSpec& spec) {
   float sum = 0;
   for (int rank = 0; rank < layout.world(); ++rank) {
@@ -77,8 +77,8 @@ struct Coverage {
   }
 };
 
-struct Rank {
-  Rank(Communicator& world, const Layout& l, const ModelConfig& model, bool overlap)
+struct SyncRank {
+  SyncRank(Communicator& world, const SyncLayout& l, const ModelConfig& model, bool overlap)
       : groups(world, plan_of(l, model, overlap), model),
         parameters(stage_parameters(
                        model, groups.plan().stages[static_cast<std::size_t>(groups.place().pp)]),
@@ -93,10 +93,10 @@ struct Rank {
   Context context{cpu_device, 0};
 };
 
-void check(Communicator& world, const Layout& l, bool overlap, Coverage& coverage) {
+void check(Communicator& world, const SyncLayout& l, bool overlap, Coverage& coverage) {
   set_num_threads(1);
   const ModelConfig model = test::small_model(4, 8, 50, l.tied);
-  Rank rank(world, l, model, overlap);
+  SyncRank rank(world, l, model, overlap);
   const std::vector<OwnedSlice> owned = rank.sync.owned();
   for (const OwnedSlice& slice : owned) {
     if (slice.primary) coverage.add(rank.parameters.all()[slice.parameter].spec, slice);
@@ -142,7 +142,7 @@ void check(Communicator& world, const Layout& l, bool overlap, Coverage& coverag
 }
 
 TEST(GradientSync, SumsWhatRanksShareAndGathersWhatTheyUpdate) {
-  for (const Layout& l : layouts) {
+  for (const SyncLayout& l : sync_layouts) {
     for (const bool overlap : {false, true}) {
       SCOPED_TRACE(fmt::format("pp {}, dp {}, tp {}, zero {}, sequence parallel {}, tied {}", l.pp,
                                l.dp, l.tp, l.zero, l.sequence_parallel, l.tied));

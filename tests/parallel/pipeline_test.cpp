@@ -24,7 +24,7 @@ using testing::ElementsAre;
 constexpr int micro_batches = 4;
 constexpr std::int64_t layers = 4;
 
-struct Layout {
+struct PipelineLayout {
   int pp = 1;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
   int parts = 1, tp = 1;
@@ -34,30 +34,30 @@ struct Layout {
   }
 };
 
-const Layout layouts[] = {{2},
+const PipelineLayout pipeline_layouts[] = {{2},
                           {4},
                           {2, PipelineSchedule::gpipe},
                           {2, PipelineSchedule::interleaved, 2},
                           {4, PipelineSchedule::interleaved, 1},
                           {2, PipelineSchedule::one_f_one_b, 1, 2}};
 
-ModelConfig model() {
+ModelConfig pipeline_model() {
   return test::small_model(layers, 2, 50);
 }
 
-ParallelPlan plan_of(const Layout& l) {
+ParallelPlan plan_of(const PipelineLayout& l) {
   ParallelConfig c;
   c.pp = l.pp;
   c.tp = l.tp;
   c.sequence_parallel = l.tp > 1;
   c.schedule = l.schedule;
   c.virtual_stages = l.parts;
-  return resolve(c, l.pp * l.tp, model(), {2 * micro_batches, 2, SampleBatch::length});
+  return resolve(c, l.pp * l.tp, pipeline_model(), {2 * micro_batches, 2, SampleBatch::length});
 }
 
 PipelineOptions options_of(const RankGroups& groups) {
   PipelineOptions o(groups);
-  o.model = model();
+  o.model = pipeline_model();
   o.stage = {Recompute::selective, 10};
   o.micro_tokens = SampleBatch::n;
   o.micro_batches = micro_batches;
@@ -78,9 +78,9 @@ std::vector<MicroBatch> batches_of(const std::vector<SampleBatch>& samples) {
 }
 
 // A rank's pipeline with its parameters, on the CPU.
-struct Rank {
-  Rank(Communicator& world, const Layout& l)
-      : groups(world, plan_of(l), model()),
+struct PipelineRank {
+  PipelineRank(Communicator& world, const PipelineLayout& l)
+      : groups(world, plan_of(l), pipeline_model()),
         options(options_of(groups)),
         parameters(pipeline_parameters(options), DType::f32, Gradients::f32, cpu_device,
                    groups.shard()),
@@ -105,17 +105,17 @@ struct Rank {
   std::vector<float> losses = std::vector<float>(micro_batches * SampleBatch::n, -1.0f);
 };
 
-struct Result {
+struct PipelineResult {
   std::vector<float> losses, evaluated, logits;
   std::map<std::string, std::vector<float>> gradients;  // of ranks that hold them whole
 };
 
 // A step on the first rank of each tensor group, and a forward of other tokens on every rank.
-Result run(const Layout& l) {
-  Result result;
+PipelineResult run(const PipelineLayout& l) {
+  PipelineResult result;
   std::mutex mutex;
   run_thread_ranks(l.pp * l.tp, {60}, [&](Communicator& world) {
-    Rank rank(world, l);
+    PipelineRank rank(world, l);
     const std::vector<SampleBatch> all = samples();
     rank.step(batches_of(all));
     const SampleBatch other(9);
@@ -147,11 +147,11 @@ Result run(const Layout& l) {
 }
 
 TEST(Pipeline, EqualsTheWholeModelOnEverySchedule) {
-  const Result whole = run({1});
-  ASSERT_EQ(whole.gradients.size(), parameter_table(model()).size());
-  for (const Layout& l : layouts) {
+  const PipelineResult whole = run({1});
+  ASSERT_EQ(whole.gradients.size(), parameter_table(pipeline_model()).size());
+  for (const PipelineLayout& l : pipeline_layouts) {
     SCOPED_TRACE(l.name());
-    const Result split = run(l);
+    const PipelineResult split = run(l);
     EXPECT_LT(test::relative_error(split.losses, whole.losses), 1e-5);
     EXPECT_LT(test::relative_error(split.evaluated, whole.evaluated), 1e-5);
     EXPECT_LT(test::relative_error(split.logits, whole.logits), 1e-5);
@@ -173,10 +173,10 @@ class Announcements final : public LayerObserver {
 
 // Every forward's layers, and those of the last backward alone: until then gradients grow.
 TEST(Pipeline, AnnouncesForwardsAndTheLastBackward) {
-  for (const Layout& l : {Layout{1}, {2}, {2, PipelineSchedule::interleaved, 2}}) {
+  for (const PipelineLayout& l : {PipelineLayout{1}, {2}, {2, PipelineSchedule::interleaved, 2}}) {
     SCOPED_TRACE(l.name());
     run_thread_ranks(l.pp, {60}, [&](Communicator& world) {
-      Rank rank(world, l);
+      PipelineRank rank(world, l);
       std::vector<std::int64_t> own;
       for (const StageRange& range : pipeline_parts(rank.options)) {
         for (std::int64_t layer = range.first_layer; layer < range.last_layer; ++layer) {
@@ -249,11 +249,11 @@ class RecordingWorld final : public test::ForwardingCommunicator {
 };
 
 // Of each rank, after a step.
-std::vector<Asked> ask(const Layout& l) {
+std::vector<Asked> ask(const PipelineLayout& l) {
   std::vector<Asked> all(static_cast<std::size_t>(l.pp * l.tp));
   run_thread_ranks(l.pp * l.tp, {60}, [&](Communicator& world) {
     RecordingWorld recording(world, all[std::size_t(world.rank())]);
-    Rank rank(recording, l);
+    PipelineRank rank(recording, l);
     const std::vector<SampleBatch> own = samples();
     rank.step(batches_of(own));
   });
@@ -294,7 +294,7 @@ TEST(Pipeline, TellsPartsAndDirectionsApartByTheirTags) {
 
 // All but a message that the first action waits for can travel during the action before.
 TEST(Pipeline, ExpectsEachMessageBeforeItWaitsForIt) {
-  for (const Layout& l : layouts) {
+  for (const PipelineLayout& l : pipeline_layouts) {
     SCOPED_TRACE(l.name());
     const std::vector<Asked> all = ask(l);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
@@ -337,7 +337,7 @@ TEST(PipelineBytes, OfOneStageAreTheLargestPass) {
 TEST(PipelineBytes, OfAStageHoldWhatIsInFlight) {
   const std::size_t stream = SampleBatch::n * 32 * sizeof(float);
   struct Case {
-    Layout layout;
+    PipelineLayout layout;
     std::vector<std::size_t> slots, outgoing;  // of each stage
     std::size_t messages;
   };
@@ -347,7 +347,7 @@ TEST(PipelineBytes, OfAStageHoldWhatIsInFlight) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.layout.name());
     run_thread_ranks(c.layout.pp, {60}, [&](Communicator& world) {
-      const RankGroups groups(world, plan_of(c.layout), model());
+      const RankGroups groups(world, plan_of(c.layout), pipeline_model());
       const PipelineOptions o = options_of(groups);
       std::size_t arena = 0;
       for (const StageRange& range : pipeline_parts(o)) {
@@ -361,10 +361,10 @@ TEST(PipelineBytes, OfAStageHoldWhatIsInFlight) {
 }
 
 TEST(Pipeline, RefusesMoreMicroBatchesInFlightThanPlanned) {
-  const Layout l{2, PipelineSchedule::gpipe};
+  const PipelineLayout l{2, PipelineSchedule::gpipe};
   EXPECT_THAT(test::runtime_error_of([&] {
                 run_thread_ranks(2, {60}, [&](Communicator& world) {
-                  Rank rank(world, l);
+                  PipelineRank rank(world, l);
                   std::vector<SampleBatch> all = samples();
                   all.emplace_back(4);
                   rank.losses.resize(all.size() * SampleBatch::n);
@@ -387,10 +387,10 @@ class OperationSet final : public OperationObserver {
 };
 
 TEST(Pipeline, AWarmUpRunsTheOperationsOfStepsAndForwards) {
-  for (const Layout& l : {Layout{1}, {2}, {2, PipelineSchedule::interleaved, 2}}) {
+  for (const PipelineLayout& l : {PipelineLayout{1}, {2}, {2, PipelineSchedule::interleaved, 2}}) {
     SCOPED_TRACE(l.name());
     run_thread_ranks(l.pp, {60}, [&](Communicator& world) {
-      Rank rank(world, l);
+      PipelineRank rank(world, l);
       const std::vector<SampleBatch> all = samples();
       const std::vector<MicroBatch> batches = batches_of(all);
       const std::vector<std::int32_t> rows{3, 5};

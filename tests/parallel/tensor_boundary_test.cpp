@@ -22,14 +22,14 @@ namespace {
 
 using test::SampleBatch;
 
-struct Result {
+struct BoundaryResult {
   std::vector<float> losses, evaluated, logits;
   std::map<std::string, std::vector<float>> gradients;  // global
 };
 
 // Adds the boxes of the rank's gradients to the global ones. Where all ranks hold a box,
 // partial gradients are summed, and whole ones are taken from the first.
-void collect(const ParameterStore& parameters, bool sequence_parallel, Result& result) {
+void collect(const ParameterStore& parameters, bool sequence_parallel, BoundaryResult& result) {
   for (const Parameter& p : parameters.all()) {
     auto& global = result.gradients[p.spec.name];
     global.resize(static_cast<std::size_t>(p.spec.shape.elements()));
@@ -99,9 +99,9 @@ std::vector<float> logits_of(const Stage& stage, Context& context, const SampleB
 
 enum class Sums { at_once, late };
 
-Result run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel,
+BoundaryResult run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel,
            std::int64_t pieces = 1, Sums sums = Sums::at_once) {
-  Result result;
+  BoundaryResult result;
   std::mutex mutex;
   run_thread_ranks(tp, {60}, [&](Communicator& group) {
     set_num_threads(1);
@@ -156,13 +156,13 @@ TEST(TensorBoundary, ShardedEqualsWholeOverAllLayouts) {
   // 8 ranks do not divide 50 and 53.
   for (const Case& c : {Case{8, 48, false}, Case{2, 50, false}, Case{2, 53, true}}) {
     const ModelConfig config = test::small_model(2, c.kv_heads, c.vocabulary, c.tied);
-    const Result whole = run(config, Recompute::selective, 1, false);
+    const BoundaryResult whole = run(config, Recompute::selective, 1, false);
     for (const int tp : {2, 4, 8}) {
       for (const bool sequence_parallel : {false, true}) {
         for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
           SCOPED_TRACE(fmt::format("tp {}, sequence parallel {}, recompute {}, kv heads {}", tp,
                                    sequence_parallel, int(recompute), c.kv_heads));
-          const Result split = run(config, recompute, tp, sequence_parallel);
+          const BoundaryResult split = run(config, recompute, tp, sequence_parallel);
           EXPECT_LT(test::relative_error(split.losses, whole.losses), 1e-5);
           EXPECT_LT(test::relative_error(split.evaluated, whole.evaluated), 1e-5);
           EXPECT_LT(test::relative_error(split.logits, whole.logits), 1e-5);
@@ -177,13 +177,13 @@ TEST(TensorBoundary, ShardedEqualsWholeOverAllLayouts) {
 
 TEST(SequenceBoundary, EqualsTheWholeInAnyNumberOfPieces) {
   const ModelConfig config = test::small_model(2, 2, 50, false);
-  const Result whole = run(config, Recompute::selective, 1, false);
+  const BoundaryResult whole = run(config, Recompute::selective, 1, false);
   for (const auto& [tp, pieces] : {std::array{2, 1}, {2, 2}, {2, 4}, {4, 1}, {4, 2}}) {
     for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
       for (const Sums sums : {Sums::at_once, Sums::late}) {
         SCOPED_TRACE(fmt::format("tp {}, {} pieces, recompute {}, sums {}", tp, pieces,
                                  int(recompute), int(sums)));
-        const Result split = run(config, recompute, tp, true, pieces, sums);
+        const BoundaryResult split = run(config, recompute, tp, true, pieces, sums);
         EXPECT_LT(test::relative_error(split.losses, whole.losses), 1e-5);
         EXPECT_LT(test::relative_error(split.evaluated, whole.evaluated), 1e-5);
         EXPECT_LT(test::relative_error(split.logits, whole.logits), 1e-5);

@@ -11,11 +11,13 @@
 #include "core/error.h"
 #include "io/temp_dir.h"
 #include "report/embedded.h"
+#include "report/count.h"
 #include "report/html.h"
 
 namespace fathom {
 namespace {
 
+using test::count;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -48,14 +50,6 @@ nlohmann::json data_of(const std::string& page, int chart = 1) {
 // Pages are long: a matcher would print them whole.
 bool contains(const std::string& html, std::string_view text) {
   return html.find(text) != std::string::npos;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
-    ++found;
-  }
-  return found;
 }
 
 TEST(Html, EscapesForContentAttributesAndScripts) {

@@ -6,11 +6,13 @@
 #include <cmath>
 
 #include "io/temp_dir.h"
+#include "report/count.h"
 #include "report/svg_scale.h"
 
 namespace fathom {
 namespace {
 
+using test::count;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -28,12 +30,6 @@ Chart chart() {
   line.name = "";
   line.mark = Series::Mark::line;
   return {"Loss", {"compute", "FLOPs", logarithmic}, {"loss", "nats", linear}, {points, line}};
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
 }
 
 TEST(SvgScale, PlacesAreEvenInValuesOrInTheirLogarithms) {

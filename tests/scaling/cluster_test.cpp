@@ -7,7 +7,7 @@
 namespace fathom::scaling {
 namespace {
 
-using Kind = Exchange::Kind;
+using ExchangeKind = Exchange::Kind;
 constexpr std::size_t megabytes = 1000 * 1000;
 
 CardProfile card() {
@@ -35,7 +35,7 @@ TEST(Cluster, ComputesAsSlowlyAsTheSlowestCardIsExpectedTo) {
 
 TEST(Cluster, ARankReceivesWhatTheOthersHold) {
   const Cluster cluster(card(), 4, 8);
-  const Exchange gather{Kind::all_gather, 4, 1, 400 * megabytes};
+  const Exchange gather{ExchangeKind::all_gather, 4, 1, 400 * megabytes};
   const ExchangeTime time = cluster.time_of(gather, ExchangeWay::peer_memory);
   EXPECT_EQ(time.link, Link::node);
   EXPECT_EQ(time.contention, 0.05);
@@ -45,7 +45,7 @@ TEST(Cluster, ARankReceivesWhatTheOthersHold) {
 TEST(Cluster, AnAllReduceGoesTwice) {
   const Cluster cluster(card(), 4, 8);
   const ExchangeTime time =
-      cluster.time_of({Kind::all_reduce, 4, 1, 400 * megabytes}, ExchangeWay::nccl);
+      cluster.time_of({ExchangeKind::all_reduce, 4, 1, 400 * megabytes}, ExchangeWay::nccl);
   EXPECT_NEAR(time.seconds, 5e-6 + 2 * 300e6 / 300e9, 1e-12);
 }
 
@@ -53,7 +53,7 @@ TEST(Cluster, AnAllReduceGoesTwice) {
 TEST(Cluster, ADataGroupBesideTensorGroupsHasAnAdapterForEachRank) {
   const Cluster cluster(card(), 32, 8);
   const ExchangeTime time =
-      cluster.time_of({Kind::all_gather, 4, 8, 400 * megabytes}, ExchangeWay::nccl);
+      cluster.time_of({ExchangeKind::all_gather, 4, 8, 400 * megabytes}, ExchangeWay::nccl);
   EXPECT_EQ(time.link, Link::network);
   EXPECT_NEAR(time.seconds, 10e-6 + 2 * 2e-6 + 300e6 / 50e9, 1e-12);
 }
@@ -62,7 +62,7 @@ TEST(Cluster, ADataGroupBesideTensorGroupsHasAnAdapterForEachRank) {
 TEST(Cluster, RanksOfANodeShareTheWorkOfReceiving) {
   const Cluster cluster(card(), 32, 8);
   const ExchangeTime time =
-      cluster.time_of({Kind::all_gather, 32, 1, 3200 * megabytes}, ExchangeWay::nccl);
+      cluster.time_of({ExchangeKind::all_gather, 32, 1, 3200 * megabytes}, ExchangeWay::nccl);
   const double network = 10e-6 + 2 * 2e-6 + 2400e6 / 8 / 50e9;
   const double inside = 5e-6 + 3100e6 / 300e9;
   EXPECT_NEAR(time.seconds, std::max(network, inside) + 5e-6, 1e-12);

@@ -11,14 +11,14 @@
 namespace fathom::scaling {
 namespace {
 
-FitOptions quick() {
+FitOptions chart_options() {
   FitOptions options;
   options.bootstrap.draws = 100;
   return options;
 }
 
-DatasetFit fit_of(std::vector<RunResult> runs) {
-  return fit_results({std::move(runs), {}}, quick()).at(0);
+DatasetFit charted_fit(std::vector<RunResult> runs) {
+  return fit_results({std::move(runs), {}}, chart_options()).at(0);
 }
 
 Chart chart_of(const DatasetFit& fit, const std::string& name) {
@@ -36,7 +36,7 @@ const Series& series_named(const Chart& chart, const std::string& name) {
 }
 
 TEST(FitCharts, TheIsoflopChartHasRunsParabolasOptimaAndTheirLaw) {
-  const DatasetFit fit = fit_of(isoflop_runs(synthetic::Chinchilla{}, {}));
+  const DatasetFit fit = charted_fit(isoflop_runs(synthetic::Chinchilla{}, {}));
   const Chart chart = chart_of(fit, "isoflop");
   ASSERT_EQ(chart.series.size(), 12u);  // five budgets of runs and parabola
   EXPECT_EQ(chart.x.name + " (" + chart.x.unit + ")", "model scale M (FLOPs a token)");
@@ -63,7 +63,7 @@ TEST(FitCharts, OptimaThatFallWithTheBudgetHaveALineToo) {
   synthetic::DeepSeek law;
   law.model_exponent = -0.2;
   law.model_coefficient = 1e12;
-  const DatasetFit fit = fit_of(isoflop_runs(law, {}));
+  const DatasetFit fit = charted_fit(isoflop_runs(law, {}));
   const Chart chart = chart_of(fit, "isoflop");
   EXPECT_LT(fit.isoflop.model_flops->exponent.value, 0);
   EXPECT_EQ(series_named(chart, "optimum").x.size(), 5u);
@@ -71,7 +71,7 @@ TEST(FitCharts, OptimaThatFallWithTheBudgetHaveALineToo) {
 }
 
 TEST(FitCharts, LawsAreDrawnWithTheirBandsBeyondTheirPoints) {
-  const DatasetFit fit = fit_of(isoflop_runs(synthetic::Chinchilla{}, {}));
+  const DatasetFit fit = charted_fit(isoflop_runs(synthetic::Chinchilla{}, {}));
   for (const char* name : {"model", "tokens", "loss"}) {
     const Chart chart = chart_of(fit, name);
     ASSERT_EQ(chart.series.size(), 2u) << name;
@@ -88,7 +88,7 @@ TEST(FitCharts, LawsAreDrawnWithTheirBandsBeyondTheirPoints) {
 }
 
 TEST(FitCharts, TheSurfaceChartHasHowFarEachRunIsFromIt) {
-  const DatasetFit fit = fit_of(isoflop_runs(synthetic::Chinchilla{}, {}));
+  const DatasetFit fit = charted_fit(isoflop_runs(synthetic::Chinchilla{}, {}));
   const Series runs = chart_of(fit, "surface").series.at(0);
   const auto& points = fit.surface->surface.record.points;
   ASSERT_EQ(runs.x.size(), points.size());
@@ -101,7 +101,7 @@ TEST(FitCharts, TheSurfaceChartHasHowFarEachRunIsFromIt) {
 }
 
 TEST(FitCharts, TheGridChartsHaveAllRunsThatAreNearOptimal) {
-  const DatasetFit fit = fit_of(grid_runs(synthetic::DeepSeek{}, {}));
+  const DatasetFit fit = charted_fit(grid_runs(synthetic::DeepSeek{}, {}));
   for (const char* name : {"learning-rate", "batch"}) {
     const Chart chart = chart_of(fit, name);
     std::size_t near = 0;

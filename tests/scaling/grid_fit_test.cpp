@@ -11,7 +11,7 @@
 namespace fathom::scaling {
 namespace {
 
-const BootstrapOptions few_draws{200, 1};
+const BootstrapOptions grid_draws{200, 1};
 
 std::vector<GridRun> grids_of(const synthetic::Study& study) {
   std::vector<GridRun> runs;
@@ -43,7 +43,7 @@ std::vector<GridRun> one_grid(std::vector<double> rates, std::vector<double> bat
 TEST(GridFit, RecoversTheReportsLaws) {
   synthetic::Study study;
   study.noise = 0;
-  const GridFits fits = fit_grids(grids_of(study), few_draws);
+  const GridFits fits = fit_grids(grids_of(study), grid_draws);
   EXPECT_NEAR(fits.learning_rate->exponent.value, -0.1250, 1e-4);
   EXPECT_NEAR(fits.learning_rate->coefficient.value, 0.3118, 2e-3);
   EXPECT_NEAR(fits.batch_tokens->exponent.value, 0.3271, 1e-4);
@@ -53,7 +53,7 @@ TEST(GridFit, RecoversTheReportsLaws) {
 TEST(GridFit, HoldsThemInItsIntervalsWhenThereIsNoise) {
   synthetic::Study study;
   study.seed = 2;
-  const GridFits fits = fit_grids(grids_of(study), few_draws);
+  const GridFits fits = fit_grids(grids_of(study), grid_draws);
   const synthetic::DeepSeek law;
   EXPECT_TRUE(holds(*fits.learning_rate->exponent.interval, law.rate_exponent));
   EXPECT_TRUE(holds(*fits.batch_tokens->exponent.interval, law.batch_exponent));
@@ -68,7 +68,7 @@ TEST(GridFit, HoldsThemInItsIntervalsWhenThereIsNoise) {
 
 TEST(GridFit, TheBandIsWhereTheLossIsAQuarterPercentAboveTheLowest) {
   const GridFits fits =
-      fit_grids(one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {16384, 32768, 65536, 131072}), few_draws);
+      fit_grids(one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {16384, 32768, 65536, 131072}), grid_draws);
   ASSERT_EQ(fits.grids.size(), 1u);
   const Grid& grid = fits.grids[0];
   EXPECT_EQ(grid.kind, GridKind::both);
@@ -89,7 +89,7 @@ TEST(GridFit, NearOptimalRunsAreThoseWithinAQuarterPercent) {
     for (GridRun& run : runs) run.point.loss *= unit;
     runs[1].point.loss = 3 * unit * 1.0024;
     runs[3].point.loss = 3 * unit * 1.0026;
-    const Grid grid = fit_grids(runs, few_draws).grids.at(0);
+    const Grid grid = fit_grids(runs, grid_draws).grids.at(0);
     EXPECT_EQ(grid.near_runs, 2) << unit;
     EXPECT_EQ(grid.near_rates, (Interval{1e-3, 2e-3})) << unit;
   }
@@ -114,7 +114,7 @@ TEST(GridFit, TheFewerDegreesOfFreedomTheWiderTheOptimumsInterval) {
 }
 
 TEST(GridFit, AGridOfRatesAloneSaysNothingOfBatches) {
-  const GridFits fits = fit_grids(one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {65536}), few_draws);
+  const GridFits fits = fit_grids(one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {65536}), grid_draws);
   const Grid& grid = fits.grids.at(0);
   EXPECT_EQ(grid.kind, GridKind::learning_rate);
   EXPECT_NEAR(grid.learning_rate->value, 2e-3, 1e-6);
@@ -125,12 +125,12 @@ TEST(GridFit, AGridOfRatesAloneSaysNothingOfBatches) {
 TEST(GridFit, RunsFarAboveTheLowestAreNotFitted) {
   std::vector<GridRun> runs = one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {65536});
   runs.push_back({1e8, 1e9, 1e17, {1.6e-2, 65536, 7}});
-  EXPECT_NEAR(fit_grids(runs, few_draws).grids.at(0).learning_rate->value, 2e-3, 1e-6);
+  EXPECT_NEAR(fit_grids(runs, grid_draws).grids.at(0).learning_rate->value, 2e-3, 1e-6);
 }
 
 TEST(GridFit, GridsThatCannotCarryTheLawsAreNamed) {
   const auto problem = [](std::vector<double> rates, std::vector<double> batches) {
-    return fit_grids(one_grid(std::move(rates), std::move(batches)), few_draws).grids.at(0).problem;
+    return fit_grids(one_grid(std::move(rates), std::move(batches)), grid_draws).grids.at(0).problem;
   };
   EXPECT_EQ(problem({1e-3, 2e-3, 4e-3}, {65536}),
             "3 runs within 5 % of the lowest loss, and the fit needs 4");
@@ -145,7 +145,7 @@ TEST(GridFit, GridsThatCannotCarryTheLawsAreNamed) {
 TEST(GridFit, RunsThatDifferInNeitherMakeNoGrid) {
   std::vector<GridRun> runs = one_grid({2e-3}, {65536});
   runs.push_back(runs[0]);
-  EXPECT_TRUE(fit_grids(runs, few_draws).grids.empty());
+  EXPECT_TRUE(fit_grids(runs, grid_draws).grids.empty());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace fathom::scaling {
 namespace {
 
 constexpr double tolerance = 0.05;
-const BootstrapOptions few_draws{200, 1};
+const BootstrapOptions isoflop_draws{200, 1};
 
 template <class Law>
 std::vector<LossPoint> points_of(const Law& law, const synthetic::Study& study) {
@@ -40,7 +40,7 @@ void append(std::vector<LossPoint>& to, const std::vector<LossPoint>& from) {
 TEST(Isoflop, RecoversTheReportsLaws) {
   synthetic::Study study;
   study.noise = 0;
-  const Isoflop fit = fit_isoflop(points_of(synthetic::DeepSeek{}, study), tolerance, few_draws);
+  const Isoflop fit = fit_isoflop(points_of(synthetic::DeepSeek{}, study), tolerance, isoflop_draws);
   EXPECT_NEAR(fit.model_flops->exponent.value, 0.5243, 1e-4);
   EXPECT_NEAR(fit.model_flops->coefficient.value, 0.1715, 1e-3);
   EXPECT_NEAR(fit.tokens->exponent.value, 0.4757, 1e-4);
@@ -57,7 +57,7 @@ TEST(Isoflop, HoldsTheTruthInItsIntervalsWhenThereIsNoise) {
   synthetic::Study study;
   study.seed = 3;
   const synthetic::DeepSeek law;
-  const Isoflop fit = fit_isoflop(points_of(law, study), tolerance, few_draws);
+  const Isoflop fit = fit_isoflop(points_of(law, study), tolerance, isoflop_draws);
   const auto holds = [](const Parameter& p, double truth) {
     return p.interval->low <= truth && truth <= p.interval->high;
   };
@@ -116,8 +116,8 @@ TEST(Isoflop, DrawsWithoutAFiniteOptimumAreLeftOutInSilence) {
 TEST(Isoflop, SameInputSameIntervals) {
   synthetic::Study study;
   const auto points = points_of(synthetic::DeepSeek{}, study);
-  const Isoflop one = fit_isoflop(points, tolerance, few_draws);
-  EXPECT_EQ(*one.model_flops, *fit_isoflop(points, tolerance, few_draws).model_flops);
+  const Isoflop one = fit_isoflop(points, tolerance, isoflop_draws);
+  EXPECT_EQ(*one.model_flops, *fit_isoflop(points, tolerance, isoflop_draws).model_flops);
   EXPECT_NE(*one.model_flops, *fit_isoflop(points, tolerance, {200, 2}).model_flops);
 }
 
@@ -126,8 +126,8 @@ TEST(Isoflop, RunsOfNearlyTheSameComputeAreOneBudget) {
   for (std::size_t i = 0; i < points.size(); ++i) {
     points[i].compute *= 1 + 0.005 * static_cast<double>(i);
   }
-  EXPECT_EQ(fit_isoflop(points, 0.05, few_draws).budgets.size(), 1u);
-  const Isoflop apart = fit_isoflop(points, 0.016, few_draws);
+  EXPECT_EQ(fit_isoflop(points, 0.05, isoflop_draws).budgets.size(), 1u);
+  const Isoflop apart = fit_isoflop(points, 0.016, isoflop_draws);
   ASSERT_EQ(apart.budgets.size(), 2u);
   EXPECT_EQ(apart.budgets[0].points.size(), 4u);
   EXPECT_EQ(apart.budgets[1].problem, "3 model sizes, and a parabola needs 4");
@@ -141,7 +141,7 @@ TEST(Isoflop, BudgetsThatCannotCarryTheLawsAreNamed) {
   append(points, budget_at(3e18, 0, 3));
   append(points, budget_at(1e19, 0.1));
   points.push_back({5e7, 2e12, 1e20, 2.9});  // a run alone is no budget
-  const Isoflop fit = fit_isoflop(points, tolerance, few_draws);
+  const Isoflop fit = fit_isoflop(points, tolerance, isoflop_draws);
   ASSERT_EQ(fit.budgets.size(), 5u);
   EXPECT_EQ(fit.budgets[0].problem,
             "the optimum is beyond the grid's smallest model; add smaller models");
@@ -157,9 +157,9 @@ TEST(Isoflop, ThreeBudgetsCarryLawsAndTwoDoNot) {
   std::vector<LossPoint> points;
   append(points, budget_at(1e17, -0.5));
   append(points, budget_at(1e18, 0));
-  EXPECT_FALSE(fit_isoflop(points, tolerance, few_draws).model_flops);
+  EXPECT_FALSE(fit_isoflop(points, tolerance, isoflop_draws).model_flops);
   append(points, budget_at(1e19, 0.5));
-  const Isoflop fit = fit_isoflop(points, tolerance, few_draws);
+  const Isoflop fit = fit_isoflop(points, tolerance, isoflop_draws);
   EXPECT_NEAR(fit.model_flops->exponent.value, 0.5 / std::log(10), 1e-5);
   EXPECT_EQ(fit.loss->irreducible.value, 0);
 }

@@ -15,7 +15,7 @@
 namespace fathom::scaling {
 namespace {
 
-constexpr double exact = std::numeric_limits<double>::infinity();
+constexpr double exact_weight = std::numeric_limits<double>::infinity();
 
 TEST(Quadratic, AParabolaIsMetExactly) {
   std::vector<Point> x;
@@ -24,7 +24,7 @@ TEST(Quadratic, AParabolaIsMetExactly) {
     x.push_back({at, 0});
     y.push_back(3 + 0.25 * (at - 19) * (at - 19));
   }
-  const Quadratic fit = fit_quadratic(Axes::one, x, y, exact);
+  const Quadratic fit = fit_quadratic(Axes::one, x, y, exact_weight);
   ASSERT_TRUE(fit.has_minimum());
   EXPECT_NEAR(fit.lowest_point()[0], 19, 1e-6);
   EXPECT_NEAR(fit.lowest(), 3, 1e-7);
@@ -60,7 +60,7 @@ TEST(Quadratic, ABowlIsMetExactly) {
       y.push_back(bowl(r, b));
     }
   }
-  const Quadratic fit = fit_quadratic(Axes::two, x, y, exact);
+  const Quadratic fit = fit_quadratic(Axes::two, x, y, exact_weight);
   ASSERT_TRUE(fit.has_minimum());
   EXPECT_NEAR(fit.lowest_point()[0], -6, 1e-6);
   EXPECT_NEAR(fit.lowest_point()[1], 12, 1e-6);
@@ -96,7 +96,7 @@ TEST(Quadratic, OneBadRunHardlyMovesTheOptimum) {
   }
   y[7] += 0.5;
   const double robust = fit_quadratic(Axes::one, x, y, 0.003).lowest_point()[0];
-  const double plain = fit_quadratic(Axes::one, x, y, exact).lowest_point()[0];
+  const double plain = fit_quadratic(Axes::one, x, y, exact_weight).lowest_point()[0];
   EXPECT_NEAR(robust, 18, 0.05);
   EXPECT_GT(std::abs(plain - 18), 0.3);
 }

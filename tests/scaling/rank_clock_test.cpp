@@ -5,7 +5,7 @@
 namespace fathom::scaling {
 namespace {
 
-using Kind = StepEvent::Kind;
+using EventKind = StepEvent::Kind;
 
 StepEvent compute(double seconds) {
   StepEvent event;
@@ -15,15 +15,15 @@ StepEvent compute(double seconds) {
 
 StepEvent submit(int queue, std::int64_t ticket, double seconds, Link link = Link::node,
                  double contention = 0) {
-  return {Kind::submit, queue, ticket, seconds, 0, link, contention};
+  return {EventKind::submit, queue, ticket, seconds, 0, link, contention};
 }
 
 StepEvent wait(int queue, std::int64_t ticket) {
-  return {Kind::wait, queue, ticket, 0, 0, Link::node, 0};
+  return {EventKind::wait, queue, ticket, 0, 0, Link::node, 0};
 }
 
 StepEvent exchange(double seconds, Link link = Link::node) {
-  return {Kind::exchange, 0, 0, seconds, 0, link, 0};
+  return {EventKind::exchange, 0, 0, seconds, 0, link, 0};
 }
 
 RankClock after(const StepEvents& events) {

@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-SweepConfig load(const std::string& text) {
+SweepConfig sweep_of(const std::string& text) {
   const test::TempDir dir;
   test::write_file(dir / "sweep.toml", text);
   return load_sweep_config(dir / "sweep.toml");
@@ -19,7 +19,7 @@ SweepConfig load(const std::string& text) {
 
 std::string problem(const std::string& text) {
   try {
-    load(text);
+    sweep_of(text);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::input);
     return error.what();
@@ -28,7 +28,7 @@ std::string problem(const std::string& text) {
 }
 
 TEST(SweepConfig, HasDefaultsForSmallRuns) {
-  const SweepConfig config = load("[isoflop]\nbudgets = [1e12]\n[run.data]\ndirectory = \"d\"\n");
+  const SweepConfig config = sweep_of("[isoflop]\nbudgets = [1e12]\n[run.data]\ndirectory = \"d\"\n");
   EXPECT_EQ(config.run.threads, 1);
   EXPECT_TRUE(config.run.deterministic);
   EXPECT_EQ(config.run.validation.sample_tokens, 0);
@@ -37,7 +37,7 @@ TEST(SweepConfig, HasDefaultsForSmallRuns) {
 }
 
 TEST(SweepConfig, ReadsBackWhatItPrints) {
-  SweepConfig config = load("[grid]\nbudgets = [1e12]\nbatches = [8]\nmodel_flops = 3e6\n");
+  SweepConfig config = sweep_of("[grid]\nbudgets = [1e12]\nbatches = [8]\nmodel_flops = 3e6\n");
   const test::TempDir dir;
   SweepConfig again;
   read_config(ConfigTable::parse(config_to_toml(config), "again"), again);

@@ -7,7 +7,7 @@
 namespace fathom::scaling {
 namespace {
 
-constexpr std::int64_t length = 10;
+constexpr std::int64_t trunk_length = 10;
 
 SweepRun run_of(const std::string& name, std::int64_t layers, std::int64_t steps,
                 double rate = 1e-3, std::int64_t batch = 2) {
@@ -16,13 +16,13 @@ SweepRun run_of(const std::string& name, std::int64_t layers, std::int64_t steps
   run.model.num_layers = layers;
   run.batch = batch;
   run.learning_rate = rate;
-  run.tokens = steps * batch * length;
+  run.tokens = steps * batch * trunk_length;
   return run;
 }
 
 TrunkOptions options() {
   TrunkOptions options;
-  options.sequence_length = length;
+  options.sequence_length = trunk_length;
   return options;
 }
 
@@ -66,12 +66,12 @@ TEST(Trunks, TheLongestRunOfAModelIsTheTrunkOfTheOthers) {
   EXPECT_EQ(runs[3].branch_step, 320);
   for (const std::size_t alone : {1, 2, 4, 5}) {
     EXPECT_EQ(runs[alone].trunk, "") << runs[alone].name;
-    EXPECT_EQ(own_tokens(runs[alone], length), runs[alone].tokens);
+    EXPECT_EQ(own_tokens(runs[alone], trunk_length), runs[alone].tokens);
   }
-  EXPECT_EQ(own_tokens(runs[0], length), 20 * 2 * length);
-  EXPECT_EQ(branch_tokens(runs, runs[1], length),
-            (std::vector<std::int64_t>{80 * 2 * length, 320 * 2 * length}));
-  EXPECT_TRUE(branch_tokens(runs, runs[2], length).empty());
+  EXPECT_EQ(own_tokens(runs[0], trunk_length), 20 * 2 * trunk_length);
+  EXPECT_EQ(branch_tokens(runs, runs[1], trunk_length),
+            (std::vector<std::int64_t>{80 * 2 * trunk_length, 320 * 2 * trunk_length}));
+  EXPECT_TRUE(branch_tokens(runs, runs[2], trunk_length).empty());
 }
 
 // Otherwise what trunk and branch have in common would differ.

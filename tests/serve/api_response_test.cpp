@@ -31,7 +31,7 @@ TextEvent event(std::string text, std::vector<DrawnToken> tokens,
   return {0, std::move(text), std::move(tokens), finish};
 }
 
-std::unique_ptr<Response> completion(const std::string& body) {
+std::unique_ptr<Response> completion_response(const std::string& body) {
   const CompletionRequest request = parse_completion_request(body, {});
   return completion_response(request, encode_prompts(request, tokenizer()), tokenizer(),
                              {"cmpl-1", 12, "m"});
@@ -51,7 +51,7 @@ std::vector<Json> events_of(const std::string& stream) {
 }
 
 TEST(CompletionResponse, IsOneJsonObject) {
-  const auto response = completion(R"({"prompt":["ab","c"],"n":1})");
+  const auto response = completion_response(R"({"prompt":["ab","c"],"n":1})");
   EXPECT_EQ(response->begin(), "");
   EXPECT_EQ(response->take(0, event("x", {plain('x')})), "");
   EXPECT_EQ(response->take(1, event("z", {plain('z')}, FinishReason::length)), "");
@@ -72,7 +72,7 @@ TEST(CompletionResponse, IsOneJsonObject) {
 // largest of its top_logprobs exactly when it is the likeliest.
 TEST(CompletionResponse, EchoesThePromptsLogprobs) {
   const auto response =
-      completion(R"({"prompt":"abc","echo":true,"logprobs":1,"max_tokens":1,"temperature":0})");
+      completion_response(R"({"prompt":"abc","echo":true,"logprobs":1,"max_tokens":1,"temperature":0})");
   TextEvent only = event("d", {drawn('d', -0.1f, {{'d', -0.1f}})}, FinishReason::length);
   only.prompt_scores = {drawn('b', -2.5f, {{'q', -0.3f}}), drawn('c', -0.7f, {{'c', -0.7f}})};
   response->take(0, only);
@@ -102,7 +102,7 @@ TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
   for (const bool skip : {true, false}) {
     const std::string fields = R"({"prompt":[258,97],"echo":true,"logprobs":0)";
     const auto response =
-        completion(fields + (skip ? "}" : R"(,"skip_special_tokens":false})"));
+        completion_response(fields + (skip ? "}" : R"(,"skip_special_tokens":false})"));
     TextEvent only = event(skip ? "b" : "</s>b", {drawn(259, -1, {}), drawn('b', -1, {})});
     only.prompt_scores = {drawn('a', -2, {})};
     response->take(0, only);
@@ -115,7 +115,7 @@ TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
 
 // With echo and no new tokens the answer is the prompt alone.
 TEST(CompletionResponse, ShowsNoTokensWhenNoneWereAskedFor) {
-  const auto response = completion(R"({"prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})");
+  const auto response = completion_response(R"({"prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})");
   TextEvent only = event("z", {drawn('z', -1, {})}, FinishReason::length);
   only.prompt_scores = {drawn('b', -2, {})};
   response->take(0, only);
@@ -126,7 +126,7 @@ TEST(CompletionResponse, ShowsNoTokensWhenNoneWereAskedFor) {
 }
 
 TEST(CompletionResponse, ChoosesTheLikeliestOfBestOf) {
-  const auto response = completion(R"({"prompt":"a","n":2,"best_of":3})");
+  const auto response = completion_response(R"({"prompt":"a","n":2,"best_of":3})");
   response->take(0, event("x", {drawn('x', -3, {})}, FinishReason::length));
   response->take(1, event("yy", {drawn('y', -1, {}), drawn('y', -2, {})}, FinishReason::length));
   response->take(2, event("z", {drawn('z', -1, {})}, FinishReason::length));
@@ -141,7 +141,7 @@ TEST(CompletionResponse, ChoosesTheLikeliestOfBestOf) {
 
 TEST(CompletionResponse, StreamsWhatHasText) {
   const auto response =
-      completion(R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
+      completion_response(R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
   EXPECT_EQ(response->take(0, event("", {plain('x')})), "");
   const auto first = events_of(response->take(1, event("y", {plain('y')})));
   ASSERT_EQ(first.size(), 1u);
@@ -161,7 +161,7 @@ TEST(CompletionResponse, StreamsWhatHasText) {
 }
 
 TEST(CompletionResponse, StreamsLogprobsWithOffsetsThatGoOn) {
-  const auto response = completion(R"({"prompt":"ab","stream":true,"echo":true,"logprobs":0})");
+  const auto response = completion_response(R"({"prompt":"ab","stream":true,"echo":true,"logprobs":0})");
   TextEvent one = event("c", {drawn('c', -1, {})});
   one.prompt_scores = {drawn('b', -2, {})};
   const auto first = events_of(response->take(0, one));
@@ -179,7 +179,7 @@ TEST(TokenText, SpellsBytesThatAreNoCharacters) {
 }
 
 TEST(CompletionResponse, SurvivesBytesThatAreNoUtf8AndInfiniteValues) {
-  const auto response = completion(R"({"prompt":"a","logprobs":1})");
+  const auto response = completion_response(R"({"prompt":"a","logprobs":1})");
   response->take(
       0, event("\xe2", {drawn(0xe2, -INFINITY, {{0xe2, -INFINITY}})}, FinishReason::length));
   const Json choice = Json::parse(response->finish())["choices"][0];
@@ -187,14 +187,14 @@ TEST(CompletionResponse, SurvivesBytesThatAreNoUtf8AndInfiniteValues) {
   EXPECT_EQ(choice["logprobs"]["token_logprobs"][0], -9999.0);
 }
 
-std::unique_ptr<Response> chat(const std::string& fields) {
+std::unique_ptr<Response> chat_response(const std::string& fields) {
   return chat_response(
       parse_chat_request(R"({"messages":[{"role":"user","content":"hi"}])" + fields + "}", {}), 5,
       tokenizer(), {"chatcmpl-1", 12, "m"});
 }
 
 TEST(ChatResponse, IsOneJsonObject) {
-  const auto response = chat(R"(,"logprobs":true,"top_logprobs":1)");
+  const auto response = chat_response(R"(,"logprobs":true,"top_logprobs":1)");
   EXPECT_EQ(response->begin(), "");
   response->take(0, event("x", {drawn('x', -0.5f, {{0xe2, -0.25f}})}, FinishReason::end_of_text));
   const Json json = Json::parse(response->finish());
@@ -210,7 +210,7 @@ TEST(ChatResponse, IsOneJsonObject) {
 }
 
 TEST(ChatResponse, StreamsTheRoleFirst) {
-  const auto response = chat(R"(,"stream":true)");
+  const auto response = chat_response(R"(,"stream":true)");
   const auto begin = events_of(response->begin());
   ASSERT_EQ(begin.size(), 1u);
   EXPECT_EQ(begin[0]["object"], "chat.completion.chunk");

@@ -11,6 +11,7 @@ namespace fathom::serve {
 namespace {
 
 using test::input_error_of;
+using test::runtime_error_of;
 using testing::HasSubstr;
 
 bool go_on(std::string_view) {
@@ -31,16 +32,6 @@ ChatSettings greedy() {
 
 ChatSession remote_session(const std::string& url, const std::string& key = "") {
   return {std::make_unique<RemoteChat>(url, key), greedy()};
-}
-
-std::string runtime_error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::runtime) << error.what();
-    return error.what();
-  }
-  return "no error";
 }
 
 // Answers each connection with the next of `answers`, to the letter, and closes it.

@@ -17,17 +17,8 @@ namespace fathom::serve {
 namespace {
 
 using test::input_error_of;
+using test::runtime_error_of;
 using testing::HasSubstr;
-
-std::string runtime_error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::runtime) << error.what();
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
   Json answer = Json::parse(R"({"usage": {"prompt_tokens": 5}, "choices": [{"logprobs": {

@@ -13,7 +13,7 @@ std::string with(const std::string& model, const std::string& rest = "") {
 }
 const std::string ok_model = R"("vocab":{"a":0,"b":1,"ab":2},"merges":["a b"])";
 
-std::string error_of(const std::string& text) {
+std::string file_error(const std::string& text) {
   try {
     Tokenizer::from_json(text, "t.json");
   } catch (const Error& error) {
@@ -96,40 +96,40 @@ TEST(TokenizerJson, EveryStepIsWrittenAsItWasRead) {
 
 TEST(TokenizerJson, RefusesWhatIsCorrupt) {
   using testing::HasSubstr;
-  EXPECT_THAT(error_of("{"), HasSubstr("t.json: not valid JSON"));
-  EXPECT_THAT(error_of("[]"), HasSubstr("t.json: is [], not an object"));
-  EXPECT_THAT(error_of("{}"), HasSubstr("t.json: 'model' is missing"));
-  EXPECT_THAT(error_of(with(R"("merges":[])")), HasSubstr("'model.vocab' is missing"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":-1},"merges":[])")),
+  EXPECT_THAT(file_error("{"), HasSubstr("t.json: not valid JSON"));
+  EXPECT_THAT(file_error("[]"), HasSubstr("t.json: is [], not an object"));
+  EXPECT_THAT(file_error("{}"), HasSubstr("t.json: 'model' is missing"));
+  EXPECT_THAT(file_error(with(R"("merges":[])")), HasSubstr("'model.vocab' is missing"));
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":-1},"merges":[])")),
               HasSubstr("'model.vocab.a' is -1, not a whole number from 0 to"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":1e3},"merges":[])")), HasSubstr("not a whole number"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":99999999999999999999},"merges":[])")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":1e3},"merges":[])")), HasSubstr("not a whole number"));
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":99999999999999999999},"merges":[])")),
               HasSubstr("vocab.a"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":2000000},"merges":[])")), HasSubstr("far beyond"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":0,"b":0},"merges":[])")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":2000000},"merges":[])")), HasSubstr("far beyond"));
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0,"b":0},"merges":[])")),
               HasSubstr("is 0, the id of 'a' too"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":["a b"])")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0},"merges":["a b"])")),
               HasSubstr("'model.merges[0]' makes or wants 'b', which is not in the vocabulary"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":["a b c"])")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0},"merges":["a b c"])")),
               HasSubstr("merges[0]' is \"a b c\", not \"left right\" or"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":[],"dropout":0.5)")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0},"merges":[],"dropout":0.5)")),
               HasSubstr("'model.dropout' is not supported"));
-  EXPECT_THAT(error_of(with(R"("vocab":{"a":0},"merges":[],"unk_token":"?")")),
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0},"merges":[],"unk_token":"?")")),
               HasSubstr("'model.unk_token' is '?', which is not in the vocabulary"));
 }
 
 TEST(TokenizerJson, RefusesWhatIsNotSupported) {
   using testing::HasSubstr;
-  EXPECT_THAT(error_of(with(ok_model, R"(,"normalizer":{"type":"Precompiled"})")),
+  EXPECT_THAT(file_error(with(ok_model, R"(,"normalizer":{"type":"Precompiled"})")),
               HasSubstr("t.json: 'normalizer.type' is 'Precompiled', which is not supported"));
-  EXPECT_THAT(error_of(with(ok_model, R"(,"pre_tokenizer":{"type":"Split","pattern":)"
+  EXPECT_THAT(file_error(with(ok_model, R"(,"pre_tokenizer":{"type":"Split","pattern":)"
                                       R"({"Regex":"("},"behavior":"Isolated"})")),
               HasSubstr("t.json: pre_tokenizer: the regular expression '(' is not usable"));
   std::string deep = R"({"type":"NFC"})";
   for (int i = 0; i < 20; ++i) deep = R"({"type":"Sequence","normalizers":[)" + deep + "]}";
-  EXPECT_THAT(error_of(with(ok_model, ",\"normalizer\":" + deep)), HasSubstr("nested too deeply"));
+  EXPECT_THAT(file_error(with(ok_model, ",\"normalizer\":" + deep)), HasSubstr("nested too deeply"));
   const std::string brackets(60000, '[');
-  EXPECT_THAT(error_of(with(ok_model, ",\"truncation\":" + brackets)),
+  EXPECT_THAT(file_error(with(ok_model, ",\"truncation\":" + brackets)),
               HasSubstr("arrays and objects are nested more than 128 deep"));
 }
 
@@ -144,7 +144,7 @@ TEST(TokenizerJson, BoundsTheNumberOfSteps) {
                 R"(,"pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + steps + "]}");
   };
   EXPECT_THAT(Tokenizer::from_json(with_steps(64)).encode("ab"), testing::ElementsAre(2));
-  EXPECT_THAT(error_of(with_steps(60000)),
+  EXPECT_THAT(file_error(with_steps(60000)),
               testing::HasSubstr("'pre_tokenizer.pretokenizers[64]' is one step too many: at most "
                                  "64 are supported"));
 }
@@ -152,7 +152,7 @@ TEST(TokenizerJson, BoundsTheNumberOfSteps) {
 TEST(TokenizerJson, RefusesWrongAddedTokens) {
   using testing::HasSubstr;
   const auto added = [](const std::string& list) {
-    return error_of(with(ok_model, ",\"added_tokens\":[" + list + "]"));
+    return file_error(with(ok_model, ",\"added_tokens\":[" + list + "]"));
   };
   EXPECT_THAT(added(R"({"id":0,"content":"<s>"})"), HasSubstr("the vocabulary says otherwise"));
   EXPECT_THAT(added(R"({"id":7,"content":"a"})"), HasSubstr("the vocabulary says otherwise"));

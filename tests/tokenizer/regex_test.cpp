@@ -42,7 +42,7 @@ TEST(Regex, SyntaxOfRubyKeepsItsMeaning) {
   EXPECT_THAT(matches(R"(\p{Han}+)", "中文、a"), ElementsAre("中文"));
 }
 
-std::string error_of(const std::string& pattern) {
+std::string pattern_error(const std::string& pattern) {
   try {
     Regex regex(pattern, "t");
   } catch (const Error& error) {
@@ -115,11 +115,11 @@ TEST(Regex, ALiteralMatchesItselfAlone) {
 TEST(Regex, GroupsThatOnigurumaLacksAreRefused) {
   for (const std::string begin : {"(?~", "(?(", "(?{", "(?C", "(?R", "(?P", "(?&", "(?|", "(?+",
                                   "(?'", "(?0", "(?5", "(?9"}) {
-    EXPECT_EQ(error_of("ab" + begin + "x)"), "t: the regular expression 'ab" + begin +
+    EXPECT_EQ(pattern_error("ab" + begin + "x)"), "t: the regular expression 'ab" + begin +
                                                  "x)' uses '" + begin +
                                                  "', which is not supported");
   }
-  EXPECT_EQ(error_of("a(*UTF)"),
+  EXPECT_EQ(pattern_error("a(*UTF)"),
             "t: the regular expression 'a(*UTF)' uses a verb '(*', which is not supported");
 }
 
@@ -132,11 +132,11 @@ TEST(Regex, RefusalsNameTheConstruct) {
     for (int i = 0; i < depth; ++i) pattern += close;
     return pattern;
   };
-  EXPECT_EQ(error_of(nested("(", 40, ")")), "no error");
-  EXPECT_EQ(error_of(nested("(?i)", 40, "")), "no error");
-  EXPECT_EQ(error_of(nested("(?i:", 39, ")")), "no error");
-  EXPECT_EQ(error_of(nested("[", 11, "]")), "no error");
-  EXPECT_EQ(error_of(std::string(64 * 1024, 'a')).find("more than 64 KiB"), std::string::npos);
+  EXPECT_EQ(pattern_error(nested("(", 40, ")")), "no error");
+  EXPECT_EQ(pattern_error(nested("(?i)", 40, "")), "no error");
+  EXPECT_EQ(pattern_error(nested("(?i:", 39, ")")), "no error");
+  EXPECT_EQ(pattern_error(nested("[", 11, "]")), "no error");
+  EXPECT_EQ(pattern_error(std::string(64 * 1024, 'a')).find("more than 64 KiB"), std::string::npos);
   const std::pair<std::string, const char*> cases[] = {
       {nested("(", 41, ")"), "groups nested too deeply"},
       {nested("(?i)", 41, ""), "groups nested too deeply"},
@@ -168,7 +168,7 @@ TEST(Regex, RefusalsNameTheConstruct) {
       {"[a[^b]]", "a negated class inside a class"},
       {R"([\W])", "\\W in a class"}};
   for (const auto& [pattern, construct] : cases) {
-    EXPECT_EQ(error_of(pattern), "t: the regular expression '" + pattern.substr(0, 100) +
+    EXPECT_EQ(pattern_error(pattern), "t: the regular expression '" + pattern.substr(0, 100) +
                                      "' uses " + construct + ", which is not supported");
   }
 }

@@ -24,7 +24,7 @@ Tokenizer make(const std::string& parts, const std::string& model = small_model(
   return Tokenizer::from_json("{" + parts + (parts.empty() ? "" : ",") + model + "}", "t.json");
 }
 
-std::string error_of(const std::string& parts, const std::string& model = small_model()) {
+std::string steps_error(const std::string& parts, const std::string& model = small_model()) {
   try {
     make(parts, model);
   } catch (const Error& error) {
@@ -88,7 +88,7 @@ TEST(BpeModel, SpellsByPlaceInThePiece) {
               ElementsAre(10, 9, 8));
   EXPECT_THAT(make("", small_model(tokens, "", R"(,"end_of_word_suffix":"/")")).encode("bac"),
               ElementsAre(1, 0, 11));
-  EXPECT_THAT(error_of("", small_model(tokens, R"("a b")", R"(,"continuing_subword_prefix":"##")")),
+  EXPECT_THAT(steps_error("", small_model(tokens, R"("a b")", R"(,"continuing_subword_prefix":"##")")),
               HasSubstr("'model.merges[0]' joins 'b', which lacks the prefix '##'"));
 }
 
@@ -171,7 +171,7 @@ TEST(PreTokenizer, SplitsAtCharacters) {
   EXPECT_THAT(pieces(punctuation("Contiguous"), "a!!b"), ElementsAre(0, 16, 1));
   EXPECT_THAT(pieces(punctuation("Removed"), "a!!b"), ElementsAre(0, 1));
   EXPECT_THAT(pieces(punctuation("MergedWithPrevious"), "a!!b"), ElementsAre(17, 15, 1));
-  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"CharDelimiterSplit","delimiter":"ab"})"),
+  EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"CharDelimiterSplit","delimiter":"ab"})"),
               HasSubstr("'pre_tokenizer.delimiter' is \"ab\", not one character"));
 }
 
@@ -196,7 +196,7 @@ TEST(PreTokenizer, BoundsRepeatedSpelling) {
     steps += std::string(i > 0 ? "," : "") +
              R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})";
   }
-  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + steps + "]}"),
+  EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)" + steps + "]}"),
               HasSubstr("at most 4 are supported"));
 }
 
@@ -391,7 +391,7 @@ TEST(PostProcessor, WrapsFromTheInsideOut) {
   EXPECT_THAT(t.encode("e"), ElementsAre(2, 0, 4, 1, 3));
   EXPECT_THAT(t.encode("e", encode_plain), ElementsAre(4));
   EXPECT_THAT(
-      error_of(R"("post_processor":{"type":"BertProcessing","cls":["x",99],"sep":["b",1]})"),
+      steps_error(R"("post_processor":{"type":"BertProcessing","cls":["x",99],"sep":["b",1]})"),
       HasSubstr("the id 99 is beyond the vocabulary"));
 }
 
@@ -440,21 +440,21 @@ TEST(AddedTokens, LongestWinsAndWordsStandAlone) {
 
 TEST(Refusals, NameWhatIsNotSupported) {
   const auto model = [](const std::string& type) {
-    return error_of("", R"("model":{"type":")" + type + R"(","vocab":[]})");
+    return steps_error("", R"("model":{"type":")" + type + R"(","vocab":[]})");
   };
   EXPECT_EQ(model("Unigram"),
             "t.json: 'model.type' is 'Unigram': only BPE is supported; use a model whose tokenizer "
             "is BPE, or train one with `fathom tokenizer train`");
   EXPECT_THAT(model("WordPiece"), HasSubstr("'WordPiece': only BPE is supported"));
-  EXPECT_THAT(error_of(R"("decoder":{"type":"CTC"})"), HasSubstr("'CTC', which is not supported"));
-  EXPECT_THAT(error_of(R"("decoder":{"type":"WordPiece"})"),
+  EXPECT_THAT(steps_error(R"("decoder":{"type":"CTC"})"), HasSubstr("'CTC', which is not supported"));
+  EXPECT_THAT(steps_error(R"("decoder":{"type":"WordPiece"})"),
               HasSubstr("'WordPiece', which is not"));
-  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"UnicodeScripts"})"),
+  EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"UnicodeScripts"})"),
               HasSubstr("'UnicodeScripts', which is not supported"));
-  EXPECT_THAT(error_of(R"("truncation":7)"), HasSubstr("'truncation' is 7, not an object"));
-  EXPECT_EQ(error_of(R"("truncation":{"max_length":4},"padding":{"strategy":"BatchLongest"})"),
+  EXPECT_THAT(steps_error(R"("truncation":7)"), HasSubstr("'truncation' is 7, not an object"));
+  EXPECT_EQ(steps_error(R"("truncation":{"max_length":4},"padding":{"strategy":"BatchLongest"})"),
             "no error");
-  EXPECT_THAT(error_of(R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁",)"
+  EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁",)"
                        R"("add_prefix_space":false,"prepend_scheme":"first"})"),
               HasSubstr("contradicts 'add_prefix_space'"));
 }

@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::size_t gib = std::size_t{1} << 30;
+constexpr std::size_t checked_gib = std::size_t{1} << 30;
 
 TrainConfig config_of(std::int64_t micro_batch, RecomputeChoice recompute) {
   TrainConfig config;
@@ -61,7 +61,7 @@ TEST(MemoryAdvice, NamesWhatHelpsWithItsBytes) {
   const TrainPlan selective = plan_of(4, RecomputeChoice::selective);
   const TrainPlan full = plan_of(4, RecomputeChoice::full);
   ASSERT_LT(planned(full), planned(selective));
-  EXPECT_THAT(advice(plan, 1000 * gib),
+  EXPECT_THAT(advice(plan, 1000 * checked_gib),
               AllOf(HasSubstr(saves("train.micro_batch=1", plan, smaller)),
                     HasSubstr(saves("train.recompute=\"selective\"", plan, selective)),
                     HasSubstr(saves("train.recompute=\"full\"", plan, full)),
@@ -69,18 +69,18 @@ TEST(MemoryAdvice, NamesWhatHelpsWithItsBytes) {
 }
 
 TEST(MemoryAdvice, DoesNotNameWhatTheRunHas) {
-  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::full), gib), Not(HasSubstr("recompute")));
-  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::selective), gib), Not(HasSubstr("selective")));
-  EXPECT_THAT(advice(plan_of(1, RecomputeChoice::none), gib), Not(HasSubstr("micro_batch")));
+  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::full), checked_gib), Not(HasSubstr("recompute")));
+  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::selective), checked_gib), Not(HasSubstr("selective")));
+  EXPECT_THAT(advice(plan_of(1, RecomputeChoice::none), checked_gib), Not(HasSubstr("micro_batch")));
   TrainPlan least = plan_of(1, RecomputeChoice::full);
-  EXPECT_THAT(advice(least, gib),
+  EXPECT_THAT(advice(least, checked_gib),
               AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));
   least.config.checkpoint.enabled = false;
-  EXPECT_THAT(advice(least, gib),
+  EXPECT_THAT(advice(least, checked_gib),
               testing::StartsWith("no setting of [train] lowers that: use a smaller model"));
   const TrainPlan full = plan_of(1, RecomputeChoice::full);
   const OneRank rank(full.config.model);
-  EXPECT_THAT(memory_advice(full, rank.groups, MemoryPlace::host, gib, 1),
+  EXPECT_THAT(memory_advice(full, rank.groups, MemoryPlace::host, checked_gib, 1),
               Not(HasSubstr("train.")));
 }
 
@@ -138,7 +138,7 @@ TEST(MemoryAdvice, CountsWhatAllRanksOfAMachineSave) {
 TEST(MemoryAdvice, DoesNotNameWhatSavesNothing) {
   TrainPlan plan = plan_of(1, RecomputeChoice::full);
   plan.config.train.logits_chunk = 1024;
-  EXPECT_THAT(advice(plan, gib),
+  EXPECT_THAT(advice(plan, checked_gib),
               AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));
 }
 
@@ -182,15 +182,15 @@ TEST(MemoryCheck, AGpuAndTheHostHaveRoomOfTheirOwn) {
   plan.device = {DeviceType::cuda, 0};
   const OneRank rank(plan.config.model);
   MemoryTable table(plan.device);
-  table.add("weights", 3 * gib);
-  table.add_host("checkpoint snapshot", 2 * gib);
-  require_memory(plan, rank.groups, table, {3 * gib, 2 * gib});
+  table.add("weights", 3 * checked_gib);
+  table.add_host("checkpoint snapshot", 2 * checked_gib);
+  require_memory(plan, rank.groups, table, {3 * checked_gib, 2 * checked_gib});
   EXPECT_THAT(input_error_of([&] {
-                require_memory(plan, rank.groups, table, {3 * gib - 1, 0});
+                require_memory(plan, rank.groups, table, {3 * checked_gib - 1, 0});
               }),
               HasSubstr("of cuda:0 memory"));
   EXPECT_THAT(input_error_of([&] {
-                require_memory(plan, rank.groups, table, {0, 2 * gib - 1});
+                require_memory(plan, rank.groups, table, {0, 2 * checked_gib - 1});
               }),
               HasSubstr("of host memory"));
 }
@@ -205,16 +205,16 @@ TEST(MemoryCheck, RanksOfAHostCountTogether) {
       const RankGroups groups(world, plan.parallel, plan.config.model);
       if (gpu) plan.device = {DeviceType::cuda, std::int16_t(world.rank() % 2)};
       MemoryTable table(plan.device);
-      table.add("weights", gib);
-      table.add_process("program", gib / 2);  // once for all threads
+      table.add("weights", checked_gib);
+      table.add_process("program", checked_gib / 2);  // once for all threads
       require_memory(plan, groups, table, gpu ? FreeMemory{free, 0} : FreeMemory{0, free});
     });
   };
-  check(4 * gib + gib / 2, false);
-  EXPECT_THAT(input_error_of([&] { check(4 * gib + gib / 2 - 1, false); }),
+  check(4 * checked_gib + checked_gib / 2, false);
+  EXPECT_THAT(input_error_of([&] { check(4 * checked_gib + checked_gib / 2 - 1, false); }),
               HasSubstr("the 4 ranks that share it need"));
-  check(2 * gib, true);
-  EXPECT_THAT(input_error_of([&] { check(2 * gib - 1, true); }),
+  check(2 * checked_gib, true);
+  EXPECT_THAT(input_error_of([&] { check(2 * checked_gib - 1, true); }),
               HasSubstr("the 2 ranks that share it need"));
 }
 

@@ -90,11 +90,11 @@ class Recorder final : public RunObserver {
   std::vector<double> losses, preferred;
 };
 
-struct Layout {
+struct ObjectiveLayout {
   int pp, dp, tp;
 };
 
-TrainConfig preference_config(const TempDir& dir, const Layout& layout) {
+TrainConfig preference_config(const TempDir& dir, const ObjectiveLayout& layout) {
   TrainConfig config = tiny(dir, fmt::format("pp{}dp{}tp{}", layout.pp, layout.dp, layout.tp));
   config.train.micro_batch = 2;
   config.train.steps = 20;
@@ -105,7 +105,7 @@ TrainConfig preference_config(const TempDir& dir, const Layout& layout) {
   return config;
 }
 
-Recorder train_preference(const TempDir& dir, const Layout& layout) {
+Recorder train_preference(const TempDir& dir, const ObjectiveLayout& layout) {
   const TrainConfig config = preference_config(dir, layout);
   const auto data = std::make_shared<const PreparedData>(open_prepared(config.data));
   Runtime runtime(Signals::untouched, gemm_peak);
@@ -154,7 +154,7 @@ TEST(Objective, APreferenceIsLearntByTheSameRun) {
   EXPECT_EQ(one.losses.front(), *terms.loss / 2);
   EXPECT_EQ(one.preferred.front(), terms.sums.front().second / 2);
 
-  for (const Layout& layout : {Layout{1, 2, 1}, {2, 1, 1}, {1, 1, 2}, {2, 2, 1}}) {
+  for (const ObjectiveLayout& layout : {ObjectiveLayout{1, 2, 1}, {2, 1, 1}, {1, 1, 2}, {2, 2, 1}}) {
     SCOPED_TRACE(fmt::format("pp {} dp {} tp {}", layout.pp, layout.dp, layout.tp));
     const Recorder many = train_preference(dir, layout);
     EXPECT_EQ(many.preferred, one.preferred);

@@ -20,7 +20,7 @@ namespace {
 using namespace test;
 using std::chrono::milliseconds;
 
-std::vector<Result> run(const Case& c) {
+std::vector<Result> run_overlap(const Case& c) {
   const int ranks = int(c.parallel.pp * c.parallel.dp * c.parallel.tp);
   const ModelConfig model = model_of(c);
   const ParallelPlan plan =
@@ -42,9 +42,9 @@ TEST(Overlap, GivesTheSameBitsAsWithout) {
       c.tied = tied;
       c.parallel.sequence_parallel = tp > 1;
       c.parallel.sequence_pieces = pieces;
-      const std::vector<Result> beside = run(c);
+      const std::vector<Result> beside = run_overlap(c);
       c.parallel.overlap = false;
-      const std::vector<Result> without = run(c);
+      const std::vector<Result> without = run_overlap(c);
       for (std::size_t r = 0; r < beside.size(); ++r) {
         EXPECT_EQ(beside[r].losses, without[r].losses) << c.name();
         EXPECT_EQ(beside[r].weights, without[r].weights) << c.name();

@@ -17,9 +17,9 @@ namespace {
 using test::TinyModel;
 using test::Tokens;
 
-constexpr std::int64_t length = 24, sequences = 2, vocabulary = 97;
+constexpr std::int64_t continued_length = 24, continued_sequences = 2, vocabulary = 97;
 
-struct Layout {
+struct ContinuerLayout {
   int pp = 1, dp = 1, tp = 1;
   bool sequence_parallel = false;
 
@@ -29,7 +29,7 @@ struct Layout {
   }
 };
 
-const Layout layouts[] = {{1, 1, 2}, {2, 1, 1}, {1, 2, 1}, {1, 1, 2, true}, {2, 2, 2, true}};
+const ContinuerLayout layouts[] = {{1, 1, 2}, {2, 1, 1}, {1, 2, 1}, {1, 1, 2, true}, {2, 2, 2, true}};
 
 ModelConfig model_config() {
   return test::small_model(4, 2, vocabulary);
@@ -39,8 +39,8 @@ LearnerOptions learner_options(const RankGroups& ranks) {
   LearnerOptions o(ranks);
   o.model = model_config();
   o.stage = {Recompute::none, 10};
-  o.micro_tokens = o.tokens_per_step = length * sequences;
-  o.sequence_length = length;
+  o.micro_tokens = o.tokens_per_step = continued_length * continued_sequences;
+  o.sequence_length = continued_length;
   o.logit_rows = 3;
   return o;
 }
@@ -52,7 +52,7 @@ std::vector<Tokens> tokens_of(const std::vector<infer::Answer>& continuations) {
 }
 
 // The prompts' continuations by a learner of one rank, or of a layout.
-struct Written {
+struct Continuations {
   std::vector<Tokens> prompts;
   ContinueOptions options;
   Tokens masked;
@@ -71,13 +71,13 @@ struct Written {
   }
 
   // Of the first rank; all others wrote the same.
-  std::vector<Tokens> on(const Layout& layout) const {
+  std::vector<Tokens> on(const ContinuerLayout& layout) const {
     ParallelConfig parallel;
     parallel.pp = layout.pp;
     parallel.tp = layout.tp;
     parallel.sequence_parallel = layout.sequence_parallel;
     const ParallelPlan plan = resolve(parallel, layout.ranks(), model_config(),
-                                      {sequences * layout.dp, sequences, length});
+                                      {continued_sequences * layout.dp, continued_sequences, continued_length});
     std::vector<std::vector<Tokens>> all(static_cast<std::size_t>(layout.ranks()));
     run_thread_ranks(layout.ranks(), {60}, [&](Communicator& world) {
       set_num_threads(1);
@@ -93,9 +93,9 @@ struct Written {
     set_num_threads(1);
     TinyModel model(model_config());
     infer::EngineOptions engine_options;
-    engine_options.limits = {std::ssize(prompts), length + 1};
+    engine_options.limits = {std::ssize(prompts), continued_length + 1};
     engine_options.page_size = 4;
-    engine_options.max_length = length + 1;
+    engine_options.max_length = continued_length + 1;
     engine_options.masked_tokens = masked;
     infer::Engine engine(model.stage, model.context, engine_options);
     std::map<infer::SequenceId, std::size_t> number;
@@ -120,8 +120,8 @@ struct Written {
 };
 
 // Three prompts, of which two are read at once.
-Written greedy() {
-  Written written;
+Continuations greedy() {
+  Continuations written;
   written.prompts = {{5, 17, 3}, {90, 2, 41, 41, 7, 60, 13}, {33, 8, 52, 1, 19}};
   written.options.max_tokens = 12;
   written.options.sampling.temperature = 0;
@@ -129,7 +129,7 @@ Written greedy() {
 }
 
 TEST(PromptContinuer, WritesWhatTheEngineWrites) {
-  const Written written = greedy();
+  const Continuations written = greedy();
   const std::vector<Tokens> expected = written.by_engine();
   ASSERT_EQ(expected.front().size(), 12u);
   EXPECT_GT(std::set<std::int32_t>(expected[0].begin(), expected[0].end()).size(), 4u)
@@ -138,9 +138,9 @@ TEST(PromptContinuer, WritesWhatTheEngineWrites) {
 }
 
 TEST(PromptContinuer, EveryLayoutWritesWhatTheEngineWrites) {
-  const Written written = greedy();
+  const Continuations written = greedy();
   const std::vector<Tokens> expected = written.by_engine();
-  for (const Layout& layout : layouts) {
+  for (const ContinuerLayout& layout : layouts) {
     SCOPED_TRACE(layout.name());
     EXPECT_EQ(written.on(layout), expected);
   }
@@ -148,14 +148,14 @@ TEST(PromptContinuer, EveryLayoutWritesWhatTheEngineWrites) {
 
 // One text whose tokens the ranks of sequence parallelism do not divide.
 TEST(PromptContinuer, AnOddTextIsSharedOut) {
-  Written written = greedy();
+  Continuations written = greedy();
   written.prompts.resize(1);
   written.options.max_tokens = 13;
   EXPECT_EQ(written.on({1, 1, 2, true}), written.by_engine());
 }
 
 TEST(PromptContinuer, DrawsByTheSeedAndThePromptsNumber) {
-  Written written = greedy();
+  Continuations written = greedy();
   written.prompts[2] = written.prompts[0];
   written.options.sampling.temperature = 1;
   written.options.sampling.seed = 3;
@@ -169,7 +169,7 @@ TEST(PromptContinuer, DrawsByTheSeedAndThePromptsNumber) {
 
 // A token that was drawn before becomes the end, another is never drawn.
 TEST(PromptContinuer, EndsAtEndTokensAndSkipsMaskedOnes) {
-  Written written = greedy();
+  Continuations written = greedy();
   const std::vector<Tokens> whole = written.by_one();
   written.options.end_tokens = {whole[1][4]};
   written.masked = {whole[0][0]};
@@ -182,19 +182,19 @@ TEST(PromptContinuer, EndsAtEndTokensAndSkipsMaskedOnes) {
 
 // The text fills the sequence, and one token more is drawn from its last place.
 TEST(PromptContinuer, EndsWhereTheSequenceEnds) {
-  Written written = greedy();
+  Continuations written = greedy();
   written.options.max_tokens = std::numeric_limits<std::int64_t>::max();
   const std::vector<Tokens> expected = written.by_engine();
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(std::int64_t(written.prompts[i].size() + expected[i].size()), length + 1);
+    EXPECT_EQ(std::int64_t(written.prompts[i].size() + expected[i].size()), continued_length + 1);
   }
   EXPECT_EQ(written.by_one(), expected);
-  written.prompts = {Tokens(length, 7)};
+  written.prompts = {Tokens(continued_length, 7)};
   EXPECT_EQ(written.by_one(), written.by_engine());
 }
 
 TEST(PromptContinuer, FewRowsAtOnceWriteTheSame) {
-  const Written written = greedy();
+  const Continuations written = greedy();
   const OneRank rank(model_config());
   LearnerOptions options = learner_options(rank.groups);
   options.logit_rows = 1;
@@ -206,21 +206,21 @@ TEST(PromptContinuer, WeightsThatAreNoNumbersWriteNothing) {
   Learner learner(learner_options(rank.groups));
   learner.initialize_weights(5);
   const OwnedStream uploads(cpu_device);
-  DeviceBatch memory(uploads, length * sequences);
+  DeviceBatch memory(uploads, continued_length * continued_sequences);
   for (const OptimizerSlice& slice : learner.optimizer().slices()) {
     if (slice.name == "head.weight") slice.weight.as<float>()[0] = std::nanf("");
   }
-  const Written written = greedy();
+  const Continuations written = greedy();
   EXPECT_EQ(PromptContinuer(learner, memory, {}).run(written.prompts, written.options),
             std::vector<infer::Answer>(3));
 }
 
 TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
-  Written written = greedy();
+  Continuations written = greedy();
   written.prompts[1].clear();
   EXPECT_EQ(test::input_error_of([&] { written.by_one(); }),
             "prompt 2 is empty: the model needs at least one token");
-  written.prompts[1].resize(length + 1);
+  written.prompts[1].resize(continued_length + 1);
   EXPECT_EQ(test::input_error_of([&] { written.by_one(); }),
             "prompt 2 has 25 tokens, and 24 are the most that can be continued: shorten it");
   written.prompts.clear();
@@ -237,19 +237,19 @@ TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
 TEST(PromptContinuer, ReadsAsMuchAsASequenceAndAMicroBatchHold) {
   const OneRank rank(model_config());
   LearnerOptions options = learner_options(rank.groups);
-  EXPECT_EQ(PromptContinuer::max_length(options), length);
+  EXPECT_EQ(PromptContinuer::max_length(options), continued_length);
   options.sequence_length = 1000;
-  EXPECT_EQ(PromptContinuer::max_length(options), length * sequences);
+  EXPECT_EQ(PromptContinuer::max_length(options), continued_length * continued_sequences);
   options.sequence_length = 0;
-  EXPECT_EQ(PromptContinuer::max_length(options), length * sequences);
+  EXPECT_EQ(PromptContinuer::max_length(options), continued_length * continued_sequences);
   ParallelConfig parallel;
   parallel.tp = 2;
-  const ParallelPlan plan = resolve(parallel, 2, model_config(), {sequences, sequences, length});
+  const ParallelPlan plan = resolve(parallel, 2, model_config(), {continued_sequences, continued_sequences, continued_length});
   run_thread_ranks(2, {60}, [&](Communicator& world) {
     const RankGroups groups(world, plan, model_config());
     LearnerOptions shared = learner_options(groups);
-    shared.sequence_length = length - 1;
-    EXPECT_EQ(PromptContinuer::max_length(shared), length - 2);
+    shared.sequence_length = continued_length - 1;
+    EXPECT_EQ(PromptContinuer::max_length(shared), continued_length - 2);
   });
 }
 
@@ -267,7 +267,7 @@ TEST(PromptContinuer, WarmsUpWhereSomethingIsToBeDrawn) {
   Learner learner(learner_options(rank.groups));
   learner.initialize_weights(5);
   const OwnedStream uploads(cpu_device);
-  DeviceBatch memory(uploads, length * sequences);
+  DeviceBatch memory(uploads, continued_length * continued_sequences);
   PromptContinuer continuer(learner, memory, {});
   const auto operations = [&](const std::vector<Tokens>& prompts, std::int64_t max_tokens) {
     OperationCount counter;

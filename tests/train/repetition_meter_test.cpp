@@ -45,19 +45,19 @@ std::vector<SamplePoint> answers_of(const TrainConfig& config) {
   return read_samples(config.output + "/answers.jsonl");
 }
 
-struct Written {
+struct MeteredTexts {
   std::vector<infer::Answer> answers;
   std::vector<TextSample> texts;
 };
 
 // The engine's, with the run's final model.
-Written written_by_model(const TrainConfig& config,
-                         const std::vector<std::string>& prompts = {"1:", "从前", "3: "},
-                         std::int64_t max_tokens = answer_tokens) {
+MeteredTexts written_by_model(const TrainConfig& config,
+                              const std::vector<std::string>& prompts = {"1:", "从前", "3: "},
+                              std::int64_t max_tokens = answer_tokens) {
   Context context(cpu_device);
   const infer::LoadedModel model = infer::load_model(config.output + "/model", {}, context);
   infer::TextEngine engine(model, context, {});
-  Written written;
+  MeteredTexts written;
   for (const std::string& prompt : prompts) {
     infer::TextRequest request;
     request.prompt = prompt;
@@ -94,17 +94,17 @@ TEST(RepetitionMeter, ReadsLongPromptsWithTheWeightsOfTheMoment) {
   EXPECT_EQ(points[1].samples, written_by_model(config, prompts, 5).texts);
 }
 
-struct Layout {
+struct MeterLayout {
   const char* name;
   int ranks, pp, tp;
   bool sequence_parallel;
 };
 
-class MeterOn : public testing::TestWithParam<Layout> {};
+class MeterOn : public testing::TestWithParam<MeterLayout> {};
 
 TEST_P(MeterOn, MeasuresTheModelInTraining) {
   const TempDir dir;
-  const Layout& layout = GetParam();
+  const MeterLayout& layout = GetParam();
   TrainConfig config = measured(dir, "run");
   config.parallel.pp = layout.pp;
   config.parallel.tp = layout.tp;
@@ -115,7 +115,7 @@ TEST_P(MeterOn, MeasuresTheModelInTraining) {
   EXPECT_EQ(points[0].step, 6);
   EXPECT_EQ(points[1].step, 12);
   EXPECT_NE(points[0].samples, points[1].samples) << "the model has learnt in between";
-  const Written expected = written_by_model(config);
+  const MeteredTexts expected = written_by_model(config);
   EXPECT_EQ(points[1].samples, expected.texts);
   const infer::RepetitionFigures figures = infer::repetition_of(expected.answers);
   const auto last = [&](std::string_view name) {
@@ -132,10 +132,10 @@ TEST_P(MeterOn, MeasuresTheModelInTraining) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, MeterOn,
-                         testing::Values(Layout{"one", 1, 1, 1, false},
-                                         Layout{"tp", 2, 1, 2, false}, Layout{"pp", 2, 2, 1, false},
-                                         Layout{"dp", 2, 1, 1, false},
-                                         Layout{"sequence", 4, 1, 2, true}),
+                         testing::Values(MeterLayout{"one", 1, 1, 1, false},
+                                         MeterLayout{"tp", 2, 1, 2, false}, MeterLayout{"pp", 2, 2, 1, false},
+                                         MeterLayout{"dp", 2, 1, 1, false},
+                                         MeterLayout{"sequence", 4, 1, 2, true}),
                          [](const auto& of) { return std::string(of.param.name); });
 
 TEST(RepetitionMeter, LeavesTheTrainingAsItIs) {

@@ -56,17 +56,17 @@ std::vector<TextSample> texts_of_model(const TrainConfig& config) {
   return samples;
 }
 
-struct Layout {
+struct SamplesLayout {
   const char* name;
   int ranks, pp, tp;
   bool sequence_parallel;
 };
 
-class SamplesOn : public testing::TestWithParam<Layout> {};
+class SamplesOn : public testing::TestWithParam<SamplesLayout> {};
 
 TEST_P(SamplesOn, TheFinalModelsAreTheEngines) {
   const TempDir dir;
-  const Layout& layout = GetParam();
+  const SamplesLayout& layout = GetParam();
   TrainConfig config = sampled(dir, "run");
   config.validation.sample_temperature = 0;
   config.parallel.pp = layout.pp;
@@ -85,10 +85,10 @@ TEST_P(SamplesOn, TheFinalModelsAreTheEngines) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, SamplesOn,
-                         testing::Values(Layout{"one", 1, 1, 1, false},
-                                         Layout{"tp", 2, 1, 2, false}, Layout{"pp", 2, 2, 1, false},
-                                         Layout{"dp", 2, 1, 1, false},
-                                         Layout{"sequence", 2, 1, 2, true}),
+                         testing::Values(SamplesLayout{"one", 1, 1, 1, false},
+                                         SamplesLayout{"tp", 2, 1, 2, false}, SamplesLayout{"pp", 2, 2, 1, false},
+                                         SamplesLayout{"dp", 2, 1, 1, false},
+                                         SamplesLayout{"sequence", 2, 1, 2, true}),
                          [](const auto& of) { return std::string(of.param.name); });
 
 // What a killed run wrote after its checkpoint is cut off, and written again.

@@ -14,7 +14,7 @@ namespace {
 
 using test::TempDir;
 
-struct Layout {
+struct TrainLayout {
   int pp, dp, tp;
   bool sequence_parallel;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
@@ -24,7 +24,7 @@ struct Layout {
   std::string name() const { return fmt::format("pp {} dp {} tp {}", pp, dp, tp); }
 };
 
-TrainConfig config_of(const TempDir& dir, const std::string& output, const Layout& layout,
+TrainConfig config_of(const TempDir& dir, const std::string& output, const TrainLayout& layout,
                       int steps) {
   TrainConfig c = test::rank_config(dir, output, 4, 4);
   c.train.steps = steps;
@@ -56,8 +56,8 @@ std::string content_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all = {
+const std::vector<TrainLayout>& layouts() {
+  static const std::vector<TrainLayout> all = {
       {1, 1, 1, false}, {2, 2, 2, true},
       {1, 4, 2, false}, {2, 1, 1, false, PipelineSchedule::interleaved, 2},
       {1, 1, 4, true},  {4, 2, 1, false, PipelineSchedule::gpipe},
@@ -73,7 +73,7 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b, std
 TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
   TempDir dir;
   test::sample_data(dir);
-  const auto run = [&](const Layout& layout, const std::string& output, int steps,
+  const auto run = [&](const TrainLayout& layout, const std::string& output, int steps,
                        const std::string& resume) {
     Runtime runtime(Signals::stop_runs, 1e10);
     TrainOptions options;
@@ -92,7 +92,7 @@ TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
     // From this layout's checkpoint of step 5, the next layout goes on, and this one
     // itself to the same bits.
     const std::string checkpoint = dir / output + "/checkpoints/step-00000005";
-    const Layout& next = layouts()[(i + 1) % layouts().size()];
+    const TrainLayout& next = layouts()[(i + 1) % layouts().size()];
     const std::vector<double> other = run(next, output + "-other", 10, checkpoint);
     ASSERT_EQ(other.size(), 5u) << next.name();
     expect_near(other, {one.begin() + 5, one.end()}, 0);
