@@ -82,17 +82,17 @@ double nats_by_hand(Learner& learner, DeviceBatch& memory, const Text& text,
   return nats;
 }
 
-struct Figures {
+struct ValidationFigures {
   MetricsRecord record{7, {}};
 };
 
-Figures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks,
+ValidationFigures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks,
                  std::uint64_t seed) {
   const OwnedStream uploads(cpu_device);
   DeviceBatch memory(uploads, length * sequences);
   Learner learner(options(ranks));
   learner.initialize_weights(seed);
-  Figures figures;
+  ValidationFigures figures;
   Evaluator(data, Validation(data, length, sequences), ranks)
       .run(
           [&](const Batch& batch) {
@@ -102,14 +102,14 @@ Figures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGrou
   return figures;
 }
 
-std::vector<Figures> evaluate_on(const std::shared_ptr<const PreparedData>& data, int pp, int dp,
+std::vector<ValidationFigures> evaluate_on(const std::shared_ptr<const PreparedData>& data, int pp, int dp,
                                  int tp, bool same_weights = true) {
   ParallelConfig parallel;
   parallel.pp = pp;
   parallel.tp = tp;
   const int ranks = pp * dp * tp;
   const ParallelPlan plan = resolve(parallel, ranks, model(), {sequences * dp, sequences, length});
-  std::vector<Figures> all(static_cast<std::size_t>(ranks));
+  std::vector<ValidationFigures> all(static_cast<std::size_t>(ranks));
   run_thread_ranks(ranks, {60}, [&](Communicator& world) {
     set_num_threads(1);
     const RankGroups groups(world, plan, model());
@@ -119,13 +119,13 @@ std::vector<Figures> evaluate_on(const std::shared_ptr<const PreparedData>& data
   return all;
 }
 
-double figure(const Figures& figures, const std::string& name) {
+double figure(const ValidationFigures& figures, const std::string& name) {
   const double* value = figures.record.find(name);
   EXPECT_NE(value, nullptr) << name;
   return value ? *value : 0;
 }
 
-void expect_figures(const Figures& figures, const Text& a, double nats_a, const Text& b,
+void expect_figures(const ValidationFigures& figures, const Text& a, double nats_a, const Text& b,
                     double nats_b, double bound) {
   const auto near = [&](double value, double expected, const char* what) {
     EXPECT_NEAR(value / expected, 1, bound) << what;
@@ -176,17 +176,17 @@ TEST_F(EvaluatorOf, TwoSourcesHaveTheFiguresMadeByHand) {
 }
 
 TEST_F(EvaluatorOf, EveryLayoutHasTheSameFiguresOnEveryRank) {
-  const Figures one = evaluate(data_, OneRank(model()).groups, 3);
+  const ValidationFigures one = evaluate(data_, OneRank(model()).groups, 3);
   for (const auto& [pp, dp, tp] : {std::array{1, 2, 1}, {1, 3, 1}, {2, 2, 1}, {1, 2, 2}}) {
     SCOPED_TRACE(fmt::format("pp {} dp {} tp {}", pp, dp, tp));
-    const std::vector<Figures> all = evaluate_on(data_, pp, dp, tp);
+    const std::vector<ValidationFigures> all = evaluate_on(data_, pp, dp, tp);
     // Of replicas alone, the same losses are added in another order; layouts that split a layer
     // round each loss otherwise.
     const double bound = tp == 1 ? 1e-12 : 1e-6;
     for (const auto& [name, value] : one.record.values) {
       EXPECT_NEAR(figure(all.front(), name) / value, 1, bound) << name;
     }
-    for (const Figures& figures : all) {
+    for (const ValidationFigures& figures : all) {
       EXPECT_EQ(figures.record.values, all.front().record.values);
     }
   }
@@ -196,7 +196,7 @@ TEST_F(EvaluatorOf, EveryLayoutHasTheSameFiguresOnEveryRank) {
 TEST_F(EvaluatorOf, ReplicasTakeTurns) {
   const auto [even_a, even_b] = nats(3, [](std::int64_t batch) { return batch % 2 == 0; });
   const auto [odd_a, odd_b] = nats(4, [](std::int64_t batch) { return batch % 2 == 1; });
-  const std::vector<Figures> all = evaluate_on(data_, 1, 2, 1, false);
+  const std::vector<ValidationFigures> all = evaluate_on(data_, 1, 2, 1, false);
   expect_figures(all.front(), a_, even_a + odd_a, b_, even_b + odd_b, 1e-6);
 }
 

@@ -52,7 +52,7 @@ std::vector<Tokens> tokens_of(const std::vector<infer::Answer>& continuations) {
 }
 
 // The prompts' continuations by a learner of one rank, or of a layout.
-struct Continuations {
+struct ContinuedPrompts {
   std::vector<Tokens> prompts;
   ContinueOptions options;
   Tokens masked;
@@ -120,8 +120,8 @@ struct Continuations {
 };
 
 // Three prompts, of which two are read at once.
-Continuations greedy() {
-  Continuations written;
+ContinuedPrompts greedy() {
+  ContinuedPrompts written;
   written.prompts = {{5, 17, 3}, {90, 2, 41, 41, 7, 60, 13}, {33, 8, 52, 1, 19}};
   written.options.max_tokens = 12;
   written.options.sampling.temperature = 0;
@@ -129,7 +129,7 @@ Continuations greedy() {
 }
 
 TEST(PromptContinuer, WritesWhatTheEngineWrites) {
-  const Continuations written = greedy();
+  const ContinuedPrompts written = greedy();
   const std::vector<Tokens> expected = written.by_engine();
   ASSERT_EQ(expected.front().size(), 12u);
   EXPECT_GT(std::set<std::int32_t>(expected[0].begin(), expected[0].end()).size(), 4u)
@@ -138,7 +138,7 @@ TEST(PromptContinuer, WritesWhatTheEngineWrites) {
 }
 
 TEST(PromptContinuer, EveryLayoutWritesWhatTheEngineWrites) {
-  const Continuations written = greedy();
+  const ContinuedPrompts written = greedy();
   const std::vector<Tokens> expected = written.by_engine();
   for (const ContinuerLayout& layout : layouts) {
     SCOPED_TRACE(layout.name());
@@ -148,14 +148,14 @@ TEST(PromptContinuer, EveryLayoutWritesWhatTheEngineWrites) {
 
 // One text whose tokens the ranks of sequence parallelism do not divide.
 TEST(PromptContinuer, AnOddTextIsSharedOut) {
-  Continuations written = greedy();
+  ContinuedPrompts written = greedy();
   written.prompts.resize(1);
   written.options.max_tokens = 13;
   EXPECT_EQ(written.on({1, 1, 2, true}), written.by_engine());
 }
 
 TEST(PromptContinuer, DrawsByTheSeedAndThePromptsNumber) {
-  Continuations written = greedy();
+  ContinuedPrompts written = greedy();
   written.prompts[2] = written.prompts[0];
   written.options.sampling.temperature = 1;
   written.options.sampling.seed = 3;
@@ -169,7 +169,7 @@ TEST(PromptContinuer, DrawsByTheSeedAndThePromptsNumber) {
 
 // A token that was drawn before becomes the end, another is never drawn.
 TEST(PromptContinuer, EndsAtEndTokensAndSkipsMaskedOnes) {
-  Continuations written = greedy();
+  ContinuedPrompts written = greedy();
   const std::vector<Tokens> whole = written.by_one();
   written.options.end_tokens = {whole[1][4]};
   written.masked = {whole[0][0]};
@@ -182,7 +182,7 @@ TEST(PromptContinuer, EndsAtEndTokensAndSkipsMaskedOnes) {
 
 // The text fills the sequence, and one token more is drawn from its last place.
 TEST(PromptContinuer, EndsWhereTheSequenceEnds) {
-  Continuations written = greedy();
+  ContinuedPrompts written = greedy();
   written.options.max_tokens = std::numeric_limits<std::int64_t>::max();
   const std::vector<Tokens> expected = written.by_engine();
   for (std::size_t i = 0; i < 3; ++i) {
@@ -194,7 +194,7 @@ TEST(PromptContinuer, EndsWhereTheSequenceEnds) {
 }
 
 TEST(PromptContinuer, FewRowsAtOnceWriteTheSame) {
-  const Continuations written = greedy();
+  const ContinuedPrompts written = greedy();
   const OneRank rank(model_config());
   LearnerOptions options = learner_options(rank.groups);
   options.logit_rows = 1;
@@ -210,13 +210,13 @@ TEST(PromptContinuer, WeightsThatAreNoNumbersWriteNothing) {
   for (const OptimizerSlice& slice : learner.optimizer().slices()) {
     if (slice.name == "head.weight") slice.weight.as<float>()[0] = std::nanf("");
   }
-  const Continuations written = greedy();
+  const ContinuedPrompts written = greedy();
   EXPECT_EQ(PromptContinuer(learner, memory, {}).run(written.prompts, written.options),
             std::vector<infer::Answer>(3));
 }
 
 TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
-  Continuations written = greedy();
+  ContinuedPrompts written = greedy();
   written.prompts[1].clear();
   EXPECT_EQ(test::input_error_of([&] { written.by_one(); }),
             "prompt 2 is empty: the model needs at least one token");

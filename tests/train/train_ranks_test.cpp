@@ -51,12 +51,12 @@ std::vector<double> losses_of(const std::string& output) {
   return losses;
 }
 
-std::string content_of(const std::string& path) {
+std::string file_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-const std::vector<TrainLayout>& layouts() {
+const std::vector<TrainLayout>& train_layouts() {
   static const std::vector<TrainLayout> all = {
       {1, 1, 1, false}, {2, 2, 2, true},
       {1, 4, 2, false}, {2, 1, 1, false, PipelineSchedule::interleaved, 2},
@@ -82,23 +82,23 @@ TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
     EXPECT_EQ(train(runtime, config_of(dir, output, layout, steps), options), 0);
     return losses_of(dir / output);
   };
-  const std::vector<double> one = run(layouts()[0], "one", 10, "none");
+  const std::vector<double> one = run(train_layouts()[0], "one", 10, "none");
   ASSERT_EQ(one.size(), 10u);
-  for (std::size_t i = 1; i < layouts().size(); ++i) {
-    SCOPED_TRACE(layouts()[i].name());
+  for (std::size_t i = 1; i < train_layouts().size(); ++i) {
+    SCOPED_TRACE(train_layouts()[i].name());
     const std::string output = fmt::format("run{}", i);
-    expect_near(run(layouts()[i], output, 10, "none"), one, 0);
-    EXPECT_FALSE(content_of(dir / output + "/model/model.safetensors").empty());
+    expect_near(run(train_layouts()[i], output, 10, "none"), one, 0);
+    EXPECT_FALSE(file_bytes(dir / output + "/model/model.safetensors").empty());
     // From this layout's checkpoint of step 5, the next layout goes on, and this one
     // itself to the same bits.
     const std::string checkpoint = dir / output + "/checkpoints/step-00000005";
-    const TrainLayout& next = layouts()[(i + 1) % layouts().size()];
+    const TrainLayout& next = train_layouts()[(i + 1) % train_layouts().size()];
     const std::vector<double> other = run(next, output + "-other", 10, checkpoint);
     ASSERT_EQ(other.size(), 5u) << next.name();
     expect_near(other, {one.begin() + 5, one.end()}, 0);
-    run(layouts()[i], output + "-same", 10, checkpoint);
-    EXPECT_TRUE(content_of(dir / output + "/model/model.safetensors") ==
-                content_of(dir / output + "-same/model/model.safetensors"));
+    run(train_layouts()[i], output + "-same", 10, checkpoint);
+    EXPECT_TRUE(file_bytes(dir / output + "/model/model.safetensors") ==
+                file_bytes(dir / output + "-same/model/model.safetensors"));
   }
 }
 
