@@ -94,7 +94,8 @@ std::optional<std::string> followed_model(const std::string& run, const StopSign
 }
 
 // None when the model has no template and none is named.
-std::optional<ChatTemplate> open_template(const ServeArguments& a, const infer::LoadedModel& model) {
+std::optional<ChatTemplate> open_template(const ServeArguments& a,
+                                          const infer::LoadedModel& model) {
   try {
     return ChatTemplate::open(a.template_choice, model.directory, model.tokenizer);
   } catch (const Error& error) {

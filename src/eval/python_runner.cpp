@@ -100,7 +100,8 @@ PythonRunner::Python PythonRunner::find(const std::string& name) {
   const std::string ask =
       "import os, sys; paths = (sys.base_prefix, sys.prefix, sys.executable); "
       "print(sys.executable, *paths, *map(os.path.realpath, paths), sep='\\n')";
-  const std::string text = output_of(shell_quoted(name) + " -c " + shell_quoted(ask) + " 2>/dev/null </dev/null");
+  const std::string text =
+      output_of(shell_quoted(name) + " -c " + shell_quoted(ask) + " 2>/dev/null </dev/null");
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());

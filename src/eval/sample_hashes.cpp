@@ -58,7 +58,8 @@ std::string python_text(const Json& value) {
   if (!value.is_array()) return value.dump();
   std::string out;
   for (const Json& element : value) {
-    out += (out.empty() ? "" : ", ") + (element.is_string() ? python_quoted(element.get<std::string>()) : python_text(element));
+    out += (out.empty() ? "" : ", ") +
+           (element.is_string() ? python_quoted(element.get<std::string>()) : python_text(element));
   }
   return "[" + out + "]";
 }

@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t alignment_elements = 64;
 
 std::size_t aligned_elements(std::int64_t elements) {
-  return (static_cast<std::size_t>(elements) + alignment_elements - 1) / alignment_elements * alignment_elements;
+  return (static_cast<std::size_t>(elements) + alignment_elements - 1) / alignment_elements *
+         alignment_elements;
 }
-
 
 }  // namespace
 
@@ -23,7 +23,8 @@ std::size_t StepInputs::bytes_for(const SchedulerLimits& limits, std::int64_t ma
   const std::int64_t tokens = step_size(device, limits.max_tokens_per_step);
   const std::int64_t sequences = step_size(device, limits.max_sequences);
   return sizeof(std::int32_t) *
-         (3 * aligned_elements(tokens) + aligned_elements(sequences + 1) + aligned_elements(sequences) +
+         (3 * aligned_elements(tokens) + aligned_elements(sequences + 1) +
+          aligned_elements(sequences) +
           aligned_elements(sequences * KvCache::pages_for(max_length, page_size)));
 }
 

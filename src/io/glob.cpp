@@ -132,7 +132,8 @@ void expand_braces_from(const std::string& text, std::size_t from, std::vector<s
     std::size_t begin = open + 1;
     for (const std::size_t end : ends) {
       expand_braces_from(
-          text.substr(0, open) + text.substr(begin, end - begin) + text.substr(close + 1), open, out);
+          text.substr(0, open) + text.substr(begin, end - begin) + text.substr(close + 1), open,
+          out);
       begin = end + 1;
     }
     return;

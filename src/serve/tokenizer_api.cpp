@@ -1,6 +1,5 @@
 #include "serve/tokenizer_api.h"
 
-
 #include "serve/chat_request.h"
 #include "serve/request_fields.h"
 

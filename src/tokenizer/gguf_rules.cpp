@@ -55,7 +55,7 @@ std::vector<PreTokenizerStep> plain(std::vector<PreTokenizerStep> steps) {
 }
 
 constexpr std::string_view rules_names[] = {"gpt-2", "smollm",       "llama-bpe",
-                                      "qwen2", "deepseek-llm", "deepseek-coder"};
+                                            "qwen2", "deepseek-llm", "deepseek-coder"};
 
 // The rules of DeepSeek LLM as its tokenizer.json lists them: the letters are a long list of
 // ranges, so that the other steps tell.

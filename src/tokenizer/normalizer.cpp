@@ -59,7 +59,8 @@ void Replacer::apply(std::string& text, std::size_t limit) const {
 Normalizer::Normalizer(const std::vector<NormalizerStep>& steps, const std::string& where) {
   for (const auto& step : steps) {
     Step built{step, std::nullopt};
-    if (step.kind == NormalizerKind::replace) built.replacer.emplace(step.pattern, step.content, where);
+    if (step.kind == NormalizerKind::replace)
+      built.replacer.emplace(step.pattern, step.content, where);
     steps_.push_back(std::move(built));
   }
 }

@@ -77,7 +77,8 @@ TEST(Evaluation, ScoresTheTaskAndItsParts) {
 TEST(Evaluation, WritesResultsAndSamples) {
   PlainModel model;
   TaskResult result = evaluate(task_of(Mode::choices), {item_of({"a", "bb"}, 1, "")}, model);
-  const nlohmann::json json = nlohmann::json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
+  const nlohmann::json json =
+      nlohmann::json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
   EXPECT_EQ(json["results"]["t"]["scores"]["acc"], 0);
   EXPECT_TRUE(json["results"]["t"]["scores"]["acc_stderr"].is_null());
   EXPECT_EQ(json["tokens_computed"], 5);
@@ -132,7 +133,8 @@ TEST(Evaluation, ScoresDocuments) {
   EXPECT_NEAR(result.total.at("byte_perplexity").value, std::exp(1), 1e-12);
   EXPECT_EQ(main_score(result), "bits_per_byte");
   // A part in a ratio is written with its weight, and shown as the ratio.
-  const nlohmann::json sample = nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  const nlohmann::json sample =
+      nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
   EXPECT_EQ(sample["byte_perplexity"], (nlohmann::json{-4.0, 4.0}));
   const Page page = results_page({result}, {"m", "f32", "cpu", 1.5, model.work()});
   EXPECT_THAT(std::get<Preformatted>(page.sections.at(1).parts.back()).text, HasSubstr("byte_perplexity 2.71828"));
@@ -163,7 +165,8 @@ TEST(Evaluation, AsksForSeveralAnswers) {
   EXPECT_THAT(result.answers[0].texts, testing::ElementsAre("a0", "a1"));
   EXPECT_THAT(result.answers[1].texts, testing::ElementsAre("b0", "b1"));
   EXPECT_EQ(result.total.at("exact_match").value, 0.5);
-  const nlohmann::json sample = nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
+  const nlohmann::json sample =
+      nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
   EXPECT_EQ(sample["resps"][0][1], "a1");
   EXPECT_EQ(sample["filtered_resps"][1], "a1");
   EXPECT_EQ(sample["prompt_hash"], sha256_hex("a"));

@@ -46,7 +46,7 @@ struct ScoredTokens {
 };
 
 std::vector<ScoredTokens> generate(const TinyModel& model, Context& context, double temperature,
-                             SchedulerLimits limits, std::int64_t pages) {
+                                   SchedulerLimits limits, std::int64_t pages) {
   EngineOptions options;
   options.limits = limits;
   options.cache_bytes = KvCache::page_bytes(model.config, model.stage.dtype(), 16) * pages;

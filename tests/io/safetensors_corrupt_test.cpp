@@ -38,8 +38,8 @@ std::string in_braces(const std::string& text) {
 
 TEST(SafetensorsCorrupt, AValidFileIsTheControl) {
   EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "2,2", "0,4") + "," +
-                               tensor("b", "F32", "", "4,8") + R"(,"__metadata__":{"k":"v"})"),
-                     8),
+                                   tensor("b", "F32", "", "4,8") + R"(,"__metadata__":{"k":"v"})"),
+                         8),
             "no error");
 }
 
@@ -66,12 +66,12 @@ TEST(SafetensorsCorrupt, ByteRanges) {
             "f: tensor 'a' claims bytes 0 to 8, but the file holds 7; is it cut off?");
   EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "4", "4,0")), 4),
             "f: tensor 'a' claims bytes 4 to 0, but the file holds 4; is it cut off?");
-  EXPECT_EQ(
-      header_error(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "4", "2,6")), 6),
-      "f: tensor 'b' begins at byte 2, before the end of the one before it (4)");
-  EXPECT_EQ(
-      header_error(in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "1", "5,6")), 6),
-      "f: tensor 'b' begins at byte 5, after the end of the one before it (4)");
+  EXPECT_EQ(header_error(
+                in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "4", "2,6")), 6),
+            "f: tensor 'b' begins at byte 2, before the end of the one before it (4)");
+  EXPECT_EQ(header_error(
+                in_braces(tensor("a", "U8", "4", "0,4") + "," + tensor("b", "U8", "1", "5,6")), 6),
+            "f: tensor 'b' begins at byte 5, after the end of the one before it (4)");
   EXPECT_EQ(header_error(in_braces(tensor("a", "U8", "4", "0,4")), 5),
             "f: the header describes 4 bytes of tensors, but 5 follow it");
 }
@@ -143,8 +143,10 @@ TEST(SafetensorsCorrupt, ValuesOfTheWrongKind) {
 
 TEST(SafetensorsCorrupt, TextThatIsNoJson) {
   EXPECT_EQ(header_error(""), "f: not a safetensors file: not valid JSON at byte 1 of the header");
-  EXPECT_EQ(header_error("{\"a"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
-  EXPECT_EQ(header_error("{} {"), "f: not a safetensors file: not valid JSON at byte 4 of the header");
+  EXPECT_EQ(header_error("{\"a"),
+            "f: not a safetensors file: not valid JSON at byte 4 of the header");
+  EXPECT_EQ(header_error("{} {"),
+            "f: not a safetensors file: not valid JSON at byte 4 of the header");
   EXPECT_EQ(header_error("{\"\xff\":{}}"),
             "f: not a safetensors file: not valid JSON at byte 3 of the header");
 }

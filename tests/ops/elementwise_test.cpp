@@ -11,7 +11,8 @@ using namespace test;
 class ElementwiseTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(ElementwiseTest);
 
-constexpr std::pair<std::int64_t, std::int64_t> elementwise_sizes[] = {{1, 1}, {3, 7}, {50, 333}, {1, 20000}};
+constexpr std::pair<std::int64_t, std::int64_t> elementwise_sizes[] = {
+    {1, 1}, {3, 7}, {50, 333}, {1, 20000}};
 
 TEST_P(ElementwiseTest, ConvertsBothWays) {
   for (const auto& [rows, cols] : elementwise_sizes) {

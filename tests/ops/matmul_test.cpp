@@ -12,7 +12,7 @@ struct ProductSizes {
 };
 // Odd ones, vectors, few rows, and one that spans several blocks of the smallest workspace.
 constexpr ProductSizes product_sizes[] = {{1, 1, 1},    {1, 64, 33},  {7, 1, 5},     {5, 17, 3},
-                           {3, 100, 30}, {16, 48, 11}, {37, 65, 129}, {130, 96, 64}};
+                                          {3, 100, 30}, {16, 48, 11}, {37, 65, 129}, {130, 96, 64}};
 
 class MatmulTest : public OpsTest {
  protected:

@@ -12,7 +12,7 @@ class RMSNormTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(RMSNormTest);
 
 constexpr std::pair<Size, Size> rmsnorm_sizes[] = {{1, 1},     {3, 7},    {5, 64},    {2, 1027},
-                                           {200, 129}, {3, 4096}, {2000, 32}, {2, 8192}};
+                                                   {200, 129}, {3, 4096}, {2000, 32}, {2, 8192}};
 
 TEST_P(RMSNormTest, AddsThenNormalises) {
   for (const auto& [n, d] : rmsnorm_sizes) {

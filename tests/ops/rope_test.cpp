@@ -23,8 +23,9 @@ struct RopeSizes {
 };
 
 TEST_P(RopeTest, RotatesThePairsOfEveryHeadBothWays) {
-  for (const auto& [n, heads, head_dim] : {RopeSizes{1, 1, 2}, RopeSizes{5, 3, 6}, RopeSizes{7, 2, 64},
-                                           RopeSizes{70, 5, 10}, RopeSizes{9, 48, 128}, RopeSizes{3, 2, 600}}) {
+  for (const auto& [n, heads, head_dim] :
+       {RopeSizes{1, 1, 2}, RopeSizes{5, 3, 6}, RopeSizes{7, 2, 64}, RopeSizes{70, 5, 10},
+        RopeSizes{9, 48, 128}, RopeSizes{3, 2, 600}}) {
     const Values x = values(n * heads * head_dim, 1), table = rope_table(50, head_dim);
     Values positions(n);
     for (Size i = 0; i < n; ++i) positions[i] = static_cast<double>((7 * i + 3) % 50);

@@ -23,9 +23,9 @@ struct SyncLayout {
 
 // Tied or not, on one rank or many, with buckets that cut parameters.
 const SyncLayout sync_layouts[] = {{1, 4, 1, true, false, false}, {1, 4, 1, false, false, false},
-                          {2, 2, 2, true, true, false},  {2, 2, 2, false, false, true},
-                          {3, 2, 1, true, false, true},  {1, 1, 4, true, true, false},
-                          {1, 2, 4, true, false, true},  {2, 1, 2, false, true, true}};
+                                   {2, 2, 2, true, true, false},  {2, 2, 2, false, false, true},
+                                   {3, 2, 1, true, false, true},  {1, 1, 4, true, true, false},
+                                   {1, 2, 4, true, false, true},  {2, 1, 2, false, true, true}};
 
 ParallelPlan plan_of(const SyncLayout& l, const ModelConfig& model, bool overlap) {
   ParallelConfig c;

@@ -35,11 +35,11 @@ struct PipelineLayout {
 };
 
 const PipelineLayout pipeline_layouts[] = {{2},
-                          {4},
-                          {2, PipelineSchedule::gpipe},
-                          {2, PipelineSchedule::interleaved, 2},
-                          {4, PipelineSchedule::interleaved, 1},
-                          {2, PipelineSchedule::one_f_one_b, 1, 2}};
+                                           {4},
+                                           {2, PipelineSchedule::gpipe},
+                                           {2, PipelineSchedule::interleaved, 2},
+                                           {4, PipelineSchedule::interleaved, 1},
+                                           {2, PipelineSchedule::one_f_one_b, 1, 2}};
 
 ModelConfig pipeline_model() {
   return test::small_model(layers, 2, 50);

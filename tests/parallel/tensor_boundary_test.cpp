@@ -100,7 +100,7 @@ std::vector<float> logits_of(const Stage& stage, Context& context, const SampleB
 enum class Sums { at_once, late };
 
 BoundaryResult run(const ModelConfig& config, Recompute recompute, int tp, bool sequence_parallel,
-           std::int64_t pieces = 1, Sums sums = Sums::at_once) {
+                   std::int64_t pieces = 1, Sums sums = Sums::at_once) {
   BoundaryResult result;
   std::mutex mutex;
   run_thread_ranks(tp, {60}, [&](Communicator& group) {

@@ -10,8 +10,8 @@
 
 #include "core/error.h"
 #include "io/temp_dir.h"
-#include "report/embedded.h"
 #include "report/count.h"
+#include "report/embedded.h"
 #include "report/html.h"
 
 namespace fathom {

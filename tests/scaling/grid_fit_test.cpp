@@ -67,8 +67,8 @@ TEST(GridFit, HoldsThemInItsIntervalsWhenThereIsNoise) {
 }
 
 TEST(GridFit, TheBandIsWhereTheLossIsAQuarterPercentAboveTheLowest) {
-  const GridFits fits =
-      fit_grids(one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {16384, 32768, 65536, 131072}), grid_draws);
+  const GridFits fits = fit_grids(
+      one_grid({5e-4, 1e-3, 2e-3, 4e-3, 8e-3}, {16384, 32768, 65536, 131072}), grid_draws);
   ASSERT_EQ(fits.grids.size(), 1u);
   const Grid& grid = fits.grids[0];
   EXPECT_EQ(grid.kind, GridKind::both);
@@ -130,7 +130,9 @@ TEST(GridFit, RunsFarAboveTheLowestAreNotFitted) {
 
 TEST(GridFit, GridsThatCannotCarryTheLawsAreNamed) {
   const auto problem = [](std::vector<double> rates, std::vector<double> batches) {
-    return fit_grids(one_grid(std::move(rates), std::move(batches)), grid_draws).grids.at(0).problem;
+    return fit_grids(one_grid(std::move(rates), std::move(batches)), grid_draws)
+        .grids.at(0)
+        .problem;
   };
   EXPECT_EQ(problem({1e-3, 2e-3, 4e-3}, {65536}),
             "3 runs within 5 % of the lowest loss, and the fit needs 4");

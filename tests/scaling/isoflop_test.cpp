@@ -40,7 +40,8 @@ void append(std::vector<LossPoint>& to, const std::vector<LossPoint>& from) {
 TEST(Isoflop, RecoversTheReportsLaws) {
   synthetic::Study study;
   study.noise = 0;
-  const Isoflop fit = fit_isoflop(points_of(synthetic::DeepSeek{}, study), tolerance, isoflop_draws);
+  const Isoflop fit =
+      fit_isoflop(points_of(synthetic::DeepSeek{}, study), tolerance, isoflop_draws);
   EXPECT_NEAR(fit.model_flops->exponent.value, 0.5243, 1e-4);
   EXPECT_NEAR(fit.model_flops->coefficient.value, 0.1715, 1e-3);
   EXPECT_NEAR(fit.tokens->exponent.value, 0.4757, 1e-4);

@@ -28,7 +28,8 @@ std::string problem(const std::string& text) {
 }
 
 TEST(SweepConfig, HasDefaultsForSmallRuns) {
-  const SweepConfig config = sweep_of("[isoflop]\nbudgets = [1e12]\n[run.data]\ndirectory = \"d\"\n");
+  const SweepConfig config =
+      sweep_of("[isoflop]\nbudgets = [1e12]\n[run.data]\ndirectory = \"d\"\n");
   EXPECT_EQ(config.run.threads, 1);
   EXPECT_TRUE(config.run.deterministic);
   EXPECT_EQ(config.run.validation.sample_tokens, 0);

@@ -71,8 +71,8 @@ TEST(CompletionResponse, IsOneJsonObject) {
 // lm-eval's local-completions: prompt + 1 entries, the first null; the value of a token equals the
 // largest of its top_logprobs exactly when it is the likeliest.
 TEST(CompletionResponse, EchoesThePromptsLogprobs) {
-  const auto response =
-      completion_response(R"({"prompt":"abc","echo":true,"logprobs":1,"max_tokens":1,"temperature":0})");
+  const auto response = completion_response(
+      R"({"prompt":"abc","echo":true,"logprobs":1,"max_tokens":1,"temperature":0})");
   TextEvent only = event("d", {drawn('d', -0.1f, {{'d', -0.1f}})}, FinishReason::length);
   only.prompt_scores = {drawn('b', -2.5f, {{'q', -0.3f}}), drawn('c', -0.7f, {{'c', -0.7f}})};
   response->take(0, only);
@@ -115,7 +115,8 @@ TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
 
 // With echo and no new tokens the answer is the prompt alone.
 TEST(CompletionResponse, ShowsNoTokensWhenNoneWereAskedFor) {
-  const auto response = completion_response(R"({"prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})");
+  const auto response =
+      completion_response(R"({"prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})");
   TextEvent only = event("z", {drawn('z', -1, {})}, FinishReason::length);
   only.prompt_scores = {drawn('b', -2, {})};
   response->take(0, only);
@@ -140,8 +141,8 @@ TEST(CompletionResponse, ChoosesTheLikeliestOfBestOf) {
 }
 
 TEST(CompletionResponse, StreamsWhatHasText) {
-  const auto response =
-      completion_response(R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
+  const auto response = completion_response(
+      R"({"prompt":"a","n":2,"stream":true,"stream_options":{"include_usage":true}})");
   EXPECT_EQ(response->take(0, event("", {plain('x')})), "");
   const auto first = events_of(response->take(1, event("y", {plain('y')})));
   ASSERT_EQ(first.size(), 1u);
@@ -161,7 +162,8 @@ TEST(CompletionResponse, StreamsWhatHasText) {
 }
 
 TEST(CompletionResponse, StreamsLogprobsWithOffsetsThatGoOn) {
-  const auto response = completion_response(R"({"prompt":"ab","stream":true,"echo":true,"logprobs":0})");
+  const auto response =
+      completion_response(R"({"prompt":"ab","stream":true,"echo":true,"logprobs":0})");
   TextEvent one = event("c", {drawn('c', -1, {})});
   one.prompt_scores = {drawn('b', -2, {})};
   const auto first = events_of(response->take(0, one));

@@ -102,7 +102,8 @@ TEST(TokenizerJson, RefusesWhatIsCorrupt) {
   EXPECT_THAT(file_error(with(R"("merges":[])")), HasSubstr("'model.vocab' is missing"));
   EXPECT_THAT(file_error(with(R"("vocab":{"a":-1},"merges":[])")),
               HasSubstr("'model.vocab.a' is -1, not a whole number from 0 to"));
-  EXPECT_THAT(file_error(with(R"("vocab":{"a":1e3},"merges":[])")), HasSubstr("not a whole number"));
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":1e3},"merges":[])")),
+              HasSubstr("not a whole number"));
   EXPECT_THAT(file_error(with(R"("vocab":{"a":99999999999999999999},"merges":[])")),
               HasSubstr("vocab.a"));
   EXPECT_THAT(file_error(with(R"("vocab":{"a":2000000},"merges":[])")), HasSubstr("far beyond"));
@@ -123,11 +124,12 @@ TEST(TokenizerJson, RefusesWhatIsNotSupported) {
   EXPECT_THAT(file_error(with(ok_model, R"(,"normalizer":{"type":"Precompiled"})")),
               HasSubstr("t.json: 'normalizer.type' is 'Precompiled', which is not supported"));
   EXPECT_THAT(file_error(with(ok_model, R"(,"pre_tokenizer":{"type":"Split","pattern":)"
-                                      R"({"Regex":"("},"behavior":"Isolated"})")),
+                                        R"({"Regex":"("},"behavior":"Isolated"})")),
               HasSubstr("t.json: pre_tokenizer: the regular expression '(' is not usable"));
   std::string deep = R"({"type":"NFC"})";
   for (int i = 0; i < 20; ++i) deep = R"({"type":"Sequence","normalizers":[)" + deep + "]}";
-  EXPECT_THAT(file_error(with(ok_model, ",\"normalizer\":" + deep)), HasSubstr("nested too deeply"));
+  EXPECT_THAT(file_error(with(ok_model, ",\"normalizer\":" + deep)),
+              HasSubstr("nested too deeply"));
   const std::string brackets(60000, '[');
   EXPECT_THAT(file_error(with(ok_model, ",\"truncation\":" + brackets)),
               HasSubstr("arrays and objects are nested more than 128 deep"));

@@ -116,8 +116,8 @@ TEST(Regex, GroupsThatOnigurumaLacksAreRefused) {
   for (const std::string begin : {"(?~", "(?(", "(?{", "(?C", "(?R", "(?P", "(?&", "(?|", "(?+",
                                   "(?'", "(?0", "(?5", "(?9"}) {
     EXPECT_EQ(pattern_error("ab" + begin + "x)"), "t: the regular expression 'ab" + begin +
-                                                 "x)' uses '" + begin +
-                                                 "', which is not supported");
+                                                      "x)' uses '" + begin +
+                                                      "', which is not supported");
   }
   EXPECT_EQ(pattern_error("a(*UTF)"),
             "t: the regular expression 'a(*UTF)' uses a verb '(*', which is not supported");
@@ -169,7 +169,7 @@ TEST(Regex, RefusalsNameTheConstruct) {
       {R"([\W])", "\\W in a class"}};
   for (const auto& [pattern, construct] : cases) {
     EXPECT_EQ(pattern_error(pattern), "t: the regular expression '" + pattern.substr(0, 100) +
-                                     "' uses " + construct + ", which is not supported");
+                                          "' uses " + construct + ", which is not supported");
   }
 }
 

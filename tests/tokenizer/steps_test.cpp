@@ -88,8 +88,9 @@ TEST(BpeModel, SpellsByPlaceInThePiece) {
               ElementsAre(10, 9, 8));
   EXPECT_THAT(make("", small_model(tokens, "", R"(,"end_of_word_suffix":"/")")).encode("bac"),
               ElementsAre(1, 0, 11));
-  EXPECT_THAT(steps_error("", small_model(tokens, R"("a b")", R"(,"continuing_subword_prefix":"##")")),
-              HasSubstr("'model.merges[0]' joins 'b', which lacks the prefix '##'"));
+  EXPECT_THAT(
+      steps_error("", small_model(tokens, R"("a b")", R"(,"continuing_subword_prefix":"##")")),
+      HasSubstr("'model.merges[0]' joins 'b', which lacks the prefix '##'"));
 }
 
 // --- the pre-tokenizers; "a" and "b" merge only inside a piece ---
@@ -446,7 +447,8 @@ TEST(Refusals, NameWhatIsNotSupported) {
             "t.json: 'model.type' is 'Unigram': only BPE is supported; use a model whose tokenizer "
             "is BPE, or train one with `fathom tokenizer train`");
   EXPECT_THAT(model("WordPiece"), HasSubstr("'WordPiece': only BPE is supported"));
-  EXPECT_THAT(steps_error(R"("decoder":{"type":"CTC"})"), HasSubstr("'CTC', which is not supported"));
+  EXPECT_THAT(steps_error(R"("decoder":{"type":"CTC"})"),
+              HasSubstr("'CTC', which is not supported"));
   EXPECT_THAT(steps_error(R"("decoder":{"type":"WordPiece"})"),
               HasSubstr("'WordPiece', which is not"));
   EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"UnicodeScripts"})"),
@@ -455,7 +457,7 @@ TEST(Refusals, NameWhatIsNotSupported) {
   EXPECT_EQ(steps_error(R"("truncation":{"max_length":4},"padding":{"strategy":"BatchLongest"})"),
             "no error");
   EXPECT_THAT(steps_error(R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁",)"
-                       R"("add_prefix_space":false,"prepend_scheme":"first"})"),
+                          R"("add_prefix_space":false,"prepend_scheme":"first"})"),
               HasSubstr("contradicts 'add_prefix_space'"));
 }
 

@@ -87,7 +87,7 @@ struct ValidationFigures {
 };
 
 ValidationFigures evaluate(const std::shared_ptr<const PreparedData>& data, const RankGroups& ranks,
-                 std::uint64_t seed) {
+                           std::uint64_t seed) {
   const OwnedStream uploads(cpu_device);
   DeviceBatch memory(uploads, length * sequences);
   Learner learner(options(ranks));
@@ -102,8 +102,8 @@ ValidationFigures evaluate(const std::shared_ptr<const PreparedData>& data, cons
   return figures;
 }
 
-std::vector<ValidationFigures> evaluate_on(const std::shared_ptr<const PreparedData>& data, int pp, int dp,
-                                 int tp, bool same_weights = true) {
+std::vector<ValidationFigures> evaluate_on(const std::shared_ptr<const PreparedData>& data, int pp,
+                                           int dp, int tp, bool same_weights = true) {
   ParallelConfig parallel;
   parallel.pp = pp;
   parallel.tp = tp;

@@ -70,8 +70,10 @@ TEST(MemoryAdvice, NamesWhatHelpsWithItsBytes) {
 
 TEST(MemoryAdvice, DoesNotNameWhatTheRunHas) {
   EXPECT_THAT(advice(plan_of(4, RecomputeChoice::full), checked_gib), Not(HasSubstr("recompute")));
-  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::selective), checked_gib), Not(HasSubstr("selective")));
-  EXPECT_THAT(advice(plan_of(1, RecomputeChoice::none), checked_gib), Not(HasSubstr("micro_batch")));
+  EXPECT_THAT(advice(plan_of(4, RecomputeChoice::selective), checked_gib),
+              Not(HasSubstr("selective")));
+  EXPECT_THAT(advice(plan_of(1, RecomputeChoice::none), checked_gib),
+              Not(HasSubstr("micro_batch")));
   TrainPlan least = plan_of(1, RecomputeChoice::full);
   EXPECT_THAT(advice(least, checked_gib),
               AllOf(HasSubstr("checkpoint.enabled=false"), Not(HasSubstr("logits_chunk"))));

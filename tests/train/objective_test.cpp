@@ -154,7 +154,8 @@ TEST(Objective, APreferenceIsLearntByTheSameRun) {
   EXPECT_EQ(one.losses.front(), *terms.loss / 2);
   EXPECT_EQ(one.preferred.front(), terms.sums.front().second / 2);
 
-  for (const ObjectiveLayout& layout : {ObjectiveLayout{1, 2, 1}, {2, 1, 1}, {1, 1, 2}, {2, 2, 1}}) {
+  for (const ObjectiveLayout& layout :
+       {ObjectiveLayout{1, 2, 1}, {2, 1, 1}, {1, 1, 2}, {2, 2, 1}}) {
     SCOPED_TRACE(fmt::format("pp {} dp {} tp {}", layout.pp, layout.dp, layout.tp));
     const Recorder many = train_preference(dir, layout);
     EXPECT_EQ(many.preferred, one.preferred);

@@ -29,7 +29,8 @@ struct ContinuerLayout {
   }
 };
 
-const ContinuerLayout layouts[] = {{1, 1, 2}, {2, 1, 1}, {1, 2, 1}, {1, 1, 2, true}, {2, 2, 2, true}};
+const ContinuerLayout layouts[] = {
+    {1, 1, 2}, {2, 1, 1}, {1, 2, 1}, {1, 1, 2, true}, {2, 2, 2, true}};
 
 ModelConfig model_config() {
   return test::small_model(4, 2, vocabulary);
@@ -76,8 +77,9 @@ struct ContinuedPrompts {
     parallel.pp = layout.pp;
     parallel.tp = layout.tp;
     parallel.sequence_parallel = layout.sequence_parallel;
-    const ParallelPlan plan = resolve(parallel, layout.ranks(), model_config(),
-                                      {continued_sequences * layout.dp, continued_sequences, continued_length});
+    const ParallelPlan plan =
+        resolve(parallel, layout.ranks(), model_config(),
+                {continued_sequences * layout.dp, continued_sequences, continued_length});
     std::vector<std::vector<Tokens>> all(static_cast<std::size_t>(layout.ranks()));
     run_thread_ranks(layout.ranks(), {60}, [&](Communicator& world) {
       set_num_threads(1);
@@ -244,7 +246,8 @@ TEST(PromptContinuer, ReadsAsMuchAsASequenceAndAMicroBatchHold) {
   EXPECT_EQ(PromptContinuer::max_length(options), continued_length * continued_sequences);
   ParallelConfig parallel;
   parallel.tp = 2;
-  const ParallelPlan plan = resolve(parallel, 2, model_config(), {continued_sequences, continued_sequences, continued_length});
+  const ParallelPlan plan = resolve(parallel, 2, model_config(),
+                                    {continued_sequences, continued_sequences, continued_length});
   run_thread_ranks(2, {60}, [&](Communicator& world) {
     const RankGroups groups(world, plan, model_config());
     LearnerOptions shared = learner_options(groups);

@@ -133,7 +133,8 @@ TEST_P(MeterOn, MeasuresTheModelInTraining) {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, MeterOn,
                          testing::Values(MeterLayout{"one", 1, 1, 1, false},
-                                         MeterLayout{"tp", 2, 1, 2, false}, MeterLayout{"pp", 2, 2, 1, false},
+                                         MeterLayout{"tp", 2, 1, 2, false},
+                                         MeterLayout{"pp", 2, 2, 1, false},
                                          MeterLayout{"dp", 2, 1, 1, false},
                                          MeterLayout{"sequence", 4, 1, 2, true}),
                          [](const auto& of) { return std::string(of.param.name); });

@@ -86,7 +86,8 @@ TEST_P(SamplesOn, TheFinalModelsAreTheEngines) {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, SamplesOn,
                          testing::Values(SamplesLayout{"one", 1, 1, 1, false},
-                                         SamplesLayout{"tp", 2, 1, 2, false}, SamplesLayout{"pp", 2, 2, 1, false},
+                                         SamplesLayout{"tp", 2, 1, 2, false},
+                                         SamplesLayout{"pp", 2, 2, 1, false},
                                          SamplesLayout{"dp", 2, 1, 1, false},
                                          SamplesLayout{"sequence", 2, 1, 2, true}),
                          [](const auto& of) { return std::string(of.param.name); });

@@ -55,8 +55,8 @@ Value replace_filter(Interpreter& interpreter, const Value& value, const Argumen
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "replace", arguments, {"old", "new", "count"}, 2);
   return make_text(interpreter,
-            replace(rendering, to_text(rendering, value), to_text(rendering, bound.at(0)),
-                    to_text(rendering, bound.at(1)), bound.integer(2, -1)));
+                   replace(rendering, to_text(rendering, value), to_text(rendering, bound.at(0)),
+                           to_text(rendering, bound.at(1)), bound.integer(2, -1)));
 }
 
 Value text_of(Interpreter& interpreter, const Value& value, const Arguments& arguments) {

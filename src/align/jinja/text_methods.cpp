@@ -96,7 +96,7 @@ Value replace_method(Interpreter& interpreter, const Value& value, const Argumen
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "replace", arguments, {"old", "new", "count"}, 2);
   return make_text(interpreter, replace(rendering, value.text(), required_text(bound, 0, rendering),
-                                 required_text(bound, 1, rendering), bound.integer(2, -1)));
+                                        required_text(bound, 1, rendering), bound.integer(2, -1)));
 }
 
 // The character at which the argument is found first or last; -1 when it is nowhere.

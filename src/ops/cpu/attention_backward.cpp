@@ -31,11 +31,12 @@ struct BackwardProblem {
 struct BackwardScratch {
   PerThread q, dout, dq, p, ds, lse, d, k, v, dk, dv;
 
-  BackwardScratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim, std::int64_t max_length)
+  BackwardScratch(Arena& arena, int threads, DType dtype, std::int64_t head_dim,
+                  std::int64_t max_length)
       : BackwardScratch(arena, threads, head_dim, dtype == DType::f32 ? 0 : tile_keys,
-                dtype == DType::f32 ? 0 : max_length) {}
+                        dtype == DType::f32 ? 0 : max_length) {}
   BackwardScratch(Arena& arena, int threads, std::int64_t head_dim, std::int64_t converted_rows,
-          std::int64_t summed_rows)
+                  std::int64_t summed_rows)
       : q(arena, threads, tile_rows, head_dim),
         dout(arena, threads, tile_rows, head_dim),
         dq(arena, threads, tile_rows, head_dim),
@@ -88,8 +89,8 @@ void store_sum(const Owned& owned, Tile sum, Tensor dx) {
   }
 }
 
-QueryRows load_rows(const BackwardProblem& problem, const QueryTile& tile, const BackwardScratch& scratch,
-                    int thread) {
+QueryRows load_rows(const BackwardProblem& problem, const QueryTile& tile,
+                    const BackwardScratch& scratch, int thread) {
   const std::int64_t rows = tile.rows(), head_dim = problem.tiling.head_dim;
   const QueryRows loaded{scratch.q.tile(thread, rows), scratch.dout.tile(thread, rows),
                          scratch.dq.tile(thread, rows), scratch.lse.data(thread),
@@ -162,7 +163,8 @@ std::size_t cpu::backward_workspace(DType dtype, const HeadShape& heads, std::in
 void cpu::attention_backward(Context& context, Tensor dout, Tensor q, Tensor k, Tensor v,
                              Tensor out, Tensor lse, const Segments& segments,
                              const HeadShape& heads, Tensor dq, Tensor dk, Tensor dv) {
-  const BackwardProblem problem{dout, q, k, v, out, lse, dq, dk, dv, HeadTiling(heads), heads.scale()};
+  const BackwardProblem problem{dout,         q, k, v, out, lse, dq, dk, dv, HeadTiling(heads),
+                                heads.scale()};
   const HeadTiling& tiling = problem.tiling;
   const std::int32_t* offsets = segments.offsets.as<std::int32_t>();
   const std::int64_t count = segments.offsets.elements() - 1;

@@ -74,8 +74,9 @@ void forward_tile(const ForwardProblem& problem, const QueryTile& tile, std::int
 }  // namespace
 
 std::size_t cpu::forward_workspace(DType dtype, const HeadShape& heads) {
-  return scratch_bytes(
-      1, [&](Arena& arena, int threads) { return ForwardScratch(arena, threads, dtype, heads.head_dim); });
+  return scratch_bytes(1, [&](Arena& arena, int threads) {
+    return ForwardScratch(arena, threads, dtype, heads.head_dim);
+  });
 }
 
 void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& segments,
@@ -90,7 +91,9 @@ void cpu::attention(Context& context, Tensor q, Tensor k, Tensor v, const Segmen
   };
 
   const ArenaScope scope(context.workspace);
-  const auto take = [&](Arena& arena, int n) { return ForwardScratch(arena, n, k.dtype, heads.head_dim); };
+  const auto take = [&](Arena& arena, int n) {
+    return ForwardScratch(arena, n, k.dtype, heads.head_dim);
+  };
   const int threads = threads_that_fit(context, threads_for(count, units_of), take);
   const ForwardScratch scratch = take(context.workspace, threads);
   for_each_unit(threads, count, units_of, [&](int thread, std::int64_t i, std::int64_t unit) {

@@ -260,7 +260,7 @@ void cpu::paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_c
                           const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const HeadTiling tiling(heads);
   const PagedProblem problem{q,     k_cache, v_cache,       out,
-                        paged, tiling,  heads.scale(), splits_for(paged, tiling)};
+                             paged, tiling,  heads.scale(), splits_for(paged, tiling)};
   const ArenaScope scope(context.workspace);
   dispatch_floating(k_cache.dtype, [&](auto type) {
     using T = decltype(type);

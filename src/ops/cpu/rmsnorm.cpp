@@ -23,7 +23,7 @@ float add_row(const T* residual, const T* delta, T* h, std::int64_t d) {
 }
 
 template <class T>
-float sum_of_squares(const T* h, std::int64_t d) {
+float row_sum_of_squares(const T* h, std::int64_t d) {
   return sum_of_ranges(d, [&](std::int64_t begin, std::int64_t end) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -77,7 +77,7 @@ void add_rmsnorm(Context&, Tensor residual, Tensor delta, Tensor weight, float e
         const T* sum = row_of<T>(delta ? h : residual, row);
         const float squares =
             delta ? add_row(row_of<T>(residual, row), row_of<T>(delta, row), row_of<T>(h, row), d)
-                  : sum_of_squares(sum, d);
+                  : row_sum_of_squares(sum, d);
         const float r = 1.0f / std::sqrt(squares / static_cast<float>(d) + epsilon);
         T* const out = row_of<T>(y, row);
 #pragma omp simd
