@@ -49,7 +49,7 @@ Outer parsed(const char* text, std::vector<std::string> overrides = {}) {
   return outer;
 }
 
-std::string error_of(const char* text, std::vector<std::string> overrides = {}) {
+std::string config_error_of(const char* text, std::vector<std::string> overrides = {}) {
   try {
     parsed(text, overrides);
   } catch (const Error& error) {
@@ -84,13 +84,13 @@ TEST(Config, OverridesAreSplitAtTheFirstEqualsSign) {
   EXPECT_EQ(parsed("", {"name=a=b"}).name, "a=b");
   EXPECT_EQ(parsed("", {"name=\"x = y\""}).name, "x = y");
   EXPECT_EQ(parsed("", {"name="}).name, "");
-  EXPECT_THAT(error_of("", {"=5"}), testing::HasSubstr("write it as key=value"));
+  EXPECT_THAT(config_error_of("", {"=5"}), testing::HasSubstr("write it as key=value"));
 }
 
 TEST(Config, TheLastOverrideOfAKeyWins) {
   EXPECT_EQ(parsed("steps = 1", {"steps=2", "steps=3"}).steps, 3);
   EXPECT_EQ(parsed("[inner]\nrate = 1.0\n", {"inner.sizes=[4, 5]"}).inner.rate, 1.0);
-  EXPECT_THAT(error_of("steps = 1", {"steps.more=2"}),
+  EXPECT_THAT(config_error_of("steps = 1", {"steps.more=2"}),
               testing::HasSubstr("--set steps.more=2: 'steps' is not a table"));
 }
 
@@ -110,13 +110,13 @@ TEST(Config, AListReplacesTheOneBefore) {
 }
 
 TEST(Config, WholeNumbersAreNotRoundedFromFractions) {
-  EXPECT_EQ(error_of("steps = 1.0\n"),
+  EXPECT_EQ(config_error_of("steps = 1.0\n"),
             "run.toml:1: steps: wants a whole number, but holds a value of type floating-point");
-  EXPECT_THAT(error_of("[inner]\nsizes = [1, 2.5]\n"),
+  EXPECT_THAT(config_error_of("[inner]\nsizes = [1, 2.5]\n"),
               testing::HasSubstr("run.toml:2: inner.sizes: wants a list of whole numbers"));
-  EXPECT_THAT(error_of("list = [1]\n"), testing::HasSubstr("wants a list of tables"));
-  EXPECT_THAT(error_of("inner = 1\n"), testing::HasSubstr("inner: wants a table"));
-  EXPECT_EQ(error_of("[[list]]\nrate = 1\n[[list]]\nrate = true\n"),
+  EXPECT_THAT(config_error_of("list = [1]\n"), testing::HasSubstr("wants a list of tables"));
+  EXPECT_THAT(config_error_of("inner = 1\n"), testing::HasSubstr("inner: wants a table"));
+  EXPECT_EQ(config_error_of("[[list]]\nrate = 1\n[[list]]\nrate = true\n"),
             "run.toml:4: list[1].rate: wants a number, but holds a value of type boolean");
 }
 
@@ -193,7 +193,7 @@ TEST(Config, NearestKeyIsNearEnough) {
   EXPECT_EQ(nearest("max_minuxxx", keys), "max_minutes");
   EXPECT_EQ(nearest("ab", std::vector<std::string>{"abcd", "ax", "ay"}), "ax");
   EXPECT_EQ(nearest("", std::vector<std::string>{"abc", "ab"}), "ab");
-  EXPECT_EQ(error_of("entirely_other = 1\n"),
+  EXPECT_EQ(config_error_of("entirely_other = 1\n"),
             "run.toml:1: entirely_other: this key is not known; known here: steps, name, color, "
             "limit, inner, list");
 }
@@ -216,15 +216,15 @@ TEST(Config, WrittenTomlReadsBack) {
 }
 
 TEST(Config, ErrorsNameFileLineAndRemedy) {
-  EXPECT_EQ(error_of("\nstepz = 1\n"),
+  EXPECT_EQ(config_error_of("\nstepz = 1\n"),
             "run.toml:2: stepz: this key is not known; did you mean 'steps'?");
-  EXPECT_EQ(error_of("[inner]\nrate = \"a\"\n"),
+  EXPECT_EQ(config_error_of("[inner]\nrate = \"a\"\n"),
             "run.toml:2: inner.rate: wants a number, but holds a value of type string");
-  EXPECT_EQ(error_of("color = \"blue\"\n"), "run.toml:1: color: 'blue' is not one of red, green");
-  EXPECT_THAT(error_of("steps = = 1\n"), testing::StartsWith("run.toml:1: not valid TOML"));
-  EXPECT_EQ(error_of("", {"inner.ratio=1"}),
+  EXPECT_EQ(config_error_of("color = \"blue\"\n"), "run.toml:1: color: 'blue' is not one of red, green");
+  EXPECT_THAT(config_error_of("steps = = 1\n"), testing::StartsWith("run.toml:1: not valid TOML"));
+  EXPECT_EQ(config_error_of("", {"inner.ratio=1"}),
             "--set inner.ratio: this key is not known; did you mean 'rate'?");
-  EXPECT_THAT(error_of("", {"steps"}), testing::HasSubstr("write it as key=value"));
+  EXPECT_THAT(config_error_of("", {"steps"}), testing::HasSubstr("write it as key=value"));
 }
 
 TEST(Config, MissingFilesAndDirectoriesAreInputErrorsAndEmptyFilesAreNot) {

@@ -20,7 +20,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string error_of(const std::string& device) {
+std::string device_error_of(const std::string& device) {
   try {
     parse_device(device);
   } catch (const Error& error) {
@@ -38,14 +38,14 @@ TEST(Device, NamesAreReadAndWritten) {
   EXPECT_EQ(device_name(cpu_device), "cpu");
   for (const char* unknown :
        {"", "gpu", "CPU", "cuda:", "cuda:x", "cuda:1x", "cuda:-1", "cuda1", "cuda:99999999999"}) {
-    EXPECT_EQ(error_of(unknown),
+    EXPECT_EQ(device_error_of(unknown),
               fmt::format("device '{}' is not known: use cpu, cuda or cuda:N", unknown));
   }
-  EXPECT_THAT(error_of("cuda:4000"), HasSubstr("device 'cuda:4000' cannot be used: "));
+  EXPECT_THAT(device_error_of("cuda:4000"), HasSubstr("device 'cuda:4000' cannot be used: "));
   if (cuda::device_count() > 0) {
     EXPECT_EQ(parse_device("cuda"), (Device{DeviceType::cuda, 0}));
   } else {
-    EXPECT_THAT(error_of("cuda"), HasSubstr("`fathom info` lists what can"));
+    EXPECT_THAT(device_error_of("cuda"), HasSubstr("`fathom info` lists what can"));
   }
 }
 
