@@ -220,7 +220,8 @@ TEST(Config, ErrorsNameFileLineAndRemedy) {
             "run.toml:2: stepz: this key is not known; did you mean 'steps'?");
   EXPECT_EQ(config_error_of("[inner]\nrate = \"a\"\n"),
             "run.toml:2: inner.rate: wants a number, but holds a value of type string");
-  EXPECT_EQ(config_error_of("color = \"blue\"\n"), "run.toml:1: color: 'blue' is not one of red, green");
+  EXPECT_EQ(config_error_of("color = \"blue\"\n"),
+            "run.toml:1: color: 'blue' is not one of red, green");
   EXPECT_THAT(config_error_of("steps = = 1\n"), testing::StartsWith("run.toml:1: not valid TOML"));
   EXPECT_EQ(config_error_of("", {"inner.ratio=1"}),
             "--set inner.ratio: this key is not known; did you mean 'rate'?");
