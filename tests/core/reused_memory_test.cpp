@@ -10,7 +10,7 @@
 namespace fathom {
 namespace {
 
-constexpr Device gpu{DeviceType::cuda, 0};
+constexpr Device first_gpu{DeviceType::cuda, 0};
 
 // Blocks of memory that does not exist, told apart by their addresses.
 MemoryBlock block(std::uintptr_t address, std::size_t bytes, MemoryKind kind = MemoryKind::device,
@@ -70,16 +70,16 @@ std::vector<std::byte> content_of(const Buffer& buffer) {
 TEST(ReusedMemory, HandsARunsMemoryToTheNext) {
   if (cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
   constexpr std::size_t bytes = std::size_t{64} << 20;
-  const std::size_t free = free_memory(gpu);
+  const std::size_t free = free_memory(first_gpu);
   {
     ReusedMemory memory;
     void *device = nullptr, *host = nullptr;
     for (int run = 0; run < 3; ++run) {
       const ReusedMemory::Scope scope(memory);
-      const std::size_t before = free_memory(gpu);
-      const OwnedStream stream(gpu);
-      const Buffer buffer(gpu, bytes);
-      const HostBuffer locked(gpu, bytes);
+      const std::size_t before = free_memory(first_gpu);
+      const OwnedStream stream(first_gpu);
+      const Buffer buffer(first_gpu, bytes);
+      const HostBuffer locked(first_gpu, bytes);
       if (run > 0) {
         EXPECT_EQ(buffer.data(), device);
         EXPECT_EQ(locked.data(), host);
@@ -91,13 +91,13 @@ TEST(ReusedMemory, HandsARunsMemoryToTheNext) {
       EXPECT_TRUE(std::all_of(words, words + bytes, is_zero));
       // Queued, and not waited for: the next run must not meet it.
       std::fill(words, words + bytes, std::byte{7});
-      copy_bytes(buffer.data(), gpu, words, cpu_device, bytes, stream.get());
+      copy_bytes(buffer.data(), first_gpu, words, cpu_device, bytes, stream.get());
       device = buffer.data();
       host = locked.data();
     }
-    EXPECT_LE(free_memory(gpu), free - bytes);
+    EXPECT_LE(free_memory(first_gpu), free - bytes);
   }
-  EXPECT_GE(free_memory(gpu), free - (std::size_t{4} << 20));
+  EXPECT_GE(free_memory(first_gpu), free - (std::size_t{4} << 20));
 }
 
 // A run that uses no memory ends the wait of what the run before has left.
@@ -107,7 +107,7 @@ TEST(ReusedMemory, GivesBackWhatARunDoesNotUse) {
   ReusedMemory memory;
   const auto run = [&](std::size_t size) {
     const ReusedMemory::Scope scope(memory);
-    const Buffer buffer(gpu, size);
+    const Buffer buffer(first_gpu, size);
   };
   run(bytes);
   EXPECT_EQ(memory.idle_bytes(0), bytes);
@@ -119,10 +119,10 @@ TEST(ReusedMemory, GivesBackWhatARunDoesNotUse) {
 TEST(ReusedMemory, LeavesOtherMemoryAlone) {
   if (cuda::device_count() == 0) GTEST_SKIP() << "takes a GPU";
   ReusedMemory memory;
-  Buffer outside(gpu, 4096), inside;
+  Buffer outside(first_gpu, 4096), inside;
   {
     const ReusedMemory::Scope scope(memory);
-    inside = Buffer(gpu, 4096);
+    inside = Buffer(first_gpu, 4096);
     outside = Buffer();
     EXPECT_EQ(memory.idle_bytes(0), 0);
   }
