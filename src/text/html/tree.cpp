@@ -1,0 +1,270 @@
+#include "text/html/tree.h"
+
+#include <algorithm>
+
+#include "text/html/references.h"
+
+namespace fathom::html {
+namespace {
+
+using enum Tag;
+
+constexpr std::uint16_t max_depth = 256;
+// A page of a few megabytes has some 50000 nodes; each takes 200 bytes.
+constexpr std::size_t max_nodes = 1'000'000;
+// An end tag looks for its element among so many open ones, so that a page of open tags alone does
+// not take quadratic time.
+constexpr std::size_t max_search = 512;
+
+// End tags do not close elements beyond these.
+bool is_scope(Tag tag) {
+  switch (tag) {
+    case applet:
+    case caption:
+    case html:
+    case marquee:
+    case object:
+    case table:
+    case td:
+    case template_:
+    case th:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_table_part(Tag tag) {
+  switch (tag) {
+    case caption:
+    case colgroup:
+    case table:
+    case tbody:
+    case td:
+    case tfoot:
+    case th:
+    case thead:
+    case tr:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether a start tag of `opened` ends an element `open` that is still open.
+bool ends(Tag opened, Tag open) {
+  switch (opened) {
+    case li:
+      return open == li;
+    case dd:
+    case dt:
+      return open == dd || open == dt;
+    case td:
+    case th:
+      return open == td || open == th;
+    case tr:
+      return open == td || open == th || open == tr;
+    case tbody:
+    case tfoot:
+    case thead:
+      return open == td || open == th || open == tr || open == tbody || open == tfoot ||
+             open == thead || open == caption;
+    case option:
+      return open == option;
+    case optgroup:
+      return open == option || open == optgroup;
+    case a:
+      return open == a;
+    default:
+      return false;
+  }
+}
+
+// Where the search for an element that a start tag ends stops.
+bool stops(Tag opened, Tag open) {
+  switch (opened) {
+    case li:
+      return open == ul || open == ol || open == menu || open == dir || is_scope(open);
+    case dd:
+    case dt:
+      return open == dl || is_scope(open);
+    case td:
+    case th:
+      return open == tr || open == table;
+    case tr:
+    case tbody:
+    case tfoot:
+    case thead:
+      return open == table;
+    case optgroup:
+    case option:
+      return open == select || is_scope(open);
+    default:
+      return is_scope(open);
+  }
+}
+
+// U+00A0 and U+3000, which pages indent paragraphs with, become spaces.
+void make_spaces(std::string& text, std::size_t begin) {
+  for (const std::string_view blank : {"\u00a0", "\u3000"}) {
+    for (std::size_t at = text.find(blank, begin); at != std::string::npos;
+         at = text.find(blank, at + 1)) {
+      text.replace(at, blank.size(), blank.size(), ' ');
+    }
+  }
+}
+
+}  // namespace
+
+class TreeBuilder {
+ public:
+  TreeBuilder(std::string_view html, Tree& tree) : tokenizer_(html), tree_(tree) {}
+
+  void build() {
+    tree_.nodes_.push_back({});
+    tree_.nodes_[0].tag = html;
+    open_.push_back({html, 0, {}});
+    for (Token token = tokenizer_.next(); token.kind != Token::Kind::end;
+         token = tokenizer_.next()) {
+      if (token.kind == Token::Kind::text) add_text(token);
+      if (token.kind == Token::Kind::open) open(token);
+      if (token.kind == Token::Kind::close) close(token);
+    }
+    pop_to(0);
+  }
+
+ private:
+  struct Open {
+    Tag tag;
+    std::uint32_t node;  // for an element that is too deep the one that has its content
+    std::string_view name;
+  };
+
+  static bool is_same(const Open& open, const Token& token) {
+    if (is_heading(open.tag) && is_heading(token.tag)) return true;
+    return open.tag == token.tag && (token.tag != other || open.name == token.name);
+  }
+
+  // <b>, <span> and the like, whose end tags do not close a block in them; a name with a hyphen is
+  // an element of the page's own, which may hold anything.
+  static bool is_formatting(const Token& token) {
+    return !is_block(token.tag) && !is_invisible(token.tag) &&
+           token.name.find('-') == std::string_view::npos;
+  }
+
+  std::size_t lowest_searched() const {
+    return open_.size() > max_search ? open_.size() - max_search : 1;
+  }
+
+  std::uint32_t text_size() const { return static_cast<std::uint32_t>(tree_.text_.size()); }
+
+  // Closes the open elements from `index` on.
+  void pop_to(std::size_t index) {
+    while (open_.size() > index) {
+      const Open last = open_.back();
+      open_.pop_back();
+      if (!open_.empty() && open_.back().node == last.node) continue;
+      Node& node = tree_.nodes_[last.node];
+      node.end = static_cast<std::uint32_t>(tree_.nodes_.size());
+      node.text_end = text_size();
+    }
+  }
+
+  std::uint32_t add_node(Tag tag, const Attributes& attributes) {
+    const std::uint32_t parent = open_.back().node;
+    Node node;
+    node.tag = tag;
+    node.parent = parent;
+    node.depth = static_cast<std::uint16_t>(tree_.nodes_[parent].depth + 1);
+    node.text_begin = node.text_end = text_size();
+    if (!attributes.empty()) {
+      node.attributes = static_cast<std::uint32_t>(tree_.attributes_.size());
+      tree_.attributes_.push_back(attributes);
+    }
+    tree_.nodes_.push_back(node);
+    const auto index = static_cast<std::uint32_t>(tree_.nodes_.size() - 1);
+    tree_.nodes_[index].end = index + 1;
+    return index;
+  }
+
+  void add_text(const Token& token) {
+    if (tree_.nodes_.size() >= max_nodes) return;
+    const Tag within = open_.back().tag;
+    if (is_raw_text(within) && within != title && within != xmp) return;
+    const std::uint32_t node = add_node(text, {});
+    const std::size_t begin = tree_.text_.size();
+    if (token.decode) {
+      append_decoded(token.text, tree_.text_);
+    } else {
+      tree_.text_ += token.text;
+    }
+    make_spaces(tree_.text_, begin);
+    tree_.nodes_[node].text_end = text_size();
+  }
+
+  // Closes what a start tag ends without an end tag: the last item, cell, paragraph.
+  void end_implied(Tag opened) {
+    if (is_block(opened) && !is_table_part(opened)) close_paragraph();
+    if (opened == table) close_paragraph();
+    if (is_heading(opened) && is_heading(open_.back().tag)) pop_to(open_.size() - 1);
+    const std::size_t lowest = lowest_searched();
+    std::size_t ended = open_.size();
+    if (!ends(opened, opened) && !is_table_part(opened)) return;
+    for (std::size_t i = open_.size(); i-- > lowest && !stops(opened, open_[i].tag);) {
+      if (!ends(opened, open_[i].tag)) continue;
+      ended = i;
+      if (opened == li || opened == a || opened == dd || opened == dt) break;
+    }
+    pop_to(ended);
+  }
+
+  void close_paragraph() {
+    const std::size_t lowest = lowest_searched();
+    for (std::size_t i = open_.size(); i-- > lowest && !is_scope(open_[i].tag);) {
+      if (open_[i].tag == p) return pop_to(i);
+      if (is_block(open_[i].tag)) return;  // an open paragraph would have ended at its start
+    }
+  }
+
+  void open(const Token& token) {
+    if (token.tag == html || token.tag == head) return;
+    if (token.tag == body) return open_body(token);
+    end_implied(token.tag);
+    if (tree_.nodes_[open_.back().node].depth == max_depth || tree_.nodes_.size() >= max_nodes) {
+      if (!is_void(token.tag)) open_.push_back({token.tag, open_.back().node, token.name});
+      return;
+    }
+    const std::uint32_t node = add_node(token.tag, token.attributes);
+    const bool closed = is_void(token.tag) || (token.self_closing && token.tag == svg);
+    if (!closed) open_.push_back({token.tag, node, token.name});
+  }
+
+  // Attributes of the body go to the root, which stands for it.
+  void open_body(const Token& token) {
+    if (tree_.nodes_[0].attributes != 0 || token.attributes.empty()) return;
+    tree_.nodes_[0].attributes = static_cast<std::uint32_t>(tree_.attributes_.size());
+    tree_.attributes_.push_back(token.attributes);
+  }
+
+  void close(const Token& token) {
+    const Tag tag = token.tag;
+    if (tag == html || tag == body || tag == head || is_void(tag)) return;
+    const std::size_t lowest = lowest_searched();
+    for (std::size_t i = open_.size(); i-- > lowest;) {
+      if (is_same(open_[i], token)) return pop_to(i);
+      const Tag open = open_[i].tag;
+      if (is_table_part(tag) ? open == table : is_scope(open)) return;
+      if (is_block(open) && is_formatting(token)) return;
+    }
+  }
+
+  Tokenizer tokenizer_;
+  Tree& tree_;
+  std::vector<Open> open_;
+};
+
+Tree::Tree(std::string_view html) {
+  TreeBuilder(html, *this).build();
+}
+
+}  // namespace fathom::html

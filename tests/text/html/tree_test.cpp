@@ -1,0 +1,141 @@
+#include "text/html/tree.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "text/html/references.h"
+
+namespace fathom::html {
+namespace {
+
+using testing::ElementsAre;
+
+// The tree as "tag(children)", with texts in quotes and blank ones left out.
+std::string shown(const Tree& tree, std::uint32_t node) {
+  if (tree[node].tag == Tag::text) return "'" + std::string(tree.text(tree[node])) + "'";
+  std::string out = std::to_string(static_cast<int>(tree[node].tag)) + "(";
+  for (std::uint32_t i = node + 1; i < tree[node].end; i = tree[i].end) out += shown(tree, i) + " ";
+  return out + ")";
+}
+
+// Whether two pages have the same tree.
+void expect_same(const std::string& a, const std::string& b) {
+  EXPECT_EQ(shown(Tree(a), 0), shown(Tree(b), 0)) << a;
+}
+
+TEST(HtmlReferences, Decodes) {
+  EXPECT_EQ(decoded("a &amp; b &lt;c&gt; &quot;&apos;&#65;&#x4e2D;&hellip;"), "a & b <c> \"'A中…");
+  EXPECT_EQ(decoded("&copy 2024 &copy2024 &copyright; &hellip &unknown; & &; &# &#x; &#xg"),
+            "© 2024 &copy2024 &copyright; &hellip &unknown; & &; &# &#x; &#xg");
+  EXPECT_EQ(decoded("&#0;&#xD800;&#x110000;&#99999999999999999999;"), "\ufffd\ufffd\ufffd\ufffd");
+  EXPECT_EQ(decoded("&#146;&#x80;&#129;"), "\u2019\u20ac\u0081");
+  EXPECT_EQ(decoded("&amp;lt;"), "&lt;");
+  EXPECT_EQ(decoded("&"), "&");
+}
+
+std::vector<std::string> tokens_of(std::string_view html) {
+  std::vector<std::string> out;
+  Tokenizer tokens(html);
+  for (Token token = tokens.next(); token.kind != Token::Kind::end; token = tokens.next()) {
+    if (token.kind == Token::Kind::text) out.emplace_back(token.text);
+    if (token.kind == Token::Kind::open) out.push_back("<" + std::string(token.name) + ">");
+    if (token.kind == Token::Kind::close) out.push_back("</" + std::string(token.name) + ">");
+  }
+  return out;
+}
+
+TEST(HtmlTokenizer, CutsTagsAndText) {
+  EXPECT_THAT(tokens_of("a<b>c</b>d"), ElementsAre("a", "<b>", "c", "</b>", "d"));
+  EXPECT_THAT(tokens_of("1 < 2 <3 <"), ElementsAre("1 < 2 <3 <"));
+  EXPECT_THAT(tokens_of("<!doctype html><!-- <p> -->x<!-->y<?xml ?>z</ 5>!"),
+              ElementsAre("x", "y", "z", "!"));
+  EXPECT_THAT(tokens_of("x<!-- never closed <p>"), ElementsAre("x"));
+  EXPECT_THAT(tokens_of("x<p class='never closed>"), ElementsAre("x"));
+  for (const char* cut : {"x<p/", "x<p /", "x<p a", "x<p a=", "x<p a='", "x<p a=b", "x</p", "x</p/",
+                          "x<!", "x<!-", "x<!--", "x<?"}) {
+    EXPECT_THAT(tokens_of(cut), ElementsAre("x")) << cut;
+  }
+  EXPECT_THAT(tokens_of("x</"), ElementsAre("x"));
+  EXPECT_THAT(tokens_of("<SCRIPT>if (a</b) '<p>'</scripts></script >x"),
+              ElementsAre("<SCRIPT>", "if (a</b) '<p>'</scripts>", "</script>", "x"));
+  EXPECT_THAT(tokens_of("<title>a <b> c"), ElementsAre("<title>", "a <b> c"));
+}
+
+TEST(HtmlTokenizer, ReadsAttributes) {
+  Tokenizer tokens(R"(<div CLASS = "a b" id=c class=d hidden data-x='>' role=main/>)");
+  const Token token = tokens.next();
+  EXPECT_EQ(token.tag, Tag::div);
+  EXPECT_EQ(token.attributes.classes, "a b");
+  EXPECT_EQ(token.attributes.id, "c");
+  EXPECT_EQ(token.attributes.role, "main/");
+  EXPECT_TRUE(token.attributes.hidden);
+  EXPECT_EQ(tokens.next().kind, Token::Kind::end);
+}
+
+TEST(HtmlTree, ClosesWhatHasNoEndTag) {
+  expect_same("<p>a<p>b<div>c", "<p>a</p><p>b</p><div>c</div>");
+  expect_same("<ul><li>a<ul><li>b</ul><li>c</ul>d",
+              "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>d");
+  expect_same("<dl><dt>a<dd>b<dt>c</dl>", "<dl><dt>a</dt><dd>b</dd><dt>c</dt></dl>");
+  expect_same("<table><tr><td>a<td>b<tr><th>c</table>",
+              "<table><tr><td>a</td><td>b</td></tr><tr><th>c</th></tr></table>");
+  expect_same("<h2>a<h3>b</h2>c", "<h2>a</h2><h3>b</h3>c");
+  expect_same("<a>x<a>y</a>", "<a>x</a><a>y</a>");
+  expect_same("<p>a<table><tr><td><p>b</table>c",
+              "<p>a</p><table><tr><td><p>b</p></td></tr></table>c");
+  expect_same("a<br>b<br/>c<img>d", "a<br></br>b<br>c<img></img>d");
+}
+
+TEST(HtmlTree, IgnoresEndTagsOfNothing) {
+  expect_same("<div>a</p></span></li>b</div>", "<div>a<!-- -->b</div>");
+  expect_same("<div><td>a</table></div>", "<div><td>a</td></div>");
+  // An end tag in a cell closes nothing around the table.
+  expect_same("<div><table><tr><td>a</div>b</table>c</div>",
+              "<div><table><tr><td>a<!-- -->b</td></tr></table>c</div>");
+  // That of <b> closes no block, and that of another name nothing.
+  expect_same("<b><div>a</b>b</div>", "<b><div>a<!-- -->b</div></b>");
+  expect_same("<my-app><div>a</font>b</div></my-app>", "<my-app><div>a<!-- -->b</div></my-app>");
+}
+
+TEST(HtmlTree, TextIsInTheOrderOfThePage) {
+  const Tree tree("<title>T &amp; t</title><body class=c>a<p>b<script>x</script>c</p>d");
+  EXPECT_EQ(tree.text(), "T & tabcd");
+  EXPECT_EQ(tree.text(tree[0]), tree.text());
+  EXPECT_EQ(tree.attributes(tree[0]).classes, "c");
+  for (std::uint32_t i = 1; i < tree.nodes().size(); ++i) {
+    EXPECT_LT(tree[i].parent, i);
+    EXPECT_GT(tree[i].end, i);
+    EXPECT_LE(tree[i].end, tree[tree[i].parent].end);
+  }
+}
+
+TEST(HtmlTree, BoundsDepthAndTime) {
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "<div>";
+  deep += "text";
+  for (int i = 0; i < 100'000; ++i) deep += "</p></div>";
+  deep += "end";
+  const Tree tree(deep);
+  int max_depth = 0;
+  for (const Node& node : tree.nodes()) max_depth = std::max<int>(max_depth, node.depth);
+  EXPECT_LE(max_depth, 257);
+  EXPECT_EQ(tree.text(), "textend");
+
+  std::string nodes;
+  for (int i = 0; i < 1'100'000; ++i) nodes += "x<i>";
+  EXPECT_LE(Tree(nodes).nodes().size(), 1'000'001u);
+
+  const std::string value(10 << 20, 'v');
+  EXPECT_EQ(Tree("<p class='" + value + "'>a</p>").text(), "a");
+  EXPECT_EQ(Tree("<p " + value + ">a</p>").text(), "a");
+  EXPECT_EQ(Tree("<" + value + ">a").text(), "a");
+}
+
+TEST(HtmlTree, TakesAnyBytes) {
+  EXPECT_EQ(Tree(std::string("a\0b<p\0>c", 8)).text(), std::string("a\0bc", 4));
+  EXPECT_EQ(Tree("\xff<p>\xe4\xb8</p>").text(), "\xff\xe4\xb8");
+  EXPECT_EQ(Tree("").nodes().size(), 1u);
+}
+
+}  // namespace
+}  // namespace fathom::html
