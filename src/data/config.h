@@ -18,12 +18,16 @@ struct TextSourceConfig {
   std::string field = "text";
   std::string separator;
   bool skip_broken_lines = false;
+  TextContent content = TextContent::text;
 };
 template <class Visitor>
 void visit_fields(TextSourceConfig& c, Visitor&& field) {
   field("name", c.name, "name in reports and file names: letters, digits, '-', '_' and '.'");
   field("paths", c.paths, "files, directories (read recursively) or patterns such as a/*.txt");
   field("format", c.format, "how files are cut into documents; compressed files are unpacked");
+  field("content", c.content,
+        "html: documents are web pages, of which the main text is taken; of WARC archives the "
+        "responses");
   field("field", c.field, "jsonl, parquet: the key or column of the document's text");
   field("separator", c.separator, "separated: the line between documents; empty: a blank line");
   field("skip_broken_lines", c.skip_broken_lines,

@@ -7,6 +7,7 @@ namespace fathom {
 DocumentOptions document_options(const TextSourceConfig& source) {
   DocumentOptions options;
   options.format = source.format;
+  options.content = source.content;
   options.fields = {source.field};
   options.separator = source.separator;
   options.skip_broken_lines = source.skip_broken_lines;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "core/enum_names.h"
 #include "core/error.h"
 #include "io/line_reader.h"
-#include "text/json_field.h"
+#include "text/document_field.h"
+#include "text/page_documents.h"
 #include "text/parquet.h"
 #include "text/utf8.h"
 #include "text/warc.h"
@@ -16,12 +18,12 @@ namespace {
 // The whole file is one document.
 class WholeFile : public DocumentSource {
  public:
-  WholeFile(std::string file, std::unique_ptr<ByteReader> bytes)
-      : file_(std::move(file)), bytes_(std::move(bytes)) {}
+  WholeFile(std::string file, std::unique_ptr<ByteReader> bytes, bool page)
+      : file_(std::move(file)), bytes_(std::move(bytes)), page_(page) {}
   bool next(RawDocument& document) override {
     if (read_) return false;
     read_ = true;
-    document = {read_all(*bytes_), file_, 1, false};
+    document = {page_ ? read_page_bytes(*bytes_) : read_all(*bytes_), file_, 1, false};
     return true;
   }
   std::uint64_t file_position() const override { return bytes_->file_position(); }
@@ -29,6 +31,7 @@ class WholeFile : public DocumentSource {
  private:
   std::string file_;
   std::unique_ptr<ByteReader> bytes_;
+  bool page_;
   bool read_ = false;
 };
 
@@ -105,40 +108,6 @@ class Rows : public DocumentSource {
   std::uint64_t row_ = 0;
 };
 
-std::string complaint_about(const JsonField& field, const DocumentOptions& options) {
-  using Found = JsonField::Found;
-  std::string names = "'" + options.fields.at(0) + "'";
-  for (std::size_t i = 1; i < options.fields.size(); ++i)
-    names += " or '" + options.fields[i] + "'";
-  switch (field.found) {
-    case Found::bad_syntax:
-      return fmt::format("not valid JSON at column {}", field.column);
-    case Found::bare_text:
-    case Found::not_an_object:
-      return options.bare_strings ? "neither a string nor an object" : "not a JSON object";
-    case Found::other_type:
-      return fmt::format("the field {} is not a string", names);
-    case Found::absent:
-    case Found::text:
-      break;
-  }
-  return fmt::format("has no field {}", names);
-}
-
-std::optional<std::string> text_of_json(const RawDocument& raw, const DocumentOptions& options,
-                                        DocumentCounts& counts) {
-  using Found = JsonField::Found;
-  JsonField field = find_json_text(raw.content, options.fields);
-  const bool bare = field.found == Found::bare_text && options.bare_strings;
-  if (field.found == Found::text || bare) return std::move(field.text);
-  if (!options.skip_broken_lines) {
-    fail_input("{}: {}; {}", raw.where(), complaint_about(field, options), options.remedy);
-  }
-  ++counts.broken_lines;
-  if (counts.first_broken.empty()) counts.first_broken = raw.where();
-  return std::nullopt;
-}
-
 // `raw` gives the position where the text begins.
 void repair(std::string& text, const RawDocument& raw, DocumentCounts& counts) {
   const std::size_t valid = utf8::valid_prefix(text);
@@ -166,6 +135,13 @@ void DocumentCounts::add(const DocumentCounts& later) {
   if (first_broken.empty()) first_broken = later.first_broken;
   if (first_repaired.empty()) first_repaired = later.first_repaired;
   add_unencoded(later.unencoded_documents, later.first_unencoded);
+  pages += later.pages;
+  for (std::size_t i = 0; i < page_problems; ++i) {
+    RefusedPages& refused = refused_pages[i];
+    refused.pages += later.refused_pages[i].pages;
+    refused.bytes += later.refused_pages[i].bytes;
+    if (refused.first.empty()) refused.first = later.refused_pages[i].first;
+  }
 }
 
 void DocumentCounts::add_unencoded(std::int64_t documents, const std::string& first) {
@@ -190,6 +166,13 @@ std::vector<std::string> lines_about(const DocumentCounts& counts) {
         "character",
         counts.replaced_bytes, counts.repaired_documents, counts.first_repaired));
   }
+  for (std::size_t i = 0; i < page_problems; ++i) {
+    const RefusedPages& refused = counts.refused_pages[i];
+    if (refused.pages == 0) continue;
+    lines.push_back(fmt::format("{} of {} web pages are left out: {} (the first: {})",
+                                refused.pages, counts.pages, enum_name(static_cast<PageProblem>(i)),
+                                refused.first));
+  }
   return lines;
 }
 
@@ -210,13 +193,14 @@ std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedTe
     case TextFormat::parquet:
       return std::make_unique<Rows>(path, options.fields);
     case TextFormat::warc:
-      return std::make_unique<WarcDocuments>(path, std::move(opened.bytes),
+      return std::make_unique<WarcDocuments>(path, std::move(opened.bytes), options.content,
                                              options.skip_broken_lines);
     case TextFormat::text:
     case TextFormat::automatic:
       break;
   }
-  return std::make_unique<WholeFile>(path, std::move(opened.bytes));
+  return std::make_unique<WholeFile>(path, std::move(opened.bytes),
+                                     options.content == TextContent::html);
 }
 
 bool DocumentReader::next(RawDocument& document) {
@@ -237,12 +221,15 @@ std::uint64_t DocumentReader::file_bytes_read() const {
 
 std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,
                                       DocumentCounts& counts) {
+  if (options.content == TextContent::html) {
+    return read_page_document(std::move(raw), options, counts);
+  }
   Document document;
   document.source = raw.where();
   if (raw.json) {
-    auto text = text_of_json(raw, options, counts);
-    if (!text) return std::nullopt;
-    document.text = std::move(*text);
+    auto field = find_field(raw, options, counts);
+    if (!field) return std::nullopt;
+    document.text = std::move(field->text);
     document.metadata = std::move(raw.content);
   } else {
     document.text = std::move(raw.content);

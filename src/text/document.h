@@ -3,6 +3,7 @@
 // cheap; many threads can then call read_document().
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,23 +11,36 @@
 #include <vector>
 
 #include "text/open_text.h"
+#include "text/page_problem.h"
 
 namespace fathom {
 
-// A document before read_document(): its text, or for JSON lines and Parquet a row as JSON.
+// A document before read_document(): its text, for JSON lines and Parquet a row as JSON, for
+// responses in WARC archives the HTTP response.
 struct RawDocument {
   std::string content;
   std::string file;
-  std::uint64_t line = 0;  // first line in the file, or row of Parquet, from 1
+  std::uint64_t line = 0;  // first line in the file, row of Parquet or record, from 1
   bool json = false;
+  bool response = false;
+  PageProblem problem = PageProblem::none;  // of a response that could not be read
+  std::string members{};                    // of a response's row: "url" and "date" as JSON
 
   std::string where() const { return file + ":" + std::to_string(line); }
 };
 
 struct Document {
-  std::string text;      // valid UTF-8 unless invalid bytes were to be kept
-  std::string source;    // "file:line"
-  std::string metadata;  // JSON: of JSON lines the line, of Parquet the columns read; else empty
+  std::string text;    // valid UTF-8 unless invalid bytes were to be kept
+  std::string source;  // "file:line"
+  // JSON: of JSON lines the line, of Parquet the columns read; of a web page {"text", "title",
+  // ...}; else empty.
+  std::string metadata;
+};
+
+// Web pages that were left out for one reason.
+struct RefusedPages {
+  std::int64_t pages = 0, bytes = 0;  // as they were read
+  std::string first;                  // "file:line"
 };
 
 // Counts of documents that were left out or repaired.
@@ -37,6 +51,8 @@ struct DocumentCounts {
   std::string first_broken, first_repaired;  // "file:line"; empty when there is none
   std::int64_t unencoded_documents = 0;      // left out: the tokenizer failed on them
   std::string first_unencoded;               // "file:line"
+  std::int64_t pages = 0;                    // web pages read, those left out included
+  std::array<RefusedPages, page_problems> refused_pages{};  // by PageProblem
 
   // `later`: counts of documents that follow these.
   void add(const DocumentCounts& later);
@@ -79,7 +95,8 @@ class DocumentReader {
   std::uint64_t finished_bytes_ = 0;
 };
 
-// Takes the text out of JSON and repairs its UTF-8. Returns none for an empty text, unless
+// Takes the text out of JSON and web pages, and repairs its UTF-8. Returns none for a page that has
+// none, for an empty text, unless
 // empty lines are kept, and for a broken line of JSON when broken lines are skipped; when
 // they are not, throws an input Error with file and line. Any thread may call it.
 std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,

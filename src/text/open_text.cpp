@@ -58,6 +58,15 @@ void require_rows(const std::string& path, TextFormat format) {
   fail_input("{}: holds Parquet, each row a document; set the format to auto", path);
 }
 
+// Whether the whole file is taken for one web page, whatever it holds.
+bool is_page(const std::string& path, std::string_view sample, const DocumentOptions& options) {
+  if (options.content != TextContent::html) return false;
+  if (options.format == TextFormat::text) return true;
+  return options.format == TextFormat::automatic && options.otherwise == TextFormat::text &&
+         json_layout(sample, sample.size() < content_sample_bytes) == JsonLayout::none &&
+         !named_json(path);
+}
+
 }  // namespace
 
 OpenedText open_text(const std::string& path, const DocumentOptions& options) {
@@ -67,15 +76,18 @@ OpenedText open_text(const std::string& path, const DocumentOptions& options) {
     char mark[byte_order_mark.size()];
     bytes->read(mark);
   }
+  // Before the large sample, in which a damaged archive may end: its reader can skip that.
+  const bool archives =
+      options.format == TextFormat::automatic || options.format == TextFormat::warc;
+  if (archives && is_warc(bytes->peek(warc_sample_bytes))) {
+    return {std::move(bytes), TextFormat::warc};
+  }
   const std::string_view sample = bytes->peek(content_sample_bytes);
   if (is_parquet(sample)) {
     require_rows(path, options.format);
     return {nullptr, TextFormat::parquet};
   }
-  if (is_warc(sample) &&
-      (options.format == TextFormat::automatic || options.format == TextFormat::warc)) {
-    return {std::move(bytes), TextFormat::warc};
-  }
+  if (is_page(path, sample, options)) return {std::move(bytes), TextFormat::text};
   if (const auto content = foreign_content(sample)) refuse(path, *content);
   if (options.invalid_utf8 == InvalidUtf8::replace) {
     if (const auto content = foreign_encoding(sample)) refuse(path, *content);

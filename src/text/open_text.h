@@ -20,6 +20,7 @@ enum class InvalidUtf8 {
 
 struct DocumentOptions {
   TextFormat format = TextFormat::automatic;
+  TextContent content = TextContent::text;
   // For `automatic`: the format of a file that is neither Parquet nor JSON lines.
   TextFormat otherwise = TextFormat::text;
   // jsonl and parquet: keys of the text; the first one that holds a string counts.
@@ -42,7 +43,8 @@ struct OpenedText {
 // read as one when the format is jsonl, too. Throws an input Error that names the file when it
 // cannot be read, when it has no text ("x.txt: holds a PDF document; ..."), when its text is
 // clearly not UTF-8, when it cannot have the format, and, for `automatic`, when it is JSON but not
-// one object per line.
+// one object per line. A file that is one web page (TextContent::html) is not refused for what it
+// holds: read_document() counts it.
 OpenedText open_text(const std::string& path, const DocumentOptions& options);
 
 }  // namespace fathom

@@ -13,11 +13,21 @@ enum class TextFormat {
   separated,  // a line equal to the separator divides two documents
   jsonl,      // each line is a JSON object with the document in one of its fields
   parquet,    // each row is a document, in one of the columns
-  warc,       // each record of type conversion is a document: WET files
+  warc,       // each record of type conversion (WET files), or response, is a document
 };
 inline std::span<const std::string_view> enum_names(TextFormat) {
   static constexpr std::string_view names[] = {"auto",      "text",  "lines",
                                                "separated", "jsonl", "parquet", "warc"};
+  return names;
+}
+
+// What the documents are.
+enum class TextContent {
+  text,  // text, as it is
+  html,  // web pages, whose main text is taken; in WARC archives the records of type response
+};
+inline std::span<const std::string_view> enum_names(TextContent) {
+  static constexpr std::string_view names[] = {"text", "html"};
   return names;
 }
 

@@ -54,8 +54,28 @@ bool is_warc(std::string_view sample) {
   return sample.starts_with("WARC/1.") || sample.starts_with("WARC/0.");
 }
 
-WarcDocuments::WarcDocuments(std::string file, std::unique_ptr<ByteReader> bytes, bool skip_broken)
-    : file_(std::move(file)), bytes_(std::move(bytes)), skip_broken_(skip_broken) {}
+WarcDocuments::WarcDocuments(std::string file, std::unique_ptr<ByteReader> bytes,
+                             TextContent content, bool skip_broken)
+    : file_(std::move(file)),
+      bytes_(std::move(bytes)),
+      content_(content),
+      skip_broken_(skip_broken) {}
+
+std::string_view WarcDocuments::wanted_type() const {
+  return content_ == TextContent::html ? "response" : "conversion";
+}
+
+// 0 at the end of the file, and where its packed bytes are damaged when that is to be skipped.
+std::size_t WarcDocuments::read_block(std::span<char> out) {
+  if (!damage_.empty()) return 0;
+  try {
+    return bytes_->read(out);
+  } catch (const Error& error) {
+    if (!skip_broken_ || error.kind() != ErrorKind::input) throw;
+    damage_ = error.what();
+    return 0;
+  }
+}
 
 // More bytes into the buffer; false at the end of the file.
 bool WarcDocuments::fill() {
@@ -63,7 +83,7 @@ bool WarcDocuments::fill() {
   at_ = 0;
   const std::size_t before = buffer_.size();
   buffer_.resize(before + read_bytes);
-  const std::size_t got = bytes_->read(std::span(buffer_).subspan(before));
+  const std::size_t got = read_block(std::span(buffer_).subspan(before));
   buffer_.resize(before + got);
   return got > 0;
 }
@@ -160,7 +180,12 @@ bool WarcDocuments::is_broken(RawDocument& document, const std::string& problem)
     fail_input("{}: record {}: {}; set skip_broken_lines = true to read on behind it", file_,
                record_, problem);
   }
-  document = {problem, file_, record_, true};
+  document = {};
+  document.content = damage_.empty() ? problem : damage_;
+  document.file = file_;
+  document.line = record_;
+  document.json = true;
+  ended_ = ended_ || !damage_.empty();
   skipping_ = true;
   return true;
 }
@@ -175,9 +200,16 @@ bool WarcDocuments::next(RawDocument& document) {
     Header header;
     std::string problem;
     if (!read_header(header, problem)) return is_broken(document, problem);
-    const bool wanted = header.type == "conversion";
-    responses_ += header.type == "response";
+    const bool wanted = header.type == wanted_type();
+    others_ += !wanted && (header.type == "conversion" || header.type == "response");
     if (header.length > max_content) {
+      wanted_ += wanted;
+      if (wanted && content_ == TextContent::html) {
+        skipping_ = true;
+        make_document(document, header, {});
+        document.problem = PageProblem::too_large;
+        return true;
+      }
       if (wanted) {
         return is_broken(document,
                          fmt::format("its {} bytes are more than {}", header.length, max_content));
@@ -190,17 +222,42 @@ bool WarcDocuments::next(RawDocument& document) {
     const std::string_view text = std::string_view(buffer_).substr(at_, length);
     at_ += length + record_end.size();
     if (!wanted) continue;
-    ++conversions_;
-    document = {fmt::format(R"({{"text": {}, "url": {}, "date": {}}})", quoted_bytes(text),
-                            quoted_bytes(header.url), quoted_bytes(header.date)),
-                file_, record_, true};
+    ++wanted_;
+    make_document(document, header, text);
     return true;
   }
-  if (conversions_ == 0 && responses_ > 0) {
-    fail_input("{}: holds a crawler's responses and no text; give the WET file of the same pages",
-               file_);
-  }
+  if (!damage_.empty() && !ended_) return is_broken(document, damage_);
+  require_wanted();
   return false;
+}
+
+void WarcDocuments::make_document(RawDocument& document, const Header& header,
+                                  std::string_view text) const {
+  const std::string members =
+      fmt::format(R"("url": {}, "date": {})", quoted_bytes(header.url), quoted_bytes(header.date));
+  document = {};
+  document.file = file_;
+  document.line = record_;
+  if (content_ == TextContent::html) {
+    document.response = true;
+    document.content = text;
+    document.members = members;
+    return;
+  }
+  document.json = true;
+  document.content = fmt::format(R"({{"text": {}, {}}})", quoted_bytes(text), members);
+}
+
+// Throws for a file that holds what is not wanted alone.
+void WarcDocuments::require_wanted() const {
+  if (wanted_ > 0 || others_ == 0) return;
+  if (content_ == TextContent::html) {
+    fail_input("{}: holds the texts of pages and no responses; set the content to text", file_);
+  }
+  fail_input(
+      "{}: holds a crawler's responses and no text; set the content to html, or give the WET file "
+      "of the same pages",
+      file_);
 }
 
 }  // namespace fathom

@@ -1,0 +1,22 @@
+// Decodes web pages to UTF-8.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fathom {
+
+// The encoding that iconv knows under a name of the WHATWG's Encoding Standard, in any case:
+// "gb2312" is GB18030, "latin1" WINDOWS-1252. Empty for a name that is not known.
+std::string_view encoding_named(std::string_view label);
+
+// The page in valid UTF-8. Its encoding is the first of these that decodes it: that of a byte order
+// mark; UTF-8, when it is that and has enough characters beyond ASCII that this is no chance; what
+// the server says (`declared`, may be empty); what its <meta> says; the one that its bytes look
+// like. An encoding decodes a page when at most one in 50 of its characters beyond ASCII is broken;
+// these become U+FFFD, and `replaced` gets their number. None when no encoding decodes it. Pure.
+std::optional<std::string> decode_page(std::string_view bytes, std::string_view declared,
+                                       std::size_t& replaced);
+
+}  // namespace fathom

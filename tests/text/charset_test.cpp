@@ -1,0 +1,135 @@
+#include "text/charset.h"
+
+#include <gtest/gtest.h>
+#include <iconv.h>
+
+#include <string>
+
+#include "text/utf8.h"
+
+namespace fathom {
+namespace {
+
+std::string encoded(std::string text, const char* encoding) {
+  const iconv_t handle = iconv_open(encoding, "UTF-8");
+  EXPECT_NE(handle, reinterpret_cast<iconv_t>(-1)) << encoding;
+  std::string out(4 * text.size() + 16, '\0');
+  char* from = text.data();
+  char* to = out.data();
+  std::size_t left = text.size(), room = out.size();
+  EXPECT_EQ(iconv(handle, &from, &left, &to, &room), 0u) << encoding;
+  iconv_close(handle);
+  out.resize(out.size() - room);
+  return out;
+}
+
+std::string page(const std::string& meta, const std::string& text) {
+  return "<html><head>" + meta + "<title>" + text + "</title></head><body><p>" + text;
+}
+
+std::string decoded(const std::string& bytes, const std::string& declared = "") {
+  std::size_t replaced = 0;
+  const auto text = decode_page(bytes, declared, replaced);
+  EXPECT_EQ(replaced, 0u);
+  return text.value_or("none");
+}
+
+const std::string chinese = "河边的水磨建于一八二零年，三个村子的粮食都在这里磨。";
+const std::string traditional = "河邊的水磨建於一八二零年，三個村子的糧食都在這裡磨。";
+const std::string japanese = "川のそばの水車は千八百二十年に建てられました。";
+const std::string russian =
+    "Старая мельница у реки была построена в тысяча восемьсот двадцатом году.";
+const std::string french =
+    "Près du moulin, l’été, on entendait déjà la rivière où les enfants jouaient.";
+
+struct Case {
+  const char* label;
+  const char* encoding;
+  const std::string& text;
+};
+const Case cases[] = {{"gb2312", "GBK", chinese},
+                      {"gbk", "GBK", chinese},
+                      {"GB18030", "GB18030", chinese},
+                      {"big5", "BIG5", traditional},
+                      {"Shift_JIS", "CP932", japanese},
+                      {"euc-jp", "EUC-JP", japanese},
+                      {"windows-1251", "WINDOWS-1251", russian},
+                      {"koi8-r", "KOI8-R", russian},
+                      {"iso-8859-1", "WINDOWS-1252", french},
+                      {"windows-1252", "WINDOWS-1252", french},
+                      {"utf-8", "UTF-8", chinese}};
+
+TEST(Charset, ServerNamesIt) {
+  for (const Case& c : cases) {
+    EXPECT_EQ(decoded(encoded(page("", c.text), c.encoding), c.label), page("", c.text)) << c.label;
+  }
+}
+
+TEST(Charset, MetaNamesIt) {
+  for (const Case& c : cases) {
+    const std::string label = c.label;
+    for (const std::string& meta :
+         {"<meta charset=\"" + label + "\">",
+          "<META http-equiv=Content-Type content=\"text/html; charset=" + label + "\">"}) {
+      EXPECT_EQ(decoded(encoded(page(meta, c.text), c.encoding)), page(meta, c.text)) << meta;
+    }
+  }
+}
+
+TEST(Charset, IsFoundFromTheBytes) {
+  for (const Case& c : cases) {
+    if (std::string_view(c.label) == "koi8-r") continue;  // taken for windows-1251
+    EXPECT_EQ(decoded(encoded(page("", c.text), c.encoding)), page("", c.text)) << c.label;
+  }
+}
+
+TEST(Charset, OrderOfWhatIsBelieved) {
+  const std::string meta = "<meta charset=big5>";
+  const std::string gbk = encoded(page(meta, chinese), "GBK");
+  EXPECT_EQ(decoded(gbk, "gbk"), page(meta, chinese));  // the server before <meta>
+  // UTF-8 that says that it is not.
+  EXPECT_EQ(decoded(page(meta, chinese), "gbk"), page(meta, chinese));
+  const std::string even = "中文中文中文中文中文中文中文中文中文中文";  // no broken GBK in it
+  EXPECT_EQ(decoded(even, "gbk"), even);
+  EXPECT_EQ(decoded("\xef\xbb\xbf" + page("", "é"), "gbk"), page("", "é"));
+  EXPECT_EQ(decoded(encoded("\ufeff" + page("", chinese), "UTF-16LE"), "utf-8"), page("", chinese));
+  EXPECT_EQ(decoded(encoded("\ufeff" + page("", chinese), "UTF-16BE")), page("", chinese));
+  // Names that are not known, and that do not decode the page, are passed over.
+  EXPECT_EQ(decoded(encoded(page("", chinese), "GBK"), "x-klingon"), page("", chinese));
+  EXPECT_EQ(decoded(encoded(page("", chinese), "GBK"), "utf-8"), page("", chinese));
+}
+
+TEST(Charset, CountsWhatIsBroken) {
+  std::size_t replaced = 0;
+  const std::string many = chinese + chinese + chinese;
+  const auto text = decode_page(encoded(many, "GBK") + "\xff!", "gbk", replaced);
+  EXPECT_EQ(text, many + "\ufffd!");
+  EXPECT_EQ(replaced, 1u);
+  EXPECT_EQ(decode_page(chinese + chinese.substr(0, 1), "utf-8", replaced), chinese);
+  EXPECT_EQ(replaced, 0u);
+  std::string noise;
+  for (int i = 0; i < 500; ++i) noise += "\x81\x8d\x8f\x90\x9d\xff ";
+  const auto nothing = decode_page(noise, "", replaced);
+  EXPECT_FALSE(nothing.has_value());
+}
+
+TEST(Charset, OutputIsAlwaysUtf8) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
+  for (const char* label : {"gbk", "big5", "shift_jis", "euc-kr", "windows-1258", "iso-8859-16",
+                            "iso-2022-jp", "hz-gb-2312", "utf-8", "windows-874"}) {
+    EXPECT_FALSE(encoding_named(label).empty()) << label;
+    for (const std::string& tail : {std::string(5000, 'a'), std::string(5000, '\xb0')}) {
+      std::size_t replaced = 0;
+      const auto text = decode_page(bytes + tail, label, replaced);
+      if (text) {
+        EXPECT_EQ(utf8::valid_prefix(*text), text->size()) << label;
+      }
+    }
+  }
+  EXPECT_EQ(encoding_named(" GB2312 "), "GB18030");
+  EXPECT_EQ(encoding_named(std::string(1000, 'x')), "");
+}
+
+}  // namespace
+}  // namespace fathom
