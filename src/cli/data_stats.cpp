@@ -18,7 +18,7 @@ namespace {
 
 struct StatisticsArguments {
   TextSourceConfig source;
-  std::string format = "auto";
+  std::string format = "auto", content = "text";
   std::int64_t count = 10;
   std::uint64_t seed = 0;
   bool json = false;
@@ -29,6 +29,9 @@ TextSourceConfig source_of(const StatisticsArguments& arguments) {
   const auto format = enum_of<TextFormat>(arguments.format);
   if (!format) fail_input("--format: '{}' is no format", arguments.format);
   source.format = *format;
+  const auto content = enum_of<TextContent>(arguments.content);
+  if (!content) fail_input("--content: '{}' is neither text nor html", arguments.content);
+  source.content = *content;
   source.name = "text";
   return source;
 }
@@ -69,6 +72,8 @@ std::shared_ptr<StatisticsArguments> add_text_options(CLI::App& command) {
   command.add_option(
       "--format", arguments->format,
       "how files are cut into documents: auto, text, lines, jsonl, separated, parquet, warc");
+  command.add_option("--content", arguments->content,
+                     "what the documents are: text, or html (web pages: their main text)");
   command.add_option("--field", arguments->source.field,
                      "jsonl, parquet: the key or column of the text");
   command.add_option("--separator", arguments->source.separator,

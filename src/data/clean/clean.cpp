@@ -55,7 +55,7 @@ std::string with_language(const Document& document, const std::string& field,
 CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
                          const TextSourceConfig& source, const Judges& judges) {
   CleanedChunk out{{}, {}, Counts(config.samples)};
-  out.counts.read = chunk.counts;
+  out.counts.add_read(chunk.counts);
   for (const Document& document : chunk.documents) {
     const Cleaned cleaned =
         clean_document(document.text, config, judges.filters, judges.benchmarks);

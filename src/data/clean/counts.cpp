@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "core/enum_names.h"
 #include "io/checksum.h"
 #include "io/json_object.h"
 #include "text/utf8.h"
@@ -31,6 +33,20 @@ void Counts::add(const std::string& language, const std::string& reason, const D
   add_sample(reason, {rank, document.source, measure, beginning_of(document.text)});
 }
 
+void Counts::add_read(const DocumentCounts& counts) {
+  DocumentCounts rest = counts;
+  for (std::size_t i = 0; i < page_problems; ++i) {
+    const RefusedPages& refused = std::exchange(rest.refused_pages[i], {});
+    if (refused.pages == 0) continue;
+    const std::string reason(enum_name(static_cast<PageProblem>(i)));
+    Tally& tally = tallies[{"-", reason}];
+    tally.documents += refused.pages;
+    tally.bytes += refused.bytes;
+    if (max_samples_ > 0) add_sample(reason, {checksum_of(refused.first), refused.first, 0, ""});
+  }
+  read.add(rest);
+}
+
 void Counts::add_sample(const std::string& reason, Sample sample) {
   std::vector<Sample>& held = samples[reason];
   const auto at = std::ranges::upper_bound(held, sample.rank, {}, &Sample::rank);
@@ -47,10 +63,7 @@ void Counts::add(const Counts& later) {
     for (const Sample& sample : list) add_sample(reason, sample);
   }
   for (const auto& [task, passages] : later.cut_passages) cut_passages[task] += passages;
-  read.empty_documents += later.read.empty_documents;
-  DocumentCounts rest = later.read;
-  rest.empty_documents = 0;
-  read.add(rest);
+  read.add(later.read);
   changed_documents += later.changed_documents;
   dropped_lines += later.dropped_lines;
 }
@@ -73,7 +86,8 @@ std::string Counts::to_json(const std::string& stamp) const {
   json["read"] = {
       {"broken_lines", read.broken_lines},       {"first_broken", read.first_broken},
       {"empty_documents", read.empty_documents}, {"repaired_documents", read.repaired_documents},
-      {"replaced_bytes", read.replaced_bytes},   {"first_repaired", read.first_repaired}};
+      {"replaced_bytes", read.replaced_bytes},   {"first_repaired", read.first_repaired},
+      {"pages", read.pages}};
   json["samples"] = nlohmann::json::array();
   for (const auto& [reason, list] : samples) {
     for (const Sample& sample : list) {
@@ -105,6 +119,7 @@ Counts Counts::load(const std::string& path, std::int64_t max_samples) {
   counts.read.repaired_documents = read.integer("repaired_documents");
   counts.read.replaced_bytes = read.integer("replaced_bytes");
   counts.read.first_repaired = read.text("first_repaired");
+  counts.read.pages = read.find_integer("pages").value_or(0);  // absent in older files
   for (const JsonObject& row : json.objects("samples")) {
     counts.add_sample(row.text("reason"),
                       {row.unsigned_integer("rank"), row.text("document"),

@@ -33,6 +33,8 @@ class Counts {
   void add(const std::string& language, const std::string& reason, const Document& document,
            double measure);
   void add(const Counts& later);
+  // Web pages without a text become documents of their own reasons, in the language "-".
+  void add_read(const DocumentCounts& counts);
   void add_edits(std::int64_t changed, std::int64_t lines) {
     changed_documents += changed;
     dropped_lines += lines;
@@ -40,7 +42,7 @@ class Counts {
 
   std::map<Key, Tally> tallies;
   std::map<std::string, std::vector<Sample>> samples;  // by reason, by rank
-  DocumentCounts read;                                 // left out or repaired while reading
+  DocumentCounts read;  // left out or repaired while reading; without the refused pages
   std::map<std::string, std::int64_t> cut_passages;    // of benchmarks, by task
   std::int64_t changed_documents = 0;                  // by normalising or dropping lines
   std::int64_t dropped_lines = 0;

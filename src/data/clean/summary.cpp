@@ -38,6 +38,9 @@ std::string rows(const std::string& source, const Counts& counts) {
   }
   text += fmt::format("{:<16} {:<9} {:<30} {:>12} {:>8} {:>16}\n", source, "all", "", all.documents,
                       "", all.bytes);
+  if (counts.read.pages > 0) {
+    text += fmt::format("{:<16} {} web pages were read\n", source, counts.read.pages);
+  }
   if (counts.read.empty_documents > 0) {
     text += fmt::format("{:<16} {} empty documents are left out\n", source,
                         counts.read.empty_documents);

@@ -45,9 +45,11 @@ void require_options(const std::string& path, const std::string& stored,
 
 // How the documents of a source are cut out of its files: other settings give other documents.
 std::string text_of_reading(const TextSourceConfig& source) {
-  return fmt::format("read as {}, field '{}', separator '{}', skip_broken_lines {}",
+  // Indexes that are older than the key `content` do not name it.
+  const std::string_view pages = source.content == TextContent::html ? ", content html" : "";
+  return fmt::format("read as {}, field '{}', separator '{}', skip_broken_lines {}{}",
                      enum_name(source.format), source.field, source.separator,
-                     source.skip_broken_lines);
+                     source.skip_broken_lines, pages);
 }
 
 // index.json: the sources in the order of adding, and how many parts each has.
