@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "text/ascii.h"
 #include "text/encoding.h"
 #include "text/html/tokenizer.h"
 #include "text/utf8.h"
@@ -66,12 +67,6 @@ constexpr Label labels[] = {{"utf-8", "UTF-8"},
                             {"koi8-u", "KOI8-U"},
                             {"x-mac-roman", "MACINTOSH"}};
 
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
-}
-
 // windows-1250 to windows-1258 and iso-8859-2 to iso-8859-16, under iconv's own names.
 std::string_view numbered(std::string_view label) {
   static constexpr std::string_view windows[] = {"WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",
@@ -81,10 +76,10 @@ std::string_view numbered(std::string_view label) {
       "ISO-8859-2", "ISO-8859-3",  "ISO-8859-4",  "ISO-8859-5",  "ISO-8859-6",  "ISO-8859-7",
       "ISO-8859-8", "ISO-8859-10", "ISO-8859-13", "ISO-8859-14", "ISO-8859-15", "ISO-8859-16"};
   for (const auto name : windows) {
-    if (label == lowered(name) || label == "cp" + std::string(name.substr(8))) return name;
+    if (label == ascii::lowered(name) || label == "cp" + std::string(name.substr(8))) return name;
   }
   for (const auto name : latin) {
-    if (label == lowered(name)) return name;
+    if (label == ascii::lowered(name)) return name;
   }
   return {};
 }
@@ -164,8 +159,8 @@ std::string meta_charset(std::string_view bytes) {
   for (html::Token token = tokens.next(); token.kind != html::Token::Kind::end;
        token = tokens.next()) {
     if (token.kind != html::Token::Kind::open || token.tag != html::Tag::meta) continue;
-    if (!token.attributes.charset.empty()) return lowered(token.attributes.charset);
-    const std::string content = lowered(token.attributes.content);
+    if (!token.attributes.charset.empty()) return ascii::lowered(token.attributes.charset);
+    const std::string content = ascii::lowered(token.attributes.content);
     constexpr std::string_view key = "charset=";
     const std::size_t at = content.find(key);
     if (token.attributes.http_equiv.empty() || at == std::string::npos) continue;
@@ -188,7 +183,7 @@ std::string_view encoding_named(std::string_view label) {
   label.remove_prefix(begin);
   label = label.substr(0, label.find_last_not_of(" \t\r\n\f") + 1);
   if (label.size() > 32) return {};
-  const std::string name = lowered(label);
+  const std::string name = ascii::lowered(label);
   const auto* found = std::ranges::find(labels, name, &Label::label);
   return found != std::end(labels) ? found->encoding : numbered(name);
 }

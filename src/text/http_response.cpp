@@ -7,26 +7,12 @@
 #include <cstdint>
 #include <optional>
 
+#include "text/ascii.h"
+
 namespace fathom {
 namespace {
 
 constexpr std::size_t max_header_bytes = 256 << 10;
-
-char small(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), small);
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t\r"), text.size());
-  text.remove_prefix(begin);
-  return text.substr(0, text.find_last_not_of(" \t\r") + 1);
-}
 
 // What the headers say of the body.
 struct Headers {
@@ -46,7 +32,7 @@ std::string_view take_line(std::string_view& text) {
 int status_of(std::string_view line) {
   if (!line.starts_with("HTTP/")) return 0;
   const std::size_t blank = std::min(line.find(' '), line.size());
-  line = trimmed(line.substr(blank));
+  line = ascii::trimmed(line.substr(blank));
   int status = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), status);
   return error == std::errc() && end == line.data() + 3 ? status : 0;
@@ -55,11 +41,11 @@ int status_of(std::string_view line) {
 void add_header(std::string_view line, Headers& headers) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  const std::string name = lowered(trimmed(line.substr(0, colon)));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string name = ascii::lowered(ascii::trimmed(line.substr(0, colon)));
+  const std::string_view value = ascii::trimmed(line.substr(colon + 1));
   if (name == "content-type") headers.type = value;
-  if (name == "content-encoding") headers.packing = lowered(value);
-  if (name == "transfer-encoding") headers.transfer = lowered(value);
+  if (name == "content-encoding") headers.packing = ascii::lowered(value);
+  if (name == "transfer-encoding") headers.transfer = ascii::lowered(value);
   if (name != "content-length") return;
   std::uint64_t length = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
@@ -82,7 +68,7 @@ std::optional<Headers> take_headers(std::string_view& bytes) {
 
 // The length in a chunk's first line; none for another line.
 std::optional<std::uint64_t> chunk_length(std::string_view line) {
-  line = trimmed(line.substr(0, line.find(';')));
+  line = ascii::trimmed(line.substr(0, line.find(';')));
   std::uint64_t length = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), length, 16);
   if (line.empty() || error != std::errc() || end != line.data() + line.size()) return std::nullopt;
@@ -154,10 +140,10 @@ PageProblem unpack_body(const std::string& packing, std::string& body) {
     problem = inflate_all(body, zlib_window + either, out);
   } else if (packing == "deflate") {
     const bool wrapped = (at(0) & 0x0f) == 8 && (at(0) << 8 | at(1)) % 31 == 0;
-    if (!wrapped && trimmed(body).starts_with('<')) return PageProblem::none;
+    if (!wrapped && ascii::trimmed(body).starts_with('<')) return PageProblem::none;
     problem = inflate_all(body, wrapped ? zlib_window : -zlib_window, out);
   } else {
-    if (trimmed(body).starts_with('<')) return PageProblem::none;
+    if (ascii::trimmed(body).starts_with('<')) return PageProblem::none;
     return PageProblem::unknown_packing;
   }
   body = std::move(out);
@@ -167,13 +153,13 @@ PageProblem unpack_body(const std::string& packing, std::string& body) {
 // "text/html; charset=GBK" into its parts.
 void split_type(std::string_view value, HttpResponse& response) {
   const std::size_t end = std::min(value.find(';'), value.size());
-  response.media_type = lowered(trimmed(value.substr(0, end)));
-  const std::string parameters = lowered(value.substr(end));
+  response.media_type = ascii::lowered(ascii::trimmed(value.substr(0, end)));
+  const std::string parameters = ascii::lowered(value.substr(end));
   constexpr std::string_view key = "charset=";
   const std::size_t at = parameters.find(key);
   if (at == std::string::npos) return;
   std::string_view charset = std::string_view(parameters).substr(at + key.size());
-  charset = trimmed(charset.substr(0, charset.find(';')));
+  charset = ascii::trimmed(charset.substr(0, charset.find(';')));
   if (charset.starts_with('"') || charset.starts_with('\'')) charset.remove_prefix(1);
   response.charset = charset.substr(0, charset.find_first_of("\"', "));
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/json_object.h"
+#include "text/ascii.h"
 #include "text/utf8.h"
 
 namespace fathom {
@@ -17,17 +18,6 @@ constexpr std::size_t max_header_lines = 1000;
 // A longer page is no text to train on, and a length that lies must not fill the memory.
 constexpr std::uint64_t max_content = 32 << 20;
 constexpr std::string_view record_end = "\r\n\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  text.remove_prefix(begin);
-  return text.substr(0, text.find_last_not_of(" \t\r") + 1);
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, small, small);
-}
 
 bool begins_record(std::string_view line) {
   return line == "WARC/1.0" || line == "WARC/1.1" || line == "WARC/0.18" || line == "WARC/0.17";
@@ -139,11 +129,11 @@ bool WarcDocuments::read_header(Header& header, std::string& problem) {
       return false;
     }
     const std::string_view name = std::string_view(line).substr(0, colon);
-    const std::string_view value = trimmed(std::string_view(line).substr(colon + 1));
-    if (equal_ignoring_case(name, "WARC-Type")) header.type = value;
-    if (equal_ignoring_case(name, "WARC-Target-URI")) header.url = value;
-    if (equal_ignoring_case(name, "WARC-Date")) header.date = value;
-    if (equal_ignoring_case(name, "Content-Length")) {
+    const std::string_view value = ascii::trimmed(std::string_view(line).substr(colon + 1));
+    if (ascii::equal_ignoring_case(name, "WARC-Type")) header.type = value;
+    if (ascii::equal_ignoring_case(name, "WARC-Target-URI")) header.url = value;
+    if (ascii::equal_ignoring_case(name, "WARC-Date")) header.date = value;
+    if (ascii::equal_ignoring_case(name, "Content-Length")) {
       const auto [end, error] =
           std::from_chars(value.data(), value.data() + value.size(), header.length);
       has_length = error == std::errc() && end == value.data() + value.size() && !value.empty();

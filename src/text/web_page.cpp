@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/ascii.h"
 #include "text/charset.h"
 #include "text/content.h"
 #include "text/html/main_text.h"
@@ -13,9 +14,7 @@ namespace {
 
 bool starts_in_any_case(std::string_view text, std::string_view small_prefix) {
   if (text.size() < small_prefix.size()) return false;
-  return std::ranges::equal(text.substr(0, small_prefix.size()), small_prefix, {}, [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
+  return ascii::equal_ignoring_case(text.substr(0, small_prefix.size()), small_prefix);
 }
 
 // By the tags with which pages begin, as browsers tell (WHATWG, MIME Sniffing, section 7.1).

@@ -30,7 +30,7 @@ std::string page(const std::string& title, const std::string& text) {
                     text + "</p></article>");
 }
 
-CleanConfig config_of(const TempDir& dir) {
+CleanConfig pages_config(const TempDir& dir) {
   write_file(dir / "crawl.warc",
              page("A mill", sentence) +
                  page("古镇的水磨",
@@ -63,7 +63,7 @@ std::vector<nlohmann::json> rows(const std::string& path) {
 
 TEST(CleanPages, KeepsTheTextOfResponses) {
   const TempDir dir;
-  const CleanConfig config = config_of(dir);
+  const CleanConfig config = pages_config(dir);
   const CleanReport report = clean_data(config);
   const auto kept = rows(config.output + "/texts/crawl-00000.jsonl.zst");
   ASSERT_EQ(kept.size(), 2u);
@@ -80,7 +80,7 @@ TEST(CleanPages, KeepsTheTextOfResponses) {
 
 TEST(CleanPages, PagesWithoutTextHaveReasons) {
   const TempDir dir;
-  const CleanConfig config = config_of(dir);
+  const CleanConfig config = pages_config(dir);
   const CleanReport report = clean_data(config);
   const Counts& counts = report.sources.at(0).second;
   for (const char* reason : {"http_status", "no_main_text", "not_html"}) {

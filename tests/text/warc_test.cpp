@@ -2,14 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
+#include "io/packed.h"
 #include "io/temp_dir.h"
 #include "text/text_blocks.h"
 
 namespace fathom {
 namespace {
 
+using test::gzip;
 using test::input_error_of;
 using test::TempDir;
 using test::write_file;
@@ -34,20 +35,6 @@ std::vector<std::string> read(const std::string& path, const DocumentOptions& op
     texts.push_back(document.source.substr(document.source.rfind(':') + 1) + " " + document.text);
   }
   return texts;
-}
-
-std::string gzip(const std::string& text) {
-  std::string packed(compressBound(text.size()) + 64, '\0');
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
 }
 
 TEST(Warc, ConversionsAreDocuments) {

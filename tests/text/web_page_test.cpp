@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <algorithm>
 
 #include "core/enum_names.h"
+#include "io/packed.h"
 #include "io/temp_dir.h"
 #include "text/document.h"
 #include "text/page_documents.h"
@@ -15,6 +15,7 @@
 namespace fathom {
 namespace {
 
+using test::gzip;
 using test::input_error_of;
 using test::TempDir;
 using test::write_file;
@@ -25,7 +26,7 @@ const std::string sentence =
     "The old mill by the river was built in 1820, and it ground the corn of three villages.";
 const std::string html = "<html><title>The mill</title><body><p>" + sentence + "</p></body></html>";
 
-std::string response(const std::string& type, const std::string& body) {
+std::string served(const std::string& type, const std::string& body) {
   return "HTTP/1.1 200 OK\r\n" + (type.empty() ? "" : "Content-Type: " + type + "\r\n") + "\r\n" +
          body;
 }
@@ -35,17 +36,17 @@ std::string problem_of(const WebPage& page) {
 }
 
 TEST(WebPage, OnlyHtml) {
-  EXPECT_EQ(read_response(response("text/html; charset=utf-8", html)).text,
+  EXPECT_EQ(read_response(served("text/html; charset=utf-8", html)).text,
             "# The mill\n\n" + sentence);
-  EXPECT_EQ(problem_of(read_response(response("application/xhtml+xml", html))), "none");
-  EXPECT_EQ(problem_of(read_response(response("", html))), "none");
-  EXPECT_EQ(problem_of(read_response(response("text/plain", "\n <!DOCTYPE HTML>" + html))), "none");
-  EXPECT_EQ(problem_of(read_response(response("text/plain", sentence))), "not_html");
-  EXPECT_EQ(problem_of(read_response(response("application/json", "{}"))), "not_html");
-  EXPECT_EQ(problem_of(read_response(response("image/png", html))), "not_html");
-  EXPECT_EQ(problem_of(read_response(response("text/html", "%PDF-1.4 " + html))), "not_html");
-  EXPECT_EQ(problem_of(read_response(response("text/html", std::string(4000, '\0')))), "not_html");
-  EXPECT_EQ(problem_of(read_response(response("text/html", "<p>short</p>"))), "no_main_text");
+  EXPECT_EQ(problem_of(read_response(served("application/xhtml+xml", html))), "none");
+  EXPECT_EQ(problem_of(read_response(served("", html))), "none");
+  EXPECT_EQ(problem_of(read_response(served("text/plain", "\n <!DOCTYPE HTML>" + html))), "none");
+  EXPECT_EQ(problem_of(read_response(served("text/plain", sentence))), "not_html");
+  EXPECT_EQ(problem_of(read_response(served("application/json", "{}"))), "not_html");
+  EXPECT_EQ(problem_of(read_response(served("image/png", html))), "not_html");
+  EXPECT_EQ(problem_of(read_response(served("text/html", "%PDF-1.4 " + html))), "not_html");
+  EXPECT_EQ(problem_of(read_response(served("text/html", std::string(4000, '\0')))), "not_html");
+  EXPECT_EQ(problem_of(read_response(served("text/html", "<p>short</p>"))), "no_main_text");
   EXPECT_EQ(problem_of(read_response("HTTP/1.1 500 No\r\n\r\n" + html)), "http_status");
   EXPECT_EQ(problem_of(read_page(html)), "none");
   EXPECT_EQ(problem_of(read_page(sentence)), "not_html");
@@ -103,9 +104,9 @@ DocumentOptions pages() {
 
 TEST(PageDocuments, WarcResponses) {
   const TempDir dir;
-  const std::string good = record("response", response("text/html", html));
+  const std::string good = record("response", served("text/html", html));
   write_file(dir / "x.warc", record("warcinfo", "x") + record("request", "GET /") + good +
-                                 record("response", response("image/png", "x")) +
+                                 record("response", served("image/png", "x")) +
                                  record("response", std::string(33 << 20, 'x')) +
                                  record("conversion", sentence) + good);
   DocumentCounts counts;
@@ -123,23 +124,9 @@ TEST(PageDocuments, WarcResponses) {
               HasSubstr("holds the texts of pages and no responses; set the content to text"));
 }
 
-std::string gzip(const std::string& text) {
-  std::string packed(compressBound(text.size()) + 64, '\0');
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
-
 TEST(PageDocuments, ArchivesThatAreCutShort) {
   const TempDir dir;
-  const std::string good = gzip(record("response", response("text/html", html)));
+  const std::string good = gzip(record("response", served("text/html", html)));
   for (const std::size_t cut : {good.size() / 2, good.size() - 1, std::size_t{12}}) {
     write_file(dir / "x.warc.gz", good + good.substr(0, cut));
     DocumentCounts counts;
@@ -186,7 +173,7 @@ class LongBytes : public ByteReader {
 constexpr std::uint64_t gigabyte = 1 << 30;
 
 TEST(PageDocuments, LongLinesAndRecordsTakeNoMemory) {
-  const std::string good = record("response", response("text/html", html));
+  const std::string good = record("response", served("text/html", html));
   // A line of a record's header, a record, and a line where a record should begin.
   const std::string beginnings[] = {
       "WARC/1.0\r\nX-Header: ",

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 
+#include "text/ascii.h"
 #include "text/html/thresholds.h"
 
 namespace fathom::html {
 namespace {
-
-bool is_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 // Whether a mark of punctuation begins at `i`: . , ; ! ? or one of 、 。 ， ！ ； ？.
 bool is_mark(std::string_view text, std::size_t i) {
@@ -19,7 +16,7 @@ bool is_mark(std::string_view text, std::size_t i) {
     case '!':
     case '?':
     case '.':
-      return i + 1 == text.size() || is_blank(text[i + 1]);
+      return i + 1 == text.size() || ascii::is_blank(text[i + 1]);
     case '\xe3':
       return i + 2 < text.size() && text[i + 1] == '\x80' &&
              (text[i + 2] == '\x81' || text[i + 2] == '\x82');
@@ -35,7 +32,7 @@ bool is_mark(std::string_view text, std::size_t i) {
 Sizes sizes_of(std::string_view text, bool in_link) {
   Sizes sizes;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_blank(text[i])) continue;
+    if (ascii::is_blank(text[i])) continue;
     ++sizes.text;
     sizes.marks += is_mark(text, i);
   }

@@ -11,7 +11,7 @@
 namespace fathom::html {
 namespace {
 
-constexpr std::size_t max_name = 8;  // thetasym
+constexpr std::size_t max_named = 8;  // thetasym
 
 // What 0x80 to 0x9f are in windows-1252; 0 for those that are nothing.
 constexpr std::array<char16_t, 32> windows_1252 = {
@@ -53,7 +53,7 @@ std::optional<char32_t> character_named(std::string_view name) {
 // Behind "&"; returns the length read, 0 when it is no name.
 std::size_t append_named(std::string_view text, std::string& out) {
   std::size_t length = 0;
-  while (length < text.size() && length < max_name && is_letter_or_digit(text[length])) ++length;
+  while (length < text.size() && length < max_named && is_letter_or_digit(text[length])) ++length;
   const std::string_view name = text.substr(0, length);
   if (const auto character = character_named(name)) {
     const bool ends = text.substr(length).starts_with(';');

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/ascii.h"
 #include "text/html/tables.h"
 
 namespace fathom::html {
@@ -13,10 +14,6 @@ using enum Tag;
 
 // Items deeper than this are indented no further, so that the text stays about as long as the page.
 constexpr std::size_t max_indent = 8;
-
-bool is_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 bool begins_one_line(Tag tag) {
   return tag == li || tag == tr || tag == dd || tag == dt || tag == tbody || tag == thead ||
@@ -39,7 +36,7 @@ class Renderer {
   }
 
   std::string take() {
-    while (!out_.empty() && is_blank(out_.back())) out_.pop_back();
+    while (!out_.empty() && ascii::is_blank(out_.back())) out_.pop_back();
     return std::move(out_);
   }
 
@@ -123,7 +120,7 @@ class Renderer {
       const std::size_t ends = out_.ends_with("\n\n") ? 2 : out_.ends_with('\n') ? 1 : 0;
       if (ends < wanted_lines_) out_.append(wanted_lines_ - ends, '\n');
     }
-    if (wanted_space_ && !out_.empty() && !is_blank(out_.back())) out_ += ' ';
+    if (wanted_space_ && !out_.empty() && !ascii::is_blank(out_.back())) out_ += ' ';
     wanted_lines_ = 0;
     wanted_space_ = false;
     out_ += std::exchange(prefix_, {});
@@ -136,12 +133,12 @@ class Renderer {
       return;
     }
     while (!text.empty()) {
-      const auto begin = std::ranges::find_if_not(text, is_blank);
+      const auto begin = std::ranges::find_if_not(text, ascii::is_blank);
       if (begin != text.begin()) wanted_space_ = true;
       text.remove_prefix(static_cast<std::size_t>(begin - text.begin()));
       if (text.empty()) return;
       begin_text();
-      const auto end = std::ranges::find_if(text, is_blank);
+      const auto end = std::ranges::find_if(text, ascii::is_blank);
       const auto length = static_cast<std::size_t>(end - text.begin());
       out_ += text.substr(0, length);
       text.remove_prefix(length);
@@ -167,7 +164,7 @@ std::string render(const PageFacts& page, std::uint32_t root) {
 std::string collapsed(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (!is_blank(c)) {
+    if (!ascii::is_blank(c)) {
       out += c;
     } else if (!out.empty() && out.back() != ' ') {
       out += ' ';

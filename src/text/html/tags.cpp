@@ -3,6 +3,8 @@
 #include <array>
 #include <cstddef>
 
+#include "text/ascii.h"
+
 namespace fathom::html {
 namespace {
 
@@ -108,15 +110,11 @@ constexpr NamedTag named_tags[] = {
     {"xmp", xmp},
 };
 
-constexpr std::size_t max_name = 10;  // blockquote, figcaption
-
-constexpr char small(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
+constexpr std::size_t max_tag_name = 10;  // blockquote, figcaption
 
 constexpr std::size_t slot_of(std::string_view name) {
   std::uint32_t hash = 2166136261u;  // FNV-1a
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(small(c))) * 16777619u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(ascii::small(c))) * 16777619u;
   return (hash ^ hash >> 15) % 512;
 }
 
@@ -135,7 +133,7 @@ constexpr std::array<NamedTag, 512> slots = make_slots();
 bool equal_in_any_case(std::string_view small_name, std::string_view name) {
   if (small_name.size() != name.size()) return false;
   for (std::size_t i = 0; i < name.size(); ++i) {
-    if (small(name[i]) != small_name[i]) return false;
+    if (ascii::small(name[i]) != small_name[i]) return false;
   }
   return true;
 }
@@ -143,7 +141,7 @@ bool equal_in_any_case(std::string_view small_name, std::string_view name) {
 }  // namespace
 
 Tag tag_of(std::string_view name) {
-  if (name.empty() || name.size() > max_name) return other;
+  if (name.empty() || name.size() > max_tag_name) return other;
   for (std::size_t slot = slot_of(name); !slots[slot].name.empty();
        slot = (slot + 1) % slots.size()) {
     if (equal_in_any_case(slots[slot].name, name)) return slots[slot].tag;

@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/ascii.h"
+
 namespace fathom::html {
 namespace {
 
-constexpr bool is_blank(char c) {
+constexpr bool is_html_blank(char c) {
   return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
 }
 constexpr bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-constexpr char small(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
 
 bool is_named(std::string_view name, std::string_view small_name) {
-  return std::ranges::equal(name, small_name, {}, small);
+  return std::ranges::equal(name, small_name, {}, ascii::small);
 }
 
 // Where the value of the attribute goes; null for those that nobody reads.
@@ -54,7 +53,7 @@ bool Attributes::empty() const {
 }
 
 void Tokenizer::skip_blanks() {
-  while (at_ < html_.size() && is_blank(html_[at_])) ++at_;
+  while (at_ < html_.size() && is_html_blank(html_[at_])) ++at_;
 }
 
 // Whether a tag, a comment or the like begins there: any other "<" is text.
@@ -125,7 +124,7 @@ bool Tokenizer::markup(Token& token) {
   token.attributes = {};
   token.self_closing = false;
   while (at_ < html_.size() && html_[at_] != '>') {
-    if (is_blank(html_[at_])) {
+    if (is_html_blank(html_[at_])) {
       ++at_;
     } else if (html_[at_] == '/') {
       ++at_;
@@ -155,7 +154,8 @@ void Tokenizer::skip_comment() {
 
 std::string_view Tokenizer::tag_name() {
   const std::size_t begin = at_;
-  while (at_ < html_.size() && !is_blank(html_[at_]) && html_[at_] != '/' && html_[at_] != '>') {
+  while (at_ < html_.size() && !is_html_blank(html_[at_]) && html_[at_] != '/' &&
+         html_[at_] != '>') {
     ++at_;
   }
   return html_.substr(begin, at_ - begin);
@@ -164,8 +164,8 @@ std::string_view Tokenizer::tag_name() {
 // Of attributes with one name the first counts.
 void Tokenizer::attribute(Attributes& attributes) {
   const std::size_t begin = at_++;
-  while (at_ < html_.size() && !is_blank(html_[at_]) && html_[at_] != '/' && html_[at_] != '>' &&
-         html_[at_] != '=') {
+  while (at_ < html_.size() && !is_html_blank(html_[at_]) && html_[at_] != '/' &&
+         html_[at_] != '>' && html_[at_] != '=') {
     ++at_;
   }
   const std::string_view name = html_.substr(begin, at_ - begin);
@@ -193,7 +193,7 @@ std::string_view Tokenizer::value() {
     if (at_ < html_.size()) ++at_;
     return found;
   }
-  while (at_ < html_.size() && !is_blank(html_[at_]) && html_[at_] != '>') ++at_;
+  while (at_ < html_.size() && !is_html_blank(html_[at_]) && html_[at_] != '>') ++at_;
   return html_.substr(begin, at_ - begin);
 }
 

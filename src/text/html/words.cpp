@@ -64,10 +64,10 @@ struct Hash {
   }
 };
 
-using Table = std::unordered_map<std::string_view, Hints, Hash>;
+using HintTable = std::unordered_map<std::string_view, Hints, Hash>;
 
-Table make_table() {
-  Table table;
+HintTable make_hint_table() {
+  HintTable table;
   for (const auto& [hint, words] : vocabulary) {
     for (std::size_t at = 0; at < words.size();) {
       const std::size_t end = std::min(words.find(' ', at), words.size());
@@ -86,7 +86,7 @@ bool is_capital(char c) {
 }
 
 void add_hints(std::string_view names, Hints& hints) {
-  static const Table table = make_table();
+  static const HintTable table = make_hint_table();
   std::array<char, 24> word;
   std::size_t length = 0;
   const auto look_up = [&] {
