@@ -12,18 +12,18 @@ namespace fathom {
 namespace {
 
 constexpr Device gpu{DeviceType::cuda, 0};
-constexpr std::int64_t length = 64, sequences = 4, micro_batches = 2, vocabulary = 256;
+constexpr std::int64_t recorded_length = 64, sequences = 4, micro_batches = 2, vocabulary = 256;
 
-struct Case {
+struct RecordedCase {
   const char* name;
   DType dtype = DType::bf16;
   std::int64_t head_dim = 64;  // cuDNN takes it
   bool weighted = false, documents = false;
 };
 
-class RecordedStepTest : public testing::TestWithParam<Case> {};
+class RecordedStepTest : public testing::TestWithParam<RecordedCase> {};
 
-ModelConfig model_of(const Case& c) {
+ModelConfig model_of(const RecordedCase& c) {
   ModelConfig model;
   model.num_layers = 3;
   model.hidden_size = 128;
@@ -32,7 +32,7 @@ ModelConfig model_of(const Case& c) {
   model.num_kv_heads = 1;
   model.intermediate_size = 192;
   model.vocab_size = vocabulary;
-  model.max_position = length;
+  model.max_position = recorded_length;
   return resolve(model);
 }
 
@@ -51,21 +51,21 @@ TEST(StepRecording, IsForSmallStepsOfAGpu) {
 }
 
 // Another one for each number; its segments are always alike.
-Batch batch_of(const Case& c, int number) {
+Batch batch_of(const RecordedCase& c, int number) {
   Batch batch;
   batch.sequences = sequences;
-  batch.sequence_length = length;
-  const std::int64_t part = c.documents ? length / 4 : length;
-  for (int i = 0; i < sequences * length; ++i) {
+  batch.sequence_length = recorded_length;
+  const std::int64_t part = c.documents ? recorded_length / 4 : recorded_length;
+  for (int i = 0; i < sequences * recorded_length; ++i) {
     batch.inputs.push_back((i * 7 + number * 31) % int(vocabulary));
     batch.targets.push_back(i % 9 == 8 ? -1 : (i * 5 + number * 17) % int(vocabulary));
     batch.num_targets += batch.targets.back() >= 0;
-    const std::int64_t place = i % length;
+    const std::int64_t place = i % recorded_length;
     batch.positions.push_back(int(place < part ? place : place - part));
     if (c.weighted) batch.loss_weights.push_back(float((i * 5 + number) % 7) / 4);
     if (place == 0 || place == part) batch.cu_seqlens.push_back(i);
   }
-  batch.cu_seqlens.push_back(int(sequences * length));
+  batch.cu_seqlens.push_back(int(sequences * recorded_length));
   return batch;
 }
 
@@ -84,16 +84,16 @@ std::vector<std::byte> bytes_of(Context& context, Tensor tensor) {
 
 // Twelve steps with one result outstanding, an evaluation between them. A trace makes the learner
 // launch operation by operation.
-Outcome train(const Case& c, Trace* trace) {
+Outcome train(const RecordedCase& c, Trace* trace) {
   const ModelConfig model = model_of(c);
   const OneRank rank(model);
   LearnerOptions options(rank.groups);
   options.model = model;
   options.dtype = c.dtype;
   options.device = gpu;
-  options.micro_tokens = sequences * length;
+  options.micro_tokens = sequences * recorded_length;
   options.tokens_per_step = micro_batches * options.micro_tokens;
-  options.sequence_length = length;
+  options.sequence_length = recorded_length;
   options.uniform_segments = !c.documents;
   options.determinism = Determinism::reproducible;
   Learner learner(options);
@@ -149,10 +149,10 @@ TEST_P(RecordedStepTest, GivesTheBitsOfSingleLaunches) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RecordedStepTest,
-                         testing::Values(Case{"bf16"}, Case{"f32", DType::f32},
-                                         Case{"small_heads", DType::bf16, 32},
-                                         Case{"weighted", DType::bf16, 64, true},
-                                         Case{"documents", DType::bf16, 64, false, true}),
+                         testing::Values(RecordedCase{"bf16"}, RecordedCase{"f32", DType::f32},
+                                         RecordedCase{"small_heads", DType::bf16, 32},
+                                         RecordedCase{"weighted", DType::bf16, 64, true},
+                                         RecordedCase{"documents", DType::bf16, 64, false, true}),
                          [](const auto& test) { return test.param.name; });
 
 // The host queues a step twice for each of the batches' two places, and an update twice.
