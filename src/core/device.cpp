@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/reused_memory.h"
 
 namespace fathom {
 namespace {
@@ -66,9 +65,7 @@ Device parse_device(const std::string& text) {
 }
 
 std::size_t free_memory(Device device) {
-  if (device.type != DeviceType::cuda) return 0;
-  const ReusedMemory* const reused = ReusedMemory::of_thread();
-  return cuda::free_memory(device.index) + (reused ? reused->idle_bytes(device.index) : 0);
+  return device.type == DeviceType::cuda ? cuda::free_memory(device.index) : 0;
 }
 
 std::string device_name(Device device) {
@@ -79,11 +76,8 @@ void* allocate(Device device, std::size_t bytes) {
   switch (device.type) {
     case DeviceType::cpu:
       return allocate_cpu(bytes);
-    case DeviceType::cuda: {
-      ReusedMemory* const reused = ReusedMemory::of_thread();
-      return reused ? reused->take(MemoryKind::device, device.index, bytes)
-                    : cuda::allocate(device.index, bytes);
-    }
+    case DeviceType::cuda:
+      return cuda::allocate(device.index, bytes);
     case DeviceType::meta:
       return nullptr;
   }
@@ -92,9 +86,7 @@ void* allocate(Device device, std::size_t bytes) {
 
 void release(Device device, void* data) noexcept {
   if (device.type == DeviceType::cpu) std::free(data);
-  if (device.type != DeviceType::cuda) return;
-  ReusedMemory* const reused = ReusedMemory::of_thread();
-  if (!reused || !reused->put_back(data)) cuda::release(device.index, data);
+  if (device.type == DeviceType::cuda) cuda::release(device.index, data);
 }
 
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes,

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/reused_memory.h"
 
 namespace fathom {
 namespace {
@@ -16,17 +15,10 @@ bool on_cuda(Device device) {
 
 OwnedStream::OwnedStream(Device device, StreamPriority priority)
     : device_(device),
-      stream_(on_cuda(device) ? cuda::create_stream(device.index, priority) : nullptr) {
-  ReusedMemory* const reused = ReusedMemory::of_thread();
-  if (stream_ && reused) reused->add_stream(device.index, stream_);
-}
+      stream_(on_cuda(device) ? cuda::create_stream(device.index, priority) : nullptr) {}
 
 OwnedStream::~OwnedStream() {
-  if (!stream_) return;
-  if (ReusedMemory* const reused = ReusedMemory::of_thread()) {
-    reused->remove_stream(device_.index, stream_);
-  }
-  cuda::destroy_stream(device_.index, stream_);
+  if (stream_) cuda::destroy_stream(device_.index, stream_);
 }
 
 Event::Event(Device device)
@@ -58,20 +50,16 @@ HostBuffer::HostBuffer(Device device, std::size_t bytes) : device_(device), byte
     data_ = allocate(cpu_device, bytes);
     return;
   }
-  ReusedMemory* const reused = ReusedMemory::of_thread();
-  data_ = reused ? reused->take(MemoryKind::page_locked, device.index, bytes)
-                 : cuda::allocate_host(device.index, bytes);
+  data_ = cuda::allocate_host(device.index, bytes);
   std::memset(data_, 0, bytes);
 }
 
 HostBuffer::~HostBuffer() {
   if (!data_) return;
-  if (!on_cuda(device_)) {
+  if (on_cuda(device_))
+    cuda::release_host(data_);
+  else
     release(cpu_device, data_);
-    return;
-  }
-  ReusedMemory* const reused = ReusedMemory::of_thread();
-  if (!reused || !reused->put_back(data_)) cuda::release_host(data_);
 }
 
 Tensor HostBuffer::tensor(DType dtype, Shape shape, std::size_t offset) const {

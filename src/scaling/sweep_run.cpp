@@ -14,7 +14,6 @@
 #include "core/error.h"
 #include "core/log_redirection.h"
 #include "core/parallel.h"
-#include "core/reused_memory.h"
 #include "data/prepared.h"
 #include "io/atomic_file.h"
 #include "scaling/sweep_display.h"
@@ -87,7 +86,7 @@ class SweepRunner {
   DataFacts facts() const { return facts_of(*data_, configs_.front().data); }
   bool can_begin(const SweepRun& run) const;
   void work(int slot);
-  Ended train_run(std::size_t index, int slot, ReusedMemory& memory);
+  Ended train_run(std::size_t index, int slot);
   Ended train_logged(std::size_t index, const TrainConfig& config);
   std::optional<Ended> settle_by_trunk(std::size_t index);
   Ended finish(std::size_t index, const MetricsRecord* validation);
@@ -165,7 +164,6 @@ SweepEnd SweepRunner::run() {
 
 // One of the threads that take run after run.
 void SweepRunner::work(int slot) {
-  ReusedMemory memory;
   std::unique_lock lock(mutex_);
   while (!queue_.finished() && runtime_.stop_signal() == 0) {
     const auto next = queue_.next([this](const SweepRun& run) { return can_begin(run); });
@@ -175,7 +173,7 @@ void SweepRunner::work(int slot) {
     }
     queue_.set(*next, RunState::running);
     lock.unlock();
-    const Ended ended = train_run(*next, slot, memory);
+    const Ended ended = train_run(*next, slot);
     lock.lock();
     set(*next, ended);
     changed_.notify_all();
@@ -190,10 +188,9 @@ void SweepRunner::set(std::size_t index, Ended ended) {
                                                 : RunState::waiting);
 }
 
-SweepRunner::Ended SweepRunner::train_run(std::size_t index, int slot, ReusedMemory& memory) {
+SweepRunner::Ended SweepRunner::train_run(std::size_t index, int slot) {
   const SweepRun& run = plan_.runs[index];
   try {
-    const ReusedMemory::Scope reuse(memory);
     if (const auto settled = settle_by_trunk(index)) return *settled;
     TrainConfig config = configs_[index];
     if (devices_ > 1) config.device = fmt::format("cuda:{}", slot % devices_);

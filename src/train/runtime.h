@@ -1,7 +1,6 @@
 // Runtime: the resources that a process has once for all its training runs, one after another or
 // side by side on threads (under mpirun or srun it makes one). Whatever a run itself takes (memory,
-// threads, files) ends with it; GPU libraries' handles go back to a pool (ops/cuda/libraries.h),
-// and a sweep's runs hand on their memory (core/reused_memory.h).
+// threads, files) ends with it; GPU libraries' handles go back to a pool (ops/cuda/libraries.h).
 #pragma once
 
 #include <map>

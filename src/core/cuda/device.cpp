@@ -5,7 +5,6 @@
 
 #include "core/cuda/check.h"
 #include "core/error.h"
-#include "core/reused_memory.h"
 
 namespace fathom::cuda {
 namespace {
@@ -91,14 +90,9 @@ void* allocate(int device, std::size_t bytes) {
         gib(bytes), device, gib(free), gib(total));
   }
   check(status, "allocating memory");
-  clear(device, data, bytes);
-  return data;
-}
-
-void clear(int device, void* data, std::size_t bytes) {
-  check(cudaSetDevice(device), "choosing the device");
   check(cudaMemset(data, 0, bytes), "clearing memory");
   check(cudaStreamSynchronize(nullptr), "clearing memory");
+  return data;
 }
 
 void release(int device, void* data) noexcept {

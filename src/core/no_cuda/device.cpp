@@ -3,7 +3,6 @@
 #include "core/device.h"
 
 #include "core/error.h"
-#include "core/reused_memory.h"
 
 namespace fathom::cuda {
 
@@ -28,10 +27,6 @@ void* allocate(int, std::size_t) {
 }
 
 void release(int, void*) noexcept {}
-
-void clear(int, void*, std::size_t) {
-  fail_runtime("this build of fathom has no CUDA backend; build with --preset cuda");
-}
 
 void copy_bytes(void*, const void*, std::size_t, Stream) {
   fail_runtime("this build of fathom has no CUDA backend; build with --preset cuda");
