@@ -37,7 +37,7 @@ class RepeatedWork {
       remember(key);
       return work();
     }
-    if (!known->recorded) record(context, *known, work);
+    if (!known->recorded && can_record_) record(context, *known, work);
     if (!known->recorded) return work();
     known->recorded->launch(context.stream);
   }
@@ -69,13 +69,14 @@ class RepeatedWork {
     try {
       entry.recorded = std::make_unique<RecordedWork>(context.device, context.stream, work);
     } catch (const Error& error) {
-      recording_ = Recording::off;
-      log::warning("steps are launched operation by operation: {}", error.what());
+      can_record_ = false;
+      log::warning("further steps are launched operation by operation: {}", error.what());
     }
   }
 
   std::size_t most_;
   Recording recording_;
+  bool can_record_ = true;  // until it failed once; what was recorded before stays in use
   std::vector<Entry> entries_;  // in the order in which they were met
 };
 

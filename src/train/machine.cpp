@@ -53,7 +53,8 @@ Machine examine_machine(Runtime& runtime, const TrainPlan& plan, const RankGroup
   if (first) {
     log::info("{} micro-batches of {} sequences a step and rank, recompute {}", plan.micro_batches,
               plan.config.train.micro_batch, enum_name(plan.stage_options().recompute));
-    if (plan.epochs() > 1) {
+    constexpr double notable = 1.05;  // one pass ends with a whole step
+    if (plan.epochs() >= notable) {
       log::info("the run reads its {} training tokens {:.1f} times",
                 human_count(static_cast<double>(plan.epoch_tokens)), plan.epochs());
     }

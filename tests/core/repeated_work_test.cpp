@@ -68,7 +68,7 @@ TEST(RepeatedWork, GoesOnUnrecordedWhereRecordingFails) {
   for (const int value : {3, 4, 5, 6}) EXPECT_EQ(copier.copy(work, 1, value), value);
   EXPECT_EQ(copier.queued, 4);
   ASSERT_EQ(lines.size(), 1);
-  EXPECT_TRUE(lines.front().starts_with("steps are launched operation by operation: "));
+  EXPECT_TRUE(lines.front().starts_with("further steps are launched operation by operation: "));
 }
 
 TEST(RepeatedWork, IsQueuedOnceMoreToBeRecordedAndThenLaunched) {

@@ -83,8 +83,6 @@ TEST(Plan, TheSmallerOfTokensAndEpochsCounts) {
   EXPECT_EQ(resolve(config, {300, 10000}).max_tokens, 300);
 }
 
-// A run that goes on with steps of twice the size: what it has seen and what it has left are
-// tokens, so neither its end nor its schedule moves.
 TEST(Plan, SaysHowOftenTheDataIsRead) {
   TrainConfig config = small();
   config.train.steps = 50;
@@ -95,6 +93,8 @@ TEST(Plan, SaysHowOftenTheDataIsRead) {
   EXPECT_EQ(resolve(config, {300, 10000}).epochs(), 0);
 }
 
+// A run that goes on with steps of twice the size: what it has seen and what it has left are
+// tokens, so neither its end nor its schedule moves.
 TEST(Plan, AnotherBatchMovesNeitherEndNorSchedule) {
   TrainConfig config = small();
   config.train.steps.reset();
