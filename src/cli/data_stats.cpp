@@ -99,9 +99,9 @@ void add_data_stats(CLI::App& data) {
   sample->add_option("--seed", drawn->seed, "another seed draws others")->capture_default_str();
   sample->footer("Example: fathom data sample cleaned/texts --count 20 --seed 1 | less");
   sample->callback([drawn] {
-    for (const std::string& line : sample_documents(source_of(*drawn), drawn->count, drawn->seed)) {
-      fmt::print("{}", line);
-    }
+    const DocumentSample found = sample_documents(source_of(*drawn), drawn->count, drawn->seed);
+    for (const std::string& line : found.lines) fmt::print("{}", line);
+    for (const std::string& line : lines_about(found.counts)) fmt::print(stderr, "{}\n", line);
   });
 }
 

@@ -103,19 +103,21 @@ CorpusStatistics corpus_statistics(const TextSourceConfig& source, int threads) 
   return sum;
 }
 
-std::vector<std::string> sample_documents(const TextSourceConfig& source, std::int64_t count,
-                                          std::uint64_t seed, int threads) {
+DocumentSample sample_documents(const TextSourceConfig& source, std::int64_t count,
+                                std::uint64_t seed, int threads) {
   if (count < 1) fail_input("count: {} is below 1", count);
   std::uint64_t bytes = 0;
   std::vector<std::string> files = files_of(source, bytes);
   const Philox random{seed, stream_of("sample", 6)};
   std::priority_queue<Draw> drawn;  // the largest rank on top
   std::uint64_t order = 0;
+  DocumentSample sample;
   Progress progress("reading", bytes, Progress::Unit::bytes);
   for_each_chunk<DocumentChunk>(
       source, std::move(files), threads > 0 ? threads : num_threads(), progress,
       [](DocumentChunk&& chunk) { return std::move(chunk); },
       [&](DocumentChunk&& chunk) {
+        sample.counts.add(chunk.counts);
         for (const Document& document : chunk.documents) {
           const std::uint64_t rank = random.bits(checksum_of(document.source));
           ++order;
@@ -129,9 +131,8 @@ std::vector<std::string> sample_documents(const TextSourceConfig& source, std::i
   std::vector<Draw> draws;
   for (; !drawn.empty(); drawn.pop()) draws.push_back(drawn.top());
   std::ranges::sort(draws, {}, &Draw::order);
-  std::vector<std::string> lines;
-  for (Draw& draw : draws) lines.push_back(std::move(draw.line));
-  return lines;
+  for (Draw& draw : draws) sample.lines.push_back(std::move(draw.line));
+  return sample;
 }
 
 }  // namespace fathom

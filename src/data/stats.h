@@ -33,9 +33,14 @@ struct CorpusStatistics {
 // Reads the source on `threads` threads (0: one a core). Throws the Errors of reading.
 CorpusStatistics corpus_statistics(const TextSourceConfig& source, int threads = 0);
 
-// Rows of JSON (data/json_lines.h) of `count` documents drawn at random, in the order of reading;
+struct DocumentSample {
+  std::vector<std::string> lines;  // rows of JSON (data/json_lines.h)
+  DocumentCounts counts;           // of all documents read
+};
+
+// `count` documents drawn at random, in the order of reading;
 // all when there are fewer. A draw depends on the seed and the documents' places alone.
-std::vector<std::string> sample_documents(const TextSourceConfig& source, std::int64_t count,
-                                          std::uint64_t seed, int threads = 0);
+DocumentSample sample_documents(const TextSourceConfig& source, std::int64_t count,
+                                std::uint64_t seed, int threads = 0);
 
 }  // namespace fathom

@@ -4,7 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/config.h"
 #include "data/clean/clean.h"
+#include "data/stats.h"
+#include "io/checksum.h"
+#include "io/json_object.h"
 #include "io/line_reader.h"
 #include "io/temp_dir.h"
 
@@ -94,6 +98,34 @@ TEST(CleanPages, PagesWithoutTextHaveReasons) {
   EXPECT_THAT(summary(try_out(config, 6)), testing::ContainsRegex("crawl +- +http_status +1"));
   // The counts of a part that is done are read again.
   EXPECT_EQ(summary(clean_data(config)), summary(report));
+}
+
+// Unfinished outputs go on under programs that know more keys.
+TEST(CleanPages, StampsOfTextDoNotNameTheContent) {
+  const TempDir dir;
+  CleanConfig config = pages_config(dir);
+  write_file(dir / "a.txt", sentence);
+  config.sources[0].content = TextContent::text;
+  config.sources[0].paths = {dir / "a.txt"};
+  clean_data(config);
+  CleanConfig stamped = config;
+  stamped.output.clear();
+  stamped.sources.clear();
+  Checksum checksum;
+  checksum.update(config_to_toml(stamped) +
+                  "name = \"crawl\"\npaths = []\nformat = \"auto\"\nfield = \"text\"\n"
+                  "separator = \"\"\nskip_broken_lines = false\n" +
+                  (dir / "a.txt") + "\n" + std::to_string(sentence.size()) + "\n");
+  const auto counts = JsonObject::load(config.output + "/parts/crawl-00000.json");
+  EXPECT_EQ(counts.text("config"), checksum_text(checksum.value()));
+}
+
+TEST(CleanPages, SamplesCountWhatIsRefused) {
+  const TempDir dir;
+  const DocumentSample sample = sample_documents(pages_config(dir).sources[0], 1, 0);
+  EXPECT_EQ(sample.lines.size(), 1u);
+  EXPECT_THAT(lines_about(sample.counts),
+              testing::Contains(HasSubstr("of 6 web pages are left out: http_status")));
 }
 
 }  // namespace

@@ -86,12 +86,20 @@ int threads_of(const CleanConfig& config) {
   return config.threads > 0 ? static_cast<int>(config.threads) : num_threads();
 }
 
+std::string reading_of(TextSourceConfig source) {
+  std::string text = config_to_toml(source);
+  // Outputs that are older than the key `content` do not name it.
+  constexpr std::string_view content = "content = \"text\"\n";
+  if (source.content == TextContent::text) text.erase(text.find(content), content.size());
+  return text;
+}
+
 // A checksum of the files' names and sizes, how they are read, and the config.
 std::string part_stamp(const std::string& config_stamp, TextSourceConfig source,
                        const SourcePart& part) {
   source.paths.clear();
   Checksum checksum;
-  checksum.update(config_stamp + config_to_toml(source));
+  checksum.update(config_stamp + reading_of(source));
   for (const PartFile& file : part.files) {
     checksum.update(fmt::format("{}\n{}\n", file.path, file.bytes));
   }
