@@ -127,6 +127,14 @@ PageProblem inflate_all(std::string_view packed, int window_bits, std::string& o
   return problem;
 }
 
+// Whether a page begins there, as it is: some crawlers store bodies unpacked.
+bool begins_markup(std::string_view body) {
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+  if (body.starts_with(byte_order_mark)) body.remove_prefix(byte_order_mark.size());
+  const auto* first = std::ranges::find_if_not(body, ascii::is_blank);
+  return first != body.end() && *first == '<';
+}
+
 PageProblem unpack_body(const std::string& packing, std::string& body) {
   if (packing.empty() || packing == "identity" || packing == "none") return PageProblem::none;
   const auto at = [&](std::size_t i) {
@@ -140,19 +148,19 @@ PageProblem unpack_body(const std::string& packing, std::string& body) {
     problem = inflate_all(body, zlib_window + either, out);
   } else if (packing == "deflate") {
     const bool wrapped = (at(0) & 0x0f) == 8 && (at(0) << 8 | at(1)) % 31 == 0;
-    if (!wrapped && ascii::trimmed(body).starts_with('<')) return PageProblem::none;
+    if (!wrapped && begins_markup(body)) return PageProblem::none;
     problem = inflate_all(body, wrapped ? zlib_window : -zlib_window, out);
   } else {
-    if (ascii::trimmed(body).starts_with('<')) return PageProblem::none;
+    if (begins_markup(body)) return PageProblem::none;
     return PageProblem::unknown_packing;
   }
   body = std::move(out);
   return problem;
 }
 
-// "text/html; charset=GBK" into its parts.
+// "text/html; charset=GBK" into its parts. Some servers put a blank or comma for the semicolon.
 void split_type(std::string_view value, HttpResponse& response) {
-  const std::size_t end = std::min(value.find(';'), value.size());
+  const std::size_t end = std::min(value.find_first_of("; ,\t"), value.size());
   response.media_type = ascii::lowered(ascii::trimmed(value.substr(0, end)));
   const std::string parameters = ascii::lowered(value.substr(end));
   constexpr std::string_view key = "charset=";
@@ -168,7 +176,8 @@ void split_type(std::string_view value, HttpResponse& response) {
 
 HttpResponse parse_http_response(std::string_view bytes) {
   HttpResponse response;
-  const auto headers = take_headers(bytes);
+  auto headers = take_headers(bytes);
+  while (headers && headers->status / 100 == 1) headers = take_headers(bytes);  // "100 Continue"
   if (!headers) {
     response.problem = PageProblem::not_http;
     return response;

@@ -47,6 +47,24 @@ TEST(HttpResponse, ReadsHeaders) {
   EXPECT_EQ(body_of("HTTP/1.0 200\n\nlines that end in LF"), "lines that end in LF");
 }
 
+TEST(HttpResponse, TakesHeadersThatAreSlightlyWrong) {
+  for (const char* type :
+       {"text/html charset=gbk", "text/html, text/html; charset=gbk", "text/html\t;charset=gbk"}) {
+    const HttpResponse parsed =
+        parse_http_response(response("Content-Type: " + std::string(type) + "\r\n", "<p>"));
+    EXPECT_EQ(parsed.media_type, "text/html");
+    EXPECT_EQ(parsed.charset, "gbk") << type;
+  }
+  EXPECT_EQ(body_of("HTTP/1.1 100 Continue\r\n\r\n" + response("X: y\r\n", "<p>")), "<p>");
+  // Bodies that a crawler has unpacked.
+  for (const char* packing : {"br", "deflate"}) {
+    for (const std::string body : {"\n<p>", "\xef\xbb\xbf<p>", "\xef\xbb\xbf \r\n<p>"}) {
+      EXPECT_EQ(body_of(response("Content-Encoding: " + std::string(packing) + "\r\n", body)),
+                body);
+    }
+  }
+}
+
 TEST(HttpResponse, RefusesOthers) {
   EXPECT_EQ(problem_of(""), PageProblem::not_http);
   EXPECT_EQ(problem_of("<html>"), PageProblem::not_http);
