@@ -45,7 +45,7 @@ const std::string french =
 struct Case {
   const char* label;
   const char* encoding;
-  const std::string& text;
+  std::string text;
 };
 const Case cases[] = {{"gb2312", "GBK", chinese},
                       {"gbk", "GBK", chinese},
@@ -83,6 +83,38 @@ TEST(Charset, IsFoundFromTheBytes) {
   }
 }
 
+TEST(Charset, ReadsNames) {
+  const std::pair<const char*, const char*> names[] = {{"ISO-8859-1", "WINDOWS-1252"},
+                                                       {"iso8859-2", "ISO-8859-2"},
+                                                       {"iso_8859-2:1987", "ISO-8859-2"},
+                                                       {"iso885915", "ISO-8859-15"},
+                                                       {"iso-8859-8-i", "ISO-8859-8"},
+                                                       {"iso-8859-9", "WINDOWS-1254"},
+                                                       {"latin2", "ISO-8859-2"},
+                                                       {"l1", "WINDOWS-1252"},
+                                                       {"chinese", "GB18030"},
+                                                       {"gb_2312", "GB18030"},
+                                                       {"ibm866", "IBM866"},
+                                                       {"x-cp1251", "WINDOWS-1251"},
+                                                       {"euc-jp", "EUC-JP-MS"},
+                                                       {"iso-8859-12", ""},
+                                                       {"iso-8859-99", ""},
+                                                       {"iso-8859-", ""},
+                                                       {"iso-8859-1x", ""},
+                                                       {"cp99", ""},
+                                                       {"windows-1259", ""}};
+  for (const auto& [label, encoding] : names) EXPECT_EQ(encoding_named(label), encoding) << label;
+}
+
+// Characters of the vendors' supersets, without a name of the encoding.
+TEST(Charset, LikelyNamesAreThoseOfPages) {
+  for (const Case& c :
+       {Case{"", "CP932", "川のそばの水車は千八百二十年に建てられました。㈱ ① "},
+        Case{"", "CP949", "강가의 물레방아는 똠방각하 펲시콜라 강가의 물레방아는 지어졌다"}}) {
+    EXPECT_EQ(decoded(encoded(page("", c.text), c.encoding)), page("", c.text)) << c.encoding;
+  }
+}
+
 TEST(Charset, OrderOfWhatIsBelieved) {
   const std::string meta = "<meta charset=big5>";
   const std::string gbk = encoded(page(meta, chinese), "GBK");
@@ -107,6 +139,11 @@ TEST(Charset, CountsWhatIsBroken) {
   EXPECT_EQ(replaced, 1u);
   EXPECT_EQ(decode_page(chinese + chinese.substr(0, 1), "utf-8", replaced), chinese);
   EXPECT_EQ(replaced, 0u);
+  // UTF-8 that is broken in one place, or cut short, with few characters or with many.
+  EXPECT_EQ(decode_page("“The mill” – 1820 \xa9", "", replaced), "“The mill” – 1820 \ufffd");
+  EXPECT_EQ(replaced, 1u);
+  EXPECT_EQ(decode_page(many + chinese.substr(0, 2), "iso-8859-1", replaced), many);
+  EXPECT_EQ(decode_page(many + "\xff!", "iso-8859-1", replaced), many + "\ufffd!");
   std::string noise;
   for (int i = 0; i < 500; ++i) noise += "\x81\x8d\x8f\x90\x9d\xff ";
   const auto nothing = decode_page(noise, "", replaced);
