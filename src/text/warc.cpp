@@ -23,6 +23,12 @@ bool begins_record(std::string_view line) {
   return line == "WARC/1.0" || line == "WARC/1.1" || line == "WARC/0.18" || line == "WARC/0.17";
 }
 
+// WARC 1.0 has its addresses in <>, by its grammar, WARC 1.1 has not.
+std::string_view without_brackets(std::string_view url) {
+  if (!url.starts_with('<') || !url.ends_with('>')) return url;
+  return url.substr(1, url.size() - 2);
+}
+
 // A string of JSON. Bytes that are not UTF-8 stay, for read_document() to repair and count.
 std::string quoted_bytes(std::string_view text) {
   std::string quoted = "\"";
@@ -123,6 +129,9 @@ bool WarcDocuments::read_header(Header& header, std::string& problem) {
       problem = "its header has no end";
       return false;
     }
+    if (line.starts_with(' ') || line.starts_with('\t')) {  // goes on with the one before
+      if (lines < max_header_lines) continue;
+    }
     const std::size_t colon = line.find(':');
     if (colon == std::string::npos || lines == max_header_lines) {
       problem = "its header has a line without a colon, or too many";
@@ -131,7 +140,7 @@ bool WarcDocuments::read_header(Header& header, std::string& problem) {
     const std::string_view name = std::string_view(line).substr(0, colon);
     const std::string_view value = ascii::trimmed(std::string_view(line).substr(colon + 1));
     if (ascii::equal_ignoring_case(name, "WARC-Type")) header.type = value;
-    if (ascii::equal_ignoring_case(name, "WARC-Target-URI")) header.url = value;
+    if (ascii::equal_ignoring_case(name, "WARC-Target-URI")) header.url = without_brackets(value);
     if (ascii::equal_ignoring_case(name, "WARC-Date")) header.date = value;
     if (ascii::equal_ignoring_case(name, "Content-Length")) {
       const auto [end, error] =

@@ -37,6 +37,15 @@ std::vector<std::string> read(const std::string& path, const DocumentOptions& op
   return texts;
 }
 
+TEST(Warc, HeadersOfOldTools) {
+  const TempDir dir;
+  write_file(dir / "a.wet",
+             record("conversion", "<http://a/>", "One.", "X-Note: a\r\n b\r\n\tc: d\r\n"));
+  DocumentCounts counts;
+  EXPECT_EQ(read_documents(dir / "a.wet", {}, counts).at(0).metadata,
+            R"({"text": "One.", "url": "http://a/", "date": "2024-10-01T00:00:00Z"})");
+}
+
 TEST(Warc, ConversionsAreDocuments) {
   const TempDir dir;
   const std::string a = record("conversion", "http://a/\"x\"", "One\nline. 中文\n");
