@@ -68,7 +68,9 @@ std::optional<Document> read_page_document(RawDocument&& raw, const DocumentOpti
   WebPage page;
   page.problem = raw.problem;
   if (page.problem == PageProblem::none) {
-    page = raw.response ? read_response(raw.content) : read_page(field ? field->text : raw.content);
+    page = raw.response ? read_response(raw.content)
+           : field      ? read_page_text(field->text)
+                        : read_page(raw.content);
   }
   if (page.problem != PageProblem::none) {
     count_refused(page.problem, raw, field ? field->text.size() : raw.content.size(), counts);

@@ -18,6 +18,9 @@ struct WebPage {
 
 // `bytes`: an HTML page, in any encoding. Refuses what is not HTML by its first bytes.
 WebPage read_page(std::string_view bytes);
+// `text`: a page, or a part of one, that is UTF-8 already, whatever encoding its <meta> names.
+// Refuses text without any tag.
+WebPage read_page_text(std::string_view text);
 // `bytes`: an HTTP response with its headers, whose type and encoding count.
 WebPage read_response(std::string_view bytes);
 

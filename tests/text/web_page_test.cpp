@@ -53,11 +53,43 @@ TEST(WebPage, OnlyHtml) {
   EXPECT_EQ(problem_of(read_page("<html>" + std::string(33 << 20, ' '))), "too_large");
 }
 
+TEST(WebPage, PrologsAndMarks) {
+  const std::string xml = "<?xml version=\"1.0\"?>\n<?xml-stylesheet href='a'?> ";
+  EXPECT_EQ(read_page(xml + "<!DOCTYPE html>" + html).text, "# The mill\n\n" + sentence);
+  EXPECT_EQ(problem_of(read_page(xml + "<rss><p>" + sentence)), "not_html");
+  EXPECT_EQ(problem_of(read_page("<?xml " + html)), "not_html");
+  EXPECT_EQ(read_response(served("application/xhtml+xml", "<script src='a'/>" + html)).text,
+            "# The mill\n\n" + sentence);
+  std::string little = "\xff\xfe", big = "\xfe\xff", text = "\xff\xfe";
+  for (const char c : html) little += {c, '\0'}, big += {'\0', c};
+  for (const char c : sentence) text += {c, '\0'};
+  EXPECT_EQ(read_page(little).text, "# The mill\n\n" + sentence);
+  EXPECT_EQ(read_page(big).text, "# The mill\n\n" + sentence);
+  EXPECT_EQ(problem_of(read_page(text)), "not_html");
+}
+
+TEST(WebPage, FieldsAreUtf8AndHoldATag) {
+  const std::string old = "<html><meta charset=iso-8859-1><p>“Café”: ";
+  EXPECT_EQ(read_page_text(old + sentence).text, "“Café”: " + sentence);
+  EXPECT_EQ(read_page_text("Hello <b>world</b>.<section><p>" + sentence).text, sentence);
+  EXPECT_EQ(problem_of(read_page_text("1 < 2. " + sentence)), "not_html");
+}
+
 TEST(WebPage, TitleComesOnce) {
   const std::string heading = "<h2>The mill</h2>";
   EXPECT_EQ(read_page("<title>The mill</title><article>" + heading + "<p>" + sentence).text,
             "# The mill\n\n" + sentence);
   EXPECT_EQ(read_page("<article><p>" + sentence).text, sentence);
+  for (const std::string& behind : {"<br>" + sentence, "<table><tr><td>" + sentence + "</table>"}) {
+    EXPECT_EQ(read_page("<title>The mill</title><article><div>The mill" + behind).text,
+              "# The mill\n\n" + sentence)
+        << behind;
+  }
+  EXPECT_EQ(read_page("<meta property='og:title' content='The&nbsp;mill'><article>"
+                      "<h2>The&nbsp;mill</h2><p>" +
+                      sentence)
+                .text,
+            "# The mill\n\n" + sentence);
 }
 
 TEST(PageDocuments, FilesAndFields) {

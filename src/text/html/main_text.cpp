@@ -14,7 +14,9 @@ std::string title_of(const PageFacts& page) {
   for (std::uint32_t i = 1; i < page.size(); ++i) {
     const Attributes& attributes = tree.attributes(tree[i]);
     if (attributes.property == "og:title" && !attributes.content.empty()) {
-      return collapsed(decoded(attributes.content));
+      title = decoded_attribute(attributes.content);
+      make_spaces(title);
+      return collapsed(title);
     }
     if (tree[i].tag == Tag::title && title.empty()) title = collapsed(tree.text(tree[i]));
   }
@@ -23,8 +25,8 @@ std::string title_of(const PageFacts& page) {
 
 }  // namespace
 
-MainText main_text(std::string_view html) {
-  const Tree tree(html);
+MainText main_text(std::string_view html, Syntax syntax) {
+  const Tree tree(html, syntax);
   PageFacts page(tree);
   MainText result;
   result.title = title_of(page);

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "text/html/tokenizer.h"
+
 namespace fathom::html {
 
 struct MainText {
@@ -12,6 +14,6 @@ struct MainText {
 };
 
 // `page`: HTML in UTF-8. Pure; linear in the page's size. Any thread may call it.
-MainText main_text(std::string_view page);
+MainText main_text(std::string_view page, Syntax syntax = Syntax::html);
 
 }  // namespace fathom::html

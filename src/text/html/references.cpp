@@ -50,24 +50,33 @@ std::optional<char32_t> character_named(std::string_view name) {
   return found->character;
 }
 
+// The length of the longest name in front of `text` that needs no semicolon; 0 for none.
+std::size_t bare_name(std::string_view text) {
+  std::size_t length = text.size();
+  while (length > 0 && !std::ranges::binary_search(without_semicolon, text.substr(0, length))) {
+    --length;
+  }
+  return length;
+}
+
 // Behind "&"; returns the length read, 0 when it is no name.
-std::size_t append_named(std::string_view text, std::string& out) {
+std::size_t append_named(std::string_view text, std::string& out, ReferencesOf of) {
   std::size_t length = 0;
   while (length < text.size() && length < max_named && is_letter_or_digit(text[length])) ++length;
-  const std::string_view name = text.substr(0, length);
-  if (const auto character = character_named(name)) {
-    const bool ends = text.substr(length).starts_with(';');
-    if (ends || std::ranges::binary_search(without_semicolon, name)) {
-      utf8::append(out, *character);
-      return length + ends;
-    }
+  const bool ends = text.substr(length).starts_with(';');
+  if (const auto whole = character_named(text.substr(0, length)); whole && ends) {
+    utf8::append(out, *whole);
+    return length + 1;
   }
-  return 0;
+  const std::size_t bare = bare_name(text.substr(0, length));
+  if (bare == 0 || (of == ReferencesOf::attribute && bare < length)) return 0;
+  utf8::append(out, character_named(text.substr(0, bare)).value_or(0xfffd));
+  return bare;
 }
 
 }  // namespace
 
-void append_decoded(std::string_view text, std::string& out) {
+void append_decoded(std::string_view text, std::string& out, ReferencesOf of) {
   while (!text.empty()) {
     const std::size_t plain = std::min(text.find('&'), text.size());
     out += text.substr(0, plain);
@@ -76,16 +85,29 @@ void append_decoded(std::string_view text, std::string& out) {
     const bool number = text.size() > 1 && text[1] == '#';
     const std::size_t prefix = number ? 2 : 1;
     const std::size_t read =
-        number ? append_number(text.substr(2), out) : append_named(text.substr(1), out);
+        number ? append_number(text.substr(2), out) : append_named(text.substr(1), out, of);
     if (read == 0) out += text.substr(0, prefix);
     text.remove_prefix(prefix + read);
   }
 }
 
-std::string decoded(std::string_view text) {
+std::string decoded_attribute(std::string_view value) {
   std::string out;
-  append_decoded(text, out);
+  append_decoded(value, out, ReferencesOf::attribute);
   return out;
+}
+
+void make_spaces(std::string& text, std::size_t begin) {
+  std::size_t to = begin;
+  for (std::size_t from = begin; from < text.size(); ++to) {
+    std::size_t length = 1;
+    for (const std::string_view blank : {"\u00a0", "\u3000"}) {
+      if (std::string_view(text).substr(from).starts_with(blank)) length = blank.size();
+    }
+    text[to] = length > 1 ? ' ' : text[from];
+    from += length;
+  }
+  text.resize(to);
 }
 
 }  // namespace fathom::html

@@ -28,6 +28,9 @@ class Renderer {
       while (!open_.empty() && tree_[open_.back()].end <= i) leave();
       if (page_[i].dropped) {
         i = tree_[i].end - 1;
+      } else if (tree_[i].tag == pre && page_[i].all.text == 0) {
+        space_around(i);
+        i = tree_[i].end - 1;
       } else {
         enter(i);
       }
@@ -62,7 +65,7 @@ class Renderer {
     items_ -= tag == li;
     in_cell_ -= data_cells_[node];
     if (tag == pre && codes_ == 0 && in_cell_ == 0) end_code();
-    if (is_heading(tag)) prefix_.clear();  // of one without text
+    if (is_heading(tag) || tag == li) prefix_.clear();  // of one without text
     space_around(node);
   }
 
@@ -71,6 +74,7 @@ class Renderer {
       const auto level = static_cast<std::size_t>(tag) - static_cast<std::size_t>(h1) + 1;
       prefix_ = std::string(level, '#') + " ";
     }
+    if (tag == tr) empty_cells_ = 0;
     if (tag == li) prefix_ = std::string(2 * std::min(items_, max_indent), ' ') + "- ";
     if (tag == pre && codes_ == 0) {
       begin_text();
@@ -84,9 +88,13 @@ class Renderer {
   }
 
   void begin_cell(std::uint32_t node) {
-    if (page_[node].all.text == 0) return;
+    if (page_[node].all.text == 0) {
+      ++empty_cells_;
+      return;
+    }
     wanted_space_ = true;
     begin_text();
+    for (; empty_cells_ > 0; --empty_cells_) out_ += "| ";
     out_ += "| ";
   }
 
@@ -106,7 +114,7 @@ class Renderer {
     if (in_cell_ > 0 || data_cells_[node]) {
       wanted_space_ = true;
     } else {
-      want_lines(items_ > 0 || begins_one_line(tag) ? 1 : 2);
+      want_lines(items_ > 0 || codes_ > 0 || begins_one_line(tag) ? 1 : 2);
     }
   }
 
@@ -152,6 +160,7 @@ class Renderer {
   std::string out_, prefix_;
   std::size_t wanted_lines_ = 0;
   bool wanted_space_ = false;
+  std::size_t empty_cells_ = 0;                      // of the row, since the last with text
   std::size_t codes_ = 0, items_ = 0, in_cell_ = 0;  // open elements of these kinds
 };
 

@@ -130,21 +130,13 @@ constexpr std::array<NamedTag, 512> make_slots() {
 }
 constexpr std::array<NamedTag, 512> slots = make_slots();
 
-bool equal_in_any_case(std::string_view small_name, std::string_view name) {
-  if (small_name.size() != name.size()) return false;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (ascii::small(name[i]) != small_name[i]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Tag tag_of(std::string_view name) {
   if (name.empty() || name.size() > max_tag_name) return other;
   for (std::size_t slot = slot_of(name); !slots[slot].name.empty();
        slot = (slot + 1) % slots.size()) {
-    if (equal_in_any_case(slots[slot].name, name)) return slots[slot].tag;
+    if (ascii::equal_ignoring_case(slots[slot].name, name)) return slots[slot].tag;
   }
   return other;
 }

@@ -8,6 +8,8 @@
 namespace fathom::html {
 namespace {
 
+using ascii::equal_ignoring_case;
+
 constexpr bool is_html_blank(char c) {
   return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
 }
@@ -15,30 +17,26 @@ constexpr bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-bool is_named(std::string_view name, std::string_view small_name) {
-  return std::ranges::equal(name, small_name, {}, ascii::small);
-}
-
 // Where the value of the attribute goes; null for those that nobody reads.
 std::string_view* slot_of(Attributes& attributes, std::string_view name) {
   switch (name.size()) {
     case 2:
-      return is_named(name, "id") ? &attributes.id : nullptr;
+      return equal_ignoring_case(name, "id") ? &attributes.id : nullptr;
     case 4:
-      if (is_named(name, "role")) return &attributes.role;
-      return is_named(name, "name") ? &attributes.name : nullptr;
+      if (equal_ignoring_case(name, "role")) return &attributes.role;
+      return equal_ignoring_case(name, "name") ? &attributes.name : nullptr;
     case 5:
-      if (is_named(name, "class")) return &attributes.classes;
-      return is_named(name, "style") ? &attributes.style : nullptr;
+      if (equal_ignoring_case(name, "class")) return &attributes.classes;
+      return equal_ignoring_case(name, "style") ? &attributes.style : nullptr;
     case 7:
-      if (is_named(name, "content")) return &attributes.content;
-      return is_named(name, "charset") ? &attributes.charset : nullptr;
+      if (equal_ignoring_case(name, "content")) return &attributes.content;
+      return equal_ignoring_case(name, "charset") ? &attributes.charset : nullptr;
     case 8:
-      if (is_named(name, "itemprop")) return &attributes.itemprop;
-      if (is_named(name, "itemtype")) return &attributes.itemtype;
-      return is_named(name, "property") ? &attributes.property : nullptr;
+      if (equal_ignoring_case(name, "itemprop")) return &attributes.itemprop;
+      if (equal_ignoring_case(name, "itemtype")) return &attributes.itemtype;
+      return equal_ignoring_case(name, "property") ? &attributes.property : nullptr;
     case 10:
-      return is_named(name, "http-equiv") ? &attributes.http_equiv : nullptr;
+      return equal_ignoring_case(name, "http-equiv") ? &attributes.http_equiv : nullptr;
     default:
       return nullptr;
   }
@@ -49,7 +47,15 @@ std::string_view* slot_of(Attributes& attributes, std::string_view name) {
 bool Attributes::empty() const {
   return classes.empty() && id.empty() && role.empty() && itemprop.empty() && itemtype.empty() &&
          style.empty() && name.empty() && property.empty() && content.empty() && charset.empty() &&
-         http_equiv.empty() && !hidden;
+         http_equiv.empty() && !hidden && !link;
+}
+
+Tokenizer::Tokenizer(std::string_view html, Syntax syntax)
+    : html_(html), syntax_(html.starts_with("<?xml") ? Syntax::xhtml : syntax) {
+  for (const std::string_view end : {"</svg>", "</SVG>"}) {
+    const std::size_t found = html.rfind(end);
+    if (found != std::string_view::npos) last_svg_end_ = std::max(last_svg_end_, found);
+  }
 }
 
 void Tokenizer::skip_blanks() {
@@ -121,14 +127,15 @@ bool Tokenizer::markup(Token& token) {
   }
   token.name = tag_name();
   token.tag = tag_of(token.name);
+  if (token.tag == Tag::br) token.kind = Token::Kind::open;  // </br>, too, as in browsers
   token.attributes = {};
-  token.self_closing = false;
+  bool self_closing = false;
   while (at_ < html_.size() && html_[at_] != '>') {
     if (is_html_blank(html_[at_])) {
       ++at_;
     } else if (html_[at_] == '/') {
       ++at_;
-      token.self_closing = at_ < html_.size() && html_[at_] == '>';
+      self_closing = at_ < html_.size() && html_[at_] == '>';
     } else {
       attribute(token.attributes);
     }
@@ -138,8 +145,17 @@ bool Tokenizer::markup(Token& token) {
     return false;
   }
   ++at_;
-  if (token.kind == Token::Kind::open && is_raw_text(token.tag)) raw_ = token.tag;
+  if (token.kind == Token::Kind::open) begin_content(token, self_closing);
   return true;
+}
+
+// Whether the element of an open tag has content, and of which kind. An <svg> is characters up to
+// its end tag, for what it holds is no text; without that tag it must not swallow the page.
+void Tokenizer::begin_content(Token& token, bool self_closing) {
+  const bool svg = token.tag == Tag::svg, raw = is_raw_text(token.tag);
+  const bool ends = self_closing && (svg || (raw && syntax_ == Syntax::xhtml));
+  token.empty = is_void(token.tag) || ends || (svg && at_ > last_svg_end_);
+  if (!token.empty && (svg || raw)) raw_ = token.tag;
 }
 
 // <!-- -->, <!doctype>, <?xml>, </ >: up to its end.
@@ -180,8 +196,9 @@ void Tokenizer::attribute(Attributes& attributes) {
     at_ = behind;
   }
   if (std::string_view* slot = slot_of(attributes, name); slot && slot->empty()) *slot = found;
-  if (is_named(name, "hidden") && found != "until-found") attributes.hidden = true;
-  if (is_named(name, "aria-hidden") && found == "true") attributes.hidden = true;
+  if (equal_ignoring_case(name, "href")) attributes.link = !found.empty() && found.front() != '#';
+  if (equal_ignoring_case(name, "hidden") && found != "until-found") attributes.hidden = true;
+  if (equal_ignoring_case(name, "aria-hidden") && found == "true") attributes.hidden = true;
 }
 
 std::string_view Tokenizer::value() {

@@ -1,7 +1,10 @@
 #include "text/html/tree.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
+#include "text/ascii.h"
 #include "text/html/references.h"
 
 namespace fathom::html {
@@ -15,6 +18,8 @@ constexpr std::size_t max_nodes = 1'000'000;
 // An end tag looks for its element among so many open ones, so that a page of open tags alone does
 // not take quadratic time.
 constexpr std::size_t max_search = 512;
+// Open elements beyond so many are no longer noted.
+constexpr std::size_t max_open = 100'000;
 
 // End tags do not close elements beyond these.
 bool is_scope(Tag tag) {
@@ -83,6 +88,8 @@ bool ends(Tag opened, Tag open) {
 // Where the search for an element that a start tag ends stops.
 bool stops(Tag opened, Tag open) {
   switch (opened) {
+    case a:  // one that is around a block stays, but is no link
+      return is_block(open) || is_scope(open);
     case li:
       return open == ul || open == ol || open == menu || open == dir || is_scope(open);
     case dd:
@@ -104,26 +111,17 @@ bool stops(Tag opened, Tag open) {
   }
 }
 
-// U+00A0 and U+3000, which pages indent paragraphs with, become spaces.
-void make_spaces(std::string& text, std::size_t begin) {
-  for (const std::string_view blank : {"\u00a0", "\u3000"}) {
-    for (std::size_t at = text.find(blank, begin); at != std::string::npos;
-         at = text.find(blank, at + 1)) {
-      text.replace(at, blank.size(), blank.size(), ' ');
-    }
-  }
-}
-
 }  // namespace
 
 class TreeBuilder {
  public:
-  TreeBuilder(std::string_view html, Tree& tree) : tokenizer_(html), tree_(tree) {}
+  TreeBuilder(std::string_view html, Syntax syntax, Tree& tree)
+      : tokenizer_(html, syntax), tree_(tree) {}
 
   void build() {
     tree_.nodes_.push_back({});
     tree_.nodes_[0].tag = html;
-    open_.push_back({html, 0, {}});
+    push({html, 0, {}});
     for (Token token = tokenizer_.next(); token.kind != Token::Kind::end;
          token = tokenizer_.next()) {
       if (token.kind == Token::Kind::text) add_text(token);
@@ -142,7 +140,23 @@ class TreeBuilder {
 
   static bool is_same(const Open& open, const Token& token) {
     if (is_heading(open.tag) && is_heading(token.tag)) return true;
-    return open.tag == token.tag && (token.tag != other || open.name == token.name);
+    return open.tag == token.tag &&
+           (token.tag != other || ascii::equal_ignoring_case(open.name, token.name));
+  }
+
+  // How many elements are open that may be of this tag: headings share a count, and of the tags
+  // that are not listed those whose names have one hash.
+  std::uint32_t& open_like(Tag tag, std::string_view name) {
+    constexpr std::size_t listed = 256;
+    if (tag != other) return open_counts_[static_cast<std::size_t>(is_heading(tag) ? h1 : tag)];
+    std::size_t hash = name.size();
+    for (const char c : name) hash = hash * 31 + static_cast<unsigned char>(ascii::small(c));
+    return open_counts_[listed + hash % (open_counts_.size() - listed)];
+  }
+
+  void push(const Open& open) {
+    open_.push_back(open);
+    ++open_like(open.tag, open.name);
   }
 
   // <b>, <span> and the like, whose end tags do not close a block in them; a name with a hyphen is
@@ -163,6 +177,7 @@ class TreeBuilder {
     while (open_.size() > index) {
       const Open last = open_.back();
       open_.pop_back();
+      --open_like(last.tag, last.name);
       if (!open_.empty() && open_.back().node == last.node) continue;
       Node& node = tree_.nodes_[last.node];
       node.end = static_cast<std::uint32_t>(tree_.nodes_.size());
@@ -187,10 +202,14 @@ class TreeBuilder {
     return index;
   }
 
-  void add_text(const Token& token) {
+  void add_text(Token token) {
     if (tree_.nodes_.size() >= max_nodes) return;
     const Tag within = open_.back().tag;
-    if (is_raw_text(within) && within != title && within != xmp) return;
+    if ((is_raw_text(within) || within == svg) && within != title && within != xmp) return;
+    if (std::exchange(code_begins_, false)) {  // the line break behind <pre> is none of its text
+      if (token.text.starts_with('\r')) token.text.remove_prefix(1);
+      if (token.text.starts_with('\n')) token.text.remove_prefix(1);
+    }
     const std::uint32_t node = add_node(text, {});
     const std::size_t begin = tree_.text_.size();
     if (token.decode) {
@@ -226,17 +245,30 @@ class TreeBuilder {
     }
   }
 
+  // An <a> in another one shows that the end tag of that is missing: what is in it is no link.
+  void unlink_around() {
+    if (open_like(a, {}) == 0) return;
+    const std::size_t lowest = lowest_searched();
+    for (std::size_t i = open_.size(); i-- > lowest;) {
+      if (open_[i].tag != a) continue;
+      tree_.attributes_[tree_.nodes_[open_[i].node].attributes].link = false;
+      return;
+    }
+  }
+
   void open(const Token& token) {
     if (token.tag == html || token.tag == head) return;
     if (token.tag == body) return open_body(token);
     end_implied(token.tag);
+    if (token.tag == a) unlink_around();
     if (tree_.nodes_[open_.back().node].depth == max_depth || tree_.nodes_.size() >= max_nodes) {
-      if (!is_void(token.tag)) open_.push_back({token.tag, open_.back().node, token.name});
+      const bool noted = !token.empty && open_.size() < max_open;
+      if (noted) push({token.tag, open_.back().node, token.name});
       return;
     }
     const std::uint32_t node = add_node(token.tag, token.attributes);
-    const bool closed = is_void(token.tag) || (token.self_closing && token.tag == svg);
-    if (!closed) open_.push_back({token.tag, node, token.name});
+    if (!token.empty) push({token.tag, node, token.name});
+    code_begins_ = token.tag == pre;
   }
 
   // Attributes of the body go to the root, which stands for it.
@@ -248,7 +280,9 @@ class TreeBuilder {
 
   void close(const Token& token) {
     const Tag tag = token.tag;
+    code_begins_ = false;
     if (tag == html || tag == body || tag == head || is_void(tag)) return;
+    if (open_like(tag, token.name) == 0) return;
     const std::size_t lowest = lowest_searched();
     for (std::size_t i = open_.size(); i-- > lowest;) {
       if (is_same(open_[i], token)) return pop_to(i);
@@ -261,10 +295,12 @@ class TreeBuilder {
   Tokenizer tokenizer_;
   Tree& tree_;
   std::vector<Open> open_;
+  std::array<std::uint32_t, 1024> open_counts_{};  // see open_like()
+  bool code_begins_ = false;                       // the last token is <pre>
 };
 
-Tree::Tree(std::string_view html) {
-  TreeBuilder(html, *this).build();
+Tree::Tree(std::string_view html, Syntax syntax) {
+  TreeBuilder(html, syntax, *this).build();
 }
 
 }  // namespace fathom::html

@@ -31,7 +31,7 @@ class Tree {
   // which ends with them. What is deeper than 256 elements becomes text of the 256th. What is
   // behind a million nodes, raw text other than the title's, and comments are dropped. `html` must
   // be UTF-8 of less than 1 GiB and outlive the tree.
-  explicit Tree(std::string_view html);
+  explicit Tree(std::string_view html, Syntax syntax = Syntax::html);
 
   std::span<const Node> nodes() const { return nodes_; }  // the first is the root
   const Node& operator[](std::size_t i) const { return nodes_[i]; }

@@ -58,6 +58,29 @@ TEST(MainText, KeepsHeadingsListsCodeAndTables) {
                 second);
 }
 
+TEST(MainText, EmptyElementsLeaveNoTrace) {
+  const auto text_of = [](const std::string& between) {
+    return main_text("<article><p>" + paragraph + "</p>" + between + "<p>" + second).text;
+  };
+  for (const std::string empty : {"<ul><li><img></li></ul>", "<pre> \n</pre>", "<h2></h2>"}) {
+    EXPECT_EQ(text_of(empty), paragraph + "\n\n" + second) << empty;
+  }
+  EXPECT_EQ(text_of("<table><tr><th><th>2019<th>2020<tr><td>Corn<td><td>300</table>"),
+            paragraph + "\n\n| | 2019 | 2020\n| Corn | | 300\n\n" + second);
+}
+
+TEST(MainText, CodeKeepsItsLines) {
+  const auto code_of = [](const std::string& code) {
+    return main_text("<article><p>" + paragraph + "</p><pre>" + code + "</pre><p>" + second).text;
+  };
+  const auto fenced = [](const std::string& code) {
+    return paragraph + "\n\n```\n" + code + "\n```\n\n" + second;
+  };
+  EXPECT_EQ(code_of("\nif x:\n&nbsp; return\n"), fenced("if x:\n  return"));
+  EXPECT_EQ(code_of("\r\n\n a"), fenced("\n a"));
+  EXPECT_EQ(code_of("<div>a = 1</div><div>b = 2</div>"), fenced("a = 1\nb = 2"));
+}
+
 TEST(MainText, TablesForLayoutAreNoData) {
   const std::string column =
       paragraph + " " + paragraph + " " + paragraph + " " + paragraph + " " + paragraph;

@@ -23,10 +23,18 @@ void expect_same(const std::string& a, const std::string& b) {
   EXPECT_EQ(shown(Tree(a), 0), shown(Tree(b), 0)) << a;
 }
 
+std::string decoded(std::string_view text) {
+  std::string out;
+  append_decoded(text, out);
+  return out;
+}
+
 TEST(HtmlReferences, Decodes) {
   EXPECT_EQ(decoded("a &amp; b &lt;c&gt; &quot;&apos;&#65;&#x4e2D;&hellip;"), "a & b <c> \"'A中…");
   EXPECT_EQ(decoded("&copy 2024 &copy2024 &copyright; &hellip &unknown; & &; &# &#x; &#xg"),
-            "© 2024 &copy2024 &copyright; &hellip &unknown; & &; &# &#x; &#xg");
+            "© 2024 ©2024 ©right; &hellip &unknown; & &; &# &#x; &#xg");
+  EXPECT_EQ(decoded("Fish &ampchips, &nbspx, &eacutetude"), "Fish &chips, \u00a0x, étude");
+  EXPECT_EQ(decoded_attribute("a&copy2024&copy;&copyright;&lt"), "a&copy2024©&copyright;<");
   EXPECT_EQ(decoded("&#0;&#xD800;&#x110000;&#99999999999999999999;"), "\ufffd\ufffd\ufffd\ufffd");
   EXPECT_EQ(decoded("&#146;&#x80;&#129;"), "\u2019\u20ac\u0081");
   EXPECT_EQ(decoded("&amp;lt;"), "&lt;");
@@ -81,9 +89,36 @@ TEST(HtmlTree, ClosesWhatHasNoEndTag) {
               "<table><tr><td>a</td><td>b</td></tr><tr><th>c</th></tr></table>");
   expect_same("<h2>a<h3>b</h2>c", "<h2>a</h2><h3>b</h3>c");
   expect_same("<a>x<a>y</a>", "<a>x</a><a>y</a>");
+  expect_same("<b>x</B>y", "<b>x</b>y");
   expect_same("<p>a<table><tr><td><p>b</table>c",
               "<p>a</p><table><tr><td><p>b</p></td></tr></table>c");
-  expect_same("a<br>b<br/>c<img>d", "a<br></br>b<br>c<img></img>d");
+  expect_same("a<br>b<br/>c<img>d", "a</br>b<br>c<img></img>d");
+}
+
+TEST(HtmlTree, SvgHoldsNoElements) {
+  std::string paths;
+  for (int i = 0; i < 600; ++i) paths += "<path d='M0'/>";
+  expect_same("<p>a<svg>" + paths + "</svg>b", "<p>a<svg><g></svg>b");
+  expect_same("<p>a<svg><title/><path/></svg>b", "<p>a<svg><g></svg>b");
+  expect_same("<p>a<svg><path>b", "<p>a<svg/><path>b");
+  expect_same("<p>a<svg><text>c</SVG>b<svg>d", "<p>a<svg/>b<svg/>d");
+}
+
+TEST(HtmlTree, XhtmlEndsRawTextAtOnce) {
+  const std::string page = "<script src=a.js /><p>a</p>";
+  EXPECT_EQ(Tree(page).text(), "");
+  EXPECT_EQ(Tree(page, Syntax::xhtml).text(), "a");
+  EXPECT_EQ(Tree("<?xml version='1.0'?>" + page).text(), "a");
+}
+
+TEST(HtmlTree, LinksAroundBlocksStay) {
+  const Tree tree("<a href=/1><div>x<a href=/2>y</a>z</div>w</a>");
+  ASSERT_EQ(tree.nodes().size(), 8u);
+  EXPECT_EQ(tree[1].end, 8u);
+  EXPECT_EQ(tree[2].end, 7u);  // of the <div>
+  EXPECT_EQ(tree.text(tree[2]), "xyz");
+  EXPECT_FALSE(tree.attributes(tree[1]).link);  // its end tag is missing on most such pages
+  EXPECT_TRUE(tree.attributes(tree[4]).link);
 }
 
 TEST(HtmlTree, IgnoresEndTagsOfNothing) {
@@ -124,6 +159,11 @@ TEST(HtmlTree, BoundsDepthAndTime) {
   std::string nodes;
   for (int i = 0; i < 1'100'000; ++i) nodes += "x<i>";
   EXPECT_LE(Tree(nodes).nodes().size(), 1'000'001u);
+
+  std::string ends;
+  for (int i = 0; i < 500; ++i) ends += "<i>";
+  for (int i = 0; i < 1'000'000; ++i) ends += "</b>";
+  EXPECT_EQ(Tree(ends + "a").text(), "a");
 
   const std::string value(10 << 20, 'v');
   EXPECT_EQ(Tree("<p class='" + value + "'>a</p>").text(), "a");
