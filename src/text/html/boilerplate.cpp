@@ -1,6 +1,7 @@
 #include "text/html/boilerplate.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "text/html/phrases.h"
@@ -25,6 +26,26 @@ bool holds_article(const Tree& tree, std::uint32_t node) {
     if (tag == Tag::article || tag == Tag::main || tag == Tag::h1) return true;
   }
   return false;
+}
+
+// The block's own text that is shown, cut where it is too long for a phrase.
+std::string own_text(const PageFacts& page, std::uint32_t block) {
+  const Tree& tree = page.tree();
+  std::string text;
+  for (std::uint32_t i = block + 1; i < tree[block].end && text.size() < 2 * max_phrase; ++i) {
+    if (page[i].dropped || page[i].block == i) {
+      i = tree[i].end - 1;
+    } else if (tree[i].tag == Tag::text) {
+      text += tree.text(tree[i]).substr(0, 2 * max_phrase);
+    }
+  }
+  return text;
+}
+
+bool holds_running_text_below(const PageFacts& page, std::uint32_t block) {
+  const NodeFacts& facts = page[block];
+  const std::uint32_t own = page.is_good(block) ? facts.own.text - facts.own.link : 0;
+  return facts.good > own;
 }
 
 // Which names count.
@@ -102,8 +123,8 @@ void drop_phrases(PageFacts& page) {
   for (std::uint32_t i = 1; i < page.size(); ++i) {
     const NodeFacts& facts = page[i];
     if (facts.dropped || facts.block != i || facts.all.text == 0) continue;
-    if (facts.all.text > max_phrase) continue;
-    if (is_boilerplate_phrase(page.tree().text(page.tree()[i]))) page.drop(i);
+    if (facts.all.text > max_phrase || holds_running_text_below(page, i)) continue;
+    if (is_boilerplate_phrase(own_text(page, i))) page.drop(i);
   }
   page.add_up();
 }

@@ -59,7 +59,8 @@ void PageFacts::measure() {
     const Node& node = tree_[i];
     NodeFacts& facts = nodes_[i];
     const NodeFacts& parent = nodes_[node.parent];
-    facts.in_link = parent.in_link || node.tag == Tag::a;
+    const bool link = node.tag == Tag::a && tree_.attributes(node).link;
+    facts.in_link = parent.in_link || link;
     facts.block = is_block(node.tag) ? i : parent.block;
     facts.dropped = parent.dropped || is_invisible(node.tag);
     if (node.attributes != 0) facts.hints = hints_of(tree_.attributes(node));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "text/ascii.h"
+
 namespace fathom::html {
 namespace {
 
@@ -43,10 +45,7 @@ constexpr std::string_view anywhere[] = {
 bool is_boilerplate_phrase(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n\f");
   if (begin == std::string_view::npos) return false;
-  std::string small(text.substr(begin));
-  std::ranges::transform(small, small.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
+  const std::string small = ascii::lowered(text.substr(begin));
   return std::ranges::any_of(beginnings, [&](auto phrase) { return small.starts_with(phrase); }) ||
          std::ranges::any_of(anywhere,
                              [&](auto phrase) { return small.find(phrase) != std::string::npos; });

@@ -5,6 +5,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "text/ascii.h"
+
 namespace fathom::html {
 namespace {
 
@@ -42,7 +44,7 @@ constexpr Entry vocabulary[] = {
     {Hint::body,
      "bd body con cont content contents context copy editor richtext text txt wrap"},
     {Hint::hidden,
-     "hidden invisible noprint screenreader"},
+     "invisible noprint screenreader"},
     {Hint::popup,
      "consent cookie cookies gdpr lightbox modal overlay popup"},
     {Hint::post,
@@ -103,7 +105,7 @@ void add_hints(std::string_view names, Hints& hints) {
       continue;
     }
     if (capital && i > 0 && is_small(names[i - 1])) look_up();
-    if (length < word.size()) word[length++] = capital ? static_cast<char>(c + 32) : c;
+    if (length < word.size()) word[length++] = ascii::small(c);
   }
   look_up();
 }
@@ -120,12 +122,35 @@ void add_role(std::string_view role, Hints& hints) {
   if (role == "complementary" || role == "note") hints.add(Hint::aside);
 }
 
+// "md:block": shown on some screens.
+bool shows(std::string_view word) {
+  const std::size_t colon = word.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string_view display = word.substr(colon + 1);
+  return display == "block" || display == "flex" || display == "grid" ||
+         display.starts_with("inline");
+}
+
+// The class `hidden` of stylesheets: "overflow-hidden" and "hidden-xs" hide little or nothing.
+bool has_hidden_class(std::string_view classes) {
+  bool hidden = false;
+  while (!classes.empty()) {
+    const auto end = std::ranges::find_if(classes, ascii::is_blank);
+    const std::string_view word(classes.begin(), end);
+    hidden = hidden || word == "hidden";
+    if (shows(word)) return false;
+    classes.remove_prefix(std::min(word.size() + 1, classes.size()));
+  }
+  return hidden;
+}
+
 void add_visibility(const Attributes& attributes, Hints& hints) {
   const bool styled = contains(attributes.style, "display:none") ||
                       contains(attributes.style, "display: none") ||
                       contains(attributes.style, "visibility:hidden");
-  const bool classed =
-      contains(attributes.classes, "sr-only") || contains(attributes.classes, "visually-hidden");
+  const bool classed = has_hidden_class(attributes.classes) ||
+                       contains(attributes.classes, "sr-only") ||
+                       contains(attributes.classes, "visually-hidden");
   if (attributes.hidden || styled || classed) hints.add(Hint::hidden);
 }
 

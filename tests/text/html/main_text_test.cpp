@@ -198,6 +198,40 @@ TEST(MainText, DropsHiddenPartsAndPopups) {
   EXPECT_EQ(main_text("<body><div style='display:none'><p>" + second + "</p></div>").text, second);
 }
 
+TEST(MainText, ClassesThatHideOnSomeScreensAlone) {
+  const std::string kept = "<p>" + paragraph + "</p>";
+  const auto text_of = [&](const std::string& classes) {
+    return main_text("<main>" + kept + kept + "<div class='" + classes + "'><p>" + second).text;
+  };
+  for (const char* classes : {"rounded overflow-hidden", "hidden md:block", "hidden lg:inline-flex",
+                              "hidden-xs", "hidden-print"}) {
+    EXPECT_THAT(text_of(classes), HasSubstr("railway")) << classes;
+  }
+  for (const char* classes : {"hidden", "a hidden b", "hidden md:p-4"}) {
+    EXPECT_THAT(text_of(classes), Not(HasSubstr("railway"))) << classes;
+  }
+}
+
+TEST(MainText, AnchorsAreNoLinks) {
+  EXPECT_EQ(main_text("<p><a name=q>" + paragraph + "</a></p>").text, paragraph);
+  EXPECT_EQ(main_text("<p><a href='#q'>" + paragraph + "</a></p>").text, paragraph);
+  EXPECT_EQ(main_text("<p><a href=/q>" + paragraph + "</a></p>").text, "");
+  std::string sections;
+  for (int i = 0; i < 4; ++i) sections += "<div><h2><a href='#s'>S</a></h2><p>" + second + "</div>";
+  std::string page = "<main>";
+  for (int i = 0; i < 6; ++i) page += "<p>" + paragraph + "</p>";
+  EXPECT_THAT(main_text(page + sections).text, HasSubstr("## S\n\n" + second));
+}
+
+TEST(MainText, PhrasesDropTheirOwnBlockAlone) {
+  const std::string text = "<p>" + paragraph + "</p>";
+  const std::string phrase = "<div>Copyright 2024 X. All rights reserved.</div>";
+  EXPECT_EQ(main_text("<div>" + text + phrase + "</div>").text, paragraph);
+  EXPECT_EQ(main_text("<article>" + text + "<noscript>All rights reserved</noscript>").text,
+            paragraph);
+  EXPECT_EQ(main_text("<div>Related:" + text + "</div>").text, paragraph);
+}
+
 TEST(MainText, NothingToRead) {
   for (const char* page : {"", "<html></html>", "<p>short</p>",
                            "<a href=/>A link with a long text, but "
