@@ -144,6 +144,14 @@ TEST(Charset, CountsWhatIsBroken) {
   EXPECT_EQ(replaced, 1u);
   EXPECT_EQ(decode_page(many + chinese.substr(0, 2), "iso-8859-1", replaced), many);
   EXPECT_EQ(decode_page(many + "\xff!", "iso-8859-1", replaced), many + "\ufffd!");
+  const std::string accents = "élèves été déjà là, élèves été déjà là, élèves été déjà là";
+  EXPECT_EQ(decode_page(accents + "\xc3", "iso-8859-1", replaced), accents);
+  const std::string longer = accents + accents + accents;
+  EXPECT_EQ(decode_page(longer + "\xff!", "iso-8859-1", replaced), longer + "\ufffd!");
+  // Bytes of no encoding, but very few.
+  EXPECT_EQ(decode_page(std::string(5000, 'a') + "\x81\x8d\x8f\x90!", "", replaced),
+            std::string(5000, 'a') + "\ufffd\ufffd\ufffd\ufffd!");
+  EXPECT_EQ(replaced, 4u);
   std::string noise;
   for (int i = 0; i < 500; ++i) noise += "\x81\x8d\x8f\x90\x9d\xff ";
   const auto nothing = decode_page(noise, "", replaced);

@@ -69,8 +69,8 @@ TEST(WebPage, PrologsAndMarks) {
 }
 
 TEST(WebPage, FieldsAreUtf8AndHoldATag) {
-  const std::string old = "<html><meta charset=iso-8859-1><p>“Café”: ";
-  EXPECT_EQ(read_page_text(old + sentence).text, "“Café”: " + sentence);
+  const std::string old = "<html><meta charset=iso-8859-1><p>Café: ";
+  EXPECT_EQ(read_page_text(old + sentence).text, "Café: " + sentence);
   EXPECT_EQ(read_page_text("Hello <b>world</b>.<section><p>" + sentence).text, sentence);
   EXPECT_EQ(problem_of(read_page_text("1 < 2. " + sentence)), "not_html");
 }

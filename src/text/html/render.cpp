@@ -99,10 +99,10 @@ class Renderer {
   }
 
   void break_line(Tag tag) {
-    if (codes_ > 0) {
-      out_ += '\n';
-    } else if (in_cell_ > 0) {
+    if (in_cell_ > 0) {
       wanted_space_ = true;
+    } else if (codes_ > 0) {
+      out_ += '\n';
     } else {
       want_lines(tag == hr ? 2 : 1);
     }
@@ -135,7 +135,7 @@ class Renderer {
   }
 
   void add_text(std::string_view text) {
-    if (codes_ > 0) {
+    if (codes_ > 0 && in_cell_ == 0) {
       begin_text();
       out_ += text;
       return;

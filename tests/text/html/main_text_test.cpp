@@ -65,8 +65,16 @@ TEST(MainText, EmptyElementsLeaveNoTrace) {
   for (const std::string empty : {"<ul><li><img></li></ul>", "<pre> \n</pre>", "<h2></h2>"}) {
     EXPECT_EQ(text_of(empty), paragraph + "\n\n" + second) << empty;
   }
-  EXPECT_EQ(text_of("<table><tr><th><th>2019<th>2020<tr><td>Corn<td><td>300</table>"),
-            paragraph + "\n\n| | 2019 | 2020\n| Corn | | 300\n\n" + second);
+  EXPECT_EQ(text_of("<table><tr><th><th>2019<th>2020<tr><td>Corn<td><td>300"
+                    "<tr><td>Oats<td>20<td><tr><td>Rye</table>"),
+            paragraph + "\n\n| | 2019 | 2020\n| Corn | | 300\n| Oats | 20\n| Rye\n\n" + second);
+}
+
+TEST(MainText, CodeInCellsIsOneLine) {
+  EXPECT_EQ(
+      main_text("<p>" + paragraph + "<table><tr><td>a<td><pre>x<br>y\n z</pre></table><p>" + second)
+          .text,
+      paragraph + "\n\n| a | x y z\n\n" + second);
 }
 
 TEST(MainText, CodeKeepsItsLines) {
@@ -228,6 +236,8 @@ TEST(MainText, PhrasesDropTheirOwnBlockAlone) {
   const std::string phrase = "<div>Copyright 2024 X. All rights reserved.</div>";
   EXPECT_EQ(main_text("<div>" + text + phrase + "</div>").text, paragraph);
   EXPECT_EQ(main_text("<article>" + text + "<noscript>All rights reserved</noscript>").text,
+            paragraph);
+  EXPECT_EQ(main_text("<p>" + paragraph + "<noscript>All rights reserved</noscript>").text,
             paragraph);
   EXPECT_EQ(main_text("<div>Related:" + text + "</div>").text, paragraph);
 }
