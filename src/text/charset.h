@@ -12,10 +12,12 @@ namespace fathom {
 std::string_view encoding_named(std::string_view label);
 
 // The page in valid UTF-8. Its encoding is the first of these that decodes it: that of a byte order
-// mark; UTF-8, when it is that and has enough characters beyond ASCII that this is no chance; what
-// the server says (`declared`, may be empty); what its <meta> says; the one that its bytes look
-// like. An encoding decodes a page when at most one in 50 of its characters beyond ASCII is broken;
-// these become U+FFFD, and `replaced` gets their number. None when no encoding decodes it. Pure.
+// mark; UTF-8, when it has enough characters beyond ASCII that this is no chance; what the server
+// says (`declared`, may be empty); what its <meta> says; UTF-8; the one that its bytes look like;
+// UTF-8, when less than one in 1000 bytes is broken. An encoding decodes a page when at most one in
+// 50 of its characters beyond ASCII is broken, or, of a page that looks like no other encoding than
+// UTF-8, one in three. Broken ones become U+FFFD, and `replaced` gets their number; a character
+// that the end of the page cuts is left out. None when no encoding decodes it. Pure.
 std::optional<std::string> decode_page(std::string_view bytes, std::string_view declared,
                                        std::size_t& replaced);
 

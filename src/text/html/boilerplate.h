@@ -10,7 +10,7 @@ namespace fathom::html {
 // Elements that are not shown, and dialogs over the page.
 void drop_hidden(PageFacts& page);
 
-// Blocks that begin like boilerplate: "Advertisement", "相关阅读".
+// Blocks that begin like boilerplate ("Advertisement", "相关阅读"), without running text below.
 void drop_phrases(PageFacts& page);
 
 enum class PageKind { article, thread };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "text/ascii.h"
+#include "text/html/implied_ends.h"
 #include "text/html/references.h"
 
 namespace fathom::html {
@@ -20,96 +21,6 @@ constexpr std::size_t max_nodes = 1'000'000;
 constexpr std::size_t max_search = 512;
 // Open elements beyond so many are no longer noted.
 constexpr std::size_t max_open = 100'000;
-
-// End tags do not close elements beyond these.
-bool is_scope(Tag tag) {
-  switch (tag) {
-    case applet:
-    case caption:
-    case html:
-    case marquee:
-    case object:
-    case table:
-    case td:
-    case template_:
-    case th:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_table_part(Tag tag) {
-  switch (tag) {
-    case caption:
-    case colgroup:
-    case table:
-    case tbody:
-    case td:
-    case tfoot:
-    case th:
-    case thead:
-    case tr:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Whether a start tag of `opened` ends an element `open` that is still open.
-bool ends(Tag opened, Tag open) {
-  switch (opened) {
-    case li:
-      return open == li;
-    case dd:
-    case dt:
-      return open == dd || open == dt;
-    case td:
-    case th:
-      return open == td || open == th;
-    case tr:
-      return open == td || open == th || open == tr;
-    case tbody:
-    case tfoot:
-    case thead:
-      return open == td || open == th || open == tr || open == tbody || open == tfoot ||
-             open == thead || open == caption;
-    case option:
-      return open == option;
-    case optgroup:
-      return open == option || open == optgroup;
-    case a:
-      return open == a;
-    default:
-      return false;
-  }
-}
-
-// Where the search for an element that a start tag ends stops.
-bool stops(Tag opened, Tag open) {
-  switch (opened) {
-    case a:  // one that is around a block stays, but is no link
-      return is_block(open) || is_scope(open);
-    case li:
-      return open == ul || open == ol || open == menu || open == dir || is_scope(open);
-    case dd:
-    case dt:
-      return open == dl || is_scope(open);
-    case td:
-    case th:
-      return open == tr || open == table;
-    case tr:
-    case tbody:
-    case tfoot:
-    case thead:
-      return open == table;
-    case optgroup:
-    case option:
-      return open == select || is_scope(open);
-    default:
-      return is_scope(open);
-  }
-}
 
 }  // namespace
 
@@ -228,9 +139,9 @@ class TreeBuilder {
     if (is_heading(opened) && is_heading(open_.back().tag)) pop_to(open_.size() - 1);
     const std::size_t lowest = lowest_searched();
     std::size_t ended = open_.size();
-    if (!ends(opened, opened) && !is_table_part(opened)) return;
-    for (std::size_t i = open_.size(); i-- > lowest && !stops(opened, open_[i].tag);) {
-      if (!ends(opened, open_[i].tag)) continue;
+    if (!ends_open(opened, opened) && !is_table_part(opened)) return;
+    for (std::size_t i = open_.size(); i-- > lowest && !stops_search(opened, open_[i].tag);) {
+      if (!ends_open(opened, open_[i].tag)) continue;
       ended = i;
       if (opened == li || opened == a || opened == dd || opened == dt) break;
     }

@@ -29,8 +29,8 @@ class Tree {
   // Never fails: what is wrong is mended as in the HTML standard (section 13.2.6), but for
   // misplaced content of tables, which stays where it is, and formatting that overlaps blocks,
   // which ends with them. What is deeper than 256 elements becomes text of the 256th. What is
-  // behind a million nodes, raw text other than the title's, and comments are dropped. `html` must
-  // be UTF-8 of less than 1 GiB and outlive the tree.
+  // behind a million nodes, raw text other than the title's, what an <svg> holds, and comments are
+  // dropped. `html` must be UTF-8 of less than 1 GiB and outlive the tree.
   explicit Tree(std::string_view html, Syntax syntax = Syntax::html);
 
   std::span<const Node> nodes() const { return nodes_; }  // the first is the root
