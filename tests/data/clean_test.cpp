@@ -268,7 +268,8 @@ TEST(Clean, DryRunCountsTheSameAndWritesNothing) {
   EXPECT_EQ(summary(tried), summary(clean_data(config)));
   EXPECT_THAT(samples_text(tried), HasSubstr("too short"));
   std::int64_t documents = 0;
-  for (const auto& [key, tally] : try_out(config, 7).sources[0].second.tallies) {
+  const CleanReport seven = try_out(config, 7);
+  for (const auto& [key, tally] : seven.sources[0].second.tallies) {
     documents += tally.documents;
   }
   EXPECT_EQ(documents, 7);
