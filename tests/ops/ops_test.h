@@ -46,11 +46,11 @@ inline Values random_values(std::int64_t count, unsigned seed, double scale = 1)
   return values;
 }
 
-// |actual − expected| / |expected|, in the Euclidean norm; NaN when either has one.
 inline Shape matrix(Size rows, Size cols) {
   return {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)};
 }
 
+// |actual − expected| / |expected|, in the Euclidean norm; NaN when either has one.
 inline double relative_error(const Values& actual, const Values& expected) {
   EXPECT_EQ(actual.size(), expected.size());
   double difference = 0, norm = 0;
