@@ -1,5 +1,7 @@
 #include "ops/embedding.h"
 
+#include <cmath>
+
 #include "core/parallel.h"
 #include "ops/ops_test.h"
 
@@ -62,6 +64,53 @@ TEST_P(EmbeddingTest, BackwardAddsInTheOrderOfTheTokens) {
         EXPECT_EQ(result, Values(expected.begin(), expected.end()));
       }
       EXPECT_LT(relative_error(result, Values(expected.begin(), expected.end())), 1e-6);
+    }
+  }
+}
+
+// Ids of a vocabulary, most of them few: the first is half of all, the second a quarter, and so on.
+Values skewed_ids(Size n, Size vocabulary, unsigned seed) {
+  Values ids = random_values(std::int64_t(n), seed);
+  for (double& id : ids) {
+    const double rank = std::floor(-std::log2(std::abs(id) + 1e-9));
+    id = id > 0 ? std::min(rank, double(vocabulary - 1)) : std::floor(-id * double(vocabulary));
+  }
+  return ids;
+}
+
+struct IdSizes {
+  Size tokens, vocabulary, columns;
+};
+
+// On a GPU the tokens of an id are cut into pieces that are summed apart: ids that come once, up
+// to a segment's end, over some segments, over hundreds; some of them in another rank's table.
+TEST_P(EmbeddingTest, BackwardAddsUpIdsOfAnyFrequency) {
+  for (const auto& [n, vocabulary, d] :
+       {IdSizes{1, 3, 8}, IdSizes{31, 3, 8}, IdSizes{32, 1, 8}, IdSizes{33, 3, 8},
+        IdSizes{64, 1, 8}, IdSizes{300, 3, 200}, IdSizes{1100, 260, 7}, IdSizes{2100, 4160, 192},
+        IdSizes{2100, 260, 192}, IdSizes{2100, 3, 600}, IdSizes{9000, 1, 12},
+        IdSizes{9000, 260, 12}}) {
+    const Values ids = skewed_ids(n, vocabulary, 3), dy = values(std::int64_t(n * d), 1);
+    for (const Size first : {Size{0}, vocabulary / 2}) {
+      const Size rows = vocabulary - first;
+      const Values before = random_values(std::int64_t(rows * d), 2);
+      Values expected = before;
+      for (Size i = 0; i < n; ++i) {
+        if (ids[i] < double(first)) continue;
+        double* const row = &expected[(static_cast<Size>(ids[i]) - first) * d];
+        for (Size c = 0; c < d; ++c) row[c] += dy[i * d + c];
+      }
+      const DeviceTensor tids(context_, DType::i32, {std::int64_t(n)}, ids);
+      const DeviceTensor tdy(context_, dtype(), matrix(n, d), dy);
+      Values result;
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        const DeviceTensor dtable(context_, DType::f32, matrix(rows, d), before);
+        embedding_backward(context_, tids, tdy, std::int64_t(first), dtable);
+        if (repeat == 0) result = dtable.download();
+        EXPECT_EQ(dtable.download(), result) << "the same bits every time";
+      }
+      EXPECT_LT(relative_error(result, expected), 2e-6)
+          << n << " tokens, " << vocabulary << " ids from " << first << " on";
     }
   }
 }

@@ -197,6 +197,15 @@ inline unsigned blocks_for(std::int64_t items, std::int64_t per_block) {
   return static_cast<unsigned>((items + per_block - 1) / per_block);
 }
 
+// A block of about `threads` threads for rows of so many packs each: x threads a row, a power
+// of two, and y rows, so that narrow rows leave few threads idle. The kernel loops over packs
+// that a row has more of than the block is wide.
+inline dim3 row_block(std::int64_t packs, unsigned threads) {
+  unsigned x = 1;
+  while (x < threads && x < packs) x *= 2;
+  return {x, threads / x, 1};
+}
+
 inline int device_attribute(cudaDeviceAttr name, const char* operation) {
   int device = 0, value = 0;
   fathom::cuda::check(cudaGetDevice(&device), operation);
