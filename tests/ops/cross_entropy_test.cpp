@@ -17,9 +17,17 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 TEST_P(CrossEntropyTest, GivesLossesAndOverwritesTheLogitsWithTheirGradient) {
   for (const auto& [n, vocabulary] : {std::pair<Size, Size>{1, 1},
                                       {4, 7},
+                                      {9, 31},
+                                      {9, 260},
                                       {9, 301},
+                                      {6, 520},
+                                      {5, 1028},
+                                      {5, 1040},
                                       {2, 2049},
+                                      {7, 4160},
+                                      {3, 4161},
                                       {3, 5000},
+                                      {3, 8191},
                                       {2, 70003},
                                       {2, 102400}}) {
     const Values logits = values(n * vocabulary, 1, 6);

@@ -1,7 +1,8 @@
 // Softmax cross-entropy in place, a block a row: one pass for the maximum and the
 // sum, a second that turns the logits into their gradient. Rows that both passes need go
-// to cross_entropy_rows.cu where they fit.
+// to cross_entropy_rows.cu where they fit, short ones to cross_entropy_registers.cu.
 #include "ops/cross_entropy.h"
+#include "ops/cuda/cross_entropy_registers.h"
 #include "ops/cuda/cross_entropy_rows.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
@@ -110,6 +111,7 @@ void cross_entropy(Context& context, Tensor logits, Tensor targets, LogitsGradie
       cross_entropy_by_rows(context, logits, targets, weights, losses)) {
     return;
   }
+  if (cross_entropy_in_registers(context, logits, targets, gradient, weights, losses)) return;
   dispatch_native(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_width<T>(
