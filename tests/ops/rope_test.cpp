@@ -22,10 +22,18 @@ struct RopeSizes {
   Size n, heads, head_dim;
 };
 
+// On a GPU a block takes as many rows as their width allows.
+std::vector<RopeSizes> rope_sizes() {
+  std::vector<RopeSizes> sizes{{1, 1, 2},   {5, 3, 6},    {7, 2, 64},
+                               {70, 5, 10}, {9, 48, 128}, {3, 2, 600}};
+  for (const Size head_dim : {32, 48, 64, 128}) {
+    for (Size heads = 1; heads <= 7; ++heads) sizes.push_back({44 + heads, heads, head_dim});
+  }
+  return sizes;
+}
+
 TEST_P(RopeTest, RotatesThePairsOfEveryHeadBothWays) {
-  for (const auto& [n, heads, head_dim] :
-       {RopeSizes{1, 1, 2}, RopeSizes{5, 3, 6}, RopeSizes{7, 2, 64}, RopeSizes{70, 5, 10},
-        RopeSizes{9, 48, 128}, RopeSizes{3, 2, 600}}) {
+  for (const auto& [n, heads, head_dim] : rope_sizes()) {
     const Values x = values(n * heads * head_dim, 1), table = rope_table(50, head_dim);
     Values positions(n);
     for (Size i = 0; i < n; ++i) positions[i] = static_cast<double>((7 * i + 3) % 50);

@@ -11,14 +11,15 @@ namespace {
 
 constexpr int heads_a_thread = 4;
 
-// A block takes heads_a_thread · blockDim.x packs of row blockIdx.x; blockDim.x is a multiple
+// A block takes heads_a_thread · blockDim.x packs of blockDim.y rows; blockDim.x is a multiple
 // of packs_per_head. The heads are asked for before the angles, which have to wait for the
 // position.
 template <class T, int W>
 __global__ void __launch_bounds__(W == 1 ? 1024 : 128, W == 1 ? 1 : 5)
-    rope_kernel(Rows<T> x, const std::int32_t* positions, Rows<const float> table,
-                int packs_per_head, int packs_per_row, float direction) {
-  const std::int64_t row = blockIdx.x;
+    rope_kernel(Rows<T> x, std::int64_t rows, const std::int32_t* positions,
+                Rows<const float> table, int packs_per_head, int packs_per_row, float direction) {
+  const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  if (row >= rows) return;
   const int half = packs_per_head * W, apart = static_cast<int>(blockDim.x);
   const int first = blockIdx.y * heads_a_thread * apart + static_cast<int>(threadIdx.x);
   const int i = first % packs_per_head * W;
@@ -51,10 +52,13 @@ __global__ void __launch_bounds__(W == 1 ? 1024 : 128, W == 1 ? 1 : 5)
   }
 }
 
-// Whole heads, at most some 128 threads, and no more than a row has work for.
-unsigned threads_for(int packs_per_head, int packs_per_row) {
-  const int packs = std::min(128, packs_per_row / heads_a_thread);
-  return static_cast<unsigned>(packs_per_head * std::max(1, packs / packs_per_head));
+// Of a row whole heads, at most some 128 threads, and no more than it has work for; and as many
+// rows as make 128 threads.
+dim3 block_for(int packs_per_head, int packs_per_row) {
+  constexpr int threads = 128;
+  const int packs = std::min(threads, packs_per_row / heads_a_thread);
+  const int x = packs_per_head * std::max(1, packs / packs_per_head);
+  return {static_cast<unsigned>(x), static_cast<unsigned>(std::max(1, threads / x)), 1};
 }
 
 }  // namespace
@@ -68,12 +72,13 @@ void rope(Context& context, Tensor x, Tensor positions, Tensor table, RopeDirect
     const auto launch = [&](auto width) {
       constexpr int w = decltype(width)::value;
       const int packs_per_row = static_cast<int>(x.cols() / 2 / w);
-      const unsigned threads = threads_for(half / w, packs_per_row);
-      const dim3 grid(static_cast<unsigned>(x.rows()),
-                      blocks_for(packs_per_row, heads_a_thread * threads));
-      rope_kernel<T, w><<<grid, threads, 0, stream>>>(
-          rows_of<T>(x), data_of<const std::int32_t>(positions), rows_of<const float>(table),
-          half / w, packs_per_row, direction == RopeDirection::forward ? 1.0f : -1.0f);
+      const dim3 block = block_for(half / w, packs_per_row);
+      const dim3 grid(blocks_for(x.rows(), block.y),
+                      blocks_for(packs_per_row, heads_a_thread * block.x));
+      rope_kernel<T, w><<<grid, block, 0, stream>>>(
+          rows_of<T>(x), x.rows(), data_of<const std::int32_t>(positions),
+          rows_of<const float>(table), half / w, packs_per_row,
+          direction == RopeDirection::forward ? 1.0f : -1.0f);
     };
     if (half % full_width<T> == 0 && vectorizable<T>(x) && vectorizable<float>(table)) {
       launch(Width<full_width<T>>{});
