@@ -11,8 +11,10 @@ using namespace test;
 class RMSNormTest : public OpsTest {};
 INSTANTIATE_ON_DEVICES(RMSNormTest);
 
-constexpr std::pair<Size, Size> rmsnorm_sizes[] = {{1, 1},     {3, 7},    {5, 64},    {2, 1027},
-                                                   {200, 129}, {3, 4096}, {2000, 32}, {2, 8192}};
+// On a GPU a warp takes a row of few columns, and one after another where there are thousands.
+constexpr std::pair<Size, Size> rmsnorm_sizes[] = {{1, 1},    {3, 7},     {5, 64},    {37, 192},
+                                                   {11, 384}, {9, 512},   {2, 1027},  {200, 129},
+                                                   {3, 4096}, {2000, 32}, {2300, 24}, {2, 8192}};
 
 TEST_P(RMSNormTest, AddsThenNormalises) {
   for (const auto& [n, d] : rmsnorm_sizes) {

@@ -5,24 +5,13 @@
 #include "ops/cuda/async_copy.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/rmsnorm_narrow.h"
 #include "ops/rmsnorm.h"
 
 namespace fathom::ops::cuda {
 namespace {
 
 constexpr unsigned max_threads = 512;
-
-template <class T>
-struct RmsnormBackward {
-  Rows<const T> dy, h;
-  Rows<T> dh;
-  const T* weight;
-  const float* rstd;
-  bool add;  // dh holds a gradient on entry
-  std::int64_t rows;
-  int cols;
-  float* partial;  // [gridDim.x, cols]: each block's sums for dweight
-};
 
 // The vector kernel. A pack of a row belongs to one thread, and rows arrive in a ring of
 // slots in shared memory that threads fill for themselves: what is on its way costs no
@@ -207,6 +196,9 @@ unsigned blocks_of(std::int64_t rows, unsigned threads) {
   return static_cast<unsigned>(std::min<std::int64_t>(rows, 132 * (1024 / threads)));
 }
 
+// Of narrow rows more would be more partial sums to add up.
+constexpr unsigned most_narrow_blocks = 2 * 132;
+
 unsigned threads_for(std::int64_t packs) {
   return blocks_for(packs, 32) * 32;
 }
@@ -238,6 +230,13 @@ void run_ring(Context& context, const RmsnormBackward<T>& call, Tensor dweight) 
   const unsigned threads = threads_for(call.cols / full_width<T>);
   const Launch launch{blocks_of(call.rows, threads), threads, RmsnormRing<T>::bytes(threads)};
   run(context, call, ring_kernel<T, MaxThreads>, launch, dweight);
+}
+
+template <class T, int P>
+void run_narrow(Context& context, const RmsnormBackward<T>& call, Tensor dweight) {
+  const unsigned blocks = std::min(blocks_for(call.rows, narrow_warps), most_narrow_blocks);
+  const auto shared = static_cast<std::size_t>(narrow_warps * call.cols) * sizeof(float);
+  run(context, call, narrow_kernel<T, P>, {blocks, 32 * narrow_warps, shared}, dweight);
 }
 
 template <class T, int W>
@@ -279,6 +278,10 @@ void add_rmsnorm_backward(Context& context, Tensor dy, Tensor h, Tensor weight, 
           const std::int64_t packs = call.cols / w;
           if (w == 1 || packs > 2 * max_threads) {
             run_plain<T, w>(context, call, dweight);
+          } else if (packs <= 32) {
+            run_narrow<T, 1>(context, call, dweight);
+          } else if (packs <= 64) {
+            run_narrow<T, 2>(context, call, dweight);
           } else if (packs > max_threads) {
             run_ring<T, 2 * max_threads>(context, call, dweight);
           } else {
