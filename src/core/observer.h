@@ -21,6 +21,7 @@ struct Operation {
   // Runs the operation; may be called any number of times. It holds copies of the arguments;
   // their memory stays the caller's.
   std::function<void(Context&)> run;
+  double bytes = 0;  // read and written; 0: as the arguments tell (measure/cost.h)
 };
 
 // Set as Context::observer, it receives every operation instead of the operation running.

@@ -77,12 +77,16 @@ class Optimizer {
   Bytes bytes() const { return {remainders_.bytes(), moments_.bytes()}; }
 
  private:
+  void gather_updates(Device device);
   ops::AdamWConstants constants(bool weight_decay) const;
   Tensor scale() const { return step_.slice(0, 1); }
 
   OptimizerConfig config_;
   Buffer remainders_, moments_, scalars_;
   std::vector<OptimizerSlice> slices_;
+  std::vector<ops::AdamWSlice> small_, large_;  // of all slices; the small ones are one update
+  Buffer table_memory_;                         // 48 bytes for 2048 elements of the small ones
+  Tensor table_;
   std::vector<Tensor> counted_;  // gradients of the primary slices, neighbours as one [n] f32
   Tensor sum_of_squares_;        // [1] f32
   Tensor step_;                  // [ops::adamw_scalars] f32, the clipping's scale first

@@ -60,6 +60,7 @@ double moved_bytes(const Operation& operation) {
   const std::vector<Tensor>& t = operation.tensors;
   const double once = bytes_of(t);
   const std::string& name = operation.name;
+  if (operation.bytes > 0) return operation.bytes;
   if (name == "rope" || name == "cross_entropy") return once + bytes_of(t[0]);  // in place
   if (name == "add_rmsnorm_backward" && operation.in_place) return once + bytes_of(t[4]);
   if (name == "embedding") return bytes_of(t[0]) + 2 * bytes_of(t[2]);  // of the table, its rows

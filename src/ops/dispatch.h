@@ -2,6 +2,7 @@
 #pragma once
 
 #include <source_location>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -66,6 +67,17 @@ inline void note(Operation& operation, LogitsGradient gradient) {
 }
 inline void note(Operation& operation, const DrawnTokens& drawn) {
   operation.tensors.push_back(drawn.tokens);
+}
+inline void note(Operation& operation, std::span<const AdamWSlice> slices) {
+  for (const AdamWSlice& slice : slices) {
+    operation.tensors.push_back(slice.grad);
+    operation.bytes += static_cast<double>(slice.grad.bytes());
+    for (const Tensor& changed : {slice.m, slice.v, slice.weight, slice.remainder}) {
+      if (!changed) continue;
+      operation.tensors.push_back(changed);
+      operation.bytes += 2.0 * static_cast<double>(changed.bytes());
+    }
+  }
 }
 template <class T>
 void note(Operation&, const T&) {}

@@ -1,8 +1,11 @@
 #include "ops/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/parallel.h"
+#include "ops/adamw_table.h"
 #include "ops/check.h"
 #include "ops/dispatch.h"
 #include "ops/master_weight.h"
@@ -46,10 +49,13 @@ void set_adamw_step(Context& context, const AdamWConstants& constants, const Ada
   on_device(context, cpu::set_adamw_step, cuda::set_adamw_step, values, scalars);
 }
 
-void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
-           Tensor v, Tensor weight, Tensor remainder) {
-  const Argument arg_grad{"grad", grad}, arg_scalars{"scalars", scalars}, arg_m{"m", m},
-      arg_v{"v", v}, arg_weight{"weight", weight}, arg_remainder{"remainder", remainder};
+namespace {
+
+void check_slice(const Context& context, const AdamWSlice& slice, Tensor scalars) {
+  const Tensor& grad = slice.grad;
+  const Argument arg_grad{"grad", grad}, arg_scalars{"scalars", scalars}, arg_m{"m", slice.m},
+      arg_v{"v", slice.v}, arg_weight{"weight", slice.weight},
+      arg_remainder{"remainder", slice.remainder};
   const Check check("adamw", {arg_grad, arg_scalars, arg_m, arg_v, arg_weight, arg_remainder});
   check.on(context).rank(arg_grad, 1);
   check.shaped(arg_scalars, {adamw_scalars}).is(arg_scalars, DType::f32);
@@ -57,10 +63,72 @@ void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& 
     check.shaped(argument, grad.shape).is(argument, DType::f32);
   }
   check.shaped(arg_weight, grad.shape).floating(arg_weight);
-  check.that(weight.dtype == DType::f32 || remainder, "bf16 weights need their remainder");
-  check.that(weight.dtype != DType::f32 || !remainder, "f32 weights have no remainder");
-  if (remainder) check.shaped(arg_remainder, grad.shape).is(arg_remainder, DType::u16);
+  const bool is_f32 = slice.weight.dtype == DType::f32;
+  check.that(is_f32 || slice.remainder, "bf16 weights need their remainder");
+  check.that(!is_f32 || !slice.remainder, "f32 weights have no remainder");
+  if (slice.remainder) check.shaped(arg_remainder, grad.shape).is(arg_remainder, DType::u16);
+}
+
+void check_table(const Context& context, std::span<const AdamWSlice> slices, Tensor table) {
+  const Argument arg_table{"table", table};
+  const Check check("adamw", {arg_table});
+  check.on(context).shaped(arg_table, {adamw_table_bytes(slices)}).is(arg_table, DType::u8);
+}
+
+// Element `first` of a tensor; null where the tensor is absent.
+void* element(const Tensor& tensor, std::int64_t first) {
+  return tensor ? static_cast<std::byte*>(tensor.data) +
+                      static_cast<std::size_t>(first) * size_of(tensor.dtype)
+                : nullptr;
+}
+
+std::vector<AdamWPiece> pieces_of(std::span<const AdamWSlice> slices) {
+  std::vector<AdamWPiece> pieces;
+  for (const AdamWSlice& slice : slices) {
+    const std::int64_t n = slice.grad.elements();
+    for (std::int64_t first = 0; first < n; first += adamw_piece_elements) {
+      const auto floats = [first](const Tensor& x) {
+        return static_cast<float*>(element(x, first));
+      };
+      pieces.push_back({floats(slice.grad), floats(slice.m), floats(slice.v),
+                        element(slice.weight, first),
+                        static_cast<std::uint16_t*>(element(slice.remainder, first)),
+                        static_cast<std::int32_t>(std::min(adamw_piece_elements, n - first)),
+                        slice.weight_decay});
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
+
+void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
+           Tensor v, Tensor weight, Tensor remainder) {
+  check_slice(context, {grad, m, v, weight, remainder}, scalars);
   on_device(context, cpu::adamw, cuda::adamw, grad, scalars, constants, m, v, weight, remainder);
+}
+
+std::int64_t adamw_table_bytes(std::span<const AdamWSlice> slices) {
+  std::int64_t pieces = 0;
+  for (const AdamWSlice& slice : slices) {
+    pieces += (slice.grad.elements() + adamw_piece_elements - 1) / adamw_piece_elements;
+  }
+  return pieces * std::int64_t{sizeof(AdamWPiece)};
+}
+
+void write_adamw_table(Context& context, std::span<const AdamWSlice> slices, Tensor table) {
+  check_table(context, slices, table);
+  if (context.device.type == DeviceType::meta) return;
+  const std::vector<AdamWPiece> pieces = pieces_of(slices);
+  copy_bytes(table.data, table.device, pieces.data(), cpu_device, table.bytes(), context.stream);
+  synchronize(context.device, context.stream);  // `pieces` ends here
+}
+
+void adamw(Context& context, std::span<const AdamWSlice> slices, Tensor table, Tensor scalars,
+           const AdamWConstants& constants) {
+  check_table(context, slices, table);
+  for (const AdamWSlice& slice : slices) check_slice(context, slice, scalars);
+  on_device(context, cpu::adamw_slices, cuda::adamw_slices, slices, table, scalars, constants);
 }
 
 namespace {

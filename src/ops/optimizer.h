@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "core/context.h"
 
@@ -45,6 +46,23 @@ void set_adamw_step(Context& context, const AdamWConstants& constants, const Ada
 // rest of the master in `remainder` [n] u16 (ops/master_weight.h; absent for f32).
 void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& constants, Tensor m,
            Tensor v, Tensor weight, Tensor remainder);
+
+// A slice of parameters as adamw() above takes it.
+struct AdamWSlice {
+  Tensor grad, m, v, weight, remainder;
+  float weight_decay = 0;
+};
+
+// The table of some slices on the device: [bytes] u8, aligned to 16, and what is written there
+// before the first adamw() of them. It holds the slices' addresses, so that a recorded launch
+// needs no other.
+std::int64_t adamw_table_bytes(std::span<const AdamWSlice> slices);
+void write_adamw_table(Context& context, std::span<const AdamWSlice> slices, Tensor table);
+
+// adamw() of each of the slices: on a GPU in one launch, on a CPU one after another.
+// `constants`: without the weight decay, which each slice has for itself.
+void adamw(Context& context, std::span<const AdamWSlice> slices, Tensor table, Tensor scalars,
+           const AdamWConstants& constants);
 
 // master [n] f32 to weight [n] bf16 and remainder [n] u16, and back: all its bits but
 // for ties (ops/master_weight.h). Any shape, contiguous; CPU tensors.

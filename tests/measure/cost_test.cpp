@@ -168,6 +168,11 @@ TEST(OperationCost, AdamWWritesItsStates) {
               ops::adamw(c, values, scalars, {}, values, values, values, Tensor{});
             }),
             4.0 * (1000 + 2 * 3 * 1000 + 2 * ops::adamw_scalars));
+  const std::vector<ops::AdamWSlice> slices{{values, values, values, values, {}, 0},
+                                            {values, values, values, values, {}, 0.1f}};
+  const Tensor table = meta({ops::adamw_table_bytes(slices)}, DType::u8);
+  EXPECT_EQ(bytes_of([&](Context& c) { ops::adamw(c, slices, table, scalars, {}); }),
+            2 * 4.0 * (1000 + 2 * 3 * 1000));
 }
 
 }  // namespace

@@ -44,6 +44,10 @@ TEST_F(ErrorsTest, MetaDeviceChecksAndReturns) {
   clip_scale(context_, f32({1}), 1, f32({1}), f32({1}));
   set_adamw_step(context_, {}, {}, f32({5}));
   adamw(context_, f32({9}), f32({5}), {}, f32({9}), f32({9}), f32({9}), Tensor{});
+  const std::vector<AdamWSlice> slices{{f32({9}), f32({9}), f32({9}), f32({9}), {}, 0.1f}};
+  const Tensor table(nullptr, DType::u8, {adamw_table_bytes(slices)}, meta_device);
+  write_adamw_table(context_, slices, table);
+  adamw(context_, slices, table, f32({5}), {});
   convert(context_, f32({4, 5}), bf16({4, 5}));
   add(context_, f32({4, 5}), f32({4, 5}), f32({4, 5}));
   fill(context_, f32({4, 5}), 0);
@@ -165,6 +169,14 @@ TEST_F(ErrorsTest, OptimizerAndElementwiseNameWhatDoesNotFit) {
                 adamw(context_, f32({9}), f32({5}), {}, f32({9}), f32({9}), bf16({9}), Tensor{});
               }),
               testing::EndsWith(": bf16 weights need their remainder"));
+  const std::vector<AdamWSlice> slices{{f32({9}), f32({9}), f32({8}), f32({9}), {}, 0}};
+  const auto update = [&](std::int64_t bytes) {
+    return message_of([&] {
+      adamw(context_, slices, Tensor(nullptr, DType::u8, {bytes}, meta_device), f32({5}), {});
+    });
+  };
+  EXPECT_THAT(update(adamw_table_bytes(slices)), testing::EndsWith(": v must be [9]"));
+  EXPECT_THAT(update(1), testing::EndsWith(": table must be [48]"));
   EXPECT_EQ(message_of([&] {
               convert(context_, f32({2, 3}), bf16({3, 2}));
             }),

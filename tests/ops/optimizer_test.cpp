@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <limits>
+#include <memory>
+#include <span>
 
 #include "core/parallel.h"
 #include "ops/master_weight.h"
@@ -155,6 +157,76 @@ TEST_P(OptimizerTest, AdamWFollowsItsFormulaOverSteps) {
       EXPECT_EQ(weights.weight.download(), stored);
     }
   }
+}
+
+// One slice's tensors, the same each time for one seed.
+struct SliceTensors {
+  SliceTensors(Context& context, DType dtype, Size n, unsigned seed, Layout layout)
+      : grad(context, DType::f32, {std::int64_t(n)}, f32_values(n, seed), layout),
+        m(context, DType::f32, {std::int64_t(n)}, f32_values(n, seed + 1), layout),
+        v(context, DType::f32, {std::int64_t(n)}, Values(n, 0.25), layout),
+        weights(context, dtype, f32_values(n, seed + 2), layout) {}
+  AdamWSlice slice(float weight_decay) const {
+    return {grad, m, v, weights.weight, weights.rest(), weight_decay};
+  }
+
+  DeviceTensor grad, m, v;
+  Weights weights;
+};
+
+// The table of some slices.
+class SliceTable {
+ public:
+  SliceTable(Context& context, std::span<const AdamWSlice> slices)
+      : memory_(context.device, std::size_t(adamw_table_bytes(slices))) {
+    write_adamw_table(context, slices, *this);
+  }
+  operator Tensor() const { return memory_.tensor(DType::u8, {std::int64_t(memory_.bytes())}); }
+
+ private:
+  Buffer memory_;
+};
+
+// Pieces of a slice, its last elements, slices at odd addresses, with and without decay.
+TEST_P(OptimizerTest, SlicesAreUpdatedTogetherAsEachAlone) {
+  const DeviceTensor scalars = floats({0.5, 0, 0, 0, 0});
+  const AdamWConstants constants{.beta1 = 0.8f, .weight_decay = 7};  // the slices have their own
+  set_adamw_step(context_, constants, {.lr = 0.02f, .step = 3}, scalars);
+  std::vector<std::unique_ptr<SliceTensors>> alone, together;
+  std::vector<AdamWSlice> slices;
+  for (const Size n : {1, 7, 8, 257, 2047, 2048, 2049, 5003}) {
+    for (const Layout& layout : {Layout{0, 0}, Layout{1, 0}}) {
+      const auto seed = static_cast<unsigned>(10 * slices.size());
+      AdamWConstants own = constants;
+      own.weight_decay = slices.size() % 3 == 0 ? 0.0f : 0.1f;
+      alone.push_back(std::make_unique<SliceTensors>(context_, dtype(), n, seed, layout));
+      together.push_back(std::make_unique<SliceTensors>(context_, dtype(), n, seed, layout));
+      slices.push_back(together.back()->slice(own.weight_decay));
+      const AdamWSlice one = alone.back()->slice(own.weight_decay);
+      adamw(context_, one.grad, scalars, own, one.m, one.v, one.weight, one.remainder);
+    }
+  }
+  const SliceTable table(context_, slices);
+  adamw(context_, slices, table, scalars, constants);
+  for (Size i = 0; i < slices.size(); ++i) {
+    const auto expect_same = [&](const Values& actual, const Values& expected) {
+      EXPECT_LT(relative_error(actual, expected), device() == cpu_device ? 1e-30 : 1e-7) << i;
+    };
+    expect_same(together[i]->m.download(), alone[i]->m.download());
+    expect_same(together[i]->v.download(), alone[i]->v.download());
+    expect_same(together[i]->weights.master(), alone[i]->weights.master());
+    EXPECT_EQ(together[i]->grad.download(), alone[i]->grad.download());
+  }
+}
+
+TEST_P(OptimizerTest, AScaleThatIsNotFiniteChangesNoSlice) {
+  const DeviceTensor scalars = floats({std::nan(""), 0, 0, 0, 0});
+  const SliceTensors changed(context_, dtype(), 100, 1, {}), kept(context_, dtype(), 100, 1, {});
+  const std::vector<AdamWSlice> slices{changed.slice(0.1f)};
+  set_adamw_step(context_, {}, {.lr = 0.1f}, scalars);
+  adamw(context_, slices, SliceTable(context_, slices), scalars, {});
+  EXPECT_EQ(changed.weights.master(), kept.weights.master());
+  EXPECT_EQ(changed.m.download(), kept.m.download());
 }
 
 // The same floats on every device, which the host computes in double precision.

@@ -118,4 +118,13 @@ void adamw(Context&, Tensor grad, Tensor scalars, const AdamWConstants& constant
   });
 }
 
+void adamw_slices(Context& context, std::span<const AdamWSlice> slices, Tensor, Tensor scalars,
+                  const AdamWConstants& constants) {
+  for (const AdamWSlice& slice : slices) {
+    AdamWConstants own = constants;
+    own.weight_decay = slice.weight_decay;
+    cpu::adamw(context, slice.grad, scalars, own, slice.m, slice.v, slice.weight, slice.remainder);
+  }
+}
+
 }  // namespace fathom::ops::cpu

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/adamw_table.h"
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
 #include "ops/master_weight.h"
@@ -124,6 +125,41 @@ __global__ void adamw_kernel(const float* grad, const AdamWScalars* scalars,
   if (i < W && rest < n) adamw_pack<1>(rest, grad, step, constants, m, v, weights);
 }
 
+static_assert(adamw_piece_elements == threads * 8);
+
+// A piece's elements, 8 a thread.
+template <class Weights>
+__device__ void adamw_piece(const AdamWPiece& piece, const AdamWScalars& step,
+                            const AdamWConstants& constants, const Weights& weights) {
+  const auto update = [&](auto width, int at) {
+    constexpr int w = decltype(width)::value;
+    adamw_pack<w>(at, piece.grad, step, constants, piece.m, piece.v, weights);
+  };
+  const auto bits =
+      reinterpret_cast<std::uintptr_t>(piece.grad) | reinterpret_cast<std::uintptr_t>(piece.m) |
+      reinterpret_cast<std::uintptr_t>(piece.v) | reinterpret_cast<std::uintptr_t>(piece.weight) |
+      reinterpret_cast<std::uintptr_t>(piece.remainder);
+  const int packed = bits % 16 == 0 ? piece.count / 8 * 8 : 0, at = threadIdx.x * 8;
+  if (at < packed) update(Width<8>{}, at);
+  for (int i = packed + threadIdx.x; i < piece.count; i += threads) update(Width<1>{}, i);
+}
+
+// A block a piece.
+__global__ void __launch_bounds__(threads)
+    adamw_pieces_kernel(const AdamWPiece* pieces, const AdamWScalars* scalars,
+                        AdamWConstants constants) {
+  const AdamWScalars step = *scalars;
+  if (!isfinite(step.scale)) return;
+  const AdamWPiece piece = pieces[blockIdx.x];
+  constants.weight_decay = piece.weight_decay;
+  if (piece.remainder) {
+    adamw_piece(piece, step, constants,
+                SplitWeights{static_cast<std::uint16_t*>(piece.weight), piece.remainder});
+  } else {
+    adamw_piece(piece, step, constants, FloatWeights{static_cast<float*>(piece.weight)});
+  }
+}
+
 bool aligned(const Tensor& tensor, std::size_t bytes) {
   return reinterpret_cast<std::uintptr_t>(tensor.data) % bytes == 0;
 }
@@ -177,6 +213,15 @@ void adamw(Context& context, Tensor grad, Tensor scalars, const AdamWConstants& 
   } else {
     with(SplitWeights{data_of<std::uint16_t>(weight), data_of<std::uint16_t>(remainder)});
   }
+  check_launch("adamw");
+}
+
+void adamw_slices(Context& context, std::span<const AdamWSlice>, Tensor table, Tensor scalars,
+                  const AdamWConstants& constants) {
+  const auto pieces = static_cast<unsigned>(table.bytes() / sizeof(AdamWPiece));
+  if (pieces == 0) return;
+  adamw_pieces_kernel<<<pieces, threads, 0, stream_of(context)>>>(
+      data_of<const AdamWPiece>(table), data_of<const AdamWScalars>(scalars), constants);
   check_launch("adamw");
 }
 

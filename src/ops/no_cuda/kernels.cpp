@@ -95,6 +95,9 @@ void set_adamw_step(Context&, const AdamWScalars&, Tensor) {
 void adamw(Context&, Tensor, Tensor, const AdamWConstants&, Tensor, Tensor, Tensor, Tensor) {
   fail();
 }
+void adamw_slices(Context&, std::span<const AdamWSlice>, Tensor, Tensor, const AdamWConstants&) {
+  fail();
+}
 
 void convert(Context&, Tensor, Tensor) {
   fail();
