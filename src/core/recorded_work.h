@@ -10,7 +10,8 @@ class RecordedWork {
  public:
   // Records what `work` queues on `stream`, which is not the default stream, and does not run it.
   // All addresses and sizes are recorded as they are. `work` may neither wait for the device nor
-  // take memory from it.
+  // take memory from it. Takes the memory that a launch needs on the device; throws where there is
+  // none.
   template <class F>
   RecordedWork(Device device, Stream stream, F&& work) : device_(device) {
     begin(stream);

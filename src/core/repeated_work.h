@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -40,7 +41,11 @@ class RepeatedWork {
     if (!known->recorded && can_record_) record(context, *known, work);
     if (!known->recorded) return work();
     known->recorded->launch(context.stream);
+    ++launches_;
   }
+
+  // How often work was launched as a whole.
+  std::int64_t launches() const { return launches_; }
 
  private:
   struct Entry {
@@ -77,6 +82,7 @@ class RepeatedWork {
   std::size_t most_;
   Recording recording_;
   bool can_record_ = true;  // until it failed once; what was recorded before stays in use
+  std::int64_t launches_ = 0;
   std::vector<Entry> entries_;  // in the order in which they were met
 };
 

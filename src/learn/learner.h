@@ -130,6 +130,7 @@ class Learner {
   // Work queued on context() after parameters() reads the weights as they are then.
   const Stage* whole_model() const { return pipeline_.whole_model(); }
   Optimizer& optimizer() { return optimizer_; }
+  const RecordedStep& recorded_step() const { return recorded_; }
 
  private:
   // Results of a step or an evaluation, copied to the host.

@@ -31,6 +31,10 @@ class RecordedStep {
   // Queues an update, which is the same in every step.
   void update(Context& context, const std::function<void()>& work);
 
+  // How many steps' gradients and updates were launched as a whole.
+  std::int64_t gradient_launches() const { return gradients_.launches(); }
+  std::int64_t update_launches() const { return update_.launches(); }
+
  private:
   struct Inputs {
     Tensor ids, targets, loss_weights, positions;

@@ -56,6 +56,7 @@ TEST(RepeatedWork, IsQueuedEachTimeWhenItIsNotToBeRecorded) {
   RepeatedWork<int> work(4, Recording::off);
   for (const int value : {3, 4, 5}) EXPECT_EQ(copier.copy(work, 1, value), value);
   EXPECT_EQ(copier.queued, 3);
+  EXPECT_EQ(work.launches(), 0);
 }
 
 // A CPU has no queue to record.
@@ -67,6 +68,7 @@ TEST(RepeatedWork, GoesOnUnrecordedWhereRecordingFails) {
   RepeatedWork<int> work(4);
   for (const int value : {3, 4, 5, 6}) EXPECT_EQ(copier.copy(work, 1, value), value);
   EXPECT_EQ(copier.queued, 4);
+  EXPECT_EQ(work.launches(), 0);
   ASSERT_EQ(lines.size(), 1);
   EXPECT_TRUE(lines.front().starts_with("further steps are launched operation by operation: "));
 }
@@ -77,6 +79,7 @@ TEST(RepeatedWork, IsQueuedOnceMoreToBeRecordedAndThenLaunched) {
   RepeatedWork<int> work(4);
   for (const int value : {3, 4, 5, 6}) EXPECT_EQ(copier.copy(work, 1, value), value);
   EXPECT_EQ(copier.queued, 2);
+  EXPECT_EQ(work.launches(), 3);
   EXPECT_EQ(copier.copy(work, 2, 7), 7) << "another key";
   EXPECT_EQ(copier.queued, 3);
 }

@@ -14,11 +14,16 @@ namespace {
 constexpr Device gpu{DeviceType::cuda, 0};
 constexpr std::int64_t recorded_length = 64, sequences = 4, micro_batches = 2, vocabulary = 256;
 
+// Where sequences are cut into two documents: none are, after a quarter; after one or three
+// quarters in turn, whose longest document is as long; elsewhere in each step.
+enum class Documents { none, alike, moving, new_lengths };
+
 struct RecordedCase {
   const char* name;
   DType dtype = DType::bf16;
   std::int64_t head_dim = 64;  // cuDNN takes it
-  bool weighted = false, documents = false;
+  bool weighted = false;
+  Documents documents = Documents::none;
 };
 
 class RecordedStepTest : public testing::TestWithParam<RecordedCase> {};
@@ -50,12 +55,19 @@ TEST(StepRecording, IsForSmallStepsOfAGpu) {
       << "its kernels take long";
 }
 
-// Another one for each number; its segments are always alike.
+std::int64_t first_document(Documents documents, int step) {
+  if (documents == Documents::none) return recorded_length;
+  if (documents == Documents::new_lengths) return 4 + step % 25;
+  const bool long_first = documents == Documents::moving && step % 4 >= 2;
+  return (long_first ? 3 : 1) * recorded_length / 4;
+}
+
+// Another one for each number, which is ten times the step and the micro-batch.
 Batch batch_of(const RecordedCase& c, int number) {
   Batch batch;
   batch.sequences = sequences;
   batch.sequence_length = recorded_length;
-  const std::int64_t part = c.documents ? recorded_length / 4 : recorded_length;
+  const std::int64_t part = first_document(c.documents, number / 10);
   for (int i = 0; i < sequences * recorded_length; ++i) {
     batch.inputs.push_back((i * 7 + number * 31) % int(vocabulary));
     batch.targets.push_back(i % 9 == 8 ? -1 : (i * 5 + number * 17) % int(vocabulary));
@@ -72,6 +84,7 @@ Batch batch_of(const RecordedCase& c, int number) {
 struct Outcome {
   std::vector<double> losses, norms;
   std::vector<float> evaluated;
+  std::int64_t gradient_launches = 0, update_launches = 0;
   std::vector<std::vector<std::byte>> states;  // weights, remainders, moments
 };
 
@@ -94,7 +107,7 @@ Outcome train(const RecordedCase& c, Trace* trace) {
   options.micro_tokens = sequences * recorded_length;
   options.tokens_per_step = micro_batches * options.micro_tokens;
   options.sequence_length = recorded_length;
-  options.uniform_segments = !c.documents;
+  options.uniform_segments = c.documents == Documents::none;
   options.determinism = Determinism::reproducible;
   Learner learner(options);
   learner.initialize_weights(7);
@@ -125,6 +138,8 @@ Outcome train(const RecordedCase& c, Trace* trace) {
     outcome.evaluated.assign(losses.begin(), losses.end());
   }
   fetch();
+  outcome.gradient_launches = learner.recorded_step().gradient_launches();
+  outcome.update_launches = learner.recorded_step().update_launches();
   for (const OptimizerSlice& slice : learner.optimizer().slices()) {
     for (const Tensor& tensor : {slice.weight, slice.remainder, slice.m, slice.v}) {
       if (tensor) outcome.states.push_back(bytes_of(learner.context(), tensor));
@@ -145,15 +160,26 @@ TEST_P(RecordedStepTest, GivesTheBitsOfSingleLaunches) {
   EXPECT_EQ(recorded.evaluated, single.evaluated);
   EXPECT_EQ(recorded.states, single.states);
   EXPECT_NE(single.losses.back(), single.losses.front());
+  EXPECT_EQ(single.gradient_launches + single.update_launches, 0);
+  EXPECT_EQ(recorded.update_launches, 11);
+  // Six of the first eight steps: the evaluation then moves one micro-batch to its other place.
+  if (GetParam().documents == Documents::new_lengths) {
+    EXPECT_EQ(recorded.gradient_launches, 0);
+  } else {
+    EXPECT_GE(recorded.gradient_launches, 6);
+  }
   EXPECT_TRUE(lines.empty()) << lines.front();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RecordedStepTest,
-                         testing::Values(RecordedCase{"bf16"}, RecordedCase{"f32", DType::f32},
-                                         RecordedCase{"small_heads", DType::bf16, 32},
-                                         RecordedCase{"weighted", DType::bf16, 64, true},
-                                         RecordedCase{"documents", DType::bf16, 64, false, true}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, RecordedStepTest,
+    testing::Values(RecordedCase{"bf16"}, RecordedCase{"f32", DType::f32},
+                    RecordedCase{"small_heads", DType::bf16, 32},
+                    RecordedCase{"weighted", DType::bf16, 64, true},
+                    RecordedCase{"documents", DType::bf16, 64, false, Documents::alike},
+                    RecordedCase{"moving_documents", DType::bf16, 64, false, Documents::moving},
+                    RecordedCase{"new_documents", DType::bf16, 64, false, Documents::new_lengths}),
+    [](const auto& test) { return test.param.name; });
 
 // The host queues a step twice for each of the batches' two places, and an update twice.
 TEST(RecordedStep, LaunchesWhatItHasMet) {

@@ -29,8 +29,13 @@ void RecordedWork::end(Stream stream) {
   cudaGraph_t graph = nullptr;
   check_recording(cudaStreamEndCapture(native(stream), &graph), "recording a graph");
   cudaGraphExec_t executable = nullptr;
-  const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+  cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
+  check_recording(status, "preparing a graph");
+  // Takes the graph's memory of the device, which the first launch would take otherwise: where
+  // there is none, the work can still be queued as it is.
+  status = cudaGraphUpload(executable, native(stream));
+  if (status != cudaSuccess) cudaGraphExecDestroy(executable);
   check_recording(status, "preparing a graph");
   graph_ = executable;
 }
