@@ -65,7 +65,9 @@ void write_kind(const std::string& directory, std::span<const CheckpointTensor> 
     by_key[specs.back().name] = &tensor;
   }
   const std::string path = directory + "/" + file_of(kind, rank);
-  SafetensorsWriter writer(path, std::move(specs));
+  // Ranks may be on other machines, whose files the one that commits the directory cannot flush.
+  const Flush when = rank < 0 ? Flush::by_directory : Flush::at_commit;
+  SafetensorsWriter writer(path, std::move(specs), {}, when);
   const std::vector<TensorSpec> order = writer.tensors();
   std::map<std::string, std::vector<std::uint64_t>> blocks;  // by key
   for (const TensorSpec& spec : order) {
@@ -91,7 +93,7 @@ ManifestFile write_text(const std::string& directory, const std::string& name,
                         std::string_view text) {
   const std::string path = directory + "/" + name;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  write_file_atomically(path, text);
+  write_file_atomically(path, text, Flush::by_directory);
   return {name, text.size(), checksum_of(text)};
 }
 
@@ -180,7 +182,7 @@ std::uint64_t finish_checkpoint(const std::string& directory, CheckpointManifest
   std::uint64_t bytes = 0;
   for (const ManifestFile& file : manifest.files) bytes += file.bytes;
   const std::string text = checkpoint_manifest_text(manifest);
-  write_file_atomically(directory + "/" + CheckpointManifest::file_name, text);
+  write_file_atomically(directory + "/" + CheckpointManifest::file_name, text, Flush::by_directory);
   return bytes + text.size();
 }
 

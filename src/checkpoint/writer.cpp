@@ -240,7 +240,8 @@ std::uint64_t CheckpointWriter::write_files(const TrainingState& state, Keep kee
     }
     const std::uint64_t written =
         finish_checkpoint(target->temporary(), merge_manifests(parts), state, {});
-    if (keep == Keep::for_good) write_file_atomically(target->file(keep_file_name), "");
+    if (keep == Keep::for_good)
+      write_file_atomically(target->file(keep_file_name), "", Flush::by_directory);
     target->commit();
     return std::to_string(written);
   });

@@ -162,13 +162,14 @@ void FileWriter::write_back() const {
   }
 }
 
-void FileWriter::close() {
+void FileWriter::close(Flush when) {
   flush();
   write_back();
   std::optional<DiskCall> call;
   if (!sequential_) call.emplace("flushing", path_);
   // Devices such as /dev/full and pipes cannot be flushed to a disk, and need not be.
-  const bool failed = fsync(file_) != 0 && errno != EINVAL && errno != EROFS;
+  const bool failed =
+      when == Flush::at_commit && fsync(file_) != 0 && errno != EINVAL && errno != EROFS;
   const int problem = errno;
   const bool close_failed = ::close(std::exchange(file_, -1)) != 0;
   if (failed || close_failed) {
@@ -177,7 +178,7 @@ void FileWriter::close() {
   }
 }
 
-AtomicFile::AtomicFile(const std::string& path) {
+AtomicFile::AtomicFile(const std::string& path, Flush when) : flush_(when) {
   Place place = place_of(path);
   path_ = std::move(place.path);
   writer_.emplace(std::move(place.written_to), place.flags);
@@ -187,6 +188,7 @@ AtomicFile::AtomicFile(const std::string& path) {
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
+      flush_(other.flush_),
       writer_(std::move(other.writer_)),
       committed_(std::exchange(other.committed_, true)) {}
 
@@ -195,15 +197,15 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::commit() {
-  writer_->close();
+  writer_->close(flush_);
   if (committed_) return;  // written in place
   rename_or_fail(writer_->path(), path_);
   committed_ = true;
-  fsync_directory(parent_of(path_));
+  if (flush_ == Flush::at_commit) fsync_directory(parent_of(path_));
 }
 
-void write_file_atomically(const std::string& path, std::string_view content) {
-  AtomicFile file(path);
+void write_file_atomically(const std::string& path, std::string_view content, Flush when) {
+  AtomicFile file(path, when);
   file.write(content);
   file.commit();
 }

@@ -13,6 +13,14 @@
 
 namespace fathom {
 
+// When a finished file, and its name, have to be on the disk.
+enum class Flush {
+  at_commit,
+  // When the AtomicDirectory is committed that it is written in, by this process: that flushes all
+  // it holds, and until then nobody relies on it.
+  by_directory,
+};
+
 // A file being written, buffered. close() flushes it to the disk; a writer
 // destroyed without it leaves a file of unknown content.
 class FileWriter {
@@ -27,7 +35,7 @@ class FileWriter {
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   // Replaces bytes written before, such as a header that holds totals.
   void overwrite(std::uint64_t offset, std::span<const std::byte> bytes);
-  void close();  // flush, fsync, close
+  void close(Flush when = Flush::at_commit);  // flush, fsync unless by the directory, close
 
   std::uint64_t size() const { return size_; }  // bytes written so far
   const std::string& path() const { return path_; }
@@ -50,7 +58,7 @@ class FileWriter {
 // directly, without a temporary. A directory is refused with an input Error.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::string& path);
+  explicit AtomicFile(const std::string& path, Flush when = Flush::at_commit);
   ~AtomicFile();  // without commit(): removes the temporary
   AtomicFile(AtomicFile&&) noexcept;
 
@@ -60,15 +68,18 @@ class AtomicFile {
     writer_->overwrite(offset, bytes);
   }
   std::uint64_t size() const { return writer_->size(); }
-  void commit();  // the file is on the disk under its name when this returns
+  // The file has its name, and unless Flush::by_directory is on the disk, when this returns.
+  void commit();
 
  private:
   std::string path_;
+  Flush flush_ = Flush::at_commit;
   std::optional<FileWriter> writer_;
   bool committed_ = false;  // or written in place, so that no rename is needed
 };
 
-void write_file_atomically(const std::string& path, std::string_view content);
+void write_file_atomically(const std::string& path, std::string_view content,
+                           Flush when = Flush::at_commit);
 
 // A lock on `<directory>/.lock`, held while a run writes to `directory` (created when
 // absent). The operating system releases it when the process ends. A second process gets an

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "io/atomic_file.h"
 #include "io/mapped_file.h"
 
 namespace fathom {
@@ -118,7 +119,7 @@ class SafetensorsSet {
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,
-                    const SafetensorsMetadata& metadata = {});
+                    const SafetensorsMetadata& metadata = {}, Flush when = Flush::at_commit);
   ~SafetensorsWriter();  // without finish(): removes the temporary file
   SafetensorsWriter(SafetensorsWriter&&) noexcept;
 

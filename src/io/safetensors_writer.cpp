@@ -31,8 +31,8 @@ std::vector<TensorSpec> in_library_order(std::vector<TensorSpec> tensors, const 
 
 struct SafetensorsWriter::State {
   State(const std::string& file_path, std::vector<TensorSpec> specs,
-        const SafetensorsMetadata& metadata)
-      : path(file_path), tensors(in_library_order(std::move(specs), path)), file(path) {
+        const SafetensorsMetadata& metadata, Flush when)
+      : path(file_path), tensors(in_library_order(std::move(specs), path)), file(path, when) {
     const std::string header = write_safetensors_header(tensors, metadata);
     const std::uint64_t length = header.size();
     write(std::as_bytes(std::span(&length, 1)));
@@ -62,8 +62,8 @@ struct SafetensorsWriter::State {
 };
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorSpec> tensors,
-                                     const SafetensorsMetadata& metadata)
-    : state_(std::make_unique<State>(path, std::move(tensors), metadata)) {}
+                                     const SafetensorsMetadata& metadata, Flush when)
+    : state_(std::make_unique<State>(path, std::move(tensors), metadata, when)) {}
 SafetensorsWriter::~SafetensorsWriter() = default;
 SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
 
@@ -124,7 +124,8 @@ void write_shard_index(const std::string& directory, const std::vector<Safetenso
     for (const TensorSpec& tensor : shard.tensors) index["weight_map"][tensor.name] = shard.file;
   }
   index["metadata"]["total_size"] = total;
-  write_file_atomically(directory + "/model.safetensors.index.json", index.dump(2) + "\n");
+  write_file_atomically(directory + "/model.safetensors.index.json", index.dump(2) + "\n",
+                        Flush::by_directory);
 }
 
 }  // namespace fathom

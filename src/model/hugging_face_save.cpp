@@ -158,7 +158,7 @@ void ModelFiles::write_others(const std::string& directory) const {
   const auto write = [&](const std::string& name, std::string_view text) {
     const auto other = options_.other_files.find(name);
     if (other != options_.other_files.end()) text = other->second;
-    write_file_atomically(directory + "/" + name, text);
+    write_file_atomically(directory + "/" + name, text, Flush::by_directory);
   };
   write("config.json", config_json(config_, options_));
   write("generation_config.json", generation_json(options_));

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "io/atomic_file.h"
 #include "io/recorded_calls.h"
 #include "io/temp_dir.h"
 
@@ -79,6 +80,17 @@ TEST(AtomicDirectory, IsFlushedWithAllInItBeforeItsRename) {
               ElementsAre("fsync new/parent/out.tmp/sub", "fsync new/parent/out.tmp/sub/a",
                           "fsync new/parent/out.tmp", "rename new/parent/out.tmp new/parent/out",
                           "fsync new/parent", "fsync new", "fsync ."));
+}
+
+TEST(AtomicDirectory, FlushesWhatItsFilesLeaveToIt) {
+  const TempDir dir;
+  AtomicDirectory out(dir / "out");
+  RecordedCalls recorded(dir.path());
+  write_file_atomically(out.file("a"), "1", Flush::by_directory);
+  EXPECT_THAT(recorded.calls(), ElementsAre("rename out.tmp/a.tmp out.tmp/a"));
+  out.commit();
+  EXPECT_THAT(recorded.calls(), ElementsAre("rename out.tmp/a.tmp out.tmp/a", "fsync out.tmp/a",
+                                            "fsync out.tmp", "rename out.tmp out", "fsync ."));
 }
 
 TEST(AtomicDirectory, ExistingOneIsRefused) {
