@@ -5,7 +5,8 @@
 //   build/cuda/bench/gpu_ops_bench
 //
 // TB/s count what the operation has to read and write, once each; `of_copy` is the share of
-// the copy's rate. The shapes are the 7B's, the 1B's and the 350M's.
+// the copy's rate. The shapes are the 7B's, the 1B's, the 350M's, and those of runs of a few
+// million parameters (8192 tokens, 192 columns).
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -127,6 +128,7 @@ BENCHMARK(rmsnorm_backward)
     ->Args({16384, 1024})
     ->Args({8192, 3072})
     ->Args({4096, 8192})
+    ->Args({8192, 192})
     ->UseManualTime()
     ->Iterations(3);
 
@@ -152,6 +154,7 @@ BENCHMARK(rmsnorm)
     ->Args({8192, 4096})
     ->Args({16384, 2048})
     ->Args({16384, 1024})
+    ->Args({8192, 192})
     ->UseManualTime()
     ->Iterations(3);
 
@@ -176,13 +179,16 @@ BENCHMARK(cross_entropy_in_place)
     ->Args({8192, 32768})
     ->Args({8192, 49152})
     ->Args({2048, 102400})
+    ->Args({8192, 4160})
+    ->Args({8192, 260})
     ->UseManualTime()
     ->Iterations(3);
 
 // The queries and keys of a fused product, a third of its columns left alone.
 void rope_fused(benchmark::State& state) {
   if (missing(state)) return;
-  const std::int64_t rows = state.range(0), cols = state.range(1), head_dim = 128, length = 4096;
+  const std::int64_t rows = state.range(0), cols = state.range(1), head_dim = state.range(2);
+  constexpr std::int64_t length = 4096;
   const std::size_t bytes = static_cast<std::size_t>(rows * cols) * 2, sets = sets_for(2 * bytes);
   Memory memory((bytes * 2 + (1 << 20)) * sets + (std::size_t{16} << 20));
   std::vector<Tensor> x;
@@ -198,17 +204,18 @@ void rope_fused(benchmark::State& state) {
   });
 }
 BENCHMARK(rope_fused)
-    ->ArgNames({"rows", "cols"})
-    ->Args({8192, 8192})
-    ->Args({16384, 4096})
-    ->Args({16384, 2048})
+    ->ArgNames({"rows", "cols", "head_dim"})
+    ->Args({8192, 8192, 128})
+    ->Args({16384, 4096, 128})
+    ->Args({16384, 2048, 128})
+    ->Args({8192, 384, 64})
     ->UseManualTime()
     ->Iterations(3);
 
-// A token's id is one of 50000, some a thousand times as frequent as others.
+// A token's id is one of half the vocabulary, some a thousand times as frequent as others.
 void embedding_gradient(benchmark::State& state) {
   if (missing(state)) return;
-  const std::int64_t rows = state.range(0), cols = state.range(1), vocabulary = 102400;
+  const std::int64_t rows = state.range(0), cols = state.range(1), vocabulary = state.range(2);
   const std::size_t bytes = static_cast<std::size_t>(rows * cols) * 2;
   Memory memory(bytes + static_cast<std::size_t>(vocabulary * cols) * 4 + (1 << 24));
   const Tensor dy = memory.filled(DType::bf16, {rows, cols});
@@ -218,16 +225,19 @@ void embedding_gradient(benchmark::State& state) {
   for (std::int32_t& id : ids) {
     random = random * 1664525 + 1013904223;
     const double u = random / 4294967296.0;
-    id = static_cast<std::int32_t>(50000 * u * u * u);
+    id = static_cast<std::int32_t>(static_cast<double>(vocabulary / 2) * u * u * u);
   }
   const Tensor tokens = memory.integers(ids);
   measure(state, memory.context, of(5 * bytes),
           [&](std::size_t) { embedding_backward(memory.context, tokens, dy, 0, dtable); });
 }
 BENCHMARK(embedding_gradient)
-    ->ArgNames({"rows", "cols"})
-    ->Args({8192, 4096})
-    ->Args({16384, 2048})
+    ->ArgNames({"rows", "cols", "vocabulary"})
+    ->Args({8192, 4096, 102400})
+    ->Args({16384, 2048, 102400})
+    ->Args({32768, 4096, 102400})
+    ->Args({8192, 192, 4160})
+    ->Args({8192, 192, 260})
     ->UseManualTime()
     ->Iterations(3);
 
@@ -240,6 +250,40 @@ void sum_of_squares(benchmark::State& state) {
           [&](std::size_t) { add_sum_of_squares(memory.context, x, out); });
 }
 BENCHMARK(sum_of_squares)->Arg(1 << 28)->Arg(1 << 30)->UseManualTime()->Iterations(3);
+
+// The slices of four layers of 192 and a vocabulary of 4160, in one call or in one each.
+void adamw_of_slices(benchmark::State& state) {
+  if (missing(state)) return;
+  const bool together = state.range(0) != 0;
+  Memory memory(std::size_t{256} << 20);
+  std::vector<AdamWSlice> slices;
+  const auto add = [&](std::int64_t n) {
+    const auto floats = [&] { return memory.filled(DType::f32, {n}); };
+    slices.push_back({floats(), floats(), memory.empty(DType::f32, {n}),
+                      memory.filled(DType::bf16, {n}), memory.empty(DType::u16, {n}), 0.1f});
+    fill(memory.context, slices.back().v, 1);
+  };
+  for (int layer = 0; layer < 4; ++layer) {
+    for (const std::int64_t n : {192, 3 * 192 * 192, 192 * 192, 192, 2 * 192 * 512, 192 * 512}) {
+      add(n);
+    }
+  }
+  for (const std::int64_t n : {4160 * 192, 192, 4160 * 192}) add(n);
+  const Tensor scalars = memory.filled(DType::f32, {adamw_scalars});
+  fill(memory.context, scalars, 1);
+  set_adamw_step(memory.context, {}, {.lr = 1e-5f}, scalars);
+  const Tensor table = memory.empty(DType::u8, {adamw_table_bytes(slices)});
+  write_adamw_table(memory.context, slices, table);
+  double bytes = 0;
+  for (const AdamWSlice& s : slices) bytes += 28.0 * static_cast<double>(s.grad.elements());
+  measure(state, memory.context, bytes, [&](std::size_t) {
+    if (together) return adamw(memory.context, slices, table, scalars, {});
+    for (const AdamWSlice& s : slices) {
+      adamw(memory.context, s.grad, scalars, {}, s.m, s.v, s.weight, s.remainder);
+    }
+  });
+}
+BENCHMARK(adamw_of_slices)->ArgName("together")->Arg(0)->Arg(1)->UseManualTime()->Iterations(3);
 
 }  // namespace
 }  // namespace fathom::ops
