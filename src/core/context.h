@@ -28,6 +28,14 @@ enum class Outputs {
   discarded,
 };
 
+// Whether the bits of a row of an operation's output may depend on the rows beside it.
+enum class BatchInvariance : std::uint8_t {
+  off,  // an operation takes the fastest way for the number of rows
+  // Never, in the operations of a forward pass: each sums in one order whatever the number of rows,
+  // at a cost of speed. A row's order may depend on its position in its own sequence.
+  on,
+};
+
 // How many of the library's algorithms for a matrix product are measured.
 enum class AlgorithmSearch {
   usual,       // those that the library proposes first
@@ -41,6 +49,7 @@ struct Context {
   Determinism determinism = Determinism::fastest;
   Outputs outputs = Outputs::kept;
   AlgorithmSearch search = AlgorithmSearch::usual;
+  BatchInvariance batch_invariance = BatchInvariance::off;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
   Trace* trace = nullptr;  // records the work of the stream (core/trace.h); null: no record
   // Lane of this stream in the trace. The communication lane overlaps compute and must leave

@@ -87,6 +87,27 @@ TEST_P(Int8Test, ARowOfAFewDoesNotDependOnTheOthers) {
   }
 }
 
+TEST_P(Int8Test, ARowNeverDependsOnTheOthersWhereThatIsAsked) {
+  context_.batch_invariance = BatchInvariance::on;
+  const std::int64_t in = 320, out = 37, most = 70;
+  const TestMatrix w(out, in);
+  const Values values = rounded_values(most * in);
+  const DeviceTensor x(context_, GetParam(), Shape{most, in}, values);
+  const DeviceTensor alone(context_, DType::f32, Shape{most, out});
+  for (std::int64_t row = 0; row < most; ++row) {
+    linear_int8(context_, x.tensor().slice(row, 1), w.matrix, alone.tensor().slice(row, 1));
+  }
+  const Values expected = alone.download();
+  EXPECT_LT(
+      relative_error(expected, reference_linear(Size(most), Size(in), Size(out), values, w.values)),
+      2e-6);
+  for (const std::int64_t n : {2, 16, 17, 40, 70}) {
+    const DeviceTensor y(context_, DType::f32, Shape{n, out});
+    linear_int8(context_, x.tensor().slice(0, n), w.matrix, y);
+    EXPECT_EQ(y.download(), Values(expected.begin(), expected.begin() + n * out)) << n;
+  }
+}
+
 // Blocks of the general product that begin and end within a block of scales.
 TEST_P(Int8Test, ASmallWorkspaceChangesNothingButTheBlocks) {
   Context small(cpu_device, 8 << 10);

@@ -117,6 +117,47 @@ TEST_P(MatmulTest, ARowOfAFewDoesNotDependOnTheOthers) {
   }
 }
 
+// With BatchInvariance::on, rows of any number: as many as each of a GPU's tiles is for, widths
+// that vectors divide and that they do not, from any place on.
+TEST_P(MatmulTest, ARowNeverDependsOnTheOthersWhereThatIsAsked) {
+  context_.batch_invariance = BatchInvariance::on;
+  const std::int64_t most = 300;
+  for (const auto& [in, out] : {std::pair<Size, Size>{336, 72}, {333, 71}, {40, 1100}}) {
+    const Values a = values(Size(most) * in, 1), b = values(out * in, 2);
+    const DeviceTensor w(context_, dtype(), Shape{long(out), long(in)}, b);
+    const DeviceTensor x(context_, dtype(), Shape{most, long(in)}, a);
+    const DeviceTensor alone(context_, dtype(), Shape{most, long(out)});
+    for (std::int64_t row = 0; row < most; ++row) {
+      linear(context_, x.tensor().slice(row, 1), w, alone.tensor().slice(row, 1));
+    }
+    const Values expected = alone.download();
+    EXPECT_LT(relative_error(expected, reference_linear(Size(most), in, out, a, b)),
+              is_f32() ? f32_tolerance() : tolerance());
+    for (const std::int64_t n : {2, 9, 16, 17, 33, 65, 129, 300}) {
+      const std::int64_t first = n % 7 % (most - n + 1);
+      const DeviceTensor y(context_, dtype(), Shape{n, long(out)});
+      linear(context_, x.tensor().slice(first, n), w, y);
+      const auto from = expected.begin() + first * long(out);
+      EXPECT_EQ(y.download(), Values(from, from + n * long(out))) << n << " rows of " << in;
+    }
+  }
+}
+
+TEST_P(MatmulTest, RowsInOneOrderAddAndLieApart) {
+  context_.batch_invariance = BatchInvariance::on;
+  const Size n = 37, in = 110, out = 25;
+  const Values a = values(n * in, 1), b = values(out * in, 2), before = values(n * out, 3);
+  Values expected = reference_linear(n, in, out, a, b);
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += before[i];
+  for (const Layout& layout : layouts()) {
+    const DeviceTensor x(context_, dtype(), Shape{long(n), long(in)}, a, layout);
+    const DeviceTensor w(context_, dtype(), Shape{long(out), long(in)}, b, layout);
+    const DeviceTensor y(context_, dtype(), Shape{long(n), long(out)}, before, layout);
+    linear(context_, x, w, y, Accumulate::add);
+    EXPECT_LT(relative_error(y.download(), expected), is_f32() ? f32_tolerance() : tolerance());
+  }
+}
+
 // 16 rows in f32 take 7 KiB: the general product, in small blocks, takes over.
 TEST_P(MatmulTest, AFewRowsNeedNoWorkspace) {
   if (device().type != DeviceType::cpu) GTEST_SKIP() << "blocks are the CPU's";

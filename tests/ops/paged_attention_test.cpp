@@ -136,9 +136,11 @@ class PagedAttention : public test::OpsTest {
     if (on_cpu()) return is_f32() ? 5e-7 : 1.9e-3;
     return is_f32() ? 3e-6 : 5e-3;
   }
-  void expect_reference(const Case& c, Rows place) const {
+  void expect_reference(const Case& c, Rows place,
+                        BatchInvariance invariance = BatchInvariance::off) const {
     SCOPED_TRACE(place == Rows::odd ? "odd rows" : "aligned rows");
     PagedRun run(device(), dtype(), c, place);
+    run.context.batch_invariance = invariance;
     run.attend();
     EXPECT_LT(attention_error(run.out.get(), run.queries_of(run.reference.out)), bound());
     EXPECT_TRUE(run.out.guards_intact());
@@ -162,6 +164,39 @@ TEST_P(PagedAttention, IsAttentionOfTheLastTokens) {
                                         << page_size << ", contexts to " << c.contexts[0]);
         expect_reference(c, Rows::odd);
         if (!on_cpu()) expect_reference(c, Rows::aligned);
+      }
+    }
+  }
+}
+
+// With BatchInvariance::on: the last tokens of each context as queries, once many of them in one
+// call and once few, or one, in a call of other sequences too.
+TEST_P(PagedAttention, ARowNeverDependsOnTheOthersWhereThatIsAsked) {
+  const std::vector<std::int32_t> contexts{1100, 40, 600, 17}, many{90, 40, 70, 3};
+  for (const HeadShape& heads : {HeadShape{4, 2, 64}, {1, 1, 128}, {20, 1, 8}}) {
+    for (const Rows place : {Rows::odd, Rows::aligned}) {
+      SCOPED_TRACE(testing::Message() << heads.num_heads << " heads of " << heads.head_dim);
+      const auto output_of = [&](const std::vector<std::int32_t>& queries) {
+        PagedRun run(device(), dtype(), {heads, 16, contexts, queries}, place);
+        run.context.batch_invariance = BatchInvariance::on;
+        run.attend();
+        return run.out.get();
+      };
+      expect_reference({heads, 16, contexts, many}, place, BatchInvariance::on);
+      const Doubles all = output_of(many);
+      const auto width = heads.num_heads * heads.head_dim;
+      for (const std::vector<std::int32_t>& queries :
+           {std::vector<std::int32_t>{1, 1, 1, 1}, {1, 0, 0, 0}, {5, 2, 0, 3}, {64, 7, 65, 1}}) {
+        const Doubles got = output_of(queries);
+        auto at = got.begin();
+        auto end = all.begin();
+        for (std::size_t s = 0; s < queries.size(); ++s) {
+          end += many[s] * width;
+          const auto count = queries[s] * width;
+          EXPECT_TRUE(std::equal(at, at + count, end - count))
+              << queries[s] << " of " << contexts[s];
+          at += count;
+        }
       }
     }
   }

@@ -63,4 +63,10 @@ bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumula
   return true;
 }
 
+void linear_of_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  dispatch_floating(w.dtype, [&]<class T>(T) {
+    multiply_rows_in_parts<T>(context, x, FloatingWeight<T>(w), y, accumulate);
+  });
+}
+
 }  // namespace fathom::ops::cpu

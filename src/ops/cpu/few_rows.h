@@ -16,4 +16,8 @@ inline constexpr std::int64_t max_few_rows = 16;
 // max_few_rows rows, and where the workspace does not hold x in f32.
 bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate);
 
+// The same with as many rows as there are, a few at a time: BatchInvariance::on. Throws a run-time
+// Error where the workspace does not hold max_few_rows rows of x in f32.
+void linear_of_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate);
+
 }  // namespace fathom::ops::cpu

@@ -9,6 +9,7 @@
 #include "core/context.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "ops/cpu/few_rows.h"
 #include "ops/cpu/math.h"
 #include "ops/cpu/packed_weights.h"
 #include "ops/cpu/rows.h"
@@ -80,6 +81,21 @@ void multiply_few_rows(const PackedRows& x, const Weight& w, const Tensor& y,
       for (; begin < end; ++begin) multiply_rows<1, x_rows, Out>(x, 0, w, begin, y, accumulate);
     });
   });
+}
+
+// The same for any number of rows of x, which are packed for a weight of type Packed.
+template <class Packed, class Weight>
+void multiply_rows_in_parts(Context& context, const Tensor& x, const Weight& w, const Tensor& y,
+                            Accumulate accumulate) {
+  // Whole tiles.
+  const std::int64_t part = max_few_rows / Weight::x_rows * Weight::x_rows;
+  const Tensor all_x = x.view({x.rows(), x.cols()}), all_y = y.view({y.rows(), y.cols()});
+  for (std::int64_t row = 0; row < x.rows(); row += part) {
+    const std::int64_t count = std::min(part, x.rows() - row);
+    const ArenaScope scope(context.workspace);
+    multiply_few_rows(pack_rows<Packed>(context, all_x.slice(row, count)), w,
+                      all_y.slice(row, count), accumulate);
+  }
 }
 
 }  // namespace fathom::ops::cpu

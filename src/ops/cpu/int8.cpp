@@ -80,6 +80,9 @@ class Int8Weight {
 }  // namespace
 
 void linear_int8(Context& context, Tensor x, const Int8Matrix& w, Tensor y) {
+  if (context.batch_invariance == BatchInvariance::on) {
+    return multiply_rows_in_parts<std::int8_t>(context, x, Int8Weight(w), y, Accumulate::overwrite);
+  }
   if (x.rows() > max_few_rows || !packed_rows_fit(context, x)) {
     return gemm(context, {x}, {w.integers, true, w.scales}, y, Accumulate::overwrite);
   }

@@ -5,6 +5,9 @@
 namespace fathom::ops::cpu {
 
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  if (context.batch_invariance == BatchInvariance::on) {
+    return linear_of_rows(context, x, w, y, accumulate);
+  }
   if (linear_of_few_rows(context, x, w, y, accumulate)) return;
   gemm(context, {x}, {w, true}, y, accumulate);
 }

@@ -3,6 +3,11 @@
 // queries (prompts) gather the pages into scratch and multiply through oneDNN;
 // those of few (generation) are bound by memory, and read the cache in place,
 // once for all query heads of a group.
+//
+// With BatchInvariance::on every tile reads the cache in place, and sums over pieces of a fixed
+// number of keys, which it combines in their order: a row's sums are the same in a tile of one
+// query and of many, and whether the pieces of its context are units of their own or one after
+// another.
 #include <cmath>
 
 #include "ops/cpu/attention_tiles.h"
@@ -19,6 +24,8 @@ constexpr std::int64_t max_direct_rows = 8;
 // cores of any machine, and no shorter than min_split keys. The split depends on
 // shapes alone, so that results do not depend on the number of threads.
 constexpr std::int64_t wanted_units = 256, min_split = 256;
+// Keys of a piece with BatchInvariance::on, a multiple of tile_keys.
+constexpr std::int64_t fixed_piece = 512;
 
 struct PagedProblem {
   Tensor q, k_cache, v_cache, out;
@@ -26,6 +33,13 @@ struct PagedProblem {
   HeadTiling tiling;
   float scale;
   std::int64_t splits;  // of each context
+  BatchInvariance invariance;
+
+  bool invariant() const { return invariance == BatchInvariance::on; }
+  // Keys of each split of a tile's.
+  std::int64_t split_keys(std::int64_t keys) const {
+    return invariant() ? fixed_piece : (keys + splits - 1) / splits;
+  }
 
   std::int64_t across() const { return tiling.num_kv_heads * tiling.parts; }
   std::int64_t queries(std::int64_t sequence) const {
@@ -36,20 +50,32 @@ struct PagedProblem {
 
 struct PagedScratch {
   PerThread q, output, scores, max, sum, gathered;
+  PerThread piece_output, piece_max, piece_sum;  // of the pieces behind the first
 
-  PagedScratch(Arena& arena, int threads, std::int64_t head_dim)
+  PagedScratch(Arena& arena, int threads, std::int64_t head_dim, bool pieces)
       : q(arena, threads, tile_rows, head_dim),
         output(arena, threads, tile_rows, head_dim),
         scores(arena, threads, tile_rows, tile_keys),
         max(arena, threads, 1, tile_rows),
         sum(arena, threads, 1, tile_rows),
-        gathered(arena, threads, tile_keys, head_dim) {}
+        gathered(arena, threads, tile_keys, head_dim),
+        piece_output(arena, threads, pieces ? tile_rows : 0, head_dim),
+        piece_max(arena, threads, 1, pieces ? tile_rows : 0),
+        piece_sum(arena, threads, 1, pieces ? tile_rows : 0) {}
+
+  SoftmaxState state(int thread, std::int64_t rows) const {
+    return {max.data(thread), sum.data(thread), output.tile(thread, rows)};
+  }
+  SoftmaxState piece_state(int thread, std::int64_t rows) const {
+    return {piece_max.data(thread), piece_sum.data(thread), piece_output.tile(thread, rows)};
+  }
 };
 
 // As cpu::threads_that_fit(), for the scratch of these kernels.
-int threads_that_fit(const Context& context, int threads, std::int64_t head_dim) {
-  return cpu::threads_that_fit(context, threads,
-                               [&](Arena& arena, int n) { PagedScratch(arena, n, head_dim); });
+int threads_that_fit(const Context& context, int threads, const PagedProblem& problem) {
+  return cpu::threads_that_fit(context, threads, [&](Arena& arena, int n) {
+    PagedScratch(arena, n, problem.tiling.head_dim, problem.invariant());
+  });
 }
 
 // The states that the splits of a context end in, to be combined: of sequence s,
@@ -126,6 +152,7 @@ void add_direct_product(Tile p, const CacheRows<T>& v, std::int64_t first, Tile 
   v.for_each(first, p.cols, [&](std::int64_t key, const T* v_row) {
     for (std::int64_t i = 0; i < p.rows; ++i) {
       const float weight = p.row(i)[key];
+      if (weight == 0) continue;  // hidden from this row: it takes not even a zero's sign from it
       float* out_row = output.row(i);
       for (std::int64_t j = 0; j < output.cols; ++j) out_row[j] += weight * load(v_row[j]);
     }
@@ -139,7 +166,7 @@ void attend(const PagedProblem& problem, const QueryTile& tile, std::int64_t seq
             SoftmaxState& state) {
   const CacheRows<T> k(problem, problem.k_cache, sequence, tile.kv_head);
   const CacheRows<T> v(problem, problem.v_cache, sequence, tile.kv_head);
-  const bool direct = tile.rows() <= max_direct_rows;
+  const bool direct = problem.invariant() || tile.rows() <= max_direct_rows;
   const Tile q = scratch.q.tile(thread, tile.rows());
   float* gathered = scratch.gathered.data(thread);
   load_queries(tile, problem.q, problem.tiling.head_dim, problem.scale, q);
@@ -194,6 +221,20 @@ QueryTile tile_of(const PagedProblem& problem, std::int64_t sequence, std::int64
                     unit / problem.tiling.parts, unit % problem.tiling.parts);
 }
 
+// The same over all keys of the tile, piece after piece.
+template <class T>
+void attend_pieces(const PagedProblem& problem, const QueryTile& tile, std::int64_t sequence,
+                   const PagedScratch& scratch, int thread, SoftmaxState& state) {
+  const std::int64_t keys = tile.keys();
+  attend<T>(problem, tile, sequence, 0, std::min(keys, fixed_piece), scratch, thread, state);
+  for (std::int64_t begin = fixed_piece; begin < keys; begin += fixed_piece) {
+    SoftmaxState piece = scratch.piece_state(thread, tile.rows());
+    attend<T>(problem, tile, sequence, begin, std::min(keys, begin + fixed_piece), scratch, thread,
+              piece);
+    merge(piece, state);
+  }
+}
+
 // Every tile by itself, over all of its keys.
 template <class T>
 void attend_whole(Context& context, const PagedProblem& problem) {
@@ -201,16 +242,19 @@ void attend_whole(Context& context, const PagedProblem& problem) {
   const auto units_of = [&](std::int64_t s) {
     return problem.tiling.blocks(problem.queries(s)) * problem.across();
   };
-  const std::int64_t head_dim = problem.tiling.head_dim;
-  const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
-  const PagedScratch scratch(context.workspace, threads, head_dim);
+  const int threads = threads_that_fit(context, threads_for(sequences, units_of), problem);
+  const PagedScratch scratch(context.workspace, threads, problem.tiling.head_dim,
+                             problem.invariant());
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const std::int64_t last = problem.tiling.blocks(problem.queries(s)) - 1;
     const QueryTile tile =
         tile_of(problem, s, last - unit / problem.across(), unit % problem.across());
-    SoftmaxState state{scratch.max.data(thread), scratch.sum.data(thread),
-                       scratch.output.tile(thread, tile.rows())};
-    attend<T>(problem, tile, s, 0, tile.keys(), scratch, thread, state);
+    SoftmaxState state = scratch.state(thread, tile.rows());
+    if (problem.invariant()) {
+      attend_pieces<T>(problem, tile, s, scratch, thread, state);
+    } else {
+      attend<T>(problem, tile, s, 0, tile.keys(), scratch, thread, state);
+    }
     store_output(problem, tile, state);
   });
 }
@@ -225,11 +269,11 @@ void attend_split(Context& context, const PagedProblem& problem) {
   };
   const auto units_of = [&](std::int64_t s) { return tiles_of(s) * splits; };
   const Partial partial(context, problem, problem.paged.max_queries * problem.tiling.heads);
-  const int threads = threads_that_fit(context, threads_for(sequences, units_of), head_dim);
-  const PagedScratch scratch(context.workspace, threads, head_dim);
+  const int threads = threads_that_fit(context, threads_for(sequences, units_of), problem);
+  const PagedScratch scratch(context.workspace, threads, head_dim, problem.invariant());
   for_each_unit(threads, sequences, units_of, [&](int thread, std::int64_t s, std::int64_t unit) {
     const QueryTile tile = tile_of(problem, s, 0, unit / splits);
-    const std::int64_t piece = (tile.keys() + splits - 1) / splits;
+    const std::int64_t piece = problem.split_keys(tile.keys());
     const std::int64_t begin = std::min(tile.keys(), unit % splits * piece);
     SoftmaxState state = partial.state(s * problem.across() * splits + unit, tile.rows(), head_dim);
     attend<T>(problem, tile, s, begin, std::min(tile.keys(), begin + piece), scratch, thread,
@@ -246,10 +290,27 @@ void attend_split(Context& context, const PagedProblem& problem) {
   });
 }
 
-std::int64_t splits_for(const PagedContext& paged, const HeadTiling& tiling) {
+// The same pieces for each context, or one where there are enough units without them or their
+// states would take too much memory: neither changes a sum.
+std::int64_t fixed_splits_for(const PagedContext& paged, const HeadTiling& tiling,
+                              std::int64_t tiles) {
+  constexpr std::int64_t max_floats = std::int64_t{1} << 20;
+  if (tiles >= wanted_units) return 1;
+  const std::int64_t splits = (paged.max_context + fixed_piece - 1) / fixed_piece;
+  const std::int64_t rows = paged.max_queries * tiling.heads;
+  return tiles * splits * rows * (tiling.head_dim + 2) > max_floats
+             ? 1
+             : std::max<std::int64_t>(splits, 1);
+}
+
+std::int64_t splits_for(const Context& context, const PagedContext& paged,
+                        const HeadTiling& tiling) {
   if (paged.max_queries > tiling.tokens) return 1;  // several tiles a sequence are enough
   const std::int64_t tiles = paged.context_lengths.elements() * tiling.num_kv_heads * tiling.parts;
   if (tiles == 0) return 1;
+  if (context.batch_invariance == BatchInvariance::on) {
+    return fixed_splits_for(paged, tiling, tiles);
+  }
   return std::clamp(wanted_units / tiles, std::int64_t{1},
                     std::max(std::int64_t{1}, paged.max_context / min_split));
 }
@@ -259,8 +320,15 @@ std::int64_t splits_for(const PagedContext& paged, const HeadTiling& tiling) {
 void cpu::paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
                           const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const HeadTiling tiling(heads);
-  const PagedProblem problem{q,     k_cache, v_cache,       out,
-                             paged, tiling,  heads.scale(), splits_for(paged, tiling)};
+  const PagedProblem problem{q,
+                             k_cache,
+                             v_cache,
+                             out,
+                             paged,
+                             tiling,
+                             heads.scale(),
+                             splits_for(context, paged, tiling),
+                             context.batch_invariance};
   const ArenaScope scope(context.workspace);
   dispatch_floating(k_cache.dtype, [&](auto type) {
     using T = decltype(type);
