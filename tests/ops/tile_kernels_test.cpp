@@ -256,5 +256,146 @@ TEST(TileKernels, DecodeFromThePagedCache) {
   expect_decoded<128, 1>({{2, 2, 128}, {90, 33}, {1, 1}, 1}, 1);
 }
 
+// --- BatchInvariance::on: what a row comes to in tiles of every shape, against the same sum in
+// double precision, and against itself to the bit.
+
+struct ProductOperands {
+  int rows, out, in;
+  Matrix x, w;
+  Doubles product;
+
+  ProductOperands(int rows_, int out_, int in_)
+      : rows(rows_), out(out_), in(in_), x(rows, in), w(out, in) {
+    const Doubles left = normal_values(std::int64_t{rows} * in, 1, DType::bf16),
+                  right = normal_values(std::int64_t{out} * in, 2, DType::bf16);
+    x.set(left);
+    w.set(right);
+    for (int r = 0; r < rows; ++r) {
+      for (int f = 0; f < out; ++f) {
+        double sum = 0;
+        for (int k = 0; k < in; ++k)
+          sum += left[static_cast<std::size_t>(r * in + k)] *
+                 right[static_cast<std::size_t>(f * in + k)];
+        product.push_back(sum);
+      }
+    }
+  }
+};
+
+// Rows [first, first + count) of the product, as a call for them alone computes it.
+template <class Shape>
+std::vector<float> fixed_order_rows(ProductOperands& p, int first, int count, bool pairs,
+                                    float before = 0) {
+  const auto end = static_cast<std::size_t>(count * p.out);
+  std::vector<float> y(end + 1, before);
+  y[end] = -7;
+  FixedOrderWork<float> work{p.x.input(), p.w.input(), {y.data(), p.out}, count,
+                             p.out,       p.in,        before != 0,       pairs};
+  work.x.data += first * work.x.stride;
+  const unsigned rows = static_cast<unsigned>((count + Shape::rows - 1) / Shape::rows),
+                 features = static_cast<unsigned>((p.out + Shape::features - 1) / Shape::features);
+  emulated::launch(dim3(rows, features), Shape::threads,
+                   [=] { fixed_order_kernel<Shape, float>(work); });
+  EXPECT_EQ(y.back(), -7) << "behind the last feature";
+  y.pop_back();
+  return y;
+}
+
+TEST(TileKernels, MultiplyRowsInOneOrder) {
+  ProductOperands p(70, 70, 200);
+  const std::vector<float> expected = fixed_order_rows<FixedOrderMany>(p, 0, 70, true);
+  EXPECT_LT(attention_error(Doubles(expected.begin(), expected.end()), p.product), 1e-6);
+  const auto expect_rows = [&](int first, const std::vector<float>& got) {
+    const auto from = expected.begin() + first * p.out;
+    EXPECT_EQ(got, std::vector<float>(from, from + std::ssize(got))) << "from row " << first;
+  };
+  expect_rows(0, fixed_order_rows<FixedOrderMore>(p, 0, 70, false));
+  expect_rows(31, fixed_order_rows<FixedOrderMore>(p, 31, 30, true));
+  expect_rows(3, fixed_order_rows<FixedOrderSome>(p, 3, 21, true));
+  expect_rows(0, fixed_order_rows<FixedOrderFew>(p, 0, 17, true));
+  expect_rows(69, fixed_order_rows<FixedOrderFew>(p, 69, 1, false));
+  const std::vector<float> added = fixed_order_rows<FixedOrderFew>(p, 5, 2, true, 3);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    EXPECT_EQ(added[i], 3 + expected[static_cast<std::size_t>(5 * p.out) + i]);
+  }
+}
+
+// Numbers of a row that are no whole step, and an odd last feature.
+TEST(TileKernels, MultiplyOddSizesInOneOrder) {
+  ProductOperands p(5, 33, 24);
+  const std::vector<float> got = fixed_order_rows<FixedOrderFew>(p, 0, 5, false);
+  EXPECT_LT(attention_error(Doubles(got.begin(), got.end()), p.product), 1e-6);
+  EXPECT_EQ(fixed_order_rows<FixedOrderMore>(p, 0, 5, false), got);
+}
+
+// The output of `c`, with splits in blocks of their own or not.
+template <int D, int Warps>
+Doubles attend_in_one_order(const PagedCase& c, PagedOperands& x, bool own_blocks) {
+  FixedOrderAttention work{};
+  work.q = x.q.input();
+  work.k = x.k.input();
+  work.v = x.v.input();
+  work.out = x.out.output();
+  work.query_offsets = x.query_offsets.data();
+  work.context_lengths = c.contexts.data();
+  work.block_table = {x.table.data(), x.pages};
+  work.page_size = static_cast<int>(c.page_size);
+  work.heads_per_kv = static_cast<int>(c.heads.num_heads / c.heads.num_kv_heads);
+  work.num_heads = static_cast<int>(c.heads.num_heads);
+  work.most_queries = longest(c.queries);
+  const int rows = 16 * Warps, pairs = work.most_queries * work.heads_per_kv;
+  work.tiles = (pairs + rows - 1) / rows;
+  work.scale_log2 = static_cast<float>(x.reference.scale()) * log2_of_e;
+  work.splits = own_blocks ? (longest(c.contexts) + fixed_split_keys - 1) / fixed_split_keys : 1;
+  const auto parts = static_cast<std::size_t>(x.q.rows * work.num_heads * work.splits);
+  std::vector<float> partial(parts * D, NAN);
+  std::vector<float2> totals(parts, float2{NAN, NAN});
+  if (own_blocks) {
+    work.partial = partial.data();
+    work.totals = totals.data();
+  }
+  const auto sequences = static_cast<unsigned>(c.contexts.size());
+  emulated::launch(
+      dim3(sequences * static_cast<unsigned>(work.tiles),
+           static_cast<unsigned>(c.heads.num_kv_heads), static_cast<unsigned>(work.splits)),
+      32 * Warps, [=] { fixed_order_tile_kernel<D, Warps>(work); });
+  if (own_blocks) {
+    emulated::launch(dim3(sequences * static_cast<unsigned>(work.most_queries),
+                          static_cast<unsigned>(work.num_heads)),
+                     D, [=] { fixed_order_merge_kernel<D>(work); });
+  }
+  return x.out.get();
+}
+
+// The rows of the last `queries` tokens of each context by a call for them alone are those of a
+// call for more: the kernel's choices change no bit.
+template <int D>
+void expect_one_order(const PagedCase& c, const Integers& fewer) {
+  PagedOperands all(c);
+  const Doubles expected = attend_in_one_order<D, 4>(c, all, false);
+  all.expect(c, 10000, 3e-3);
+  PagedCase last = c;
+  last.queries = fewer;
+  const auto expect_last = [&](const Doubles& got) {
+    std::size_t at = 0;
+    for (std::size_t s = 0; s < fewer.size(); ++s) {
+      const auto count = static_cast<std::size_t>(fewer[s] * all.out.cols);
+      const auto end = static_cast<std::size_t>(all.query_offsets[s + 1] * all.out.cols);
+      for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(got[at + i], expected[end - count + i]);
+      at += count;
+    }
+  };
+  for (const bool own_blocks : {false, true}) {
+    PagedOperands few(last);
+    expect_last(attend_in_one_order<D, 1>(last, few, own_blocks));
+  }
+  EXPECT_EQ((attend_in_one_order<D, 4>(c, all, true)), expected);
+}
+
+TEST(TileKernels, AttendInOneOrder) {
+  expect_one_order<64>({{2, 1, 64}, {300, 9, 70}, {60, 9, 2}, 16}, {5, 1, 0});
+  expect_one_order<128>({{1, 1, 128}, {530}, {20}, 1}, {1});
+}
+
 }  // namespace
 }  // namespace fathom::ops::cuda

@@ -37,7 +37,9 @@ void attention(Context& context, Tensor q, Tensor k, Tensor v, const Segments& s
                const HeadShape& heads, Tensor out, Tensor lse) {
   if (q.elements() == 0) return;
   const AttentionCall call{q, k, v, out, lse, segments, heads};
-  if (use_cudnn(context, call)) return cudnn_attention(context, call);
+  // How cuDNN divides a call is its own affair.
+  const bool any_order = context.batch_invariance == BatchInvariance::off;
+  if (any_order && use_cudnn(context, call)) return cudnn_attention(context, call);
   if (use_tiles(call)) return attention_tiles(context, q, k, v, segments, heads, out, lse);
   attention_rows(context, q, k, v, segments, heads, out, lse);
 }

@@ -3,6 +3,7 @@
 // the operands exchanged.
 #include "ops/matmul.h"
 
+#include "ops/cuda/fixed_order_linear.h"
 #include "ops/cuda/gemm.h"
 #include "ops/cuda/skinny.h"
 #include "ops/dispatch.h"
@@ -11,6 +12,9 @@ namespace fathom::ops::cuda {
 
 // yᵀ [out, n] = w [out, in] · xᵀ [in, n]
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
+  if (context.batch_invariance == BatchInvariance::on) {
+    return fixed_order_linear(context, x, w, y, accumulate);
+  }
   if (accumulate == Accumulate::overwrite && skinny_linear(context, x, w, y)) return;
   gemm(context,
        {.m = w.shape[0],

@@ -6,6 +6,7 @@
 
 #include "ops/cuda/attend.h"
 #include "ops/cuda/attention_tiles.h"
+#include "ops/cuda/fixed_order_attention.h"
 #include "ops/cuda/kernels.h"
 #include "ops/cuda/paged_decode.h"
 
@@ -114,7 +115,9 @@ void paged_rows(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
                 const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const cudaStream_t stream = stream_of(context);
   ArenaScope scope(context.workspace);
-  const int splits = splits_of(q.rows(), heads.num_heads, paged.max_context);
+  // A row's sums are in one order when its context is in one piece.
+  const bool in_one_order = context.batch_invariance == BatchInvariance::on;
+  const int splits = in_one_order ? 1 : splits_of(q.rows(), heads.num_heads, paged.max_context);
   const std::int64_t parts = q.rows() * heads.num_heads * splits;
   Partial partial{};
   if (splits > 1) {
@@ -158,6 +161,9 @@ void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
     if (!tiles_take(heads, tensor)) {
       return paged_rows(context, q, k_cache, v_cache, paged, heads, out);
     }
+  }
+  if (context.batch_invariance == BatchInvariance::on) {
+    return fixed_order_attention(context, q, k_cache, v_cache, paged, heads, out);
   }
   paged_decode(context, q, k_cache, v_cache, paged, heads, out);
   if (paged.max_queries <= most_decode_queries) return;
