@@ -7,10 +7,11 @@
 // On a GPU the engine works on a stream of its own, and records the work of a step in which every
 // sequence reads one token: steps of the same size are launched as a whole.
 //
-// A sequence's tokens depend on its request alone, not on what runs beside it; on a GPU up to
-// the rounding of sums, whose order depends on the size of a step. A
-// request that submit() accepts will be finished; submit() refuses a request that
-// the cache could never hold.
+// A sequence's tokens depend on its request alone, not on what runs beside it, up to the rounding of
+// sums, whose order depends on the size of a step. With the context's BatchInvariance::on they and
+// their log-probabilities have the same bits in any company, from chunks of any size and from the
+// cache. A request that submit() accepts will be finished; submit() refuses a request that the cache
+// could never hold.
 #pragma once
 
 #include <cstdint>

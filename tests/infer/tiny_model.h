@@ -14,6 +14,7 @@
 
 #include "core/context.h"
 #include "infer/model_loader.h"
+#include "model/hugging_face.h"
 #include "model/parameters.h"
 #include "model/stage.h"
 #include "tokenizer/byte_level.h"
@@ -65,15 +66,23 @@ struct TinyModel {
   Stage stage;
 
   explicit TinyModel(const ModelConfig& wanted = tiny_config(), DType dtype = DType::f32,
-                     StageOptions options = {}, Device device = cpu_device)
+                     StageOptions options = {}, Device device = cpu_device,
+                     MatrixStorage storage = MatrixStorage::dtype)
       : config(wanted),
         context(device),
-        parameters(stage_parameters(config, whole_model(config)), dtype, Gradients::none,
-                   device),
+        parameters(stage_parameters(config, whole_model(config)), dtype, storage, device),
         stage(config, whole_model(config), parameters, options, device) {
-    for (Parameter& p : parameters.all()) {
-      initialize(context, p.spec, config.init_std, 5, p.weight);
+    if (storage == MatrixStorage::dtype) {
+      for (Parameter& p : parameters.all()) {
+        initialize(context, p.spec, config.init_std, 5, p.weight);
+      }
+      return;
     }
+    load_weights(
+        [&](const ParameterSpec& spec, std::int64_t first_row, Tensor rows) {
+          initialize_rows(context, spec, config.init_std, 5, first_row, rows);
+        },
+        parameters, context);
   }
 
   std::vector<float> last_logits(Tokens tokens) {
