@@ -24,7 +24,7 @@ struct BenchGenerateArguments {
   std::int64_t requests = 0, new_tokens = 128, tokens_per_step = 0;
   infer::SamplingOptions sampling;
   int threads = 0, turns = 2;
-  bool json = false;
+  bool json = false, batch_invariant = false;
 };
 
 std::vector<measure::GenerationLoad> loads_of(const BenchGenerateArguments& a) {
@@ -65,7 +65,8 @@ void run_bench_generate(const BenchGenerateArguments& a) {
     fail_input("--weights int8 is for a CPU, not for {}", a.device);
   }
   const measure::GenerationBench bench = measure::measure_generation(
-      resolve(model), choose_dtype(*dtype, device), storage, device, loads, a.turns);
+      resolve(model), choose_dtype(*dtype, device), storage, device, loads, a.turns,
+      invariance_of(a.batch_invariant));
   std::cout << (a.json ? measure::to_json(bench).dump(2) + "\n" : measure::to_text(bench));
 }
 
@@ -110,6 +111,7 @@ void add_bench_generate(CLI::App& bench) {
   c->add_option("--threads", a.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
+  add_batch_invariant_option(*c, a.batch_invariant);
   c->add_flag("--json", a.json, "print a JSON object instead of the table");
   c->callback([arguments] { run_bench_generate(*arguments); });
 }

@@ -160,8 +160,8 @@ void add_chat(CLI::App& app) {
       ->needs(server);
   c->get_option("model")->required(false);
   // What the server has chosen.
-  for (const char* name :
-       {"model", "--tokenizer", "--device", "--dtype", "--threads", "--template"}) {
+  for (const char* name : {"model", "--tokenizer", "--device", "--dtype", "--threads",
+                           "--batch-invariant", "--template"}) {
     server->excludes(c->get_option(name));
   }
   c->footer(

@@ -33,8 +33,9 @@ class LocalModel : public EvaluatedModel {
   std::string identity() const override {
     const std::string& path = options_.model;
     const std::string weights = fs::is_regular_file(path) ? checksum_text(checksum_of_file(path)) : weights_checksum(path);
-    return fmt::format("{} {} {} {} {} {}{}", weights, options_.weights, checksum_text(loaded_.tokenizer.hash()), dtype(),
-                       options_.device, options_.max_length, chat_ ? " " + checksum_text(chat_->hash()) : "");
+    return fmt::format("{} {} {} {} {} {}{}{}", weights, options_.weights, checksum_text(loaded_.tokenizer.hash()), dtype(),
+                       options_.device, options_.max_length, chat_ ? " " + checksum_text(chat_->hash()) : "",
+                       options_.batch_invariant ? " batch-invariant" : "");
   }
   std::string dtype() const override { return std::string(name_of(loaded_.stage->dtype())); }
   std::string device() const override { return options_.device; }
@@ -87,6 +88,9 @@ std::unique_ptr<EvaluatedModel> open_evaluated_model(const EvaluatedModelOptions
   if (!options.model.starts_with("http://")) return std::make_unique<LocalModel>(options);
   if (!options.tokenizer.empty() || !options.templates.choice.empty() || options.max_length != 0) {
     fail_input("--tokenizer, --template and --max-length are the server's own");
+  }
+  if (options.batch_invariant) {
+    fail_input("--batch-invariant is the server's own: start `fathom serve` with it");
   }
   return std::make_unique<ServedModel>(options);
 }

@@ -28,6 +28,15 @@ void add_weights_option(CLI::App& command, std::string& weights) {
       ->capture_default_str();
 }
 
+void add_batch_invariant_option(CLI::App& command, bool& batch_invariant) {
+  command.add_flag("--batch-invariant", batch_invariant,
+                   "the same bits for a request alone, in any batch and from the cache; slower");
+}
+
+BatchInvariance invariance_of(bool batch_invariant) {
+  return batch_invariant ? BatchInvariance::on : BatchInvariance::off;
+}
+
 void add_model_options(CLI::App& command, GenerationOptions& o) {
   command
       .add_option("model", o.model,
@@ -41,6 +50,7 @@ void add_model_options(CLI::App& command, GenerationOptions& o) {
   command.add_option("--threads", o.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
+  add_batch_invariant_option(command, o.batch_invariant);
 }
 
 void add_generation_options(CLI::App& command, GenerationOptions& o) {
@@ -77,6 +87,7 @@ void add_template_options(CLI::App& command, TemplateOptions& o) {
 
 infer::LoadedModel load_model(const GenerationOptions& options, Context& context) {
   if (options.threads > 0) set_num_threads(options.threads);
+  context.batch_invariance = invariance_of(options.batch_invariant);
   return infer::load_model(
       options.model,
       {options.tokenizer, parse_dtype(options.dtype), parse_weights(options.weights)}, context);

@@ -17,6 +17,7 @@ namespace fathom::cli {
 struct GenerationOptions {
   std::string model, tokenizer, device = "cpu", dtype = "auto", weights = "dtype";
   int threads = 0;
+  bool batch_invariant = false;
   infer::SamplingOptions sampling;
 };
 
@@ -32,6 +33,10 @@ std::optional<DType> parse_dtype(const std::string& name);
 void add_weights_option(CLI::App& command, std::string& weights);
 MatrixStorage parse_weights(const std::string& name);
 
+// `--batch-invariant`; a context does as it says once it is set so.
+void add_batch_invariant_option(CLI::App& command, bool& batch_invariant);
+BatchInvariance invariance_of(bool batch_invariant);
+
 // How a command with a chat template is given one.
 struct TemplateOptions {
   std::string choice;  // as ChatTemplate::open()'s
@@ -39,8 +44,8 @@ struct TemplateOptions {
 };
 void add_template_options(CLI::App& command, TemplateOptions& options);
 
-// Sets the number of threads, and loads the model. `context` is of parse_device(options.device).
-// Throws an input Error for an option that cannot be used.
+// Sets the number of threads and the context's batch invariance, and loads the model. `context` is
+// of parse_device(options.device). Throws an input Error for an option that cannot be used.
 infer::LoadedModel load_model(const GenerationOptions& options, Context& context);
 
 }  // namespace fathom::cli

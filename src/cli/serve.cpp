@@ -68,6 +68,11 @@ serve::ServerOptions server_options(const ServeArguments& a) {
     if (a.weights != "dtype") {
       fail_input("--follow serves a run's weights as they are: leave out --weights {}", a.weights);
     }
+    if (a.batch_invariant) {
+      fail_input(
+          "--follow changes the weights while requests run, so that their bits depend on the moment: "
+          "leave out --batch-invariant");
+    }
     options.follow = follow_options(a);
   }
   const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";

@@ -108,10 +108,11 @@ std::string name_of_weights(const GenerationBench& bench) {
 
 GenerationBench measure_generation(const ModelConfig& model, DType dtype, MatrixStorage storage,
                                    Device device, std::span<const GenerationLoad> loads,
-                                   int turns) {
-  GenerationBench bench{model, dtype, storage, device, 0, 0, 0, {}};
+                                   int turns, BatchInvariance invariance) {
+  GenerationBench bench{model, dtype, storage, device, invariance, 0, 0, 0, {}};
   bench.copy = measure_copy(device);
   Context context(device);
+  context.batch_invariance = invariance;
   ParameterStore parameters(stage_parameters(model, whole_model(model)), dtype, storage, device);
   fill_weights(context, model, parameters, storage);
   const Stage stage(model, whole_model(model), parameters, {}, device);
@@ -167,6 +168,7 @@ nlohmann::ordered_json to_json(const GenerationBench& bench) {
   nlohmann::ordered_json json{{"device", to_string(bench.device)},
                               {"dtype", name_of(bench.dtype)},
                               {"weights", bench.storage == MatrixStorage::int8 ? "int8" : "dtype"},
+                              {"batch_invariant", bench.invariance == BatchInvariance::on},
                               {"copy_bytes_per_second", bench.copy},
                               {"weight_bytes", bench.weight_bytes},
                               {"cache_bytes_per_token", bench.token_bytes}};
@@ -190,10 +192,11 @@ nlohmann::ordered_json to_json(const GenerationBench& bench) {
 
 std::string to_text(const GenerationBench& bench) {
   std::string text = fmt::format(
-      "{} on {}; a step reads {:.2f} GB of weights and {:.0f} KiB of cache a token; a copy moves "
+      "{} on {}{}; a step reads {:.2f} GB of weights and {:.0f} KiB of cache a token; a copy moves "
       "{:.0f} GB/s\n\n"
       "{:>9} {:>8} {:>9} {:>5} {:>10} {:>11} {:>9} {:>8} {:>7}\n",
       name_of_weights(bench), device_name(bench.device),
+      bench.invariance == BatchInvariance::on ? ", batch-invariant" : "",
       static_cast<double>(bench.weight_bytes) / 1e9,
       static_cast<double>(bench.token_bytes) / 1024, bench.copy / 1e9, "sequences", "requests",
       "prompt", "new", "tokens/s", "generating", "reading", "ms/step", "memory");

@@ -41,6 +41,7 @@ struct GenerationBench {
   DType dtype = DType::f32;
   MatrixStorage storage = MatrixStorage::dtype;
   Device device;
+  BatchInvariance invariance = BatchInvariance::off;
   double copy = 0;                 // bytes/s of a copy, read and written
   std::size_t weight_bytes = 0;    // that a step reads: all but the input embedding
   std::size_t token_bytes = 0;     // of the cache
@@ -51,7 +52,8 @@ struct GenerationBench {
 // chooses algorithms. All memory is free again afterwards.
 GenerationBench measure_generation(const ModelConfig& model, DType dtype, MatrixStorage storage,
                                    Device device, std::span<const GenerationLoad> loads,
-                                   int turns);
+                                   int turns,
+                                   BatchInvariance invariance = BatchInvariance::off);
 
 // Seconds that a step's bytes take at the copy's rate: the weights once, and the cache.
 double least_step_seconds(const GenerationBench& bench, const GenerationResult& result);

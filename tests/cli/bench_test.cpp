@@ -182,6 +182,9 @@ TEST_F(Bench, GenerateMeasuresEachLoad) {
   for (const Json& load : json["loads"]) EXPECT_EQ(load["prompt_tokens_per_second"], 0);
   const Outcome alike = generate({"--sequences", "2", "--prompt", "9", "--new", "4", "--json"});
   EXPECT_GT(Json::parse(alike.out)["loads"][0]["prompt_tokens_per_second"], 0);
+  EXPECT_EQ(Json::parse(alike.out)["batch_invariant"], false);
+  const Outcome invariant = generate({"--new", "3", "--batch-invariant", "--json"});
+  EXPECT_EQ(Json::parse(invariant.out)["batch_invariant"], true);
   EXPECT_THAT(generate({"--new", "3"}).out, AllOf(HasSubstr("ms/step"), HasSubstr("128")));
 }
 

@@ -1,8 +1,10 @@
 // fathom eval as a user runs it: its table and files, and what it refuses before the model works.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/process.h"
 #include "cli/random_model.h"
@@ -110,6 +112,29 @@ TEST_F(Eval, GivesTheSameScoresInAnyBatch) {
   EXPECT_EQ(one.out, many.out);
 }
 
+// To the bit, also where it was stopped and goes on with another batch.
+TEST_F(Eval, GivesTheSameBitsInAnyBatchWhereThatIsAsked) {
+  const auto answers = [&](const std::string& out) {
+    std::istringstream in(read_file(dir_ / (out + "/answers.jsonl")));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    std::ranges::sort(lines);
+    return lines;
+  };
+  const Arguments one{"--out", dir_ / "one", "--batch", "1", "--batch-invariant"};
+  const Arguments many{"--out", dir_ / "many", "--batch", "64", "--batch-invariant"};
+  ASSERT_EQ(run(one).code, 0);
+  Arguments first = many;
+  first.insert(first.end(), {"--limit", "1"});
+  ASSERT_EQ(run(first).code, 0);
+  EXPECT_THAT(run(many).err, HasSubstr("answers were known from"));
+  EXPECT_EQ(answers("one"), answers("many"));
+  // Answers of the other mode are not taken over.
+  const Outcome other = run({"--out", dir_ / "one"});
+  EXPECT_EQ(other.code, 0);
+  EXPECT_THAT(other.err, Not(HasSubstr("were known")));
+}
+
 TEST_F(Eval, RefusesWhatItCannotDo) {
   const auto refused = [&](const Arguments& more, const std::string& tasks = "own") {
     const Outcome outcome = run(more, tasks);
@@ -131,6 +156,10 @@ TEST_F(Eval, RefusesWhatItCannotDo) {
   EXPECT_THAT(refused({"--set", "prompt.context={{ q"}), HasSubstr("prompt.context"));
   // The tasks of the source tree are found from the program, wherever it is run.
   EXPECT_THAT(run_fathom(dir_, {"eval", dir_ / "model", "--tasks", "piqa", "--data", dir_ / "data"}).err, HasSubstr("piqa/dev.jsonl"));
+  EXPECT_THAT(run_fathom(dir_, {"eval", "http://localhost:1", "--tasks", "own", "--data", dir_ / "data",
+                                "--configs", dir_ / "tasks", "--batch-invariant"})
+                  .err,
+              HasSubstr("--batch-invariant is the server's own"));
   Arguments arguments{"eval", dir_ / "model", "--tasks", "own", "--data", dir_ / "none"};
   EXPECT_THAT(run_fathom(dir_, arguments).err, HasSubstr("there is no folder"));
 }

@@ -165,6 +165,7 @@ TEST_F(Serve, ChatsWithATerminalsClient) {
   EXPECT_EQ(keyless.code, 2);
   EXPECT_THAT(keyless.err, HasSubstr("the API key is missing"));
   EXPECT_EQ(chat(server + " " + model_).code, 2) << "a model and a server";
+  EXPECT_EQ(chat(server + " --batch-invariant").code, 2) << "the server's own";
   EXPECT_EQ(chat(model_ + " --api-key-file " + dir_ / "keys").code, 2) << "a key and no server";
   EXPECT_EQ(stop().code, 0);
   const Outcome gone = chat(server);
@@ -181,6 +182,7 @@ TEST_F(Serve, SaysWhatItCannotUse) {
            {{"--tls-cert", dir_ / "cert.pem", "--tls-key", dir_ / "key.pem"},
             "cert.pem: cannot be read: No such file or directory"},
            {{"--follow", "--weights", "int8"}, "leave out --weights int8"},
+           {{"--follow", "--batch-invariant"}, "leave out --batch-invariant"},
            {{"--template", "nothing"}, "there is no chat template 'nothing'"}}) {
     const Outcome outcome = refused(more);
     EXPECT_EQ(outcome.code, 2) << outcome.err;

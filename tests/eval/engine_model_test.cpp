@@ -177,5 +177,31 @@ TEST(EngineModel, RefusesLengthsThatItCannotUse) {
   EXPECT_THROW(Fixture({.max_length = 1}), Error);
 }
 
+// Alone, in batches of any size, in another order, and beside other questions.
+TEST(EngineModel, ScoresHaveTheSameBitsInAnyBatchWhereThatIsAsked) {
+  std::vector<TextPair> pairs;
+  for (int i = 0; i < 24; ++i) {
+    const std::string context(static_cast<std::size_t>(5 + i * 7 % 40), static_cast<char>('a' + i % 3));
+    pairs.push_back({context, std::string(" ") + static_cast<char>('A' + i % 5)});
+    if (i % 4 == 0) pairs.push_back({context, " another answer"});
+  }
+  const auto scores_of = [&](std::int64_t sequences, const std::vector<TextPair>& asked) {
+    Fixture f({.max_sequences = sequences});
+    f.context.batch_invariance = BatchInvariance::on;
+    std::vector<double> scores;
+    for (const PairScore& score : f.score(asked)) scores.push_back(score.log_probability);
+    return scores;
+  };
+  const std::vector<double> expected = scores_of(64, pairs);
+  EXPECT_EQ(scores_of(3, pairs), expected);
+  std::vector<TextPair> backwards(pairs.rbegin(), pairs.rend());
+  std::vector<double> got = scores_of(7, backwards);
+  std::ranges::reverse(got);
+  EXPECT_EQ(got, expected);
+  for (std::size_t i = 0; i < pairs.size(); i += 5) {
+    EXPECT_EQ(scores_of(1, {pairs[i]}).front(), expected[i]) << i;
+  }
+}
+
 }  // namespace
 }  // namespace fathom::eval

@@ -78,6 +78,26 @@ TEST(RemoteModel, NamesWhatIsWrongInAnEcho) {
   EXPECT_THAT(error("[\"a\", \"\xEF\xBF\xBD\"]", values, tops), HasSubstr("s: the server does not tell the bytes of token 1"));
 }
 
+// By way of the API and in this process, together and one by one: the same sums to the bit.
+TEST(RemoteModel, HasTheModelsBitsWhereThatIsAsked) {
+  TestServer server;
+  server.context().batch_invariance = BatchInvariance::on;
+  RemoteModel remote(fmt::format("http://localhost:{}", server.port()), "", {});
+  std::vector<eval::TextPair> pairs;
+  for (int i = 0; i < 12; ++i) {
+    pairs.push_back({std::string("A question of some length, number ") + std::to_string(i / 3),
+                     i % 3 == 0 ? " yes" : i % 3 == 1 ? " no, not at all" : " perhaps"});
+  }
+  std::vector<double> sums(pairs.size());
+  remote.score(pairs, [&](std::size_t i, const eval::PairScore& score) { sums[i] = score.log_probability; });
+  eval::EngineModel local(server.model(), server.context(), {.max_sequences = 1});
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    local.score(std::span(pairs).subspan(i, 1), [&](std::size_t, const eval::PairScore& score) {
+      EXPECT_EQ(score.log_probability, sums[i]) << i;
+    });
+  }
+}
+
 // The same server's model, asked by way of the API and in this process.
 TEST(RemoteModel, AnswersAsTheModelItself) {
   TestServer server;
