@@ -87,6 +87,7 @@ eval::PairScore score_of_echo(const Json& answer, std::string_view scored, const
     fail_runtime("{}: the answer has {} tokens for a prompt of {}", where, entries, prompt);
   }
   eval::PairScore score;
+  std::vector<double> terms;  // from the last token backwards
   std::string_view left = scored;
   for (std::int64_t number = prompt - 1; number >= 0 && !left.empty(); --number) {
     const auto i = static_cast<std::size_t>(number);
@@ -99,10 +100,12 @@ eval::PairScore score_of_echo(const Json& answer, std::string_view scored, const
     const double value = log_probability(values[i], number, where);
     double best = value;
     for (const auto& top : tops[i].items()) best = std::max(best, log_probability(top.value(), number, where));
-    score.log_probability += value;
+    terms.push_back(static_cast<float>(value));  // which the text stands for
     score.greedy = score.greedy && value >= best;
     ++score.tokens;
   }
+  // In the order in which a model of this process adds them, for the same bits.
+  for (auto term = terms.rbegin(); term != terms.rend(); ++term) score.log_probability += *term;
   return score;
 }
 
