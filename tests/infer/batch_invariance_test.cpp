@@ -91,7 +91,7 @@ std::vector<Request> random_requests(int count, int longest, unsigned seed) {
 }
 
 // Everything that a request gives.
-struct Answer {
+struct AnswerBits {
   Tokens tokens;
   std::vector<float> values;
 
@@ -103,7 +103,7 @@ struct Answer {
       values.push_back(likely.log_probability);
     }
   }
-  bool same_bits(const Answer& other) const {
+  bool same_bits(const AnswerBits& other) const {
     return tokens == other.tokens && values.size() == other.values.size() &&
            std::memcmp(values.data(), other.values.data(), values.size() * sizeof(float)) == 0;
   }
@@ -120,7 +120,7 @@ struct Events {
 };
 
 // Submits `together` requests at a time, in `order`; more come while these run.
-std::vector<Answer> answers_of(TinyModel& model, const std::vector<Request>& requests,
+std::vector<AnswerBits> answers_of(TinyModel& model, const std::vector<Request>& requests,
                                const std::vector<std::size_t>& order, const Company& company,
                                std::size_t together, Events& events) {
   EngineOptions options;
@@ -130,7 +130,7 @@ std::vector<Answer> answers_of(TinyModel& model, const std::vector<Request>& req
   options.cache_bytes = KvCache::page_bytes(model.config, model.stage.dtype(), 4) *
                         static_cast<std::size_t>(company.pages);
   Engine engine(model.stage, model.context, options);
-  std::vector<Answer> answers(requests.size());
+  std::vector<AnswerBits> answers(requests.size());
   std::vector<std::size_t> request_of_id;
   std::size_t running = 0;
   while (running > 0 || request_of_id.size() < order.size()) {
@@ -141,7 +141,7 @@ std::vector<Answer> answers_of(TinyModel& model, const std::vector<Request>& req
       ++running;
     }
     for (const GeneratedToken& token : engine.step()) {
-      Answer& answer = answers[request_of_id[static_cast<std::size_t>(token.sequence)]];
+      AnswerBits& answer = answers[request_of_id[static_cast<std::size_t>(token.sequence)]];
       for (const DrawnToken& score : token.prompt_scores) answer.add(score);
       answer.add(token.drawn);
       if (token.finish != FinishReason::none) --running;
@@ -153,7 +153,7 @@ std::vector<Answer> answers_of(TinyModel& model, const std::vector<Request>& req
 }
 
 // Each request by itself, its prompt in one chunk, nothing from the cache.
-std::vector<Answer> answers_alone(TinyModel& model, const std::vector<Request>& requests) {
+std::vector<AnswerBits> answers_alone(TinyModel& model, const std::vector<Request>& requests) {
   std::vector<std::size_t> order(requests.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   Events events;
@@ -174,7 +174,7 @@ Company random_company(RandomNumbers& random, int longest) {
 int count_changed(TinyModel& model, const std::vector<Request>& requests, int longest, int rounds) {
   const NumThreadsScope one_thread(1);
   RandomNumbers random(77);
-  const std::vector<Answer> expected = answers_alone(model, requests);
+  const std::vector<AnswerBits> expected = answers_alone(model, requests);
   std::vector<bool> changed(requests.size());
   Events events;
   for (int round = 0; round < rounds; ++round) {
@@ -228,7 +228,7 @@ TEST(BatchInvariance, HoldsForAnyNumberOfThreads) {
   const std::vector<Request> requests = random_requests(8, 200, 4);
   TinyModel model(invariant_config(24, 180));
   model.context.batch_invariance = BatchInvariance::on;
-  std::vector<std::vector<Answer>> answers;
+  std::vector<std::vector<AnswerBits>> answers;
   for (const int threads : {1, 3}) {
     const NumThreadsScope scope(threads);
     answers.push_back(answers_alone(model, requests));
