@@ -22,9 +22,11 @@ constexpr std::array<Proportion, 6> report_models{
 
 constexpr std::int64_t max_layers = 512, min_width = 64, max_width = 65536;
 
-// Logarithm of the width per layer that the report's models suggest for this scale.
+// Logarithm of the width per layer that the report's models suggest for this scale. Smaller models
+// are as deep as the smallest.
 double suggested_width_per_layer(double scale) {
-  if (scale <= report_models.front().scale()) return report_models.front().width_per_layer();
+  const double least_layers = std::log(report_models.front().layers);
+  if (scale <= report_models.front().scale()) return (scale - 3 * least_layers) / 2;
   for (std::size_t i = 1; i < report_models.size(); ++i) {
     const Proportion &below = report_models[i - 1], &above = report_models[i];
     if (scale > above.scale()) continue;

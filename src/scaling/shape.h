@@ -2,7 +2,9 @@
 //
 // Depth and width go by the report's models: the ladder 8 × 512, 12 × 768, 24 × 1024, 24 × 2048
 // (arXiv 2401.02954, section 3), and 30 × 4096 and 95 × 8192 of the 7B and 67B. Between them the
-// width per layer changes evenly on logarithmic scales; beyond them it stays.
+// width per layer changes evenly on logarithmic scales; beyond the largest it stays. Models smaller
+// than the smallest keep its 8 layers and are narrower: with few layers they learn some things late,
+// or never, and their losses jump from shape to shape (docs/scaling-laws.md, the third ladder).
 #pragma once
 
 #include <cstdint>
