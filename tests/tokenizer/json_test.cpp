@@ -94,6 +94,54 @@ TEST(TokenizerJson, EveryStepIsWrittenAsItWasRead) {
   EXPECT_THAT(json, testing::HasSubstr(model.substr(0, model.size() - 7)));
 }
 
+// A file that leaves a switch out means the same as one that writes Hugging Face's default.
+TEST(TokenizerJson, SwitchesThatAreLeftOutHaveTheUsualValues) {
+  struct Step {
+    const char *key, *given, *whole;
+  };
+  for (
+      const auto& [key, given, whole] : std::vector<Step>{
+          {"pre_tokenizer", R"({"type":"ByteLevel","add_prefix_space":false})",
+           R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})"},
+          {"pre_tokenizer", R"({"type":"Digits"})",
+           R"({"type":"Digits","individual_digits":false})"},
+          {"pre_tokenizer", R"({"type":"Punctuation"})",
+           R"({"type":"Punctuation","behavior":"Isolated"})"},
+          {"pre_tokenizer", R"({"type":"Split","pattern":{"String":"a"},"behavior":"Isolated"})",
+           R"({"type":"Split","pattern":{"String":"a"},"behavior":"Isolated","invert":false})"},
+          {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_"})",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always","split":true})"},
+          {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","add_prefix_space":false})",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","split":true})"},
+          {"post_processor", R"({"type":"ByteLevel"})",
+           R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})"},
+          {"post_processor", R"({"type":"RobertaProcessing","sep":["b",1],"cls":["a",0]})",
+           R"({"type":"RobertaProcessing","sep":["b",1],"cls":["a",0],"trim_offsets":true,"add_prefix_space":true})"},
+          {"decoder", R"({"type":"ByteLevel"})",
+           R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})"},
+          {"decoder", R"({"type":"Metaspace","replacement":"_"})",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always","split":true})"}}) {
+    const std::string name = "\"" + std::string(key) + "\":";
+    EXPECT_THAT(Tokenizer::from_json(with(ok_model, "," + name + given)).to_json(),
+                testing::HasSubstr(name + " " + whole + ",\n"))
+        << given;
+  }
+  const std::string model = Tokenizer::from_json(with(ok_model)).to_json();
+  for (const char* line :
+       {"\"fuse_unk\": false,", "\"byte_fallback\": false,", "\"ignore_merges\": false,"}) {
+    EXPECT_THAT(model, testing::HasSubstr(line));
+  }
+  // A special token is looked for in the text as it is, another one in the normalised text.
+  for (const auto& [given, special] :
+       {std::pair("", "\"normalized\":true,\"special\":false}"),
+        {",\"special\":true", "\"normalized\":false,\"special\":true}"}}) {
+    const std::string token = R"(,"added_tokens":[{"id":5,"content":"<s>")" + std::string(given);
+    EXPECT_THAT(Tokenizer::from_json(with(ok_model, token + "}]")).to_json(),
+                testing::HasSubstr(R"("single_word":false,"lstrip":false,"rstrip":false,)" +
+                                   std::string(special)));
+  }
+}
+
 TEST(TokenizerJson, RefusesWhatIsCorrupt) {
   using testing::HasSubstr;
   EXPECT_THAT(file_error("{"), HasSubstr("t.json: not valid JSON"));
