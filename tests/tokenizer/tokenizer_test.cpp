@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "core/error.h"
 #include "core/parallel.h"
 #include "text/utf8.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/impl.h"
 
 namespace fathom {
 namespace {
@@ -36,6 +38,23 @@ TEST(Tokenizer, MergesByRankFromTheLeft) {
   EXPECT_THAT(t.encode("abcab a"), ElementsAre(257, 256, 258));
   EXPECT_EQ(t.id_to_bytes(258), " a");
   EXPECT_EQ(t.token_to_id("Ġa"), 258);
+}
+
+// A thread finds its own workspace again, whose caches know its text, whatever others take.
+TEST(WorkspacePool, GivesAThreadItsOwnWorkspace) {
+  const tokenizer::PreTokenizer splitter({}, "none");
+  const tokenizer::WorkspacePool pool;
+  const auto take_and_put = [&] {
+    std::unique_ptr<tokenizer::Workspace> workspace = pool.take(splitter);
+    const tokenizer::Workspace* const address = workspace.get();
+    pool.put(std::move(workspace));
+    return address;
+  };
+  const auto* const mine = take_and_put();
+  const tokenizer::Workspace* others = nullptr;
+  std::thread([&] { others = take_and_put(); }).join();
+  EXPECT_NE(others, mine);
+  EXPECT_EQ(take_and_put(), mine);
 }
 
 TEST(Tokenizer, LongPiecesMergeAsShortOnesDo) {
