@@ -42,8 +42,17 @@ TEST(GgufBlocks, DequantiseAsGgufsOwnFunctions) {
       const std::uint16_t scale = half_of_float(i == 0 ? 0.25f : 0.125f);
       std::memcpy(&bytes[golden.halves[i]], &scale, 2);
     }
-    std::vector<float> values(static_cast<std::size_t>(block.values));
-    decode_gguf(golden.type, bytes, values.data());
+    // Two blocks, whose values are alike, and nothing is written behind them.
+    const auto count = static_cast<std::size_t>(block.values);
+    std::vector<std::byte> twice = bytes;
+    twice.insert(twice.end(), bytes.begin(), bytes.end());
+    std::vector<float> values(2 * count + 1, 7);
+    decode_gguf(golden.type, twice, values.data());
+    EXPECT_EQ(values.back(), 7) << name_of(golden.type);
+    EXPECT_TRUE(std::equal(values.begin(), values.begin() + std::ptrdiff_t(count),
+                           values.begin() + std::ptrdiff_t(count)))
+        << name_of(golden.type);
+    values.resize(count);
     double sum = 0;
     for (std::size_t i = 0; i < values.size(); ++i) sum += static_cast<double>(i + 1) * values[i];
     EXPECT_EQ(sum, golden.weighted_sum) << name_of(golden.type);

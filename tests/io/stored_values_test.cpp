@@ -30,8 +30,10 @@ template <class From, class To>
 std::vector<float> converted(const std::vector<From>& values, StoredType type) {
   std::vector<std::byte> bytes(values.size() * sizeof(From) + 1);
   std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(From));
-  std::vector<To> out(values.size());
+  std::vector<To> out(values.size() + 1, static_cast<To>(7.0f));
   convert_stored(std::span(bytes).subspan(1), type, out.data(), dtype_of<To>);
+  EXPECT_EQ(static_cast<float>(out.back()), 7) << "written behind the last value";
+  out.pop_back();
   std::vector<float> floats;
   for (const To value : out) floats.push_back(static_cast<float>(value));
   return floats;
