@@ -108,13 +108,31 @@ TEST(HttpResponse, Unpacks) {
 
 TEST(HttpResponse, BoundsLengths) {
   EXPECT_EQ(problem_of(response("Content-Length: 10\r\n", "short")), PageProblem::broken_body);
+  EXPECT_EQ(problem_of(response("Content-Length: 6\r\n", "short")), PageProblem::broken_body);
+  EXPECT_EQ(body_of(response("Content-Length: 5\r\n", "whole")), "whole");
+  EXPECT_EQ(body_of(response("Content-Length: 0\r\n", "")), "");
   EXPECT_EQ(body_of(response("Content-Length: 3\r\n", "longer")), "longer");
   EXPECT_EQ(body_of(response("Content-Length: x\r\n", "any")), "any");
   // 100 KB that unpack to 100 MB.
   const std::string bomb = packed(std::string(100 << 20, 'x'), 31);
   EXPECT_LT(bomb.size(), 200u << 10);
   EXPECT_EQ(problem_of(response("Content-Encoding: gzip\r\n", bomb)), PageProblem::too_large);
-  EXPECT_EQ(problem_of(response("", std::string((32 << 20) + 1, 'x'))), PageProblem::too_large);
+  const std::string longest(32 << 20, 'x');
+  const std::string gzip = "Content-Encoding: gzip\r\n";
+  EXPECT_EQ(body_of(response("", longest)), longest);
+  EXPECT_EQ(problem_of(response("", longest + "x")), PageProblem::too_large);
+  EXPECT_EQ(body_of(response(gzip, packed(longest, 31))), longest);
+  EXPECT_EQ(problem_of(response(gzip, packed(longest + "x", 31))), PageProblem::too_large);
+}
+
+// The headers may have 256 KiB, the status line among them.
+TEST(HttpResponse, BoundsHeaders) {
+  const auto with_header = [](std::size_t length) {
+    return response("X: " + std::string(length, 'y') + "\r\n", "<p>");
+  };
+  const std::size_t around = std::string("HTTP/1.1 200 OK\r\nX: \r\n").size();
+  EXPECT_EQ(body_of(with_header((256 << 10) - around - 1)), "<p>");
+  EXPECT_EQ(problem_of(with_header((256 << 10) - around)), PageProblem::not_http);
 }
 
 }  // namespace
