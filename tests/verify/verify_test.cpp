@@ -122,6 +122,43 @@ TEST(VerifyLayouts, OtherSamplesAreTold) {
   EXPECT_EQ(same, (std::vector<bool>{true, false}));
 }
 
+// Two windows of 16 tokens and a rest that no window holds. The last token of the second window is
+// a target alone.
+std::string data_of_one_document(const TempDir& dir, const std::string& name, std::size_t at) {
+  std::string text(40, 'a');
+  text[at] = 'b';
+  test::write_file(dir / (name + ".txt"), text + "\n");
+  PrepareConfig config;
+  config.output = dir / name;
+  config.held_out_fraction = 0;
+  config.sources.resize(1);
+  config.sources[0].name = "one";
+  config.sources[0].paths = {dir / (name + ".txt")};
+  config.sources[0].format = TextFormat::lines;
+  prepare_data(config, test::byte_encoder());
+  return config.output;
+}
+
+// Inputs alone do not make a sample.
+TEST(VerifyLayouts, OtherInputsOrTargetsAreOtherSamples) {
+  TempDir dir;
+  const std::string data = data_of_one_document(dir, "data", 36);
+  for (const auto& [at, same] : {std::pair(39, true), {31, false}, {7, false}}) {
+    std::vector<LayoutChoice> layouts = parse_layouts("1 dp2", config_of(dir, 2));
+    layouts[0].config.data.directory = data;
+    layouts[1].config.data.directory =
+        data_of_one_document(dir, fmt::format("b{}", at), static_cast<std::size_t>(at));
+    VerifyOptions options;
+    options.transfers = Transfers::none;
+    options.directory = dir / fmt::format("verify-{}", at);
+    options.loss_tolerance = options.weight_tolerance = 1e9;
+    std::vector<bool> found;
+    verify_layouts(layouts, options,
+                   [&](const LayoutVerdict& v) { found.push_back(v.same_samples); });
+    EXPECT_EQ(found, (std::vector<bool>{true, same})) << at;
+  }
+}
+
 TEST(VerifyLayouts, NothingIsRefused) {
   for (const auto& [layouts, steps] : {std::pair("1", 0), {"", 1}}) {
     std::vector<LayoutChoice> choices;
