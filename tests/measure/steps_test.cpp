@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <thread>
@@ -164,6 +165,7 @@ TEST(MeasureSteps, TheTableHoldsAllOfAStep) {
     EXPECT_GT(row.bytes, 0) << row.name;
     EXPECT_GT(row.seconds, 0) << row.name;
     EXPECT_EQ(row.ceiling_seconds > 0, row.bound == Bound::products) << row.name;
+    EXPECT_TRUE(std::isfinite(row.ceiling_seconds)) << row.name << ": the best of two searches";
     EXPECT_FALSE(row.call) << row.name << ": its memory is gone";
   }
   // The count that turns tokens a second into TFLOP/s: attention's backward has a product
