@@ -68,6 +68,61 @@ TEST(Edits, LinesOfC4) {
   EXPECT_EQ(filtered_lines(text, LineRules::off, dropped), text);
 }
 
+TEST(Edits, CitationsAreNumbersAndTwoNotes) {
+  const auto without = [](const std::string& citation) {
+    std::int64_t dropped = 0;
+    return filtered_lines("The mill was built in " + citation + " by two.", LineRules::c4, dropped);
+  };
+  for (const char* citation :
+       {"[0]", "[9]", "[19]", "[1234567890]", "[edit]", "[citation needed]", "[1][2]", "[]"}) {
+    EXPECT_EQ(without(citation), "The mill was built in  by two.") << citation;
+  }
+  for (const char* text : {"[/]", "[:]", "[1a]", "[a1]", "[Edit]", "[1", "1]", "[ 1]", "[1,2]"}) {
+    EXPECT_EQ(without(text), "The mill was built in " + std::string(text) + " by two.") << text;
+  }
+  EXPECT_EQ(without("[x[3]]"), "The mill was built in [x] by two.");
+}
+
+// The shortest line, and the longest word, that stay; and one beyond.
+TEST(Edits, LinesOfC4HaveBounds) {
+  const auto stays = [](const std::string& line, LineRules rules) {
+    std::int64_t dropped = 0;
+    const bool kept = filtered_lines(line, rules, dropped) == line;
+    EXPECT_EQ(dropped, kept ? 0 : 1) << line;
+    return kept;
+  };
+  EXPECT_TRUE(stays("one two three four five.", LineRules::c4));
+  EXPECT_FALSE(stays("one two three four.", LineRules::c4));
+  EXPECT_FALSE(stays("one  two \t three four.", LineRules::c4)) << "blanks are no words";
+  for (const char* at : {"{} b c d e.", "a b {} d e.", "a b c d {}."}) {
+    const auto with_word = [&](std::size_t length) {
+      std::string line = at;
+      return line.replace(line.find("{}"), 2, std::string(length, 'x'));
+    };
+    const std::size_t point = std::string(at).ends_with("{}.") ? 1 : 0;
+    EXPECT_TRUE(stays(with_word(1000 - point), LineRules::c4)) << at;
+    EXPECT_FALSE(stays(with_word(1001 - point), LineRules::c4)) << at;
+  }
+  EXPECT_TRUE(stays("一二三四。", LineRules::c4_chinese));
+  EXPECT_FALSE(stays("一二三。", LineRules::c4_chinese));
+}
+
+// The first and last character of each range that normalising takes out, and those beside it.
+TEST(Edits, InvisibleCharactersAreTakenOut) {
+  const auto between = [](const std::string& text) { return normalised("a" + text + "b"); };
+  for (const char* gone : {"\x01", "\x08", "\x0b", "\x1f", "\x7f", "\xc2\x80", "\xc2\x84",
+                           "\xc2\x86", "\xc2\x9f", "\xc2\xad", "\u200b", "\u2060", "\ufeff"}) {
+    EXPECT_EQ(between(gone), "ab") << gone;
+  }
+  for (const char* kept :
+       {" ", "\t", "~", "\u00a0", "\u00ac", "\u00ae", "\u200a", "\u200c", "\u2061"}) {
+    EXPECT_EQ(between(kept), "a" + std::string(kept) + "b") << kept;
+  }
+  for (const char* end : {"\n", "\r", "\r\n", "\xc2\x85", "\u2028", "\u2029"}) {
+    EXPECT_EQ(between(end), "a\nb");
+  }
+}
+
 // Sentences of other scripts end in marks of their own.
 TEST(Edits, LinesOfC4InOtherScripts) {
   std::int64_t dropped = 0;

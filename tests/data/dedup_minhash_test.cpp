@@ -128,6 +128,17 @@ TEST(MinHash, BandingReachesTheRecall) {
   }
   config.bands = 9, config.rows = 13;
   EXPECT_EQ(choose_banding(config).rows, 13);
+  // As many rows as functions, in one band, where even that reaches the recall; and one row.
+  const auto banding_of = [](double threshold, double recall, std::int64_t permutations) {
+    MinHashConfig exact;
+    exact.threshold = threshold, exact.recall = recall, exact.permutations = permutations;
+    const Banding banding = choose_banding(exact);
+    return std::pair(banding.bands, banding.rows);
+  };
+  EXPECT_EQ(banding_of(1, 0.95, 5), std::pair(std::int64_t{1}, std::int64_t{5}));
+  EXPECT_EQ(banding_of(0.99, 0.98, 2), std::pair(std::int64_t{1}, std::int64_t{2}));
+  EXPECT_EQ(banding_of(0.5, 0.5, 1), std::pair(std::int64_t{1}, std::int64_t{1}));
+  EXPECT_EQ(banding_of(0.5, 0.25, 2), std::pair(std::int64_t{1}, std::int64_t{2}));
   config = {};
   config.threshold = 0.02, config.permutations = 2;
   EXPECT_EQ(test::input_error_of([&] { choose_banding(config); }),

@@ -237,9 +237,10 @@ class ClusterSearch {
 
   void finish_near() {
     edges_.close();
-    for (std::size_t i = 0; i < result_.kept.size(); ++i) {
-      // The best of equal texts may itself be a near copy.
-      if (result_.fates[i] == Fate::exact_copy) result_.kept[i] = result_.kept[result_.kept[i]];
+    // The best of equal texts may itself be a near copy.
+    for (std::size_t document = 0; const Fate fate : result_.fates) {
+      std::uint32_t& kept = result_.kept[document++];
+      if (fate == Fate::exact_copy) kept = result_.kept[kept];
     }
     for (std::size_t i = 0; i < result_.first_sources.size(); ++i) {
       result_.first_sources[i].near = near_copies_within(i);
