@@ -117,11 +117,14 @@ std::string shape_problem(const Grid& grid, const Quadratic& fit) {
       low = std::min(low, x);
       high = std::max(high, x);
     }
-    if (at[axis] >= low && at[axis] <= high) continue;
     const bool batch = grid.kind == GridKind::batch || axis == 1;
-    return fmt::format("the optimum is beyond the grid's {} {}; add {} ones",
-                       at[axis] < low ? "smallest" : "largest", batch ? "batch" : "learning rate",
-                       at[axis] < low ? "smaller" : "larger");
+    const char* const name = batch ? "batch" : "learning rate";
+    if (at[axis] < low) {
+      return fmt::format("the optimum is beyond the grid's smallest {}; add smaller ones", name);
+    }
+    if (at[axis] > high) {
+      return fmt::format("the optimum is beyond the grid's largest {}; add larger ones", name);
+    }
   }
   return "";
 }

@@ -54,9 +54,9 @@ std::string shape_problem(const Budget& budget) {
   if (!budget.parabola->has_minimum()) return "the parabola opens downward";
   const double at = std::exp(budget.parabola->lowest_point()[0]);
   const double low = budget.points.front().model_flops, high = budget.points.back().model_flops;
-  if (at >= low && at <= high) return "";
-  return fmt::format("the optimum is beyond the grid's {} model; add {} models",
-                     at < low ? "smallest" : "largest", at < low ? "smaller" : "larger");
+  if (at < low) return "the optimum is beyond the grid's smallest model; add smaller models";
+  if (at > high) return "the optimum is beyond the grid's largest model; add larger models";
+  return "";
 }
 
 // The interval of a value whose draws are `draws`, for `freedom` degrees of freedom.

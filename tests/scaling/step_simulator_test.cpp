@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "scaling/planned.h"
 #include "scaling/timeline.h"
 #include "train/trace_summary.h"
@@ -129,6 +131,13 @@ TEST(Timeline, WritesATraceOfEachStage) {
   const std::string trace = timeline_trace(time);
   EXPECT_THAT(trace, testing::HasSubstr(R"("name":"stage 1")"));
   EXPECT_THAT(trace, testing::HasSubstr(R"("name":"B 1","cat":"backward","pid":1)"));
+  // A viewer reads it as one list of JSON: of each stage a process name and two lanes, then spans.
+  for (const char* layout : {"1", "pp2", "pp4"}) {
+    const StepTime step = simulate(layout, 2, {}, Picture::everything).time;
+    std::size_t events = 0;
+    for (const auto& spans : step.spans) events += 3 + spans.size();
+    EXPECT_EQ(nlohmann::json::parse(timeline_trace(step)).size(), events) << layout;
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "scaling/small_sweep.h"
 #include "scaling/sweep_results.h"
@@ -189,6 +190,8 @@ TEST(SweepJobs, UseAllCores) {
   EXPECT_EQ(usual_jobs(config, {}), 1);
   EXPECT_EQ(sweep_devices("cpu"), 1);
   EXPECT_EQ(sweep_devices("cuda:1"), 1);
+  const int gpus = cuda::device_count();
+  EXPECT_EQ(sweep_devices("cuda"), gpus > 0 ? gpus : 1) << "all, and no sweep has room for none";
 }
 
 }  // namespace
