@@ -1,5 +1,6 @@
 #include "infer/engine.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -196,7 +197,45 @@ TEST(Engine, SaysWhatIsWrongWithARequest) {
   };
   EXPECT_THAT(with_log_probabilities(-1), testing::HasSubstr("log_probabilities is -1: use 0 to"));
   EXPECT_THAT(with_log_probabilities(most + 1), testing::HasSubstr("log_probabilities is"));
+  const auto with_prompt_log_probabilities = [&](std::int64_t count) {
+    Request request = request_of({1}, 4);
+    request.prompt_log_probabilities = count;
+    return message(std::move(request));
+  };
+  EXPECT_THAT(with_prompt_log_probabilities(-1),
+              testing::HasSubstr("prompt_log_probabilities is -1: use 0 to"));
+  EXPECT_THAT(with_prompt_log_probabilities(most + 1),
+              testing::HasSubstr("prompt_log_probabilities is"));
+  const auto with_min_tokens = [&](std::int64_t count) {
+    Request request = request_of({1}, 4);
+    request.min_tokens = count;
+    return message(std::move(request));
+  };
+  EXPECT_EQ(with_min_tokens(-1), "min_tokens is -1: use 0 to max_tokens, which is 4");
+  EXPECT_EQ(with_min_tokens(5), "min_tokens is 5: use 0 to max_tokens, which is 4");
+  const auto with_end_tokens = [&](std::size_t count) {
+    Request request = request_of({1}, 4);
+    request.end_tokens.assign(count, 5);
+    return message(std::move(request));
+  };
+  EXPECT_EQ(with_end_tokens(257), "there are 257 end tokens: use at most 256");
+  const auto with_bias_of = [&](std::int32_t token) {
+    Request request = request_of({1}, 4);
+    request.sampling.logit_bias = {{token, 1.0f}};
+    return message(std::move(request));
+  };
+  for (const std::int32_t outside : {-1, 97}) {
+    EXPECT_EQ(with_bias_of(outside),
+              fmt::format("logit_bias: token {} is outside the model's vocabulary of 97", outside));
+  }
   EXPECT_TRUE(engine.idle());
+  EXPECT_EQ(with_prompt_log_probabilities(0), "accepted");
+  EXPECT_EQ(with_prompt_log_probabilities(most), "accepted");
+  EXPECT_EQ(with_min_tokens(0), "accepted");
+  EXPECT_EQ(with_min_tokens(4), "accepted");
+  EXPECT_EQ(with_end_tokens(256), "accepted");
+  EXPECT_EQ(with_bias_of(0), "accepted");
+  EXPECT_EQ(with_bias_of(96), "accepted");
   EXPECT_EQ(with_log_probabilities(0), "accepted");
   EXPECT_EQ(with_log_probabilities(most), "accepted");
   EXPECT_EQ(message(request_of({0, 96}, 1)), "accepted");

@@ -286,6 +286,31 @@ TEST(TokenSampler, NamesTheOptionThatIsOutOfRange) {
               testing::StartsWith("repetition_penalty is nan"));
   EXPECT_EQ(message([](O& o) { o.temperature = 0, o.top_k = 0, o.top_p = 1, o.min_p = 1; }), "");
   EXPECT_EQ(message([](O& o) { o.top_k = 1, o.top_p = 1e-9, o.min_p = 0; }), "");
+  // Both ends of each range, and the next number beyond them.
+  for (const double end : {1e-3, 1e3}) {
+    EXPECT_EQ(message([&](O& o) { o.repetition_penalty = end; }), "");
+    const double beyond = std::nextafter(end, end < 1 ? 0 : 1e4);
+    EXPECT_THAT(message([&](O& o) { o.repetition_penalty = beyond; }),
+                testing::HasSubstr("use 1 (off) or another number from 0.001 to 1000"));
+  }
+  for (const double end : {-2.0, 2.0}) {
+    const double beyond = std::nextafter(end, 2 * end);
+    EXPECT_EQ(message([&](O& o) { o.presence_penalty = o.frequency_penalty = end; }), "");
+    EXPECT_THAT(message([&](O& o) { o.presence_penalty = beyond; }),
+                testing::StartsWith("presence_penalty is "));
+    EXPECT_THAT(message([&](O& o) { o.frequency_penalty = beyond; }),
+                testing::StartsWith("frequency_penalty is "));
+  }
+  for (const float end : {-100.0f, 100.0f}) {
+    EXPECT_EQ(message([&](O& o) { o.logit_bias = {{5, end}}; }), "");
+    EXPECT_THAT(message([&](O& o) {
+                  o.logit_bias = {{5, std::nextafter(end, 2 * end)}};
+                }),
+                testing::StartsWith("logit_bias of token 5 is "));
+  }
+  EXPECT_EQ(message([](O& o) { o.logit_bias.resize(1024); }), "");
+  EXPECT_EQ(message([](O& o) { o.logit_bias.resize(1025); }),
+            "logit_bias has 1025 tokens: use at most 1024");
 }
 
 // The likeliest has all of the probability that a double holds; the others stay in the choice.
