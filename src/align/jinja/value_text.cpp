@@ -44,8 +44,8 @@ void add_repr_character(TextBuilder& out, const Text& text, std::size_t at, char
     out.add(text, at, at + length);
   } else {
     const auto code = static_cast<std::uint32_t>(c);
-    out.add(code < 0x100     ? fmt::format("\\x{:02x}", code)
-            : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+    out.add(code <= 0xff     ? fmt::format("\\x{:02x}", code)
+            : code <= 0xffff ? fmt::format("\\u{:04x}", code)
                              : fmt::format("\\U{:08x}", code));
   }
 }
