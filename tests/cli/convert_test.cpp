@@ -1,7 +1,10 @@
 // `fathom convert` in both directions, and runs that begin with its output.
 #include <gmock/gmock.h>
 
+#include "checkpoint/writer.h"
 #include "cli/tiny_run.h"
+#include "core/config.h"
+#include "model/parameters.h"
 
 namespace fathom::test {
 namespace {
@@ -99,6 +102,53 @@ TEST_F(Convert, ChatFilesGoAlong) {
   must(run_fathom(dir_, {"convert", dir_ / "back", dir_ / "hf3", "--eos-token", "3"}));
   EXPECT_THAT(read_file(dir_ / "hf3/generation_config.json"), HasSubstr("\"eos_token_id\": 3"));
   EXPECT_EQ(read_file(dir_ / "hf3/chat_template.jinja"), chat);
+  // A GGUF file holds the default template, from wherever the model comes, and gives it back.
+  must(run_fathom(dir_, {"convert", dir_ / "hf", dir_ / "hf.gguf"}));
+  must(run_fathom(dir_, {"convert", dir_ / "hf.gguf", dir_ / "again.gguf"}));
+  fs::create_directory(dir_ / "chatty");
+  fs::copy_file(dir_ / "hf/tokenizer.json", dir_ / "chatty/tokenizer.json");
+  write_file(dir_ / "chatty/chat_template.jinja", chat);
+  must(run_fathom(dir_, {"convert", dir_ / "run", dir_ / "run.gguf", "--tokenizer",
+                         dir_ / "chatty/tokenizer.json"}));
+  for (const std::string name : {"hf", "again", "run"}) {
+    const std::string made = dir_ / ("of_" + name);
+    must(run_fathom(dir_, {"convert", dir_ / (name + ".gguf"), made}));
+    const fs::path file = made + "/chat_template.jinja";
+    ASSERT_TRUE(fs::exists(file)) << name;
+    EXPECT_EQ(read_file(file), chat) << name;
+  }
+}
+
+// Whose config says less than its weights hold: a part of it is another model, not a smaller one.
+TEST_F(Convert, ACheckpointThatIsNotItsModelIsRefusedByEveryCommand) {
+  ModelConfig config;
+  config.num_layers = 2;
+  config.hidden_size = 32;
+  config.num_heads = 4;
+  config.vocab_size = 320;
+  config.max_position = 64;
+  const ModelConfig whole = resolve(config);
+  config.num_layers = 1;
+  config = resolve(config);
+  ParameterStore store(parameter_table(whole), DType::f32, Gradients::none, cpu_device);
+  std::vector<CheckpointTensor> tensors;
+  for (const Parameter& p : store.all()) {
+    tensors.push_back(CheckpointTensor::whole(StateKind::weight, p.spec.name, p.weight));
+  }
+  TrainingState state;
+  state.config_toml = "[model]\n" + config_to_toml(config);
+  const std::string damaged = dir_ / "damaged";
+  write_checkpoint(damaged, tensors, state,
+                   {{"tokenizer.json", read_file(dir_ / "tokenizer.json")}});
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"convert", damaged, dir_ / "x"},
+           {"convert", damaged, dir_ / "x.gguf"},
+           {"generate", damaged, "--prompt", "7"},
+           {"train", config_, "--set", "output=" + (dir_ / "y"), "--set", "init_from=" + damaged,
+            "--set", "model.num_layers=1", "--set", "model.hidden_size=32"}}) {
+    refused(command, "which its model has not: is it damaged?");
+  }
+  EXPECT_FALSE(fs::exists(dir_ / "x") || fs::exists(dir_ / "x.gguf"));
 }
 
 TEST_F(Convert, SaysWhatCannotBe) {

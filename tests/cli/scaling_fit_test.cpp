@@ -97,6 +97,10 @@ TEST_F(ScalingFit, PredictTakesAModelsScaleFromItsFile) {
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr("give --model-flops or --model, one of both"));
   }
+  // The largest budget is 1e19: 30 times as much is still taken for near.
+  EXPECT_EQ(predict({"--model-flops", "2.9e11"}).err, "");
+  EXPECT_THAT(predict({"--model-flops", "3.1e11"}).err,
+              HasSubstr("31 times that of the largest run"));
   EXPECT_THAT(predict({"--model-flops", "1e12"}).err,
               HasSubstr("100 times that of the largest run"));
   EXPECT_THAT(predict({"--model-flops", "1e9", "--unique-tokens", "4e8"}).err,

@@ -161,6 +161,12 @@ TEST_F(Serve, ChatsWithATerminalsClient) {
   EXPECT_EQ(remote.code, 0) << remote.err;
   EXPECT_EQ(remote.out, expected);
   EXPECT_EQ(remote.err, local.err);
+  // A client sends the first key of a file of several.
+  write_file(dir_ / "several", "\nsecret\nother\n");
+  EXPECT_EQ(chat(server + " --api-key-file " + dir_ / "several").code, 0);
+  write_file(dir_ / "others", "other\nsecret\n");
+  EXPECT_THAT(chat(server + " --api-key-file " + dir_ / "others").err,
+              HasSubstr("the API key is wrong"));
   const Outcome keyless = chat(server);
   EXPECT_EQ(keyless.code, 2);
   EXPECT_THAT(keyless.err, HasSubstr("the API key is missing"));
@@ -171,6 +177,29 @@ TEST_F(Serve, ChatsWithATerminalsClient) {
   const Outcome gone = chat(server);
   EXPECT_EQ(gone.code, 1);
   EXPECT_THAT(gone.err, HasSubstr("no server answers at http://localhost:"));
+}
+
+// An evaluation by a server sends the first key of a file of several, too.
+TEST_F(Serve, IsEvaluatedWithAKey) {
+  const TempDir client("client-of-" + std::to_string(getpid()));
+  write_file(client / "data/rows.jsonl", "{\"q\": \"one\"}\n");
+  write_file(client / "own.toml",
+             "mode = \"generate\"\n[data]\nfiles = [\"rows.jsonl\"]\n"
+             "[prompt]\ncontext = \"{{ q }}\"\ntarget = \"x\"\n[generate]\nmax_tokens = 2\n");
+  write_file(dir_ / "keys", "secret\n");
+  write_file(client / "several", "\nsecret\nother\n");
+  write_file(client / "others", "other\nsecret\n");
+  start({"--api-key-file", dir_ / "keys"});
+  const auto evaluate = [&](const std::string& keys) {
+    return run_fathom(
+        client, {"eval", fmt::format("http://localhost:{}", port_), "--tasks", "own", "--data",
+                 client / "data", "--configs", client.path(), "--api-key-file", client / keys});
+  };
+  const Outcome known = evaluate("several"), unknown = evaluate("others");
+  EXPECT_EQ(known.code, 0) << known.err;
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("the API key is wrong"));
+  EXPECT_EQ(stop().code, 0);
 }
 
 TEST_F(Serve, SaysWhatItCannotUse) {
