@@ -105,26 +105,33 @@ void EngineModel::add_windows(const std::string& document, std::size_t index,
 
 void EngineModel::score_documents(std::span<const std::string> documents, const TakeScore& take) {
   std::vector<Tokens> windows;
-  std::vector<std::int64_t> left(documents.size());
-  std::vector<PairScore> sums(documents.size());
+  std::vector<std::size_t> first_window, left(documents.size());
   for (std::size_t i = 0; i < documents.size(); ++i) {
-    const std::size_t before = windows.size();
+    first_window.push_back(windows.size());
     add_windows(documents[i], i, windows);
-    left[i] = static_cast<std::int64_t>(windows.size() - before);
-    if (left[i] == 0) take(i, sums[i]);
+    left[i] = windows.size() - first_window[i];
+    if (left[i] == 0) take(i, {});
   }
+  first_window.push_back(windows.size());
   // Each window is a request of its own.
   std::vector<std::size_t> owners;
   for (Tokens& window : windows) {
     owners.push_back(window.index);
     window.index = owners.size() - 1;
   }
+  std::vector<PairScore> scores(windows.size());
   run(std::move(windows), [&](std::size_t window, const PairScore& score) {
     const std::size_t i = owners[window];
-    sums[i].log_probability += score.log_probability;
-    sums[i].tokens += score.tokens;
-    sums[i].greedy = sums[i].greedy && score.greedy;
-    if (--left[i] == 0) take(i, sums[i]);
+    scores[window] = score;
+    if (--left[i] > 0) return;
+    // In the order of the text, whichever window ended first: the same sum every time.
+    PairScore sum;
+    for (std::size_t w = first_window[i]; w < first_window[i + 1]; ++w) {
+      sum.log_probability += scores[w].log_probability;
+      sum.tokens += scores[w].tokens;
+      sum.greedy = sum.greedy && scores[w].greedy;
+    }
+    take(i, sum);
   });
 }
 

@@ -203,5 +203,24 @@ TEST(EngineModel, ScoresHaveTheSameBitsInAnyBatchWhereThatIsAsked) {
   }
 }
 
+TEST(EngineModel, DocumentsHaveTheSameBitsInAnyBatchWhereThatIsAsked) {
+  std::vector<std::string> documents;
+  for (int i = 0; i < 12; ++i) {
+    std::string& document = documents.emplace_back();
+    for (int k = 0; k < 40 + 60 * (i % 4); ++k) document += static_cast<char>('a' + (k * k + i) % 26);
+  }
+  const auto scores_of = [&](std::int64_t sequences) {
+    Fixture f({.max_sequences = sequences});
+    f.context.batch_invariance = BatchInvariance::on;
+    std::vector<double> scores(documents.size());
+    f.engine.score_documents(documents, [&](std::size_t i, const PairScore& score) {
+      scores[i] = score.log_probability;
+    });
+    return scores;
+  };
+  const std::vector<double> expected = scores_of(1);
+  for (const std::int64_t sequences : {2, 5, 64}) EXPECT_EQ(scores_of(sequences), expected);
+}
+
 }  // namespace
 }  // namespace fathom::eval
