@@ -28,11 +28,12 @@ enum class Outputs {
   discarded,
 };
 
-// Whether the bits of a row of an operation's output may depend on the rows beside it.
+// Whether the bits of a row of an operation's output may depend on other sequences' rows beside it.
 enum class BatchInvariance : std::uint8_t {
   off,  // an operation takes the fastest way for the number of rows
   // Never, in the operations of a forward pass: each sums in one order whatever the number of rows,
-  // at a cost of speed. A row's order may depend on its position in its own sequence.
+  // at a cost of speed. A row's order may depend on its own sequence, and attention to a cache
+  // has another one than attention without.
   on,
 };
 

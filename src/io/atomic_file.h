@@ -1,5 +1,6 @@
 // Files that appear whole or not at all, even when the machine stops in the middle:
-// written under a temporary name beside the target, flushed to the disk, then renamed. Every
+// written under a temporary name beside the target, flushed to the disk (unless the directory's commit
+// does that, Flush below), then renamed. Every
 // failure (a full disk, say) is a runtime Error that names the file and the reason; it removes the
 // temporary and leaves an older file of the target's name unchanged.
 #pragma once

@@ -152,7 +152,8 @@ inline const SafetensorsMetadata hugging_face_metadata{{"format", "pt"}};
 std::vector<SafetensorsShard> plan_shards(const std::vector<TensorSpec>& tensors,
                                           std::uint64_t max_shard_bytes);
 // Writes model.safetensors.index.json into `directory`; call it after the shards are written.
-// A single file needs no index: nothing is written.
+// A single file needs no index: nothing is written. `directory` is an AtomicDirectory's, whose commit
+// flushes the file.
 void write_shard_index(const std::string& directory, const std::vector<SafetensorsShard>& shards);
 
 }  // namespace fathom

@@ -102,6 +102,7 @@ class ModelFiles {
   const std::vector<SafetensorsShard>& shards() const { return shards_; }
   void write_shard(const std::string& directory, std::size_t shard,
                    const WeightReader& weights) const;
+  // The other files, which the commit of the AtomicDirectory that they are written in flushes.
   void write_others(const std::string& directory) const;
 
  private:

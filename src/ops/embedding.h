@@ -12,8 +12,8 @@ namespace fathom::ops {
 // [rows, d]; y: [n, d] of the table's type, f32 or bf16.
 void embedding(Context& context, Tensor ids, Tensor table, std::int64_t first_id, Tensor y);
 
-// dtable[ids[i] − first_id] += dy[i], summed in an order that ids alone determine (on a CPU that
-// of i): the same bits every time. dy: [n, d] f32 or bf16; dtable: [rows, d] f32.
+// dtable[ids[i] − first_id] += dy[i], summed in an order that ids and d alone determine (on a CPU
+// that of i): the same bits every time. dy: [n, d] f32 or bf16; dtable: [rows, d] f32.
 void embedding_backward(Context& context, Tensor ids, Tensor dy, std::int64_t first_id,
                         Tensor dtable);
 

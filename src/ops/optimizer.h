@@ -55,12 +55,12 @@ struct AdamWSlice {
 
 // The table of some slices on the device: [bytes] u8, aligned to 16, and what is written there
 // before the first adamw() of them. It holds the slices' addresses, so that a recorded launch
-// needs no other.
+// needs no other. Waits for the device: not while work is recorded.
 std::int64_t adamw_table_bytes(std::span<const AdamWSlice> slices);
 void write_adamw_table(Context& context, std::span<const AdamWSlice> slices, Tensor table);
 
 // adamw() of each of the slices: on a GPU in one launch, on a CPU one after another.
-// `constants`: without the weight decay, which each slice has for itself.
+// Of `constants` the weight decay is not used: each slice has its own.
 void adamw(Context& context, std::span<const AdamWSlice> slices, Tensor table, Tensor scalars,
            const AdamWConstants& constants);
 

@@ -1,11 +1,12 @@
 // The embedding's backward: adds up the rows of each id's tokens in a fixed order, without
-// atomics on floats, in about the time that reading the rows takes, however often an id comes.
+// atomics on floats, in about the time that reading the rows takes, however often an id comes (up to
+// some 32768 tokens; beyond, sorting them takes longer).
 //
 // Tokens are sorted by (id, index) and their places cut into segments of one length. A block
 // adds the rows of a segment. An id's tokens within a segment are a stretch: the id's first
 // one is added to the table at once; the sum of a stretch that goes on from the segment before
 // is left as that segment's partial sum, and a second kernel adds those to the table. Where an
-// id's tokens are cut depends on the ids alone, and so do the bits.
+// id's tokens are cut depends on ids and d alone, and so do the bits.
 #include <algorithm>
 
 #include "ops/cuda/cuda_utils.h"

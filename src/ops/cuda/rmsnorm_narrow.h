@@ -8,7 +8,7 @@ namespace fathom::ops::cuda {
 
 inline constexpr int narrow_warps = 8;  // of a block
 
-// A lane's packs of one row as they are in memory; zeros beyond its end.
+// A lane's packs of one row as they are in memory; undefined beyond its end, and not read there.
 template <class T, int W, int P>
 struct NarrowRow {
   T dy[P][W], h[P][W], dh[P][W];
