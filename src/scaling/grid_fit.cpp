@@ -122,7 +122,7 @@ std::string shape_problem(const Grid& grid, const Quadratic& fit) {
     if (at[axis] < low) {
       return fmt::format("the optimum is beyond the grid's smallest {}; add smaller ones", name);
     }
-    if (at[axis] > high) {
+    if (!(at[axis] <= high)) {
       return fmt::format("the optimum is beyond the grid's largest {}; add larger ones", name);
     }
   }

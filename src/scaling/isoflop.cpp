@@ -55,7 +55,7 @@ std::string shape_problem(const Budget& budget) {
   const double at = std::exp(budget.parabola->lowest_point()[0]);
   const double low = budget.points.front().model_flops, high = budget.points.back().model_flops;
   if (at < low) return "the optimum is beyond the grid's smallest model; add smaller models";
-  if (at > high) return "the optimum is beyond the grid's largest model; add larger models";
+  if (!(at <= high)) return "the optimum is beyond the grid's largest model; add larger models";
   return "";
 }
 
