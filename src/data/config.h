@@ -36,11 +36,14 @@ void visit_fields(TextSourceConfig& c, Visitor&& field) {
 
 struct SourceConfig : TextSourceConfig {
   double weight = 1.0;
+  std::vector<std::string> held_out_paths;
 };
 template <class Visitor>
 void visit_fields(SourceConfig& c, Visitor&& field) {
   visit_fields(static_cast<TextSourceConfig&>(c), field);
   field("weight", c.weight, "share of this source in training, relative to the others'");
+  field("held_out_paths", c.held_out_paths,
+        "files and directories held out whole, in place of a share of the documents");
 }
 
 struct PrepareConfig {

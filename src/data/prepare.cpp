@@ -11,8 +11,8 @@
 #include "data/document_chunks.h"
 #include "data/prepare_check.h"
 #include "data/prepare_split.h"
+#include "data/source_files.h"
 #include "io/atomic_directory.h"
-#include "io/input_files.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -61,61 +61,52 @@ EncodedChunk encode_chunk(const DocumentChunk& chunk, const DocumentEncoder& enc
   return out;
 }
 
-// Bytes on the disk. FIFOs and devices, whose sizes are unknown, count as zero.
-std::uint64_t total_bytes(const std::vector<std::string>& files) {
-  std::uint64_t total = 0;
-  for (const std::string& file : files) {
-    std::error_code error;
-    if (fs::is_fifo(file, error) || fs::is_character_file(file, error)) continue;
-    const auto size = fs::file_size(file, error);
-    if (error) fail_input("{}: cannot read this file: {}", file, error.message());
-    total += size;
-  }
-  return total;
-}
-
 // Writes one source's files as shards in `directory`.
 class SourcePreparation {
  public:
   SourcePreparation(const PrepareConfig& config, const SourceConfig& source,
-                    const DocumentEncoder& encoder, std::vector<std::string> files)
-      : config_(config),
-        source_(source),
-        encoder_(encoder),
-        files_(std::move(files)),
-        fraction_(config.held_out_fraction) {
-    if (config.held_out_bytes) {
-      const double bytes = std::max<double>(1.0, static_cast<double>(total_bytes(files_)));
-      fraction_ = std::min(fraction_, static_cast<double>(*config.held_out_bytes) / bytes);
-    }
-  }
+                    const DocumentEncoder& encoder, SourceFiles files)
+      : config_(config), source_(source), encoder_(encoder), files_(std::move(files)) {}
 
   SourceEntry run(const std::string& directory, Progress& progress, DocumentCounts& report) {
     const ShardInfo info{source_.name, encoder_.hash, encoder_.vocab_size, encoder_.eos};
     SplitWriter train(directory, Split::train, info, config_.shard_tokens);
     SplitWriter held_out(directory, Split::held_out, info, config_.shard_tokens);
-    const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
-    for_each_chunk<EncodedChunk>(
-        source_, files_, threads, progress,
-        [&](DocumentChunk&& chunk) {
-          return encode_chunk(chunk, encoder_, source_, static_cast<std::uint64_t>(config_.seed),
-                              fraction_);
-        },
-        [&](EncodedChunk&& chunk) {
-          report.add(chunk.counts);
-          for (const EncodedDocument& document : chunk.documents) {
-            (document.held_out ? held_out : train).add_document(document.ids, document.text_bytes);
-          }
-        });
+    const auto read = [&](std::vector<std::string> files, double fraction) {
+      const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
+      for_each_chunk<EncodedChunk>(
+          source_, std::move(files), threads, progress,
+          [&](DocumentChunk&& chunk) {
+            return encode_chunk(chunk, encoder_, source_, static_cast<std::uint64_t>(config_.seed),
+                                fraction);
+          },
+          [&](EncodedChunk&& chunk) {
+            report.add(chunk.counts);
+            for (const EncodedDocument& document : chunk.documents) {
+              (document.held_out ? held_out : train)
+                  .add_document(document.ids, document.text_bytes);
+            }
+          });
+    };
+    const double share = held_out_share();
+    read(std::move(files_.read), share);
+    read(std::move(files_.held_out), 1);
     return {source_.name, source_.weight, {train.finish(), held_out.finish()}};
   }
 
  private:
+  // Of the documents of `files_.read`.
+  double held_out_share() const {
+    if (!files_.held_out.empty()) return 0;
+    if (!config_.held_out_bytes) return config_.held_out_fraction;
+    const double bytes = std::max<double>(1.0, static_cast<double>(total_bytes(files_.read)));
+    return std::min(config_.held_out_fraction, static_cast<double>(*config_.held_out_bytes) / bytes);
+  }
+
   const PrepareConfig& config_;
   const SourceConfig& source_;
   const DocumentEncoder& encoder_;
-  std::vector<std::string> files_;
-  double fraction_;
+  SourceFiles files_;
 };
 
 std::string names_of(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
@@ -170,14 +161,11 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
                            Overwrite overwrite) {
   check_prepare_config(config);
   check_output(config.output, overwrite);
-  std::vector<std::vector<std::string>> files;
+  std::vector<SourceFiles> files;
   std::uint64_t bytes = 0;
   for (const SourceConfig& source : config.sources) {
-    InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");
-    for (const std::string& note : found.notes) log::warning("{}", note);
-    check_apart(config.output, found, source.name);
-    files.push_back(std::move(found.paths));
-    bytes += total_bytes(files.back());
+    files.push_back(find_source_files(source, config.output));
+    bytes += total_bytes(files.back().read) + total_bytes(files.back().held_out);
   }
   PrepareReport report{
       {encoder.hash, encoder.vocab_size, encoder.eos, config.seed, config.held_out_fraction, {}},
@@ -195,7 +183,7 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
     if (report.manifest.sources.back().counts(Split::train).documents == 0) {
       fail_input(
           "source '{}': no documents for training ({} empty, {} broken, {} that the tokenizer "
-          "cannot encode); check its paths and held_out_fraction",
+          "cannot encode); check its paths, held_out_paths and held_out_fraction",
           source.name, report.sources[i].empty_documents, report.sources[i].broken_lines,
           report.sources[i].unencoded_documents);
     }

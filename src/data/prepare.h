@@ -47,7 +47,8 @@ enum class Overwrite { no, yes };
 
 // Reads, encodes and writes everything, and commits the directory by one rename. The
 // directory is the same for any number of threads. A document is held out when a hash of
-// its text and the seed falls under the fraction, so equal documents stay together.
+// its text and the seed falls under the fraction, so equal documents stay together; of a source
+// with held_out_paths, when it is in a file of these.
 // Before any work, throws an input Error for a config that cannot be carried out, for an
 // output that exists and may not be overwritten or was not made by prepare_data(), and for
 // sources that overlap with the output. After any error an earlier output is unchanged.

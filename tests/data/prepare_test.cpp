@@ -254,6 +254,48 @@ TEST(Prepare, HeldOutBytesAreOfAllFiles) {
   EXPECT_EQ(held_out("two"), one);
 }
 
+// A file below a source's paths, one beside them, and a link to a file that is read.
+TEST(Prepare, HeldOutPathsAreHeldOutWhole) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  config.held_out_fraction = 0.9;  // of the other source alone
+  SourceConfig& source = config.sources[0];
+  std::filesystem::create_directories(dir / "text/project");
+  write_file(dir / "text/a.txt", "a");
+  write_file(dir / "text/linked.txt", "bb");
+  write_file(dir / "text/project/c.txt", "ccc");
+  write_file(dir / "beside.txt", "dddd");
+  std::filesystem::create_symlink(dir / "text/linked.txt", dir / "link");
+  source.format = TextFormat::text;
+  source.paths = {dir / "text"};
+  source.held_out_paths = {dir / "text/project", dir / "beside.txt", dir / "link"};
+  prepare_data(config, byte_encoder());
+  const PreparedData data = open_prepared(config.output);
+  EXPECT_EQ(data.sources[0].train.counts().documents, 1);
+  EXPECT_EQ(data.sources[0].train.counts().text_bytes, 1);
+  EXPECT_EQ(data.sources[0].held_out.counts().documents, 3);
+  EXPECT_EQ(data.sources[0].held_out.counts().text_bytes, 9);
+  EXPECT_GT(data.sources[1].held_out.counts().documents, 0);
+  EXPECT_GT(data.sources[1].train.counts().documents, 0);
+}
+
+TEST(Prepare, HeldOutPathsAreCheckedLikeOthers) {
+  const TempDir dir;
+  PrepareConfig config = sample_config(dir);
+  const auto error = [&](const std::string& path) {
+    config.sources[0].held_out_paths = {path};
+    return input_error_of([&] { prepare_data(config, byte_encoder()); });
+  };
+  EXPECT_THAT(error("/nonexistent"),
+              testing::AllOf(HasSubstr("source 'a': held_out_paths"), HasSubstr("matches no file")));
+  EXPECT_THAT(error(config.sources[0].paths[0]), HasSubstr("no documents for training"));
+  config.sources[0].held_out_paths.clear();
+  prepare_data(config, byte_encoder());
+  config.sources[0].held_out_paths = {config.output + "/manifest.json"};
+  EXPECT_THAT(input_error_of([&] { prepare_data(config, byte_encoder(), Overwrite::yes); }),
+              HasSubstr("which source 'a' reads"));
+}
+
 TEST(Prepare, WithoutDocumentsForTrainingItFails) {
   const TempDir dir;
   PrepareConfig config = sample_config(dir);
@@ -269,7 +311,7 @@ TEST(Prepare, WithoutDocumentsForTrainingItFails) {
   };
   EXPECT_EQ(input_error_of([&] { prepare_data(config, encoder); }),
             "source 'b': no documents for training (1 empty, 2 broken, 1 that the tokenizer cannot "
-            "encode); check its paths and held_out_fraction");
+            "encode); check its paths, held_out_paths and held_out_fraction");
   encoder.encode = [](std::string_view, std::vector<std::int32_t>&) { fail_runtime("no memory"); };
   EXPECT_THAT(runtime_error_of([&] { prepare_data(config, encoder); }), HasSubstr("no memory"));
 }

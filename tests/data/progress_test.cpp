@@ -37,7 +37,7 @@ TEST(BarChild, DISABLED_Prepare) {
   config.held_out_fraction = 0;
   config.threads = 1;
   for (const TextSourceConfig& source : equal_sources(dir)) {
-    config.sources.push_back({source, 1.0});
+    config.sources.push_back({source, 1.0, {}});
   }
   prepare_data(config, test::byte_encoder());
 }
