@@ -25,8 +25,6 @@
 namespace fathom::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 struct GenerateArguments : GenerationOptions {
   std::string prompts_file, conversations;
   std::vector<std::string> prompts, stop;
@@ -117,14 +115,14 @@ class Generator {
     run(prompts, requests, [&](std::size_t i, const infer::TextEvent& event, const Counts& counts) {
       texts[i] += event.text;
       if (event.finish == infer::FinishReason::none) return;
-      const Json line{{"index", i},
-                      {"prompt", prompts[i].text},
-                      {"text", texts[i]},
-                      {"prompt_tokens", counts.prompt},
-                      {"tokens", counts.generated},
-                      {"finish_reason", infer::to_string(event.finish)}};
+      const nlohmann::json line{{"index", i},
+                                {"prompt", prompts[i].text},
+                                {"text", texts[i]},
+                                {"prompt_tokens", counts.prompt},
+                                {"tokens", counts.generated},
+                                {"finish_reason", infer::to_string(event.finish)}};
       // Text may end inside a character, which becomes U+FFFD.
-      std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+      std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
       progress.advance(1);
     });
     std::cout.flush();
