@@ -5,8 +5,10 @@
 
 DATA is a directory of `fathom data prepare`. The sweep has 16 runs of models of less than 10 million
 parameters without trunks, 1000 steps each, so that nothing but the jobs differs. One run before all
-others, which is not counted, chooses the products' algorithms. A table goes to standard output, with
-the median time from one step of a run to its next. Exit code 0: all results files are the same; 1: not.
+others, which is not counted, chooses the products' algorithms. The row `train` is what there is without
+`scaling run`: `fathom train` of each config, one after another. A table goes to standard output, with
+the median time from one step of a run to its next, and the runs an hour against those of `train` and of
+one job. Exit code 0: all losses of all runs are the same in each row; 1: not.
 """
 
 import argparse
@@ -52,6 +54,14 @@ def median_step(sweep):
     return 1e3 * statistics.median(steps)
 
 
+def losses(sweep):
+    """Every loss of every step and validation, by run."""
+    return {file.parent.name: [(record.get("step"), key, value)
+                               for record in map(json.loads, file.read_text().splitlines())
+                               for key, value in record.items() if "loss" in key]
+            for file in sorted(sweep.glob("runs/*/metrics.jsonl"))}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
@@ -77,17 +87,25 @@ def main():
 
     run([options.fathom, "scaling", "run", sweep_of("first", 1, 20)], work / "log")
     results, seconds = {}, {}
-    print(f"{'jobs':>4} {'seconds':>9} {'runs/hour':>10} {'speed-up':>9} {'ms/step':>8}  results")
-    for jobs in [1] + options.jobs:
+    print(f"{'jobs':>5} {'seconds':>8} {'runs/hour':>10} {'of train':>9} {'of 1 job':>9} {'ms/step':>8}"
+          "  losses")
+    for jobs in ["train", 1] + options.jobs:
         sweep = sweep_of(f"jobs-{jobs}", options.runs, options.steps)
-        seconds[jobs] = run([options.fathom, "scaling", "run", sweep, "--jobs", str(jobs)],
-                            work / "log")
-        results[jobs] = (sweep / "results.jsonl").read_bytes()
-        same = "the same" if results[jobs] == results[1] else "OTHER"
-        print(f"{jobs:>4} {seconds[jobs]:>9.1f} {3600 * options.runs / seconds[jobs]:>10.0f} "
-              f"{seconds[1] / seconds[jobs]:>9.2f} {median_step(sweep):>8.2f}  {same}", flush=True)
-    if len(set(results.values())) > 1:
-        print(f"results differ: see {work}", file=sys.stderr)
+        if jobs == "train":
+            seconds[jobs] = sum(run([options.fathom, "train", config], work / "log")
+                                for config in sorted(sweep.glob("configs/*.toml")))
+        else:
+            seconds[jobs] = run([options.fathom, "scaling", "run", sweep, "--jobs", str(jobs)],
+                                work / "log")
+        results[jobs] = losses(sweep)
+        assert len(results[jobs]) == options.runs and all(results[jobs].values())
+        same = "the same" if results[jobs] == results["train"] else "OTHER"
+        of_one = f"{seconds[1] / seconds[jobs]:9.2f}" if 1 in seconds else " " * 9
+        print(f"{jobs:>5} {seconds[jobs]:>8.1f} {3600 * options.runs / seconds[jobs]:>10.0f} "
+              f"{seconds['train'] / seconds[jobs]:>9.2f} {of_one} {median_step(sweep):>8.2f}  {same}",
+              flush=True)
+    if any(other != results["train"] for other in results.values()):
+        print(f"losses differ: see {work}", file=sys.stderr)
         return 1
     shutil.rmtree(work)
     return 0
