@@ -100,6 +100,14 @@ TEST(PairSource, AnEpochTakesEveryPairOnceInAnOrderOfItsOwn) {
   EXPECT_NE(orders[0], orders[1]);
 }
 
+// Written down: a run that another version began goes on in the order that it has.
+TEST(PairSource, TheOrderOfASeedStays) {
+  const PairSource source(test::random_pairs(8, 60, 3), 96, 5, PairRows::one_pair);
+  std::vector<std::int64_t> order;
+  for (const PlacedPair& placed : source.placed(0, 8)) order.push_back(placed.pair);
+  EXPECT_THAT(order, testing::ElementsAre(5, 6, 0, 1, 3, 4, 7, 2));
+}
+
 TEST(PairSource, AnyNumberOfRanksSeesTheSameRows) {
   const auto source = std::make_shared<const PairSource>(test::random_pairs(30, 60, 3), 96, 5);
   Batch whole;

@@ -157,6 +157,7 @@ TEST_F(Convert, SaysWhatCannotBe) {
   refused({"convert", dir_ / "run", dir_ / "hf"}, "exists already");
   refused({"convert", dir_ / "run", dir_ / "x", "--eos-token", "9999"}, "--eos-token is 9999");
   refused({"convert", dir_ / "run", dir_ / "x", "--bos-token", "-4"}, "--bos-token is -4");
+  refused({"convert", dir_ / "run", dir_ / "x", "--eos-token", "320"}, "tokens are 0 to 319");
   refused({"convert", dir_ / "run", dir_ / "x", "--max-shard-size", "0"}, "--max-shard-size");
   refused({"convert", dir_ / "run", dir_ / "x", "--tokenizer", "/no/such.json"}, "/no/such.json");
   refused({"convert", dir_ / "data", dir_ / "x"}, "manifest");

@@ -111,6 +111,14 @@ TEST(MinHash, BandsOfOneSignatureDiffer) {
   EXPECT_EQ(std::ranges::adjacent_find(keys), keys.end());
 }
 
+TEST(MinHash, ABandHasOneKey) {
+  const std::vector<std::uint32_t> minima(68, 5);
+  std::vector<std::uint64_t> keys(17, 7);
+  band_keys(minima, {16, 4}, std::span(keys).first(16));
+  EXPECT_EQ(std::ranges::count(keys, 7u), 1);
+  EXPECT_EQ(keys.back(), 7u);
+}
+
 TEST(MinHash, FormulaOfTheCurve) {
   EXPECT_NEAR(candidate_probability(0.7, {14, 8}), 0.56, 0.005);  // FineWeb's, as published
   EXPECT_NEAR(candidate_probability(0.8, {14, 8}), 0.92, 0.005);

@@ -119,8 +119,10 @@ TEST(Prepare, BrokenLinesAreCountedOnlyWhenAskedFor) {
   config.sources.resize(1);
   config.sources[0].paths = {dir / "j.jsonl"};
   config.sources[0].format = TextFormat::jsonl;
-  EXPECT_THAT(input_error_of([&] { prepare_data(config, byte_encoder()); }),
-              HasSubstr("j.jsonl:3: not valid JSON"));
+  EXPECT_THAT(
+      input_error_of([&] { prepare_data(config, byte_encoder()); }),
+      testing::AllOf(HasSubstr("j.jsonl:3: not valid JSON"),
+                     HasSubstr("; mend the line or set skip_broken_lines = true for source 'a'")));
   EXPECT_FALSE(std::filesystem::exists(config.output));
   config.sources[0].skip_broken_lines = true;
   const PrepareReport report = prepare_data(config, byte_encoder());
@@ -286,8 +288,8 @@ TEST(Prepare, HeldOutPathsAreCheckedLikeOthers) {
     config.sources[0].held_out_paths = {path};
     return input_error_of([&] { prepare_data(config, byte_encoder()); });
   };
-  EXPECT_THAT(error("/nonexistent"),
-              testing::AllOf(HasSubstr("source 'a': held_out_paths"), HasSubstr("matches no file")));
+  EXPECT_THAT(error("/nonexistent"), testing::AllOf(HasSubstr("source 'a': held_out_paths"),
+                                                    HasSubstr("matches no file")));
   EXPECT_THAT(error(config.sources[0].paths[0]), HasSubstr("no documents for training"));
   config.sources[0].held_out_paths.clear();
   prepare_data(config, byte_encoder());

@@ -236,6 +236,9 @@ TEST(Prompts, AreLoadedWithTheirExamplesUpToALimit) {
   task.shots.data.files = {"shots.jsonl"};
   EXPECT_EQ(load_items(task, dir.path()).size(), 2u);
   EXPECT_EQ(load_items(task, dir.path(), 3).size(), 2u);
+  task.shots.data.files = {"missing.jsonl"};  // not read: no example is asked for
+  EXPECT_EQ(load_items(task, dir.path()).size(), 2u);
+  task.shots.data.files = {"shots.jsonl"};
   task.shots.count = 1;
   const auto items = load_items(task, dir.path(), 1);
   ASSERT_EQ(items.size(), 1u);

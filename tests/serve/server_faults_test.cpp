@@ -312,6 +312,20 @@ TEST(ServerFaults, AStopLetsAnswersEnd) {
   EXPECT_TRUE(idle.at_end());
 }
 
+TEST(ServerFaults, AStopClosesIdleConnectionsAtOnce) {
+  TestServer server(long_options(), 4096);
+  Client idle(server.port()), stream(server.port());
+  idle.get("/health");
+  EXPECT_EQ(idle.receive().status, 200);
+  stream.post("/v1/completions", endless + R"(,"stream":true})");
+  EXPECT_TRUE(stream.read_until("data: "));
+  std::thread stop([&] { server.stop(); });
+  EXPECT_TRUE(idle.at_end());
+  EXPECT_EQ(server.engine().outstanding(), 1u);
+  stream.reset();
+  stop.join();
+}
+
 TEST(ServerFaults, AStopEndsLongAnswersByAnError) {
   ServerOptions options = long_options();
   options.http.drain = 200ms;

@@ -252,6 +252,9 @@ TEST(JsonLayout, OneObjectALineIsToldFromTheRest) {
   EXPECT_EQ(layout(" \n"), none);
   EXPECT_EQ(layout("text"), none);
   EXPECT_EQ(layout("{name} is a placeholder"), none);
+  EXPECT_EQ(layout("{% if a %}\n{% endif %}"), none);
+  EXPECT_EQ(layout("{a}"), none);
+  EXPECT_EQ(layout("[\"a\", \"b\"]\n"), none);
   EXPECT_EQ(layout("{\"quoted\" words} and more"), none);
   EXPECT_EQ(layout("{\"a\": 1} and more"), none);
   EXPECT_EQ(layout("{\"a\": 1}, and more"), none);

@@ -153,6 +153,7 @@ TEST(Regex, RefusalsNameTheConstruct) {
       {R"(\pL)", "\\p without {a name}"},
       {R"(\p{})", "\\p without {a name}"},
       {R"(\p{L)", "\\p without {a name}"},
+      {"\\p{" + std::string(58, 'L') + "}", "\\p without {a name}"},
       {R"(\x{41)", "\\x{ without '}'"},
       {R"(\x{0000000041})", "\\x{ without '}'"},
       {R"(\u004)", "\\u without four digits"},

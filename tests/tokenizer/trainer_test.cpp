@@ -221,7 +221,7 @@ TEST(Trainer, SplitsLikeAnotherTokenizer) {
 TEST(Trainer, ReportsTheCompressionOfEachFileAndLanguage) {
   const std::string one = temporary("report/one.txt"), two = temporary("report/two.txt");
   test::write_file(one, "abab\nab\n中文\n");
-  test::write_file(two, "中xyzwvu\n12345\nab345");
+  test::write_file(two, "中xyzwvu\nabcdefgh1234567\n12345\nab345");
   TokenizerTrainConfig config = config_for(one);
   config.files = {one, two};
   config.vocab_size = 256;
@@ -230,10 +230,10 @@ TEST(Trainer, ReportsTheCompressionOfEachFileAndLanguage) {
     return fmt::format("  {:<40}  1.000 bytes per token ({} bytes, {} tokens)\n", name, bytes,
                        bytes);
   };
-  // A character of seven is too few for CJK; two letters of five are too few for Latin.
-  EXPECT_EQ(report, "compression by file or directory:\n" + row(one, 15) + row(two, 21) +
+  // A character of seven is too few for CJK; half of a line is enough for Latin, two of five are not.
+  EXPECT_EQ(report, "compression by file or directory:\n" + row(one, 15) + row(two, 37) +
                         "compression by language of the line:\n" + row("CJK", 7) +
-                        row("Latin", 5 + 3 + 10) + row("other", 6 + 5));
+                        row("Latin", 5 + 3 + 10 + 16) + row("other", 6 + 5));
   config.report_mb = 0;
   EXPECT_EQ(train_tokenizer(config).report,
             "compression by file or directory:\ncompression by language of the line:\n");
