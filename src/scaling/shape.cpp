@@ -39,7 +39,7 @@ double suggested_width_per_layer(double scale) {
 // Widths go in steps that keep the number of heads divisible by what ranks split them over: by 2
 // from 2048 on, by 4 from 4096 on, by 8 from 8192 on.
 std::int64_t width_step(std::int64_t width) {
-  if (width < 512) return 64;
+  if (width < 512) return 32;
   if (width < 2048) return 128;
   if (width < 4096) return 256;
   return width < 8192 ? 512 : 1024;
@@ -53,7 +53,7 @@ ModelConfig shape_of(std::int64_t layers, std::int64_t width, std::int64_t seque
   ModelConfig model;
   model.num_layers = layers;
   model.hidden_size = width;
-  model.head_dim = width < 2048 ? 64 : 128;
+  model.head_dim = width < 512 ? 32 : width < 2048 ? 64 : 128;
   model.num_heads = width / model.head_dim;
   model.num_kv_heads = width < 8192 ? model.num_heads : 8;
   model.intermediate_size = round_up((8 * width + 2) / 3, width < 4096 ? 64 : 256);
@@ -72,6 +72,20 @@ double distance(const ModelConfig& shape, double wanted_flops, std::int64_t sequ
   return 7 * std::abs(flops) + std::abs(proportion);
 }
 
+// How many layers of this width come nearest to M.
+std::int64_t layers_for(double wanted, std::int64_t width, std::int64_t sequence_length) {
+  const auto flops_of = [&](std::int64_t layers, std::int64_t d) {
+    return model_flops(shape_of(layers, d, sequence_length), sequence_length);
+  };
+  const auto [least_layers, least_width] = report_models.front();
+  const auto layers = static_cast<std::int64_t>(least_layers);
+  const bool narrow = wanted >= flops_of(layers, min_width) &&
+                      wanted <= flops_of(layers, static_cast<std::int64_t>(least_width));
+  if (narrow) return layers;
+  return std::max<std::int64_t>(
+      1, std::llround(std::min<double>(wanted / flops_of(1, width), max_layers + 1)));
+}
+
 }  // namespace
 
 ModelConfig shape_for(double wanted, std::int64_t sequence_length) {
@@ -87,11 +101,9 @@ ModelConfig shape_for(double wanted, std::int64_t sequence_length) {
   ModelConfig best;
   double best_distance = std::numeric_limits<double>::infinity();
   for (std::int64_t width = min_width; width <= max_width; width += width_step(width)) {
-    const ModelConfig one = shape_of(1, width, sequence_length);
-    const double layers = std::round(wanted / model_flops(one, sequence_length));
+    const std::int64_t layers = layers_for(wanted, width, sequence_length);
     if (layers > max_layers) continue;
-    const ModelConfig shape =
-        shape_of(std::max<std::int64_t>(1, std::llround(layers)), width, sequence_length);
+    const ModelConfig shape = shape_of(layers, width, sequence_length);
     const double far = distance(shape, wanted, sequence_length);
     if (far < best_distance) {
       best_distance = far;

@@ -44,20 +44,28 @@ TEST(Shape, KeepsNearTheReportsProportions) {
   }
 }
 
+// Between 8 × 64 and 8 × 512, at 512 tokens 5.5e6 and 1.76e8, and the nearest of them.
 TEST(Shape, OfSmallModelsIsAsDeepAsTheReportsSmallest) {
-  for (double exponent = 7.35; exponent < 8.5; exponent += 0.03) {
-    const ModelConfig shape = shape_for(std::pow(10, exponent), 512);
-    EXPECT_GE(shape.num_layers, 6) << exponent;
-    EXPECT_LE(shape.num_layers, 12) << exponent;
+  const auto flops = [](std::int64_t width) { return 8.0 * width * (72 * width + 12 * 512); };
+  for (std::int64_t width = 64; width < 512; width += 32) {
+    for (const double share : {0.0, 0.4, 0.6}) {
+      const double wanted = flops(width) * std::pow(flops(width + 32) / flops(width), share);
+      const ModelConfig shape = shape_for(wanted, 512);
+      EXPECT_EQ(shape.num_layers, 8) << wanted;
+      EXPECT_EQ(shape.hidden_size, width + (share > 0.5 ? 32 : 0)) << wanted;
+    }
   }
-  EXPECT_EQ(shape_for(1.13e7, 512).num_layers, 6);  // of 128
+  EXPECT_EQ(shape_for(flops(512), 512).hidden_size, 512);
+  EXPECT_GE(shape_for(1.01 * flops(512), 512).num_layers, 8);
+  EXPECT_EQ(shape_for(0.76 * flops(64), 512).num_layers, 6);  // of 64
+  EXPECT_EQ(shape_for(0.76 * flops(64), 512).hidden_size, 64);
 }
 
 TEST(Shape, SuitsTheHardware) {
-  for (double exponent = 8; exponent < 14; exponent += 0.05) {
+  for (double exponent = 6.5; exponent < 14; exponent += 0.05) {
     const ModelConfig m = shape_for(std::pow(10, exponent), 1024);
-    EXPECT_EQ(m.hidden_size % (m.hidden_size < 512 ? 64 : 128), 0);
-    EXPECT_EQ(m.head_dim, m.hidden_size < 2048 ? 64 : 128);
+    EXPECT_EQ(m.hidden_size % (m.hidden_size < 512 ? 32 : 128), 0);
+    EXPECT_EQ(m.head_dim, m.hidden_size < 512 ? 32 : m.hidden_size < 2048 ? 64 : 128);
     EXPECT_EQ(m.num_heads * m.head_dim, m.hidden_size);
     EXPECT_EQ(m.num_heads % (m.hidden_size < 8192 ? m.hidden_size < 4096 ? 1 : 4 : 8), 0);
     EXPECT_EQ(m.num_kv_heads, m.hidden_size < 8192 ? m.num_heads : 8);
