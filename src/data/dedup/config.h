@@ -58,6 +58,23 @@ void visit_fields(MinHashConfig& c, Visitor&& field) {
   field("seed", c.seed, "of the hash functions");
 }
 
+// Of lines, and of paragraphs: lines without a blank one between them.
+struct PassageConfig {
+  bool enabled = false;
+  std::int64_t more_than = 1;
+  std::int64_t keep = 1;
+  std::int64_t min_bytes = 32;
+};
+template <class Visitor>
+void visit_fields(PassageConfig& c, Visitor&& field) {
+  field("enabled", c.enabled, "take repeated ones out of the documents that stay");
+  field("more_than", c.more_than,
+        "those that are in all sources more often than this are repeated");
+  field("keep", c.keep, "of a repeated one the first so many stay; 0: none");
+  field("min_bytes", c.min_bytes,
+        "those with fewer bytes of words stay, as short headings and lines of code");
+}
+
 struct DedupConfig {
   std::string output;
   std::string index;
@@ -68,7 +85,9 @@ struct DedupConfig {
   std::int64_t part_mb = 1024;
   std::int64_t memory_mb = 2048;
   std::int64_t threads = 0;
+  double max_lost = 1;
   MinHashConfig minhash;
+  PassageConfig lines, paragraphs;
   std::vector<TextSourceConfig> sources;
 };
 template <class Visitor>
@@ -83,7 +102,11 @@ void visit_fields(DedupConfig& c, Visitor&& field) {
   field("part_mb", c.part_mb, "files are indexed in parts of so many megabytes; a kill costs one");
   field("memory_mb", c.memory_mb, "for sorting and tables; sorted runs go to the disk beyond it");
   field("threads", c.threads, "0: one per core; the output does not depend on it");
+  field("max_lost", c.max_lost,
+        "a document goes whole when lines and paragraphs take a larger share of its bytes");
   field("minhash", c.minhash, "");
+  field("lines", c.lines, "");
+  field("paragraphs", c.paragraphs, "");
   field("sources", c.sources, "");
 }
 

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "data/dedup/output.h"
+#include "data/dedup/repeats.h"
 #include "data/prepare_check.h"
 #include "io/atomic_file.h"
 
@@ -44,8 +45,8 @@ void check_output(const std::string& output) {
   if (!fs::is_directory(output, error)) fail_input("output: {} is not a directory", output);
   for (const auto& entry : fs::directory_iterator(output)) {
     const std::string name = entry.path().filename();
-    if (name == "texts" || name == "copies" || name == "index" || name == "dedup.json" ||
-        name.starts_with('.')) {
+    if (name == "texts" || name == "copies" || name == "cuts" || name == "index" ||
+        name == "dedup.json" || name.starts_with('.')) {
       continue;
     }
     fail_input("output: {} holds '{}', which `fathom data dedup` did not make; choose another",
@@ -86,6 +87,17 @@ class Scratch {
   std::string path_;
 };
 
+void check_passages(std::string_view table, const PassageConfig& c, const DedupConfig& config) {
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", table, name); };
+  constexpr std::int64_t most_held = 1'000'000;  // of a repeated passage, until it is known as such
+  require_range(key("more_than"), static_cast<double>(c.more_than), 1, most_held);
+  require_range(key("keep"), static_cast<double>(c.keep), 0, static_cast<double>(c.more_than));
+  require_range(key("min_bytes"), static_cast<double>(c.min_bytes), 1, 1 << 30);
+  if (c.enabled && !config.write_texts) {
+    fail_input("{} takes parts out of texts; it needs write_texts = true", key("enabled"));
+  }
+}
+
 void print_plan(const MinHashConfig& config) {
   if (!config.enabled) return;
   const Banding banding = choose_banding(config);
@@ -115,7 +127,7 @@ DedupReport report_of(const Index& index, const Clusters& clusters) {
   report.candidates = clusters.candidates;
   report.verified = clusters.verified;
   for (std::size_t i = 0; i < index.sources.size(); ++i) {
-    report.sources.push_back({index.sources[i], {}, 0, 0, clusters.first_sources[i]});
+    report.sources.push_back({index.sources[i], {}, {}, 0, 0, clusters.first_sources[i]});
   }
   DocumentCounts counts;
   for (const IndexedSegment& segment : index.segments) counts.add(segment.segment->info().counts);
@@ -131,6 +143,43 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+Removals find_removals(const Index& index, const Clusters& clusters, const DedupConfig& config,
+                       const std::string& scratch) {
+  // find_clusters() has checked that something is left.
+  const std::size_t memory =
+      (static_cast<std::size_t>(config.memory_mb) << 20) - cluster_memory(index.documents);
+  Removals removals;
+  if (config.lines.enabled) {
+    removals.lines =
+        find_repeats(index, clusters, PassageLevel::line, config.lines, scratch, memory);
+  }
+  if (config.paragraphs.enabled) {
+    removals.paragraphs =
+        find_repeats(index, clusters, PassageLevel::paragraph, config.paragraphs, scratch, memory);
+  }
+  return removals;
+}
+
+std::string cuts_table(const DedupReport& report) {
+  std::string text =
+      fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>8}\n", "of what stays", "cut",
+                  "left empty", "lost too much", "lines", "paragraphs", "% bytes");
+  const auto add_row = [&](const std::string& name, const CutCounts& cuts, std::uint64_t bytes) {
+    text += fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>8.2f}\n", name, cuts.cut,
+                        cuts.left_empty, cuts.lost_too_much, cuts.lines, cuts.paragraphs,
+                        percent(cuts.bytes, bytes));
+  };
+  CutCounts all;
+  std::uint64_t bytes = 0;
+  for (const SourceReport& source : report.sources) {
+    add_row(source.name, source.cuts, source.kept_bytes + source.cuts.bytes);
+    all.add(source.cuts);
+    bytes += source.kept_bytes + source.cuts.bytes;
+  }
+  add_row("all", all, bytes);
+  return text;
+}
+
 }  // namespace
 
 void check_config(const DedupConfig& config) {
@@ -139,8 +188,12 @@ void check_config(const DedupConfig& config) {
   require_range("part_mb", static_cast<double>(config.part_mb), 1, 1 << 24);
   require_range("memory_mb", static_cast<double>(config.memory_mb), 64, 1 << 24);
   require_range("threads", static_cast<double>(config.threads), 0, 4096);
+  require_range("max_lost", config.max_lost, 0, 1);
   check_minhash(config.minhash);
-  if (config.exact == Exact::off && !config.minhash.enabled) {
+  check_passages("lines", config.lines, config);
+  check_passages("paragraphs", config.paragraphs, config);
+  if (config.exact == Exact::off && !config.minhash.enabled && !config.lines.enabled &&
+      !config.paragraphs.enabled) {
     fail_input("exact = \"off\" and minhash.enabled = false leave nothing to find");
   }
   std::set<std::string> names;
@@ -162,7 +215,9 @@ DedupReport deduplicate(const DedupConfig& config) {
   log::info("finding copies among {} documents", index.documents);
   const Clusters clusters = find_clusters(index, config, scratch.path());
   DedupReport report = report_of(index, clusters);
-  write_outputs(index, clusters, config, report);
+  const Removals removals = find_removals(index, clusters, config, scratch.path());
+  report.has_cuts = removals.any();
+  write_outputs(index, clusters, removals, config, report);
   write_file_atomically(config.output + "/dedup.json", to_json(report));
   return report;
 }
@@ -185,6 +240,7 @@ std::string summary(const DedupReport& report) {
   }
   text += fmt::format("{:<20} {:>12} {:>10} {:>10} {:>8.2f}\n", "all", all.documents, all.exact,
                       all.near, percent(all.exact + all.near, all.documents));
+  if (report.has_cuts) text += cuts_table(report);
   text += fmt::format("{} pairs compared, {} of them copies; clusters by size:", report.candidates,
                       report.verified);
   for (std::size_t i = 0; i < report.cluster_sizes.size(); ++i) {

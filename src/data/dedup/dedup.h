@@ -2,6 +2,8 @@
 //
 //   OUTPUT/texts/<source>-<part>.jsonl.zst   the documents that stay, as they were read
 //   OUTPUT/copies/<source>-<part>.jsonl.zst  {"document", "of", "how"} for each that goes
+//   OUTPUT/cuts/<source>-<part>.jsonl.zst    documents that lines and paragraphs went from
+//                                            (data/dedup/text_output.h)
 //   OUTPUT/dedup.json                        the figures of the report
 //   OUTPUT/index/                            data/dedup/index.h, unless it is elsewhere
 #pragma once
@@ -15,15 +17,25 @@
 
 namespace fathom::dedup {
 
+// What went from documents that are no copies themselves.
+struct CutCounts {
+  std::uint64_t cut = 0, left_empty = 0, lost_too_much = 0;  // documents
+  std::uint64_t lines = 0, paragraphs = 0, bytes = 0;        // that went
+
+  void add(const CutCounts& other);
+};
+
 struct SourceReport {
   std::string name;
-  RemovedCounts removed;
+  RemovedCounts removed;  // whole documents
+  CutCounts cuts;         // by lines and paragraphs, of the others
   std::uint64_t bytes = 0, kept_bytes = 0;
   RemovedCounts within_first;  // of this source and all before it
 };
 
 struct DedupReport {
   std::vector<SourceReport> sources;
+  bool has_cuts = false;                     // whether the config asks for lines or paragraphs
   std::vector<std::uint64_t> cluster_sizes;  // [i]: clusters of 2^i to 2^(i+1) - 1 documents
   std::uint64_t largest_cluster = 0;
   std::uint64_t candidates = 0, verified = 0;

@@ -1,23 +1,24 @@
 #include "data/dedup/output.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "data/dedup/kept_texts.h"
+#include "data/dedup/packed_lines.h"
 #include "data/dedup/record_file.h"
 #include "data/dedup/segment_json.h"
 #include "data/dedup/stamped_files.h"
-#include "data/document_chunks.h"
-#include "data/json_lines.h"
+#include "data/dedup/text_output.h"
 #include "data/parts.h"
-#include "io/atomic_file.h"
 #include "io/checksum.h"
 #include "io/json_object.h"
-#include "io/zstd_frame.h"
 
 namespace fathom::dedup {
 namespace {
@@ -30,7 +31,8 @@ std::string identity_of(const Segment& segment) {
 // Stamps of the outputs: checksums of all that a file's content depends on.
 class Stamps {
  public:
-  Stamps(const Index& index, const Clusters& clusters) : clusters_(clusters) {
+  Stamps(const Index& index, const Clusters& clusters, const Removals& removals, double max_lost)
+      : clusters_(clusters), removals_(removals), max_lost_(max_lost) {
     Checksum all;
     all.update(std::as_bytes(std::span(clusters.kept)));
     all.update(std::as_bytes(std::span(clusters.fates)));
@@ -51,11 +53,23 @@ class Stamps {
     Checksum checksum;
     checksum.update(identities_[number]);
     checksum.update(std::as_bytes(fates));
+    if (removals_.any()) checksum.update(of_removals(number));
     return checksum_text(checksum.value());
   }
 
  private:
+  std::string of_removals(std::size_t segment) const {
+    std::string text = fmt::format("max_lost {}", max_lost_);
+    if (removals_.lines) text += fmt::format(", lines {}", removals_.lines->checksum(segment));
+    if (removals_.paragraphs) {
+      text += fmt::format(", paragraphs {}", removals_.paragraphs->checksum(segment));
+    }
+    return text;
+  }
+
   const Clusters& clusters_;
+  const Removals& removals_;
+  double max_lost_;
   std::vector<std::string> identities_;  // of Index::segments
   std::string copies_;
 };
@@ -63,29 +77,6 @@ class Stamps {
 std::string name_of(const IndexedSegment& segment) {
   return part_name(segment.segment->info().source, segment.segment->info().part);
 }
-
-// Lines in a file of frames of about a megabyte.
-class PackedLines {
- public:
-  explicit PackedLines(const std::string& path) : file_(path) {}
-  void add(std::string_view line) {
-    block_ += line;
-    if (block_.size() >= 1 << 20) flush();
-  }
-  void commit() {
-    flush();
-    file_.commit();
-  }
-
- private:
-  void flush() {
-    if (!block_.empty()) file_.write(zstd_frame(block_));
-    block_.clear();
-  }
-
-  AtomicFile file_;
-  std::string block_;
-};
 
 void write_copies(const Index& index, const Clusters& clusters, const IndexedSegment& segment,
                   const std::string& path) {
@@ -99,33 +90,6 @@ void write_copies(const Index& index, const Clusters& clusters, const IndexedSeg
                           clusters.fates[number] == Fate::exact_copy ? "exact" : "near"));
   }
   lines.commit();
-}
-
-void write_texts(const Clusters& clusters, const IndexedSegment& segment,
-                 const TextSourceConfig& source, int threads, const std::string& path,
-                 Progress& progress) {
-  AtomicFile file(path);
-  std::vector<std::string> files;
-  for (const PartFile& from : segment.segment->info().files) files.push_back(from.path);
-  std::uint64_t number = segment.first_document;
-  const std::uint64_t end = number + segment.segment->info().documents;
-  for_each_chunk<DocumentChunk>(
-      source, std::move(files), threads, progress,
-      [](DocumentChunk&& chunk) { return std::move(chunk); },
-      [&](DocumentChunk&& chunk) {
-        std::string block;
-        for (const Document& document : chunk.documents) {
-          if (number == end)
-            fail_input("{}: has more documents than when it was indexed", document.source);
-          if (clusters.fates[number++] == Fate::stays) block += json_line(document);
-        }
-        if (!block.empty()) file.write(zstd_frame(block));
-      });
-  if (number != end) {
-    fail_input("source '{}': its files have fewer documents than when they were indexed",
-               source.name);
-  }
-  file.commit();
 }
 
 std::uint64_t bytes_on_disk(const IndexedSegment& segment) {
@@ -152,25 +116,6 @@ void warn_stale(const std::string& path) {
       path);
 }
 
-// Removes files of parts that the index no longer has. Texts of sources outside the config are
-// kept: nothing could write them again.
-void remove_leftovers(const Index& index, const DedupConfig& config, StampedFiles& copies,
-                      StampedFiles& texts) {
-  std::set<std::string> names;
-  for (const IndexedSegment& segment : index.segments) names.insert(name_of(segment));
-  for (const std::string& name : copies.names()) {
-    if (!names.contains(name)) copies.remove(name);
-  }
-  for (const std::string& name : texts.names()) {
-    if (names.contains(name)) continue;
-    if (config.write_texts && find_source(config, name.substr(0, name.rfind('-')))) {
-      texts.remove(name);
-    } else {
-      warn_stale(texts.path(name));
-    }
-  }
-}
-
 void count_bytes(const Clusters& clusters, const IndexedSegment& segment, SourceReport& report) {
   RecordFile<DocumentRecord> records(segment.segment->file("documents"), 1 << 20);
   for (std::uint64_t number = segment.first_document; !records.ended(); records.pop(), ++number) {
@@ -183,46 +128,140 @@ void count_bytes(const Clusters& clusters, const IndexedSegment& segment, Source
   }
 }
 
+class OutputWriter {
+ public:
+  OutputWriter(const Index& index, const Clusters& clusters, const Removals& removals,
+               const DedupConfig& config)
+      : index_(index),
+        clusters_(clusters),
+        removals_(removals),
+        config_(config),
+        stamps_(index, clusters, removals, config.max_lost),
+        copies_(config.output, "copies"),
+        texts_(config.output, "texts"),
+        progress_("writing", bytes_to_read(), Progress::Unit::bytes) {
+    const bool earlier_cuts = std::filesystem::exists(config.output + "/cuts");
+    if (removals.any() || earlier_cuts) cuts_.emplace(config.output, "cuts");
+  }
+
+  void write(DedupReport& report) {
+    for (std::size_t i = 0; i < index_.segments.size(); ++i) {
+      const IndexedSegment& segment = index_.segments[i];
+      SourceReport& source = report.sources[segment.source];
+      count_bytes(clusters_, segment, source);
+      write_copies_of(segment);
+      write_texts_of(i);
+      count_cuts_of(segment, source);
+    }
+    progress_.finish();
+    remove_leftovers();
+  }
+
+ private:
+  std::uint64_t bytes_to_read() const {
+    std::uint64_t bytes = 0;
+    for (const IndexedSegment& segment : index_.segments) {
+      if (source_to_write(config_, index_, segment)) bytes += bytes_on_disk(segment);
+    }
+    return bytes;
+  }
+
+  void write_copies_of(const IndexedSegment& segment) {
+    const std::string name = name_of(segment);
+    if (copies_.is_current(name, stamps_.of_copies())) return;
+    copies_.replace(name, stamps_.of_copies(), [&](const std::string& path) {
+      write_copies(index_, clusters_, segment, path);
+    });
+  }
+
+  void write_texts_of(std::size_t number) {
+    const IndexedSegment& segment = index_.segments[number];
+    const std::string name = name_of(segment);
+    const TextSourceConfig* source = source_to_write(config_, index_, segment);
+    const std::string stamp = stamps_.of_texts(segment, number);
+    const bool current =
+        texts_.is_current(name, stamp) && (!removals_.any() || cuts_->is_current(name, stamp));
+    if (!source) {
+      if (!current && texts_.exists(name)) warn_stale(texts_.path(name));
+    } else if (current) {
+      progress_.advance(bytes_on_disk(segment));
+    } else {
+      replace_texts(number, *source, name, stamp);
+    }
+  }
+
+  void replace_texts(std::size_t number, const TextSourceConfig& source, const std::string& name,
+                     const std::string& stamp) {
+    const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
+    KeptTexts kept(index_, number, clusters_, removals_, source, threads);
+    const auto write_with = [&](PackedLines* cuts) {
+      texts_.replace(name, stamp, [&](const std::string& path) {
+        write_texts(kept, config_.max_lost, source.field, path, cuts, progress_);
+      });
+    };
+    if (!removals_.any()) return write_with(nullptr);
+    cuts_->replace(name, stamp, [&](const std::string& path) {
+      PackedLines cuts(path);
+      write_with(&cuts);
+      cuts.commit();
+    });
+  }
+
+  void count_cuts_of(const IndexedSegment& segment, SourceReport& report) {
+    const std::string name = name_of(segment);
+    if (!removals_.any() || !cuts_->exists(name)) return;
+    const CutCounts counts = count_cuts(cuts_->path(name));
+    report.cuts.add(counts);
+    report.kept_bytes -= std::min(report.kept_bytes, counts.bytes);
+  }
+
+  // Removes files of parts that the index no longer has. Texts of sources outside the config are
+  // kept: nothing could write them again.
+  void remove_leftovers() {
+    std::set<std::string> names;
+    for (const IndexedSegment& segment : index_.segments) names.insert(name_of(segment));
+    for (const std::string& name : copies_.names()) {
+      if (!names.contains(name)) copies_.remove(name);
+    }
+    for (const std::string& name : texts_.names()) {
+      if (names.contains(name)) continue;
+      if (config_.write_texts && find_source(config_, name.substr(0, name.rfind('-')))) {
+        texts_.remove(name);
+      } else {
+        warn_stale(texts_.path(name));
+      }
+    }
+    if (!cuts_) return;
+    for (const std::string& name : cuts_->names()) {
+      if (!removals_.any() || !texts_.exists(name)) cuts_->remove(name);
+    }
+  }
+
+  const Index& index_;
+  const Clusters& clusters_;
+  const Removals& removals_;
+  const DedupConfig& config_;
+  Stamps stamps_;
+  StampedFiles copies_, texts_;
+  std::optional<StampedFiles> cuts_;
+  Progress progress_;
+};
+
 nlohmann::ordered_json json_of(const RemovedCounts& counts) {
   return {{"documents", counts.documents}, {"exact", counts.exact}, {"near", counts.near}};
 }
 
+nlohmann::ordered_json json_of(const CutCounts& counts) {
+  return {{"cut_documents", counts.cut},           {"left_empty", counts.left_empty},
+          {"lost_too_much", counts.lost_too_much}, {"lines", counts.lines},
+          {"paragraphs", counts.paragraphs},       {"bytes", counts.bytes}};
+}
+
 }  // namespace
 
-void write_outputs(const Index& index, const Clusters& clusters, const DedupConfig& config,
-                   DedupReport& report) {
-  const Stamps stamps(index, clusters);
-  StampedFiles copies(config.output, "copies"), texts(config.output, "texts");
-  std::uint64_t bytes = 0;
-  for (const IndexedSegment& segment : index.segments) {
-    if (source_to_write(config, index, segment)) bytes += bytes_on_disk(segment);
-  }
-  Progress progress("writing", bytes, Progress::Unit::bytes);
-  const int threads = config.threads > 0 ? static_cast<int>(config.threads) : num_threads();
-  for (std::size_t i = 0; i < index.segments.size(); ++i) {
-    const IndexedSegment& segment = index.segments[i];
-    const std::string name = name_of(segment);
-    count_bytes(clusters, segment, report.sources[segment.source]);
-    if (!copies.is_current(name, stamps.of_copies())) {
-      copies.replace(name, stamps.of_copies(), [&](const std::string& path) {
-        write_copies(index, clusters, segment, path);
-      });
-    }
-    const TextSourceConfig* source = source_to_write(config, index, segment);
-    const std::string stamp = stamps.of_texts(segment, i);
-    const bool current = texts.is_current(name, stamp);
-    if (!source) {
-      if (!current && texts.exists(name)) warn_stale(texts.path(name));
-    } else if (current) {
-      progress.advance(bytes_on_disk(segment));
-    } else {
-      texts.replace(name, stamp, [&](const std::string& path) {
-        write_texts(clusters, segment, *source, threads, path, progress);
-      });
-    }
-  }
-  progress.finish();
-  remove_leftovers(index, config, copies, texts);
+void write_outputs(const Index& index, const Clusters& clusters, const Removals& removals,
+                   const DedupConfig& config, DedupReport& report) {
+  OutputWriter(index, clusters, removals, config).write(report);
 }
 
 std::string to_json(const DedupReport& report) {
@@ -233,6 +272,7 @@ std::string to_json(const DedupReport& report) {
     row["bytes"] = source.bytes;
     row["kept_bytes"] = source.kept_bytes;
     row["with_sources_before"] = json_of(source.within_first);
+    if (report.has_cuts) row["cuts"] = json_of(source.cuts);
     json["sources"].push_back(row);
   }
   json["cluster_sizes"] = report.cluster_sizes;

@@ -27,16 +27,24 @@ IndexOptions::IndexOptions(const DedupConfig& config)
       words(config.minhash.words),
       characters(config.minhash.characters),
       verify_shingles(config.minhash.verify_shingles),
-      seed(config.minhash.seed) {}
+      seed(config.minhash.seed),
+      line_bytes(config.lines.enabled ? config.lines.min_bytes : 0),
+      paragraph_bytes(config.paragraphs.enabled ? config.paragraphs.min_bytes : 0) {}
 
 std::string IndexOptions::text() const {
   std::string text = fmt::format("keep {}", enum_name(keep));
   if (!quality_field.empty()) text += " by " + quality_field;
-  if (!minhash) return text + ", exact only";
-  return text + fmt::format(
-                    ", {} bands of {} rows, shingles of {} words or {} characters, {} of them "
-                    "kept, seed {}",
-                    banding.bands, banding.rows, words, characters, verify_shingles, seed);
+  if (minhash) {
+    text += fmt::format(
+        ", {} bands of {} rows, shingles of {} words or {} characters, {} of them kept, seed {}",
+        banding.bands, banding.rows, words, characters, verify_shingles, seed);
+  } else {
+    text += ", exact only";
+  }
+  // Indexes that are older than these do not name them.
+  if (line_bytes > 0) text += fmt::format(", lines of {} bytes", line_bytes);
+  if (paragraph_bytes > 0) text += fmt::format(", paragraphs of {} bytes", paragraph_bytes);
+  return text;
 }
 
 std::string to_json(const SegmentInfo& info) {

@@ -4,6 +4,8 @@
 //   documents     DocumentRecord, one a document, in the order of reading
 //   bands         BandRecord, one a band of each document, sorted
 //   sketches      the documents' smallest shingle hashes (u32), one after the other
+//   lines         PassageRecord, one a line that may be a repeated one, sorted; with lines.enabled
+//   paragraphs    the same of paragraphs
 //   segment.json  SegmentInfo; written last
 //
 // Integers are little-endian.
@@ -53,6 +55,7 @@ struct IndexOptions {
   Banding banding;
   bool minhash = true;
   std::int64_t words = 0, characters = 0, verify_shingles = 0, seed = 0;
+  std::int64_t line_bytes = 0, paragraph_bytes = 0;  // PassageConfig::min_bytes; 0: not indexed
 
   explicit IndexOptions(const DedupConfig& config);
   std::string text() const;  // in segment.json, and for messages

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "data/dedup/external_sorter.h"
+#include "data/dedup/passages.h"
 #include "data/dedup/segment.h"
 #include "data/dedup/segment_json.h"
 #include "data/dedup/shingles.h"
@@ -26,7 +27,8 @@ struct ChunkRecords {
   std::vector<DocumentRecord> documents;
   std::vector<BandRecord> bands;
   std::vector<std::uint32_t> sketches;
-  std::vector<std::string> files;  // of the documents
+  std::array<std::vector<PassageRecord>, 2> passages;  // by PassageLevel
+  std::vector<std::string> files;                      // of the documents
   DocumentCounts counts;
 };
 
@@ -75,6 +77,7 @@ struct Workspace {
   std::string folded;
   std::vector<std::uint32_t> minima;
   std::vector<std::uint64_t> keys;
+  TextPassages passages;
 };
 
 // Workspaces for as many threads as ask at once.
@@ -122,6 +125,20 @@ void add_minhash(ChunkRecords& out, DocumentRecord& record, Workspace& w, const 
                       shingles.begin() + static_cast<std::ptrdiff_t>(kept));
 }
 
+void add_passages(ChunkRecords& out, const std::string& text, Workspace& w,
+                  const DedupConfig& config) {
+  if (!config.lines.enabled && !config.paragraphs.enabled) return;
+  find_passages(text, w.passages);
+  const auto number = static_cast<std::uint32_t>(out.documents.size());
+  for (const PassageLevel level : passage_levels) {
+    if (!config_of(config, level).enabled) continue;
+    for (const Passage& passage : w.passages.of(level)) {
+      if (passage.bytes < config_of(config, level).min_bytes) continue;
+      out.passages[index_of(level)].push_back({passage.key, number, passage.number});
+    }
+  }
+}
+
 // "file:line" apart.
 std::pair<std::string_view, std::uint32_t> split_place(std::string_view place) {
   const std::size_t colon = place.rfind(':');
@@ -148,6 +165,7 @@ ChunkRecords records_of(const DocumentChunk& chunk, Workspace& w, const MinHashe
                           .file = static_cast<std::uint32_t>(out.files.size() - 1),
                           .line = line};
     if (config.minhash.enabled) add_minhash(out, record, w, hasher, config.minhash);
+    add_passages(out, document.text, w, config);
     out.documents.push_back(record);
   }
   return out;
@@ -156,12 +174,17 @@ ChunkRecords records_of(const DocumentChunk& chunk, Workspace& w, const MinHashe
 // Numbers the documents of chunks through, and writes them.
 class SegmentWriter {
  public:
-  SegmentWriter(const std::string& directory, SegmentInfo& info, std::size_t memory_bytes)
+  SegmentWriter(std::string directory, SegmentInfo& info, const DedupConfig& config)
       : info_(info),
-        documents_(directory + "/documents"),
-        sketches_(directory + "/sketches"),
-        bands_path_(directory + "/bands"),
-        bands_(directory + "/run-", memory_bytes) {
+        directory_(std::move(directory)),
+        documents_(directory_ + "/documents"),
+        sketches_(directory_ + "/sketches"),
+        bands_(directory_ + "/run-", sort_bytes(config)) {
+    for (const PassageLevel level : passage_levels) {
+      if (!config_of(config, level).enabled) continue;
+      passages_[index_of(level)] = std::make_unique<ExternalSorter<PassageRecord>>(
+          fmt::format("{}/{}-run-", directory_, file_name(level)), sort_bytes(config));
+    }
     for (std::size_t i = 0; i < info.files.size(); ++i) {
       files_[info.files[i].path] = static_cast<std::uint32_t>(i);
     }
@@ -182,6 +205,12 @@ class SegmentWriter {
       record.document += static_cast<std::uint32_t>(info_.documents);
       bands_.add(record);
     }
+    for (const PassageLevel level : passage_levels) {
+      for (PassageRecord record : chunk.passages[index_of(level)]) {
+        record.document += static_cast<std::uint32_t>(info_.documents);
+        passages_[index_of(level)]->add(record);
+      }
+    }
     sketches_.write(std::as_bytes(std::span(chunk.sketches)));
     hashes_ += chunk.sketches.size();
     info_.documents += chunk.documents.size();
@@ -189,18 +218,34 @@ class SegmentWriter {
   }
 
   void finish() {
-    FileWriter bands(bands_path_);
-    bands_.drain([&](const BandRecord& record) { write_record(bands, record); });
-    bands.close();
+    write_sorted(bands_, "bands");
+    for (const PassageLevel level : passage_levels) {
+      if (auto& sorter = passages_[index_of(level)]) write_sorted(*sorter, file_name(level));
+    }
     documents_.close();
     sketches_.close();
   }
 
  private:
+  // Half of the memory sorts: the bands, and the passages of each level.
+  static std::size_t sort_bytes(const DedupConfig& config) {
+    const int sorters = 1 + config.lines.enabled + config.paragraphs.enabled;
+    return (static_cast<std::size_t>(config.memory_mb) << 20) / 2 /
+           static_cast<std::size_t>(sorters);
+  }
+
+  template <class Record>
+  void write_sorted(ExternalSorter<Record>& sorter, std::string_view name) {
+    FileWriter file(fmt::format("{}/{}", directory_, name));
+    sorter.drain([&](const Record& record) { write_record(file, record); });
+    file.close();
+  }
+
   SegmentInfo& info_;
+  std::string directory_;
   FileWriter documents_, sketches_;
-  std::string bands_path_;
   ExternalSorter<BandRecord> bands_;
+  std::array<std::unique_ptr<ExternalSorter<PassageRecord>>, 2> passages_;  // by level, or null
   std::map<std::string, std::uint32_t, std::less<>> files_;
   std::uint64_t hashes_ = 0;
 };
@@ -214,8 +259,7 @@ void build_segment(const std::string& directory, SegmentInfo info, const TextSou
                          static_cast<std::uint64_t>(config.minhash.seed));
   Workspaces workspaces(config, banding);
   AtomicDirectory output(directory);
-  SegmentWriter writer(output.temporary(), info,
-                       static_cast<std::size_t>(config.memory_mb) << 20 >> 1);
+  SegmentWriter writer(output.temporary(), info, config);
   std::vector<std::string> paths;
   for (const PartFile& file : info.files) paths.push_back(file.path);
   const int threads = config.threads > 0 ? static_cast<int>(config.threads) : num_threads();
