@@ -62,6 +62,15 @@ inline std::vector<std::string> lines_of(const std::string& path) {
   return lines;
 }
 
+// The texts of a source's first part.
+inline std::vector<std::string> texts_of(const DedupConfig& config, const std::string& name) {
+  std::vector<std::string> texts;
+  for (const std::string& line : lines_of(config.output + "/texts/" + name + "-00000.jsonl.zst")) {
+    texts.push_back(nlohmann::json::parse(line).at("text"));
+  }
+  return texts;
+}
+
 inline std::map<std::string, std::string> outputs_of(const DedupConfig& config) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(config.output)) {

@@ -102,14 +102,6 @@ TextSourceConfig random_source(const TempDir& dir, const std::string& name, std:
   return source(dir, name, lines);
 }
 
-std::vector<std::string> texts_of(const DedupConfig& config, const std::string& name) {
-  std::vector<std::string> texts;
-  for (const std::string& line : lines_of(config.output + "/texts/" + name + "-00000.jsonl.zst")) {
-    texts.push_back(nlohmann::json::parse(line).at("text"));
-  }
-  return texts;
-}
-
 // A line or paragraph in small letters without blanks and marks; made in another way.
 std::string plain(const std::string& text) {
   std::string out;
@@ -196,9 +188,10 @@ TEST(Repeats, ParagraphsGoAsTheyAre) {
   EXPECT_THAT(
       lines_of(config.output + "/cuts/a-00000.jsonl.zst"),
       ElementsAre(
-          HasSubstr(R"(a.jsonl:2", "lines": 0, "paragraphs": 1, "bytes": 59, "how": "cut"})"),
           HasSubstr(
-              R"(a.jsonl:4", "lines": 0, "paragraphs": 1, "bytes": 58, "how": "left_empty"})")));
+              R"(a.jsonl:2", "lines": 0, "paragraphs": 1, "tokens": 0, "bytes": 59, "how": "cut"})"),
+          HasSubstr(
+              R"(a.jsonl:4", "lines": 0, "paragraphs": 1, "tokens": 0, "bytes": 58, "how": "left_empty"})")));
   const CutCounts& cuts = report.sources[0].cuts;
   EXPECT_EQ(cuts.cut, 1u);
   EXPECT_EQ(cuts.left_empty, 1u);

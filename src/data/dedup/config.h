@@ -75,6 +75,17 @@ void visit_fields(PassageConfig& c, Visitor&& field) {
         "those with fewer bytes of words stay, as short headings and lines of code");
 }
 
+struct SubstringConfig {
+  bool enabled = false;
+  std::int64_t tokens = 50;
+};
+template <class Visitor>
+void visit_fields(SubstringConfig& c, Visitor&& field) {
+  field("enabled", c.enabled,
+        "take out sequences of tokens that were in the texts of these sources before");
+  field("tokens", c.tokens, "length of a sequence: words, ideographs and marks of punctuation");
+}
+
 struct DedupConfig {
   std::string output;
   std::string index;
@@ -88,6 +99,7 @@ struct DedupConfig {
   double max_lost = 1;
   MinHashConfig minhash;
   PassageConfig lines, paragraphs;
+  SubstringConfig substrings;
   std::vector<TextSourceConfig> sources;
 };
 template <class Visitor>
@@ -103,11 +115,17 @@ void visit_fields(DedupConfig& c, Visitor&& field) {
   field("memory_mb", c.memory_mb, "for sorting and tables; sorted runs go to the disk beyond it");
   field("threads", c.threads, "0: one per core; the output does not depend on it");
   field("max_lost", c.max_lost,
-        "a document goes whole when lines and paragraphs take a larger share of its bytes");
+        "a document goes whole when it would lose a larger share of its bytes to the three below");
   field("minhash", c.minhash, "");
   field("lines", c.lines, "");
   field("paragraphs", c.paragraphs, "");
+  field("substrings", c.substrings, "");
   field("sources", c.sources, "");
+}
+
+// Whether parts of documents go, too.
+inline bool cuts_documents(const DedupConfig& config) {
+  return config.lines.enabled || config.paragraphs.enabled || config.substrings.enabled;
 }
 
 // Throws an input Error that names the key for a value out of range, and for the sources.

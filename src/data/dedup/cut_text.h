@@ -14,6 +14,13 @@ namespace fathom::dedup {
 std::string without_passages(std::string_view text, std::span<const std::uint32_t> lines,
                              std::span<const std::uint32_t> paragraphs);
 
+// The text without these sequences of `length` tokens (data/dedup/exact_tokens.h), by their first
+// tokens, ascending. `removed` gets how many tokens went. Of the blanks around a part that went one
+// stays: a blank line if there was one, else a line end, else a space; no blank is made where there
+// was none, unless two words would meet, and none stays at an end of the text that was cut.
+std::string without_sequences(std::string_view text, std::span<const std::uint32_t> first,
+                              std::int64_t length, std::uint64_t& removed);
+
 // Whether a text has a word or an ideograph.
 bool has_words(std::string_view text);
 

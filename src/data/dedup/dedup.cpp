@@ -11,7 +11,6 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "data/dedup/output.h"
-#include "data/dedup/repeats.h"
 #include "data/prepare_check.h"
 #include "io/atomic_file.h"
 
@@ -69,23 +68,28 @@ void check_index(const std::string& directory) {
 }
 
 // A directory for sorted runs, empty at the beginning and removed at the end.
-class Scratch {
+class ScratchDirectory {
  public:
-  explicit Scratch(std::string path) : path_(std::move(path)) {
+  explicit ScratchDirectory(std::string path) : path_(std::move(path)) {
     fs::remove_all(path_);
     fs::create_directories(path_);
   }
-  ~Scratch() {
+  ~ScratchDirectory() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
   const std::string& path() const { return path_; }
 
  private:
   std::string path_;
 };
+
+void require_texts(std::string_view key, const DedupConfig& config) {
+  if (config.write_texts) return;
+  fail_input("{} takes parts out of texts; it needs write_texts = true", key);
+}
 
 void check_passages(std::string_view table, const PassageConfig& c, const DedupConfig& config) {
   const auto key = [&](std::string_view name) { return fmt::format("{}.{}", table, name); };
@@ -93,9 +97,12 @@ void check_passages(std::string_view table, const PassageConfig& c, const DedupC
   require_range(key("more_than"), static_cast<double>(c.more_than), 1, most_held);
   require_range(key("keep"), static_cast<double>(c.keep), 0, static_cast<double>(c.more_than));
   require_range(key("min_bytes"), static_cast<double>(c.min_bytes), 1, 1 << 30);
-  if (c.enabled && !config.write_texts) {
-    fail_input("{} takes parts out of texts; it needs write_texts = true", key("enabled"));
-  }
+  if (c.enabled) require_texts(key("enabled"), config);
+}
+
+void check_substrings(const DedupConfig& config) {
+  require_range("substrings.tokens", static_cast<double>(config.substrings.tokens), 2, 1 << 20);
+  if (config.substrings.enabled) require_texts("substrings.enabled", config);
 }
 
 void print_plan(const MinHashConfig& config) {
@@ -143,31 +150,14 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-Removals find_removals(const Index& index, const Clusters& clusters, const DedupConfig& config,
-                       const std::string& scratch) {
-  // find_clusters() has checked that something is left.
-  const std::size_t memory =
-      (static_cast<std::size_t>(config.memory_mb) << 20) - cluster_memory(index.documents);
-  Removals removals;
-  if (config.lines.enabled) {
-    removals.lines =
-        find_repeats(index, clusters, PassageLevel::line, config.lines, scratch, memory);
-  }
-  if (config.paragraphs.enabled) {
-    removals.paragraphs =
-        find_repeats(index, clusters, PassageLevel::paragraph, config.paragraphs, scratch, memory);
-  }
-  return removals;
-}
-
 std::string cuts_table(const DedupReport& report) {
   std::string text =
-      fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>8}\n", "of what stays", "cut",
-                  "left empty", "lost too much", "lines", "paragraphs", "% bytes");
+      fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>12} {:>8}\n", "of what stays",
+                  "cut", "left empty", "lost too much", "lines", "paragraphs", "tokens", "% bytes");
   const auto add_row = [&](const std::string& name, const CutCounts& cuts, std::uint64_t bytes) {
-    text += fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>8.2f}\n", name, cuts.cut,
-                        cuts.left_empty, cuts.lost_too_much, cuts.lines, cuts.paragraphs,
-                        percent(cuts.bytes, bytes));
+    text += fmt::format("{:<20} {:>12} {:>10} {:>13} {:>10} {:>10} {:>12} {:>8.2f}\n", name,
+                        cuts.cut, cuts.left_empty, cuts.lost_too_much, cuts.lines, cuts.paragraphs,
+                        cuts.tokens, percent(cuts.bytes, bytes));
   };
   CutCounts all;
   std::uint64_t bytes = 0;
@@ -192,8 +182,8 @@ void check_config(const DedupConfig& config) {
   check_minhash(config.minhash);
   check_passages("lines", config.lines, config);
   check_passages("paragraphs", config.paragraphs, config);
-  if (config.exact == Exact::off && !config.minhash.enabled && !config.lines.enabled &&
-      !config.paragraphs.enabled) {
+  check_substrings(config);
+  if (config.exact == Exact::off && !config.minhash.enabled && !cuts_documents(config)) {
     fail_input("exact = \"off\" and minhash.enabled = false leave nothing to find");
   }
   std::set<std::string> names;
@@ -211,13 +201,15 @@ DedupReport deduplicate(const DedupConfig& config) {
   const DirectoryLock output_lock(config.output), index_lock(directory);
   print_plan(config.minhash);
   const Index index = build_index(config, directory);
-  const Scratch scratch(directory + "/.dedup-scratch");
+  const ScratchDirectory scratch(directory + "/.dedup-scratch");
   log::info("finding copies among {} documents", index.documents);
   const Clusters clusters = find_clusters(index, config, scratch.path());
   DedupReport report = report_of(index, clusters);
-  const Removals removals = find_removals(index, clusters, config, scratch.path());
-  report.has_cuts = removals.any();
-  write_outputs(index, clusters, removals, config, report);
+  report.has_cuts = cuts_documents(config);
+  // find_clusters() has checked that memory is left.
+  const std::size_t sort_bytes =
+      (static_cast<std::size_t>(config.memory_mb) << 20) - cluster_memory(index.documents);
+  write_outputs(index, clusters, config, {scratch.path(), sort_bytes}, report);
   write_file_atomically(config.output + "/dedup.json", to_json(report));
   return report;
 }

@@ -19,6 +19,8 @@ struct KeptDocument {
   Document document;
   std::uint32_t number = 0;                      // in the segment
   std::vector<std::uint32_t> lines, paragraphs;  // that go, by their numbers
+  // That go of the rest, by their first tokens.
+  std::vector<std::uint32_t> sequences;
 };
 
 enum class Cut {
@@ -36,8 +38,9 @@ struct CutDocument {
   Cut how = Cut::none;
   std::string text;              // what is left, of one that is cut
   std::uint64_t lost_bytes = 0;  // all of a document that goes
+  std::uint64_t tokens = 0;      // that went with sequences
 };
-CutDocument cut_document(const KeptDocument& kept, double max_lost);
+CutDocument cut_document(const KeptDocument& kept, const DedupConfig& config);
 
 // The documents of one segment whose files are read again.
 class KeptTexts {
@@ -50,7 +53,8 @@ class KeptTexts {
         source_(source),
         threads_(threads),
         lines_(removals.lines, segment),
-        paragraphs_(removals.paragraphs, segment) {}
+        paragraphs_(removals.paragraphs, segment),
+        sequences_(removals.sequences, segment) {}
 
   // Calls work(std::vector<KeptDocument>&&) -> Result on all cores, and consume(Result) on this
   // thread in the order of the documents. Throws an input Error when the files have more or fewer
@@ -89,7 +93,7 @@ class KeptTexts {
   const Clusters& clusters_;
   const TextSourceConfig& source_;
   int threads_;
-  RemovedPartReader lines_, paragraphs_;
+  RemovedPartReader lines_, paragraphs_, sequences_;
   std::uint64_t number_ = 0;  // of the next document, in the segment
 };
 

@@ -11,68 +11,18 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "data/dedup/kept_texts.h"
+#include "data/dedup/output_stamps.h"
 #include "data/dedup/packed_lines.h"
 #include "data/dedup/record_file.h"
-#include "data/dedup/segment_json.h"
+#include "data/dedup/repeats.h"
+#include "data/dedup/sequences.h"
 #include "data/dedup/stamped_files.h"
 #include "data/dedup/text_output.h"
 #include "data/parts.h"
-#include "io/checksum.h"
 #include "io/json_object.h"
 
 namespace fathom::dedup {
 namespace {
-
-// What a segment was made from, and a checksum of what it holds.
-std::string identity_of(const Segment& segment) {
-  return to_json(segment.info()) + checksum_text(checksum_of_file(segment.file("documents")));
-}
-
-// Stamps of the outputs: checksums of all that a file's content depends on.
-class Stamps {
- public:
-  Stamps(const Index& index, const Clusters& clusters, const Removals& removals, double max_lost)
-      : clusters_(clusters), removals_(removals), max_lost_(max_lost) {
-    Checksum all;
-    all.update(std::as_bytes(std::span(clusters.kept)));
-    all.update(std::as_bytes(std::span(clusters.fates)));
-    for (const IndexedSegment& segment : index.segments) {
-      identities_.push_back(identity_of(*segment.segment));
-      all.update(identities_.back());
-    }
-    copies_ = checksum_text(all.value());
-  }
-
-  // Lists of copies name documents of any segment, so that they share one stamp.
-  const std::string& of_copies() const { return copies_; }
-
-  // `number`: of Index::segments.
-  std::string of_texts(const IndexedSegment& segment, std::size_t number) const {
-    const std::span fates = std::span(clusters_.fates)
-                                .subspan(segment.first_document, segment.segment->info().documents);
-    Checksum checksum;
-    checksum.update(identities_[number]);
-    checksum.update(std::as_bytes(fates));
-    if (removals_.any()) checksum.update(of_removals(number));
-    return checksum_text(checksum.value());
-  }
-
- private:
-  std::string of_removals(std::size_t segment) const {
-    std::string text = fmt::format("max_lost {}", max_lost_);
-    if (removals_.lines) text += fmt::format(", lines {}", removals_.lines->checksum(segment));
-    if (removals_.paragraphs) {
-      text += fmt::format(", paragraphs {}", removals_.paragraphs->checksum(segment));
-    }
-    return text;
-  }
-
-  const Clusters& clusters_;
-  const Removals& removals_;
-  double max_lost_;
-  std::vector<std::string> identities_;  // of Index::segments
-  std::string copies_;
-};
 
 std::string name_of(const IndexedSegment& segment) {
   return part_name(segment.segment->info().source, segment.segment->info().part);
@@ -130,21 +80,26 @@ void count_bytes(const Clusters& clusters, const IndexedSegment& segment, Source
 
 class OutputWriter {
  public:
-  OutputWriter(const Index& index, const Clusters& clusters, const Removals& removals,
-               const DedupConfig& config)
+  OutputWriter(const Index& index, const Clusters& clusters, const DedupConfig& config,
+               const Scratch& scratch)
       : index_(index),
         clusters_(clusters),
-        removals_(removals),
         config_(config),
-        stamps_(index, clusters, removals, config.max_lost),
+        scratch_(scratch),
+        removals_(find_passages_to_remove()),
+        stamps_(index, clusters, removals_, config),
         copies_(config.output, "copies"),
-        texts_(config.output, "texts"),
-        progress_("writing", bytes_to_read(), Progress::Unit::bytes) {
+        texts_(config.output, "texts") {
     const bool earlier_cuts = std::filesystem::exists(config.output + "/cuts");
-    if (removals.any() || earlier_cuts) cuts_.emplace(config.output, "cuts");
+    if (cuts_documents(config) || earlier_cuts) cuts_.emplace(config.output, "cuts");
   }
 
   void write(DedupReport& report) {
+    if (config_.substrings.enabled && !all_current()) {
+      removals_.sequences =
+          find_sequences(index_, clusters_, removals_, config_, scratch_.path, scratch_.sort_bytes);
+    }
+    progress_.emplace("writing", bytes_to_read(), Progress::Unit::bytes);
     for (std::size_t i = 0; i < index_.segments.size(); ++i) {
       const IndexedSegment& segment = index_.segments[i];
       SourceReport& source = report.sources[segment.source];
@@ -153,11 +108,39 @@ class OutputWriter {
       write_texts_of(i);
       count_cuts_of(segment, source);
     }
-    progress_.finish();
+    progress_->finish();
     remove_leftovers();
   }
 
  private:
+  // Those of lines and paragraphs.
+  Removals find_passages_to_remove() const {
+    Removals removals;
+    const auto find = [&](PassageLevel level, const PassageConfig& config) {
+      return find_repeats(index_, clusters_, level, config, scratch_.path, scratch_.sort_bytes);
+    };
+    if (config_.lines.enabled) removals.lines = find(PassageLevel::line, config_.lines);
+    if (config_.paragraphs.enabled) {
+      removals.paragraphs = find(PassageLevel::paragraph, config_.paragraphs);
+    }
+    return removals;
+  }
+
+  bool is_current(std::size_t number) const {
+    const std::string name = name_of(index_.segments[number]);
+    const std::string& stamp = stamps_.of_texts(number);
+    return texts_.is_current(name, stamp) &&
+           (!cuts_documents(config_) || cuts_->is_current(name, stamp));
+  }
+
+  // Whether the texts of the config's sources are.
+  bool all_current() const {
+    for (std::size_t i = 0; i < index_.segments.size(); ++i) {
+      if (source_to_write(config_, index_, index_.segments[i]) && !is_current(i)) return false;
+    }
+    return true;
+  }
+
   std::uint64_t bytes_to_read() const {
     std::uint64_t bytes = 0;
     for (const IndexedSegment& segment : index_.segments) {
@@ -178,28 +161,26 @@ class OutputWriter {
     const IndexedSegment& segment = index_.segments[number];
     const std::string name = name_of(segment);
     const TextSourceConfig* source = source_to_write(config_, index_, segment);
-    const std::string stamp = stamps_.of_texts(segment, number);
-    const bool current =
-        texts_.is_current(name, stamp) && (!removals_.any() || cuts_->is_current(name, stamp));
+    const bool current = is_current(number);
     if (!source) {
       if (!current && texts_.exists(name)) warn_stale(texts_.path(name));
     } else if (current) {
-      progress_.advance(bytes_on_disk(segment));
+      progress_->advance(bytes_on_disk(segment));
     } else {
-      replace_texts(number, *source, name, stamp);
+      replace_texts(number, *source, name);
     }
   }
 
-  void replace_texts(std::size_t number, const TextSourceConfig& source, const std::string& name,
-                     const std::string& stamp) {
+  void replace_texts(std::size_t number, const TextSourceConfig& source, const std::string& name) {
+    const std::string& stamp = stamps_.of_texts(number);
     const int threads = config_.threads > 0 ? static_cast<int>(config_.threads) : num_threads();
     KeptTexts kept(index_, number, clusters_, removals_, source, threads);
     const auto write_with = [&](PackedLines* cuts) {
       texts_.replace(name, stamp, [&](const std::string& path) {
-        write_texts(kept, config_.max_lost, source.field, path, cuts, progress_);
+        write_texts(kept, config_, source.field, path, cuts, *progress_);
       });
     };
-    if (!removals_.any()) return write_with(nullptr);
+    if (!cuts_documents(config_)) return write_with(nullptr);
     cuts_->replace(name, stamp, [&](const std::string& path) {
       PackedLines cuts(path);
       write_with(&cuts);
@@ -209,7 +190,7 @@ class OutputWriter {
 
   void count_cuts_of(const IndexedSegment& segment, SourceReport& report) {
     const std::string name = name_of(segment);
-    if (!removals_.any() || !cuts_->exists(name)) return;
+    if (!cuts_documents(config_) || !cuts_->exists(name)) return;
     const CutCounts counts = count_cuts(cuts_->path(name));
     report.cuts.add(counts);
     report.kept_bytes -= std::min(report.kept_bytes, counts.bytes);
@@ -233,18 +214,19 @@ class OutputWriter {
     }
     if (!cuts_) return;
     for (const std::string& name : cuts_->names()) {
-      if (!removals_.any() || !texts_.exists(name)) cuts_->remove(name);
+      if (!cuts_documents(config_) || !texts_.exists(name)) cuts_->remove(name);
     }
   }
 
   const Index& index_;
   const Clusters& clusters_;
-  const Removals& removals_;
   const DedupConfig& config_;
-  Stamps stamps_;
+  const Scratch& scratch_;
+  Removals removals_;
+  OutputStamps stamps_;
   StampedFiles copies_, texts_;
   std::optional<StampedFiles> cuts_;
-  Progress progress_;
+  std::optional<Progress> progress_;
 };
 
 nlohmann::ordered_json json_of(const RemovedCounts& counts) {
@@ -252,16 +234,20 @@ nlohmann::ordered_json json_of(const RemovedCounts& counts) {
 }
 
 nlohmann::ordered_json json_of(const CutCounts& counts) {
-  return {{"cut_documents", counts.cut},           {"left_empty", counts.left_empty},
-          {"lost_too_much", counts.lost_too_much}, {"lines", counts.lines},
-          {"paragraphs", counts.paragraphs},       {"bytes", counts.bytes}};
+  return {{"cut_documents", counts.cut},
+          {"left_empty", counts.left_empty},
+          {"lost_too_much", counts.lost_too_much},
+          {"lines", counts.lines},
+          {"paragraphs", counts.paragraphs},
+          {"tokens", counts.tokens},
+          {"bytes", counts.bytes}};
 }
 
 }  // namespace
 
-void write_outputs(const Index& index, const Clusters& clusters, const Removals& removals,
-                   const DedupConfig& config, DedupReport& report) {
-  OutputWriter(index, clusters, removals, config).write(report);
+void write_outputs(const Index& index, const Clusters& clusters, const DedupConfig& config,
+                   const Scratch& scratch, DedupReport& report) {
+  OutputWriter(index, clusters, config, scratch).write(report);
 }
 
 std::string to_json(const DedupReport& report) {

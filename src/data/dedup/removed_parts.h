@@ -51,9 +51,7 @@ class RemovedPartReader {
 
 // Of each kind that the config asks for.
 struct Removals {
-  std::optional<RemovedParts> lines, paragraphs;
-
-  bool any() const { return lines || paragraphs; }
+  std::optional<RemovedParts> lines, paragraphs, sequences;
 };
 
 }  // namespace fathom::dedup

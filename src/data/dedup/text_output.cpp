@@ -14,9 +14,10 @@ struct TextBlocks {
 void add_cut(const KeptDocument& kept, const CutDocument& cut, const std::string& field,
              TextBlocks& out) {
   out.cuts += fmt::format(
-      "{{\"document\": {}, \"lines\": {}, \"paragraphs\": {}, \"bytes\": {}, \"how\": \"{}\"}}\n",
-      json_quoted(kept.document.source), kept.lines.size(), kept.paragraphs.size(), cut.lost_bytes,
-      enum_name(cut.how));
+      "{{\"document\": {}, \"lines\": {}, \"paragraphs\": {}, \"tokens\": {}, \"bytes\": {}, "
+      "\"how\": \"{}\"}}\n",
+      json_quoted(kept.document.source), kept.lines.size(), kept.paragraphs.size(), cut.tokens,
+      cut.lost_bytes, enum_name(cut.how));
   if (cut.how == Cut::part) out.texts += json_line_with_text(kept.document, field, cut.text);
 }
 
@@ -28,10 +29,11 @@ void CutCounts::add(const CutCounts& other) {
   lost_too_much += other.lost_too_much;
   lines += other.lines;
   paragraphs += other.paragraphs;
+  tokens += other.tokens;
   bytes += other.bytes;
 }
 
-void write_texts(KeptTexts& texts, double max_lost, const std::string& field,
+void write_texts(KeptTexts& texts, const DedupConfig& config, const std::string& field,
                  const std::string& path, PackedLines* cuts, Progress& progress) {
   AtomicFile file(path);
   texts.for_each_chunk<TextBlocks>(
@@ -39,7 +41,7 @@ void write_texts(KeptTexts& texts, double max_lost, const std::string& field,
       [&](std::vector<KeptDocument>&& chunk) {
         TextBlocks blocks;
         for (const KeptDocument& kept : chunk) {
-          const CutDocument cut = cut_document(kept, max_lost);
+          const CutDocument cut = cut_document(kept, config);
           if (cut.how == Cut::none) {
             blocks.texts += json_line(kept.document);
           } else {
@@ -67,6 +69,7 @@ CutCounts count_cuts(const std::string& path) {
     counts.lost_too_much += how == Cut::lost_too_much;
     counts.lines += json.unsigned_integer("lines");
     counts.paragraphs += json.unsigned_integer("paragraphs");
+    counts.tokens += json.unsigned_integer("tokens");
     counts.bytes += json.unsigned_integer("bytes");
   }
   return counts;
