@@ -170,6 +170,30 @@ TEST(Repeats, LinesAreThoseOfASimpleCount) {
   }
 }
 
+// Documents of several sources and chunks of a file: their lines are those of one corpus.
+TEST(Repeats, AreOfAllSourcesTogether) {
+  const TempDir dir;
+  const auto rows = [](std::uint64_t first, std::uint64_t documents) {
+    std::string lines;
+    for (std::uint64_t i = first; i < first + documents; ++i) {
+      lines +=
+          nlohmann::json{{"text", lines_at_random(i)}, {"pad", std::string(60'000, 'x')}}.dump();
+      lines += "\n";
+    }
+    return lines;
+  };
+  DedupConfig config =
+      config_of(dir, {source(dir, "a", rows(0, 40)), source(dir, "b", rows(40, 40))});
+  config.exact = Exact::off, config.minhash.enabled = false;
+  config.lines = {true, 1, 1, 10};
+  deduplicate(config);
+  std::vector<std::string> lines = lines_in(texts_of(config, "a"));
+  const std::size_t of_first = lines.size();
+  for (const std::string& line : lines_in(texts_of(config, "b"))) lines.push_back(line);
+  EXPECT_THAT(lines, testing::ElementsAreArray(expected_lines(80, config.lines)));
+  EXPECT_LT(lines.size() - of_first, of_first);
+}
+
 TEST(Repeats, ParagraphsGoAsTheyAre) {
   const TempDir dir;
   const std::string p = "The first line of it,\nand the second one of the paragraph.",

@@ -139,7 +139,7 @@ class SequenceSearch {
             std::vector<std::uint64_t> hashes;
             for (const KeptDocument& kept : chunk) {
               const CutDocument rest = cut_document(kept, config_);
-              if (rest.how != Cut::none && rest.how != Cut::part) continue;
+              // Of a document that goes whole the rest is empty, and has no sequences.
               hasher.hash(rest.how == Cut::none ? kept.document.text : rest.text, hashes);
               work(result, first + kept.number, hashes);
             }
