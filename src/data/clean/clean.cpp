@@ -23,12 +23,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+void erase_text(std::string& text, std::string_view part) {
+  if (const std::size_t at = text.find(part); at != std::string::npos) text.erase(at, part.size());
+}
+
 // The config without what the outputs do not depend on, and the benchmarks' sequences.
 std::string stamp_of(CleanConfig config, const Contamination* benchmarks) {
   config.output.clear();
   config.threads = 0;
   config.sources.clear();
   std::string stamp = config_to_toml(config);
+  // Outputs that are older than these keys do not name them.
+  if (!config.repair_mojibake) erase_text(stamp, "repair_mojibake = false\n");
+  const PersonalConfig& p = config.personal;
+  if (!p.emails && !p.ip_addresses && !p.phones && !p.id_numbers) {
+    erase_text(stamp, "\n[personal]\n" + config_to_toml(config.personal));
+  }
   if (benchmarks) stamp += "# benchmarks " + checksum_text(benchmarks->checksum()) + "\n";
   return stamp;
 }
@@ -62,6 +72,8 @@ CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
     out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure);
     for (const std::string& task : cleaned.contaminations) ++out.counts.cut_passages[task];
     out.counts.add_edits(cleaned.text != document.text, cleaned.dropped_lines);
+    out.counts.repairs += cleaned.repairs;
+    out.counts.add_masked(cleaned.masked);
     if (cleaned.reason == kept_reason) {
       out.kept += with_language(document, source.field, cleaned);
     } else if (config.write_dropped) {
@@ -89,8 +101,7 @@ int threads_of(const CleanConfig& config) {
 std::string reading_of(TextSourceConfig source) {
   std::string text = config_to_toml(source);
   // Outputs that are older than the key `content` do not name it.
-  constexpr std::string_view content = "content = \"text\"\n";
-  if (source.content == TextContent::text) text.erase(text.find(content), content.size());
+  if (source.content == TextContent::text) erase_text(text, "content = \"text\"\n");
   return text;
 }
 

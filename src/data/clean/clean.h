@@ -25,6 +25,8 @@ struct Cleaned {
   double measure = 0;  // of the rule
   std::int64_t dropped_lines = 0;
   std::vector<std::string> contaminations;  // the tasks of passages that were cut
+  std::int64_t repairs = 0;                 // of mojibake
+  MaskedCounts masked{};                    // of a document that is kept
 };
 // `benchmarks`: null or what a document should not hold; searched in documents that pass the
 // filters. A document of which passages are cut is filtered again. Pure. Any thread may call it.

@@ -3,6 +3,7 @@
 #include "data/clean/clean.h"
 #include "data/clean/edits.h"
 #include "text/language.h"
+#include "text/mojibake.h"
 
 namespace fathom::clean {
 
@@ -41,7 +42,10 @@ void search_benchmarks(Cleaned& result, std::span<const Filter> filters,
 Cleaned clean_document(std::string_view text, const CleanConfig& config,
                        std::span<const Filter> filters, const Contamination* benchmarks) {
   Cleaned result;
-  result.text = config.normalise ? normalised(text) : std::string(text);
+  result.text = text;
+  // Before normalising, which takes control characters out.
+  if (config.repair_mojibake) result.text = repair_mojibake(text, result.repairs);
+  if (config.normalise) result.text = normalised(result.text);
   result.language = detect_language(result.text).code;
   const bool wanted =
       config.languages.empty() || std::ranges::any_of(config.languages, [&](const auto& name) {
@@ -58,6 +62,10 @@ Cleaned clean_document(std::string_view text, const CleanConfig& config,
   }
   apply_filters(result, filters);
   if (benchmarks && result.reason == kept_reason) search_benchmarks(result, filters, *benchmarks);
+  // Last, so that filters and benchmarks measure the text as it was written.
+  if (result.reason == kept_reason) {
+    result.text = masked(result.text, config.personal, result.masked);
+  }
   return result;
 }
 

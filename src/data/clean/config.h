@@ -7,6 +7,7 @@
 
 #include "data/clean/contamination.h"
 #include "data/clean/filters.h"
+#include "data/clean/personal.h"
 #include "data/config.h"
 
 namespace fathom::clean {
@@ -14,6 +15,7 @@ namespace fathom::clean {
 struct CleanConfig {
   std::string output;
   bool normalise = true;
+  bool repair_mojibake = false;
   std::vector<std::string> languages;
   bool c4_lines = false;
   bool write_dropped = false;
@@ -21,6 +23,7 @@ struct CleanConfig {
   std::int64_t part_mb = 1024;
   std::int64_t threads = 0;
   ContaminationConfig contamination;
+  PersonalConfig personal;
   std::vector<FilterConfig> filters;
   std::vector<TextSourceConfig> sources;
 };
@@ -28,6 +31,8 @@ template <class Visitor>
 void visit_fields(CleanConfig& c, Visitor&& field) {
   field("output", c.output, "directory for the documents that are kept, and the report");
   field("normalise", c.normalise, "NFC, line ends, no control and invisible characters");
+  field("repair_mojibake", c.repair_mojibake,
+        "repair UTF-8 that was read as windows-1252 or Latin-1, where it is unambiguous");
   field("languages", c.languages, "that are kept, as \"en\" and \"zh\"; empty: all");
   field("c4_lines", c.c4_lines,
         "drop lines by the rules of C4; in Chinese and Japanese by its counterpart's");
@@ -36,6 +41,7 @@ void visit_fields(CleanConfig& c, Visitor&& field) {
   field("part_mb", c.part_mb, "files are cleaned in parts of so many megabytes; a kill costs one");
   field("threads", c.threads, "0: one per core; the output does not depend on it");
   field("contamination", c.contamination, "");
+  field("personal", c.personal, "");
   field("filters", c.filters, "without any: Gopher's and FineWeb's, and their like for Chinese");
   field("sources", c.sources, "");
 }

@@ -66,6 +66,8 @@ void Counts::add(const Counts& later) {
   read.add(later.read);
   changed_documents += later.changed_documents;
   dropped_lines += later.dropped_lines;
+  repairs += later.repairs;
+  add_masked(later.masked);
 }
 
 std::string Counts::to_json(const std::string& stamp) const {
@@ -83,11 +85,16 @@ std::string Counts::to_json(const std::string& stamp) const {
   for (const auto& [task, passages] : cut_passages) json["cut_passages"][task] = passages;
   json["changed_documents"] = changed_documents;
   json["dropped_lines"] = dropped_lines;
-  json["read"] = {
-      {"broken_lines", read.broken_lines},       {"first_broken", read.first_broken},
-      {"empty_documents", read.empty_documents}, {"repaired_documents", read.repaired_documents},
-      {"replaced_bytes", read.replaced_bytes},   {"first_repaired", read.first_repaired},
-      {"pages", read.pages}};
+  json["repairs"] = repairs;
+  const auto kinds = enum_names(PersonalKind{});
+  for (std::size_t i = 0; i < kinds.size(); ++i) json["masked"][std::string(kinds[i])] = masked[i];
+  json["read"] = {{"broken_lines", read.broken_lines},
+                  {"first_broken", read.first_broken},
+                  {"empty_documents", read.empty_documents},
+                  {"repaired_documents", read.repaired_documents},
+                  {"replaced_bytes", read.replaced_bytes},
+                  {"first_repaired", read.first_repaired},
+                  {"pages", read.pages}};
   json["samples"] = nlohmann::json::array();
   for (const auto& [reason, list] : samples) {
     for (const Sample& sample : list) {
@@ -112,6 +119,11 @@ Counts Counts::load(const std::string& path, std::int64_t max_samples) {
   for (const std::string& task : cut.keys()) counts.cut_passages[task] = cut.integer(task);
   counts.changed_documents = json.integer("changed_documents");
   counts.dropped_lines = json.integer("dropped_lines");
+  counts.repairs = json.find_integer("repairs").value_or(0);  // absent in older files
+  if (const auto masked = json.find_object("masked")) {
+    const auto kinds = enum_names(PersonalKind{});
+    for (std::size_t i = 0; i < kinds.size(); ++i) counts.masked[i] = masked->integer(kinds[i]);
+  }
   const JsonObject read = json.object("read");
   counts.read.broken_lines = read.integer("broken_lines");
   counts.read.first_broken = read.text("first_broken");

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/clean/personal.h"
 #include "text/document.h"
 
 namespace fathom::clean {
@@ -39,13 +40,18 @@ class Counts {
     changed_documents += changed;
     dropped_lines += lines;
   }
+  void add_masked(const MaskedCounts& counts) {
+    for (std::size_t i = 0; i < masked.size(); ++i) masked[i] += counts[i];
+  }
 
   std::map<Key, Tally> tallies;
   std::map<std::string, std::vector<Sample>> samples;  // by reason, by rank
   DocumentCounts read;  // left out or repaired while reading; without the refused pages
-  std::map<std::string, std::int64_t> cut_passages;    // of benchmarks, by task
-  std::int64_t changed_documents = 0;                  // by normalising or dropping lines
+  std::map<std::string, std::int64_t> cut_passages;  // of benchmarks, by task
+  std::int64_t changed_documents = 0;                // by normalising or dropping lines
   std::int64_t dropped_lines = 0;
+  std::int64_t repairs = 0;  // of mojibake
+  MaskedCounts masked{};
 
   std::string to_json(const std::string& stamp) const;
   // Throws an input Error that names the file.

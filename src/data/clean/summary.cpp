@@ -55,6 +55,14 @@ std::string rows(const std::string& source, const Counts& counts) {
     text += fmt::format("{:<16} {} documents were changed, {} lines dropped from them\n", source,
                         counts.changed_documents, counts.dropped_lines);
   }
+  if (counts.repairs > 0) {
+    text += fmt::format("{:<16} {} pieces of mojibake were repaired\n", source, counts.repairs);
+  }
+  const auto kinds = enum_names(PersonalKind{});
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (counts.masked[i] == 0) continue;
+    text += fmt::format("{:<16} {} masked: {}\n", source, kinds[i], counts.masked[i]);
+  }
   return text;
 }
 

@@ -1,0 +1,169 @@
+// Personal data masked.
+#include "data/clean/personal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "data/clean/clean.h"
+#include "io/line_reader.h"
+#include "io/temp_dir.h"
+
+namespace fathom::clean {
+namespace {
+
+constexpr PersonalConfig all_kinds{true, true, true, true};
+
+// Masked with all rules; a masked text stays as it is.
+std::string mask(std::string_view text, const PersonalConfig& config = all_kinds) {
+  MaskedCounts counts{}, again{};
+  const std::string out = masked(text, config, counts);
+  EXPECT_EQ(masked(out, config, again), out) << text;
+  EXPECT_EQ(again, MaskedCounts{}) << text;
+  return out;
+}
+
+// Each of `texts` is masked as a whole, between blanks, in Han characters and at a sentence's end.
+void expect_masked(std::initializer_list<std::string> texts, const std::string& by) {
+  for (const std::string& text : texts) {
+    EXPECT_EQ(mask(text), by) << text;
+    EXPECT_EQ(mask("to " + text + ", (" + text + ")."), "to " + by + ", (" + by + ").") << text;
+    EXPECT_EQ(mask("请联系" + text + "。或" + text + "谢谢"), "请联系" + by + "。或" + by + "谢谢")
+        << text;
+  }
+}
+
+void expect_kept(std::initializer_list<std::string> texts) {
+  for (const std::string& text : texts) {
+    EXPECT_EQ(mask(text), text);
+    EXPECT_EQ(mask("见" + text + "。"), "见" + text + "。");
+  }
+}
+
+TEST(Personal, Emails) {
+  expect_masked({"a@b.cn", "first.last+tag@mail.some-host.co.uk", "x_1%2-3@1st.example.com.au",
+                 "13812345678@qq.com", std::string(64, 'a') + "@b.org"},
+                "email@example.com");
+  expect_kept({"email@example.com", "me@EXAMPLE.org", "a@b", "@name", "a@b.c", "a@b.1c", "a@-b.com",
+               "a@b..com", "a.@b.com", std::string(65, 'a') + "@b.org", "a @b.com", "pkg@1.2.3"});
+  EXPECT_EQ(mask("mail a@b.com.\nnext"), "mail email@example.com.\nnext");
+  EXPECT_EQ(mask("..a@b.com-c"), "..email@example.com-c");
+  EXPECT_EQ(mask("a@b.com,c@d.de;e@f.fr"), "email@example.com,email@example.com;email@example.com");
+  EXPECT_EQ(mask("a@b.com@c.de"), "a@b.com@c.de");
+  EXPECT_EQ(mask("é@b.com josé_1@b.com"), "é@b.com joséemail@example.com");
+}
+
+TEST(Personal, PublicAddresses) {
+  expect_masked({"8.8.8.8", "1.0.0.1", "223.255.255.255", "100.63.0.1", "100.128.0.1", "172.15.0.1",
+                 "172.32.0.1", "192.0.1.1", "192.167.1.1", "198.17.1.1", "11.0.0.0"},
+                "192.0.2.1");
+  expect_kept({"0.1.2.3", "10.255.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.1.1",
+               "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1",
+               "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.7", "203.0.113.9",
+               "224.0.0.1", "255.255.255.255"});
+  expect_kept({"8.8.8", "8.8.8.8.8", "256.8.8.8", "8.8.8.256", "08.8.8.8", "8.8.8.8a", "v8.8.8.8",
+               "8.8.8.1234", "8..8.8", "1.8.8.8.8"});
+  EXPECT_EQ(mask("http://8.8.8.8:80/ 9.9.9.0/24"), "http://192.0.2.1:80/ 192.0.2.1/24");
+  expect_masked({"2001:4860:4860::8888", "2400:3200:0:0:0:0:0:1", "3fff:ffff::", "2000::1"},
+                "2001:db8::1");
+  expect_kept({"2001:db8::7", "fe80::1", "::1", "1fff::1", "4000::1", "2001:4860", "20:30:45",
+               "2001::4860::1", "2001:4860:4860::8888:12345", "2400:1:2:3:4:5:6"});
+  EXPECT_EQ(mask("at 2001:4860::1: it"), "at 2001:db8::1: it");
+  EXPECT_EQ(mask("x:2001:4860::1"), "x:2001:4860::1");
+}
+
+TEST(Personal, Phones) {
+  expect_masked({"13812345678",        "138-1234-5678",  "138 1234 5678",     "8613812345678",
+                 "86-13812345678",     "+8613812345678", "+86 138 1234 5678", "008613812345678",
+                 "0086-138-1234-5678", "010-12345678",   "0755-1234567",      "0755-12345678",
+                 "(010)12345678",      "(0755) 1234567", "(212) 555-0123",    "212-555-0123",
+                 "212.555.0123",       "1-212-555-0123", "1 (212) 555-0123",  "+1 (212) 555-0123",
+                 "+44 20 7946 0958",   "+49.30.123456",  "+12345678",         "+123456789012345"},
+                "000-0000-0000");
+  expect_kept({"12812345678",   "1381234567",    "138123456789",  "x13812345678",
+               "13812345678x",  "112-555-0123",  "212-155-0123",  "212 555 0123",
+               "2024-12-2024",  "010-1234567",   "+1234567",      "+1234567890123456",
+               "+0123456789",   "1.13812345678", "13812345678.5", "a/13812345678",
+               "_13812345678",  "000-0000-0000", "20241231",      "3-212-555-0123",
+               "212-555-0123-4"});
+  EXPECT_EQ(mask("Tel:13812345678"), "Tel:000-0000-0000");
+  EXPECT_EQ(mask("Tel.(010)12345678"), "Tel.000-0000-0000");
+  EXPECT_EQ(mask("call +1  212 555 0123"), "call +1  212 555 0123") << "two blanks end a number";
+}
+
+// 11010519491231002X is the example of GB 11643.
+TEST(Personal, IdNumbers) {
+  expect_masked({"11010519491231002X", "11010519491231002x"}, "000000000000000000");
+  expect_kept({"110105194912310021", "11010519491231003X", "11010519491331002X",
+               "01010519491231002X", "1101051949123100X2", "11010519491231002",
+               "11010519491231002XY", "211010519491231002X"});
+  // The checksum holds, the date is none: month 13, day 0, year 1899.
+  for (const char* digits :
+       {"11010519491301002", "11010519490100002", "11010518991231002", "11010519490431002"}) {
+    static constexpr int weights[] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
+    int sum = 0;
+    for (int i = 0; i < 17; ++i) sum += weights[i] * (digits[i] - '0');
+    expect_kept({std::string(digits) + "10X98765432"[sum % 11]});
+  }
+}
+
+TEST(Personal, KindsAreByChoice) {
+  const std::string text = "a@b.com 8.8.8.8 13812345678 11010519491231002X";
+  EXPECT_EQ(mask(text, {}), text);
+  EXPECT_EQ(mask(text, {.emails = true}),
+            "email@example.com 8.8.8.8 13812345678 11010519491231002X");
+  EXPECT_EQ(mask(text, {.ip_addresses = true}), "a@b.com 192.0.2.1 13812345678 11010519491231002X");
+  EXPECT_EQ(mask(text, {.phones = true}), "a@b.com 8.8.8.8 000-0000-0000 11010519491231002X");
+  EXPECT_EQ(mask(text, {.id_numbers = true}), "a@b.com 8.8.8.8 13812345678 000000000000000000");
+  MaskedCounts counts{};
+  masked(text + " " + text + " 9.9.9.9", all_kinds, counts);
+  EXPECT_EQ(counts, (MaskedCounts{2, 3, 2, 2}));
+}
+
+TEST(Personal, MasksWhatIsKept) {
+  const test::TempDir dir;
+  test::write_file(dir / "a.jsonl",
+                   "{\"text\": \"Write to a@b.com or call 8.8.8.8 about the mill. dontâ€™t\"}\n"
+                   "{\"text\": \"c@d.com\"}\n");
+  CleanConfig config;
+  config.output = dir / "out";
+  FilterConfig words;
+  words.rule = "words";
+  words.min = 3;
+  config.filters = {words};
+  config.personal.emails = true;
+  config.repair_mojibake = true;
+  TextSourceConfig source;
+  source.name = "a";
+  source.paths = {dir / "a.jsonl"};
+  config.sources = {source};
+  const std::string table = summary(clean_data(config));
+  EXPECT_THAT(table, testing::HasSubstr("email masked: 1\n"));
+  EXPECT_THAT(table, testing::HasSubstr("1 pieces of mojibake were repaired\n"));
+  EXPECT_THAT(table, testing::Not(testing::HasSubstr("ip_address masked")));
+  EXPECT_THAT(
+      read_text(dir / "out/texts/a-00000.jsonl.zst"),
+      testing::HasSubstr("Write to email@example.com or call 8.8.8.8 about the mill. dont’t"));
+  EXPECT_EQ(summary(clean_data(config)), table) << "of parts that are done";
+}
+
+// Outputs that were made before these keys were there still hold.
+TEST(Personal, StampsNameWhatIsAskedForAlone) {
+  const test::TempDir dir;
+  test::write_file(dir / "a.txt", "one text");
+  CleanConfig config;
+  config.output = dir / "out";
+  TextSourceConfig source;
+  source.name = "a";
+  source.paths = {dir / "a.txt"};
+  config.sources = {source};
+  clean_data(config);
+  const std::string json = test::read_file(dir / "out/clean.json");
+  EXPECT_THAT(json, testing::Not(testing::HasSubstr("[personal]")));
+  EXPECT_THAT(json, testing::Not(testing::HasSubstr("repair_mojibake")));
+  config.personal.phones = true;
+  EXPECT_THAT(test::input_error_of([&] { clean_data(config); }),
+              testing::HasSubstr("was cleaned with another config"));
+}
+
+}  // namespace
+}  // namespace fathom::clean
