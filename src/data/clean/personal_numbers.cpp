@@ -130,7 +130,7 @@ std::size_t ipv6_length(std::string_view text) {
   return bytes[0] >> 5 == 1 && !documentation ? end : 0;
 }
 
-// d: a digit, D: 2 to 9, M: 3 to 9; ~: - or a space, |: - or a dot; others stand for themselves.
+// d: a digit, D: 2 to 9, M: 3 to 9; ~: - or a space; others stand for themselves.
 bool matches(char c, char pattern) {
   switch (pattern) {
     case 'd':
@@ -141,22 +141,21 @@ bool matches(char c, char pattern) {
       return c >= '3' && c <= '9';
     case '~':
       return c == '-' || c == ' ';
-    case '|':
-      return c == '-' || c == '.';
     default:
       return c == pattern;
   }
 }
 
-constexpr std::array<std::string_view, 20> phone_patterns = {
+constexpr std::array<std::string_view, 22> phone_patterns = {
     // China's mobile numbers, alone or with the country's code
     "1Mddddddddd", "1Md~dddd~dddd", "861Mddddddddd", "86~1Mddddddddd", "86~1Md~dddd~dddd",
     "00861Mddddddddd", "0086~1Mddddddddd", "0086~1Md~dddd~dddd",
     // with an area: 010 and 02x have 8 digits, the others 7 or 8
     "0dd-dddddddd", "0ddd-ddddddd", "0ddd-dddddddd", "(0dd)dddddddd", "(0dd) dddddddd",
     "(0ddd)ddddddd", "(0ddd) ddddddd",
-    // North America
-    "(Ddd) Ddd-dddd", "(Ddd)Ddd-dddd", "Ddd|Ddd|dddd", "1|Ddd|Ddd|dddd", "1 (Ddd) Ddd-dddd"};
+    // North America: one mark throughout, unlike in "48 CFR 252.227-7013"
+    "(Ddd) Ddd-dddd", "(Ddd)Ddd-dddd", "1 (Ddd) Ddd-dddd", "Ddd-Ddd-dddd", "1-Ddd-Ddd-dddd",
+    "Ddd.Ddd.dddd", "1.Ddd.Ddd.dddd"};
 
 // A + and 8 to 15 digits (ITU-T E.164), in groups between a mark, or two with a parenthesis.
 std::size_t international_length(std::string_view text) {
