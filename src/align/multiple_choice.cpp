@@ -2,22 +2,10 @@
 #include <cctype>
 
 #include "align/conversation_rows.h"
+#include "text/answer_options.h"
 
 namespace fathom {
 namespace {
-
-// The letter of an option such as "A. x", "(B) x", "C) x", "D、x" or "E：x"; 0 for another line.
-char option_letter(std::string_view line) {
-  while (!line.empty() && (line[0] == ' ' || line[0] == '\t')) line.remove_prefix(1);
-  const bool bracket = line.starts_with('(');
-  if (bracket) line.remove_prefix(1);
-  if (line.size() < 2 || line[0] < 'A' || line[0] > 'H') return 0;
-  const std::string_view after = line.substr(1);
-  for (const std::string_view mark : {".", ")", ":", "、", "．", "：", "）"}) {
-    if (after.starts_with(mark)) return !bracket || mark == ")" ? line[0] : '\0';
-  }
-  return 0;
-}
 
 // How many options A, B, C ... stand on lines that follow in order.
 int options_in(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "data/clean/exam_rule.h"
 #include "data/clean/rules.h"
 #include "text/characters.h"
 
@@ -181,6 +182,9 @@ constexpr std::array all_quality_rules = {
     Rule{"bracketed_titles", "Share of the characters between 【 and 】.", bracketed_titles},
     Rule{"character_entropy", "Entropy of the characters' frequencies, in nats.",
          character_entropy},
+    Rule{"multiple_choice",
+         "Share of the characters in questions with three or more options A, B, C in order.",
+         multiple_choice},
 };
 
 }  // namespace

@@ -1,0 +1,50 @@
+// The rule that tells exams from other text.
+#include <gtest/gtest.h>
+
+#include "data/clean/rules.h"
+
+namespace fathom::clean {
+namespace {
+
+// Characters of `text` in questions, by the rule.
+int in_questions(const std::string& text) {
+  const Rule* rule = find_rule("multiple_choice");
+  const TextFacts facts(text);
+  return static_cast<int>(rule->measure(facts) * static_cast<double>(facts.characters) + 0.5);
+}
+
+TEST(MultipleChoice, OptionsOnLines) {
+  const std::string question = "What is it?\nA. ab\nB. cd\nC. ef\n";
+  EXPECT_EQ(in_questions(question), 26);
+  EXPECT_EQ(in_questions(question + "D. gh\nAnswer: C\n"), 31);
+  EXPECT_EQ(in_questions("Some text before.\n\n" + question + "\nAnd behind."), 26);
+  EXPECT_EQ(in_questions(question + question), 52);
+  EXPECT_EQ(in_questions("Why?\n (A) x\n(B) y\n\n(C) z"), 4 + 6 + 5 + 5);
+  EXPECT_EQ(in_questions("Why?\nA) x\nof it\nand more\nB) y\nC) z"), 4 + 4 + 5 + 8 + 4 + 4);
+}
+
+TEST(MultipleChoice, OptionsInALine) {
+  EXPECT_EQ(in_questions("1. 首都是哪里？\nA．北京 B．上海\u3000C．广州 D．深圳\n好。"), 9 + 19);
+  EXPECT_EQ(in_questions("下列正确的是（ ）A、一 B、二 C、三"), 20);
+  EXPECT_EQ(in_questions("一？ （A）甲 （B）乙\n（C）丙（D）丁"), 12 + 8);
+  EXPECT_EQ(in_questions("Q: A. x B. y C. z A. u B. v C. w"), 32) << "a line is counted once";
+}
+
+TEST(MultipleChoice, OtherTextHasNone) {
+  for (const char* text :
+       {"A. x\nB. y\nand no more.", "Vitamin A. It is good.\nB. And no more.", "A. x\nC. y\nB. z",
+        "a. x\nb. y\nc. z", "A x\nB y\nC z", "A.M. and B.C. were before C.E.", "",
+        "A. One\n1\n2\n3\nB. Two\n4\n5\n6\nC. Three", "XA. x\nXB. y\nXC. z", "(A. x\n(B. y\n(C. z",
+        "I. x\nJ. y\nK. z", "富含维生素A、维生素B、维生素C、维生素D。"}) {
+    EXPECT_EQ(in_questions(text), 0) << text;
+  }
+}
+
+TEST(MultipleChoice, AFilterCanNameIt) {
+  const Rule* rule = find_rule("multiple_choice");
+  ASSERT_NE(rule, nullptr);
+  EXPECT_DOUBLE_EQ(rule->measure(TextFacts("?\nA. x\nB. y\nC. z\n")), 13.0 / 17);
+}
+
+}  // namespace
+}  // namespace fathom::clean
