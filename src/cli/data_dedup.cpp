@@ -13,8 +13,10 @@
 namespace fathom::cli {
 
 void add_data_dedup(CLI::App& data) {
-  CLI::App* command = data.add_subcommand(
-      "dedup", "Remove copies: equal documents, and similar ones by MinHash, across all sources");
+  CLI::App* command = data.add_subcommand("dedup",
+                                          "Remove copies across all sources: equal documents and "
+                                          "similar ones by MinHash; by choice lines, "
+                                          "paragraphs and sequences of tokens, too");
   struct Arguments {
     std::string config;
     std::vector<std::string> overrides;
