@@ -111,8 +111,15 @@ TEST(CleanPages, StampsOfTextDoNotNameTheContent) {
   CleanConfig stamped = config;
   stamped.output.clear();
   stamped.sources.clear();
+  std::string keys = config_to_toml(stamped);
+  for (const std::string_view later : {"repair_mojibake = false\n",
+                                       "\n[personal]\nemails = false\nip_addresses = false\nphones "
+                                       "= false\nid_numbers = false\n"}) {
+    ASSERT_NE(keys.find(later), std::string::npos) << later;
+    keys.erase(keys.find(later), later.size());
+  }
   Checksum checksum;
-  checksum.update(config_to_toml(stamped) +
+  checksum.update(keys +
                   "name = \"crawl\"\npaths = []\nformat = \"auto\"\nfield = \"text\"\n"
                   "separator = \"\"\nskip_broken_lines = false\n" +
                   (dir / "a.txt") + "\n" + std::to_string(sentence.size()) + "\n");
