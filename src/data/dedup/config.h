@@ -115,7 +115,7 @@ void visit_fields(DedupConfig& c, Visitor&& field) {
   field("memory_mb", c.memory_mb, "for sorting and tables; sorted runs go to the disk beyond it");
   field("threads", c.threads, "0: one per core; the output does not depend on it");
   field("max_lost", c.max_lost,
-        "a document goes whole when it would lose a larger share of its bytes to the three below");
+        "a document goes whole that would lose a larger share to lines, paragraphs and substrings");
   field("minhash", c.minhash, "");
   field("lines", c.lines, "");
   field("paragraphs", c.paragraphs, "");
