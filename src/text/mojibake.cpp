@@ -41,12 +41,14 @@ Run run_of(std::string_view text) {
   return run;
 }
 
-// Whether a word may end before this byte's character: › ’ ” • – — … † ‡ ‰ ™, the space that does
-// not break, ® ° ² ³ ´ · ¹ º ª and ».
-bool may_follow_a_word(char byte) {
-  static constexpr std::string_view marks =
-      "\x85\x86\x87\x89\x92\x94\x95\x96\x97\x99\x9b\xa0\xaa\xae\xb0\xb2\xb3\xb4\xb7\xb9\xba\xbb";
-  return marks.find(byte) != std::string_view::npos;
+// Whether this byte's character may stand behind a word without a blank, and a letter behind it as
+// in "café–šunka": › ’ ” • – — … † ‡ ‰ ™, the space that does not break, ® ° ² ³ ´ · ¹ º ª », the
+// quotes “ ‘ « which end German ones, and ± µ ©; or is one of the letters Š š Œ œ Ž ž.
+bool may_follow_a_letter(char byte) {
+  static constexpr std::string_view characters =
+      "\x85\x86\x87\x89\x8a\x8c\x8e\x91\x92\x93\x94\x95\x96\x97\x99\x9a\x9b\x9c\x9e\xa0\xa9"
+      "\xaa\xab\xae\xb0\xb1\xb2\xb3\xb4\xb5\xb7\xb9\xba\xbb";
+  return characters.find(byte) != std::string_view::npos;
 }
 
 bool is_capital(char c) {
@@ -56,19 +58,49 @@ bool is_small(char c) {
   return c >= 'a' && c <= 'z';
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Of the bytes of one character that begin with a capital of Latin-1, C2 to DE.
+bool is_unambiguous_pair(unsigned char lead, char second, char before, char behind) {
+  if (is_capital(before)) return false;  // "NÃO"
+  if (lead == 0xc2) return true;
+  static constexpr std::string_view ends = "\x85\x91\x93\x94\x96\x97";  // … ‘ “ ” – —
+  if (lead == 0xc3) {
+    if (second == '\x92') return false;  // ’
+    const bool beside =
+        is_small(before) || is_small(behind) || is_digit(before) || is_digit(behind);
+    return beside || ends.find(second) == std::string_view::npos;
+  }
+  if (second == '\x9b' || second == '\xbb') return is_small(behind);  // "Å›wiat": no quote ends so
+  // A capital behind a small letter has no footnote: "byÄ‡".
+  if (second == '\x86' || second == '\x87' || second == '\x89') return is_small(before);
+  return (is_small(before) || is_small(behind)) && !may_follow_a_letter(second);
+}
+
+// Of those of one character that begin with a small letter of Latin-1, E0 to F4.
+bool is_unambiguous_longer(std::string_view bytes) {
+  const auto lead = static_cast<unsigned char>(bytes[0]);
+  const auto second = static_cast<unsigned char>(bytes[1]);
+  if (lead == 0xe2) return second == 0x80 || second == 0x82 || second == 0x84 || second == 0x88;
+  const bool vietnamese = lead == 0xe1 && (second == 0xba || second == 0xbb);
+  const bool east_asian = (lead >= 0xe3 && lead <= 0xe9) || lead == 0xef;
+  if (!vietnamese && !east_asian && lead < 0xf0) return false;
+  return second != 0xa0 && !std::ranges::all_of(bytes.substr(1), may_follow_a_letter);
+}
+
 // `before`, `behind`: the characters of ASCII beside the run, or 0.
 bool is_unambiguous(const Run& run, char before, char behind) {
   const std::string& bytes = run.bytes;
   const auto lead = static_cast<unsigned char>(bytes[0]);
-  if (bytes.size() == 2 && lead == 0xc2 && static_cast<unsigned char>(bytes[1]) < 0xa0) {
-    return false;  // a control character would come of it
+  if (bytes.size() > utf8::length(bytes[0])) return true;
+  if (bytes.size() == 2) {
+    if (lead == 0xd7 || lead == 0xdf) return false;                                 // × and ß
+    if (lead == 0xc2 && static_cast<unsigned char>(bytes[1]) < 0xa0) return false;  // a control
+    return run.has_control || is_unambiguous_pair(lead, bytes[1], before, behind);
   }
-  if (run.has_control || bytes.size() > utf8::length(bytes[0])) return true;
-  if (lead <= 0xc3) return !is_capital(before);
-  if (lead < 0xe0) return !is_capital(before) && (is_small(before) || is_small(behind));
-  const bool typographic = bytes.starts_with("\xe2\x80") || bytes.starts_with("\xe2\x82") ||
-                           bytes.starts_with("\xe2\x84");
-  return typographic || !std::ranges::all_of(bytes.substr(1), may_follow_a_word);
+  return run.has_control || is_unambiguous_longer(bytes);
 }
 
 // All characters that begin a run of UTF-8 misread are U+00C2 to U+00F4, which begin with this.

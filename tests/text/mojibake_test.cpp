@@ -33,8 +33,8 @@ std::string repaired(std::string_view text) {
 TEST(Mojibake, IsReadAgain) {
   for (const std::string text :
        {"don’t stop", "“quoted” – said…", "caffè, déjà vu, naïve", "20 °C, £5 and ½",
-        "Größe und Maß", "być może łódź", "привет, мир", "中文网页", "一个“词”。", "日本語テキスト",
-        "한국어", "price: 5 €", "ok 👍", "naïve — café", "señor ¿qué?"}) {
+        "Größe und Maß", "być może łódka", "привет, мир", "中文网页", "一个“词”。",
+        "日本語テキスト", "한국어", "price: 5 €", "ok 👍", "naïve — café", "señor ¿qué?"}) {
     EXPECT_EQ(repaired(misread(text)), text);
     EXPECT_EQ(repaired(misread(text, true)), text);
     EXPECT_EQ(repaired(misread(misread(text))), text) << "twice";
@@ -60,6 +60,48 @@ TEST(Mojibake, DoubtfulRunsStay) {
         "“Â”", "Ã", "Ãa", "é", "ÀÉ", "Ã©中", "中Ã©", "CAFÃ‰", "É©", "Â€5"}) {
     EXPECT_EQ(repaired(text), text);
   }
+  for (const std::string text : {"„Spaß“",
+                                 "groß…",
+                                 "Fuß–Weg",
+                                 "Gruß»",
+                                 "groß\u0085",
+                                 "Tomáš’s",
+                                 "„Garáž“",
+                                 "Lukáš–Petr",
+                                 "à€5",
+                                 "à\u00a0€5",
+                                 "à±0,5 mm",
+                                 "à\u00a0±0,5 mm",
+                                 "société\u00a0©2020",
+                                 "déclaré\u00a0«oui»",
+                                 "É…pois",
+                                 "Ü’nün",
+                                 "10×µm",
+                                 "kcal/molÅ²",
+                                 "a letra Ã— nasal",
+                                 "„Café“…",
+                                 "»Café«…",
+                                 "též“",
+                                 "café–šunka",
+                                 "né—Žofie",
+                                 "o Ã… e",
+                                 "Ã’s",
+                                 "vendÅ» s",
+                                 "âœ“",
+                                 "á»…",
+                                 "łódÅº",
+                                 "Ä‡ a"}) {
+    EXPECT_EQ(repaired(text), text);
+  }
+}
+
+TEST(Mojibake, OneCharacterIsClear) {
+  EXPECT_EQ(repaired("5Ã—3, Ã–sterreich, Ã…land, fÃ¼r"), "5×3, Österreich, Åland, für");
+  EXPECT_EQ(repaired("Å»ycie"), "Życie");
+  EXPECT_EQ(repaired("tiáº¿ng"), "tiếng");
+  EXPECT_EQ(repaired("a ï¼Œ b ã€‚ c"), "a ， b 。 c");
+  EXPECT_EQ(repaired("ok ðŸ’™"), "ok 💙");
+  EXPECT_EQ(repaired("3 âˆ’ 2, 5 â‚¬ and â„¢"), "3 − 2, 5 € and ™");
 }
 
 }  // namespace
