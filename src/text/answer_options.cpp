@@ -40,20 +40,20 @@ char option_letter(std::string_view line) {
   return 0;
 }
 
-std::optional<AnswerOption> find_option(std::string_view line, char letter, std::size_t from) {
-  for (std::size_t at = from; (at = line.find(letter, at)) != std::string_view::npos; ++at) {
-    std::size_t begin = at;
-    if (begin > 0 && line[begin - 1] == '(') {
-      --begin;
-    } else if (line.substr(0, begin).ends_with("（")) {
-      begin -= 3;
-    }
-    if (begin >= from && may_begin_option(line, begin) &&
-        option_letter(line.substr(begin)) == letter) {
-      return AnswerOption{letter, begin};
-    }
+std::vector<AnswerOption> find_options(std::string_view line) {
+  std::vector<AnswerOption> found;
+  const std::size_t indentation = std::min(line.find_first_not_of(" \t"), line.size());
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    if (line[at] < 'A' || line[at] > 'H') continue;
+    const std::string_view before = line.substr(0, at);
+    const std::size_t begin = at - (before.ends_with('(') ? 1 : before.ends_with("（") ? 3 : 0);
+    if (!may_begin_option(line, begin) || option_letter(line.substr(begin)) != line[at]) continue;
+    const std::string_view ahead = line.substr(0, begin);
+    const bool apart = begin == indentation || ahead.ends_with("  ") || ahead.ends_with('\t') ||
+                       ahead.ends_with("\u3000");
+    found.push_back({line[at], begin, apart});
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace fathom

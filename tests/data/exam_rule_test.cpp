@@ -25,9 +25,49 @@ TEST(MultipleChoice, OptionsOnLines) {
 
 TEST(MultipleChoice, OptionsInALine) {
   EXPECT_EQ(in_questions("1. 首都是哪里？\nA．北京 B．上海\u3000C．广州 D．深圳\n好。"), 9 + 19);
-  EXPECT_EQ(in_questions("下列正确的是（ ）A、一 B、二 C、三"), 20);
-  EXPECT_EQ(in_questions("一？ （A）甲 （B）乙\n（C）丙（D）丁"), 12 + 8);
-  EXPECT_EQ(in_questions("Q: A. x B. y C. z A. u B. v C. w"), 32) << "a line is counted once";
+  EXPECT_EQ(in_questions("Before.\n下列正确的是（ ）\u3000A、一 B、二 C、三"), 21);
+  EXPECT_EQ(in_questions("Which?\tA. x\tB. y\tC. z"), 21);
+  EXPECT_EQ(in_questions("一？\n（A）甲 （B）乙\n（C）丙（D）丁"), 2 + 9 + 8);
+  EXPECT_EQ(in_questions("Q?  A. x B. y C. z A. u? B. v C. w"), 34) << "a line is counted once";
+}
+
+TEST(MultipleChoice, AnAnswerStandsForAStem) {
+  const std::string options = "The sum\nA. 1\nB. 2\nC. 3\n";
+  EXPECT_EQ(in_questions(options), 0);
+  for (const char* key :
+       {"Answer: B", "ANS. (C)", "答案：A", "【答案】 B", "Correct answer: A) 1"}) {
+    EXPECT_EQ(in_questions(options + key), 19) << key;
+  }
+  for (const char* key : {"Answers follow", "Answer: Both", "The answer is not B"}) {
+    EXPECT_EQ(in_questions(options + key), 0) << key;
+  }
+  EXPECT_EQ(in_questions("The sum is ___.\nA. 1\nB. 2\nC. 3\n"), 27);
+}
+
+TEST(MultipleChoice, EnumerationsAreNone) {
+  const std::string law =
+      "A. The board shall adopt rules.\nB. Each operator shall keep records.\nC. The fee is ten.";
+  for (const std::string& text :
+       {std::string(law), "Section 5. Duties.\n" + law,
+        std::string("1. Introduction\nA. Background\nB. Aims\nC. Plan"),
+        std::string("Figure 1.\n(A) Western blot of cells. (B) Quantification. (C) Controls."),
+        std::string("A. Abada et al., Nature, with B. Abbott and C. Adams"),
+        std::string("A. Abada, B. Abbott and C. Adams"),
+        std::string("Plan A: walk. Plan B: run. Plan C: sleep."),
+        std::string("C. Debussy wrote it. A. Berg, B. Bartok and C. Ives"),
+        std::string("Who? C. Debussy wrote it. A. Berg, B. Bartok and C. Ives"),
+        "What then?\nA. " + std::string(101, 'x') + "\nB. y\nC. z"}) {
+    EXPECT_EQ(in_questions(text), 0) << text;
+  }
+}
+
+// Takes hours when it is quadratic.
+TEST(MultipleChoice, LongLinesAreReadOnce) {
+  for (const std::string part : {"A. x B ", "A. x B. y ", "?  A. x ", "A. x B. y C. z "}) {
+    std::string line;
+    while (line.size() < 4'000'000) line += part;
+    in_questions(line);
+  }
 }
 
 TEST(MultipleChoice, OtherTextHasNone) {

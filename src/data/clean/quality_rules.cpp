@@ -183,7 +183,7 @@ constexpr std::array all_quality_rules = {
     Rule{"character_entropy", "Entropy of the characters' frequencies, in nats.",
          character_entropy},
     Rule{"multiple_choice",
-         "Share of the characters in questions with three or more options A, B, C in order.",
+         "Share of the characters in questions with three or more short options A, B, C in order.",
          multiple_choice},
 };
 
