@@ -138,7 +138,7 @@ TEST(Personal, MasksWhatIsKept) {
   config.sources = {source};
   const std::string table = summary(clean_data(config));
   EXPECT_THAT(table, testing::HasSubstr("email masked: 1\n"));
-  EXPECT_THAT(table, testing::HasSubstr("1 pieces of mojibake were repaired\n"));
+  EXPECT_THAT(table, testing::HasSubstr("1 piece of mojibake repaired\n"));
   EXPECT_THAT(table, testing::Not(testing::HasSubstr("ip_address masked")));
   EXPECT_THAT(
       read_text(dir / "out/texts/a-00000.jsonl.zst"),

@@ -56,7 +56,9 @@ std::string rows(const std::string& source, const Counts& counts) {
                         counts.changed_documents, counts.dropped_lines);
   }
   if (counts.repairs > 0) {
-    text += fmt::format("{:<16} {} pieces of mojibake were repaired\n", source, counts.repairs);
+    text += fmt::format(
+        "{:<16} {} mojibake repaired\n", source,
+        counts.repairs == 1 ? "1 piece of" : fmt::format("{} pieces of", counts.repairs));
   }
   const auto kinds = enum_names(PersonalKind{});
   for (std::size_t i = 0; i < kinds.size(); ++i) {
