@@ -271,8 +271,9 @@ TEST(Clean, SamplesAreDrawnByTheirPlaces) {
   Counts whole(3), first(3), second(3);
   for (int i = 0; i < 40; ++i) {
     const Document document{"text", "a.txt:" + std::to_string(i), ""};
-    whole.add("en", "words", document, 1);
-    (i % 3 == 0 ? first : second).add("en", "words", document, 1);
+    const auto sample = [] { return "text"; };
+    whole.add("en", "words", document, 1, sample);
+    (i % 3 == 0 ? first : second).add("en", "words", document, 1, sample);
   }
   second.add(first);
   std::vector<std::uint64_t> ranks;

@@ -167,3 +167,12 @@ TEST(Personal, StampsNameWhatIsAskedForAlone) {
 
 }  // namespace
 }  // namespace fathom::clean
+  // Neither does the report show an address, of what is kept or dropped.
+  for (const std::string& shown :
+       {test::read_file(dir / "out/clean.json"), test::read_file(dir / "out/parts/a-00000.json"),
+        samples_text(try_out(config, 10))}) {
+    EXPECT_THAT(shown, testing::Not(testing::HasSubstr("a@b.com")));
+    EXPECT_THAT(shown, testing::Not(testing::HasSubstr("c@d.com")));
+    EXPECT_THAT(shown, testing::HasSubstr("email@example.com or call"));
+    EXPECT_THAT(shown, testing::HasSubstr("dont’t"));
+  }

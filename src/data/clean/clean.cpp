@@ -62,6 +62,14 @@ std::string with_language(const Document& document, const std::string& field,
                                        : json_line_with_text(document, field, cleaned.text, added);
 }
 
+// What a sample shows: what is written of a kept document, and of a dropped one what was read, but
+// for personal data.
+std::string sample_of(const Document& document, const Cleaned& cleaned, const CleanConfig& config) {
+  if (cleaned.reason == kept_reason) return cleaned.text;
+  MaskedCounts not_counted{};
+  return masked(document.text, config.personal, not_counted);
+}
+
 CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
                          const TextSourceConfig& source, const Judges& judges) {
   CleanedChunk out{{}, {}, Counts(config.samples)};
@@ -69,7 +77,8 @@ CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
   for (const Document& document : chunk.documents) {
     const Cleaned cleaned =
         clean_document(document.text, config, judges.filters, judges.benchmarks);
-    out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure);
+    out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure,
+                   [&] { return sample_of(document, cleaned, config); });
     for (const std::string& task : cleaned.contaminations) ++out.counts.cut_passages[task];
     out.counts.add_edits(cleaned.text != document.text, cleaned.dropped_lines);
     out.counts.repairs += cleaned.repairs;

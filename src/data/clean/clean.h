@@ -47,7 +47,8 @@ CleanReport clean_data(const CleanConfig& config, const Contamination* benchmark
 CleanReport try_out(const CleanConfig& config, std::int64_t documents,
                     const Contamination* benchmarks = nullptr);
 
-// Tables for people. The samples are the first lines of texts.
+// Tables for people. The samples are the first lines of texts, of kept ones as they are written;
+// personal data is masked in all of them when the config says so.
 std::string summary(const CleanReport& report);
 std::string samples_text(const CleanReport& report);
 

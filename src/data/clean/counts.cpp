@@ -22,7 +22,7 @@ std::string beginning_of(std::string_view text) {
 }  // namespace
 
 void Counts::add(const std::string& language, const std::string& reason, const Document& document,
-                 double measure) {
+                 double measure, const std::function<std::string()>& sample) {
   Tally& tally = tallies[{language, reason}];
   ++tally.documents;
   tally.bytes += static_cast<std::int64_t>(document.text.size());
@@ -30,7 +30,7 @@ void Counts::add(const std::string& language, const std::string& reason, const D
   const std::uint64_t rank = checksum_of(document.source);
   const std::vector<Sample>& held = samples[reason];
   if (static_cast<std::int64_t>(held.size()) == max_samples_ && rank >= held.back().rank) return;
-  add_sample(reason, {rank, document.source, measure, beginning_of(document.text)});
+  add_sample(reason, {rank, document.source, measure, beginning_of(sample())});
 }
 
 void Counts::add_read(const DocumentCounts& counts) {

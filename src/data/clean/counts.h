@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -31,8 +32,9 @@ class Counts {
 
   explicit Counts(std::int64_t max_samples = 0) : max_samples_(max_samples) {}
 
+  // `sample` gives the text that a sample shows, when the document becomes one.
   void add(const std::string& language, const std::string& reason, const Document& document,
-           double measure);
+           double measure, const std::function<std::string()>& sample);
   void add(const Counts& later);
   // Web pages without a text become documents of their own reasons, in the language "-".
   void add_read(const DocumentCounts& counts);
