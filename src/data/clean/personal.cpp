@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/clean/email_domain.h"
 #include "data/clean/personal_numbers.h"
 #include "text/ascii.h"
 
@@ -35,33 +36,19 @@ bool is_local(char c) {
   return ascii::is_alphanumeric(c) || std::string_view("._%+-").find(c) != std::string_view::npos;
 }
 
-// Length of the domain at the beginning of `text`; 0 when there is none.
-std::size_t domain_length(std::string_view text) {
-  const auto outside = std::ranges::find_if(
-      text, [](char c) { return !ascii::is_alphanumeric(c) && c != '.' && c != '-'; });
-  text = text.substr(0, static_cast<std::size_t>(outside - text.begin()));
-  // The last part that begins with two letters ends it.
-  while (true) {
-    const std::size_t dot = text.rfind('.');
-    if (dot == std::string_view::npos || dot == 0) return 0;
-    std::size_t end = dot + 1;
-    while (end < text.size() && ascii::is_letter(text[end])) ++end;
-    const bool whole_part = end == text.size() || text[end] == '-';
-    if (end >= dot + 3 && whole_part) {
-      text = text.substr(0, end);
-      break;
-    }
-    text = text.substr(0, dot);
-  }
-  const bool empty_part = text.find("..") != std::string_view::npos || text.starts_with('-');
-  return empty_part ? 0 : text.size();
-}
-
 bool is_reserved_domain(std::string_view domain) {
   static constexpr std::array<std::string_view, 3> reserved = {"example.com", "example.org",
                                                                "example.net"};  // RFC 2606
   return std::ranges::any_of(
       reserved, [&](std::string_view name) { return ascii::equal_ignoring_case(domain, name); });
+}
+
+// Whether `behind` may follow an address: no other one, no call as in "q@k.to(device)", and no path
+// of a repository as in "git@github.com:a/b".
+bool may_end_email(std::string_view local, std::string_view behind) {
+  if (behind.starts_with('(')) return false;
+  if (behind.starts_with('@')) return behind.size() == 1 || !is_local(behind[1]);
+  return local != "git" || !(behind.starts_with(':') || behind.starts_with('/'));
 }
 
 std::string mask_emails(std::string_view text, std::int64_t& count) {
@@ -74,9 +61,9 @@ std::string mask_emails(std::string_view text, std::int64_t& count) {
     if (local.empty() || local.size() > 64 || local.ends_with('.')) continue;
     const std::size_t length = domain_length(text.substr(at + 1));
     if (length == 0 || is_reserved_domain(text.substr(at + 1, length))) continue;
-    const bool chained =
-        (begin > 0 && text[begin - 1] == '@') || text.substr(at + 1 + length, 1) == "@";
-    if (chained) continue;
+    if (begin > 0 && text[begin - 1] == '@') continue;
+    if (!may_end_email(local, text.substr(at + 1 + length))) continue;
+    if (text.substr(0, begin).ends_with("://")) continue;  // who logs in at a URL
     out.replace(begin, at + 1 + length, email_mask);
     ++count;
     at += length;

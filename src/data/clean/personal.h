@@ -36,11 +36,15 @@ using MaskedCounts = std::array<std::int64_t, 4>;
 // The text with placeholders; a masked text stays as it is. Letters are ASCII's here, so that Han
 // characters may touch what is masked. In one sentence each:
 //   email       up to 64 letters, digits and ._%+- before an @, and behind it a name of two or more
-//               parts, the last of two or more letters; domains example.com, .org and .net stay
+//               parts, the last a country's code or another common top-level domain in one case; no
+//               call, version, URL's login or repository; example.com, .org and .net stay
 //   ip_address  four numbers of at most 255 between dots, or an IPv6 address, which a router on the
-//               Internet forwards: neither private nor reserved
-//   phone       a Chinese mobile or area number, a North American number of ten digits in its
-//               groups, or a + with 8 to 15 digits
+//               Internet forwards: neither private nor reserved; no four of them below 20, nor
+//               three below 10, nor behind "version", "section", "§" or ">="
+//   phone       a Chinese mobile number with a prefix in use, a Chinese area number, a North
+//               American number of ten digits with parentheses or -, or a + with a country's code
+//               and 8 to 15 digits in all, with - and blanks between; no amount, no value behind =,
+//               no round number; blanks in a mobile number only behind +86, 0086 or a word as "Tel"
 //   id_number   18 characters of which 8 are a date from 1900 on and the last is the checksum of
 //               GB 11643 (ISO 7064 MOD 11-2)
 std::string masked(std::string_view text, const PersonalConfig& config, MaskedCounts& counts);

@@ -6,32 +6,11 @@
 #include <array>
 #include <string>
 
+#include "data/clean/phone_numbers.h"
 #include "text/ascii.h"
 
 namespace fathom::clean {
 namespace {
-
-// Whether a number may begin at `at`: not within a word, a path, a decimal or a longer number.
-bool may_begin(std::string_view text, std::size_t at) {
-  if (at == 0) return true;
-  const char before = text[at - 1];
-  if (ascii::is_digit(before) || before == '_') return false;
-  if (ascii::is_letter(before)) return text[at] == '(';
-  if (at == 1) return true;
-  const char earlier = text[at - 2];
-  if (before == '/') return !ascii::is_alphanumeric(earlier);
-  const bool joins = before == '.' || before == '-' || before == '+';
-  return !joins || !ascii::is_digit(earlier);
-}
-
-// Whether a number may end before `end`.
-bool may_end(std::string_view text, std::size_t end) {
-  if (end == text.size()) return true;
-  const char next = text[end];
-  if (ascii::is_alphanumeric(next) || next == '_') return false;
-  const bool joins = next == '.' || next == '-';
-  return !joins || end + 1 == text.size() || !ascii::is_digit(text[end + 1]);
-}
 
 bool is_hex_digit(char c) {
   return ascii::is_digit(c) || (ascii::small(c) >= 'a' && ascii::small(c) <= 'f');
@@ -130,73 +109,40 @@ std::size_t ipv6_length(std::string_view text) {
   return bytes[0] >> 5 == 1 && !documentation ? end : 0;
 }
 
-// d: a digit, D: 2 to 9, M: 3 to 9; ~: - or a space; others stand for themselves.
-bool matches(char c, char pattern) {
-  switch (pattern) {
-    case 'd':
-      return ascii::is_digit(c);
-    case 'D':
-      return c >= '2' && c <= '9';
-    case 'M':
-      return c >= '3' && c <= '9';
-    case '~':
-      return c == '-' || c == ' ';
-    default:
-      return c == pattern;
+// Whether four numbers are rather a version or a section: they are small, or it says so before.
+bool is_version(std::string_view before, std::string_view parts) {
+  int below_10 = 0, below_20 = 0;
+  for (std::size_t at = 0; at < parts.size();) {
+    const std::size_t end = std::min(parts.find('.', at), parts.size());
+    const int part = number_of(parts.substr(at, end - at));
+    below_10 += part < 10;
+    below_20 += part < 20;
+    at = end + 1;
   }
-}
-
-constexpr std::array<std::string_view, 22> phone_patterns = {
-    // China's mobile numbers, alone or with the country's code
-    "1Mddddddddd", "1Md~dddd~dddd", "861Mddddddddd", "86~1Mddddddddd", "86~1Md~dddd~dddd",
-    "00861Mddddddddd", "0086~1Mddddddddd", "0086~1Md~dddd~dddd",
-    // with an area: 010 and 02x have 8 digits, the others 7 or 8
-    "0dd-dddddddd", "0ddd-ddddddd", "0ddd-dddddddd", "(0dd)dddddddd", "(0dd) dddddddd",
-    "(0ddd)ddddddd", "(0ddd) ddddddd",
-    // North America: one mark throughout, unlike in "48 CFR 252.227-7013"
-    "(Ddd) Ddd-dddd", "(Ddd)Ddd-dddd", "1 (Ddd) Ddd-dddd", "Ddd-Ddd-dddd", "1-Ddd-Ddd-dddd",
-    "Ddd.Ddd.dddd", "1.Ddd.Ddd.dddd"};
-
-// A + and 8 to 15 digits (ITU-T E.164), in groups between a mark, or two with a parenthesis.
-std::size_t international_length(std::string_view text) {
-  const auto among = [](std::string_view marks, char c) {
-    return marks.find(c) != std::string_view::npos;
-  };
-  if (text.size() < 2 || text[0] != '+' || text[1] < '1' || text[1] > '9') return 0;
-  std::size_t end = 1, digits = 0;
-  for (std::size_t at = 1; at < text.size(); ++at) {
-    if (ascii::is_digit(text[at])) {
-      ++digits;
-      end = at + 1;
-      continue;
-    }
-    const bool second = at == end + 1 && (among("()", text[at]) || among("()", text[at - 1]));
-    if (!among(" -.()", text[at]) || (at > end && !second)) break;
+  if (below_20 == 4 || below_10 >= 3) return true;
+  before = before.substr(before.size() - std::min<std::size_t>(before.size(), 24));
+  while (!before.empty() && (before.back() == ' ' || before.back() == '.')) before.remove_suffix(1);
+  for (const std::string_view mark : {"§", ">=", "<=", "==", "~=", "版本", "章节"}) {
+    if (before.ends_with(mark)) return true;
   }
-  return digits >= 8 && digits <= 15 ? end : 0;
-}
-
-std::size_t phone_length(std::string_view text, std::size_t at) {
-  const std::string_view rest = text.substr(at);
-  std::size_t longest = 0;
-  const auto take = [&](std::size_t length) {
-    if (length > longest && may_end(text, at + length)) longest = length;
-  };
-  take(international_length(rest));
-  for (const std::string_view pattern : phone_patterns) {
-    const auto [stop, end] = std::ranges::mismatch(rest, pattern, matches);
-    if (end == pattern.end()) take(pattern.size());
-  }
-  return longest;
+  std::size_t begin = before.size();
+  while (begin > 0 && ascii::is_letter(before[begin - 1])) --begin;
+  static constexpr std::array<std::string_view, 9> words = {
+      "version", "v", "ver", "section", "sections", "since", "release", "sec", "versions"};
+  return std::ranges::any_of(words, [&](std::string_view word) {
+    return ascii::equal_ignoring_case(before.substr(begin), word);
+  });
 }
 
 }  // namespace
 
 std::optional<PersonalNumber> find_personal_number(std::string_view text, std::size_t at,
                                                    const PersonalConfig& config) {
-  if (!may_begin(text, at)) return std::nullopt;
   const std::string_view rest = text.substr(at);
-  const auto whole = [&](std::size_t length) { return length > 0 && may_end(text, at + length); };
+  const bool begins = may_begin_number(text, at);
+  const auto whole = [&](std::size_t length) {
+    return begins && length > 0 && may_end_number(text, at + length);
+  };
   if (config.id_numbers) {
     const std::size_t length = id_number_length(rest);
     if (whole(length)) return PersonalNumber{PersonalKind::id_number, length, "000000000000000000"};
@@ -205,7 +151,9 @@ std::optional<PersonalNumber> find_personal_number(std::string_view text, std::s
     const bool inside = at > 0 && text[at - 1] == ':';  // of an address that is none
     const std::size_t six = inside ? 0 : ipv6_length(rest), four = ipv4_length(rest);
     if (whole(six)) return PersonalNumber{PersonalKind::ip_address, six, "2001:db8::1"};
-    if (whole(four)) return PersonalNumber{PersonalKind::ip_address, four, "192.0.2.1"};
+    if (whole(four) && !is_version(text.substr(0, at), rest.substr(0, four))) {
+      return PersonalNumber{PersonalKind::ip_address, four, "192.0.2.1"};
+    }
   }
   if (config.phones) {
     const std::size_t length = phone_length(text, at);
