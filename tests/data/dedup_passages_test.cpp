@@ -61,6 +61,7 @@ TEST(CutText, TakesLinesAndParagraphsOut) {
   EXPECT_EQ(cut("a\nb\nc", {0, 2}, {}), "b");
   EXPECT_EQ(cut("a\nb\nc\n", {2}, {}), "a\nb\n");
   EXPECT_EQ(cut("a\nb\r\nc\r\n", {0}, {}), "b\r\nc\r\n");
+  EXPECT_EQ(cut("a\r\nb\r\nc", {2}, {}), "a\r\nb");
   EXPECT_EQ(cut("a\n\nb\n\nc", {2}, {}), "a\n\nc");
   EXPECT_EQ(cut("a\n\nb\nc\n\nd", {}, {1}), "a\n\nd");
   EXPECT_EQ(cut("a\n\nb\nc\n\nd", {2}, {}), "a\n\nc\n\nd");

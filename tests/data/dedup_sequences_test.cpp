@@ -96,6 +96,11 @@ std::string tokens_at_random(std::uint64_t n, bool chinese) {
 // covers it, and each sequence compared with all before it.
 std::vector<std::vector<std::string>> expected_tokens(const std::vector<std::string>& texts,
                                                       std::size_t length) {
+  EXPECT_EQ(cut("if x:\n    y\n    b = c\n    z", {3}, 4), "if x:\n    z");
+  EXPECT_EQ(cut("if x:\n    b c d\n", {3}, 2), "if x:\n    d\n") << "the beginning of a line went";
+  EXPECT_EQ(cut("a b\n    c\n", {0}, 2), "    c\n");
+  EXPECT_EQ(cut("a\n\n  b c\n\n\td", {1}, 2), "a\n\n\td");
+  EXPECT_EQ(cut("一\n\u3000\u3000二三\n\u3000\u3000四", {1}, 2), "一\n\u3000\u3000四");
   std::vector<std::vector<std::string>> sequences, left;
   for (const std::string& text : texts) {
     const std::vector<std::string> tokens = exact_tokens(text);

@@ -41,12 +41,19 @@ class CoveredParts {
   std::uint64_t length_, end_ = 0;
 };
 
+// The blanks behind the last line end among some; none when there is no line end.
+std::string_view indentation(std::string_view blanks) {
+  const std::size_t end = blanks.rfind('\n');
+  return end == std::string_view::npos ? "" : blanks.substr(end + 1);
+}
+
 // What separates the rest of a text where a part went, of the blanks before and behind that.
-std::string_view joint(std::string_view before, std::string_view behind) {
+std::string joint(std::string_view before, std::string_view behind) {
   const auto line_ends = [](std::string_view blanks) { return std::ranges::count(blanks, '\n'); };
   const auto most = std::max(line_ends(before), line_ends(behind));
-  if (most > 0) return most > 1 ? "\n\n" : "\n";
-  return before.empty() && behind.empty() ? "" : " ";
+  if (most == 0) return before.empty() && behind.empty() ? "" : " ";
+  const std::string_view indented = line_ends(behind) > 0 ? behind : before;
+  return (most > 1 ? "\n\n" : "\n") + std::string(indentation(indented));
 }
 
 // Length of `text` without blanks at its end.
@@ -75,10 +82,12 @@ class JoinedText {
       out_ += blanks;
     } else if (!out_.empty()) {
       const std::size_t length = content_length(out_);
-      const std::string_view between = joint(std::string_view(out_).substr(length), blanks);
+      const std::string between = joint(std::string_view(out_).substr(length), blanks);
       const bool meet = between.empty() && ends_in_word(out_) && begins_with_word(piece);
       out_.resize(length);
       out_ += meet ? " " : between;
+    } else {
+      out_ += indentation(blanks);
     }
     out_ += piece;
   }
@@ -133,7 +142,10 @@ std::string without_passages(std::string_view text, std::span<const std::uint32_
     if (!line.blank) content = out.size();
   }
   if (cut) out.resize(content);
-  if (!text.ends_with('\n') && out.ends_with('\n')) out.pop_back();
+  if (!text.ends_with('\n') && out.ends_with('\n')) {
+    out.pop_back();
+    if (out.ends_with('\r')) out.pop_back();
+  }
   return out;
 }
 

@@ -16,8 +16,10 @@ std::string without_passages(std::string_view text, std::span<const std::uint32_
 
 // The text without these sequences of `length` tokens (data/dedup/exact_tokens.h), by their first
 // tokens, ascending. `removed` gets how many tokens went. Of the blanks around a part that went one
-// stays: a blank line if there was one, else a line end, else a space; no blank is made where there
-// was none, unless two words would meet, and none stays at an end of the text that was cut.
+// stays: a blank line if there was one, else a line end, else a space; a line keeps its
+// indentation, and one of which the beginning went gets that. No blank is made where there was
+// none, unless two words would meet, and none stays at an end of the text that was cut, but
+// indentation.
 std::string without_sequences(std::string_view text, std::span<const std::uint32_t> first,
                               std::int64_t length, std::uint64_t& removed);
 
