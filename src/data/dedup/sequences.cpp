@@ -207,20 +207,43 @@ class SequenceSearch {
 
 }  // namespace
 
+namespace {
+
+constexpr std::uint64_t modulus = (std::uint64_t{1} << 61) - 1;
+constexpr std::uint64_t hash_base = 0x0545f4914f6cdd1du;  // below the modulus; otherwise any number
+
+// Numbers below the modulus.
+std::uint64_t sum_modulo(std::uint64_t a, std::uint64_t b) {
+  const std::uint64_t sum = a + b;
+  return sum >= modulus ? sum - modulus : sum;
+}
+std::uint64_t product_modulo(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{a} * b;
+  // 2^61 is 1.
+  return sum_modulo(static_cast<std::uint64_t>(product) & modulus,
+                    static_cast<std::uint64_t>(product >> 61));
+}
+
+}  // namespace
+
 SequenceHasher::SequenceHasher(std::int64_t length)
     : length_(static_cast<std::size_t>(length)), leaving_(1) {
-  for (std::size_t i = 0; i < length_; ++i) leaving_ *= 0x2545f4914f6cdd1du;
+  for (std::size_t i = 0; i < length_; ++i) leaving_ = product_modulo(leaving_, hash_base);
 }
 
 void SequenceHasher::hash(std::string_view text, std::vector<std::uint64_t>& out) {
   tokens_.clear();
   out.clear();
-  for_each_exact_token(
-      text, [&](std::uint64_t hash, const char*, const char*) { tokens_.push_back(hash); });
+  for_each_exact_token(text, [&](std::uint64_t hash, const char*, const char*) {
+    tokens_.push_back(hash % modulus);
+  });
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    sum = sum * 0x2545f4914f6cdd1du + tokens_[i];
-    if (i >= length_) sum -= leaving_ * tokens_[i - length_];
+    sum = sum_modulo(product_modulo(sum, hash_base), tokens_[i]);
+    if (i >= length_) {
+      sum = sum_modulo(sum, modulus - product_modulo(leaving_, tokens_[i - length_]));
+    }
     if (i + 1 >= length_) out.push_back(sum);
   }
 }

@@ -18,7 +18,10 @@
 namespace fathom::dedup {
 
 // Hashes of the sequences of `length` tokens of a text, by their first tokens; `out` is
-// overwritten. Two different sequences of n have equal hashes with probability n² / 2^65.
+// overwritten. A hash is a polynomial modulo 2^61 - 1 in a fixed number, whose factors are hashes
+// of tokens: of all such numbers at most a share of length / 2^61 makes those of two given
+// sequences equal, so among n sequences equal hashes are to be expected with probability n² length
+// / 2^62 at most. (Modulo 2^64 some sequences are equal whatever the number is.)
 class SequenceHasher {
  public:
   explicit SequenceHasher(std::int64_t length);
