@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <map>
 #include <set>
 
 #include "data/dedup/cut_text.h"
@@ -28,14 +30,40 @@ std::vector<std::string> exact_tokens(std::string_view text) {
 
 TEST(ExactTokens, AreWordsAndSingleCharacters) {
   EXPECT_THAT(exact_tokens(" Don't x1=\té。\n中文ab７\u3000-- "),
-              ElementsAre("Don", "'", "t", "x1", "=", "é", "。", "中", "文", "ab７", "-", "-"));
+              ElementsAre("Don", "'", "t", "x1", "=", "é", "。", "中", "文", "ab７", "--"));
   EXPECT_TRUE(exact_tokens("\n \t").empty());
   std::set<std::uint64_t> hashes;
-  for (const char* token : {"a", "A", "b", "ab", "ba", "１", "1", "中", "。", ".", "aa"}) {
+  for (const char* token :
+       {"a", "A", "b", "ab", "ba", "１", "1", "中", "。", ".", "aa", "..", "...", "。。"}) {
     for_each_exact_token(
         token, [&](std::uint64_t hash, const char*, const char*) { hashes.insert(hash); });
   }
-  EXPECT_EQ(hashes.size(), 11u);
+  EXPECT_EQ(hashes.size(), 14u);
+}
+
+TEST(ExactTokens, EqualMarksInARowAreOne) {
+  std::string ruler = "# " + std::string(80, '-') + "\n";
+  for (int i = 0; i < 60; ++i) ruler += "─";
+  EXPECT_EQ(exact_tokens(ruler).size(), 3u);
+  EXPECT_THAT(exact_tokens("=->>- -"), ElementsAre("=", "-", ">>", "-", "-"));
+  EXPECT_THAT(exact_tokens("哈哈……一一"), ElementsAre("哈", "哈", "……", "一", "一"));
+}
+
+// Of the Thue-Morse sequence and its complement polynomials are equal modulo 2^64 in every odd
+// number, from 2^11 tokens on.
+TEST(SequenceHasher, TellsThueMorseSequencesApart) {
+  std::string sequence, complement;
+  for (unsigned i = 0; i < 4096; ++i) {
+    const bool odd = std::popcount(i) % 2 == 1;
+    sequence += odd ? "a " : "b ", complement += odd ? "b " : "a ";
+  }
+  for (const std::int64_t length : {1024, 2048, 4096}) {
+    SequenceHasher hasher(length);
+    std::vector<std::uint64_t> a, b;
+    hasher.hash(sequence, a);
+    hasher.hash(complement, b);
+    EXPECT_NE(a.at(0), b.at(0)) << length;
+  }
 }
 
 TEST(SequenceHasher, EqualSequencesHaveEqualHashes) {
@@ -68,6 +96,11 @@ TEST(CutText, TakesSequencesOut) {
   EXPECT_EQ(cut("a b c d", {0, 2}, 2), "");
   EXPECT_EQ(cut("a\nb c\n\nd", {1}, 2), "a\n\nd");
   EXPECT_EQ(cut("a b c\nd", {1}, 2), "a\nd");
+  EXPECT_EQ(cut("if x:\n    y\n    b = c\n    z", {3}, 4), "if x:\n    z");
+  EXPECT_EQ(cut("if x:\n    b c d\n", {3}, 2), "if x:\n    d\n") << "the beginning of a line went";
+  EXPECT_EQ(cut("a b\n    c\n", {0}, 2), "    c\n");
+  EXPECT_EQ(cut("a\n\n  b c\n\n\td", {1}, 2), "a\n\n\td");
+  EXPECT_EQ(cut("一\n\u3000\u3000二三\n\u3000\u3000四", {1}, 2), "一\n\u3000\u3000四");
   EXPECT_EQ(cut("a,b,c", {1}, 3), "a c") << "words do not meet";
   EXPECT_EQ(cut("a(b c)d", {1}, 4), "a d");
   EXPECT_EQ(cut("a, b, c.", {1}, 4), "a.");
@@ -92,34 +125,37 @@ std::string tokens_at_random(std::uint64_t n, bool chinese) {
   return text;
 }
 
-// The tokens left of each document that has a word: every token is looked at in every sequence that
-// covers it, and each sequence compared with all before it.
-std::vector<std::vector<std::string>> expected_tokens(const std::vector<std::string>& texts,
-                                                      std::size_t length) {
-  EXPECT_EQ(cut("if x:\n    y\n    b = c\n    z", {3}, 4), "if x:\n    z");
-  EXPECT_EQ(cut("if x:\n    b c d\n", {3}, 2), "if x:\n    d\n") << "the beginning of a line went";
-  EXPECT_EQ(cut("a b\n    c\n", {0}, 2), "    c\n");
-  EXPECT_EQ(cut("a\n\n  b c\n\n\td", {1}, 2), "a\n\n\td");
-  EXPECT_EQ(cut("一\n\u3000\u3000二三\n\u3000\u3000四", {1}, 2), "一\n\u3000\u3000四");
-  std::vector<std::vector<std::string>> sequences, left;
+std::string joined(const std::vector<std::string>& tokens) {
+  std::string out;
+  for (const std::string& token : tokens) out += token;
+  return out;
+}
+
+// The tokens left of each document that has a word, without blanks: every token is looked at in
+// every sequence that covers it, and each sequence compared with all before it.
+std::vector<std::string> expected_texts(const std::vector<std::string>& texts, std::size_t length) {
+  std::vector<std::vector<std::string>> sequences;
+  std::vector<std::string> left;
   for (const std::string& text : texts) {
     const std::vector<std::string> tokens = exact_tokens(text);
     std::vector<bool> gone(tokens.size());
+    std::map<std::vector<std::string>, std::size_t> last;  // of those that are new in this text
     for (std::size_t i = 0; i + length <= tokens.size(); ++i) {
       const auto from = tokens.begin() + static_cast<std::ptrdiff_t>(i);
       const std::vector<std::string> sequence(from, from + static_cast<std::ptrdiff_t>(length));
       const bool known = std::ranges::find(sequences, sequence) != sequences.end();
-      for (std::size_t k = i; known && k < i + length; ++k) gone[k] = true;
+      const auto before = last.find(sequence);
+      const bool within = before != last.end() && i < before->second + length;
+      for (std::size_t k = i; known && !within && k < i + length; ++k) gone[k] = true;
+      if (!known || before != last.end()) last[sequence] = i;
       sequences.push_back(sequence);
     }
     std::vector<std::string> rest;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (!gone[i]) rest.push_back(tokens[i]);
     }
-    std::string joined;
-    for (const std::string& token : rest) joined += token;
     const bool whole = rest.size() == tokens.size();
-    if (whole || has_words(joined)) left.push_back(rest);
+    if (whole || has_words(joined(rest))) left.push_back(joined(rest));
   }
   return left;
 }
@@ -147,29 +183,44 @@ TEST(Sequences, AreThoseOfACompareOfAllPairs) {
       const DedupConfig config =
           substrings_of(dir, {source(dir, "a", lines)}, static_cast<std::int64_t>(length));
       deduplicate(config);
-      std::vector<std::vector<std::string>> left;
+      std::vector<std::string> left;
       std::size_t tokens = 0;
       for (const std::string& text : texts_of(config, "a")) {
         EXPECT_EQ(utf8::valid_prefix(text), text.size());
-        left.push_back(exact_tokens(text));
-        tokens += left.back().size();
+        left.push_back(joined(exact_tokens(text)));
+        tokens += exact_tokens(text).size();
       }
-      EXPECT_EQ(left, expected_tokens(texts, length)) << chinese << length;
+      EXPECT_EQ(left, expected_texts(texts, length)) << chinese << length;
       EXPECT_GT(tokens, 15u);
     }
   }
 }
 
-TEST(Sequences, OfPeriodicTextOnePeriodStays) {
+TEST(Sequences, OfDistantCopiesTheFirstStays) {
   const TempDir dir;
-  std::string text;
-  for (int i = 0; i < 30; ++i) text += "one two three. ";
-  const DedupConfig config = substrings_of(dir, {source(dir, "a", line_of(text))}, 6);
+  const std::string copied = "One two three four five six";
+  const DedupConfig config =
+      substrings_of(dir, {source(dir, "a", line_of(copied + " seven. " + copied + " eight"))}, 6);
   const DedupReport report = deduplicate(config);
-  EXPECT_THAT(texts_of(config, "a"), ElementsAre("one two three."));
-  EXPECT_EQ(report.sources[0].cuts.tokens, 29u * 4);
+  EXPECT_THAT(texts_of(config, "a"), ElementsAre(copied + " seven. eight"));
+  EXPECT_EQ(report.sources[0].cuts.tokens, 6u);
   EXPECT_THAT(lines_of(config.output + "/cuts/a-00000.jsonl.zst"),
-              ElementsAre(HasSubstr(R"("tokens": 116, "bytes": 436, "how": "cut"})")));
+              ElementsAre(HasSubstr(R"("tokens": 6, "bytes": 28, "how": "cut"})")));
+}
+
+// Rulers and tables are no copies of themselves; in another document they are.
+TEST(Sequences, PeriodicTextStaysWhereItIsFirst) {
+  const TempDir dir;
+  std::string table = "int t[] = {", ruler = "# " + std::string(80, '-') + "\n# ", text;
+  for (int i = 0; i < 200; ++i) table += "0, ";
+  for (int i = 0; i < 60; ++i) ruler += "─";
+  for (int i = 0; i < 30; ++i) text += "one two three. ";
+  const std::string first = table + "};\n" + ruler + "\n" + ruler + "\n" + text;
+  const DedupConfig config =
+      substrings_of(dir, {source(dir, "a", line_of(first) + line_of("And " + text))}, 6);
+  const DedupReport report = deduplicate(config);
+  EXPECT_THAT(texts_of(config, "a"), ElementsAre(first, "And"));
+  EXPECT_EQ(report.sources[0].cuts.tokens, 120u);
 }
 
 // Copies of documents that go do not count, nor lines that are taken out before, nor what is left

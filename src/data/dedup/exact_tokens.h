@@ -1,7 +1,9 @@
 // Text as a sequence of tokens that are equal when their bytes are: words, which are runs of
-// letters and digits, and all other characters that are not blank, each alone.
+// letters and digits, ideographs, each alone, and marks, of which equal ones in a row are one
+// token, so that a ruler of 80 marks is no sequence.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -36,7 +38,14 @@ void for_each_exact_token(std::string_view text, F&& f) {
       continue;
     }
     end_word(here);
-    if (kind != CharacterKind::blank) f(mixed((start ^ c) * factor), here, p);
+    if (kind == CharacterKind::blank) continue;
+    std::uint64_t token = (start ^ c) * factor;
+    const auto width = static_cast<std::size_t>(p - here);
+    const auto again = [&] {
+      return static_cast<std::size_t>(end - p) >= width && std::equal(here, here + width, p);
+    };
+    for (; kind == CharacterKind::punctuation && again(); p += width) token = (token ^ c) * factor;
+    f(mixed(token), here, p);
   }
   end_word(end);
 }

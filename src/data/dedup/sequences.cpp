@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <optional>
 
 #include "core/log.h"
 #include "data/dedup/exact_tokens.h"
@@ -180,18 +181,17 @@ class SequenceSearch {
         });
   }
 
-  // All but the first of equal keys go.
-  static void keep_first(ExternalSorter<SequenceRecord>& records,
-                         ExternalSorter<RemovedPart>& removed) {
-    bool any = false;
-    std::uint64_t key = 0;
+  // All but the first of equal keys go, and in its document those that begin within the one before.
+  void keep_first(ExternalSorter<SequenceRecord>& records, ExternalSorter<RemovedPart>& removed) {
+    std::optional<SequenceRecord> first;
+    std::uint64_t end = 0;  // of the one before
     records.drain([&](const SequenceRecord& record) {
-      if (any && record.key == key) {
+      if (!first || record.key != first->key) {
+        first = record;
+      } else if (record.document != first->document || record.token >= end) {
         removed.add({record.document, record.token});
-      } else {
-        any = true;
-        key = record.key;
       }
+      end = record.token + static_cast<std::uint64_t>(config_.substrings.tokens);
     });
   }
 

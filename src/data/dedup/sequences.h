@@ -4,7 +4,8 @@
 // same; hashes take memory by choice and are sorted on the disk.
 //
 // Tokens are those of data/dedup/exact_tokens.h. A sequence goes when it stood before, in the order
-// of reading, in a document that stays or in the same one.
+// of reading, in a document that stays or in the same one; but in the document where it stood first
+// not when it begins within the one before that is equal to it, as in tables of many zeros.
 #pragma once
 
 #include <cstdint>
