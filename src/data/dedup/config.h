@@ -67,12 +67,12 @@ struct PassageConfig {
 };
 template <class Visitor>
 void visit_fields(PassageConfig& c, Visitor&& field) {
-  field("enabled", c.enabled, "take repeated ones out of the documents that stay");
+  field("enabled", c.enabled, "take repeated ones out of the documents that stay; not for code");
   field("more_than", c.more_than,
         "those that are in all sources more often than this are repeated");
-  field("keep", c.keep, "of a repeated one the first so many stay; 0: none");
-  field("min_bytes", c.min_bytes,
-        "those with fewer bytes of words stay, as short headings and lines of code");
+  field("keep", c.keep,
+        "of a repeated one the first so many stay, in the order of reading; 0: none");
+  field("min_bytes", c.min_bytes, "those with fewer bytes of words stay, as short headings");
 }
 
 struct SubstringConfig {
@@ -83,7 +83,8 @@ template <class Visitor>
 void visit_fields(SubstringConfig& c, Visitor&& field) {
   field("enabled", c.enabled,
         "take out sequences of tokens that were in the texts of these sources before");
-  field("tokens", c.tokens, "length of a sequence: words, ideographs and marks of punctuation");
+  field("tokens", c.tokens,
+        "length of a sequence: words, ideographs, and marks, equal ones in a row as one");
 }
 
 struct DedupConfig {
@@ -107,7 +108,9 @@ void visit_fields(DedupConfig& c, Visitor&& field) {
   field("output", c.output,
         "directory for the documents that stay, the lists of copies, the report");
   field("index", c.index, "directory that remembers every document; empty: OUTPUT/index");
-  field("keep", c.keep, "which copy stays");
+  field(
+      "keep", c.keep,
+      "which copy of a document stays; of lines, paragraphs and substrings always the first read");
   field("quality_field", c.quality_field, "keep = best: the JSON field with the number");
   field("exact", c.exact, "documents equal but for case, width and blanks are copies");
   field("write_texts", c.write_texts, "false: only the lists of copies and the report");
