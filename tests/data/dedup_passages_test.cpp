@@ -328,6 +328,24 @@ TEST(Repeats, GoOnWhereTheyWere) {
   EXPECT_EQ(fs::last_write_time(config.output + "/texts/a-00000.jsonl.zst"), untouched);
 }
 
+// What an earlier call cut out of a source that is not read now is no figure of this one.
+TEST(Repeats, CountsAreOfCurrentTexts) {
+  const TempDir dir;
+  const std::vector<TextSourceConfig> sources = {random_source(dir, "a", 0, 30),
+                                                 random_source(dir, "b", 20, 30)};
+  DedupConfig config = config_of(dir, sources);
+  config.lines = {true, 1, 1, 10};
+  const DedupReport all = deduplicate(config);
+  EXPECT_GT(all.sources[1].cuts.bytes, 0u);
+  config.sources = {sources[0]};
+  const DedupReport same = deduplicate(config);
+  EXPECT_EQ(same.sources[1].cuts.bytes, all.sources[1].cuts.bytes) << "the texts are current";
+  config.lines.more_than = 3;
+  const DedupReport other = deduplicate(config);
+  EXPECT_GT(other.sources[0].cuts.bytes, 0u);
+  EXPECT_EQ(other.sources[1].cuts.bytes, 0u);
+}
+
 // Without lines and paragraphs nothing of the lists of an earlier call stays.
 TEST(Repeats, AreByChoice) {
   const TempDir dir;

@@ -106,7 +106,7 @@ class OutputWriter {
       count_bytes(clusters_, segment, source);
       write_copies_of(segment);
       write_texts_of(i);
-      count_cuts_of(segment, source);
+      count_cuts_of(i, source);
     }
     progress_->finish();
     remove_leftovers();
@@ -188,9 +188,10 @@ class OutputWriter {
     });
   }
 
-  void count_cuts_of(const IndexedSegment& segment, SourceReport& report) {
-    const std::string name = name_of(segment);
-    if (!cuts_documents(config_) || !cuts_->exists(name)) return;
+  // Not of texts that are of earlier decisions.
+  void count_cuts_of(std::size_t number, SourceReport& report) {
+    const std::string name = name_of(index_.segments[number]);
+    if (!cuts_documents(config_) || !is_current(number)) return;
     const CutCounts counts = count_cuts(cuts_->path(name));
     report.cuts.add(counts);
     report.kept_bytes -= std::min(report.kept_bytes, counts.bytes);
