@@ -28,7 +28,9 @@ TEST(MultipleChoice, OptionsInALine) {
   EXPECT_EQ(in_questions("Before.\n下列正确的是（ ）\u3000A、一 B、二 C、三"), 21);
   EXPECT_EQ(in_questions("Which?\tA. x\tB. y\tC. z"), 21);
   EXPECT_EQ(in_questions("一？\n（A）甲 （B）乙\n（C）丙（D）丁"), 2 + 9 + 8);
-  EXPECT_EQ(in_questions("Q?  A. x B. y C. z A. u? B. v C. w"), 34) << "a line is counted once";
+  EXPECT_EQ(in_questions("Q?  A. x B. y C. z 2? A. u B. v C. w"), 36) << "a line is counted once";
+  EXPECT_EQ(in_questions("Q?\nA. x B. y C. z A. u B. v C. w"), 2 + 29);
+  EXPECT_EQ(in_questions("Q\nA. x B. y C. z 2? A. u B. v C. w"), 32) << "its stem is in the line";
 }
 
 TEST(MultipleChoice, AnAnswerStandsForAStem) {
@@ -67,6 +69,7 @@ TEST(MultipleChoice, LongLinesAreReadOnce) {
     std::string line;
     while (line.size() < 4'000'000) line += part;
     in_questions(line);
+    in_questions(std::string(4'000'000, 'x') + "\n" + line);
   }
 }
 

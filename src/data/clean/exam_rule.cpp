@@ -64,11 +64,11 @@ class QuestionLines {
     const std::string_view text = lines_[line].text;
     const std::vector<AnswerOption> found = find_options(text);
     bool any = false;
-    std::size_t end = 0;  // of the option before
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto [letter, begin, apart] = found[i];
-      const std::string_view ahead = text.substr(end, begin - end);
-      end = i + 1 < found.size() ? found[i + 1].begin : text.size();
+      const std::size_t before = i > 0 ? found[i - 1].begin : 0;
+      const std::string_view ahead = text.substr(before, begin - before);
+      const std::size_t end = i + 1 < found.size() ? found[i + 1].begin : text.size();
       const bool next = options_ > 0 && options_ < most && letter == 'A' + options_;
       if (!(next || letter == 'A') || !(apart || any)) continue;
       if (letter == 'A') open(line, ahead);
@@ -81,7 +81,7 @@ class QuestionLines {
     return any;
   }
 
-  // `ahead`: what is in the line before its first option.
+  // `ahead`: what is in the line before its first option, from the option before on.
   void open(std::size_t line, std::string_view ahead) {
     close();
     first_ = trimmed(ahead).empty() ? before_ : line;
