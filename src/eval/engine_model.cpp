@@ -5,134 +5,32 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "eval/text_metrics.h"
 #include "infer/text_engine.h"
 #include "text/utf8.h"
 
 namespace fathom::eval {
+namespace {
 
-EngineModel::EngineModel(const infer::LoadedModel& model, Context& context,
-                         const EngineModelOptions& options)
-    : model_(model), context_(context), options_(options) {
+TokenModelOptions token_options(const infer::LoadedModel& model, const EngineModelOptions& options) {
   const std::int64_t longest = model.stage->config().max_position;
   if (options.max_length < 0 || options.max_length > longest || options.max_length == 1) {
     fail_input("a length of {} tokens: use 2 to the model's context of {}", options.max_length, longest);
   }
-  max_length_ = options.max_length == 0 ? longest : options.max_length;
+  return {options.max_length == 0 ? longest : options.max_length, options.chat, options.chat_options,
+          options.stopped};
 }
+
+}  // namespace
+
+EngineModel::EngineModel(const infer::LoadedModel& model, Context& context,
+                         const EngineModelOptions& options)
+    : TokenModel(model.tokenizer, token_options(model, options)),
+      model_(model),
+      context_(context),
+      options_(options) {}
 
 EngineModel::Work EngineModel::work() const {
   return work_;
-}
-
-// Texts without a context begin behind the token of a document's beginning.
-std::int32_t EngineModel::prefix() const {
-  if (const auto id = model_.tokenizer.bos_id()) return *id;
-  if (const auto id = model_.tokenizer.eos_id()) return *id;
-  fail_input("the tokenizer has no token for the beginning or the end of a document, which a text "
-             "without a context needs before it");
-}
-
-std::vector<std::int32_t> EngineModel::encode(const std::string& text) const {
-  return model_.tokenizer.encode(text);
-}
-
-std::vector<std::int32_t> EngineModel::encode(const Conversation& chat) const {
-  require(options_.chat != nullptr, "a chat without a template");
-  return options_.chat->encode_prompt(chat, model_.tokenizer, options_.chat_options);
-}
-
-// The context's tokens and the continuation's are cut from the tokens of both together, with the
-// blanks between them on the continuation's side.
-EngineModel::Tokens EngineModel::tokens_of(const TextPair& pair, std::size_t index) const {
-  Tokens result;
-  result.index = index;
-  if (pair.chat) {
-    result.tokens = encode(*pair.chat);
-    result.first = std::ssize(result.tokens);
-    const std::vector<std::int32_t> answer = model_.tokenizer.encode(pair.continuation, encode_plain);
-    result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
-  } else if (pair.context.empty()) {
-    result.tokens = model_.tokenizer.encode(pair.continuation, encode_plain);
-    result.tokens.insert(result.tokens.begin(), prefix());
-  } else {
-    const std::string context = std::string(without_last_blanks(pair.context));
-    result.tokens = encode(pair.context + pair.continuation);
-    result.first = std::ssize(encode(context));
-    if (result.first == 0) {
-      result.tokens.insert(result.tokens.begin(), prefix());
-      result.first = 1;
-    }
-  }
-  const std::int64_t excess = std::ssize(result.tokens) - (max_length_ + 1);
-  if (excess > 0) {
-    result.tokens.erase(result.tokens.begin(), result.tokens.begin() + excess);
-    result.first = std::max<std::int64_t>(result.first - excess, 1);
-  }
-  return result;
-}
-
-void EngineModel::score(std::span<const TextPair> pairs, const TakeScore& take) {
-  std::vector<Tokens> requests;
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    Tokens tokens = tokens_of(pairs[i], i);
-    // A continuation that adds no token is certain.
-    if (tokens.first >= std::ssize(tokens.tokens)) {
-      take(i, PairScore{});
-    } else {
-      requests.push_back(std::move(tokens));
-    }
-  }
-  run(std::move(requests), take);
-}
-
-void EngineModel::add_windows(const std::string& document, std::size_t index,
-                              std::vector<Tokens>& windows) const {
-  const std::vector<std::int32_t> tokens = model_.tokenizer.encode(document, encode_plain);
-  const std::int64_t count = std::ssize(tokens);
-  for (std::int64_t done = 0; done < count;) {
-    const std::int64_t end = std::min(done + max_length_, count);
-    const std::int64_t begin = std::max<std::int64_t>(end - max_length_ - 1, -1);  // −1: the prefix
-    Tokens& window = windows.emplace_back();
-    window.index = index;
-    if (begin < 0) window.tokens.push_back(prefix());
-    window.tokens.insert(window.tokens.end(), tokens.begin() + std::max<std::int64_t>(begin, 0),
-                         tokens.begin() + end);
-    window.first = done - begin;
-    done = end;
-  }
-}
-
-void EngineModel::score_documents(std::span<const std::string> documents, const TakeScore& take) {
-  std::vector<Tokens> windows;
-  std::vector<std::size_t> first_window, left(documents.size());
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    first_window.push_back(windows.size());
-    add_windows(documents[i], i, windows);
-    left[i] = windows.size() - first_window[i];
-    if (left[i] == 0) take(i, {});
-  }
-  first_window.push_back(windows.size());
-  // Each window is a request of its own.
-  std::vector<std::size_t> owners;
-  for (Tokens& window : windows) {
-    owners.push_back(window.index);
-    window.index = owners.size() - 1;
-  }
-  std::vector<PairScore> scores(windows.size());
-  run(std::move(windows), [&](std::size_t window, const PairScore& score) {
-    const std::size_t i = owners[window];
-    scores[window] = score;
-    if (--left[i] > 0) return;
-    // In the order of the text, whichever window ended first: the same sum every time.
-    PairScore sum;
-    for (std::size_t w = first_window[i]; w < first_window[i + 1]; ++w) {
-      sum.log_probability += scores[w].log_probability;
-      sum.tokens += scores[w].tokens;
-      sum.greedy = sum.greedy && scores[w].greedy;
-    }
-    take(i, sum);
-  });
 }
 
 infer::EngineOptions EngineModel::engine_options(std::int64_t longest) const {
@@ -186,14 +84,14 @@ PairScore score_of(const Group& group, std::size_t last_score,
 
 }  // namespace
 
-void EngineModel::run(std::vector<Tokens> requests, const TakeScore& take) {
+void EngineModel::score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) {
   if (requests.empty()) return;
-  std::ranges::sort(requests, [](const Tokens& a, const Tokens& b) {
+  std::ranges::sort(requests, [](const ScoredTokens& a, const ScoredTokens& b) {
     return std::tie(a.tokens, a.first, a.index) < std::tie(b.tokens, b.first, b.index);
   });
   std::vector<Group> groups;
   std::int64_t longest = 0;
-  for (Tokens& next : requests) {
+  for (ScoredTokens& next : requests) {
     const std::int64_t read = std::ssize(next.tokens) - 1;
     work_.named += read;
     longest = std::max(longest, read);
@@ -211,6 +109,7 @@ void EngineModel::run(std::vector<Tokens> requests, const TakeScore& take) {
   std::map<infer::SequenceId, const Group*> by_id;
   for (const Group& group : groups) by_id[engine.submit(group.request)] = &group;
   while (!engine.idle()) {
+    stop_if_asked();
     for (const infer::GeneratedToken& done : engine.step()) {
       const Group& group = *by_id.at(done.sequence);
       for (const Group::Member& member : group.members) {
@@ -227,17 +126,14 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   std::int64_t longest = 0;
   for (const GenerateRequest& request : requests) {
     infer::TextRequest& text = texts.emplace_back();
-    std::vector<std::int32_t> tokens = request.chat ? encode(*request.chat) : encode(request.prompt);
-    if (tokens.empty()) tokens.push_back(prefix());
-    text.max_tokens = std::min(request.max_tokens, max_length_ - 1);
-    const std::int64_t excess = std::ssize(tokens) - (max_length_ - text.max_tokens);
-    if (excess > 0) tokens.erase(tokens.begin(), tokens.begin() + excess);
+    std::vector<std::int32_t> tokens = prompt_of(request);
+    text.max_tokens = answer_tokens(request);
     longest = std::max(longest, std::ssize(tokens) + text.max_tokens);
     text.prompt = std::move(tokens);
     text.stop = request.stop;
     text.sampling.temperature = request.temperature;
     text.sampling.top_p = request.top_p;
-    text.sampling.seed = 1234;
+    text.sampling.seed = sampling_seed;
     text.sampling.stream = request.sample;
   }
   std::vector<std::size_t> order(texts.size());
@@ -250,6 +146,7 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   for (const std::size_t i : order) index[engine.submit(texts[i])] = i;
   std::vector<std::string> answers(texts.size());
   while (!engine.idle()) {
+    stop_if_asked();
     for (const infer::TextEvent& event : engine.step()) {
       const std::size_t i = index.at(event.request);
       answers[i] += event.text;
