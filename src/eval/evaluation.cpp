@@ -14,10 +14,27 @@
 namespace fathom::eval {
 namespace {
 
+// The progress of a task, if it is to be shown.
+class TaskProgress {
+ public:
+  TaskProgress(ProgressLines lines, const std::string& label, std::uint64_t total) {
+    if (lines == ProgressLines::shown) progress_.emplace(label, total);
+  }
+  void advance() {
+    if (progress_) progress_->advance(1);
+  }
+  void finish() {
+    if (progress_) progress_->finish();
+  }
+
+ private:
+  std::optional<Progress> progress_;
+};
+
 // Scores pairs of all items at once. `of` gives an item's pairs, `to` the place for their scores.
 template <class Of, class To>
 void score_pairs(const std::vector<Item>& items, std::vector<Answer>& answers, LanguageModel& model,
-                 Progress& progress, Of of, To to) {
+                 TaskProgress& progress, Of of, To to) {
   std::vector<TextPair> pairs;
   struct Place {
     std::size_t item, pair;
@@ -33,12 +50,12 @@ void score_pairs(const std::vector<Item>& items, std::vector<Answer>& answers, L
   }
   model.score(pairs, [&](std::size_t index, const PairScore& score) {
     to(answers[places[index].item])[places[index].pair] = score;
-    progress.advance(1);
+    progress.advance();
   });
 }
 
 void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
-                    std::vector<Answer>& answers, LanguageModel& model, Progress& progress) {
+                    std::vector<Answer>& answers, LanguageModel& model, TaskProgress& progress) {
   const GenerateConfig& how = task.generate;
   const auto samples = static_cast<std::size_t>(how.samples);
   std::vector<GenerateRequest> requests;
@@ -49,17 +66,17 @@ void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
   }
   model.generate(requests, [&](std::size_t i, const std::string& text) {
     answers[i / samples].texts[i % samples] = text;
-    progress.advance(1);
+    progress.advance();
   });
 }
 
 void score_documents(const std::vector<Item>& items, std::vector<Answer>& answers,
-                     LanguageModel& model, Progress& progress) {
+                     LanguageModel& model, TaskProgress& progress) {
   std::vector<std::string> documents;
   for (const Item& item : items) documents.push_back(item.document);
   model.score_documents(documents, [&](std::size_t i, const PairScore& score) {
     answers[i].document = score;
-    progress.advance(1);
+    progress.advance();
   });
 }
 
@@ -111,13 +128,13 @@ int programs_at_once() {
   return std::max(1, std::min({most, processors, static_cast<int>(processor_quota())}));
 }
 
-void score_texts(TaskResult& result, const TextScores& texts) {
+void score_texts(TaskResult& result, const TextScores& texts, ProgressLines lines) {
   const auto score = [&](std::size_t i) { result.scores[i] = texts.of(result.items[i], result.answers[i]); };
   if (!texts.slow()) {
     for (std::size_t i = 0; i < result.items.size(); ++i) score(i);
     return;
   }
-  Progress progress(result.task.name + ": programs", result.items.size());
+  TaskProgress progress(lines, result.task.name + ": programs", result.items.size());
   std::atomic<std::size_t> next = 0;
   std::exception_ptr failure;
   std::mutex mutex;
@@ -126,7 +143,7 @@ void score_texts(TaskResult& result, const TextScores& texts) {
       for (std::size_t i = next++; i < result.items.size(); i = next++) {
         score(i);
         const std::lock_guard lock(mutex);
-        progress.advance(1);
+        progress.advance();
       }
     } catch (...) {
       const std::lock_guard lock(mutex);
@@ -146,14 +163,14 @@ void score_texts(TaskResult& result, const TextScores& texts) {
 }  // namespace
 
 TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model,
-                    const PythonRunner* runner) {
+                    const PythonRunner* runner, ProgressLines lines) {
   require(!items.empty(), "{}: a task without items", task.name);
   TaskResult result{task, std::move(items), {}, {}, {}, {}, {}};
   result.answers.resize(result.items.size());
   // Made first: a wrong filter is to be told before the model works.
   std::optional<TextScores> text_scores;
   if (task.mode == Mode::generate) text_scores.emplace(task, runner);
-  Progress progress(task.name, num_requests(task, result.items));
+  TaskProgress progress(lines, task.name, num_requests(task, result.items));
   switch (task.mode) {
     case Mode::choices:
     case Mode::likelihood:
@@ -173,7 +190,7 @@ TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageMod
   }
   progress.finish();
   result.scores.resize(result.items.size());
-  if (text_scores) score_texts(result, *text_scores);
+  if (text_scores) score_texts(result, *text_scores, lines);
   for (std::size_t i = 0; i < result.items.size() && !text_scores; ++i) {
     const Item& item = result.items[i];
     const Answer& answer = result.answers[i];

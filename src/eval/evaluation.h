@@ -30,10 +30,13 @@ struct TaskResult {
   std::map<std::string, double> macro_average;
 };
 
+enum class ProgressLines { shown, none };
+
 // Shows progress by the item. `runner` runs the programs of a task whose metric is "code". Throws the
 // Errors of the model and of the runner.
 TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model,
-                    const PythonRunner* runner = nullptr);
+                    const PythonRunner* runner = nullptr,
+                    ProgressLines lines = ProgressLines::shown);
 
 // The score that stands for the task: TaskConfig::metric, or the mode's usual one.
 std::string main_score(const TaskResult& result);
