@@ -99,7 +99,7 @@ std::vector<infer::Answer> PromptContinuer::continue_texts(const Shape& shape,
     for (std::size_t row = 0; row < texts.size(); ++row) {
       if (ended[row]) continue;
       infer::SamplingOptions sampling = options.sampling;
-      sampling.stream = first + row;
+      sampling.stream = options.stream.value_or(first + row);
       infer::Answer& continuation = continuations[row];
       const std::optional<std::int32_t> token =
           draw(logits.subspan(row * vocabulary, vocabulary), texts[row], sampling);

@@ -20,9 +20,10 @@ namespace fathom {
 
 struct ContinueOptions {
   std::int64_t max_tokens = 64;  // of a continuation
-  // The stream is each prompt's number: the same prompts, weights and seed give the same tokens.
-  infer::SamplingOptions sampling;
-  std::vector<std::int32_t> end_tokens;  // end a continuation, and are left out of it
+  // Without `stream` the stream is each prompt's number: the same prompts, weights and seed give the same tokens.
+  infer::SamplingOptions sampling = {};
+  std::optional<std::uint64_t> stream = {};  // of all prompts
+  std::vector<std::int32_t> end_tokens = {};  // end a continuation, and are left out of it
 };
 
 class PromptContinuer {

@@ -130,7 +130,8 @@ void RepetitionMeter::start(Learner& learner, DeviceBatch& memory) {
   if (engine_) {
     write_by_engine(2);  // a prompt's forward and a token's
   } else {
-    PromptContinuer(learner, memory, masked_tokens_).warm_up(own_prompts_, {max_tokens_, {}, {}});
+    PromptContinuer(learner, memory, masked_tokens_)
+        .warm_up(own_prompts_, {.max_tokens = max_tokens_});
   }
 }
 
