@@ -76,6 +76,7 @@ struct DpoConfig {
   ScheduleConfig schedule;
   DpoValidationConfig validation;
   RepetitionConfig repetition;
+  EvalConfig eval;
   CheckpointConfig checkpoint;
   ParallelConfig parallel;
   GuardConfig guard;
@@ -97,6 +98,7 @@ void visit_fields(DpoConfig& c, Visitor&& field) {
   field("schedule", c.schedule, "");
   field("validation", c.validation, "");
   field("repetition", c.repetition, "");
+  field("eval", c.eval, "");
   field("checkpoint", c.checkpoint, "");
   field("parallel", c.parallel, "");
   field("guard", c.guard, "");

@@ -130,6 +130,7 @@ struct SftConfig {
   OptimizerConfig optimizer;
   SftValidationConfig validation;
   RepetitionConfig repetition;
+  EvalConfig eval;
   CheckpointConfig checkpoint;
   ParallelConfig parallel;
   GuardConfig guard;
@@ -150,6 +151,7 @@ void visit_fields(SftConfig& c, Visitor&& field) {
   field("optimizer", c.optimizer, "");
   field("validation", c.validation, "");
   field("repetition", c.repetition, "");
+  field("eval", c.eval, "");
   field("checkpoint", c.checkpoint, "");
   field("parallel", c.parallel, "");
   field("guard", c.guard, "");

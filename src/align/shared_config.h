@@ -22,6 +22,7 @@ TrainConfig shared_train_config(const Config& config, const ModelConfig& model) 
   c.validation.sample_tokens = config.validation.sample_tokens;
   c.validation.sample_temperature = config.validation.sample_temperature;
   c.repetition = config.repetition;
+  c.eval = config.eval;
   c.checkpoint = config.checkpoint;
   c.parallel = config.parallel;
   c.guard = config.guard;

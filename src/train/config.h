@@ -120,6 +120,36 @@ void visit_fields(RepetitionConfig& c, Visitor&& field) {
   field("limit", c.limit, "most repetition of the checkpoint that the run recommends; a share");
 }
 
+// Benchmarks that a run asks its own weights (train/benchmarks.h). Off without tasks.
+struct EvalConfig {
+  std::vector<std::string> tasks;
+  std::string data;
+  std::string configs;
+  std::int64_t every_steps = 0;
+  std::vector<std::int64_t> steps;
+  std::int64_t limit = 0;
+  std::optional<std::int64_t> shots;
+  bool chat = false;
+  std::int64_t batch = 16;
+  double cache_gib = 1;
+
+  bool enabled() const { return !tasks.empty(); }
+};
+
+template <class Visitor>
+void visit_fields(EvalConfig& c, Visitor&& field) {
+  field("tasks", c.tasks, "tasks of `fathom eval` that the weights are asked; none: off");
+  field("data", c.data, "folder of the tasks' data");
+  field("configs", c.configs, "folder of the tasks' files; empty: as `fathom eval` finds it");
+  field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
+  field("steps", c.steps, "further steps to evaluate after; 0: before the first");
+  field("limit", c.limit, "only the first items of each task; 0: all");
+  field("shots", c.shots, "examples before each question, in place of the tasks' own number");
+  field("chat", c.chat, "ask in the chat form, by the template of `fathom sft` or `dpo`");
+  field("batch", c.batch, "sequences that a rank reads at once");
+  field("cache_gib", c.cache_gib, "memory for their keys and values");
+}
+
 struct TrainConfig {
   std::string output = "runs/train";
   std::string model_file;
@@ -138,6 +168,7 @@ struct TrainConfig {
   ScheduleConfig schedule;
   ValidationConfig validation;
   RepetitionConfig repetition;
+  EvalConfig eval;
   CheckpointConfig checkpoint;
   ParallelConfig parallel;
   GuardConfig guard;
@@ -165,6 +196,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("schedule", c.schedule, "");
   field("validation", c.validation, "");
   field("repetition", c.repetition, "");
+  field("eval", c.eval, "");
   field("checkpoint", c.checkpoint, "");
   field("parallel", c.parallel, "");
   field("guard", c.guard, "");

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "learn/device_batch.h"
+#include "train/benchmarks.h"
 #include "train/memory_check.h"
 #include "train/rank_options.h"
 #include "train/repetition_meter.h"
@@ -24,6 +25,9 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   const infer::Engine::Bytes meter = RepetitionMeter::bytes(plan);
   table.add("repetition meter", meter.device);
   table.add_host("repetition meter's logits", meter.host);
+  const infer::Engine::Bytes benchmarks = benchmark_bytes(plan);
+  table.add("benchmarks, while they are asked", benchmarks.device);
+  table.add_host("benchmarks' logits", benchmarks.host);
   const std::size_t batches = DeviceBatch::bytes(plan.device, plan.micro_tokens) *
                               static_cast<std::size_t>(plan.micro_batches);
   table.add("batches", batches);

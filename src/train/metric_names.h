@@ -28,6 +28,12 @@ inline constexpr std::string_view repetition = "repetition";
 inline constexpr std::string_view answers_ended = "repetition/ended";
 inline constexpr std::string_view answer_tokens = "repetition/tokens";
 inline constexpr std::string_view repeated_ngrams = "repetition/seq_rep";  // _1, _2, _3, _4
+// A benchmark's score, "eval/piqa/acc", and its standard error, "eval/piqa/acc_stderr".
+inline constexpr std::string_view benchmark_prefix = "eval/";
+inline constexpr std::string_view standard_error_suffix = "_stderr";
+inline std::string of_benchmark(std::string_view task, std::string_view score) {
+  return std::string(benchmark_prefix) + std::string(task) + "/" + std::string(score);
+}
 // A source's own: "bits_per_byte/wikipedia".
 inline std::string of_source(std::string_view name, std::string_view source) {
   return std::string(name) + "/" + std::string(source);

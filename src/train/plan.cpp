@@ -106,6 +106,24 @@ void check_repetition(const RepetitionConfig& c) {
   }
 }
 
+void check_eval(const EvalConfig& c, std::int64_t sequence_length) {
+  if (!c.enabled()) return;
+  if (c.data.empty()) fail_input("eval.data is missing: name the folder of the tasks' data");
+  check_at_least("eval.every_steps", c.every_steps, 0);
+  for (const std::int64_t step : c.steps) {
+    if (step < 0) fail_input("eval.steps holds {}: use 0 or more", step);
+  }
+  check_at_least("eval.limit", c.limit, 0);
+  check_at_least("eval.shots", c.shots.value_or(0), 0);
+  check_at_least("eval.batch", c.batch, 1);
+  if (!(c.cache_gib > 0) || !std::isfinite(c.cache_gib)) {
+    fail_input("eval.cache_gib is {}: use more than 0", c.cache_gib);
+  }
+  if (sequence_length < 2) {
+    fail_input("train.sequence_length is {}: [eval] needs 2 or more", sequence_length);
+  }
+}
+
 // The smaller of train.tokens and train.epochs; 0 when neither is given.
 std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
   std::int64_t tokens = c.tokens.value_or(0);
@@ -174,6 +192,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   check_at_least("seed", config.seed, 0);
   check_validation(config.validation);
   check_repetition(config.repetition);
+  check_eval(config.eval, config.train.sequence_length);
   check(config.optimizer);
   check(config.schedule);
   check(config.guard);

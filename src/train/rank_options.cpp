@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "train/benchmarks.h"
 #include "train/repetition_meter.h"
 
 namespace fathom {
@@ -17,7 +18,8 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
   options.tokens_per_step = plan.micro_batches * plan.micro_tokens;
   options.sequence_length = plan.config.train.sequence_length;
   options.uniform_segments = plan.uniform_segments;
-  options.logit_rows = std::max(plan.sample_rows(), RepetitionMeter::logit_rows(plan));
+  options.logit_rows = std::max(
+      {plan.sample_rows(), RepetitionMeter::logit_rows(plan), benchmark_logit_rows(plan)});
   options.determinism =
       plan.config.deterministic ? Determinism::reproducible : Determinism::fastest;
   return options;

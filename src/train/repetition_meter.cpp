@@ -9,17 +9,13 @@
 #include "infer/text_engine.h"
 #include "infer/text_stream.h"
 #include "text/utf8.h"
+#include "train/benchmarks.h"
 #include "train/rank_options.h"
 
 namespace fathom {
 namespace {
 
 using Tokens = std::vector<std::int32_t>;
-
-bool ranks_share_model(const TrainPlan& plan) {
-  const RankLayout& layout = plan.parallel.layout;
-  return layout.tp > 1 || layout.pp > 1;
-}
 
 // Most keys and values of answers that are under way, where one text needs less.
 constexpr std::size_t cache_bytes = std::size_t{1} << 30;

@@ -11,6 +11,7 @@
 #include "learn/objective.h"
 #include "report/metrics.h"
 #include "report/samples.h"
+#include "train/benchmarks.h"
 #include "train/plan.h"
 #include "train/repetition_meter.h"
 
@@ -45,6 +46,7 @@ class RunObserver {
   virtual void validation(const MetricsRecord&) {}
   virtual void samples(const SamplePoint&) {}
   virtual void repetition(std::int64_t /*step*/, const RepetitionResult&) {}
+  virtual void benchmark(std::int64_t /*step*/, const BenchmarkScore&) {}
   // A checkpoint is about to be saved: the records up to its step must be on the disk.
   virtual void sync() {}
   // A save before the last one has ended; a failed one was logged as a warning.

@@ -28,6 +28,10 @@ void RunOutputs::repetition(std::int64_t step, const RepetitionResult& result) {
   if (reports_) reports_->repetition(step, result);
 }
 
+void RunOutputs::benchmark(std::int64_t step, const BenchmarkScore& score) {
+  if (reports_) reports_->benchmark(step, score);
+}
+
 void RunOutputs::sync() {
   if (reports_) reports_->sync();
 }

@@ -30,6 +30,7 @@ class RunOutputs final : public RunObserver {
   void validation(const MetricsRecord& record) override;
   void samples(const SamplePoint& point) override;
   void repetition(std::int64_t step, const RepetitionResult& result) override;
+  void benchmark(std::int64_t step, const BenchmarkScore& score) override;
   void sync() override;
   void end(const RunEnd& end) override;
 

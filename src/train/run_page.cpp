@@ -60,6 +60,60 @@ std::vector<Series> repetition_series(const Records& records) {
           series_of(records, four_grams, "repeated 4-grams")};
 }
 
+// Whether the score is a share of right answers; otherwise it has a unit of its own.
+bool is_share(std::string_view score) {
+  return !score.ends_with("perplexity") && !score.ends_with("bits_per_byte");
+}
+
+constexpr double interval_width = 1.959964;  // 95 % of a normal distribution, in standard errors
+
+// "piqa acc" of "eval/piqa/acc", with the interval that its standard errors give.
+Series benchmark_series(const Records& records, const std::string& metric_name) {
+  std::string name = metric_name.substr(metric::benchmark_prefix.size());
+  name[name.rfind('/')] = ' ';
+  Series series = series_of(records, metric_name, name);
+  const Series errors =
+      series_of(records, metric_name + std::string(metric::standard_error_suffix), "");
+  if (errors.x != series.x) return series;
+  for (std::size_t i = 0; i < series.y.size(); ++i) {
+    series.low.push_back(series.y[i] - interval_width * errors.y[i]);
+    series.high.push_back(series.y[i] + interval_width * errors.y[i]);
+  }
+  return series;
+}
+
+std::vector<std::string> benchmark_names(const Records& records) {
+  std::vector<std::string> names;
+  for (const MetricsRecord& record : records) {
+    for (const auto& [name, value] : record.values) {
+      if (name.starts_with(metric::benchmark_prefix) &&
+          name.rfind('/') >= metric::benchmark_prefix.size() &&
+          !name.ends_with(metric::standard_error_suffix) &&
+          std::ranges::find(names, name) == names.end()) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+// Shares of right answers in one chart; a chart for each other score.
+std::vector<SectionPart> benchmark_charts(const Records& records) {
+  std::vector<Chart> charts;
+  for (const std::string& name : benchmark_names(records)) {
+    const std::string score = name.substr(name.rfind('/') + 1);
+    const std::string title = is_share(score) ? "Benchmarks" : "Benchmarks: " + score;
+    auto chart = std::ranges::find(charts, title, &Chart::title);
+    if (chart == charts.end()) {
+      const Axis y{is_share(score) ? "right answers" : score, is_share(score) ? "share" : "",
+                   Axis::Scale::linear};
+      chart = charts.insert(charts.end(), chart_by_step(title, y, {}));
+    }
+    chart->series.push_back(benchmark_series(records, name));
+  }
+  return {std::make_move_iterator(charts.begin()), std::make_move_iterator(charts.end())};
+}
+
 // The chart of the figure that the laws predict gets their curve.
 void add_forecast(std::vector<SectionPart>& charts, const LossForecast& forecast,
                   const Records& records) {
@@ -95,6 +149,11 @@ Section curves(const Records& records, const std::optional<LossForecast>& foreca
       chart_by_step("Repetition", {"share", "", linear}, repetition_series(records)),
   };
   if (forecast) add_forecast(section.parts, *forecast, records);
+  constexpr int after_losses = 2;  // both charts that they are read beside
+  std::vector<SectionPart> benchmarks = benchmark_charts(records);
+  section.parts.insert(section.parts.begin() + after_losses,
+                       std::make_move_iterator(benchmarks.begin()),
+                       std::make_move_iterator(benchmarks.end()));
   if (!has(records, metric::targets_per_second)) return section;
   section.parts.push_back(chart_by_step("Learned tokens", {"learned", "tokens/s", linear},
                                         one(metric::targets_per_second, "tokens/s")));

@@ -5,6 +5,7 @@
 
 #include "data/batch_source.h"
 #include "learn/objective.h"
+#include "train/benchmarks.h"
 #include "train/repetition_meter.h"
 #include "train/run_identity.h"
 #include "train/text_samples.h"
@@ -18,6 +19,7 @@ struct RunParts {
   std::unique_ptr<Validator> validator;         // null: nothing is held out
   std::unique_ptr<TextSamples> samples;         // null: none are written
   std::unique_ptr<RepetitionMeter> repetition;  // null: not measured
+  std::unique_ptr<Benchmarks> benchmarks;       // null: none are asked
   RunIdentity identity;                         // of checkpoints that the run may go on from
 };
 

@@ -1,6 +1,7 @@
 #include "train/run_reports.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "checkpoint/checkpoint.h"
@@ -156,6 +157,19 @@ void RunReports::repetition(std::int64_t step, const RepetitionResult& result) {
       "{:.3f} of their 4-grams are repeated",
       step, figures.answers, 100 * figures.repeating, 100 * figures.ended, figures.mean_length,
       figures.repeated_ngrams.back());
+}
+
+void RunReports::benchmark(std::int64_t step, const BenchmarkScore& score) {
+  const std::string name = metric::of_benchmark(score.task, score.score);
+  MetricsRecord record{step, {}};
+  record.add(name, score.value);
+  record.add(name + std::string(metric::standard_error_suffix), score.standard_error);
+  metrics_.write(record);
+  tensorboard_.write({step, {record.values.front()}});
+  const std::string error =
+      std::isfinite(score.standard_error) ? fmt::format(" ± {:.4f}", score.standard_error) : "";
+  log::info("step {}: {} {} {:.4f}{}, of {} items", step, score.task, score.score, score.value,
+            error, score.items);
 }
 
 std::optional<MeasuredStep> RunReports::picked_checkpoint() const {

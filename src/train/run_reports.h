@@ -28,6 +28,7 @@ class RunReports {
   void validation(const MetricsRecord& record);
   void samples(const SamplePoint& point);
   void repetition(std::int64_t step, const RepetitionResult& result);
+  void benchmark(std::int64_t step, const BenchmarkScore& score);
   // To the disk; see StepLog::sync.
   void sync();
   // Logs which of the run's checkpoints pick_checkpoint() takes; nothing without a meter.

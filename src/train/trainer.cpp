@@ -48,6 +48,9 @@ int train_on(Runtime& runtime, const TrainConfig& config, const TrainOptions& op
 
 int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options,
                const OpenRunData& open, Communicator& world) {
+  if (config.eval.enabled() && !options.benchmarks) {
+    fail_input("eval.tasks: only runs of `fathom train`, `sft` and `dpo` are evaluated: leave it out");
+  }
   config.device = rank_device(config.device, world);
   const RunData data = open(config, world);
   std::optional<BranchState> branch = find_branch(config, options.run.resume, world);
@@ -73,8 +76,12 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks);
   RunObserver nobody;
   WatchedObserver observer(outputs, options.watcher && ranks.first() ? *options.watcher : nobody);
+  RunParts parts = data.parts(plan, ranks);
+  if (plan.config.eval.enabled()) {
+    parts.benchmarks = options.benchmarks(plan, ranks, data.tokenizer);
+  }
   const int signal =
-      TrainingRun(runtime, data.parts(plan, ranks), plan, ranks, observer).run(options.run);
+      TrainingRun(runtime, std::move(parts), plan, ranks, observer).run(options.run);
   wait_for_disks(world);  // the first rank may still write
   return signal;
 }

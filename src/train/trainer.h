@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 
+#include "train/benchmarks.h"
 #include "train/config.h"
 #include "train/run_tokenizer.h"
 #include "train/training_run.h"
@@ -25,6 +26,8 @@ struct TrainOptions {
   // Told, on the first rank, of what the run's own outputs are told of; null: nobody. It outlives
   // the run.
   RunObserver* watcher = nullptr;
+  // Makes what [eval] of the config asks for; empty: such a config is refused.
+  MakeBenchmarks benchmarks = {};
   // What scaling laws predict for the run: for its page, and to warn by.
   std::optional<LossForecast> forecast = {};
   // Ranks as threads of this process; 1 under mpirun or srun, which say how many.

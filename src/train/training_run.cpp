@@ -31,7 +31,8 @@ TrainingRun::TrainingRun(Runtime& runtime, RunParts parts, const TrainPlan& plan
       observer_(observer),
       learner_(learner_options(plan, ranks)),
       guard_(plan.config.guard),
-      uploads_(plan.device) {
+      uploads_(plan.device),
+      benchmarks_(std::move(parts_.benchmarks), plan.config.eval) {
   for (std::int64_t i = 0; i < plan_.micro_batches; ++i) {
     batches_.emplace_back(uploads_, plan_.micro_tokens);
   }
@@ -130,6 +131,7 @@ void TrainingRun::start(const RunOptions& options) {
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   observer_.begin(position_);
   wait_for_disks(world());  // the first rank has read the run's records
+  benchmarks_.resume(position_.steps, path("metrics.jsonl"), ranks_);
   agreed_ = position_;
   start_ = Clock::now();
 }
@@ -259,6 +261,13 @@ void TrainingRun::measure_repetition() {
   observer_.repetition(position_.steps, parts_.repetition->measure(learner_, batches_.front()));
 }
 
+bool TrainingRun::ask_benchmarks() {
+  settle_steps(0);
+  return benchmarks_.run(
+      position_.steps, learner_, batches_.front(), [this] { return runtime_.stop_signal() != 0; },
+      observer_);
+}
+
 // In the memory of the first of a step's micro-batches.
 EvaluateBatch TrainingRun::evaluate_batch() {
   return [this](const Batch& batch) {
@@ -282,12 +291,14 @@ void TrainingRun::finish_trace() {
   trace_->finish(learner_.context());
 }
 
-void TrainingRun::finish() {
+bool TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
   measure_repetition();
+  if (!ask_benchmarks()) return false;
   const SaveResult saved = save_and_wait();
   observer_.end({now(), saved, state().config_toml, learner_});
+  return true;
 }
 
 void TrainingRun::save() {
@@ -308,20 +319,23 @@ SaveResult TrainingRun::save_and_wait() {
   return checkpoints_->save_and_wait(learner_.context(), state(), keep_);
 }
 
-void TrainingRun::stop_for_signal() {
+int TrainingRun::stop_for(int signal) {
+  if (position_.steps == 0) fail_runtime("stopped by a signal before the first step");
   const SaveResult saved = save_and_wait();
-  if (!first()) return;
-  if (saved.committed()) {
+  if (first() && saved.committed()) {
     log::info("stopped by a signal after step {}; the same command goes on from there",
               position_.steps);
-  } else {
+  } else if (first()) {
     log::warning("stopped by a signal after step {}, which was not saved: {}", position_.steps,
                  saved.error);
   }
+  return signal;
 }
 
 int TrainingRun::run(const RunOptions& options) {
   start(options);
+  // Of a resumed run what was left of its last round.
+  if (benchmarks_.due(position_.steps) && !ask_benchmarks()) return stop_for(agree().signal);
   const std::int64_t evaluations = plan_.config.validation.every_steps;
   const std::int64_t measurements = plan_.config.repetition.every_steps;
   const auto due = [this](std::int64_t every) { return every > 0 && position_.steps % every == 0; };
@@ -335,16 +349,13 @@ int TrainingRun::run(const RunOptions& options) {
     step(now.elapsed);
     if (due(evaluations)) evaluate();
     if (due(measurements)) measure_repetition();
+    if (benchmarks_.due(position_.steps)) ask_benchmarks();
     if (trace_ && trace_->complete()) finish_trace();
     now = agree();
-    if (now.signal != 0) {
-      stop_for_signal();
-      return now.signal;
-    }
+    if (now.signal != 0) return stop_for(now.signal);
     if (now.save || now.keep) save();
   }
-  finish();
-  return 0;
+  return finish() ? 0 : stop_for(agree().signal);
 }
 
 }  // namespace fathom

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "data/loader.h"
 #include "learn/device_batch.h"
+#include "train/benchmark_rounds.h"
 #include "train/plan.h"
 #include "train/run_observer.h"
 #include "train/run_parts.h"
@@ -88,11 +89,15 @@ class TrainingRun {
   void save();  // while training goes on
   // At the end and on a signal: finishes the queued steps, then saves a checkpoint.
   SaveResult save_and_wait();
-  void stop_for_signal();
+  // Saves, and returns the signal's number.
+  int stop_for(int signal);
   void finish_trace();
   void evaluate();
   void measure_repetition();
-  void finish();
+  // False: a signal has stopped it.
+  bool ask_benchmarks();
+  // False: a signal has stopped the run before its end.
+  bool finish();
   EvaluateBatch evaluate_batch();
   EvaluateBatch unless_stopped(EvaluateBatch evaluate);
   bool first() const { return ranks_.first(); }
@@ -115,6 +120,7 @@ class TrainingRun {
   std::vector<DeviceBatch> batches_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
+  BenchmarkRounds benchmarks_;
   std::unique_ptr<RunTrace> trace_;  // null: not asked for
 
   RunPosition position_;       // of the steps queued so far; its seconds: those before start_

@@ -19,6 +19,9 @@ class WatchedObserver final : public RunObserver {
   void repetition(std::int64_t step, const RepetitionResult& result) override {
     tell(&RunObserver::repetition, step, result);
   }
+  void benchmark(std::int64_t step, const BenchmarkScore& score) override {
+    tell(&RunObserver::benchmark, step, score);
+  }
   void sync() override { tell(&RunObserver::sync); }
   void saved(const SaveResult& result) override { tell(&RunObserver::saved, result); }
   void end(const RunEnd& end) override { tell(&RunObserver::end, end); }

@@ -86,6 +86,7 @@ TrainConfig config_of(const LayoutTrial& trial, Communicator& world) {
   config.validation.every_steps = 0;
   config.validation.sample_tokens = 0;
   config.repetition = {};
+  config.eval = {};
   config.checkpoint = {};
   config.checkpoint.interval_seconds = 0;
   config.checkpoint.every_steps = trial.save_every;

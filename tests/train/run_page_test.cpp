@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "train/metric_names.h"
 
@@ -99,6 +100,35 @@ TEST(RunPage, DrawsWhatLawsPredictBesideTheFigureThatTheyPredict) {
   summary.forecast->figure = LossForecast::Figure::bits_per_byte;
   EXPECT_EQ(series_of("Loss").size(), 2u);
   EXPECT_EQ(series_of("Held-out text").size(), 3u);
+}
+
+TEST(RunPage, DrawsBenchmarksBesideTheLosses) {
+  std::vector<MetricsRecord> records{step_record(1), step_record(2)};
+  const auto add = [&](std::int64_t step, const char* task, const char* score, double value,
+                       double error) {
+    const std::string name = metric::of_benchmark(task, score);
+    records.push_back({step, {{name, value}, {name + "_stderr", error}}});
+  };
+  add(1, "piqa", "acc_norm", 0.5, 0.1);
+  add(1, "pile", "bits_per_byte", 1.5, 0.01);
+  add(2, "piqa", "acc_norm", 0.6, 0.1);
+  add(2, "gsm8k", "exact_match,none", 0.1, std::nan(""));
+  const Page page = run_page({"run", {}, "", ""}, records, {});
+  const Chart* shares = chart_named(page, "Benchmarks");
+  ASSERT_NE(shares, nullptr);
+  ASSERT_EQ(shares->series.size(), 2u);
+  EXPECT_EQ(shares->series[0].name, "piqa acc_norm");
+  EXPECT_THAT(shares->series[0].x, ElementsAre(1, 2));
+  EXPECT_THAT(shares->series[0].y, ElementsAre(0.5, 0.6));
+  EXPECT_NEAR(shares->series[0].low[0], 0.5 - 0.196, 1e-4);
+  EXPECT_NEAR(shares->series[0].high[1], 0.6 + 0.196, 1e-4);
+  EXPECT_EQ(shares->series[1].name, "gsm8k exact_match,none");
+  const Chart* bits = chart_named(page, "Benchmarks: bits_per_byte");
+  ASSERT_NE(bits, nullptr);
+  EXPECT_THAT(bits->series.at(0).y, ElementsAre(1.5));
+  const std::vector<SectionPart>& parts = page.sections.at(1).parts;
+  EXPECT_EQ(std::get<Chart>(parts.at(1)).title, "Held-out text");
+  EXPECT_EQ(std::get<Chart>(parts.at(2)).title, "Benchmarks");
 }
 
 TEST(RunPage, SaysThatThereIsNothingYet) {

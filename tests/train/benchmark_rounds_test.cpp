@@ -1,0 +1,134 @@
+// When a run asks its benchmarks, and what is left of a round that a signal has stopped.
+#include "train/benchmark_rounds.h"
+
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <thread>
+
+#include "train/machine.h"
+#include "train/small_run.h"
+
+namespace fathom {
+namespace {
+
+using namespace test;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Notes what it is asked, "first" and "second"; one of these may be interrupted.
+class NotedBenchmarks : public Benchmarks {
+ public:
+  NotedBenchmarks(std::vector<std::string>& asked, std::string interrupted)
+      : asked_(asked), interrupted_(std::move(interrupted)) {}
+  const std::vector<std::string>& tasks() const override { return names_; }
+  std::optional<BenchmarkScore> ask(std::size_t task, Learner&, DeviceBatch&,
+                                    const std::function<bool()>& stopped) override {
+    asked_.push_back(names_[task]);
+    if (names_[task] == interrupted_) {
+      EXPECT_EQ(kill(getpid(), SIGTERM), 0);
+      while (!stopped()) std::this_thread::yield();
+      return std::nullopt;
+    }
+    return BenchmarkScore{names_[task], "acc", 0.25, 0.1, 7};
+  }
+
+ private:
+  std::vector<std::string>& asked_;
+  std::string interrupted_;
+  std::vector<std::string> names_{"first", "second"};
+};
+
+struct RunOf {
+  explicit RunOf(const TempDir& dir) : config(tiny(dir, "run")) {
+    prepare(dir);
+    config.validation.every_steps = 0;
+    config.eval.tasks = {"any"};
+    config.eval.data = dir / "data";
+    config.eval.every_steps = 5;
+  }
+  int operator()(const std::string& interrupted = "") {
+    asked.clear();
+    Runtime runtime(Signals::stop_runs, gemm_peak);
+    TrainOptions options;
+    options.benchmarks = [&](const TrainPlan&, const RankGroups&, const RunTokenizer&) {
+      return std::make_unique<NotedBenchmarks>(asked, interrupted);
+    };
+    return train(runtime, config, options);
+  }
+
+  TrainConfig config;
+  std::vector<std::string> asked;
+};
+
+TEST(BenchmarkRounds, AreAtTheirStepsAndTheEnd) {
+  const TempDir dir;
+  RunOf run(dir);
+  run.config.eval.steps = {0, 3, 5};
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(run(), 0);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("step 3: second acc 0.2500 ± 0.1000, of 7 items"));
+  std::vector<std::int64_t> steps;
+  for (const auto& [step, value] : metric_of(run.config, "eval/second/acc")) steps.push_back(step);
+  EXPECT_THAT(steps, ElementsAre(0, 3, 5, 10, 12));
+  EXPECT_EQ(metric_of(run.config, "eval/first/acc_stderr").size(), 5u);
+  EXPECT_THAT(read_file(run.config.output + "/report.html"), HasSubstr("second acc"));
+}
+
+// Neither is the first task asked again, nor the second left out.
+TEST(BenchmarkRounds, GoOnWhereASignalStoppedThem) {
+  const TempDir dir;
+  RunOf run(dir);
+  ASSERT_EQ(run("second"), SIGTERM);
+  EXPECT_THAT(run.asked, ElementsAre("first", "second"));
+  ASSERT_EQ(run("second"), SIGTERM);
+  EXPECT_THAT(run.asked, ElementsAre("second"));
+  ASSERT_EQ(run(), 0);
+  EXPECT_THAT(run.asked, ElementsAre("second", "first", "second", "first", "second"));
+  EXPECT_THAT(metric_of(run.config, "eval/first/acc"),
+              ElementsAre(std::pair(5l, 0.25), std::pair(10l, 0.25), std::pair(12l, 0.25)));
+  EXPECT_EQ(metric_of(run.config, "eval/second/acc").size(), 3u);
+}
+
+TEST(BenchmarkRounds, OfTheEndAreLeftToTheNextStart) {
+  const TempDir dir;
+  RunOf run(dir);
+  run.config.eval.every_steps = 0;
+  ASSERT_EQ(run("first"), SIGTERM);
+  EXPECT_FALSE(std::filesystem::exists(run.config.output + "/model"));
+  ASSERT_EQ(run(), 0);
+  EXPECT_THAT(run.asked, ElementsAre("first", "second"));
+  EXPECT_TRUE(std::filesystem::exists(run.config.output + "/model"));
+  ASSERT_EQ(run(), 0);
+  EXPECT_THAT(run.asked, ElementsAre());
+}
+
+TEST(BenchmarkRounds, BeforeTheFirstStepLeaveNothingToGoOnFrom) {
+  const TempDir dir;
+  RunOf run(dir);
+  run.config.eval.steps = {0};
+  EXPECT_THROW(run("first"), Error);
+  ASSERT_EQ(run(), 0);
+  EXPECT_EQ(metric_of(run.config, "eval/first/acc").front().first, 0);
+}
+
+TEST(Benchmarks, AreInTheMemoryTable) {
+  const TempDir dir;
+  RunOf run(dir);
+  const DataFacts facts = facts_of(open_prepared(dir / "out"), run.config.data);
+  const auto table_of = [&] {
+    const TrainPlan plan = resolve(run.config, facts);
+    return plan_memory(plan, OneRank(plan.config.model).groups);
+  };
+  const std::size_t benchmarks = benchmark_bytes(resolve(run.config, facts)).device;
+  EXPECT_GT(benchmarks, 0u);
+  const MemoryTable with = table_of();
+  EXPECT_THAT(with.text(), HasSubstr("benchmarks, while they are asked"));
+  run.config.eval = {};
+  // The program itself may grow by a page between the two.
+  EXPECT_NEAR(double(with.device_total()), double(table_of().device_total() + benchmarks), 1 << 20);
+}
+
+}  // namespace
+}  // namespace fathom
