@@ -3,17 +3,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include "align/dpo_data.h"
 #include "cli/commands.h"
 #include "cli/dpo_sample.h"
 #include "cli/run_command.h"
+#include "eval/run_benchmarks.h"
 
 namespace fathom::cli {
 namespace {
 
 void run_dpo(const RunFlags& flags) {
   const DpoConfig config = load_dpo_config(flags.config, flags.overrides);
+  TrainOptions options = flags.options;
+  options.benchmarks = eval::run_benchmarks([&config] {
+    return eval::RunChat{open_base_model(config.model.from, config.model.chat_template).chat,
+                         chat_options(config)};
+  });
   Runtime runtime;
-  end_by(dpo(runtime, config, flags.options));
+  end_by(dpo(runtime, config, options));
 }
 
 }  // namespace

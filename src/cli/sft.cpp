@@ -3,16 +3,23 @@
 
 #include <CLI/CLI.hpp>
 
+#include "align/sft_data.h"
 #include "cli/commands.h"
 #include "cli/run_command.h"
+#include "eval/run_benchmarks.h"
 
 namespace fathom::cli {
 namespace {
 
 void run_sft(const RunFlags& flags) {
   const SftConfig config = load_sft_config(flags.config, flags.overrides);
+  TrainOptions options = flags.options;
+  options.benchmarks = eval::run_benchmarks([&config] {
+    return eval::RunChat{open_base_model(config.model.from, config.model.chat_template).chat,
+                         chat_options(config)};
+  });
   Runtime runtime;
-  end_by(sft(runtime, config, flags.options));
+  end_by(sft(runtime, config, options));
 }
 
 }  // namespace

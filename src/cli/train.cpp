@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/run_command.h"
+#include "eval/run_benchmarks.h"
 #include "scaling/run_laws.h"
 #include "train/trainer.h"
 
@@ -13,6 +14,7 @@ void run_train(const RunFlags& flags) {
   scaling::RunByLaws run =
       scaling::load_config_by_laws(flags.config, flags.overrides, flags.options.run.resume);
   TrainOptions options = flags.options;
+  options.benchmarks = eval::run_benchmarks();
   options.forecast = std::move(run.forecast);
   Runtime runtime;
   end_by(train(runtime, run.config, options));

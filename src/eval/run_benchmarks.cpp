@@ -1,0 +1,165 @@
+#include "eval/run_benchmarks.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "eval/engine_model.h"
+#include "eval/evaluation.h"
+#include "eval/learner_model.h"
+#include "eval/prompts.h"
+#include "eval/replicas.h"
+#include "eval/task_folder.h"
+#include "train/rank_options.h"
+
+namespace fathom::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Task {
+  TaskConfig config;
+  std::vector<Item> items;
+};
+
+// Answers that are wrong and the same: what can fail besides the model fails with it.
+class TrialModel : public TokenModel {
+ public:
+  using TokenModel::TokenModel;
+  void generate(std::span<const GenerateRequest> requests, const TakeText& take) override {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      prompt_of(requests[i]);
+      take(i, "");
+    }
+  }
+  Work work() const override { return {}; }
+
+ private:
+  void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) override {
+    for (const ScoredTokens& request : requests) take(request.index, {-1, 1, false});
+  }
+};
+
+void check_folders(const EvalConfig& config) {
+  if (!fs::is_directory(config.data)) fail_input("eval.data: there is no folder '{}'", config.data);
+  if (!config.configs.empty() && !fs::is_directory(config.configs)) {
+    fail_input("eval.configs: there is no folder '{}'", config.configs);
+  }
+}
+
+Task load(const EvalConfig& config, const std::string& name) {
+  std::vector<std::string> overrides;
+  if (config.shots) overrides.push_back(fmt::format("shots.count={}", *config.shots));
+  const std::string folder = name.ends_with(".toml") ? "" : task_folder(config.configs);
+  Task task;
+  task.config = load_task(find_task(name, folder), overrides);
+  if (task.config.mode == Mode::generate && task.config.generate.metric == TextMetric::code) {
+    fail_input("eval.tasks: {} runs programs that the model writes, which a training run does not: "
+               "leave it out, and use `fathom eval` on a checkpoint", name);
+  }
+  const PromptForm form = config.chat ? PromptForm::chat : PromptForm::text;
+  task.items = load_items(task.config, config.data, config.limit, {form, ""});
+  return task;
+}
+
+class RunBenchmarks : public Benchmarks {
+ public:
+  RunBenchmarks(const TrainPlan& plan, const RankGroups& ranks, const RunTokenizer& files,
+                std::optional<RunChat> chat)
+      : plan_(plan), ranks_(ranks), chat_(std::move(chat)) {
+    const EvalConfig& config = plan.config.eval;
+    check_folders(config);
+    if (!fs::exists(files.path)) {
+      fail_input("{}: not there, and [eval] needs it to read its questions", files.path);
+    }
+    loaded_.emplace(infer::LoadedModel{"", Tokenizer::load(files.path), files.end_tokens, nullptr, nullptr});
+    for (const std::string& name : config.tasks) add(load(config, name));
+    if (!ranks.first()) return;
+    for (const Task& task : tasks_) {
+      log::info("[eval] asks {}: {} items, {} examples each", task.config.name, task.items.size(),
+                task.config.shots.count);
+    }
+  }
+
+  const std::vector<std::string>& tasks() const override { return names_; }
+
+  std::optional<BenchmarkScore> ask(std::size_t number, Learner& learner, DeviceBatch& memory,
+                                    const std::function<bool()>& stopped) override {
+    Task& task = tasks_.at(number);
+    learner.parameters();  // the engine must not read weights that replicas still gather
+    const auto own = present_model(task, learner, memory, stopped);
+    ReplicatedModel model(*own, ranks_.data());
+    try {
+      TaskResult result = evaluate(task.config, std::move(task.items), model, nullptr,
+                                   ranks_.first() ? ProgressLines::shown : ProgressLines::none);
+      task.items = std::move(result.items);
+      const std::string score = main_score(result);
+      const Estimate& estimate = result.total.at(score);
+      return BenchmarkScore{task.config.name, score, estimate.value, estimate.standard_error,
+                            std::ssize(task.items)};
+    } catch (const EvaluationStopped&) {
+      return std::nullopt;  // the run ends: nobody asks the items again
+    }
+  }
+
+ private:
+  void add(Task task) {
+    const std::string& name = task.config.name;
+    if (std::ranges::find(names_, name) != names_.end()) {
+      fail_input("eval.tasks has two tasks of the name '{}': leave one out, or give it a name", name);
+    }
+    names_.push_back(name);
+    TrialModel trial(loaded_->tokenizer, token_options({}));
+    main_score(evaluate(task.config, {task.items.front()}, trial, nullptr, ProgressLines::none));
+    tasks_.push_back(std::move(task));
+  }
+
+  std::int64_t max_length() const {
+    return ranks_share_model(plan_) ? LearnerModel::longest(learner_options(plan_, ranks_))
+                                    : plan_.config.train.sequence_length;
+  }
+  TokenModelOptions token_options(const std::function<bool()>& stopped) const {
+    return {max_length(), chat_ ? &chat_->chat : nullptr, chat_ ? chat_->options : ChatOptions{}, stopped};
+  }
+
+  std::unique_ptr<LanguageModel> present_model(const Task& task, Learner& learner, DeviceBatch& memory,
+                                               const std::function<bool()>& stopped) {
+    const TokenModelOptions tokens = token_options(stopped);
+    if (ranks_share_model(plan_)) {
+      const Greedy greedy = task.config.mode == Mode::likelihood ? Greedy::known : Greedy::unknown;
+      return std::make_unique<LearnerModel>(learner, memory, loaded_->tokenizer,
+                                            LearnerModelOptions{tokens, greedy, loaded_->end_tokens});
+    }
+    loaded_->stage = std::make_unique<Stage>(learner.whole_model()->with_boundary(nullptr));
+    const infer::EngineOptions planned = benchmark_engine(plan_);
+    return std::make_unique<EngineModel>(
+        *loaded_, learner.context(),
+        EngineModelOptions{planned.limits.max_sequences, planned.cache_bytes, tokens.max_length, tokens.chat,
+                           tokens.chat_options, stopped});
+  }
+
+  const TrainPlan& plan_;
+  const RankGroups& ranks_;
+  std::optional<RunChat> chat_;
+  std::optional<infer::LoadedModel> loaded_;  // its stage: the learner's, while it is asked
+  std::vector<std::string> names_;
+  std::vector<Task> tasks_;
+};
+
+}  // namespace
+
+MakeBenchmarks run_benchmarks(std::function<RunChat()> chat) {
+  return [chat = std::move(chat)](const TrainPlan& plan, const RankGroups& ranks, const RunTokenizer& files)
+             -> std::unique_ptr<Benchmarks> {
+    if (plan.config.eval.chat && !chat) {
+      fail_input("eval.chat: `fathom train` has no chat template: use it in `fathom sft` or `dpo`");
+    }
+    auto benchmarks = std::make_unique<RunBenchmarks>(
+        plan, ranks, files, plan.config.eval.chat ? std::optional(chat()) : std::nullopt);
+    wait_for_disks(ranks.world());
+    return benchmarks;
+  };
+}
+
+}  // namespace fathom::eval
