@@ -17,6 +17,13 @@ std::string with_unit(double value, const char* const* units, int count) {
   return fmt::format("{:.{}f}{}", value, digits, units[i]);
 }
 
+// "12.3M/s"; slow work has a rate too: "0.25/s".
+std::string rate_text(std::uint64_t done, double seconds, Progress::Unit unit) {
+  const double rate = static_cast<double>(done) / seconds;
+  if (unit == Progress::Unit::bytes) return human_bytes(rate) + "/s";
+  return (rate < 9.5 ? fmt::format("{:.2g}", rate) : human_count(rate)) + "/s";
+}
+
 }  // namespace
 
 std::string human_bytes(double bytes) {
@@ -51,18 +58,21 @@ std::string Progress::figure(double amount) const {
   return unit_ == Unit::bytes ? human_bytes(amount) : human_count(amount);
 }
 
+// The clock may not have moved yet: then nothing is known of the time.
 std::string Progress::line(std::uint64_t done, double seconds) const {
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  const bool known = done > 0 && seconds > 0;
   if (total_ == 0) {
-    return fmt::format("{}: {}, {}/s", label_, figure(static_cast<double>(done)), figure(rate));
+    return fmt::format("{}: {}{}", label_, figure(static_cast<double>(done)),
+                       known ? ", " + rate_text(done, seconds, unit_) : "");
   }
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
-  const double left = share > 0 ? seconds * (1 - share) / share : 0;
   constexpr int width = 24;
   const int filled = static_cast<int>(share * width);
-  return fmt::format("{} [{}{}] {:3.0f} %  {}/s  {} left", label_, std::string(filled, '='),
-                     std::string(width - filled, ' '), 100 * share, figure(rate),
-                     human_seconds(left));
+  std::string text = fmt::format("{} [{}{}] {:3.0f} %", label_, std::string(filled, '='),
+                                 std::string(width - filled, ' '), 100 * share);
+  if (!known) return text;
+  const double left = seconds * (1 - share) / share;
+  return text + fmt::format("  {}  {} left", rate_text(done, seconds, unit_), human_seconds(left));
 }
 
 void Progress::advance(std::uint64_t amount) {
@@ -87,9 +97,9 @@ void Progress::finish() {
   finished_ = true;
   log::set_status("");
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const auto done = static_cast<double>(done_.load());
-  log::info("{}: {} in {} ({}/s)", label_, figure(done), human_seconds(seconds),
-            figure(seconds > 0 ? done / seconds : 0));
+  const std::uint64_t done = done_.load();
+  log::info("{}: {} in {}{}", label_, figure(static_cast<double>(done)), human_seconds(seconds),
+            done > 0 && seconds > 0 ? " (" + rate_text(done, seconds, unit_) + ")" : "");
 }
 
 }  // namespace fathom

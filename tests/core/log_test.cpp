@@ -57,9 +57,18 @@ TEST(LogChild, DISABLED_Redirects) {
 
 TEST(ProgressChild, DISABLED_Draws) {
   Progress("begun", 100, Progress::Unit::bytes).advance(0);
-  Progress("half", 100, Progress::Unit::bytes).advance(50);
-  Progress("all", 100).advance(150);
-  Progress("open", 0).advance(2000);
+  Progress("at once", 100).advance(50);
+  const auto later = [](Progress& progress, std::uint64_t amount) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    progress.advance(amount);
+  };
+  Progress half("half", 100, Progress::Unit::bytes), all("all", 100), open("open", 0);
+  later(half, 50);
+  later(all, 150);
+  later(open, 2000);
+  Progress slow("slow", 4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  slow.advance(1);
 }
 
 TEST(Log, AFileGetsLinesAlone) {
@@ -110,7 +119,9 @@ TEST(Progress, ATerminalGetsABar) {
   const auto expect = [&](const std::string& line) {
     EXPECT_THAT(text, testing::ContainsRegex("\r\x1b\\[K" + line + "\r\x1b\\[K"));
   };
-  expect("begun \\[                        \\]   0 %  0 B/s  0.0 s left");
+  expect("begun \\[                        \\]   0 %");
+  expect("at once \\[============            \\]  50 %");
+  expect("slow \\[======                  \\]  25 %  [0-9]\\.[0-9]/s  [0-9.]+ s left");
   expect("half \\[============            \\]  50 %  [0-9.]+ ?[kMG]?B/s  [0-9.]+ s left");
   expect("all \\[========================\\] 100 %  [0-9.]+k?/s  0.0 s left");
   expect("open: 2.00k, [0-9.]+[kM]?/s");
