@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "checkpoint/checkpoint.h"
 #include "cli/commands.h"
 #include "cli/evaluated_model.h"
 #include "core/error.h"
@@ -19,6 +20,7 @@
 #include "eval/python_runner.h"
 #include "eval/results_file.h"
 #include "eval/results_page.h"
+#include "eval/series.h"
 #include "eval/task_folder.h"
 #include "io/atomic_file.h"
 
@@ -31,7 +33,7 @@ struct EvalArguments : EvaluatedModelOptions {
   std::vector<std::string> tasks, overrides;
   std::string data, configs, out, python = "python3", code = "isolated";
   std::int64_t limit = 0, shots = -1;
-  bool all_scores = false;
+  bool all_scores = false, checkpoints = false;
 };
 
 struct Task {
@@ -75,17 +77,14 @@ void check_options(const EvalArguments& a) {
   }
   if (a.batch < 1) fail_input("--batch is {}: use at least 1", a.batch);
   if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
+  if (a.checkpoints && a.all_scores) fail_input("--all-scores is not for --checkpoints, which show a score of each task");
   if (!(a.cache_gib > 0)) fail_input("--cache-gib is {}: use more than 0", a.cache_gib);
   if (!fs::is_directory(a.data)) fail_input("--data: there is no folder '{}'", a.data);
 }
 
-void evaluate(const EvalArguments& a) {
-  check_options(a);
-  std::vector<Task> tasks = load_tasks(a);
-  std::optional<eval::PythonRunner> runner;
-  if (std::ranges::any_of(tasks, runs_code)) {
-    runner.emplace(a.python, a.code == "isolated" ? eval::Isolation::full : eval::Isolation::limits_only);
-  }
+// One model; with --out also its files.
+std::vector<eval::TaskResult> evaluate_model(const EvalArguments& a, std::vector<Task> tasks,
+                                             const eval::PythonRunner* runner) {
   const std::unique_ptr<EvaluatedModel> evaluated = open_evaluated_model(a);
   std::optional<DirectoryLock> lock;
   std::optional<eval::AnswerCache> cache;
@@ -97,7 +96,7 @@ void evaluate(const EvalArguments& a) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<eval::TaskResult> results;
   for (Task& task : tasks) {
-    results.push_back(eval::evaluate(task.config, std::move(task.items), *asked, runner ? &*runner : nullptr));
+    results.push_back(eval::evaluate(task.config, std::move(task.items), *asked, runner));
     write_samples(a, results.back());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -107,11 +106,49 @@ void evaluate(const EvalArguments& a) {
   }
   log::info("{} of {} tokens computed, in {}", human_count(static_cast<double>(work.computed)),
             human_count(static_cast<double>(work.named)), human_seconds(seconds));
-  std::cout << eval::results_table(results, a.all_scores) << std::flush;
-  if (a.out.empty()) return;
+  if (a.out.empty()) return results;
   const eval::RunFacts facts{a.model, evaluated->dtype(), evaluated->device(), seconds, work};
   write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
   write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts));
+  return results;
+}
+
+// Each checkpoint of a run, oldest first. With --out each has a folder of its own there.
+void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks, const eval::PythonRunner* runner) {
+  std::vector<std::string> checkpoints = checkpoints_at(a.model);
+  if (checkpoints.empty()) {
+    fail_input("--checkpoints: {} has no checkpoints: name a run or its folder of checkpoints", a.model);
+  }
+  std::ranges::reverse(checkpoints);
+  std::vector<eval::SeriesPoint> points;
+  for (const std::string& checkpoint : checkpoints) {
+    const std::string name = fs::path(checkpoint).filename().string();
+    log::info("{}", name);
+    EvalArguments one = a;
+    one.model = checkpoint;
+    if (!a.out.empty()) one.out = (fs::path(a.out) / name).string();
+    eval::SeriesPoint& point = points.emplace_back();
+    point.step = Checkpoint(checkpoint, Checkpoint::Verify::as_read).step();
+    for (const eval::TaskResult& result : evaluate_model(one, tasks, runner)) {
+      point.scores.push_back(eval::benchmark_score(result));
+    }
+  }
+  std::cout << eval::series_table(points) << std::flush;
+  if (a.out.empty()) return;
+  write_file_atomically((fs::path(a.out) / "series.jsonl").string(), eval::series_jsonl(points));
+  write_page((fs::path(a.out) / "report.html").string(), eval::series_page("Checkpoints of " + a.model, points));
+}
+
+void evaluate(const EvalArguments& a) {
+  check_options(a);
+  std::vector<Task> tasks = load_tasks(a);
+  std::optional<eval::PythonRunner> runner;
+  if (std::ranges::any_of(tasks, runs_code)) {
+    runner.emplace(a.python, a.code == "isolated" ? eval::Isolation::full : eval::Isolation::limits_only);
+  }
+  const eval::PythonRunner* programs = runner ? &*runner : nullptr;
+  if (a.checkpoints) return evaluate_checkpoints(a, tasks, programs);
+  std::cout << eval::results_table(evaluate_model(a, std::move(tasks), programs), a.all_scores) << std::flush;
 }
 
 }  // namespace
@@ -134,6 +171,7 @@ void add_eval(CLI::App& app) {
       ->check(CLI::IsMember({"isolated", "limits"}))
       ->capture_default_str();
   c->add_option("--python", a.python, "Python 3 that runs them")->capture_default_str();
+  c->add_flag("--checkpoints", a.checkpoints, "measure each checkpoint of a run, oldest first: scores and curves by step");
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"
             "Example: fathom eval runs/tiny --tasks piqa,hellaswag --data benchmarks/ --out eval/");

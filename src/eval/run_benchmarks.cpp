@@ -10,6 +10,7 @@
 #include "eval/learner_model.h"
 #include "eval/prompts.h"
 #include "eval/replicas.h"
+#include "eval/series.h"
 #include "eval/task_folder.h"
 #include "train/rank_options.h"
 
@@ -93,11 +94,9 @@ class RunBenchmarks : public Benchmarks {
     try {
       TaskResult result = evaluate(task.config, std::move(task.items), model, nullptr,
                                    ranks_.first() ? ProgressLines::shown : ProgressLines::none);
+      BenchmarkScore score = benchmark_score(result);
       task.items = std::move(result.items);
-      const std::string score = main_score(result);
-      const Estimate& estimate = result.total.at(score);
-      return BenchmarkScore{task.config.name, score, estimate.value, estimate.standard_error,
-                            std::ssize(task.items)};
+      return score;
     } catch (const EvaluationStopped&) {
       return std::nullopt;  // the run ends: nobody asks the items again
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "train/benchmark_charts.h"
 #include "train/metric_names.h"
 
 namespace fathom {
@@ -13,18 +14,6 @@ namespace {
 using Records = std::vector<MetricsRecord>;
 
 constexpr const char *loss_title = "Loss", *held_out_title = "Held-out text";
-
-Series series_of(const Records& records, std::string_view metric_name, std::string name) {
-  Series series;
-  series.name = std::move(name);
-  for (const MetricsRecord& record : records) {
-    const double* value = record.find(metric_name);
-    if (!value) continue;
-    series.x.push_back(static_cast<double>(record.step));
-    series.y.push_back(*value);
-  }
-  return series;
-}
 
 // The series of `metric_name`, and of its sources ("bits_per_byte/wikipedia").
 std::vector<Series> series_by_source(const Records& records, std::string_view metric_name) {
@@ -44,10 +33,6 @@ std::vector<Series> series_by_source(const Records& records, std::string_view me
   return all;
 }
 
-Chart chart_by_step(std::string title, Axis y, std::vector<Series> series) {
-  return {std::move(title), {"step", "", Axis::Scale::linear}, std::move(y), std::move(series)};
-}
-
 bool has(const Records& records, std::string_view metric_name) {
   return std::ranges::any_of(
       records, [&](const MetricsRecord& record) { return record.find(metric_name) != nullptr; });
@@ -58,60 +43,6 @@ std::vector<Series> repetition_series(const Records& records) {
   return {series_of(records, metric::repetition, "answers that never end and repeat"),
           series_of(records, metric::answers_ended, "answers that end"),
           series_of(records, four_grams, "repeated 4-grams")};
-}
-
-// Whether the score is a share of right answers; otherwise it has a unit of its own.
-bool is_share(std::string_view score) {
-  return !score.ends_with("perplexity") && !score.ends_with("bits_per_byte");
-}
-
-constexpr double interval_width = 1.959964;  // 95 % of a normal distribution, in standard errors
-
-// "piqa acc" of "eval/piqa/acc", with the interval that its standard errors give.
-Series benchmark_series(const Records& records, const std::string& metric_name) {
-  std::string name = metric_name.substr(metric::benchmark_prefix.size());
-  name[name.rfind('/')] = ' ';
-  Series series = series_of(records, metric_name, name);
-  const Series errors =
-      series_of(records, metric_name + std::string(metric::standard_error_suffix), "");
-  if (errors.x != series.x) return series;
-  for (std::size_t i = 0; i < series.y.size(); ++i) {
-    series.low.push_back(series.y[i] - interval_width * errors.y[i]);
-    series.high.push_back(series.y[i] + interval_width * errors.y[i]);
-  }
-  return series;
-}
-
-std::vector<std::string> benchmark_names(const Records& records) {
-  std::vector<std::string> names;
-  for (const MetricsRecord& record : records) {
-    for (const auto& [name, value] : record.values) {
-      if (name.starts_with(metric::benchmark_prefix) &&
-          name.rfind('/') >= metric::benchmark_prefix.size() &&
-          !name.ends_with(metric::standard_error_suffix) &&
-          std::ranges::find(names, name) == names.end()) {
-        names.push_back(name);
-      }
-    }
-  }
-  return names;
-}
-
-// Shares of right answers in one chart; a chart for each other score.
-std::vector<SectionPart> benchmark_charts(const Records& records) {
-  std::vector<Chart> charts;
-  for (const std::string& name : benchmark_names(records)) {
-    const std::string score = name.substr(name.rfind('/') + 1);
-    const std::string title = is_share(score) ? "Benchmarks" : "Benchmarks: " + score;
-    auto chart = std::ranges::find(charts, title, &Chart::title);
-    if (chart == charts.end()) {
-      const Axis y{is_share(score) ? "right answers" : score, is_share(score) ? "share" : "",
-                   Axis::Scale::linear};
-      chart = charts.insert(charts.end(), chart_by_step(title, y, {}));
-    }
-    chart->series.push_back(benchmark_series(records, name));
-  }
-  return {std::make_move_iterator(charts.begin()), std::make_move_iterator(charts.end())};
 }
 
 // The chart of the figure that the laws predict gets their curve.
@@ -150,7 +81,7 @@ Section curves(const Records& records, const std::optional<LossForecast>& foreca
   };
   if (forecast) add_forecast(section.parts, *forecast, records);
   constexpr int after_losses = 2;  // both charts that they are read beside
-  std::vector<SectionPart> benchmarks = benchmark_charts(records);
+  std::vector<Chart> benchmarks = benchmark_charts(records);
   section.parts.insert(section.parts.begin() + after_losses,
                        std::make_move_iterator(benchmarks.begin()),
                        std::make_move_iterator(benchmarks.end()));

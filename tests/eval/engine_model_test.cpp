@@ -61,6 +61,21 @@ TEST(EngineModel, ScoresContinuationsOfSharedContexts) {
   EXPECT_LT(f.engine.work().computed, f.engine.work().named / 2);
 }
 
+TEST(EngineModel, EndsWhenItIsAskedTo) {
+  int looks = 0;
+  Fixture f({.max_sequences = 1, .stopped = [&] { return ++looks == 3; }});
+  std::vector<TextPair> different(9, TextPair{"a", " b c"});
+  for (std::size_t i = 0; i < different.size(); ++i) different[i].context += std::to_string(i);
+  int taken = 0;
+  EXPECT_THROW(f.engine.score(different, [&](std::size_t, const PairScore&) { ++taken; }), EvaluationStopped);
+  EXPECT_LT(taken, 9);
+  looks = 0;
+  std::vector<GenerateRequest> requests(1);
+  requests[0].prompt = "a";
+  requests[0].max_tokens = 9;
+  EXPECT_THROW(f.engine.generate(requests, [](std::size_t, const std::string&) {}), EvaluationStopped);
+}
+
 // The tokenizer is one of bytes: the blank at the context's end moves to the continuation.
 TEST(EngineModel, MovesBlanksToTheContinuation) {
   Fixture f;
