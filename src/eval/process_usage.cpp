@@ -36,6 +36,25 @@ std::size_t memory_of(long process) {
   return bytes;
 }
 
+bool is_awake(const fs::path& task) {
+  std::ifstream file(task / "stat");
+  std::string line;
+  std::getline(file, line);
+  // The second field is a name in brackets, the third the state.
+  const std::size_t state = line.rfind(')') + 2;
+  return state < line.size() && (line[state] == 'R' || line[state] == 'D');
+}
+
+// Whether a thread of the process, or of what it started, is.
+bool any_awake(long process) {
+  std::error_code ignored;
+  for (fs::directory_iterator task(fmt::format("/proc/{}/task", process), ignored), end; task != end;
+       task.increment(ignored)) {
+    if (is_awake(task->path())) return true;
+  }
+  return std::ranges::any_of(children_of(process), any_awake);
+}
+
 // Seconds of processors that a process, all it started and those of them that it waited for took.
 double cpu_seconds_of(long process) {
   std::ifstream file(fmt::format("/proc/{}/stat", process));
@@ -58,6 +77,10 @@ std::size_t memory_below(long first) {
   std::size_t bytes = 0;
   for (const long child : children_of(first)) bytes += memory_of(child);
   return bytes;
+}
+
+bool awake_below(long first) {
+  return std::ranges::any_of(children_of(first), any_awake);
 }
 
 double cpu_seconds_below(long first) {

@@ -24,8 +24,8 @@ class PythonRunner {
   // Passed: the program ran to its end without an exception. An exit, with any code, is none: what
   // counts is a line with a secret number, written after the program. (A program that looks for that
   // number in its own process can write it too.) Any thread may call it. A program whose time ran out
-  // though it took less than half of it on processors runs again, alone: other programs, or the
-  // machine's other work, may have kept it waiting. Throws as Sandbox::run().
+  // though it took less than half of it on processors, and did not sleep either, runs again, alone:
+  // other programs, or the machine's other work, have kept it waiting. Throws as Sandbox::run().
   Verdict check(const std::string& program, const SandboxLimits& limits) const;
 
  private:

@@ -249,12 +249,16 @@ class Run {
       if (seconds() > limits_.seconds) return end_by(ProgramOutcome::End::out_of_time);
       if (Clock::now() - looked < std::chrono::milliseconds(poll_milliseconds)) continue;
       looked = Clock::now();
+      ++looks_;
+      // Until then the sandbox is made.
+      if (!started || awake_below(child_->process())) ++awake_;
       // A child that has not started its program shares this process's memory.
       if (started && memory_below(child_->process()) > limits_.memory_bytes) return end_by(ProgramOutcome::End::out_of_memory);
     }
   }
   void end_by(ProgramOutcome::End end) {
     result_.cpu_seconds = cpu_seconds_below(child_->process());
+    if (looks_ > 0) result_.awake_seconds = seconds() * awake_ / looks_;
     result_.end = end;
     ended_ = true;
   }
@@ -297,6 +301,7 @@ class Run {
   Clock::time_point start_;
   ProgramOutcome result_;
   bool ended_ = false;
+  int looks_ = 0, awake_ = 0;  // while it runs
 };
 
 }  // namespace

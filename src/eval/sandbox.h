@@ -38,7 +38,9 @@ struct ProgramOutcome {
   std::string output;   // standard output and error together
   std::string verdict;  // what it wrote to its descriptor 4, at most 4 KiB
   double seconds = 0;
-  double cpu_seconds = 0;  // of all its processes, when its time or its memory ran out
+  // When its time or its memory ran out: what processors worked for all its processes, and, from a
+  // look every 10 ms, how long one of these did not sleep.
+  double cpu_seconds = 0, awake_seconds = 0;
 };
 
 class Sandbox {

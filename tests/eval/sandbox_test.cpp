@@ -339,6 +339,16 @@ TEST(PythonPrograms, AreTriedAloneWhenOthersTookTheirTime) {
   EXPECT_EQ(passed, 16);
 }
 
+// Nobody kept it waiting: alone it would take as long again.
+TEST(PythonPrograms, ThatSleepAreTriedOnce) {
+  const PythonRunner python("python3", Isolation::limits_only);
+  for (const char* program : {"import time; time.sleep(60)", "import subprocess; subprocess.run(['sleep', '60'])"}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(python.check(program, {.seconds = 3}).reason, "took more than 3 s") << program;
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5)) << program;
+  }
+}
+
 TEST_F(SandboxedPrograms, RunWithAPythonBehindLinks) {
   std::string python;
   for (const char* path : {"/usr/local/bin/python3", "/usr/bin/python3"}) {
