@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "core/num_threads_scope.h"
 #include "data/sampler.h"
 #include "learn/device_batch.h"
 #include "train/rank_options.h"
@@ -35,6 +36,7 @@ TEST(TrainingRun, TakesTheStepsOfALearner) {
   const auto data = std::make_shared<const PreparedData>(open_prepared(dir / "out"));
   const Sampler sampler(data, config.train.sequence_length, 1);
   const TrainPlan plan = resolve(config, facts_of(*data, config.data));
+  const NumThreadsScope threads(plan.threads);  // the run's: sums have its order
   const OneRank rank(plan.config.model);
   Learner learner(learner_options(plan, rank.groups));
   learner.initialize_weights(1);
