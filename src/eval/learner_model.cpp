@@ -112,6 +112,7 @@ void LearnerModel::find_greedy(const MicroBatch& batch, std::span<const ScoredTo
   }
   const auto at_once = static_cast<std::size_t>(learner_.options().logit_rows);
   for (std::size_t first = 0; first < tokens.size(); first += at_once) {
+    stop_if_one_asks();
     const std::size_t count = std::min(at_once, tokens.size() - first);
     const std::span<const float> logits =
         learner_.next_logits(batch, std::span(places).subspan(first, count));
@@ -127,18 +128,30 @@ void LearnerModel::find_greedy(const MicroBatch& batch, std::span<const ScoredTo
   }
 }
 
-std::string LearnerModel::text_of(std::span<const std::int32_t> tokens,
-                                  const std::vector<std::string>& stop) const {
-  infer::TextStream stream(tokenizer(), stop);
-  std::string text;
-  for (const std::int32_t token : tokens) {
-    text += stream.push(token);
-    if (stream.stopped()) break;
+namespace {
+
+// The text of an answer as its tokens come.
+class AnswerText {
+ public:
+  AnswerText(const Tokenizer& tokenizer, const std::vector<std::string>& stop)
+      : stream_(tokenizer, stop) {}
+  // Whether the text has come to a stop string.
+  bool stops_with(std::int32_t token) {
+    text_ += stream_.push(token);
+    return stream_.stopped();
   }
-  if (!stream.stopped()) text += stream.finish();
-  utf8::replace_invalid(text);
-  return text;
-}
+  std::string finish() {
+    if (!stream_.stopped()) text_ += stream_.finish();
+    utf8::replace_invalid(text_);
+    return std::move(text_);
+  }
+
+ private:
+  infer::TextStream stream_;
+  std::string text_;
+};
+
+}  // namespace
 
 // Requests of one call differ in their prompts and in the sample that is wanted.
 void LearnerModel::generate(std::span<const GenerateRequest> requests, const TakeText& take) {
@@ -156,12 +169,13 @@ void LearnerModel::generate(std::span<const GenerateRequest> requests, const Tak
   PromptContinuer continuer(learner_, memory_, masked_tokens_);
   const auto at_once = static_cast<std::size_t>(learner_.options().logit_rows);
   for (std::size_t first = 0, end = 0; first < prompts.size(); first = end) {
-    stop_if_one_asks();
     const GenerateRequest& request = requests[prompts[first].index];
     std::vector<std::vector<std::int32_t>> some;
+    std::vector<AnswerText> texts;
     while (end < prompts.size() && some.size() < at_once &&
            std::get<0>(key(prompts[end])) == request.sample &&
            std::get<1>(key(prompts[end])) == answer_tokens(request)) {
+      texts.emplace_back(tokenizer(), requests[prompts[end].index].stop);
       some.push_back(prompts[end++].tokens);
     }
     ContinueOptions options;
@@ -171,11 +185,12 @@ void LearnerModel::generate(std::span<const GenerateRequest> requests, const Tak
     options.sampling.seed = sampling_seed;
     options.stream = request.sample;
     options.end_tokens = options_.end_tokens;
+    options.ends_with = [&](std::size_t i, std::int32_t token) { return texts[i].stops_with(token); };
+    options.before_tokens = [this] { stop_if_one_asks(); };
     const std::vector<infer::Answer> answers = continuer.run(some, options);
     for (std::size_t i = 0; i < answers.size(); ++i) {
-      const std::size_t index = prompts[first + i].index;
       work_.named += std::ssize(some[i]) + std::ssize(answers[i].tokens);
-      take(index, text_of(answers[i].tokens, requests[index].stop));
+      take(prompts[first + i].index, texts[i].finish());
     }
   }
 }

@@ -43,8 +43,6 @@ class LearnerModel : public TokenModel {
                    std::int64_t length, std::vector<PairScore>& scores);
   // Throws on every rank of the replica when one of them is to stop.
   void stop_if_one_asks() const;
-  std::string text_of(std::span<const std::int32_t> tokens,
-                      const std::vector<std::string>& stop) const;
 
   Learner& learner_;
   DeviceBatch& memory_;

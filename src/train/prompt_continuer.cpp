@@ -94,6 +94,7 @@ std::vector<infer::Answer> PromptContinuer::continue_texts(const Shape& shape,
   std::vector<char> ended(texts.size(), 0);
   for (std::int64_t drawn = 0; drawn < options.max_tokens; ++drawn) {
     if (std::ranges::find(ended, 0) == ended.end()) break;
+    if (options.before_tokens) options.before_tokens();
     const std::span<const float> logits =
         learner_.next_logits(upload(shape, texts), last_tokens(shape, texts));
     for (std::size_t row = 0; row < texts.size(); ++row) {
@@ -108,7 +109,9 @@ std::vector<infer::Answer> PromptContinuer::continue_texts(const Shape& shape,
         texts[row].push_back(*token);
         continuation.tokens.push_back(*token);
       }
-      ended[row] = !token || continuation.ended || std::ssize(texts[row]) > shape.length;
+      const bool wanted = token && !continuation.ended;
+      ended[row] = !wanted || std::ssize(texts[row]) > shape.length ||
+                   (options.ends_with && options.ends_with(first + row, *token));
     }
   }
   return continuations;

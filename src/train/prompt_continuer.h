@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -24,6 +25,12 @@ struct ContinueOptions {
   infer::SamplingOptions sampling = {};
   std::optional<std::uint64_t> stream = {};  // of all prompts
   std::vector<std::int32_t> end_tokens = {};  // end a continuation, and are left out of it
+  // Called with each token of a continuation, of the prompt with this number: true ends it there. All
+  // ranks must find the same.
+  std::function<bool(std::size_t prompt, std::int32_t token)> ends_with = {};
+  // Called before each token of all prompts that are read at once. What it throws ends run(), so it
+  // must throw on all ranks or on none.
+  std::function<void()> before_tokens = {};
 };
 
 class PromptContinuer {

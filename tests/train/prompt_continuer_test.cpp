@@ -195,6 +195,24 @@ TEST(PromptContinuer, EndsWhereTheSequenceEnds) {
   EXPECT_EQ(written.by_one(), written.by_engine());
 }
 
+// The prompts are read two at a time; the last one is the first of its two.
+TEST(PromptContinuer, EndsATextWhereTheCallerDoes) {
+  ContinuedPrompts written = greedy();
+  const std::vector<Tokens> whole = written.by_one();
+  int forwards = 0;
+  std::vector<std::size_t> seen(3, 0);
+  written.options.ends_with = [&](std::size_t prompt, std::int32_t token) {
+    EXPECT_EQ(token, whole[prompt][seen[prompt]]);
+    return ++seen[prompt] == prompt + 1;
+  };
+  written.options.before_tokens = [&] { ++forwards; };
+  const std::vector<Tokens> ended = written.by_one();
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(ended[i], Tokens(whole[i].begin(), whole[i].begin() + std::ptrdiff_t(i) + 1));
+  }
+  EXPECT_EQ(forwards, 2 + 3);
+}
+
 TEST(PromptContinuer, FewRowsAtOnceWriteTheSame) {
   const ContinuedPrompts written = greedy();
   const OneRank rank(model_config());
