@@ -48,39 +48,58 @@ void LearnerModel::score_tokens(std::vector<ScoredTokens> requests, const TakeSc
   std::ranges::sort(requests, [](const ScoredTokens& a, const ScoredTokens& b) {
     return std::tuple(b.tokens.size(), a.index) < std::tuple(a.tokens.size(), b.index);
   });
-  const std::int64_t multiple = learner_.options().ranks.plan().layout.tp;
   for (std::span<const ScoredTokens> left = requests; !left.empty();) {
     stop_if_one_asks();
-    const std::int64_t read = tokens_read(left.front().tokens);
-    const std::int64_t length = (read + multiple - 1) / multiple * multiple;
-    const auto rows = static_cast<std::size_t>(
-        std::min<std::int64_t>(std::ssize(left), learner_.options().micro_tokens / length));
+    const std::int64_t length =
+        PromptContinuer::length_of_few(learner_.options(), tokens_read(left.front().tokens));
+    const std::size_t rows = std::min(left.size(), static_cast<std::size_t>(rows_of(length)));
     const std::vector<PairScore> scores = score_rows(left.first(rows), length);
     for (std::size_t row = 0; row < rows; ++row) take(left[row].index, scores[row]);
     left = left.subspan(rows);
   }
 }
 
+namespace {
+
+// Rows without a text.
+Batch empty_batch(std::int64_t rows, std::int64_t length) {
+  Batch batch;
+  batch.sequences = rows;
+  batch.sequence_length = length;
+  batch.inputs.assign(static_cast<std::size_t>(rows * length), 0);
+  batch.targets.assign(batch.inputs.size(), -1);
+  batch.cu_seqlens.push_back(0);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
+    batch.cu_seqlens.push_back(static_cast<std::int32_t>((row + 1) * length));
+  }
+  return batch;
+}
+
+}  // namespace
+
+void LearnerModel::warm_up() {
+  const LearnerOptions& options = learner_.options();
+  const std::vector<std::int32_t> places(static_cast<std::size_t>(options.logit_rows), 0);
+  for (std::int64_t length = 0; length < longest(options);) {
+    length = PromptContinuer::length_of_few(options, length + 1);
+    const MicroBatch batch = memory_.upload(learner_.context(), empty_batch(rows_of(length), length));
+    learner_.warm_up_logits(batch, places);
+  }
+}
+
 std::vector<PairScore> LearnerModel::score_rows(std::span<const ScoredTokens> texts,
                                                 std::int64_t length) {
-  Batch batch;
-  batch.sequences = std::ssize(texts);
-  batch.sequence_length = length;
-  const auto size = texts.size() * static_cast<std::size_t>(length);
-  batch.inputs.assign(size, 0);
-  batch.targets.assign(size, -1);
-  batch.cu_seqlens.push_back(0);
+  Batch batch = empty_batch(rows_of(length), length);
   for (std::size_t row = 0; row < texts.size(); ++row) {
     const auto& [tokens, first, index] = texts[row];
     const auto begin = static_cast<std::int64_t>(row) * length;
-    for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
-    batch.cu_seqlens.push_back(static_cast<std::int32_t>(begin + length));
     std::copy(tokens.begin(), tokens.end() - 1, batch.inputs.begin() + begin);
     std::copy(tokens.begin() + first, tokens.end(), batch.targets.begin() + begin + first - 1);
     work_.named += tokens_read(tokens);
   }
   batch.num_targets = std::ranges::count_if(batch.targets, [](auto target) { return target >= 0; });
-  work_.computed += static_cast<std::int64_t>(size);
+  work_.computed += std::ssize(batch.inputs);
   const MicroBatch uploaded = memory_.upload(learner_.context(), batch);
   const std::span<const float> losses = learner_.evaluate(uploaded);
   std::vector<PairScore> scores(texts.size());
@@ -111,11 +130,12 @@ void LearnerModel::find_greedy(const MicroBatch& batch, std::span<const ScoredTo
     }
   }
   const auto at_once = static_cast<std::size_t>(learner_.options().logit_rows);
+  while (places.size() % at_once != 0) places.push_back(0);
   for (std::size_t first = 0; first < tokens.size(); first += at_once) {
     stop_if_one_asks();
     const std::size_t count = std::min(at_once, tokens.size() - first);
     const std::span<const float> logits =
-        learner_.next_logits(batch, std::span(places).subspan(first, count));
+        learner_.next_logits(batch, std::span(places).subspan(first, at_once));
     for (std::size_t i = 0; i < count; ++i) {
       const auto row = logits.subspan(i * masked_.size(), masked_.size());
       std::size_t best = 0;
@@ -185,6 +205,7 @@ void LearnerModel::generate(std::span<const GenerateRequest> requests, const Tak
     options.sampling.seed = sampling_seed;
     options.stream = request.sample;
     options.end_tokens = options_.end_tokens;
+    options.shapes = TextShapes::few;
     options.ends_with = [&](std::size_t i, std::int32_t token) { return texts[i].stops_with(token); };
     options.before_tokens = [this] { stop_if_one_asks(); };
     const std::vector<infer::Answer> answers = continuer.run(some, options);

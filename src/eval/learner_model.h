@@ -2,7 +2,8 @@
 // of a replica answer together, in the memory that the run has planned for a micro-batch.
 //
 // There is no cache of keys and values: each text is read whole, and a generated token costs one
-// forward over all that was written so far. Log-probabilities are those of the training's loss,
+// forward over all that was written so far. Texts are filled up to a few lengths and a fixed number
+// of rows for each: a GPU searches for algorithms for every new shape. Log-probabilities are those of the training's loss,
 // whose softmax also counts the model's rows without a token.
 #pragma once
 
@@ -29,6 +30,10 @@ class LearnerModel : public TokenModel {
   LearnerModel(Learner& learner, DeviceBatch& memory, const Tokenizer& tokenizer,
                const LearnerModelOptions& options);
 
+  // Lets a device get ready for these shapes, by itself: no rank waits for another. See
+  // Learner::warm_up().
+  void warm_up();
+
   void generate(std::span<const GenerateRequest> requests, const TakeText& take) override;
   Work work() const override { return work_; }
 
@@ -37,7 +42,10 @@ class LearnerModel : public TokenModel {
 
  private:
   void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) override;
-  // The scores of texts that are read at once, as rows of `length` tokens.
+  std::int64_t rows_of(std::int64_t length) const {
+    return learner_.options().micro_tokens / length;
+  }
+  // The scores of at most rows_of(length) texts, which are read at once.
   std::vector<PairScore> score_rows(std::span<const ScoredTokens> texts, std::int64_t length);
   void find_greedy(const MicroBatch& batch, std::span<const ScoredTokens> texts,
                    std::int64_t length, std::vector<PairScore>& scores);

@@ -26,7 +26,7 @@ std::int64_t PromptContinuer::max_length(const LearnerOptions& options) {
 }
 
 PromptContinuer::Shape PromptContinuer::shape_of(std::span<const Tokens> prompts,
-                                                 std::int64_t max_tokens) const {
+                                                 const ContinueOptions& how) const {
   const LearnerOptions& options = learner_.options();
   const std::int64_t most = max_length(options), multiple = tensor_ranks(options);
   std::int64_t longest = 0;
@@ -40,12 +40,24 @@ PromptContinuer::Shape PromptContinuer::shape_of(std::span<const Tokens> prompts
     longest = std::max(longest, length);
   }
   // The last token is drawn and never read.
-  const std::int64_t wanted = longest + std::min(max_tokens, most) - 1;
+  const std::int64_t wanted = longest + std::min(how.max_tokens, most) - 1;
   Shape shape;
-  shape.length = std::min(most, (wanted + multiple - 1) / multiple * multiple);
-  shape.rows =
-      std::min({std::ssize(prompts), options.logit_rows, options.micro_tokens / shape.length});
+  shape.length = how.shapes == TextShapes::few
+                     ? length_of_few(options, wanted)
+                     : std::min(most, (wanted + multiple - 1) / multiple * multiple);
+  shape.rows = std::min(options.logit_rows, options.micro_tokens / shape.length);
+  if (how.shapes == TextShapes::exact) shape.rows = std::min(shape.rows, std::ssize(prompts));
   return shape;
+}
+
+std::int64_t PromptContinuer::length_of_few(const LearnerOptions& options, std::int64_t length) {
+  constexpr std::int64_t shortest = 16;
+  const std::int64_t multiple = tensor_ranks(options);
+  for (std::int64_t of = max_length(options);;) {
+    const std::int64_t half = (of / 2 + multiple - 1) / multiple * multiple;
+    if (half < std::max(length, shortest) || half == of) return of;
+    of = half;
+  }
 }
 
 MicroBatch PromptContinuer::upload(const Shape& shape, std::span<const Tokens> texts) {
@@ -120,7 +132,7 @@ std::vector<infer::Answer> PromptContinuer::continue_texts(const Shape& shape,
 std::vector<infer::Answer> PromptContinuer::run(std::span<const Tokens> prompts,
                                                 const ContinueOptions& options) {
   if (prompts.empty() || options.max_tokens < 1) return std::vector<infer::Answer>(prompts.size());
-  const Shape shape = shape_of(prompts, options.max_tokens);
+  const Shape shape = shape_of(prompts, options);
   const auto at_once = static_cast<std::size_t>(shape.rows);
   std::vector<infer::Answer> all;
   for (std::size_t first = 0; first < prompts.size(); first += at_once) {
@@ -134,8 +146,8 @@ std::vector<infer::Answer> PromptContinuer::run(std::span<const Tokens> prompts,
 
 void PromptContinuer::warm_up(std::span<const Tokens> prompts, const ContinueOptions& options) {
   if (prompts.empty() || options.max_tokens < 1) return;
-  const Shape shape = shape_of(prompts, options.max_tokens);
-  const auto some = prompts.first(static_cast<std::size_t>(shape.rows));
+  const Shape shape = shape_of(prompts, options);
+  const auto some = prompts.first(std::min(prompts.size(), static_cast<std::size_t>(shape.rows)));
   learner_.warm_up_logits(upload(shape, some), last_tokens(shape, some));
 }
 

@@ -19,12 +19,16 @@
 
 namespace fathom {
 
+// Whether a device meets the shapes that the prompts need, or a few for all prompts there are.
+enum class TextShapes { exact, few };
+
 struct ContinueOptions {
   std::int64_t max_tokens = 64;  // of a continuation
   // Without `stream` the stream is each prompt's number: the same prompts, weights and seed give the same tokens.
   infer::SamplingOptions sampling = {};
   std::optional<std::uint64_t> stream = {};  // of all prompts
   std::vector<std::int32_t> end_tokens = {};  // end a continuation, and are left out of it
+  TextShapes shapes = TextShapes::exact;
   // Called with each token of a continuation, of the prompt with this number: true ends it there. All
   // ranks must find the same.
   std::function<bool(std::size_t prompt, std::int32_t token)> ends_with = {};
@@ -43,6 +47,9 @@ class PromptContinuer {
 
   // Most tokens of a prompt with what it is continued by. One more may follow, which is not read.
   static std::int64_t max_length(const LearnerOptions& options);
+  // The shortest of a few lengths that holds `length`, at most max_length(): each is half of the
+  // next. A GPU searches for algorithms once for each.
+  static std::int64_t length_of_few(const LearnerOptions& options, std::int64_t length);
 
   // One continuation a prompt, which has `ended` when an end token was drawn. A text of
   // max_length() tokens and one more ends there, and so does one whose logits are not all finite.
@@ -59,7 +66,7 @@ class PromptContinuer {
   struct Shape {
     std::int64_t rows = 0, length = 0;
   };
-  Shape shape_of(std::span<const Tokens> prompts, std::int64_t max_tokens) const;
+  Shape shape_of(std::span<const Tokens> prompts, const ContinueOptions& how) const;
   // The micro-batch of these texts, whose ends are filled up with tokens that nobody reads.
   MicroBatch upload(const Shape& shape, std::span<const Tokens> texts);
   // Positions in the micro-batch of each text's last token.

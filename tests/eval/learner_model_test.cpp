@@ -108,6 +108,21 @@ TEST_P(LearnerModelOn, StopsWithinAnAnswer) {
   EXPECT_EQ(asked, 3);
 }
 
+// As the device sees them.
+TEST_P(LearnerModelOn, ReadsTextsInFewShapes) {
+  on_ranks([](int) { return false; }, [](int, LearnerModel& model) {
+    const auto computed = [&](const std::vector<TextPair>& pairs) {
+      const std::int64_t before = model.work().computed;
+      model.score(pairs, [](std::size_t, const PairScore& score) { EXPECT_LT(score.log_probability, 0); });
+      return model.work().computed - before;
+    };
+    model.warm_up();
+    const std::int64_t one = computed({{"a", "b"}});
+    EXPECT_EQ(computed({{"a longer", " one"}}), one);
+    EXPECT_EQ(computed({{"a", "b"}, {"c", "de"}}), one);
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, LearnerModelOn,
                          testing::Values(std::pair(2, 1), std::pair(1, 2)), [](const auto& of) {
                            return std::string(of.param.first > 1 ? "pp" : "tp");

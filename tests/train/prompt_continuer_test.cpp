@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "comm/thread_ranks.h"
 #include "core/observer.h"
 #include "core/parallel.h"
@@ -252,6 +254,24 @@ TEST(PromptContinuer, RefusesPromptsThatCannotBeContinued) {
     written.prompts = {{5}};
     EXPECT_EQ(written.by_one(), std::vector<Tokens>(1));
   }
+}
+
+TEST(PromptContinuer, WritesTheSameInFewShapes) {
+  ContinuedPrompts written = greedy();
+  const std::vector<Tokens> exact = written.by_one();
+  written.options.shapes = TextShapes::few;
+  written.prompts.resize(1);  // and a row without a text
+  EXPECT_EQ(written.by_one().front(), exact.front());
+  const OneRank rank(model_config());
+  LearnerOptions options = learner_options(rank.groups);
+  options.micro_tokens = options.sequence_length = 100;
+  std::set<std::int64_t> lengths;
+  for (std::int64_t length = 1; length <= 100; ++length) {
+    const std::int64_t of = PromptContinuer::length_of_few(options, length);
+    EXPECT_GE(of, length);
+    lengths.insert(of);
+  }
+  EXPECT_EQ(lengths, (std::set<std::int64_t>{25, 50, 100}));
 }
 
 TEST(PromptContinuer, ReadsAsMuchAsASequenceAndAMicroBatchHold) {
