@@ -126,7 +126,7 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   std::int64_t longest = 0;
   for (const GenerateRequest& request : requests) {
     infer::TextRequest& text = texts.emplace_back();
-    std::vector<std::int32_t> tokens = prompt_of(request);
+    std::vector<std::int32_t> tokens = prompt_of(request).tokens;
     text.max_tokens = answer_tokens(request);
     longest = std::max(longest, std::ssize(tokens) + text.max_tokens);
     text.prompt = std::move(tokens);

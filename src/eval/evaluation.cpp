@@ -61,7 +61,7 @@ void generate_texts(const TaskConfig& task, const std::vector<Item>& items,
   std::vector<GenerateRequest> requests;
   for (std::size_t i = 0; i < items.size() * samples; ++i) {
     const Item& item = items[i / samples];
-    requests.push_back({item.prompt, how.stop, how.max_tokens, how.temperature, how.top_p, i % samples, item.chat});
+    requests.push_back(generate_request(how, item, i % samples));
     answers[i / samples].texts.resize(samples);
   }
   model.generate(requests, [&](std::size_t i, const std::string& text) {
@@ -161,6 +161,10 @@ void score_texts(TaskResult& result, const TextScores& texts, ProgressLines line
 }
 
 }  // namespace
+
+GenerateRequest generate_request(const GenerateConfig& how, const Item& item, std::uint64_t sample) {
+  return {item.prompt, how.stop, how.max_tokens, how.temperature, how.top_p, sample, item.chat};
+}
 
 TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model,
                     const PythonRunner* runner, ProgressLines lines) {

@@ -32,6 +32,9 @@ struct TaskResult {
 
 enum class ProgressLines { shown, none };
 
+// What an item of a task that generates asks for, for one of its samples.
+GenerateRequest generate_request(const GenerateConfig& how, const Item& item, std::uint64_t sample);
+
 // Shows progress by the item. `runner` runs the programs of a task whose metric is "code". Throws the
 // Errors of the model and of the runner.
 TaskResult evaluate(const TaskConfig& task, std::vector<Item> items, LanguageModel& model,

@@ -92,7 +92,8 @@ std::vector<PairScore> LearnerModel::score_rows(std::span<const ScoredTokens> te
                                                 std::int64_t length) {
   Batch batch = empty_batch(rows_of(length), length);
   for (std::size_t row = 0; row < texts.size(); ++row) {
-    const auto& [tokens, first, index] = texts[row];
+    const std::vector<std::int32_t>& tokens = texts[row].tokens;
+    const std::int64_t first = texts[row].first;
     const auto begin = static_cast<std::int64_t>(row) * length;
     std::copy(tokens.begin(), tokens.end() - 1, batch.inputs.begin() + begin);
     std::copy(tokens.begin() + first, tokens.end(), batch.targets.begin() + begin + first - 1);
@@ -180,7 +181,9 @@ void LearnerModel::generate(std::span<const GenerateRequest> requests, const Tak
     std::size_t index;
   };
   std::vector<Prompt> prompts;
-  for (std::size_t i = 0; i < requests.size(); ++i) prompts.push_back({prompt_of(requests[i]), i});
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    prompts.push_back({prompt_of(requests[i]).tokens, i});
+  }
   const auto key = [&](const Prompt& prompt) {
     const GenerateRequest& request = requests[prompt.index];
     return std::tuple(request.sample, answer_tokens(request), prompt.tokens.size());

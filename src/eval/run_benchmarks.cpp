@@ -1,7 +1,9 @@
 #include "eval/run_benchmarks.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -24,22 +26,47 @@ struct Task {
   std::vector<Item> items;
 };
 
-// Answers that are wrong and the same: what can fail besides the model fails with it.
+// Returns fixed wrong answers, so that errors in prompts, tokens or scoring show before training.
 class TrialModel : public TokenModel {
  public:
   using TokenModel::TokenModel;
   void generate(std::span<const GenerateRequest> requests, const TakeText& take) override {
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      prompt_of(requests[i]);
+      cut_ |= prompt_of(requests[i]).cut;
       take(i, "");
     }
   }
   Work work() const override { return {}; }
 
+  // Asks an item, and tells whether its beginning was left out.
+  bool cuts(const TaskConfig& task, const Item& item) {
+    cut_ = false;
+    const TakeScore ignore = [](std::size_t, const PairScore&) {};
+    switch (task.mode) {
+      case Mode::choices:
+      case Mode::likelihood:
+        score(item.pairs, ignore);
+        score(item.unconditional, ignore);
+        break;
+      case Mode::generate:
+        generate(std::array{generate_request(task.generate, item, 0)}, [](std::size_t, const std::string&) {});
+        break;
+      case Mode::perplexity:
+        score_documents(std::span(&item.document, 1), ignore);
+        break;
+    }
+    return cut_;
+  }
+
  private:
   void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) override {
-    for (const ScoredTokens& request : requests) take(request.index, {-1, 1, false});
+    for (const ScoredTokens& request : requests) {
+      cut_ |= request.cut;
+      take(request.index, {-1, 1, false});
+    }
   }
+
+  bool cut_ = false;
 };
 
 void check_folders(const EvalConfig& config) {
@@ -109,9 +136,38 @@ class RunBenchmarks : public Benchmarks {
       fail_input("eval.tasks has two tasks of the name '{}': leave one out, or give it a name", name);
     }
     names_.push_back(name);
+    require_room(task.config);
     TrialModel trial(loaded_->tokenizer, token_options({}));
     main_score(evaluate(task.config, {task.items.front()}, trial, nullptr, ProgressLines::none));
+    const std::int64_t cut = count_cut(task, trial);
+    if (cut > 0 && ranks_.first()) {
+      log::warning("[eval] {}: {} of {} questions lose their beginning: they are longer than "
+                   "train.sequence_length = {} holds",
+                   name, cut, task.items.size(), plan_.config.train.sequence_length);
+    }
     tasks_.push_back(std::move(task));
+  }
+
+  void require_room(const TaskConfig& task) const {
+    if (task.mode != Mode::generate || task.generate.max_tokens <= max_length() / 2) return;
+    fail_input("eval.tasks: {}: its generate.max_tokens = {} leave less than half of "
+               "train.sequence_length = {} to a question: lower the one in a copy of the task's file, or "
+               "leave the task out",
+               task.name, task.generate.max_tokens, plan_.config.train.sequence_length);
+  }
+
+  // Every item is turned into tokens once: the ranks share them.
+  std::int64_t count_cut(const Task& task, TrialModel& trial) const {
+    Communicator& world = ranks_.world();
+    std::int64_t cut = 0;
+    for (auto i = static_cast<std::size_t>(world.rank()); i < task.items.size();
+         i += static_cast<std::size_t>(world.size())) {
+      const Item& item = task.items[i];
+      cut += with_location(item.where, [&] { return trial.cuts(task.config, item); });
+    }
+    const PatientWaits patience(world);
+    const std::vector<std::int64_t> all = gather_values(world, cut);
+    return std::accumulate(all.begin(), all.end(), std::int64_t{0});
   }
 
   std::int64_t max_length() const {

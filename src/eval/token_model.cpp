@@ -44,6 +44,7 @@ TokenModel::ScoredTokens TokenModel::tokens_of(const TextPair& pair, std::size_t
   }
   const std::int64_t excess = std::ssize(result.tokens) - (options_.max_length + 1);
   if (excess > 0) {
+    result.cut = true;
     result.tokens.erase(result.tokens.begin(), result.tokens.begin() + excess);
     result.first = std::max<std::int64_t>(result.first - excess, 1);
   }
@@ -117,12 +118,14 @@ std::int64_t TokenModel::answer_tokens(const GenerateRequest& request) const {
   return std::min(request.max_tokens, options_.max_length - 1);
 }
 
-std::vector<std::int32_t> TokenModel::prompt_of(const GenerateRequest& request) const {
-  std::vector<std::int32_t> tokens = request.chat ? encode(*request.chat) : encode(request.prompt);
+TokenModel::Prompt TokenModel::prompt_of(const GenerateRequest& request) const {
+  Prompt prompt{request.chat ? encode(*request.chat) : encode(request.prompt)};
+  std::vector<std::int32_t>& tokens = prompt.tokens;
   if (tokens.empty()) tokens.push_back(prefix());
   const std::int64_t excess = std::ssize(tokens) - (options_.max_length - answer_tokens(request));
-  if (excess > 0) tokens.erase(tokens.begin(), tokens.begin() + excess);
-  return tokens;
+  prompt.cut = excess > 0;
+  if (prompt.cut) tokens.erase(tokens.begin(), tokens.begin() + excess);
+  return prompt;
 }
 
 }  // namespace fathom::eval

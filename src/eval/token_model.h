@@ -46,12 +46,17 @@ class TokenModel : public LanguageModel {
     std::vector<std::int32_t> tokens;  // at most max_length + 1: the last one is not read
     std::int64_t first = 1;
     std::size_t index = 0;
+    bool cut = false;  // the beginning was left out
   };
   // take(index, score) for each of these, in any order.
   virtual void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) = 0;
 
   // A prompt to continue, cut so that an answer of answer_tokens(request) fits behind it.
-  std::vector<std::int32_t> prompt_of(const GenerateRequest& request) const;
+  struct Prompt {
+    std::vector<std::int32_t> tokens;
+    bool cut = false;
+  };
+  Prompt prompt_of(const GenerateRequest& request) const;
   std::int64_t answer_tokens(const GenerateRequest& request) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }

@@ -194,6 +194,51 @@ TEST(RunBenchmarks, AreRefusedBeforeTheTrainingBegins) {
   EXPECT_FALSE(fs::exists(good.output + "/config.toml"));
 }
 
+// Whose questions would lose all but a token.
+TEST(RunBenchmarks, RefuseAnswersThatLeaveNoRoomForTheQuestion) {
+  const TempDir dir;
+  TrainConfig config = evaluated(dir, "run");
+  config.eval.tasks = {"write"};
+  const std::string task = read_file(dir / "tasks/write.toml");
+  const auto with_tokens = [&](const char* tokens) {
+    std::string text = task;
+    write_file(dir / "tasks/write.toml", text.replace(text.find("max_tokens = 6"), 14, std::string("max_tokens = ") + tokens));
+  };
+  with_tokens("13");
+  EXPECT_THAT(refusal(config), HasSubstr("write: its generate.max_tokens = 13 leave less than half of train.sequence_length = 24"));
+  with_tokens("12");
+  EXPECT_EQ(run_evaluated(config), 0);
+}
+
+TEST(RunBenchmarks, SayHowManyQuestionsLoseTheirBeginning) {
+  const TempDir dir;
+  for (const int ranks : {1, 2}) {
+    TrainConfig config = evaluated(dir, fmt::format("run{}", ranks));
+    testing::internal::CaptureStderr();
+    ASSERT_EQ(run_evaluated(config, ranks), 0);
+    const std::string log = testing::internal::GetCapturedStderr();
+    for (const char* task : {"choose", "greedy", "write"}) {
+      const std::string line = fmt::format("{}: 1 of 3 questions lose their beginning", task);
+      EXPECT_EQ(log.find(line), log.rfind(line));
+      EXPECT_THAT(log, HasSubstr(line));
+    }
+    EXPECT_THAT(log, Not(HasSubstr("read: ")));
+  }
+}
+
+// The tokenizer knows no beginning of a document, which only the last item needs.
+TEST(RunBenchmarks, TryEachItemBeforeTheTrainingBegins) {
+  const TempDir dir;
+  TrainConfig config = evaluated(dir, "run");
+  std::vector<std::string> special;
+  for (int i = 0; i < 64; ++i) special.push_back(fmt::format("<{}>", i));
+  write_file(dir / "out/tokenizer.json", byte_tokenizer(special));
+  write_file(dir / "data/rows.jsonl", "{\"q\": \"7\", \"c\": [\"h\"], \"g\": 0}\n{\"q\": \"\", \"c\": [\"h\"], \"g\": 0}\n");
+  config.eval.tasks = {"choose"};
+  EXPECT_THAT(refusal(config), testing::AllOf(HasSubstr("rows.jsonl:2: "), HasSubstr("no token for the beginning")));
+  EXPECT_FALSE(fs::exists(config.output + "/config.toml"));
+}
+
 // Such as a run of a sweep.
 TEST(RunBenchmarks, AreRefusedWhereNobodyAsksThem) {
   const TempDir dir;
