@@ -263,9 +263,12 @@ void TrainingRun::measure_repetition() {
 
 bool TrainingRun::ask_benchmarks() {
   settle_steps(0);
-  return benchmarks_.run(
+  const Clock::time_point begin = Clock::now();
+  const bool done = benchmarks_.run(
       position_.steps, learner_, batches_.front(), [this] { return runtime_.stop_signal() != 0; },
       observer_);
+  start_ += Clock::now() - begin;
+  return done;
 }
 
 // In the memory of the first of a step's micro-batches.

@@ -94,7 +94,7 @@ class TrainingRun {
   void finish_trace();
   void evaluate();
   void measure_repetition();
-  // False: a signal has stopped it.
+  // False: a signal has stopped it. Its time is none of the run's: train.max_minutes limits training.
   bool ask_benchmarks();
   // False: a signal has stopped the run before its end.
   bool finish();
@@ -127,6 +127,7 @@ class TrainingRun {
   RunPosition agreed_;         // of the last agreement
   Keep keep_ = Keep::by_rule;  // of a checkpoint of position_
   std::deque<QueuedStep> queued_;
+  // start_: later by the time of benchmarks.
   Clock::time_point start_ = Clock::now(), reported_ = start_;
   std::int64_t evaluated_at_ = -1, repetition_at_ = -1;  // steps
 };

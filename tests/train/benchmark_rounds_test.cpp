@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -19,12 +20,14 @@ using testing::HasSubstr;
 // Notes what it is asked, "first" and "second"; one of these may be interrupted.
 class NotedBenchmarks : public Benchmarks {
  public:
-  NotedBenchmarks(std::vector<std::string>& asked, std::string interrupted)
-      : asked_(asked), interrupted_(std::move(interrupted)) {}
+  NotedBenchmarks(std::vector<std::string>& asked, std::string interrupted,
+                  std::chrono::milliseconds takes)
+      : asked_(asked), interrupted_(std::move(interrupted)), takes_(takes) {}
   const std::vector<std::string>& tasks() const override { return names_; }
   std::optional<BenchmarkScore> ask(std::size_t task, Learner&, DeviceBatch&,
                                     const std::function<bool()>& stopped) override {
     asked_.push_back(names_[task]);
+    std::this_thread::sleep_for(takes_);
     if (names_[task] == interrupted_) {
       EXPECT_EQ(kill(getpid(), SIGTERM), 0);
       while (!stopped()) std::this_thread::yield();
@@ -36,6 +39,7 @@ class NotedBenchmarks : public Benchmarks {
  private:
   std::vector<std::string>& asked_;
   std::string interrupted_;
+  std::chrono::milliseconds takes_;
   std::vector<std::string> names_{"first", "second"};
 };
 
@@ -52,13 +56,14 @@ struct RunOf {
     Runtime runtime(Signals::stop_runs, gemm_peak);
     TrainOptions options;
     options.benchmarks = [&](const TrainPlan&, const RankGroups&, const RunTokenizer&) {
-      return std::make_unique<NotedBenchmarks>(asked, interrupted);
+      return std::make_unique<NotedBenchmarks>(asked, interrupted, takes);
     };
     return train(runtime, config, options);
   }
 
   TrainConfig config;
   std::vector<std::string> asked;
+  std::chrono::milliseconds takes{0};  // a task
 };
 
 TEST(BenchmarkRounds, AreAtTheirStepsAndTheEnd) {
@@ -111,6 +116,19 @@ TEST(BenchmarkRounds, BeforeTheFirstStepLeaveNothingToGoOnFrom) {
   EXPECT_THROW(run("first"), Error);
   ASSERT_EQ(run(), 0);
   EXPECT_EQ(metric_of(run.config, "eval/first/acc").front().first, 0);
+}
+
+TEST(BenchmarkRounds, LeaveTheRunsTimeToTheTraining) {
+  const TempDir dir;
+  RunOf run(dir);
+  run.config.eval.steps = {0};
+  run.config.eval.every_steps = 0;
+  run.config.train.max_minutes = 0.02;
+  run.takes = std::chrono::milliseconds(700);
+  ASSERT_EQ(run(), 0);
+  const auto losses = metric_of(run.config, metric::loss);
+  ASSERT_FALSE(losses.empty());
+  EXPECT_EQ(metric_of(run.config, "eval/first/acc").back().first, losses.back().first);
 }
 
 TEST(Benchmarks, AreInTheMemoryTable) {
