@@ -298,8 +298,9 @@ bool TrainingRun::finish() {
   if (trace_) finish_trace();
   evaluate();
   measure_repetition();
-  if (!ask_benchmarks()) return false;
   const SaveResult saved = save_and_wait();
+  if (!ask_benchmarks()) return false;
+  observer_.sync();
   observer_.end({now(), saved, state().config_toml, learner_});
   return true;
 }
@@ -352,11 +353,12 @@ int TrainingRun::run(const RunOptions& options) {
     step(now.elapsed);
     if (due(evaluations)) evaluate();
     if (due(measurements)) measure_repetition();
-    if (benchmarks_.due(position_.steps)) ask_benchmarks();
     if (trace_ && trace_->complete()) finish_trace();
     now = agree();
     if (now.signal != 0) return stop_for(now.signal);
     if (now.save || now.keep) save();
+    // After the save: a round that fails then costs no step.
+    if (benchmarks_.due(position_.steps) && !ask_benchmarks()) return stop_for(agree().signal);
   }
   return finish() ? 0 : stop_for(agree().signal);
 }

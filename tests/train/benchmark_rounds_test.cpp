@@ -17,7 +17,7 @@ using namespace test;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Notes what it is asked, "first" and "second"; one of these may be interrupted.
+// Notes what it is asked, "first" and "second". One of these may be interrupted, or each "fails".
 class NotedBenchmarks : public Benchmarks {
  public:
   NotedBenchmarks(std::vector<std::string>& asked, std::string interrupted,
@@ -28,6 +28,7 @@ class NotedBenchmarks : public Benchmarks {
                                     const std::function<bool()>& stopped) override {
     asked_.push_back(names_[task]);
     std::this_thread::sleep_for(takes_);
+    if (interrupted_ == "fails") fail_runtime("a task that fails");
     if (names_[task] == interrupted_) {
       EXPECT_EQ(kill(getpid(), SIGTERM), 0);
       while (!stopped()) std::this_thread::yield();
@@ -107,6 +108,19 @@ TEST(BenchmarkRounds, OfTheEndAreLeftToTheNextStart) {
   EXPECT_TRUE(std::filesystem::exists(run.config.output + "/model"));
   ASSERT_EQ(run(), 0);
   EXPECT_THAT(run.asked, ElementsAre());
+}
+
+TEST(BenchmarkRounds, ThatFailCostNoStep) {
+  const TempDir dir;
+  RunOf run(dir);
+  for (const std::int64_t step : {5, 10, 12}) {
+    EXPECT_THROW(run("fails"), Error);
+    EXPECT_TRUE(std::filesystem::exists(checkpoint_of(run.config, step))) << step;
+    EXPECT_FALSE(std::filesystem::exists(checkpoint_of(run.config, step + 1)));
+    run.config.eval.every_steps = step == 5 ? 10 : 0;  // leave out the one that failed
+  }
+  ASSERT_EQ(run(), 0);
+  EXPECT_THAT(run.asked, ElementsAre("first", "second"));
 }
 
 TEST(BenchmarkRounds, BeforeTheFirstStepLeaveNothingToGoOnFrom) {
