@@ -42,7 +42,22 @@ infer::EngineOptions EngineModel::engine_options(std::int64_t longest) const {
   return options;
 }
 
+void EngineModel::hold() {
+  held_.emplace(model_, context_, engine_options(max_length()));
+}
+
+infer::TextEngine& EngineModel::engine_for(std::int64_t longest, std::optional<infer::TextEngine>& own) {
+  if (!held_) return own.emplace(model_, context_, engine_options(longest));
+  held_->engine().forget_prefixes();
+  return *held_;
+}
+
 namespace {
+
+// Tokens that an engine has computed so far.
+std::int64_t computed_by(const infer::Engine& engine) {
+  return engine.scheduler().admitted_tokens() - engine.scheduler().shared_tokens();
+}
 
 // A request of the engine that stands for several of ours: those whose tokens are the same but for
 // the last.
@@ -105,7 +120,9 @@ void EngineModel::score_tokens(std::vector<ScoredTokens> requests, const TakeSco
     }
     groups.back().add(next.index, last);
   }
-  infer::Engine engine(*model_.stage, context_, engine_options(longest));
+  std::optional<infer::TextEngine> own;
+  infer::Engine& engine = engine_for(longest, own).engine();
+  const std::int64_t computed = computed_by(engine);
   std::map<infer::SequenceId, const Group*> by_id;
   for (const Group& group : groups) by_id[engine.submit(group.request)] = &group;
   while (!engine.idle()) {
@@ -117,7 +134,7 @@ void EngineModel::score_tokens(std::vector<ScoredTokens> requests, const TakeSco
       }
     }
   }
-  work_.computed += engine.scheduler().admitted_tokens() - engine.scheduler().shared_tokens();
+  work_.computed += computed_by(engine) - computed;
 }
 
 void EngineModel::generate(std::span<const GenerateRequest> requests, const TakeText& take) {
@@ -141,7 +158,10 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
   std::ranges::stable_sort(order, {}, [&](std::size_t i) -> const std::vector<std::int32_t>& {
     return std::get<std::vector<std::int32_t>>(texts[i].prompt);
   });
-  infer::TextEngine engine(model_, context_, engine_options(longest));
+  std::optional<infer::TextEngine> own;
+  infer::TextEngine& engine = engine_for(longest, own);
+  const infer::Scheduler& scheduler = engine.engine().scheduler();
+  const std::int64_t admitted = scheduler.admitted_tokens(), computed = computed_by(engine.engine());
   std::map<infer::RequestId, std::size_t> index;
   for (const std::size_t i : order) index[engine.submit(texts[i])] = i;
   std::vector<std::string> answers(texts.size());
@@ -155,9 +175,8 @@ void EngineModel::generate(std::span<const GenerateRequest> requests, const Take
       take(i, answers[i]);
     }
   }
-  const infer::Scheduler& scheduler = engine.engine().scheduler();
-  work_.named += scheduler.admitted_tokens();
-  work_.computed += scheduler.admitted_tokens() - scheduler.shared_tokens();
+  work_.named += scheduler.admitted_tokens() - admitted;
+  work_.computed += computed_by(engine.engine()) - computed;
 }
 
 }  // namespace fathom::eval

@@ -4,8 +4,8 @@
 #include "align/chat_template.h"
 #include "core/context.h"
 #include "eval/token_model.h"
-#include "infer/engine.h"
 #include "infer/model_loader.h"
+#include "infer/text_engine.h"
 
 namespace fathom::eval {
 
@@ -26,16 +26,23 @@ class EngineModel : public TokenModel {
   // `model` and `context` must outlive this.
   EngineModel(const infer::LoadedModel& model, Context& context, const EngineModelOptions& options);
 
+  // Takes the engine's memory once, for all texts to come; else it is taken for each call. Prefixes
+  // are forgotten between calls: the weights may have changed.
+  void hold();
+
   void generate(std::span<const GenerateRequest> requests, const TakeText& take) override;
   Work work() const override;
 
  private:
   void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) override;
   infer::EngineOptions engine_options(std::int64_t longest) const;
+  // The engine that is held, or one in `own`.
+  infer::TextEngine& engine_for(std::int64_t longest, std::optional<infer::TextEngine>& own);
 
   const infer::LoadedModel& model_;
   Context& context_;
   EngineModelOptions options_;
+  std::optional<infer::TextEngine> held_;
   Work work_;
 };
 

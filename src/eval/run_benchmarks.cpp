@@ -112,12 +112,35 @@ class RunBenchmarks : public Benchmarks {
 
   const std::vector<std::string>& tasks() const override { return names_; }
 
+  void start(Learner& learner, DeviceBatch& memory) override {
+    const bool on_cpu = learner.options().device.type == DeviceType::cpu;
+    if (ranks_share_model(plan_)) {
+      if (!on_cpu) shared_model(tasks_.front(), learner, memory).warm_up();
+      return;
+    }
+    loaded_->stage = std::make_unique<Stage>(learner.whole_model()->with_boundary(nullptr));
+    const infer::EngineOptions planned = benchmark_engine(plan_);
+    const TokenModelOptions tokens = token_options();
+    engine_.emplace(*loaded_, learner.context(),
+                    EngineModelOptions{planned.limits.max_sequences, planned.cache_bytes, tokens.max_length,
+                                       tokens.chat, tokens.chat_options, tokens.stopped});
+    engine_->hold();
+    if (on_cpu) return;
+    // A small question of each kind.
+    engine_->score(std::array{TextPair{"a", "b"}}, [](std::size_t, const PairScore&) {});
+    engine_->generate(std::array{GenerateRequest{.prompt = "a", .stop = {}, .max_tokens = 2}},
+                      [](std::size_t, const std::string&) {});
+  }
+
   std::optional<BenchmarkScore> ask(std::size_t number, Learner& learner, DeviceBatch& memory,
                                     const std::function<bool()>& stopped) override {
     Task& task = tasks_.at(number);
+    stopped_ = stopped;
     learner.parameters();  // the engine must not read weights that replicas still gather
-    const auto own = present_model(task, learner, memory, stopped);
-    ReplicatedModel model(*own, ranks_.data());
+    synchronize(learner.options().device, learner.context().stream);
+    std::optional<LearnerModel> shared;
+    if (!engine_) shared.emplace(shared_model(task, learner, memory));
+    ReplicatedModel model(engine_ ? static_cast<LanguageModel&>(*engine_) : *shared, ranks_.data());
     try {
       TaskResult result = evaluate(task.config, std::move(task.items), model, nullptr,
                                    ranks_.first() ? ProgressLines::shown : ProgressLines::none);
@@ -137,7 +160,7 @@ class RunBenchmarks : public Benchmarks {
     }
     names_.push_back(name);
     require_room(task.config);
-    TrialModel trial(loaded_->tokenizer, token_options({}));
+    TrialModel trial(loaded_->tokenizer, token_options());
     main_score(evaluate(task.config, {task.items.front()}, trial, nullptr, ProgressLines::none));
     const std::int64_t cut = count_cut(task, trial);
     if (cut > 0 && ranks_.first()) {
@@ -174,30 +197,22 @@ class RunBenchmarks : public Benchmarks {
     return ranks_share_model(plan_) ? LearnerModel::longest(learner_options(plan_, ranks_))
                                     : plan_.config.train.sequence_length;
   }
-  TokenModelOptions token_options(const std::function<bool()>& stopped) const {
-    return {max_length(), chat_ ? &chat_->chat : nullptr, chat_ ? chat_->options : ChatOptions{}, stopped};
+  TokenModelOptions token_options() const {
+    return {max_length(), chat_ ? &chat_->chat : nullptr, chat_ ? chat_->options : ChatOptions{},
+            [this] { return stopped_ && stopped_(); }};
   }
 
-  std::unique_ptr<LanguageModel> present_model(const Task& task, Learner& learner, DeviceBatch& memory,
-                                               const std::function<bool()>& stopped) {
-    const TokenModelOptions tokens = token_options(stopped);
-    if (ranks_share_model(plan_)) {
-      const Greedy greedy = task.config.mode == Mode::likelihood ? Greedy::known : Greedy::unknown;
-      return std::make_unique<LearnerModel>(learner, memory, loaded_->tokenizer,
-                                            LearnerModelOptions{tokens, greedy, loaded_->end_tokens});
-    }
-    loaded_->stage = std::make_unique<Stage>(learner.whole_model()->with_boundary(nullptr));
-    const infer::EngineOptions planned = benchmark_engine(plan_);
-    return std::make_unique<EngineModel>(
-        *loaded_, learner.context(),
-        EngineModelOptions{planned.limits.max_sequences, planned.cache_bytes, tokens.max_length, tokens.chat,
-                           tokens.chat_options, stopped});
+  LearnerModel shared_model(const Task& task, Learner& learner, DeviceBatch& memory) const {
+    const Greedy greedy = task.config.mode == Mode::likelihood ? Greedy::known : Greedy::unknown;
+    return {learner, memory, loaded_->tokenizer, {token_options(), greedy, loaded_->end_tokens}};
   }
 
   const TrainPlan& plan_;
   const RankGroups& ranks_;
   std::optional<RunChat> chat_;
-  std::optional<infer::LoadedModel> loaded_;  // its stage: the learner's, while it is asked
+  std::optional<infer::LoadedModel> loaded_;  // its stage: the learner's
+  std::optional<EngineModel> engine_;         // none: ranks share the model
+  std::function<bool()> stopped_;             // of the present ask()
   std::vector<std::string> names_;
   std::vector<Task> tasks_;
 };

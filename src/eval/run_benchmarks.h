@@ -1,7 +1,8 @@
 // The benchmarks of training runs: tasks of `fathom eval`, asked of a run's own weights.
 //
 // On a rank that holds the whole model the generation engine answers, with memory that the run has
-// planned and that is taken for the time of a task; replicas share the questions. Where ranks share
+// planned and takes at its start: taking it between collectives may end in GPUs that wait for each
+// other, or fail hours later; replicas share the questions. Where ranks share
 // a model they answer together (eval/learner_model.h).
 #pragma once
 

@@ -86,6 +86,8 @@ class TextEngine {
   void hold_admission(bool held) { engine_.hold_admission(held); }
 
   const Engine& engine() const { return engine_; }
+  // For requests of tokens, from submit() to the last step, while this has none of its own.
+  Engine& engine() { return engine_; }
 
  private:
   Request tokens_of(const TextRequest& request) const;

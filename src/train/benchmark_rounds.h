@@ -17,6 +17,9 @@ class BenchmarkRounds {
   BenchmarkRounds(std::unique_ptr<Benchmarks> benchmarks, const EvalConfig& config)
       : benchmarks_(std::move(benchmarks)), config_(config) {}
 
+  void start(Learner& learner, DeviceBatch& memory) {
+    if (benchmarks_) benchmarks_->start(learner, memory);
+  }
   // The run goes on from `step`, with these records; the first rank reads them. Collective.
   void resume(std::int64_t step, const std::string& metrics_path, const RankGroups& ranks);
   // Whether the config names the step. The end is a round too, which the run knows.

@@ -33,9 +33,12 @@ class Benchmarks {
 
   // Their names, the same on every rank, each once.
   virtual const std::vector<std::string>& tasks() const = 0;
-  // Asks the present weights the task with this number: the same score on every rank. None when
-  // `stopped`, which a rank calls while it works, was true on one of them. What it takes of memory
-  // it has given back when it returns. `memory` is for micro-batches. Collective.
+  // Before the first ask(), when `learner` has the run's weights: takes the memory that this needs,
+  // and lets a device get ready. The learner outlives this. No rank waits for another.
+  virtual void start(Learner& learner, DeviceBatch& memory) = 0;
+  // Evaluates task number `task` with the current weights: the same score on every rank. None when
+  // `stopped`, which a rank calls while it works, was true on one of them; nothing is asked after
+  // that. Takes no memory of a device. `memory` is for micro-batches. Collective.
   virtual std::optional<BenchmarkScore> ask(std::size_t task, Learner& learner, DeviceBatch& memory,
                                             const std::function<bool()>& stopped) = 0;
 };

@@ -26,7 +26,7 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   table.add("repetition meter", meter.device);
   table.add_host("repetition meter's logits", meter.host);
   const infer::Engine::Bytes benchmarks = benchmark_bytes(plan);
-  table.add("benchmarks, while they are asked", benchmarks.device);
+  table.add("benchmarks", benchmarks.device);
   table.add_host("benchmarks' logits", benchmarks.host);
   const std::size_t batches = DeviceBatch::bytes(plan.device, plan.micro_tokens) *
                               static_cast<std::size_t>(plan.micro_batches);

@@ -120,6 +120,7 @@ void TrainingRun::start(const RunOptions& options) {
     if (parts_.samples) parts_.samples->warm_up(learner_, batches_.front());
   }
   if (parts_.repetition) parts_.repetition->start(learner_, batches_.front());
+  benchmarks_.start(learner_, batches_.front());
   parts_.objective->begin(unless_stopped(evaluate_batch()), position_.steps);
   // Nothing of the directory changes before every rank has found the run possible.
   world().barrier();

@@ -89,7 +89,7 @@ class TrainEval : public testing::Test {
 TEST_F(TrainEval, ScoresTheRunAndItsCheckpointsAlike) {
   const Outcome outcome = train({"--set", "eval.steps=[0]"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("[eval] asks choose: 3 items, 0 examples each"), HasSubstr("benchmarks, while they are asked"),
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("[eval] asks choose: 3 items, 0 examples each"), HasSubstr("benchmarks  "),
                                  HasSubstr("step 8: read bits_per_byte "), HasSubstr(", of 3 items")));
   const auto bits = curve(dir_ / "run", "eval/read/bits_per_byte");
   EXPECT_THAT(steps(bits), testing::ElementsAre(0, 4, 8, 10));

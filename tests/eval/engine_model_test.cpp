@@ -44,6 +44,28 @@ struct Fixture {
   EngineModel engine;
 };
 
+// As fresh ones do, also with weights that have changed since.
+TEST(EngineModel, HeldEnginesForgetWhatTheyHaveRead) {
+  Fixture f({.max_sequences = 3});
+  const std::vector<TextPair> pairs(1, {"a context that is longer than two pages", " A"});
+  const std::vector<GenerateRequest> asked(1, {.prompt = pairs[0].context, .stop = {}, .max_tokens = 4});
+  const auto written = [&] {
+    std::string text;
+    f.engine.generate(asked, [&](std::size_t, const std::string& answer) { text = answer; });
+    return text;
+  };
+  const double fresh = f.score(pairs)[0].log_probability;
+  const std::string text = written();
+  const LanguageModel::Work once = f.engine.work();
+  f.engine.hold();
+  for (int round = 2; round <= 3; ++round) {
+    EXPECT_EQ(f.score(pairs)[0].log_probability, fresh);
+    EXPECT_EQ(written(), text);
+    EXPECT_EQ(f.engine.work().computed, round * once.computed);
+    EXPECT_EQ(f.engine.work().named, round * once.named);
+  }
+}
+
 TEST(EngineModel, ScoresContinuationsOfSharedContexts) {
   Fixture f({.max_sequences = 3});
   const std::string context = "a context that is longer than two pages";
