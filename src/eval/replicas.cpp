@@ -1,7 +1,7 @@
 #include "eval/replicas.h"
 
 #include <cstring>
-#include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "eval/token_model.h"
@@ -29,17 +29,36 @@ void append(std::string& bytes, const std::string& text) {
   bytes += text;
 }
 
-void read(const char*& at, PairScore& score) {
-  std::memcpy(&score, at, sizeof(score));
-  at += sizeof(score);
-}
-void read(const char*& at, std::string& text) {
-  std::size_t size = 0;
-  std::memcpy(&size, at, sizeof(size));
-  at += sizeof(size);
-  text.assign(at, size);
-  at += size;
-}
+// What one rank has sent, read from its beginning.
+class Reader {
+ public:
+  Reader(std::string_view bytes, std::string sender) : left_(bytes), sender_(std::move(sender)) {}
+
+  void read(PairScore& score) { copy(&score, sizeof(score)); }
+  void read(std::string& text) {
+    std::size_t size = 0;
+    copy(&size, sizeof(size));
+    text = take(size);
+  }
+  void finish() const {
+    if (!left_.empty()) fail();
+  }
+
+ private:
+  void copy(void* to, std::size_t size) { std::memcpy(to, take(size).data(), size); }
+  std::string_view take(std::size_t size) {
+    if (size > left_.size()) fail();
+    const std::string_view taken = left_.substr(0, size);
+    left_.remove_prefix(size);
+    return taken;
+  }
+  [[noreturn]] void fail() const {
+    fail_runtime("{} has answered other questions than this rank asks", sender_);
+  }
+
+  std::string_view left_;
+  std::string sender_;
+};
 
 // ask(requests, take) for this rank's requests, of which the others get the answers too.
 template <class Answer, class Request, class Take, class Ask>
@@ -66,12 +85,14 @@ void share_out(Communicator& replicas, std::span<const Request> requests, const 
   for (int rank = 0; rank < replicas.size(); ++rank) {
     if (rank == replicas.rank()) continue;
     const Share share = share_of(requests.size(), rank, replicas.size());
-    const char* at = all[static_cast<std::size_t>(rank)].data() + 1;
+    const std::string_view sent = all[static_cast<std::size_t>(rank)];
+    Reader reader(sent.substr(1), replicas.name_of(rank));
     for (std::size_t i = 0; i < share.count; ++i) {
       Answer answer;
-      read(at, answer);
+      reader.read(answer);
       take(share.first + i, answer);
     }
+    reader.finish();
   }
 }
 

@@ -12,7 +12,8 @@ class ReplicatedModel : public LanguageModel {
   // `own` is this rank's; both outlive this. All ranks of the group ask the same.
   ReplicatedModel(LanguageModel& own, Communicator& replicas) : own_(own), replicas_(replicas) {}
 
-  // Collective. EvaluationStopped on one rank ends all.
+  // Collective. EvaluationStopped on one rank ends all. A runtime Error where another rank's answers
+  // are to other questions, as far as their number and sizes tell.
   void score(std::span<const TextPair> pairs, const TakeScore& take) override;
   void generate(std::span<const GenerateRequest> requests, const TakeText& take) override;
   void score_documents(std::span<const std::string> documents, const TakeScore& take) override;

@@ -14,6 +14,7 @@
 #include "eval/replicas.h"
 #include "eval/series.h"
 #include "eval/task_folder.h"
+#include "io/checksum.h"
 #include "train/rank_options.h"
 
 namespace fathom::eval {
@@ -91,6 +92,30 @@ Task load(const EvalConfig& config, const std::string& name) {
   return task;
 }
 
+void add(Checksum& checksum, const Task& task) {
+  const auto add_text = [&](std::string_view text) { checksum.update(fmt::format("{} {}", text.size(), text)); };
+  const auto add_chat = [&](const Chat& chat) {
+    if (!chat) return;
+    for (const Message& message : chat->messages) add_text(message.role + message.fields.dump());
+  };
+  const auto add_pairs = [&](const std::vector<TextPair>& pairs) {
+    for (const TextPair& pair : pairs) {
+      add_text(pair.context);
+      add_text(pair.continuation);
+      add_chat(pair.chat);
+    }
+  };
+  add_text(checksum_text(checksum_of_file(task.config.source)));
+  for (const Item& item : task.items) {
+    add_pairs(item.pairs);
+    add_pairs(item.unconditional);
+    for (const std::string* text : {&item.subset, &item.prompt, &item.document}) add_text(*text);
+    for (const std::string& gold : item.golds) add_text(gold);
+    add_chat(item.chat);
+    add_text(std::to_string(item.gold));
+  }
+}
+
 class RunBenchmarks : public Benchmarks {
  public:
   RunBenchmarks(const TrainPlan& plan, const RankGroups& ranks, const RunTokenizer& files,
@@ -102,7 +127,9 @@ class RunBenchmarks : public Benchmarks {
       fail_input("{}: not there, and [eval] needs it to read its questions", files.path);
     }
     loaded_.emplace(infer::LoadedModel{"", Tokenizer::load(files.path), files.end_tokens, nullptr, nullptr});
-    for (const std::string& name : config.tasks) add(load(config, name));
+    for (const std::string& name : config.tasks) tasks_.push_back(load(config, name));
+    require_same_questions(files);
+    for (const Task& task : tasks_) examine(task);
     if (!ranks.first()) return;
     for (const Task& task : tasks_) {
       log::info("[eval] asks {}: {} items, {} examples each", task.config.name, task.items.size(),
@@ -153,7 +180,22 @@ class RunBenchmarks : public Benchmarks {
   }
 
  private:
-  void add(Task task) {
+  // Every rank reads the files of its host.
+  void require_same_questions(const RunTokenizer& files) const {
+    Communicator& world = ranks_.world();
+    Checksum checksum;
+    checksum.update(checksum_text(checksum_of_file(files.path)));
+    for (const Task& task : tasks_) add(checksum, task);
+    const PatientWaits patience(world);
+    const std::vector<std::uint64_t> all = gather_values(world, checksum.value());
+    for (int rank = 1; rank < world.size(); ++rank) {
+      if (all[static_cast<std::size_t>(rank)] == all.front()) continue;
+      fail_input("[eval]: {} reads other tasks, data or another tokenizer than {}: give every host the same files",
+                 world.name_of(rank), world.name_of(0));
+    }
+  }
+
+  void examine(const Task& task) {
     const std::string& name = task.config.name;
     if (std::ranges::find(names_, name) != names_.end()) {
       fail_input("eval.tasks has two tasks of the name '{}': leave one out, or give it a name", name);
@@ -168,7 +210,6 @@ class RunBenchmarks : public Benchmarks {
                    "train.sequence_length = {} holds",
                    name, cut, task.items.size(), plan_.config.train.sequence_length);
     }
-    tasks_.push_back(std::move(task));
   }
 
   void require_room(const TaskConfig& task) const {

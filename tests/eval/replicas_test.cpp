@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "comm/ranks.h"
+#include "core/error.h"
 #include "eval/token_model.h"
 
 namespace fathom::eval {
@@ -70,6 +71,32 @@ TEST_P(Replicas, AllGetAllAnswersOfWhichEachFindsAShare) {
   EXPECT_EQ(asked, 3 * texts.size());
 }
 INSTANTIATE_TEST_SUITE_P(Ranks, Replicas, testing::Values(1, 2, 3, 8));
+
+// As on hosts with other data: what a rank has sent ends before what another one reads.
+TEST(Replicas, RefuseAnswersToOtherQuestions) {
+  const auto failure = [](auto&& ask) {
+    try {
+      run_ranks(2, {}, [&](Communicator& world) {
+        SharedOutModel own;
+        ReplicatedModel model(own, world);
+        ask(model, world.rank());
+      });
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(failure([](ReplicatedModel& model, int rank) {
+                const std::vector<TextPair> pairs(rank == 0 ? 8 : 2, TextPair{"a", "b"});
+                model.score(pairs, [](std::size_t, const PairScore&) {});
+              }),
+              testing::HasSubstr("has answered other questions than this rank asks"));
+  EXPECT_THAT(failure([](ReplicatedModel& model, int rank) {
+                const std::vector<GenerateRequest> requests(rank == 0 ? 4 : 8);
+                model.generate(requests, [](std::size_t, const std::string&) {});
+              }),
+              testing::HasSubstr("has answered other questions than this rank asks"));
+}
 
 TEST(Replicas, StopTogether) {
   const std::vector<TextPair> pairs(4, TextPair{"a", "b"});

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "comm/ranks.h"
 #include "eval/engine_model.h"
 #include "eval/evaluation.h"
 #include "eval/prompts.h"
@@ -237,6 +238,27 @@ TEST(RunBenchmarks, TryEachItemBeforeTheTrainingBegins) {
   config.eval.tasks = {"choose"};
   EXPECT_THAT(refusal(config), testing::AllOf(HasSubstr("rows.jsonl:2: "), HasSubstr("no token for the beginning")));
   EXPECT_FALSE(fs::exists(config.output + "/config.toml"));
+}
+
+// As on hosts of which one has other data.
+TEST(RunBenchmarks, RefuseOtherQuestionsOnAnotherRank) {
+  const TempDir dir;
+  const TrainConfig config = evaluated(dir, "run");
+  const PreparedData data = open_prepared(dir / "out");
+  fs::copy(dir / "data", dir / "other");
+  const auto made = [&] {
+    run_ranks(2, {}, [&](Communicator& world) {
+      TrainConfig own = config;
+      if (world.rank() == 1) own.eval.data = dir / "other";
+      const TrainPlan plan = resolve(own, facts_of(data, own.data), 2);
+      const RankGroups ranks(world, plan.parallel, plan.config.model);
+      run_benchmarks()(plan, ranks, run_tokenizer(data));
+    });
+  };
+  made();
+  std::string rows = read_file(dir / "data/rows.jsonl");
+  write_file(dir / "other/rows.jsonl", rows.replace(rows.find("abc"), 3, "abd"));
+  EXPECT_THAT(input_error_of(made), testing::AllOf(HasSubstr("[eval]: rank 1 "), HasSubstr(" reads other tasks, data or another tokenizer than rank 0 ")));
 }
 
 // Such as a run of a sweep.
