@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/log.h"
 #include "report/metrics.h"
 #include "train/metric_names.h"
 
@@ -21,10 +22,14 @@ bool has_score(const std::vector<MetricsRecord>& records, std::int64_t step,
 }  // namespace
 
 void BenchmarkRounds::resume(std::int64_t step, const std::string& metrics_path,
-                             const RankGroups& ranks) {
+                             const RankGroups& ranks, std::int64_t last) {
   if (!benchmarks_) return;
   std::string scored;
   if (ranks.first()) {
+    for (const std::int64_t asked : config_.steps) {
+      if (last == 0 || asked <= last) continue;
+      log::warning("eval.steps holds {}, and the run ends at step {}", asked, last);
+    }
     const std::vector<MetricsRecord> records = read_metrics(metrics_path);
     for (const std::string& task : benchmarks_->tasks()) {
       scored += has_score(records, step, task) ? '\1' : '\0';

@@ -20,8 +20,10 @@ class BenchmarkRounds {
   void start(Learner& learner, DeviceBatch& memory) {
     if (benchmarks_) benchmarks_->start(learner, memory);
   }
-  // The run goes on from `step`, with these records; the first rank reads them. Collective.
-  void resume(std::int64_t step, const std::string& metrics_path, const RankGroups& ranks);
+  // The run goes on from `step`, with these records; the first rank reads them. Warns of steps in the
+  // config that are beyond `last`; 0: that is not known. Collective.
+  void resume(std::int64_t step, const std::string& metrics_path, const RankGroups& ranks,
+              std::int64_t last);
   // Whether the config names the step. The end is a round too, which the run knows.
   bool due(std::int64_t step) const;
   // Asks the tasks that have no score of this step yet, one after another. False: a signal has

@@ -1,7 +1,9 @@
 #include "train/benchmarks.h"
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
+
+#include "core/error.h"
 
 namespace fathom {
 
@@ -20,8 +22,11 @@ infer::EngineOptions benchmark_engine(const TrainPlan& plan) {
       static_cast<std::size_t>(pages) *
       infer::KvCache::page_bytes(plan.config.model, plan.dtype, options.page_size);
   constexpr double gib = 1 << 30, most = 1e18;
-  options.cache_bytes = std::max(one_sequence,
-                                 static_cast<std::size_t>(std::min(most, config.cache_gib * gib)));
+  options.cache_bytes = static_cast<std::size_t>(std::min(most, config.cache_gib * gib));
+  if (options.cache_bytes < one_sequence) {
+    fail_input("eval.cache_gib is {}: a sequence of train.sequence_length = {} needs {:.3g}; use that or more",
+               config.cache_gib, options.max_length, std::ceil(static_cast<double>(one_sequence) / gib * 1000) / 1000);
+  }
   return options;
 }
 

@@ -51,7 +51,7 @@ using MakeBenchmarks = std::function<std::unique_ptr<Benchmarks>(
 // Whether the plan's tensor or pipeline parallelism divides the model among ranks.
 bool ranks_share_model(const TrainPlan& plan);
 // The engine that asks them on a rank that holds the whole model. Texts are as long as those that
-// the run trains on.
+// the run trains on. Throws an input Error when eval.cache_gib does not hold one of them.
 infer::EngineOptions benchmark_engine(const TrainPlan& plan);
 // Its memory; none without tasks, and where ranks share the model.
 infer::Engine::Bytes benchmark_bytes(const TrainPlan& plan);

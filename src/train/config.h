@@ -120,7 +120,8 @@ void visit_fields(RepetitionConfig& c, Visitor&& field) {
   field("limit", c.limit, "most repetition of the checkpoint that the run recommends; a share");
 }
 
-// Benchmarks that a run asks its own weights (train/benchmarks.h). Off without tasks.
+// Benchmarks that a run asks its own weights (train/benchmarks.h). Off without tasks: then no other
+// key may be given.
 struct EvalConfig {
   std::vector<std::string> tasks;
   std::string data;
@@ -142,12 +143,12 @@ void visit_fields(EvalConfig& c, Visitor&& field) {
   field("data", c.data, "folder of the tasks' data");
   field("configs", c.configs, "folder of the tasks' files; empty: as `fathom eval` finds it");
   field("every_steps", c.every_steps, "steps between evaluations; 0: only at the end");
-  field("steps", c.steps, "further steps to evaluate after; 0: before the first");
+  field("steps", c.steps, "more steps to evaluate at; 0: before training");
   field("limit", c.limit, "only the first items of each task; 0: all");
   field("shots", c.shots, "examples before each question, in place of the tasks' own number");
   field("chat", c.chat, "ask in the chat form, by the template of `fathom sft` or `dpo`");
   field("batch", c.batch, "sequences that a rank reads at once");
-  field("cache_gib", c.cache_gib, "memory for their keys and values");
+  field("cache_gib", c.cache_gib, "memory for their keys and values, of one sequence at least");
 }
 
 struct TrainConfig {

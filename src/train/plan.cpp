@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/config.h"
 #include "core/error.h"
 #include "core/parallel.h"
 
@@ -106,9 +107,7 @@ void check_repetition(const RepetitionConfig& c) {
   }
 }
 
-void check_eval(const EvalConfig& c, std::int64_t sequence_length) {
-  if (!c.enabled()) return;
-  if (c.data.empty()) fail_input("eval.data is missing: name the folder of the tasks' data");
+void check_eval(EvalConfig c, std::int64_t sequence_length) {
   check_at_least("eval.every_steps", c.every_steps, 0);
   for (const std::int64_t step : c.steps) {
     if (step < 0) fail_input("eval.steps holds {}: use 0 or more", step);
@@ -119,6 +118,12 @@ void check_eval(const EvalConfig& c, std::int64_t sequence_length) {
   if (!(c.cache_gib > 0) || !std::isfinite(c.cache_gib)) {
     fail_input("eval.cache_gib is {}: use more than 0", c.cache_gib);
   }
+  if (!c.enabled()) {
+    EvalConfig usual;
+    if (config_to_toml(c) == config_to_toml(usual)) return;
+    fail_input("[eval] has keys but no tasks: name some in eval.tasks, or leave the table out");
+  }
+  if (c.data.empty()) fail_input("eval.data is missing: name the folder of the tasks' data");
   if (sequence_length < 2) {
     fail_input("train.sequence_length is {}: [eval] needs 2 or more", sequence_length);
   }

@@ -132,7 +132,7 @@ void TrainingRun::start(const RunOptions& options) {
   if (options.trace) trace_ = std::make_unique<RunTrace>(plan_, ranks_, path("trace"));
   observer_.begin(position_);
   wait_for_disks(world());  // the first rank has read the run's records
-  benchmarks_.resume(position_.steps, path("metrics.jsonl"), ranks_);
+  benchmarks_.resume(position_.steps, path("metrics.jsonl"), ranks_, plan_.last_step(position_));
   agreed_ = position_;
   start_ = Clock::now();
 }

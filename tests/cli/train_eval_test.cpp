@@ -113,7 +113,7 @@ TEST_F(TrainEval, ScoresTheRunAndItsCheckpointsAlike) {
 }
 
 TEST_F(TrainEval, AsksFineTunedModelsInTheirChatForm) {
-  must(train({"--set", "eval.tasks=[]"}));
+  must(run_fathom(dir_, {"train", make_tiny_config(dir_, ""), "--set", "train.steps=10"}));
   const std::string train = "[train]\nsequence_length = 64\nglobal_batch = 4\n";
   aligned("sft", train + fmt::format("[[stage]]\nsteps = 6\n[stage.schedule]\npeak = 1e-3\n[[stage.data]]\npaths = [\"{}\"]\n", dir_ / "rows.jsonl"),
           "sft/stage-1");

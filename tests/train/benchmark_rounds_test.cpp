@@ -73,11 +73,13 @@ struct RunOf {
 TEST(BenchmarkRounds, AreAtTheirStepsAndTheEnd) {
   const TempDir dir;
   RunOf run(dir);
-  run.config.eval.steps = {0, 3, 5};
+  run.config.eval.steps = {0, 3, 5, 12, 13};
   testing::internal::CaptureStderr();
   ASSERT_EQ(run(), 0);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              HasSubstr("step 3: second acc 0.2500 ± 0.1000, of 7 items"));
+              testing::AllOf(HasSubstr("step 3: second acc 0.2500 ± 0.1000, of 7 items"),
+                             HasSubstr("eval.steps holds 13, and the run ends at step 12"),
+                             testing::Not(HasSubstr("eval.steps holds 12"))));
   std::vector<std::int64_t> steps;
   for (const auto& [step, value] : metric_of(run.config, "eval/second/acc")) steps.push_back(step);
   EXPECT_THAT(steps, ElementsAre(0, 3, 5, 10, 12));
@@ -146,6 +148,34 @@ TEST(BenchmarkRounds, LeaveTheRunsTimeToTheTraining) {
   const auto losses = metric_of(run.config, metric::loss);
   ASSERT_FALSE(losses.empty());
   EXPECT_EQ(metric_of(run.config, "eval/first/acc").back().first, losses.back().first);
+}
+
+TEST(Benchmarks, RefuseKeysWithoutEffect) {
+  const TempDir dir;
+  RunOf run(dir);
+  const DataFacts facts = facts_of(open_prepared(dir / "out"), run.config.data);
+  const auto refused = [&](auto&& change) {
+    TrainConfig config = run.config;
+    change(config.eval);
+    return input_error_of([&] { benchmark_bytes(resolve(config, facts)); });
+  };
+  EXPECT_EQ(refused([](auto&) {}), "no error");
+  EXPECT_EQ(refused([](auto& c) { c = {}; }), "no error");
+  EXPECT_THAT(refused([](auto& c) { c.tasks.clear(); }), HasSubstr("[eval] has keys but no tasks"));
+  EXPECT_THAT(refused([](auto& c) {
+                c = {};
+                c.shots = 0;
+              }),
+              HasSubstr("[eval] has keys but no tasks"));
+  EXPECT_THAT(refused([](auto& c) {
+                c = {};
+                c.batch = 0;
+              }),
+              HasSubstr("eval.batch is 0"));
+  // 2 pages of 16 tokens, 2 layers, keys and values of 2 heads with 8 values of 4 bytes: 8 KiB.
+  EXPECT_THAT(refused([](auto& c) { c.cache_gib = 8191.0 / (1 << 30); }),
+              HasSubstr("a sequence of train.sequence_length = 24 needs 0.001"));
+  EXPECT_EQ(refused([](auto& c) { c.cache_gib = 8192.0 / (1 << 30); }), "no error");
 }
 
 TEST(Benchmarks, AreInTheMemoryTable) {
