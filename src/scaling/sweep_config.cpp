@@ -82,6 +82,10 @@ void check(const SweepConfig& c) {
   if (!c.run.checkpoint.enabled) {
     fail_input("run.checkpoint.enabled is false: trunks and resumed runs need checkpoints");
   }
+  if (c.run.eval.enabled()) {
+    fail_input("run.eval.tasks: runs of a sweep are not evaluated: leave it out, and use `fathom eval` on "
+               "their models");
+  }
 }
 
 }  // namespace

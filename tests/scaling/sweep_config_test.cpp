@@ -68,6 +68,8 @@ TEST(SweepConfig, RefusesImpossibleNumbers) {
   EXPECT_THAT(problem("[grid]\nbudgets = [1e12]\nbatches = [0]\n"), HasSubstr("grid.batches"));
   EXPECT_THAT(problem("[isoflop]\nbudgets = [1e12]\n[run.checkpoint]\nenabled = false\n"),
               HasSubstr("run.checkpoint.enabled"));
+  EXPECT_THAT(problem("[isoflop]\nbudgets = [1e12]\n[run.eval]\ntasks = [\"piqa\"]\n"),
+              HasSubstr("sweep.toml: run.eval.tasks: runs of a sweep are not evaluated"));
 }
 
 }  // namespace
