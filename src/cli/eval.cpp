@@ -79,6 +79,10 @@ void check_options(const EvalArguments& a) {
   if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
   if (a.checkpoints && a.all_scores) fail_input("--all-scores is not for --checkpoints, which show a score of each task");
   if (!(a.cache_gib > 0)) fail_input("--cache-gib is {}: use more than 0", a.cache_gib);
+  for (const char* name : {"config.toml", "checkpoints"}) {
+    if (a.out.empty() || !fs::exists(fs::path(a.out) / name)) continue;
+    fail_input("--out: {} holds a run, whose report.html would be replaced: name another folder", a.out);
+  }
   if (!fs::is_directory(a.data)) fail_input("--data: there is no folder '{}'", a.data);
 }
 
@@ -113,6 +117,17 @@ std::vector<eval::TaskResult> evaluate_model(const EvalArguments& a, std::vector
   return results;
 }
 
+// a.model: a checkpoint.
+eval::SeriesPoint evaluate_checkpoint(const EvalArguments& a, const std::vector<Task>& tasks,
+                                      const eval::PythonRunner* runner) {
+  eval::SeriesPoint point;
+  point.step = Checkpoint(a.model, Checkpoint::Verify::as_read).step();
+  for (const eval::TaskResult& result : evaluate_model(a, tasks, runner)) {
+    point.scores.push_back(eval::benchmark_score(result));
+  }
+  return point;
+}
+
 // Each checkpoint of a run, oldest first. With --out each has a folder of its own there.
 void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks, const eval::PythonRunner* runner) {
   std::vector<std::string> checkpoints = checkpoints_at(a.model);
@@ -120,6 +135,12 @@ void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks
     fail_input("--checkpoints: {} has no checkpoints: name a run or its folder of checkpoints", a.model);
   }
   std::ranges::reverse(checkpoints);
+  const auto write = [&](const std::vector<eval::SeriesPoint>& points) {
+    if (a.out.empty()) return;
+    write_file_atomically((fs::path(a.out) / "series.jsonl").string(), eval::series_jsonl(points));
+    write_page((fs::path(a.out) / "report.html").string(), eval::series_page("Checkpoints of " + a.model, points));
+  };
+  std::cout << eval::series_heading() << std::flush;
   std::vector<eval::SeriesPoint> points;
   for (const std::string& checkpoint : checkpoints) {
     const std::string name = fs::path(checkpoint).filename().string();
@@ -127,16 +148,19 @@ void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks
     EvalArguments one = a;
     one.model = checkpoint;
     if (!a.out.empty()) one.out = (fs::path(a.out) / name).string();
-    eval::SeriesPoint& point = points.emplace_back();
-    point.step = Checkpoint(checkpoint, Checkpoint::Verify::as_read).step();
-    for (const eval::TaskResult& result : evaluate_model(one, tasks, runner)) {
-      point.scores.push_back(eval::benchmark_score(result));
+    try {
+      points.push_back(evaluate_checkpoint(one, tasks, runner));
+    } catch (const Error& error) {
+      // The run may go on and remove old ones, and one that is damaged says nothing of the others.
+      const bool gone = !fs::is_directory(checkpoint);
+      if (!gone && dynamic_cast<const DamagedCheckpoint*>(&error) == nullptr) throw;
+      log::warning("{} is left out: {}", name, gone ? "it is no longer there" : error.what());
+      continue;
     }
+    std::cout << eval::series_lines(points.back()) << std::flush;
+    write(points);
   }
-  std::cout << eval::series_table(points) << std::flush;
-  if (a.out.empty()) return;
-  write_file_atomically((fs::path(a.out) / "series.jsonl").string(), eval::series_jsonl(points));
-  write_page((fs::path(a.out) / "report.html").string(), eval::series_page("Checkpoints of " + a.model, points));
+  if (points.empty()) fail_input("--checkpoints: {} has none that could be measured", a.model);
 }
 
 void evaluate(const EvalArguments& a) {
@@ -166,7 +190,7 @@ void add_eval(CLI::App& app) {
   c->add_option("--shots", a.shots, "examples before each question, in place of the tasks' own number")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--limit", a.limit, "only the first items of each task");
-  c->add_option("--out", a.out, "folder for results.json, report.html and the answers; an evaluation that was stopped goes on there");
+  c->add_option("--out", a.out, "folder for results.json, report.html and the answers, not a run's own; an evaluation that was stopped goes on there");
   c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
       ->check(CLI::IsMember({"isolated", "limits"}))
       ->capture_default_str();

@@ -34,14 +34,24 @@ BenchmarkScore benchmark_score(const TaskResult& result) {
   return {result.task.name, score, estimate.value, estimate.standard_error, std::ssize(result.items)};
 }
 
-std::string series_table(const std::vector<SeriesPoint>& points) {
-  std::string out = fmt::format("{:>10}  {:<24} {:>6}  {:<28} {:>9} {:>9}\n", "step", "task", "items", "score", "value", "± s.e.");
-  for (const SeriesPoint& point : points) {
-    for (const BenchmarkScore& score : point.scores) {
-      out += fmt::format("{:>10}  {:<24} {:>6}  {:<28} {:>9.4f} {:>9}\n", point.step, score.task, score.items,
-                         score.score, score.value,
-                         std::isfinite(score.standard_error) ? fmt::format("{:.4f}", score.standard_error) : "");
-    }
+namespace {
+
+// Nothing where it is not known.
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.4f}", value) : "";
+}
+
+}  // namespace
+
+std::string series_heading() {
+  return fmt::format("{:>10}  {:<24} {:>6}  {:<28} {:>9} {:>9}\n", "step", "task", "items", "score", "value", "± s.e.");
+}
+
+std::string series_lines(const SeriesPoint& point) {
+  std::string out;
+  for (const BenchmarkScore& score : point.scores) {
+    out += fmt::format("{:>10}  {:<24} {:>6}  {:<28} {:>9} {:>9}\n", point.step, score.task, score.items, score.score,
+                       number(score.value), number(score.standard_error));
   }
   return out;
 }
@@ -63,7 +73,7 @@ Page series_page(const std::string& title, const std::vector<SeriesPoint>& point
   for (const SeriesPoint& point : points) {
     for (const BenchmarkScore& score : point.scores) {
       table.rows.push_back({std::to_string(point.step), score.task, std::to_string(score.items), score.score,
-                            fmt::format("{:.4f}", score.value), fmt::format("{:.4f}", score.standard_error)});
+                            number(score.value), number(score.standard_error)});
     }
   }
   return {title, {std::move(curves), {"Scores", {std::move(table)}}}};

@@ -18,8 +18,9 @@ struct SeriesPoint {
   std::vector<BenchmarkScore> scores;
 };
 
-// A line for each step and task, for people.
-std::string series_table(const std::vector<SeriesPoint>& points);
+// A table for people: its heading, and a line for each task of a step.
+std::string series_heading();
+std::string series_lines(const SeriesPoint& point);
 // The same as JSON lines, named as in a run's metrics.jsonl.
 std::string series_jsonl(const std::vector<SeriesPoint>& points);
 // Curves over the steps, as a run's own page draws them.

@@ -136,6 +136,26 @@ TEST_F(TrainEval, RefusesBeforeTheFirstStepWhatItCannotAsk) {
   EXPECT_THAT(refused({}), HasSubstr("rows.jsonl:1"));
 }
 
+TEST_F(TrainEval, ASeriesLeavesOutADamagedCheckpoint) {
+  must(train({"--set", "checkpoint.keep_last=3"}));
+  const auto series = [&](const std::string& out) {
+    return run_fathom(dir_, {"eval", dir_ / "run", "--checkpoints", "--tasks", "read", "--data", dir_ / "bench", "--configs", dir_ / "tasks",
+                             "--max-length", "32", "--out", out});
+  };
+  for (const auto& file : fs::recursive_directory_iterator(dir_ / "run/checkpoints/step-00000008")) {
+    if (!file.is_regular_file() || file.path().filename() == "manifest.json") continue;
+    std::string bytes = read_file(file.path());
+    for (char& byte : bytes) byte = static_cast<char>(byte ^ 1);
+    write_file(file.path(), bytes);
+  }
+  const Outcome outcome = series(dir_ / "out");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("step-00000008 is left out: "));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("         4  read"), Not(HasSubstr("         8  read")), HasSubstr("        10  read")));
+  EXPECT_THAT(read_file(dir_ / "out/series.jsonl"), AllOf(HasSubstr("\"step\":4"), HasSubstr("\"step\":10")));
+  EXPECT_THAT(series(dir_ / "run").err, HasSubstr("--out: " + (dir_ / "run") + " holds a run"));
+}
+
 TEST_F(TrainEval, NeedsCheckpointsForASeries) {
   const Arguments series{"eval", dir_ / "bench", "--checkpoints", "--tasks", "read", "--data", dir_ / "bench", "--configs", dir_ / "tasks"};
   const Outcome outcome = run_fathom(dir_, series);
