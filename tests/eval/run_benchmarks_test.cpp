@@ -128,6 +128,27 @@ TEST_P(RunBenchmarksOn, ScoreTheModelInTraining) {
   EXPECT_TRUE(learnt);
 }
 
+// To the bit; replicas share the optimizer's state.
+TEST_P(RunBenchmarksOn, LeaveTheTrainingAsItIs) {
+  const TempDir dir;
+  const EvaluatedLayout& layout = GetParam();
+  TrainConfig with = evaluated(dir, "with");
+  with.eval.steps = {0, 5};
+  with.parallel.pp = layout.pp;
+  with.parallel.tp = layout.tp;
+  with.parallel.sequence_parallel = layout.sequence_parallel;
+  ASSERT_TRUE(with.parallel.zero);
+  TrainConfig without = with;
+  without.output = dir / "without";
+  without.eval = {};
+  ASSERT_EQ(run_evaluated(with, layout.ranks), 0);
+  ASSERT_EQ(run_evaluated(without, layout.ranks), 0);
+  const Curve losses = metric_of(with, metric::loss);
+  EXPECT_EQ(losses.size(), 12u);
+  EXPECT_EQ(losses, metric_of(without, metric::loss));
+  EXPECT_EQ(tensors_of(checkpoint_of(with, 12)), tensors_of(checkpoint_of(without, 12)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, RunBenchmarksOn,
                          testing::Values(EvaluatedLayout{"one", 1, 1, 1, false},
                                          EvaluatedLayout{"tp", 2, 1, 2, false},
@@ -135,18 +156,6 @@ INSTANTIATE_TEST_SUITE_P(Layouts, RunBenchmarksOn,
                                          EvaluatedLayout{"dp", 2, 1, 1, false},
                                          EvaluatedLayout{"sequence", 4, 1, 2, true}),
                          [](const auto& of) { return std::string(of.param.name); });
-
-TEST(RunBenchmarks, LeaveTheTrainingAsItIs) {
-  const TempDir dir;
-  const TrainConfig with = evaluated(dir, "with");
-  TrainConfig without = with;
-  without.output = dir / "without";
-  without.eval = {};
-  ASSERT_EQ(run_evaluated(with), 0);
-  ASSERT_EQ(run_evaluated(without), 0);
-  EXPECT_EQ(metric_of(with, metric::loss), metric_of(without, metric::loss));
-  EXPECT_EQ(tensors_of(checkpoint_of(with, 12)), tensors_of(checkpoint_of(without, 12)));
-}
 
 // As after a kill: the records go on behind the checkpoint.
 TEST(RunBenchmarks, AResumedRunScoresEachStepOnce) {
