@@ -108,6 +108,8 @@ TaskConfig load_task(const std::string& path, const std::vector<std::string>& ov
   read_config(table, task);
   task.source = path;
   if (task.name.empty()) task.name = fs::path(path).stem().string();
+  // Names of files and of scores in a run's records are made of it.
+  if (task.name.find('/') != std::string::npos) fail_input("{}: name is '{}': use no /", task.source, task.name);
   if (task.generate.filters.empty()) task.generate.filters.emplace_back();
   need(!task.data.files.empty(), task, "data.files", "where the rows are");
   if (!(task.weight > 0)) fail_input("{}: weight is {}: use more than 0", task.source, task.weight);

@@ -45,6 +45,7 @@ TEST(TaskConfig, NamesWhatIsMissingOrDoubled) {
   EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\ngold_choice = \"0\""), HasSubstr("exclude each other"));
   EXPECT_THAT(error("mode = \"generate\"\n" + data), HasSubstr("prompt.target is missing"));
   EXPECT_THAT(error("mode = \"guess\"\n" + data), HasSubstr("guess"));
+  EXPECT_THAT(error("name = \"mmlu/law\"\n" + data), HasSubstr("t.toml: name is 'mmlu/law': use no /"));
   EXPECT_THAT(error("weight = 0\n" + data), HasSubstr("t.toml: weight is 0"));
   EXPECT_THAT(error("mode = \"perplexity\"\n" + data + "[prompt]\ntarget = \"x\"\n[shots]\ncount = 2"), HasSubstr("without examples"));
   EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n[shots]\ncount = 2\ntexts = [\"x\"]"), HasSubstr("shots.texts has 1"));
