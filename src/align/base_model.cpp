@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "align/chat_files.h"
 #include "checkpoint/model.h"
@@ -52,6 +53,17 @@ std::optional<std::int32_t> end_of_answer(const ChatTemplate& chat, const Tokeni
   return std::nullopt;
 }
 
+// A tokenizer_config.json that also names the special tokens which the template has, and the file
+// does not: a built-in template takes the tokenizer's usual ones, and without them a chat would
+// begin in another way than it was learned.
+std::string with_special_tokens(const std::string& config, const ChatTemplate& chat) {
+  auto json = nlohmann::ordered_json::parse(config);
+  for (const auto& [name, token] : chat.special_tokens()) {
+    if (!json.contains(name) || json[name].is_null()) json[name] = token;
+  }
+  return json.dump(2) + "\n";
+}
+
 }  // namespace
 
 BaseModel open_base_model(const std::string& path, const std::string& chat_template) {
@@ -80,7 +92,9 @@ void write_chat_files(const BaseModel& model, const std::string& directory) {
     if (name == "generation_config.json" || name == "chat_template.jinja") continue;
     const fs::path path = directory + "/" + name;
     fs::create_directories(path.parent_path());
-    write_file_atomically(path.string(), content);
+    const bool lists_tokens = name == "tokenizer_config.json";
+    write_file_atomically(path.string(),
+                          lists_tokens ? with_special_tokens(content, model.chat) : content);
   }
   write_file_atomically(directory + "/chat_template.jinja", model.chat.source());
 }

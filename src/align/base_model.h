@@ -30,8 +30,8 @@ struct BaseModel {
 BaseModel open_base_model(const std::string& path, const std::string& chat_template);
 
 // Writes the files by which the model is talked to into the directory of a model that was made of
-// it: those of align/chat_files.h, with the template that it was taught by. Its
-// generation_config.json, which names the end tokens, stays.
+// it: those of align/chat_files.h, with the template that it was taught by and the special tokens
+// that this has. Its generation_config.json, which names the end tokens, stays.
 void write_chat_files(const BaseModel& model, const std::string& directory);
 
 }  // namespace fathom

@@ -80,6 +80,8 @@ class ChatTemplate {
 
   const std::string& name() const { return name_; }
   const std::string& source() const { return source_; }
+  // What its variables "bos_token", "eos_token" and so on stand for.
+  const std::map<std::string, std::string>& special_tokens() const { return special_tokens_; }
   // XXH3 of all that the ids depend on besides the conversation, the tokenizer and the options.
   std::uint64_t hash() const;
 

@@ -1,6 +1,7 @@
 // [eval] of train, sft and dpo as a user sets it, and fathom eval on the checkpoints of a run.
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -28,6 +29,11 @@ class TrainEval : public testing::Test {
     write_file(dir_ / "tasks/choose.toml", data + "choice_list = \"c\"\ngold = \"0\"\n");
     write_file(dir_ / "tasks/read.toml",
                "mode = \"perplexity\"\n[data]\nfiles = [\"rows.jsonl\"]\n[prompt]\ntarget = \"{{ q }}\"\n");
+    // Short enough for every sequence: where a question is cut depends on who asks.
+    write_file(dir_ / "bench/short.jsonl", "{\"q\": \"7\", \"a\": \"of\"}\n{\"q\": \"8 ships\", \"a\": \"left\"}\n");
+    write_file(dir_ / "tasks/last.toml",
+               "mode = \"likelihood\"\nmetric = \"perplexity\"\n[data]\nfiles = [\"short.jsonl\"]\n[prompt]\n"
+               "context = \"{{ q }}\"\ntarget = \"{{ a }}\"\n");
     write_file(dir_ / "tasks/code.toml",
                "mode = \"generate\"\n" + data + "[generate]\nmetric = \"code\"\nprogram = \"{{ completion }}\"\n");
     table_ = fmt::format("[eval]\ntasks = [\"choose\", \"read\"]\ndata = \"{}\"\nconfigs = \"{}\"\nevery_steps = 4\n",
@@ -70,20 +76,34 @@ class TrainEval : public testing::Test {
     for (const auto& [step, value] : curve) steps.push_back(step);
     return steps;
   }
+  // The perplexity of the task `last` with a model, as `fathom eval` finds it.
+  double perplexity(const std::string& model, const Arguments& more) {
+    Arguments arguments{"eval", model, "--tasks", "last", "--data", dir_ / "bench", "--configs", dir_ / "tasks",
+                        "--max-length", "64", "--out", dir_ / fmt::format("out{}", outs_++)};
+    const std::string out = arguments.back();
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    must(run_fathom(dir_, arguments));
+    return Json::parse(read_file(out + "/results.json"))["results"]["last"]["scores"]["perplexity"];
+  }
   void aligned(const std::string& command, const std::string& config, const std::string& run) {
+    std::string table = table_;
+    table.replace(table.find("\"read\""), 6, "\"last\"");
     write_file(dir_ / (command + ".toml"),
                fmt::format("output = \"{}\"\nthreads = 1\ndtype = \"f32\"\n[model]\nfrom = \"{}\"\ntemplate = \"deepseek\"\n"
                            "[validation]\nshare = 0.1\nsample_tokens = 0\n[checkpoint]\ninterval_seconds = 0\n{}{}chat = true\n",
-                           dir_ / command, dir_ / "run", config, table_));
+                           dir_ / command, dir_ / "run", config, table));
     const Outcome outcome = run_fathom(dir_, {command, dir_ / (command + ".toml")});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(steps(curve(dir_ / run, "eval/choose/acc")), testing::ElementsAre(4, 6));
-    const auto chat = curve(dir_ / run, "eval/choose/acc_stderr");
-    EXPECT_EQ(chat.size(), 2u);
+    const double last = curve(dir_ / run, "eval/last/perplexity").back().second;
+    const double chat = perplexity(dir_ / (command + "/model"), {"--chat"});
+    EXPECT_NEAR(last, chat, 1e-4 * chat);
+    EXPECT_GT(std::abs(perplexity(dir_ / (command + "/model"), {}) - chat), 1e-2 * chat);
   }
 
   TempDir dir_;
   std::string table_;
+  int outs_ = 0;
 };
 
 TEST_F(TrainEval, ScoresTheRunAndItsCheckpointsAlike) {
