@@ -176,15 +176,15 @@ class AnswerText {
 
 // Requests of one call differ in their prompts and in the sample that is wanted.
 void LearnerModel::generate(std::span<const GenerateRequest> requests, const TakeText& take) {
-  struct Prompt {
+  struct Indexed {
     std::vector<std::int32_t> tokens;
     std::size_t index;
   };
-  std::vector<Prompt> prompts;
+  std::vector<Indexed> prompts;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     prompts.push_back({prompt_of(requests[i]).tokens, i});
   }
-  const auto key = [&](const Prompt& prompt) {
+  const auto key = [&](const Indexed& prompt) {
     const GenerateRequest& request = requests[prompt.index];
     return std::tuple(request.sample, answer_tokens(request), prompt.tokens.size());
   };
