@@ -339,7 +339,7 @@ int TrainingRun::stop_for(int signal) {
 
 int TrainingRun::run(const RunOptions& options) {
   start(options);
-  // Of a resumed run what was left of its last round.
+  // A resumed run first finishes the evaluation that was interrupted.
   if (benchmarks_.due(position_.steps) && !ask_benchmarks()) return stop_for(agree().signal);
   const std::int64_t evaluations = plan_.config.validation.every_steps;
   const std::int64_t measurements = plan_.config.repetition.every_steps;
