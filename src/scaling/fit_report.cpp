@@ -251,10 +251,15 @@ Json to_json(std::span<const DatasetFit> fits) {
 
 std::string to_text(const Prediction& p) {
   std::string text = fmt::format(
-      "M       {} FLOPs a token\nD       {} tokens\nC       {} FLOPs\nloss    {} {}{}\n",
-      short_number(p.model_flops, 4), short_number(p.tokens, 4),
-      short_number(p.model_flops * p.tokens, 4), figure_text(p.loss, 5), p.loss_unit,
-      p.loss.interval ? " (95 % interval of the law)" : "");
+      "M       {} FLOPs a token\nD       {} tokens\nC       {} FLOPs\n", short_number(p.model_flops, 4),
+      short_number(p.tokens, 4), short_number(p.model_flops * p.tokens, 4));
+  const auto add = [&](const std::optional<Parameter>& loss, std::string_view by) {
+    if (!loss) return;
+    text += fmt::format("loss    {} {} by the {}{}\n", figure_text(*loss, 5), p.loss_unit, by,
+                        loss->interval ? " (95 % interval of the law)" : "");
+  };
+  add(p.by_curve, "curve of the best runs");
+  add(p.by_surface, "surface of all runs");
   if (p.beyond)
     text += fmt::format("reach   {} times the largest fitted run\n", short_number(*p.beyond, 3));
   return text + fmt::format("laws    {}\n", p.laws);
@@ -264,9 +269,10 @@ Json to_json(const Prediction& p) {
   Json json = {{"model_flops", p.model_flops},
                {"tokens", p.tokens},
                {"compute", p.model_flops * p.tokens},
-               {"loss", json_of(p.loss)},
                {"loss_unit", p.loss_unit},
                {"laws", p.laws}};
+  if (p.by_curve) json["loss_by_curve"] = json_of(*p.by_curve);
+  if (p.by_surface) json["loss_by_surface"] = json_of(*p.by_surface);
   if (p.beyond) json["times_largest_fitted_run"] = *p.beyond;
   return json;
 }

@@ -72,8 +72,12 @@ TEST_F(ScalingFit, FromResultsToThePredictedLoss) {
   Arguments json = predict;
   json.emplace_back("--json");
   const auto predicted = nlohmann::json::parse(run_fathom(dir_, json).out);
-  EXPECT_NEAR(predicted.at("loss").at("value"), loss_of(5e9, 1e10), 2e-3);
+  EXPECT_NEAR(predicted.at("loss_by_surface").at("value"), loss_of(5e9, 1e10), 2e-3);
   EXPECT_NEAR(predicted.at("times_largest_fitted_run"), 5, 1e-6);
+  const Outcome best = run_fathom(dir_, {"scaling", "predict", "--laws", dir_ / "laws/laws.json",
+                                         "--compute", "5e19", "--unique-tokens", "1e9"});
+  EXPECT_THAT(best.out, AllOf(HasSubstr("C       5e19 FLOPs"), HasSubstr("by the curve of the best runs")));
+  EXPECT_THAT(best.err, HasSubstr("reads its text "));
 }
 
 TEST_F(ScalingFit, PredictTakesAModelsScaleFromItsFile) {
@@ -95,8 +99,12 @@ TEST_F(ScalingFit, PredictTakesAModelsScaleFromItsFile) {
   for (const Arguments& none : {Arguments{}, {"--model", model, "--model-flops", "1e9"}}) {
     const Outcome outcome = predict(none);
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_THAT(outcome.err, HasSubstr("give --model-flops or --model, one of both"));
+    EXPECT_THAT(outcome.err, HasSubstr("--tokens and one of --model-flops and --model"));
   }
+  const Outcome no_tokens = run_fathom(
+      dir_, {"scaling", "predict", "--laws", dir_ / "laws/laws.json", "--model-flops", "1e9"});
+  EXPECT_EQ(no_tokens.code, 2);
+  EXPECT_THAT(no_tokens.err, HasSubstr("needs --tokens"));
   // The largest budget is 1e19: 30 times as much is still taken for near.
   EXPECT_EQ(predict({"--model-flops", "2.9e11"}).err, "");
   EXPECT_THAT(predict({"--model-flops", "3.1e11"}).err,

@@ -286,13 +286,73 @@ TEST(Predict, TheLossOfALargerRunIsHeldByTheInterval) {
   const synthetic::Chinchilla truth;
   const double m = truth.best_model(5e19), d = 5e19 / m;
   const Prediction p = predict_loss(laws, m, d);
-  EXPECT_NEAR(p.loss.value, truth.loss(m, d), 0.015 * truth.loss(m, d));
-  EXPECT_LE(p.loss.interval->low, truth.loss(m, d));
-  EXPECT_GE(p.loss.interval->high, truth.loss(m, d));
+  for (const Parameter& loss : {p.by_surface.value(), p.by_curve.value()}) {
+    EXPECT_NEAR(loss.value, truth.loss(m, d), 0.015 * truth.loss(m, d));
+    EXPECT_LE(loss.interval->low, truth.loss(m, d));
+    EXPECT_GE(loss.interval->high, truth.loss(m, d));
+  }
   EXPECT_NEAR(p.beyond.value(), 5, 1e-6);
-  EXPECT_THAT(to_text(p), AllOf(HasSubstr("C       5e19 FLOPs"), HasSubstr("nats per token"),
+  EXPECT_THAT(to_text(p), AllOf(HasSubstr("C       5e19 FLOPs"),
+                                HasSubstr("nats per token by the curve of the best runs"),
+                                HasSubstr("nats per token by the surface of all runs"),
                                 HasSubstr("reach   5 times the largest fitted run")));
-  EXPECT_EQ(to_json(p).at("loss").at("value"), p.loss.value);
+  EXPECT_EQ(to_json(p).at("loss_by_surface").at("value"), p.by_surface->value);
+  EXPECT_EQ(to_json(p).at("loss_by_curve").at("value"), p.by_curve->value);
+}
+
+// A curve and a surface that agree at each budget's best run, with round numbers: with a = b and
+// A = B, M and D are best when they are equal.
+Laws agreeing_laws() {
+  Laws laws = deepseek_laws();
+  LossSurface& surface = laws.loss_surface.emplace();
+  surface.irreducible.value = 1;
+  surface.model_coefficient.value = surface.data_coefficient.value = 1000;
+  surface.model_exponent.value = surface.data_exponent.value = 0.5;
+  laws.loss = LossCurve{{1, {}}, {2000, {}}, {-0.25, {}}, {}};
+  laws.model_flops->coefficient.value = 1;
+  laws.model_flops->exponent.value = 0.5;
+  return laws;
+}
+
+TEST(Predict, TheCurveAddsWhatTheSurfaceSaysAnAllocationLoses) {
+  Laws laws = agreeing_laws();
+  // 1 + 1000 / 1e3 + 1000 / 1e5, against 1 + 2000 / 1e4 at the best.
+  EXPECT_NEAR(predict_loss(laws, 1e6, 1e10).by_surface->value, 2.01, 1e-9);
+  EXPECT_NEAR(predict_loss(laws, 1e6, 1e10).by_curve->value, 2.01, 1e-9);
+  laws.loss->irreducible.value = 0.9;
+  laws.loss->record.draws = {{0.8, 2000, -0.25}, {1.0, 2000, -0.25}};
+  const Prediction p = predict_loss(laws, 1e6, 1e10);
+  EXPECT_NEAR(p.by_curve->value, 1.91, 1e-9);
+  EXPECT_NEAR(p.by_curve->interval->low, 1.815, 1e-9);
+  EXPECT_NEAR(p.by_curve->interval->high, 2.005, 1e-9);
+  EXPECT_NEAR(p.by_surface->value, 2.01, 1e-9);
+  laws.loss.reset();
+  EXPECT_FALSE(predict_loss(laws, 1e6, 1e10).by_curve);
+  // Where the exponents differ, the best M is (aA / bB · C^b)^(1 / (a + b)): (3 · C^0.5)^0.5.
+  laws = agreeing_laws();
+  laws.loss_surface->model_exponent.value = 1.5;
+  const double best = std::pow(3 * 1e8, 0.5);
+  EXPECT_NEAR(predict_loss(laws, best, 1e16 / best).by_curve->value, laws.loss->at(1e16), 1e-9);
+}
+
+TEST(Predict, TheBestRunOfABudgetLiesOnTheCurve) {
+  Laws laws = agreeing_laws();
+  laws.loss->record.points = {{1e15, 2}, {4e15, 1.9}};
+  const Prediction p = predict_best_loss(laws, 1e16);
+  EXPECT_NEAR(p.model_flops, 1e8, 1);
+  EXPECT_NEAR(p.tokens, 1e8, 1);
+  EXPECT_NEAR(p.by_curve->value, 1.2, 1e-9);
+  EXPECT_NEAR(p.by_surface->value, 1.2, 1e-9);
+  EXPECT_NEAR(p.beyond.value(), 2.5, 1e-9);
+  laws.loss_surface.reset();
+  EXPECT_FALSE(predict_best_loss(laws, 1e16).by_surface);
+  EXPECT_EQ(input_error_of([&] { predict_best_loss(laws, -1); }),
+            "the budget is -1: use a positive number, such as 1e9");
+  EXPECT_THAT(input_error_of([] { predict_best_loss(deepseek_laws(), 1e16); }),
+              HasSubstr("has no law 'loss'"));
+  laws.model_flops.reset();
+  EXPECT_THAT(input_error_of([&] { predict_best_loss(laws, 1e16); }),
+              HasSubstr("has no law 'model_flops'"));
 }
 
 TEST(Predict, ReachIsCountedFromTheLargestRunWhereverItStands) {
