@@ -39,7 +39,7 @@ double suggested_width_per_layer(double scale) {
 // Widths go in steps that keep the number of heads divisible by what ranks split them over: by 2
 // from 2048 on, by 4 from 4096 on, by 8 from 8192 on.
 std::int64_t width_step(std::int64_t width) {
-  if (width < 512) return 32;
+  if (width < 512) return 64;
   if (width < 2048) return 128;
   if (width < 4096) return 256;
   return width < 8192 ? 512 : 1024;
@@ -53,7 +53,7 @@ ModelConfig shape_of(std::int64_t layers, std::int64_t width, std::int64_t seque
   ModelConfig model;
   model.num_layers = layers;
   model.hidden_size = width;
-  model.head_dim = width < 512 ? 32 : width < 2048 ? 64 : 128;
+  model.head_dim = width < 2048 ? 64 : 128;
   model.num_heads = width / model.head_dim;
   model.num_kv_heads = width < 8192 ? model.num_heads : 8;
   model.intermediate_size = round_up((8 * width + 2) / 3, width < 4096 ? 64 : 256);

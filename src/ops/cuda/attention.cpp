@@ -23,10 +23,25 @@ bool use_cudnn(const Context& context, const AttentionCall& call) {
   return false;
 }
 
+// Of the heads alone: cuDNN's kernels and the tensor cores' take 64 and 128.
+void warn_of_slow_heads(const AttentionCall& call) {
+  const std::int64_t size = call.heads.head_dim;
+  if (call.q.dtype != DType::bf16 || size == 64 || size == 128) return;
+  [[maybe_unused]] static const bool warned = [&] {
+    log::warning("attention over heads of {} goes a row at a time: heads of 64 or 128 are faster "
+                 "on a GPU",
+                 size);
+    return true;
+  }();
+}
+
 bool use_tiles(const AttentionCall& call) {
   for (const Tensor& tensor :
        {call.q, call.k, call.v, call.out, call.dout, call.dq, call.dk, call.dv}) {
-    if (tensor && !tiles_take(call.heads, tensor)) return false;
+    if (tensor && !tiles_take(call.heads, tensor)) {
+      warn_of_slow_heads(call);
+      return false;
+    }
   }
   return true;
 }
