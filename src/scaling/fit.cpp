@@ -29,11 +29,16 @@ std::string names_of(const Runs& runs) {
   return runs.size() > most ? fmt::format("{} and {} more", names, runs.size() - most) : names;
 }
 
+// Runs of a budget miss it by a step of tokens to either side: all or none of them count.
+bool is_small(const RunResult& run, const FitOptions& options) {
+  return run.compute * (1 + options.budget_tolerance) < options.least_compute;
+}
+
 // The runs that count; a warning for each kind that does not.
 Runs usable_runs(const Runs& runs, const FitOptions& options, std::vector<std::string>& warnings) {
   Runs usable, small, diverged, repeated;
   for (const RunResult* run : runs) {
-    if (run->compute < options.least_compute) {
+    if (is_small(*run, options)) {
       small.push_back(run);
     } else if (run->diverged()) {
       diverged.push_back(run);

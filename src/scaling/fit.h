@@ -27,7 +27,7 @@ inline std::span<const std::string_view> enum_names(LossUnit) {
 struct FitOptions {
   LossUnit unit = LossUnit::nats_per_token;
   double budget_tolerance = 0.05;  // see fit_isoflop()
-  double least_compute = 0;        // FLOPs; runs with fewer are left out
+  double least_compute = 0;        // FLOPs; runs of smaller budgets are left out
   BootstrapOptions bootstrap;
 };
 
