@@ -13,11 +13,12 @@ void add_bench_generate(CLI::App& bench);  // bench generate
 void add_chat(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);
-void add_data_check(CLI::App& data);  // data check
-void add_data_clean(CLI::App& data);  // data clean
-void add_data_dedup(CLI::App& data);  // data dedup
-void add_data_mix(CLI::App& data);    // data mix
-void add_data_stats(CLI::App& data);  // data stats, data sample
+void add_data_check(CLI::App& data);    // data check
+void add_data_clean(CLI::App& data);    // data clean
+void add_data_dedup(CLI::App& data);    // data dedup
+void add_data_mix(CLI::App& data);      // data mix
+void add_data_quality(CLI::App& data);  // data quality train
+void add_data_stats(CLI::App& data);    // data stats, data sample
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);
 CLI::App* add_eval_compare(CLI::App& eval);  // eval compare

@@ -107,6 +107,7 @@ void add_data(CLI::App& app) {
   add_data_clean(*data);
   add_data_dedup(*data);
   add_data_mix(*data);
+  add_data_quality(*data);
   add_data_stats(*data);
 
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");

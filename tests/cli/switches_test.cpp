@@ -102,6 +102,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"data clean", {"--set", "--dry-run", "--rules"}},
     {"data dedup", {"--set"}},
     {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap"}},
+    {"data quality train", {"--set"}},
     {"data sample",
      {"--format", "--content", "--field", "--separator", "--skip-broken-lines", "--count",
       "--seed"}},
@@ -176,8 +177,9 @@ TEST_F(Switches, AreThoseThatHelpNames) {
 }
 
 TEST_F(Switches, EveryLevelHasAnExample) {
-  for (const Arguments& level : {Arguments{}, {"data"}, {"tokenizer"}, {"bench"}, {"scaling"}}) {
-    const std::string name = level.empty() ? "" : " " + level[0];
+  for (const Arguments& level : {Arguments{}, {"data"}, {"data", "quality"}, {"tokenizer"}, {"bench"}, {"scaling"}}) {
+    std::string name;
+    for (const std::string& word : level) name += " " + word;
     EXPECT_THAT(out(with(level, {"--help"})), HasSubstr("Example: fathom" + name + " "));
   }
 }
@@ -398,7 +400,8 @@ TEST_F(Switches, OfDataClean) {
   EXPECT_THAT(out(base), HasSubstr("kept"));
   EXPECT_TRUE(fs::exists(dir_ / "cleaned/texts/web-00000.jsonl.zst"));
   EXPECT_THAT(run(with(base, {"--set", "samples=-1"})).err, HasSubstr("samples: -1"));
-  EXPECT_THAT(out({"data", "clean", "--rules"}), HasSubstr("mean_word_length"));
+  EXPECT_THAT(out({"data", "clean", "--rules"}),
+              HasSubstr("mean_word_length"));
 }
 
 TEST_F(Switches, OfDataDedup) {
@@ -409,6 +412,20 @@ TEST_F(Switches, OfDataDedup) {
   const Arguments base{"data", "dedup", dir_ / "dedup.toml"};
   EXPECT_THAT(out(base), HasSubstr("50.00"));
   EXPECT_THAT(run(with(base, {"--set", "keep=none"})).err, HasSubstr("first"));
+}
+
+TEST_F(Switches, OfDataQuality) {
+  write_file(dir_ / "good.jsonl", "{\"text\": \"one two\"}\n");
+  write_file(dir_ / "bad.jsonl", "{\"text\": \"three four\"}\n");
+  write_file(dir_ / "quality.toml",
+             "output = \"" + (dir_ / "quality.bin") +
+                 "\"\nheld_out_fraction = 0.0\nbuckets = 10\ndim = 2\nmin_count = 1\n"
+                 "[[classes]]\nname = \"good\"\npaths = [\"" + (dir_ / "good.jsonl") +
+                 "\"]\n[[classes]]\nname = \"bad\"\npaths = [\"" + (dir_ / "bad.jsonl") + "\"]\n");
+  const Arguments base{"data", "quality", "train", dir_ / "quality.toml"};
+  EXPECT_THAT(out(base), HasSubstr("nothing was measured"));
+  EXPECT_TRUE(fs::exists(dir_ / "quality.bin"));
+  EXPECT_THAT(run(with(base, {"--set", "dim=0"})).err, HasSubstr("dim: 0 is not in [1, 4096]"));
 }
 
 TEST_F(Switches, OfDataMix) {

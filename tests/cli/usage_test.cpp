@@ -45,6 +45,8 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data dedup", "config is required"},
                                          {"data mix", "directory is required"},
                                          {"data mix x", "--tokens is required"},
+                                         {"data quality", "A subcommand is required"},
+                                         {"data quality train", "config is required"},
                                          {"data sample", "paths is required"},
                                          {"data stats", "paths is required"},
                                          {"data text", "directory is required"},

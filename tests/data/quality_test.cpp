@@ -1,0 +1,295 @@
+#include <fasttext/fasttext.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "data/quality/classifier.h"
+#include "data/quality/model_file.h"
+#include "data/quality/train.h"
+#include "data/quality/words.h"
+#include "data/quality_texts.h"
+
+namespace fathom::quality {
+namespace {
+
+namespace fs = std::filesystem;
+using test::input_error_of;
+using test::other_text;
+using test::quality_class;
+using test::quality_config;
+using test::read_file;
+using test::TempDir;
+using test::wanted_text;
+using test::write_file;
+using testing::HasSubstr;
+
+TEST(Quality, TellsWantedTextInBothLanguages) {
+  const TempDir dir;
+  const TrainConfig config = quality_config(dir);
+  const TrainReport report = train_classifier(config);
+  ASSERT_EQ(report.classes.size(), 2u);
+  EXPECT_EQ(report.classes[0].label, "good");
+  for (const TrainReport::Class& c : report.classes) {
+    EXPECT_EQ(c.training + c.held_out, 80);
+    EXPECT_GT(c.held_out, 5);
+  }
+  EXPECT_EQ(report.accuracy.wanted, report.classes[0].held_out);
+  EXPECT_EQ(report.accuracy.others, report.classes[1].held_out);
+  EXPECT_GT(report.accuracy.auc, 0.99);
+  EXPECT_THAT(summary(report), HasSubstr("'good' on held-out documents: AUC"));
+  const Classifier classifier(config.output);
+  EXPECT_EQ(classifier.label(), "good");
+  for (int n = 200; n < 210; ++n) {
+    EXPECT_GT(classifier.score(wanted_text(n)), 0.5) << wanted_text(n);
+    EXPECT_LT(classifier.score(other_text(n)), 0.5) << other_text(n);
+  }
+  // Case, width and blanks do not count, in scoring as in training.
+  EXPECT_EQ(classifier.score("THE  RIVER\nＷＡＳ"), classifier.score("the river was"));
+  EXPECT_GE(classifier.score(""), 0);
+  EXPECT_FALSE(fs::exists(config.output + ".work"));
+  EXPECT_EQ(dir.count(), 7) << "files of the training are left";
+}
+
+TEST(Quality, ModelDependsOnNeitherThreadsNorOrder) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.threads = 1;
+  train_classifier(config);
+  const std::string expected = read_file(config.output);
+  config.threads = 4;
+  for (TextSourceConfig& c : config.classes) std::ranges::reverse(c.paths);
+  train_classifier(config);
+  EXPECT_TRUE(read_file(config.output) == expected);
+  config.seed = 1;
+  train_classifier(config);
+  EXPECT_FALSE(read_file(config.output) == expected);
+}
+
+TEST(Quality, DocumentsOfTheSameWordsCountOnceAndAreOnTheSameSide) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.held_out_fraction = 0.5;
+  config.classes = {quality_class(dir, "good", 60, 3, [](int n) { return wanted_text(n / 2); }),
+                    quality_class(dir, "bad", 60, 2, [](int n) {
+                      return " " + wanted_text(n % 30) + (n < 30 ? "" : "\n");
+                    })};
+  const TrainReport report = train_classifier(config);
+  EXPECT_EQ(report.repeated, 60);
+  EXPECT_EQ(report.classes[0].training + report.classes[0].held_out, 30);
+  EXPECT_EQ(report.classes[0].held_out, report.classes[1].held_out);
+  EXPECT_GT(report.classes[0].held_out, 0);
+  EXPECT_THAT(summary(report), HasSubstr("60 documents repeat others of their class"));
+}
+
+TEST(Quality, DrawsSoManyDocumentsOfEachClass) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.documents = 32;
+  const TrainReport report = train_classifier(config);
+  for (const TrainReport::Class& c : report.classes) {
+    EXPECT_EQ(c.training + c.held_out, 32);
+    EXPECT_GT(c.held_out, 0);
+    EXPECT_LT(c.held_out, 20) << "the draw and the held-out share go together";
+  }
+}
+
+TEST(Quality, TellsThatNothingWasHeldOut) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.held_out_fraction = 0;
+  const TrainReport report = train_classifier(config);
+  EXPECT_EQ(report.classes[0].training, 80);
+  EXPECT_THAT(summary(report), HasSubstr("nothing was measured"));
+}
+
+// Another tool that reads the file computes the same probability.
+TEST(Quality, ModelIsOneOfFastText) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.classes.push_back(quality_class(dir, "poems", 40, 1, [](int n) {
+    return fmt::format("O moon, o moon, {} times o silver moon 月亮", n);
+  }));
+  train_classifier(config);
+  fasttext::FastText theirs;
+  theirs.loadModel(config.output);
+  for (const char* label : {"good", "bad", "__label__poems"}) {
+    const Classifier classifier(config.output, label);
+    for (int n = 0; n < 6; ++n) {
+      const std::string text = n % 2 == 0 ? wanted_text(n) : other_text(n);
+      std::istringstream line(words_of(text) + "\n");
+      std::vector<std::pair<fasttext::real, std::string>> predictions;
+      theirs.predictLine(line, predictions, 3, 0);
+      ASSERT_EQ(predictions.size(), 3u);
+      for (const auto& [probability, name] : predictions) {
+        if (name != "__label__" + classifier.label()) continue;
+        EXPECT_NEAR(classifier.score(text), std::min(probability, 1.0f), 1e-4);
+      }
+    }
+  }
+}
+
+// A model of another tool reads text as it stands, without line ends.
+TEST(Quality, ModelsOfOtherToolsReadWordsBetweenBlanks) {
+  const TempDir dir;
+  std::string lines;
+  for (int i = 0; i < 50; ++i) {
+    lines += "__label__hq Deep Thought said 42\n__label__cc deep thought SAID 43\n";
+  }
+  write_file(dir / "train.txt", lines);
+  fasttext::Args arguments;
+  arguments.parseArgs({"fasttext", "supervised", "-input", dir / "train.txt", "-output", "x",
+                       "-dim", "4", "-epoch", "50", "-lr", "0.5", "-thread", "1", "-verbose", "0"});
+  fasttext::FastText model;
+  model.train(arguments);
+  model.saveModel(dir / "theirs.bin");
+  const Classifier classifier(dir / "theirs.bin", "__label__hq");
+  EXPECT_EQ(check_model_file(dir / "theirs.bin").words, 0);
+  EXPECT_GT(classifier.score("Deep Thought\nsaid 42"), 0.9);
+  EXPECT_LT(classifier.score("deep thought SAID 43"), 0.1);
+  EXPECT_EQ(
+      input_error_of([&] { Classifier(dir / "theirs.bin"); }),
+      (dir / "theirs.bin") + ": name the label of wanted documents; the model has 'hq', 'cc'");
+}
+
+TEST(Quality, NamesTheLabelsThatThereAre) {
+  const TempDir dir;
+  const TrainConfig config = quality_config(dir);
+  train_classifier(config);
+  EXPECT_THAT(input_error_of([&] { Classifier(config.output, "hq"); }),
+              testing::MatchesRegex(".*quality.bin: has no label 'hq'; the model has "
+                                    "'(good|bad)', '(good|bad)'"));
+}
+
+TEST(Quality, RefusesWhatIsNoModel) {
+  const TempDir dir;
+  EXPECT_THAT(input_error_of([&] { Classifier(dir / "none.bin"); }), HasSubstr("none.bin"));
+  EXPECT_THAT(input_error_of([&] { Classifier(dir.path()); }), HasSubstr(dir.path()));
+  write_file(dir / "text.bin", "some text that is no model");
+  write_file(dir / "empty.bin", "");
+  for (const char* name : {"text.bin", "empty.bin"}) {
+    EXPECT_THAT(input_error_of([&] { Classifier(dir / name); }),
+                HasSubstr("is not a fastText model; `fathom data quality train` makes one"));
+  }
+  write_file(dir / "words.txt", "one two three\nfour five six\n");
+  fasttext::Args arguments;
+  arguments.parseArgs({"fasttext", "skipgram", "-input", dir / "words.txt", "-output", "x", "-dim",
+                       "2", "-bucket", "10", "-minCount", "1", "-thread", "1", "-epoch", "1",
+                       "-verbose", "0"});
+  fasttext::FastText vectors;
+  vectors.train(arguments);
+  vectors.saveModel(dir / "vectors.bin");
+  EXPECT_THAT(input_error_of([&] { Classifier(dir / "vectors.bin"); }),
+              HasSubstr("is a fastText model of word vectors, which has no labels"));
+}
+
+// The smallest model that there is.
+std::string small_model(const TempDir& dir) {
+  TrainConfig config = quality_config(dir);
+  config.classes = {quality_class(dir, "good", 3, 1, [](int) { return "a b"; }),
+                    quality_class(dir, "bad", 3, 1, [](int) { return "c 书"; })};
+  config.held_out_fraction = 0;
+  config.dim = 2;
+  config.buckets = 4;
+  train_classifier(config);
+  return read_file(config.output);
+}
+
+TEST(Quality, RefusesModelsThatAreCutShort) {
+  const TempDir dir;
+  const std::string whole = small_model(dir);
+  const std::size_t notes = model_notes("good").size();
+  ASSERT_TRUE(whole.ends_with(model_notes("good")));
+  const std::string path = dir / "cut.bin";
+  for (std::size_t size = 4; size < whole.size(); ++size) {
+    if (size == whole.size() - notes) continue;  // a whole model of fastText
+    write_file(path, whole.substr(0, size));
+    EXPECT_THAT(input_error_of([&] { check_model_file(path); }), HasSubstr("damaged or cut short"))
+        << size;
+  }
+  write_file(path, whole + "x");
+  EXPECT_THAT(input_error_of([&] { check_model_file(path); }), HasSubstr("damaged"));
+  std::string later = whole;
+  later.replace(later.find("words 1"), 7, "words 2");
+  write_file(path, later);
+  EXPECT_THAT(input_error_of([&] { check_model_file(path); }),
+              HasSubstr("later version of Fathom"));
+  later = whole;
+  later[4] = 13;
+  write_file(path, later);
+  EXPECT_THAT(input_error_of([&] { check_model_file(path); }), HasSubstr("of version 13"));
+}
+
+// Whatever byte is damaged, the model is refused or gives a score.
+TEST(Quality, SurvivesDamagedModels) {
+  const TempDir dir;
+  const std::string whole = small_model(dir);
+  const std::string path = dir / "damaged.bin";
+  int refused = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const int change : {0x01, 0xfe}) {
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ change);
+      write_file(path, damaged);
+      try {
+        const double score = Classifier(path).score("a c 书 书");
+        EXPECT_TRUE(score >= 0 && score <= 1) << at << " " << score;
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::runtime) {
+          EXPECT_THAT(error.what(), HasSubstr("give no probability"));
+        }
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(Quality, RefusesConfigsThatCannotBeCarriedOut) {
+  const TempDir dir;
+  const TrainConfig good = quality_config(dir);
+  const auto error_of = [&](auto change) {
+    TrainConfig config = good;
+    change(config);
+    return input_error_of([&] { train_classifier(config); });
+  };
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.output.clear(); }), HasSubstr("output: missing"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.classes.pop_back(); }),
+              HasSubstr("classes: 1 given"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.classes[1].name = "good"; }),
+              HasSubstr("two are called 'good'"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.classes[1].name = "not good"; }),
+              HasSubstr("not a valid name"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.held_out_fraction = 1; }),
+              HasSubstr("held_out_fraction: 1 is not in [0, 0.9]"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.learning_rate = 0; }), HasSubstr("learning_rate: 0"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.epochs = 0; }), HasSubstr("epochs: 0"));
+  EXPECT_THAT(error_of([](TrainConfig& c) { c.training_threads = 0; }),
+              HasSubstr("training_threads: 0"));
+  EXPECT_THAT(error_of([&](TrainConfig& c) { c.output = dir.path(); }), HasSubstr(dir.path()));
+  EXPECT_THAT(error_of([&](TrainConfig& c) { c.classes[0].paths = {dir / "none"}; }),
+              HasSubstr("none"));
+  write_file(dir / "blank.txt", " \n\n");
+  EXPECT_THAT(error_of([&](TrainConfig& c) { c.classes[0].paths = {dir / "blank.txt"}; }),
+              HasSubstr("no document of 'good' is left to train on; it has 0"));
+  EXPECT_FALSE(fs::exists(good.output));
+}
+
+// A model that cannot be finished does not replace the one before.
+TEST(Quality, KeepsTheOlderModelWhenTrainingFails) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  train_classifier(config);
+  const std::string before = read_file(config.output);
+  write_file(dir / "broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");
+  config.classes[1].paths.push_back(dir / "broken.jsonl");
+  EXPECT_THAT(input_error_of([&] { train_classifier(config); }), HasSubstr("broken.jsonl:2"));
+  EXPECT_TRUE(read_file(config.output) == before);
+  EXPECT_EQ(dir.count(), 8);
+}
+
+}  // namespace
+}  // namespace fathom::quality
