@@ -10,6 +10,7 @@
 
 #include "cli/benchmark_texts.h"
 #include "cli/commands.h"
+#include "cli/text_scorer.h"
 #include "core/config.h"
 #include "data/clean/clean.h"
 
@@ -26,22 +27,28 @@ void print_rules() {
   for (const auto rules : {clean::quality_rules(), clean::repetition_rules()}) {
     for (const clean::Rule& rule : rules) fmt::print("{:<30} {}\n", rule.name, rule.definition);
   }
+  fmt::print("\nScores, which tables of their own bound:\n");
+  for (const clean::ScoreRule& rule : clean::score_rules()) {
+    fmt::print("{:<30} {}\n", rule.name, rule.definition);
+  }
 }
 
 void run_clean(const CleanArguments& arguments) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
-  clean::check_config(config);  // before the benchmarks are read by it
+  clean::check_config(config);  // before the benchmarks and the model are read by it
   std::optional<clean::Contamination> benchmarks;
   if (!config.contamination.tasks.empty()) {
     benchmarks.emplace(load_benchmarks(config.contamination));
   }
   const clean::Contamination* search = benchmarks ? &*benchmarks : nullptr;
+  std::unique_ptr<clean::TextScorer> scorer;
+  if (!config.perplexity.model.empty()) scorer = open_text_scorer(config.perplexity);
   if (arguments.dry_run == 0) {
-    fmt::print("{}", clean::summary(clean::clean_data(config, search)));
+    fmt::print("{}", clean::summary(clean::clean_data(config, search, scorer.get())));
     return;
   }
-  const clean::CleanReport report = clean::try_out(config, arguments.dry_run, search);
+  const clean::CleanReport report = clean::try_out(config, arguments.dry_run, search, scorer.get());
   fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
 }
 

@@ -401,7 +401,7 @@ TEST_F(Switches, OfDataClean) {
   EXPECT_TRUE(fs::exists(dir_ / "cleaned/texts/web-00000.jsonl.zst"));
   EXPECT_THAT(run(with(base, {"--set", "samples=-1"})).err, HasSubstr("samples: -1"));
   EXPECT_THAT(out({"data", "clean", "--rules"}),
-              HasSubstr("mean_word_length"));
+              testing::AllOf(HasSubstr("mean_word_length"), HasSubstr("bits_per_byte")));
 }
 
 TEST_F(Switches, OfDataDedup) {

@@ -8,15 +8,13 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "core/progress.h"
-#include "data/document_chunks.h"
-#include "data/json_lines.h"
+#include "data/clean/chunk.h"
 #include "data/parts.h"
 #include "data/prepare_check.h"
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
 #include "io/json_object.h"
-#include "io/zstd_frame.h"
 
 namespace fathom::clean {
 namespace {
@@ -27,80 +25,48 @@ void erase_text(std::string& text, std::string_view part) {
   if (const std::size_t at = text.find(part); at != std::string::npos) text.erase(at, part.size());
 }
 
-// The config without what the outputs do not depend on, and the benchmarks' sequences.
-std::string stamp_of(CleanConfig config, const Contamination* benchmarks) {
+// Takes a table out that outputs which are older than its keys do not name.
+template <class Table>
+void erase_default(std::string& stamp, std::string_view name, Table& table) {
+  Table untouched;
+  const std::string text = config_to_toml(table);
+  if (text == config_to_toml(untouched)) erase_text(stamp, fmt::format("\n[{}]\n{}", name, text));
+}
+
+// The config without what the outputs do not depend on, and the benchmarks' sequences. Models are
+// named by what they hold.
+std::string stamp_of(CleanConfig config, const Judges& judges) {
   config.output.clear();
   config.threads = 0;
   config.sources.clear();
+  for (std::size_t i = 0; i < config.classifiers.size(); ++i) {
+    config.classifiers[i].model = checksum_text(judges.classifiers[i].classifier.checksum());
+  }
+  if (judges.scorer) config.perplexity.model = judges.scorer->identity();
   std::string stamp = config_to_toml(config);
   // Outputs that are older than these keys do not name them.
   if (!config.repair_mojibake) erase_text(stamp, "repair_mojibake = false\n");
-  const PersonalConfig& p = config.personal;
-  if (!p.emails && !p.ip_addresses && !p.phones && !p.id_numbers) {
-    erase_text(stamp, "\n[personal]\n" + config_to_toml(config.personal));
+  erase_default(stamp, "personal", config.personal);
+  erase_default(stamp, "perplexity", config.perplexity);
+  erase_default(stamp, "buckets", config.buckets);
+  if (judges.benchmarks) {
+    stamp += "# benchmarks " + checksum_text(judges.benchmarks->checksum()) + "\n";
   }
-  if (benchmarks) stamp += "# benchmarks " + checksum_text(benchmarks->checksum()) + "\n";
   return stamp;
-}
-
-// What decides about documents.
-struct Judges {
-  std::vector<Filter> filters;
-  const Contamination* benchmarks;
-};
-
-struct CleanedChunk {
-  std::string kept, dropped;  // packed lines
-  Counts counts;
-};
-
-std::string with_language(const Document& document, const std::string& field,
-                          const Cleaned& cleaned) {
-  const bool named = document.metadata.find("\"language\"") != std::string::npos;
-  const std::string added = named ? "" : "\"language\": " + json_quoted(cleaned.language);
-  return cleaned.text == document.text ? json_line(document, added)
-                                       : json_line_with_text(document, field, cleaned.text, added);
-}
-
-// What a sample shows: what is written of a kept document, and of a dropped one what was read, but
-// for personal data.
-std::string sample_of(const Document& document, const Cleaned& cleaned, const CleanConfig& config) {
-  if (cleaned.reason == kept_reason) return cleaned.text;
-  MaskedCounts not_counted{};
-  return masked(document.text, config.personal, not_counted);
-}
-
-CleanedChunk clean_chunk(const DocumentChunk& chunk, const CleanConfig& config,
-                         const TextSourceConfig& source, const Judges& judges) {
-  CleanedChunk out{{}, {}, Counts(config.samples)};
-  out.counts.add_read(chunk.counts);
-  for (const Document& document : chunk.documents) {
-    const Cleaned cleaned =
-        clean_document(document.text, config, judges.filters, judges.benchmarks);
-    out.counts.add(cleaned.language, cleaned.reason, document, cleaned.measure,
-                   [&] { return sample_of(document, cleaned, config); });
-    for (const std::string& task : cleaned.contaminations) ++out.counts.cut_passages[task];
-    out.counts.add_edits(cleaned.text != document.text, cleaned.dropped_lines);
-    out.counts.repairs += cleaned.repairs;
-    out.counts.add_masked(cleaned.masked);
-    if (cleaned.reason == kept_reason) {
-      out.kept += with_language(document, source.field, cleaned);
-    } else if (config.write_dropped) {
-      out.dropped += json_line(document, fmt::format("\"reason\": \"{}\"", cleaned.reason));
-    }
-  }
-  if (!out.kept.empty()) out.kept = zstd_frame(out.kept);
-  if (!out.dropped.empty()) out.dropped = zstd_frame(out.dropped);
-  return out;
 }
 
 // Where a part's outputs go.
 struct PartPaths {
-  PartPaths(const std::string& output, const std::string& name)
-      : texts(output + "/texts/" + name + ".jsonl.zst"),
-        dropped(output + "/dropped/" + name + ".jsonl.zst"),
-        counts(output + "/parts/" + name + ".json") {}
-  std::string texts, dropped, counts;
+  PartPaths(const CleanConfig& config, const std::string& name)
+      : dropped(config.output + "/dropped/" + name + ".jsonl.zst"),
+        counts(config.output + "/parts/" + name + ".json") {
+    for (const std::string& bucket : bucket_names(config.buckets)) {
+      const std::string file = bucket.empty() ? name : name + "." + bucket;
+      texts.push_back(config.output + "/texts/" + file + ".jsonl.zst");
+    }
+  }
+  std::vector<std::string> texts;  // by bucket
+  std::string dropped, counts;
 };
 
 int threads_of(const CleanConfig& config) {
@@ -138,19 +104,22 @@ void clean_part(const CleanConfig& config, const PlannedPart& planned, const Jud
                 Progress& progress) {
   const PartPaths& paths = planned.paths;
   const TextSourceConfig& source = *planned.source;
-  AtomicFile texts(paths.texts);
+  std::vector<AtomicFile> texts;
+  for (const std::string& path : paths.texts) texts.emplace_back(path);
   std::optional<AtomicFile> dropped;
   if (config.write_dropped) dropped.emplace(paths.dropped);
   Counts counts(config.samples);
-  for_each_chunk<CleanedChunk>(
+  const ChunkCleaner cleaner(config, source, judges);
+  for_each_chunk<ChunkCleaner::Judged>(
       source, planned.part.paths(), threads_of(config), progress,
-      [&](DocumentChunk&& chunk) { return clean_chunk(chunk, config, source, judges); },
-      [&](CleanedChunk&& chunk) {
-        texts.write(chunk.kept);
+      [&](DocumentChunk&& chunk) { return cleaner.judge(std::move(chunk)); },
+      [&](ChunkCleaner::Judged&& judged) {
+        const CleanedChunk chunk = cleaner.finish(std::move(judged));
+        for (std::size_t i = 0; i < texts.size(); ++i) texts[i].write(chunk.kept[i]);
         if (dropped) dropped->write(chunk.dropped);
         counts.add(chunk.counts);
       });
-  texts.commit();
+  for (AtomicFile& file : texts) file.commit();
   if (dropped) dropped->commit();
   write_file_atomically(paths.counts, counts.to_json(planned.stamp));
 }
@@ -159,7 +128,8 @@ void clean_part(const CleanConfig& config, const PlannedPart& planned, const Jud
 void check_planned(const CleanConfig& config, const std::vector<PlannedPart>& parts) {
   std::set<std::string> planned;
   for (const PlannedPart& part : parts) {
-    planned.insert({part.paths.counts, part.paths.texts});
+    planned.insert(part.paths.counts);
+    planned.insert(part.paths.texts.begin(), part.paths.texts.end());
     if (config.write_dropped) planned.insert(part.paths.dropped);
   }
   for (const char* name : {"parts", "texts", "dropped"}) {
@@ -218,10 +188,17 @@ std::vector<PlannedPart> plan_parts(const CleanConfig& config, const std::string
     for (SourcePart& part : parts_of(source, config.part_mb, config.output)) {
       const std::string name = part_name(source.name, part.number);
       const std::string stamp = part_stamp(config_stamp, source, part);
-      planned.push_back({&source, std::move(part), stamp, PartPaths(config.output, name), false});
+      planned.push_back({&source, std::move(part), stamp, PartPaths(config, name), false});
     }
   }
   return planned;
+}
+
+Judges judges_of(const CleanConfig& config, const Contamination* benchmarks, TextScorer* scorer) {
+  check_config(config);
+  require(config.perplexity.model.empty() == (scorer == nullptr),
+          "perplexity.model and its scorer do not come together");
+  return {filters_of(config.filters), benchmarks, load_classifiers(config.classifiers), scorer};
 }
 
 }  // namespace
@@ -243,12 +220,13 @@ void check_config(const CleanConfig& config) {
   std::set<std::string> names;
   for (const TextSourceConfig& source : config.sources) check_source_name(source.name, names);
   filters_of(config.filters);
+  check_scores(config.classifiers, config.perplexity, config.buckets);
 }
 
-CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks) {
-  check_config(config);
-  const Judges judges{filters_of(config.filters), benchmarks};
-  const std::string config_stamp = stamp_of(config, benchmarks);
+CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks,
+                       TextScorer* scorer) {
+  const Judges judges = judges_of(config, benchmarks, scorer);
+  const std::string config_stamp = stamp_of(config, judges);
   std::vector<PlannedPart> parts = plan_parts(config, config_stamp);
   const DirectoryLock lock(config.output);
   std::uint64_t bytes = 0, bytes_to_clean = 0;
@@ -281,9 +259,8 @@ CleanReport clean_data(const CleanConfig& config, const Contamination* benchmark
 }
 
 CleanReport try_out(const CleanConfig& config, std::int64_t documents,
-                    const Contamination* benchmarks) {
-  check_config(config);
-  const Judges judges{filters_of(config.filters), benchmarks};
+                    const Contamination* benchmarks, TextScorer* scorer) {
+  const Judges judges = judges_of(config, benchmarks, scorer);
   CleanReport report;
   for (const TextSourceConfig& source : config.sources) {
     std::vector<std::string> files;
@@ -294,7 +271,8 @@ CleanReport try_out(const CleanConfig& config, std::int64_t documents,
     DocumentReader reader(std::move(files), options);
     std::int64_t left = documents;
     Counts counts(config.samples);
-    run_ordered<std::vector<RawDocument>, CleanedChunk>(
+    const ChunkCleaner cleaner(config, source, judges);
+    run_ordered<std::vector<RawDocument>, ChunkCleaner::Judged>(
         threads_of(config),
         [&](std::vector<RawDocument>& chunk) {
           for (RawDocument raw; left > 0 && chunk.size() < 64 && reader.next(raw); raw = {}) {
@@ -304,10 +282,11 @@ CleanReport try_out(const CleanConfig& config, std::int64_t documents,
           return !chunk.empty();
         },
         [&](std::vector<RawDocument>&& chunk) {
-          return clean_chunk(detail::read_documents_of(std::move(chunk), options), config, source,
-                             judges);
+          return cleaner.judge(detail::read_documents_of(std::move(chunk), options));
         },
-        [&](CleanedChunk&& chunk) { counts.add(chunk.counts); });
+        [&](ChunkCleaner::Judged&& judged) {
+          counts.add(cleaner.finish(std::move(judged)).counts);
+        });
     report.sources.emplace_back(source.name, std::move(counts));
   }
   return report;

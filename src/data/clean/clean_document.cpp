@@ -37,10 +37,18 @@ void search_benchmarks(Cleaned& result, std::span<const Filter> filters,
   apply_filters(result, filters);
 }
 
+void apply_classifiers(Cleaned& result, std::span<const LoadedClassifier> classifiers) {
+  const std::string reason = classify(result.text, result.language, classifiers, result.scores);
+  if (reason.empty()) return;
+  result.reason = reason;
+  result.measure = std::ranges::find(result.scores, reason, &Score::name)->value;
+}
+
 }  // namespace
 
-Cleaned clean_document(std::string_view text, const CleanConfig& config,
-                       std::span<const Filter> filters, const Contamination* benchmarks) {
+Cleaned judge_document(std::string_view text, const CleanConfig& config,
+                       std::span<const Filter> filters, const Contamination* benchmarks,
+                       std::span<const LoadedClassifier> classifiers) {
   Cleaned result;
   result.text = text;
   // Before normalising, which takes control characters out.
@@ -62,10 +70,20 @@ Cleaned clean_document(std::string_view text, const CleanConfig& config,
   }
   apply_filters(result, filters);
   if (benchmarks && result.reason == kept_reason) search_benchmarks(result, filters, *benchmarks);
-  // Last, so that filters and benchmarks measure the text as it was written.
-  if (result.reason == kept_reason) {
-    result.text = masked(result.text, config.personal, result.masked);
-  }
+  if (result.reason == kept_reason) apply_classifiers(result, classifiers);
+  return result;
+}
+
+void mask_document(Cleaned& cleaned, const PersonalConfig& personal) {
+  if (cleaned.reason != kept_reason) return;
+  cleaned.text = masked(cleaned.text, personal, cleaned.masked);
+}
+
+Cleaned clean_document(std::string_view text, const CleanConfig& config,
+                       std::span<const Filter> filters, const Contamination* benchmarks,
+                       std::span<const LoadedClassifier> classifiers) {
+  Cleaned result = judge_document(text, config, filters, benchmarks, classifiers);
+  mask_document(result, config.personal);
   return result;
 }
 

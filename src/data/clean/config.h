@@ -8,6 +8,7 @@
 #include "data/clean/contamination.h"
 #include "data/clean/filters.h"
 #include "data/clean/personal.h"
+#include "data/clean/scores.h"
 #include "data/config.h"
 
 namespace fathom::clean {
@@ -24,6 +25,9 @@ struct CleanConfig {
   std::int64_t threads = 0;
   ContaminationConfig contamination;
   PersonalConfig personal;
+  std::vector<ClassifierConfig> classifiers;
+  PerplexityConfig perplexity;
+  BucketConfig buckets;
   std::vector<FilterConfig> filters;
   std::vector<TextSourceConfig> sources;
 };
@@ -42,6 +46,9 @@ void visit_fields(CleanConfig& c, Visitor&& field) {
   field("threads", c.threads, "0: one per core; the output does not depend on it");
   field("contamination", c.contamination, "");
   field("personal", c.personal, "");
+  field("classifiers", c.classifiers, "[[classifiers]]: scores of fastText models");
+  field("perplexity", c.perplexity, "");
+  field("buckets", c.buckets, "");
   field("filters", c.filters, "without any: Gopher's and FineWeb's, and their like for Chinese");
   field("sources", c.sources, "");
 }

@@ -68,6 +68,7 @@ void Counts::add(const Counts& later) {
   dropped_lines += later.dropped_lines;
   repairs += later.repairs;
   add_masked(later.masked);
+  for (const auto& [name, histogram] : later.scores) scores[name].add(histogram);
 }
 
 std::string Counts::to_json(const std::string& stamp) const {
@@ -95,6 +96,12 @@ std::string Counts::to_json(const std::string& stamp) const {
                   {"replaced_bytes", read.replaced_bytes},
                   {"first_repaired", read.first_repaired},
                   {"pages", read.pages}};
+  for (const auto& [name, histogram] : scores) {
+    for (const auto& [hundredths, documents] : histogram.documents) {
+      json["scores"].push_back(
+          {{"score", name}, {"hundredths", hundredths}, {"documents", documents}});
+    }
+  }
   json["samples"] = nlohmann::json::array();
   for (const auto& [reason, list] : samples) {
     for (const Sample& sample : list) {
@@ -132,6 +139,12 @@ Counts Counts::load(const std::string& path, std::int64_t max_samples) {
   counts.read.replaced_bytes = read.integer("replaced_bytes");
   counts.read.first_repaired = read.text("first_repaired");
   counts.read.pages = read.find_integer("pages").value_or(0);  // absent in older files
+  if (json.has("scores")) {  // absent without scores
+    for (const JsonObject& row : json.objects("scores")) {
+      counts.scores[row.text("score")].documents[row.integer("hundredths")] =
+          row.integer("documents");
+    }
+  }
   for (const JsonObject& row : json.objects("samples")) {
     counts.add_sample(row.text("reason"),
                       {row.unsigned_integer("rank"), row.text("document"),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/clean/personal.h"
+#include "data/clean/score_histogram.h"
 #include "text/document.h"
 
 namespace fathom::clean {
@@ -54,6 +55,7 @@ class Counts {
   std::int64_t dropped_lines = 0;
   std::int64_t repairs = 0;  // of mojibake
   MaskedCounts masked{};
+  std::map<std::string, ScoreHistogram> scores;  // by name, of the documents that have one
 
   std::string to_json(const std::string& stamp) const;
   // Throws an input Error that names the file.

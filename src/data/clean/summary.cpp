@@ -65,6 +65,13 @@ std::string rows(const std::string& source, const Counts& counts) {
     if (counts.masked[i] == 0) continue;
     text += fmt::format("{:<16} {} masked: {}\n", source, kinds[i], counts.masked[i]);
   }
+  for (const auto& [name, histogram] : counts.scores) {
+    text += fmt::format(
+        "{:<16} {} of {} documents: 10 % are below {:.2f}, 25 % below {:.2f}, 50 % below {:.2f}, "
+        "75 % below {:.2f}, 90 % below {:.2f}\n",
+        source, name, histogram.total(), histogram.below(0.1), histogram.below(0.25),
+        histogram.below(0.5), histogram.below(0.75), histogram.below(0.9));
+  }
   return text;
 }
 
