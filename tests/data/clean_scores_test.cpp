@@ -1,102 +1,26 @@
+// Scores of classifiers, bounds, and buckets, in `data clean`.
 #include <gmock/gmock.h>
 
-#include <filesystem>
 #include <limits>
-#include <map>
-#include <set>
-#include <sstream>
 
-#include "data/clean/clean.h"
+#include "data/clean/keep_share.h"
 #include "data/clean/scores.h"
-#include "data/quality_texts.h"
-#include "io/checksum.h"
-#include "io/line_reader.h"
+#include "data/scored_world.h"
 
 namespace fathom::clean {
 namespace {
 
 namespace fs = std::filesystem;
 using test::input_error_of;
-using test::other_text;
-using test::quality_class;
+using test::is_wanted;
+using test::LengthScorer;
 using test::quality_config;
 using test::read_file;
-using test::runtime_error_of;
+using test::reasons_of;
+using test::ScoredWorld;
 using test::TempDir;
-using test::wanted_text;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Bits per byte that can be told from the text: its length in hundredths.
-class LengthScorer : public TextScorer {
- public:
-  std::vector<double> bits_per_byte(std::span<const std::string_view> texts) override {
-    std::vector<double> results;
-    for (const std::string_view text : texts) {
-      seen.emplace(text);
-      results.push_back(factor * static_cast<double>(text.size()) / 100);
-    }
-    return results;
-  }
-  std::string identity() const override { return name; }
-
-  std::set<std::string> seen;
-  std::string name = "lengths";
-  double factor = 1;
-};
-
-// Wanted and other documents in turn, under a model that tells them apart.
-struct ScoredWorld {
-  TempDir dir;
-  CleanConfig config;
-
-  ScoredWorld() {
-    const quality::TrainConfig training = quality_config(dir);
-    train_classifier(training);
-    config.output = dir / "out";
-    config.threads = 2;
-    config.sources = {quality_class(dir, "web", 60, 2, [](int n) {
-      return n / 2 % 2 == 0 ? wanted_text(300 + n) : other_text(300 + n);
-    })};
-    FilterConfig characters;
-    characters.rule = "characters";
-    characters.min = 5;
-    config.filters = {characters};
-    ClassifierConfig classifier;
-    classifier.model = training.output;
-    classifier.min = 0.5;
-    config.classifiers = {classifier};
-    config.write_dropped = true;
-  }
-
-  std::vector<nlohmann::json> rows(const std::string& file) const {
-    std::vector<nlohmann::json> out;
-    std::istringstream in(read_text(config.output + "/" + file));
-    for (std::string line; std::getline(in, line);) out.push_back(nlohmann::json::parse(line));
-    return out;
-  }
-  std::map<std::string, std::string> files() const {
-    std::map<std::string, std::string> all;
-    for (const auto& entry : fs::recursive_directory_iterator(config.output)) {
-      const std::string name = fs::relative(entry.path(), config.output);
-      if (entry.is_regular_file() && !name.starts_with(".")) all[name] = read_file(entry.path());
-    }
-    return all;
-  }
-};
-
-bool is_wanted(const nlohmann::json& row) {
-  const std::string text = row.at("text");
-  return text.find("scholars") != std::string::npos || text.find("学者") != std::string::npos;
-}
-
-std::map<std::string, std::int64_t> reasons_of(const CleanReport& report) {
-  std::map<std::string, std::int64_t> reasons;
-  for (const auto& [key, tally] : report.sources.at(0).second.tallies) {
-    reasons[key.second] += tally.documents;
-  }
-  return reasons;
-}
 
 TEST(CleanScores, ClassifierDropsWithItsNameAsTheReason) {
   ScoredWorld world;
@@ -145,6 +69,65 @@ TEST(CleanScores, FiltersComeFirst) {
   EXPECT_TRUE(report.sources[0].second.scores.empty());
 }
 
+TEST(CleanScores, BoundsThatKeepAShare) {
+  const std::vector<double> scores = {0.1, 0.9, 0.4, 0.4, 0.7};
+  EXPECT_EQ(bound_of(scores, 0.01), 0.9);
+  EXPECT_EQ(bound_of(scores, 0.2), 0.9);
+  EXPECT_EQ(bound_of(scores, 0.21), 0.7);
+  EXPECT_EQ(bound_of(scores, 0.6), 0.4);
+  EXPECT_EQ(bound_of(scores, 0.8), 0.4);
+  EXPECT_EQ(bound_of(scores, 1), 0.1);
+  EXPECT_EQ(bound_of({}, 0.5), 0);
+}
+
+TEST(CleanScores, KeepsTheBestShareOfAllSources) {
+  ScoredWorld world;
+  world.config.classifiers[0].min.reset();
+  world.config.classifiers[0].keep = 0.25;
+  world.config.sources.push_back(world.config.sources[0]);
+  world.config.sources[1].name = "more";
+  world.config.sources[0].paths.pop_back();
+  world.config.sources[1].paths.erase(world.config.sources[1].paths.begin());
+  const CleanReport report = clean_data(world.config);
+  double lowest = 1, highest = 0;
+  std::size_t kept = 0, at_bound = 0;
+  std::vector<nlohmann::json> all;
+  for (const char* name : {"web-00000", "more-00000"}) {
+    for (const auto& row : world.rows(fmt::format("texts/{}.jsonl.zst", name))) {
+      lowest = std::min(lowest, row.at("quality").get<double>());
+      all.push_back(row);
+    }
+    for (const auto& row : world.rows(fmt::format("dropped/{}.jsonl.zst", name))) {
+      highest = std::max(highest, row.at("quality").get<double>());
+    }
+  }
+  kept = all.size();
+  for (const auto& row : all) at_bound += row.at("quality").get<double>() == lowest;
+  EXPECT_LT(highest, lowest);
+  EXPECT_GE(kept, 15u);
+  EXPECT_LT(kept - at_bound, 15u);
+  EXPECT_EQ(summary(try_out(world.config, 1000)), summary(report));
+  // The bound by itself goes on with the same output; another share does not.
+  CleanConfig same = world.config;
+  same.classifiers[0].keep.reset();
+  same.classifiers[0].min = lowest;
+  clean_data(same);
+  world.config.classifiers[0].keep = 0.9;
+  EXPECT_THAT(input_error_of([&] { clean_data(world.config); }),
+              HasSubstr("cleaned with another config"));
+}
+
+// A dry run reads no more documents than it was asked for.
+TEST(CleanScores, DryRunDrawsFromItsOwnDocuments) {
+  ScoredWorld world;
+  world.config.classifiers[0].min.reset();
+  world.config.classifiers[0].keep = 1;
+  test::write_file(world.config.sources[0].paths[1], "{\"text\": 1}\n");
+  const CleanReport report = try_out(world.config, 20);
+  EXPECT_EQ(reasons_of(report).at("kept"), 20);
+  EXPECT_THAT(input_error_of([&] { clean_data(world.config); }), HasSubstr("web-1.jsonl:1"));
+}
+
 TEST(CleanScores, BucketsAreFiles) {
   ScoredWorld world;
   world.config.classifiers[0].min.reset();
@@ -186,83 +169,6 @@ TEST(CleanScores, BucketsOfScores) {
   EXPECT_THAT(bucket_names({}), ElementsAre(""));
 }
 
-TEST(CleanScores, LanguageModelDropsOutsideItsBounds) {
-  ScoredWorld world;
-  world.config.classifiers.clear();
-  world.config.perplexity.model = "model";
-  world.config.perplexity.min = 0.8;
-  world.config.perplexity.max = 0.85;
-  LengthScorer scorer;
-  const CleanReport report = clean_data(world.config, nullptr, &scorer);
-  EXPECT_EQ(scorer.seen.size(), 60u);
-  const auto reasons = reasons_of(report);
-  EXPECT_EQ(reasons.at("kept") + reasons.at("bits_per_byte"), 60);
-  EXPECT_GT(reasons.at("kept"), 0);
-  for (const char* folder : {"texts", "dropped"}) {
-    for (const auto& row : world.rows(std::string(folder) + "/web-00000.jsonl.zst")) {
-      const double length = static_cast<double>(row.at("text").get<std::string>().size()) / 100;
-      EXPECT_DOUBLE_EQ(row.at("bits_per_byte").get<double>(), length);
-      EXPECT_EQ(length >= 0.8 && length <= 0.85, folder == std::string("texts"));
-      if (folder == std::string("dropped")) {
-        EXPECT_EQ(row.at("reason"), "bits_per_byte");
-      }
-    }
-  }
-  EXPECT_EQ(summary(try_out(world.config, 100, nullptr, &scorer)), summary(report));
-}
-
-// Only what all others keep costs a language model's time, and it reads text as it was written.
-TEST(CleanScores, LanguageModelComesLastButForMasking) {
-  ScoredWorld world;
-  const std::string mail = "Write to the scholars of the academy at jane.doe@river.org today.";
-  world.config.sources = {quality_class(world.dir, "web", 20, 1, [&](int n) {
-    return n == 0 ? mail : n % 2 == 0 ? wanted_text(n) : other_text(n);
-  })};
-  world.config.classifiers[0].min = 0.5;
-  world.config.classifiers[0].languages = {"zh"};
-  world.config.personal.emails = true;
-  world.config.perplexity.model = "model";
-  world.config.perplexity.languages = {"en"};
-  LengthScorer scorer;
-  clean_data(world.config, nullptr, &scorer);
-  EXPECT_EQ(scorer.seen.count(mail), 1u);
-  for (const std::string& text : scorer.seen) EXPECT_LT(text[0], 0x7f) << text;
-  const auto rows = world.rows("texts/web-00000.jsonl.zst");
-  EXPECT_THAT(rows.at(0).at("text").get<std::string>(), HasSubstr("email@example.com"));
-  for (const auto& row : rows) {
-    const bool chinese = row.at("language").get<std::string>().starts_with("zh");
-    EXPECT_EQ(row.contains("bits_per_byte"), !chinese) << row;
-    EXPECT_EQ(row.contains("quality"), chinese) << row;
-  }
-}
-
-TEST(CleanScores, OutputDependsNeitherOnThreadsNorOnAKill) {
-  ScoredWorld world;
-  world.config.part_mb = 1;
-  const std::string& path = world.config.sources[0].paths[0];  // the first of two parts
-  const std::string text = read_file(path);
-  std::string all;
-  while (all.size() < 1'050'000) all += text;
-  test::write_file(path, all);
-  world.config.perplexity.model = "model";
-  world.config.perplexity.max = 0.8;
-  world.config.buckets = {"bits_per_byte", {0.65}, {"head", "tail"}};
-  LengthScorer scorer;
-  world.config.threads = 1;
-  clean_data(world.config, nullptr, &scorer);
-  const auto expected = world.files();
-  EXPECT_EQ(expected.size(), 11u);
-  world.config.threads = 4;
-  world.config.output = world.dir / "four";
-  clean_data(world.config, nullptr, &scorer);
-  EXPECT_TRUE(world.files() == expected);
-  fs::remove(world.config.output + "/parts/web-00001.json");
-  fs::remove(world.config.output + "/clean.json");
-  test::write_file(world.config.output + "/texts/web-00001.head.jsonl.zst", "half");
-  clean_data(world.config, nullptr, &scorer);
-  EXPECT_TRUE(world.files() == expected);
-}
-
 TEST(CleanScores, RefusesToGoOnWithAnotherModel) {
   ScoredWorld world;
   world.config.perplexity.model = "model";
@@ -296,15 +202,6 @@ TEST(CleanScores, StampsWithoutScoresDoNotNameThem) {
   }
 }
 
-TEST(CleanScores, FailsOnAModelThatGivesNoNumber) {
-  ScoredWorld world;
-  world.config.perplexity.model = "model";
-  LengthScorer scorer;
-  scorer.factor = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THAT(runtime_error_of([&] { clean_data(world.config, nullptr, &scorer); }),
-              HasSubstr("the language model gives nan bits per byte"));
-}
-
 TEST(CleanScores, NameWhatIsWrong) {
   ScoredWorld world;
   const CleanConfig good = world.config;
@@ -328,6 +225,14 @@ TEST(CleanScores, NameWhatIsWrong) {
   }
   EXPECT_THAT(error_of([](C& c) { c.classifiers[0].max = 0.2; }),
               HasSubstr("classifiers: 'quality': min 0.5 is above max 0.2"));
+  EXPECT_THAT(error_of([](C& c) { c.classifiers[0].keep = 0.5; }), HasSubstr("both min and keep"));
+  for (const double keep : {0.0, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THAT(error_of([&](C& c) {
+                  c.classifiers[0].min.reset();
+                  c.classifiers[0].keep = keep;
+                }),
+                HasSubstr("is not in (0, 1]"));
+  }
   EXPECT_THAT(error_of([](C& c) { c.perplexity.max = 2; }), HasSubstr("perplexity.model: missing"));
   EXPECT_THAT(error_of([](C& c) { c.perplexity.max_tokens = 0; }),
               HasSubstr("perplexity.max_tokens: 0"));

@@ -223,6 +223,44 @@ TEST(Quality, RefusesModelsThatAreCutShort) {
   EXPECT_THAT(input_error_of([&] { check_model_file(path); }), HasSubstr("of version 13"));
 }
 
+// Models of other tools that were made smaller: matrices as codes, and rows left out.
+TEST(Quality, ReadsQuantizedModels) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.buckets = 400;
+  train_classifier(config);
+  for (const bool norms : {false, true}) {
+    for (const std::size_t cutoff : {0, 300}) {
+      SCOPED_TRACE(fmt::format("norms {}, cutoff {}", norms, cutoff));
+      fasttext::FastText theirs;
+      theirs.loadModel(config.output);
+      fasttext::Args arguments;
+      arguments.qnorm = norms;
+      arguments.cutoff = cutoff;
+      arguments.dsub = 3;  // does not divide dim
+      theirs.quantize(arguments);
+      const std::string path = dir / "quantized.ftz";
+      theirs.saveModel(path);
+      const Classifier classifier(path, "good");
+      for (int n = 0; n < 6; ++n) {
+        std::istringstream line(wanted_text(n) + "\n");
+        std::vector<std::pair<fasttext::real, std::string>> predictions;
+        theirs.predictLine(line, predictions, 2, 0);
+        for (const auto& [probability, name] : predictions) {
+          if (name != "__label__good") continue;
+          EXPECT_NEAR(classifier.score(wanted_text(n)), std::min(probability, 1.0f), 1e-4);
+        }
+      }
+      const std::string whole = read_file(path);
+      for (std::size_t size = whole.size() - 1; size > 100; size -= size / 10) {
+        write_file(path, whole.substr(0, size));
+        EXPECT_THAT(input_error_of([&] { check_model_file(path); }),
+                    HasSubstr("damaged or cut short"));
+      }
+    }
+  }
+}
+
 // Whatever byte is damaged, the model is refused or gives a score.
 TEST(Quality, SurvivesDamagedModels) {
   const TempDir dir;

@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "data/clean/chunk.h"
+#include "data/clean/keep_share.h"
 #include "data/parts.h"
 #include "data/prepare_check.h"
 #include "io/atomic_directory.h"
@@ -41,6 +42,7 @@ std::string stamp_of(CleanConfig config, const Judges& judges) {
   config.sources.clear();
   for (std::size_t i = 0; i < config.classifiers.size(); ++i) {
     config.classifiers[i].model = checksum_text(judges.classifiers[i].classifier.checksum());
+    config.classifiers[i].keep.reset();  // it has become `min`
   }
   if (judges.scorer) config.perplexity.model = judges.scorer->identity();
   std::string stamp = config_to_toml(config);
@@ -223,9 +225,11 @@ void check_config(const CleanConfig& config) {
   check_scores(config.classifiers, config.perplexity, config.buckets);
 }
 
-CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks,
+CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks,
                        TextScorer* scorer) {
-  const Judges judges = judges_of(config, benchmarks, scorer);
+  CleanConfig config = given;
+  Judges judges = judges_of(config, benchmarks, scorer);
+  set_bounds(config, judges, threads_of(config));
   const std::string config_stamp = stamp_of(config, judges);
   std::vector<PlannedPart> parts = plan_parts(config, config_stamp);
   const DirectoryLock lock(config.output);
@@ -258,9 +262,11 @@ CleanReport clean_data(const CleanConfig& config, const Contamination* benchmark
   return report;
 }
 
-CleanReport try_out(const CleanConfig& config, std::int64_t documents,
+CleanReport try_out(const CleanConfig& given, std::int64_t documents,
                     const Contamination* benchmarks, TextScorer* scorer) {
-  const Judges judges = judges_of(config, benchmarks, scorer);
+  CleanConfig config = given;
+  Judges judges = judges_of(config, benchmarks, scorer);
+  set_bounds(config, judges, threads_of(config), documents);
   CleanReport report;
   for (const TextSourceConfig& source : config.sources) {
     std::vector<std::string> files;

@@ -56,6 +56,10 @@ void check_classifiers(const std::vector<ClassifierConfig>& classifiers) {
       fail_input("classifiers: '{}' has no model; `fathom data quality train` makes one", c.name);
     }
     check_bounds("classifiers: '" + c.name + "'", c.min, c.max);
+    if (c.keep && c.min) fail_input("classifiers: '{}' has both min and keep; give one", c.name);
+    if (c.keep && !(*c.keep > 0 && *c.keep <= 1)) {
+      fail_input("classifiers: '{}': keep {} is not in (0, 1]", c.name, *c.keep);
+    }
   }
 }
 

@@ -20,7 +20,7 @@ struct ClassifierConfig {
   std::string name = "quality";
   std::string model;
   std::string label;
-  std::optional<double> min, max;
+  std::optional<double> min, max, keep;
   std::vector<std::string> languages;
 };
 template <class Visitor>
@@ -30,6 +30,8 @@ void visit_fields(ClassifierConfig& c, Visitor&& field) {
   field("label", c.label, "whose probability is the score; empty: the model's wanted label");
   field("min", c.min, "a document is kept when its score is not below this");
   field("max", c.max, "and not above this");
+  field("keep", c.keep,
+        "in place of min: the share of the scored documents to keep, the best ones");
   field("languages", c.languages, "of the documents that are scored; empty: all");
 }
 
