@@ -27,7 +27,7 @@ class ModelScorer : public clean::TextScorer {
  public:
   explicit ModelScorer(const clean::PerplexityConfig& config)
       : config_(config),
-        context_(parse_device(config.device)),
+        context_(with_location("perplexity.device", [&] { return parse_device(config.device); })),
         loaded_(load()),
         beginning_(beginning(loaded_.tokenizer)),
         scorer_(*loaded_.stage, context_) {
@@ -68,7 +68,8 @@ class ModelScorer : public clean::TextScorer {
   infer::LoadedModel load() {
     // So that a document's score does not depend on those that are read with it.
     context_.batch_invariance = BatchInvariance::on;
-    return infer::load_model(config_.model, {}, context_);
+    return with_location("perplexity.model",
+                         [&] { return infer::load_model(config_.model, {}, context_); });
   }
 
   infer::ScoreRequest request_of(std::string_view text) const {

@@ -102,7 +102,10 @@ TEST_F(DataQuality, NamesWhatIsWrong) {
   EXPECT_THAT(text.err, HasSubstr("good.jsonl: is not a fastText model"));
   const Outcome none = clean("[perplexity]\nmodel = \"" + path("none") + "\"\n");
   EXPECT_EQ(none.code, 2);
-  EXPECT_THAT(none.err, HasSubstr("none"));
+  EXPECT_THAT(none.err, HasSubstr("perplexity.model: " + path("none") + ": "));
+  const Outcome device = clean("[perplexity]\nmodel = \"x\"\ndevice = \"gpu\"\n");
+  EXPECT_EQ(device.code, 2);
+  EXPECT_THAT(device.err, HasSubstr("perplexity.device: device 'gpu' is not known"));
   EXPECT_FALSE(fs::exists(path("cleaned")));
 }
 

@@ -60,8 +60,10 @@ ChunkCleaner::Judged ChunkCleaner::judge(DocumentChunk&& chunk) const {
     judged.cleaned.push_back(judge_document(document.text, config_, judges_.filters,
                                             judges_.benchmarks, judges_.classifiers));
   }
-  if (!judges_.scorer) judged.done = write(judged);
-  return judged;
+  if (judges_.scorer) return judged;
+  Judged done;  // without the texts, which would wait for their turn
+  done.done = write(judged);
+  return done;
 }
 
 CleanedChunk ChunkCleaner::finish(Judged&& judged) const {

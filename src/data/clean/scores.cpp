@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::array all_score_rules = {
     ScoreRule{"classifier",
-              "the probability of a label by a fastText model (0 to 1): [[classifiers]]; the "
-              "classifier's name is the reason"},
+              "The probability of a label by a fastText model, 0 to 1: a table of [[classifiers]], "
+              "whose name is the reason."},
     ScoreRule{bits_per_byte_name,
-              "the sum of -log2 p of a document's first tokens under a language model, divided by "
-              "the bytes of these tokens: [perplexity]"},
+              "The sum of -log2 p of a document's first tokens under the language model of "
+              "[perplexity], divided by the bytes of these tokens."},
 };
 
 constexpr std::string_view unscored = "unscored";
