@@ -114,7 +114,10 @@ TEST(CleanPages, StampsOfTextDoNotNameTheContent) {
   std::string keys = config_to_toml(stamped);
   for (const std::string_view later : {"repair_mojibake = false\n",
                                        "\n[personal]\nemails = false\nip_addresses = false\nphones "
-                                       "= false\nid_numbers = false\n"}) {
+                                       "= false\nid_numbers = false\n",
+                                       "\n[perplexity]\nmodel = \"\"\ndevice = \"cpu\"\n"
+                                       "max_tokens = 1024\nlanguages = []\n",
+                                       "\n[buckets]\nby = \"\"\nedges = []\nnames = []\n"}) {
     ASSERT_NE(keys.find(later), std::string::npos) << later;
     keys.erase(keys.find(later), later.size());
   }

@@ -49,7 +49,7 @@ TEST(CleanPerplexity, ComesLastButForMasking) {
   ScoredWorld world;
   const std::string mail = "Write to the scholars of the academy at jane.doe@river.org today.";
   world.config.sources = {quality_class(world.dir, "web", 20, 1, [&](int n) {
-    return n == 0 ? mail : n % 2 == 0 ? wanted_text(n) : other_text(n);
+    return n == 0 ? mail : n % 4 == 3 ? other_text(n) : wanted_text(n);
   })};
   world.config.classifiers[0].min = 0.5;
   world.config.classifiers[0].languages = {"zh"};
@@ -59,8 +59,10 @@ TEST(CleanPerplexity, ComesLastButForMasking) {
   LengthScorer scorer;
   clean_data(world.config, nullptr, &scorer);
   EXPECT_EQ(scorer.seen.count(mail), 1u);
-  for (const std::string& text : scorer.seen) EXPECT_LT(text[0], 0x7f) << text;
+  for (const std::string& text : scorer.seen)
+    EXPECT_LT(static_cast<unsigned char>(text[0]), 0x80) << text;
   const auto rows = world.rows("texts/web-00000.jsonl.zst");
+  EXPECT_EQ(rows.size(), 15u);
   EXPECT_THAT(rows.at(0).at("text").get<std::string>(), HasSubstr("email@example.com"));
   for (const auto& row : rows) {
     const bool chinese = row.at("language").get<std::string>().starts_with("zh");

@@ -60,6 +60,24 @@ TEST(CleanScores, ClassifierIsForItsLanguages) {
   EXPECT_EQ(unscored, 30);
 }
 
+TEST(CleanScores, FirstClassifierThatDropsIsTheReason) {
+  ScoredWorld world;
+  ClassifierConfig second = world.config.classifiers[0];
+  second.name = "edu";
+  world.config.classifiers.push_back(second);
+  second.name = "last";
+  second.min.reset();
+  second.max = 0.5;
+  world.config.classifiers.push_back(second);
+  const CleanReport report = clean_data(world.config);
+  EXPECT_THAT(reasons_of(report),
+              ElementsAre(testing::Pair("last", 30), testing::Pair("quality", 30)));
+  for (const auto& row : world.rows("dropped/web-00000.jsonl.zst")) {
+    EXPECT_EQ(row.at("edu"), row.at("quality"));
+    EXPECT_EQ(row.at("last"), row.at("quality"));
+  }
+}
+
 // What a filter drops is not scored.
 TEST(CleanScores, FiltersComeFirst) {
   ScoredWorld world;

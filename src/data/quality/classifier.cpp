@@ -95,8 +95,8 @@ double Classifier::score_of_words(const std::string& words) const {
     const double probability = std::exp(static_cast<double>(log_probability));
     require(std::isfinite(probability), "{}: the weights of this model give no probability",
             model_->path);
-    // fastText adds 1e-5 before it takes the logarithm.
-    return std::round(std::clamp(probability, 0.0, 1.0) * 1e4) / 1e4;
+    // fastText adds 1e-5 before it takes the logarithm, too little to reach 4 decimals beyond 1.
+    return std::round(probability * 1e4) / 1e4;
   }
   return 0;
 }
