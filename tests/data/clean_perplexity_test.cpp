@@ -49,25 +49,25 @@ TEST(CleanPerplexity, ComesLastButForMasking) {
   ScoredWorld world;
   const std::string mail = "Write to the scholars of the academy at jane.doe@river.org today.";
   world.config.sources = {quality_class(world.dir, "web", 20, 1, [&](int n) {
-    return n == 0 ? mail : n % 4 == 3 ? other_text(n) : wanted_text(n);
+    return n == 0 ? mail : n % 4 < 2 ? wanted_text(n) : other_text(n);
   })};
-  world.config.classifiers[0].min = 0.5;
-  world.config.classifiers[0].languages = {"zh"};
   world.config.personal.emails = true;
   world.config.perplexity.model = "model";
   world.config.perplexity.languages = {"en"};
   LengthScorer scorer;
   clean_data(world.config, nullptr, &scorer);
   EXPECT_EQ(scorer.seen.count(mail), 1u);
-  for (const std::string& text : scorer.seen)
+  EXPECT_EQ(scorer.seen.size(), 5u);
+  for (const std::string& text : scorer.seen) {
     EXPECT_LT(static_cast<unsigned char>(text[0]), 0x80) << text;
+    EXPECT_THAT(text, HasSubstr("scholars"));
+  }
   const auto rows = world.rows("texts/web-00000.jsonl.zst");
-  EXPECT_EQ(rows.size(), 15u);
+  EXPECT_EQ(rows.size(), 10u);
   EXPECT_THAT(rows.at(0).at("text").get<std::string>(), HasSubstr("email@example.com"));
   for (const auto& row : rows) {
     const bool chinese = row.at("language").get<std::string>().starts_with("zh");
     EXPECT_EQ(row.contains("bits_per_byte"), !chinese) << row;
-    EXPECT_EQ(row.contains("quality"), chinese) << row;
   }
 }
 
