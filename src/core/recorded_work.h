@@ -35,7 +35,7 @@ class RecordedWork {
   void abandon(Stream stream) noexcept;
 
   Device device_;
-  void* graph_ = nullptr;  // a cudaGraphExec_t
+  [[maybe_unused]] void* graph_ = nullptr;  // a cudaGraphExec_t
 };
 
 }  // namespace fathom
