@@ -1,5 +1,6 @@
 // Products of a few rows of activations, as generation makes them: GB/s of the weight by the
-// kernel for few rows and by the product that prompts take, beside a plain reading of the same
+// kernel for few rows, by common instructions and by the widest that the
+// processor has, and by the product that prompts take, beside a plain reading of the same
 // memory. One thread, and its own processor time, so that other work on the machine counts less.
 // The weights are larger than the caches.
 //
@@ -84,18 +85,22 @@ class Layers {
 
 void measure(DType dtype, std::int64_t in, std::int64_t out) {
   Layers layers(dtype, in, out);
-  fmt::print("{} [{}, {}], GB/s\n{:>6} {:>10} {:>10} {:>10}\n", name_of(dtype), out, in, "rows",
-             "reading", "few rows", "general");
+  fmt::print("{} [{}, {}], GB/s\n{:>6} {:>10} {:>10} {:>10} {:>10}\n", name_of(dtype), out, in,
+             "rows", "reading", "few rows", "widest", "general");
   for (const std::int64_t rows : {1, 2, 3, 4, 6, 8, 12, 16}) {
     const Tensor x = layers.x(rows), y = layers.y(rows);
     const double reading = layers.rate([&] { read(layers.weights()); });
-    const double few = layers.rate_of_products([&](Tensor w) {
-      cpu::linear_of_few_rows(layers.context(), x, w, y, Accumulate::overwrite);
-    });
+    const auto few = [&](cpu::Instructions instructions) {
+      return layers.rate_of_products([&](Tensor w) {
+        cpu::linear_of_few_rows(layers.context(), x, w, y, Accumulate::overwrite, instructions);
+      });
+    };
+    const double common = few(cpu::Instructions::common), widest = few(cpu::widest_instructions());
     const double general = layers.rate_of_products([&](Tensor w) {
       cpu::gemm(layers.context(), {x}, {w, true}, y, Accumulate::overwrite);
     });
-    fmt::print("{:>6} {:>10.2f} {:>10.2f} {:>10.2f}\n", rows, reading, few, general);
+    fmt::print("{:>6} {:>10.2f} {:>10.2f} {:>10.2f} {:>10.2f}\n", rows, reading, common, widest,
+               general);
     std::fflush(stdout);
   }
 }

@@ -14,6 +14,10 @@ enum class Accumulate {
   add,        // the product is added to the output (beta = 1)
 };
 
+// On a CPU, products of up to so many rows have a kernel of their own, whose parallel loops are
+// core/parallel.h's: it goes over the weight once, in the time in which that comes from memory.
+inline constexpr std::int64_t cpu_few_rows = 16;
+
 // y [n, out] (+)= x [n, in] · w [out, in]ᵀ. y has the operands' type, or is f32.
 void linear(Context& context, Tensor x, Tensor w, Tensor y,
             Accumulate accumulate = Accumulate::overwrite);

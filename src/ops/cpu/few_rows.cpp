@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/cpu/few_rows_avx512.h"
 #include "ops/cpu/few_rows_tiles.h"
 
 namespace fathom::ops::cpu {
@@ -10,6 +11,8 @@ namespace {
 template <class T>
 class FloatingWeight {
  public:
+  using Activation = float;
+  using Packed = T;
   static constexpr int tile_rows = 4, x_rows = 3;  // 12 sums in registers
 
   explicit FloatingWeight(const Tensor& w) : w_(w) {}
@@ -52,20 +55,28 @@ class FloatingWeight {
   Tensor w_;
 };
 
-}  // namespace
-
-bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
-  if (x.rows() > max_few_rows || !packed_rows_fit(context, x)) return false;
-  const ArenaScope scope(context.workspace);
-  dispatch_floating(w.dtype, [&]<class T>(T) {
-    multiply_few_rows(pack_rows<T>(context, x), FloatingWeight<T>(w), y, accumulate);
-  });
-  return true;
+// f(weight) with `w` as these instructions multiply it.
+template <class F>
+auto with_weight(const Tensor& w, Instructions instructions, F&& f) {
+#ifdef FATHOM_AVX512
+  if (instructions == Instructions::avx512 && w.dtype == DType::bf16) return f(Bf16DotWeight(w));
+#endif
+  return dispatch_floating(w.dtype, [&]<class T>(T) { return f(FloatingWeight<T>(w)); });
 }
 
-void linear_of_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
-  dispatch_floating(w.dtype, [&]<class T>(T) {
-    multiply_rows_in_parts<T>(context, x, FloatingWeight<T>(w), y, accumulate);
+}  // namespace
+
+bool linear_of_few_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate,
+                        Instructions instructions) {
+  return with_weight(w, instructions, [&](const auto& weight) {
+    return multiply_if_few(context, x, weight, y, accumulate);
+  });
+}
+
+void linear_of_rows(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate,
+                    Instructions instructions) {
+  with_weight(w, instructions, [&](const auto& weight) {
+    multiply_rows_in_parts(context, x, weight, y, accumulate);
   });
 }
 

@@ -1,8 +1,10 @@
 #include "ops/cpu/int8.h"
 
 #include "ops/cpu/few_rows.h"
+#include "ops/cpu/few_rows_avx512.h"
 #include "ops/cpu/few_rows_tiles.h"
 #include "ops/cpu/gemm.h"
+#include "ops/cpu/gemm_int8.h"
 #include "ops/cpu/int8_rows.h"
 
 namespace fathom::ops::cpu {
@@ -11,6 +13,8 @@ namespace {
 // A block's products are summed before they are scaled. 32 bytes of integers are one block.
 class Int8Weight {
  public:
+  using Activation = float;
+  using Packed = std::int8_t;
   static constexpr int tile_rows = 2, x_rows = 4;  // 8 sums and a block's 4 vectors in registers
   static_assert(Pack<std::int8_t>::values == int8_block);
 
@@ -77,17 +81,32 @@ class Int8Weight {
   std::int64_t rows_, blocks_;
 };
 
+// f(weight) with `w` as these instructions multiply it.
+template <class F>
+auto with_weight(const Int8Matrix& w, Instructions instructions, F&& f) {
+#ifdef FATHOM_AVX512
+  if (instructions == Instructions::avx512) return f(WideInt8Weight(w));
+#endif
+  return f(Int8Weight(w));
+}
+
 }  // namespace
 
 void linear_int8(Context& context, Tensor x, const Int8Matrix& w, Tensor y) {
-  if (context.batch_invariance == BatchInvariance::on) {
-    return multiply_rows_in_parts<std::int8_t>(context, x, Int8Weight(w), y, Accumulate::overwrite);
-  }
-  if (x.rows() > max_few_rows || !packed_rows_fit(context, x)) {
-    return gemm(context, {x}, {w.integers, true, w.scales}, y, Accumulate::overwrite);
-  }
-  const ArenaScope scope(context.workspace);
-  multiply_few_rows(pack_rows<std::int8_t>(context, x), Int8Weight(w), y, Accumulate::overwrite);
+  linear_int8_with(widest_instructions(), context, x, w, y);
+}
+
+void linear_int8_with(Instructions instructions, Context& context, Tensor x, const Int8Matrix& w,
+                      Tensor y) {
+  const bool done = with_weight(w, instructions, [&](const auto& weight) {
+    if (context.batch_invariance == BatchInvariance::off) {
+      return multiply_if_few(context, x, weight, y, Accumulate::overwrite);
+    }
+    multiply_rows_in_parts(context, x, weight, y, Accumulate::overwrite);
+    return true;
+  });
+  if (done || linear_int8_in_bf16(context, x, w, y)) return;
+  gemm(context, {x}, {w.integers, true, w.scales}, y, Accumulate::overwrite);
 }
 
 void embedding_int8(Context&, Tensor ids, const Int8Matrix& table, std::int64_t first_id,
