@@ -9,6 +9,8 @@
 #include <exception>
 #include <mutex>
 
+#include "core/thread_team.h"
+
 #ifdef FATHOM_ANNOTATE_THREADS
 extern "C" {
 void __tsan_acquire(void*);
@@ -23,7 +25,28 @@ void __tsan_release(void*);
 
 namespace fathom {
 
+namespace {
+
+// Of the thread that runs a function of with_ready_threads(), while no loop of it runs.
+thread_local ThreadTeam* current_team = nullptr;
+
+class TeamScope {
+ public:
+  explicit TeamScope(ThreadTeam* team) : before_(current_team) { current_team = team; }
+  ~TeamScope() { current_team = before_; }
+  TeamScope(const TeamScope&) = delete;
+  TeamScope& operator=(const TeamScope&) = delete;
+
+  ThreadTeam* before() const { return before_; }
+
+ private:
+  ThreadTeam* before_;
+};
+
+}  // namespace
+
 int num_threads() {
+  if (current_team) return std::min(current_team->threads(), omp_get_max_threads());
   return omp_in_parallel() ? 1 : omp_get_max_threads();
 }
 
@@ -40,6 +63,10 @@ Range split_range(std::int64_t count, int thread, int threads, std::int64_t grai
 
 void detail::run_on_threads(int threads, void (*body)(void*, int), void* argument) {
   if (threads == 1) return body(argument, 0);
+  if (current_team) {
+    const TeamScope loops_inside_stay_on_their_thread(nullptr);
+    return loops_inside_stay_on_their_thread.before()->run(threads, body, argument);
+  }
   std::exception_ptr first_error;
   std::mutex error_mutex;
   char fork = 0, join = 0;
@@ -60,6 +87,27 @@ void detail::run_on_threads(int threads, void (*body)(void*, int), void* argumen
   }
   FATHOM_ACQUIRE(&join);
   if (first_error) std::rethrow_exception(first_error);
+}
+
+int detail::shares_per_thread() {
+  return current_team ? 4 : 1;
+}
+
+void detail::run_with_ready_threads(void (*body)(void*), void* argument) {
+  const int threads = num_threads();
+  if (threads == 1 || current_team) return body(argument);
+  ThreadTeam team(threads);
+  on_each_thread([&](int thread, int) {
+    if (thread != 0) return team.help();
+    const TeamScope scope(&team);
+    try {
+      body(argument);
+    } catch (...) {
+      team.release();
+      throw;
+    }
+    team.release();
+  });
 }
 
 }  // namespace fathom

@@ -15,6 +15,10 @@ namespace detail {
 // Runs body(argument, t) for t in [0, threads) at the same time, and returns
 // when all are done. An exception in one is rethrown in the caller.
 void run_on_threads(int threads, void (*body)(void*, int), void* argument);
+// Into how many shares a loop's work is cut for each thread: more than one where the first thread
+// that is free takes the next.
+int shares_per_thread();
+void run_with_ready_threads(void (*body)(void*), void* argument);
 }  // namespace detail
 
 // f(thread, threads) on `threads` threads at once (num_threads() when 0).
@@ -41,13 +45,24 @@ struct Range {
 };
 Range split_range(std::int64_t count, int thread, int threads, std::int64_t grain = 1);
 
+// f() on the calling thread, while the others stand by for its parallel loops (core/thread_team.h):
+// for work of many short loops. They do nothing else meanwhile, also not for a library that has
+// parallel loops of its own: it runs on the calling thread alone. An exception leaves f as usual.
+template <class F>
+void with_ready_threads(F&& f) {
+  auto call = [&f] { f(); };
+  detail::run_with_ready_threads(
+      [](void* argument) { (*static_cast<decltype(call)*>(argument))(); }, &call);
+}
+
 // f(begin, end) over disjoint ranges that cover [0, count). The length of each but the last
 // is a multiple of `grain`. Runs on the calling thread alone when count <= grain.
 template <class F>
 void parallel_for(std::int64_t count, std::int64_t grain, F&& f) {
   if (count <= 0) return;
   const std::int64_t grains = (count + grain - 1) / grain;
-  const int threads = static_cast<int>(grains < num_threads() ? grains : num_threads());
+  const int shares = num_threads() == 1 ? 1 : num_threads() * detail::shares_per_thread();
+  const int threads = static_cast<int>(grains < shares ? grains : shares);
   if (threads == 1) return f(std::int64_t{0}, count);
   on_each_thread(
       [&](int thread, int total) {

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/progress.h"
 #include "infer/step_sizes.h"
+#include "ops/matmul.h"
 
 namespace fathom::infer {
 namespace {
@@ -90,6 +92,11 @@ SamplerLimits sampler_limits(const ModelConfig& config, const EngineOptions& opt
 std::optional<OwnedStream> stream_for(Device device) {
   if (device.type != DeviceType::cuda) return std::nullopt;
   return std::optional<OwnedStream>(std::in_place, device);
+}
+
+// Whether a step is many parallel loops of some microseconds each, and none of a library's.
+bool is_short(std::int64_t tokens, std::int64_t logit_rows, Device device) {
+  return device.type == DeviceType::cpu && std::max(tokens, logit_rows) <= ops::cpu_few_rows;
 }
 
 // The context's stream is another during this object's lifetime.
@@ -287,7 +294,12 @@ std::span<const GeneratedToken> Engine::step() {
   }
   const MicroBatch batch = inputs_.build(context_, chunks, cache_);
   collect_rows(chunks);
-  run(batch);
+  const auto forward = [&] { run(batch); };
+  if (is_short(batch.ids.elements(), std::ssize(inputs_.sampled_rows()), context_.device)) {
+    with_ready_threads(forward);
+  } else {
+    forward();
+  }
   scheduler_.commit(chunks);
   scheduler_.remove_finished();
   return generated_;

@@ -1,0 +1,73 @@
+#include "core/thread_team.h"
+
+#include <thread>
+#include <utility>
+
+#include "core/error.h"
+
+namespace fathom {
+namespace {
+
+constexpr int shares_shift = 16, number_shift = 32;
+
+constexpr int shares_of(std::uint64_t state) {
+  return static_cast<int>(state >> shares_shift & ThreadTeam::most_shares);
+}
+constexpr int next_of(std::uint64_t state) {
+  return static_cast<int>(state & ThreadTeam::most_shares);
+}
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+bool ThreadTeam::take_share() {
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  if (next_of(state) >= shares_of(state)) return false;
+  if (!state_.compare_exchange_strong(state, state + 1, std::memory_order_acq_rel)) return true;
+  // The loop cannot end before this share is done, so these are its own.
+  const auto body = body_.load(std::memory_order_relaxed);
+  void* const argument = argument_.load(std::memory_order_relaxed);
+  try {
+    body(argument, next_of(state));
+  } catch (...) {
+    const std::lock_guard lock(error_mutex_);
+    if (!error_) error_ = std::current_exception();
+  }
+  done_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+void ThreadTeam::run(int shares, void (*body)(void*, int), void* argument) {
+  require(shares >= 0 && shares <= most_shares, "a loop of {} shares", shares);
+  body_.store(body, std::memory_order_relaxed);
+  argument_.store(argument, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  const std::uint64_t number = (state_.load(std::memory_order_relaxed) >> number_shift) + 1;
+  state_.store(number << number_shift | static_cast<std::uint64_t>(shares) << shares_shift,
+               std::memory_order_release);
+  while (take_share()) {
+  }
+  while (done_.load(std::memory_order_acquire) < shares) pause_briefly();
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void ThreadTeam::help() {
+  // Then others on the machine get the processor, should they want it.
+  constexpr int patience = 2000;
+  for (int idle = 0; !released_.load(std::memory_order_acquire);) {
+    if (take_share()) {
+      idle = 0;
+    } else if (++idle < patience) {
+      pause_briefly();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+}  // namespace fathom
