@@ -1,5 +1,6 @@
 // GGUF models, in.
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -129,9 +130,20 @@ void check_tensors(const GgufFile& file, const ModelConfig& config) {
   }
 }
 
+// The type of values that stand by themselves; none: they are in blocks.
+std::optional<StoredType> plain_type(GgufType type) {
+  if (type == GgufType::f32) return StoredType::f32;
+  if (type == GgufType::f16) return StoredType::f16;
+  if (type == GgufType::bf16) return StoredType::bf16;
+  return std::nullopt;
+}
+
 // Dequantises one row and rounds it to the type of `to`.
 void read_row(const GgufTensor& tensor, std::int64_t row, std::vector<float>& values, DType type,
               std::byte* to) {
+  if (const auto plain = plain_type(tensor.type)) {
+    return convert_stored(tensor.row(row), *plain, to, type);
+  }
   values.resize(static_cast<std::size_t>(tensor.shape.back()));
   decode_gguf(tensor.type, tensor.row(row), values.data());
   convert_stored(std::as_bytes(std::span(values)), StoredType::f32, to, type);
