@@ -89,8 +89,12 @@ void detail::run_on_threads(int threads, void (*body)(void*, int), void* argumen
   if (first_error) std::rethrow_exception(first_error);
 }
 
+bool threads_are_ready() {
+  return current_team != nullptr;
+}
+
 int detail::shares_per_thread() {
-  return current_team ? 4 : 1;
+  return threads_are_ready() ? 4 : 1;
 }
 
 void detail::run_with_ready_threads(void (*body)(void*), void* argument) {

@@ -55,6 +55,9 @@ void with_ready_threads(F&& f) {
       [](void* argument) { (*static_cast<decltype(call)*>(argument))(); }, &call);
 }
 
+// Whether the calling thread runs a function of with_ready_threads(), outside of its loops.
+bool threads_are_ready();
+
 // f(begin, end) over disjoint ranges that cover [0, count). The length of each but the last
 // is a multiple of `grain`. Runs on the calling thread alone when count <= grain.
 template <class F>

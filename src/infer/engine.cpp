@@ -94,11 +94,6 @@ std::optional<OwnedStream> stream_for(Device device) {
   return std::optional<OwnedStream>(std::in_place, device);
 }
 
-// Whether a step is many parallel loops of some microseconds each, and none of a library's.
-bool is_short(std::int64_t tokens, std::int64_t logit_rows, Device device) {
-  return device.type == DeviceType::cpu && std::max(tokens, logit_rows) <= ops::cpu_few_rows;
-}
-
 // The context's stream is another during this object's lifetime.
 class StreamScope {
  public:
@@ -295,7 +290,9 @@ std::span<const GeneratedToken> Engine::step() {
   const MicroBatch batch = inputs_.build(context_, chunks, cache_);
   collect_rows(chunks);
   const auto forward = [&] { run(batch); };
-  if (is_short(batch.ids.elements(), std::ssize(inputs_.sampled_rows()), context_.device)) {
+  const std::int64_t most_rows =
+      std::max(batch.ids.elements(), std::ssize(inputs_.sampled_rows()));
+  if (ops::suits_ready_threads(context_, stage_.dtype(), most_rows)) {
     with_ready_threads(forward);
   } else {
     forward();

@@ -16,7 +16,8 @@ struct Int8Matrix {
   Tensor scales;    // [out, in / int8_block] u16, the bits of non-negative IEEE halves; contiguous
 };
 
-// y [n, out] = x [n, in] · wᵀ. x is f32 or bf16; y has its type, or is f32. Sums in f32.
+// y [n, out] = x [n, in] · wᵀ. x is f32 or bf16; y has its type, or is f32. Sums in f32. Where x is
+// bf16 with more than cpu_few_rows rows (ops/matmul.h), values of w may be rounded to bf16.
 void linear_int8(Context& context, Tensor x, const Int8Matrix& w, Tensor y);
 
 // As embedding(): y[i] = row ids[i] − first_id of the table, zero outside it. y is f32 or bf16.

@@ -1,6 +1,7 @@
 #include "ops/matmul.h"
 
 #include "ops/check.h"
+#include "ops/cpu/gemm_bf16.h"
 #include "ops/dispatch.h"
 
 namespace fathom::ops {
@@ -27,6 +28,12 @@ void check_types(const Check& check, const Argument& a, const Argument& b,
 }
 
 }  // namespace
+
+bool suits_ready_threads(const Context& context, DType activations, std::int64_t rows) {
+  if (context.device.type != DeviceType::cpu) return false;
+  return rows <= cpu_few_rows || context.batch_invariance == BatchInvariance::on ||
+         (activations == DType::bf16 && cpu::processor_has_bf16());
+}
 
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {
   const Argument arg_x{"x", x}, arg_w{"w", w}, arg_y{"y", y};

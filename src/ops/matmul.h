@@ -18,6 +18,10 @@ enum class Accumulate {
 // core/parallel.h's: it goes over the weight once, in the time in which that comes from memory.
 inline constexpr std::int64_t cpu_few_rows = 16;
 
+// Whether a forward pass over so many rows, with activations of this type, has no parallel loops but
+// core/parallel.h's, so that with_ready_threads() suits it. On a CPU alone.
+bool suits_ready_threads(const Context& context, DType activations, std::int64_t rows);
+
 // y [n, out] (+)= x [n, in] · w [out, in]ᵀ. y has the operands' type, or is f32.
 void linear(Context& context, Tensor x, Tensor w, Tensor y,
             Accumulate accumulate = Accumulate::overwrite);

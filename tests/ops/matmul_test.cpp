@@ -1,5 +1,6 @@
 #include "ops/matmul.h"
 
+#include "core/num_threads_scope.h"
 #include "ops/ops_test.h"
 
 namespace fathom::ops {
@@ -156,6 +157,35 @@ TEST_P(MatmulTest, RowsInOneOrderAddAndLieApart) {
     linear(context_, x, w, y, Accumulate::add);
     EXPECT_LT(relative_error(y.download(), expected), is_f32() ? f32_tolerance() : tolerance());
   }
+}
+
+// In parts of columns that do not divide them, where the processor has products in bf16; few rows
+// and many; and in a workspace that the parts do not fit in.
+TEST_P(MatmulTest, ReadyThreadsShareAProduct) {
+  if (device().type != DeviceType::cpu) GTEST_SKIP() << "they are the CPU's";
+  const NumThreadsScope threads(3);
+  for (const auto& [n, in, out] :
+       std::vector<ProductSizes>{{3, 100, 70}, {37, 65, 9}, {40, 96, 1000}, {130, 33, 449}}) {
+    const Values a = values(n * in, 1), b = values(out * in, 2), before = values(n * out, 3);
+    const Values product = reference_linear(n, in, out, a, b);
+    for (const Layout& layout : layouts()) {
+      const DeviceTensor x(context_, dtype(), Shape{long(n), long(in)}, a, layout);
+      const DeviceTensor w(context_, dtype(), Shape{long(out), long(in)}, b, layout);
+      const DeviceTensor y(context_, dtype(), Shape{long(n), long(out)}, layout);
+      const DeviceTensor sums(context_, DType::f32, Shape{long(n), long(out)}, before, layout);
+      const DeviceTensor in_small(context_, dtype(), Shape{long(n), long(out)}, layout);
+      Context small(device(), 24 << 10);
+      with_ready_threads([&] {
+        linear(context_, x, w, y);
+        linear(context_, x, w, sums, Accumulate::add);
+        linear(small, x, w, in_small);
+      });
+      EXPECT_LT(relative_error(y.download(), product), tolerance() * 2) << n << " " << out;
+      EXPECT_LT(relative_error(sums.download(), sum(product, before)), f32_tolerance());
+      EXPECT_LT(relative_error(in_small.download(), product), tolerance() * 2);
+    }
+  }
+  EXPECT_EQ(context_.workspace.mark(), 0u);
 }
 
 // 16 rows in f32 take 7 KiB: the general product, in small blocks, takes over.

@@ -2,13 +2,16 @@
 // kept, and shared by all threads. What they pack goes into the workspace.
 #include "ops/cpu/gemm_bf16.h"
 
+#include <algorithm>
 #include <compare>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
+#include <vector>
 
+#include "core/num_threads_scope.h"
 #include "core/parallel.h"
 
 namespace fathom::ops::cpu {
@@ -81,35 +84,94 @@ std::shared_ptr<const Kernel> find_kernel(const Key& key) {
   return made;
 }
 
+std::shared_ptr<const Kernel> find_kernel(const Operand& a, const Operand& b, Tensor c,
+                                          Accumulate accumulate) {
+  const std::int64_t k = a.transposed ? a.tensor.rows() : a.tensor.cols();
+  return find_kernel({c.rows(), c.cols(), k, a.tensor.row_stride, b.tensor.row_stride,
+                      c.row_stride, a.transposed, b.transposed, c.dtype == DType::f32,
+                      accumulate == Accumulate::add, num_threads()});
+}
+
+void execute(const Kernel& kernel, const Operand& a, const Operand& b, Tensor c, void* scratch) {
+  thread_local dnnl::stream stream(engine());
+  kernel.primitive.execute(
+      stream, {{DNNL_ARG_SRC, Memory(kernel.a, engine(), a.tensor.data)},
+               {DNNL_ARG_WEIGHTS, Memory(kernel.b, engine(), b.tensor.data)},
+               {DNNL_ARG_DST, Memory(kernel.c, engine(), c.data)},
+               {DNNL_ARG_SCRATCHPAD, Memory(kernel.scratch, engine(), scratch)}});
+  stream.wait();
+}
+
+// A part of the columns of c, and of b.
+struct ColumnPart {
+  Operand b;
+  Tensor c;
+};
+
+ColumnPart part_of_columns(const Operand& b, Tensor c, Range range) {
+  const std::int64_t count = range.end - range.begin;
+  const Tensor matrix = b.transposed ? b.tensor.slice(range.begin, count)
+                                     : b.tensor.columns(range.begin, count);
+  return {{matrix, b.transposed}, c.columns(range.begin, count)};
+}
+
+// The product in parts that are a thread's each: oneDNN's own loops know nothing of ready threads.
+bool multiply_by_ready_threads(Context& context, const Operand& a, const Operand& b, Tensor c,
+                               Accumulate accumulate) {
+  constexpr std::int64_t grain = 64;  // columns
+  const std::int64_t grains = (c.cols() + grain - 1) / grain;
+  const int parts = static_cast<int>(std::min<std::int64_t>(grains, 2 * num_threads()));
+  const auto part = [&](int i) {
+    return part_of_columns(b, c, split_range(c.cols(), i, parts, grain));
+  };
+  std::vector<std::shared_ptr<const Kernel>> kernels;
+  std::size_t most_bytes = 0;
+  {
+    const NumThreadsScope alone(1);  // kernels are made for a number of threads
+    for (int i = 0; i < parts; ++i) {
+      const ColumnPart columns = part(i);
+      kernels.push_back(find_kernel(a, columns.b, columns.c, accumulate));
+      if (!kernels.back()->primitive) return false;
+      most_bytes = std::max(most_bytes, kernels.back()->scratch.get_size());
+    }
+  }
+  const std::int64_t scratch_bytes = static_cast<std::int64_t>(most_bytes + 255) / 256 * 256;
+  const std::size_t room = context.workspace.capacity() - context.workspace.mark();
+  if (static_cast<std::size_t>(scratch_bytes * parts) + 256 > room) return false;
+  const ArenaScope scope(context.workspace);
+  const Tensor scratch = context.workspace.take(DType::u8, {parts, scratch_bytes});
+  on_each_thread(
+      [&](int i, int) {
+        const ColumnPart columns = part(i);
+        execute(*kernels[static_cast<std::size_t>(i)], a, columns.b, columns.c,
+                scratch.slice(i, 1).data);
+      },
+      parts);
+  return true;
+}
+
+}  // namespace
+
 bool processor_has_bf16() {
   constexpr auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   static const bool has = (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bf16) == bf16;
   return has;
 }
 
-}  // namespace
-
 bool gemm_in_bf16(Context& context, const Operand& a, const Operand& b, Tensor c,
                   Accumulate accumulate) {
   if (!processor_has_bf16()) return false;
-  const std::int64_t k = a.transposed ? a.tensor.rows() : a.tensor.cols();
-  const auto kernel = find_kernel({c.rows(), c.cols(), k, a.tensor.row_stride, b.tensor.row_stride,
-                                   c.row_stride, a.transposed, b.transposed, c.dtype == DType::f32,
-                                   accumulate == Accumulate::add, num_threads()});
+  if (threads_are_ready() && num_threads() > 1) {
+    return multiply_by_ready_threads(context, a, b, c, accumulate);
+  }
+  const auto kernel = find_kernel(a, b, c, accumulate);
   const std::size_t bytes = kernel->scratch.get_size();
   const std::size_t room = context.workspace.capacity() - context.workspace.mark();
   constexpr std::size_t alignment = 256;
   if (!kernel->primitive || bytes + alignment > room) return false;
-
   const ArenaScope scope(context.workspace);
   const Tensor scratch = context.workspace.take(DType::u8, {static_cast<std::int64_t>(bytes)});
-  thread_local dnnl::stream stream(engine());
-  kernel->primitive.execute(
-      stream, {{DNNL_ARG_SRC, Memory(kernel->a, engine(), a.tensor.data)},
-               {DNNL_ARG_WEIGHTS, Memory(kernel->b, engine(), b.tensor.data)},
-               {DNNL_ARG_DST, Memory(kernel->c, engine(), c.data)},
-               {DNNL_ARG_SCRATCHPAD, Memory(kernel->scratch, engine(), scratch.data)}});
-  stream.wait();
+  execute(*kernel, a, b, c, scratch.data);
   return true;
 }
 

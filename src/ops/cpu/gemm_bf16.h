@@ -5,6 +5,9 @@
 
 namespace fathom::ops::cpu {
 
+// Whether oneDNN has bf16 products for this processor.
+bool processor_has_bf16();
+
 // c (+)= a · b as gemm() states it, for bf16 operands. False, with nothing done,
 // where oneDNN has no bf16 kernel for this processor or these shapes, or the
 // workspace is too small for its packed operands: the caller then converts.
