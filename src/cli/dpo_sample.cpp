@@ -9,6 +9,7 @@
 #include "align/answer_sampler.h"
 #include "align/base_model.h"
 #include "cli/generation_options.h"
+#include "cli/own_options.h"
 #include "core/enum_names.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -179,7 +180,10 @@ CLI::App* add_dpo_sample(CLI::App& dpo) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   c->footer("Example: fathom dpo sample prompts.jsonl --model runs/sft/model --output pairs.jsonl");
-  c->callback([arguments] { sample(*arguments); });
+  c->callback([arguments, c] {
+    refuse_own_options(*c);
+    sample(*arguments);
+  });
   return c;
 }
 

@@ -111,7 +111,8 @@ std::vector<eval::TaskResult> evaluate_model(const EvalArguments& a, std::vector
   log::info("{} of {} tokens computed, in {}", human_count(static_cast<double>(work.computed)),
             human_count(static_cast<double>(work.named)), human_seconds(seconds));
   if (a.out.empty()) return results;
-  const eval::RunFacts facts{a.model, evaluated->dtype(), evaluated->device(), seconds, work};
+  const eval::RunFacts facts{a.model, evaluated->dtype(), evaluated->device(), seconds, work,
+                             evaluated->batch_invariance() == BatchInvariance::on};
   write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
   write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts));
   return results;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/own_options.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "eval/comparison.h"
@@ -38,7 +39,10 @@ CLI::App* add_eval_compare(CLI::App& eval) {
   c->footer("'difference' is second minus first, 'p' the probability of one at least as large by chance\n"
             "(normal approximation), 'better' how many items each has better.\n"
             "Example: fathom eval compare eval/base eval/chat");
-  c->callback([arguments] { compare(*arguments); });
+  c->callback([arguments, c] {
+    refuse_own_options(*c);
+    compare(*arguments);
+  });
   return c;
 }
 

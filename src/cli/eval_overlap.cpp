@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/own_options.h"
 #include "core/error.h"
 #include "eval/overlap_search.h"
 #include "eval/task_folder.h"
@@ -74,7 +75,10 @@ CLI::App* add_eval_overlap(CLI::App& eval) {
   c->add_option("--out", a.out, "folder for overlap_TASK.jsonl: the items found, and in which documents");
   c->add_option("--trace", a.trace, "number of one item: print the documents that hold it")->check(CLI::NonNegativeNumber);
   c->footer("Example: fathom eval overlap data/prepared --tasks gsm8k,mmlu --data benchmarks/");
-  c->callback([arguments] { overlap(*arguments); });
+  c->callback([arguments, c] {
+    refuse_own_options(*c);
+    overlap(*arguments);
+  });
   return c;
 }
 

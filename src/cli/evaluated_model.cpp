@@ -39,6 +39,7 @@ class LocalModel : public EvaluatedModel {
   }
   std::string dtype() const override { return std::string(name_of(loaded_.stage->dtype())); }
   std::string device() const override { return options_.device; }
+  BatchInvariance batch_invariance() const override { return context_.batch_invariance; }
 
  private:
   EvaluatedModelOptions options_;
@@ -54,9 +55,10 @@ class ServedModel : public EvaluatedModel {
       : url_(options.model), model_(options.model, key_of(options), {.connections = options.batch}) {}
 
   eval::LanguageModel& model() override { return model_; }
-  std::string identity() const override { return url_ + " " + model_.model(); }
+  std::string identity() const override { return model_.identity(); }
   std::string dtype() const override { return "the server's"; }
   std::string device() const override { return url_; }
+  BatchInvariance batch_invariance() const override { return invariance_of(model_.batch_invariant()); }
 
  private:
   static std::string key_of(const EvaluatedModelOptions& options) {

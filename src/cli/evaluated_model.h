@@ -26,6 +26,7 @@ class EvaluatedModel {
   virtual std::string identity() const = 0;
   virtual std::string dtype() const = 0;
   virtual std::string device() const = 0;
+  virtual BatchInvariance batch_invariance() const = 0;
 };
 
 // A path, or a server's address (http://...). Throws the Errors of loading, and of a server.

@@ -95,7 +95,8 @@ Json target_json(const TaskResult& result, const Item& item) {
 }  // namespace
 
 std::string results_json(const std::vector<TaskResult>& results, const RunFacts& facts) {
-  Json json{{"model", facts.model}, {"dtype", facts.dtype}, {"device", facts.device}, {"seconds", facts.seconds}};
+  Json json{{"model", facts.model}, {"dtype", facts.dtype}, {"device", facts.device},
+            {"batch_invariant", facts.batch_invariant}, {"seconds", facts.seconds}};
   json["tokens_named"] = facts.work.named;
   json["tokens_computed"] = facts.work.computed;
   json["results"] = Json::object();

@@ -13,6 +13,7 @@ struct RunFacts {
   std::string model, dtype, device;
   double seconds = 0;
   LanguageModel::Work work;
+  bool batch_invariant = false;  // the same scores in any batch, to the bit
 };
 
 // results.json: an object "results" with each task's scores, their standard errors

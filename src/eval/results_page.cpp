@@ -29,6 +29,7 @@ std::string task_group(const TaskResult& result) {
 Section overview(const std::vector<TaskResult>& results, const RunFacts& facts) {
   Section section{"Scores", {}};
   section.parts.push_back(Figures{{{"model", facts.model}, {"number type", facts.dtype}, {"device", facts.device},
+                                   {"in any batch", facts.batch_invariant ? "the same bits" : "the same up to rounding"},
                                    {"seconds", fmt::format("{:.1f}", facts.seconds)},
                                    {"tokens read", fmt::format("{} of {} named", facts.work.computed, facts.work.named)}}});
   Table table{{"group", "task", "items", "shots", "score", "value", "95 % interval"}, {}};

@@ -44,6 +44,7 @@ EngineThread::EngineThread(const infer::LoadedModel& model, Context& context, Me
       metrics_(metrics),
       options_(std::move(options)),
       capacity_(options_.engine.limits.max_sequences + options_.max_waiting),
+      batch_invariance_(context.batch_invariance),
       training_step_(model.step) {
   // The last token of a sequence is never read, and needs no place in the cache.
   const infer::BlockManager& blocks = engine_.engine().scheduler().blocks();

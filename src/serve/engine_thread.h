@@ -84,6 +84,8 @@ class EngineThread {
   std::int64_t outstanding() const;
   // Length limit of a sequence in tokens, prompt included: the engine's, or what its cache holds.
   std::int64_t max_length() const { return max_length_; }
+  // The engine's, whose context it is.
+  BatchInvariance batch_invariance() const { return batch_invariance_; }
   // Most sequences that can be queued and run.
   std::int64_t capacity() const { return capacity_; }
 
@@ -131,6 +133,7 @@ class EngineThread {
   EngineThreadOptions options_;
   std::int64_t capacity_;  // sequences in the engine and its queue
   std::int64_t max_length_ = 0;
+  const BatchInvariance& batch_invariance_;
 
   mutable std::mutex mutex_;  // of the members up to the next comment
   std::condition_variable wake_;

@@ -114,6 +114,11 @@ RemoteModel::RemoteModel(const std::string& url, std::string api_key, const Opti
   const Json models = ask("/v1/models", nullptr);
   model_ = text_of(models, "/data/0/id", url);
   if (model_.empty()) fail_runtime("{}: the server names no model", url);
+  batch_invariant_ = models["data"][0].value("batch_invariant", Json(false)) == Json(true);
+}
+
+std::string RemoteModel::identity() const {
+  return fmt::format("{} {}{}", server_.text, model_, batch_invariant_ ? " batch-invariant" : "");
 }
 
 Json RemoteModel::ask(const std::string& path, const Json& request) const {

@@ -27,6 +27,11 @@ class RemoteModel : public eval::LanguageModel {
   RemoteModel(const std::string& url, std::string api_key, const Options& options);
 
   const std::string& model() const { return model_; }
+  // Whether the server says that its bits do not depend on what it reads at once
+  // (fathom serve --batch-invariant).
+  bool batch_invariant() const { return batch_invariant_; }
+  // What answers depend on besides the question, as far as the server tells.
+  std::string identity() const;
 
   // A pair with a chat is refused: the API tells no probabilities of given answers in chats.
   void score(std::span<const eval::TextPair> pairs, const TakeScore& take) override;
@@ -44,6 +49,7 @@ class RemoteModel : public eval::LanguageModel {
 
   ServerUrl server_;
   std::string api_key_, model_;
+  bool batch_invariant_ = false;
   Options options_;
   std::mutex mutex_;  // guards what takes answers, and work_
   Work work_;

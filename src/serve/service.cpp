@@ -181,7 +181,8 @@ Service::Answer Service::models(const HttpRequest&) const {
                 {"object", "model"},
                 {"created", started_},
                 {"owned_by", "fathom"},
-                {"max_model_len", engine_.max_length()}};
+                {"max_model_len", engine_.max_length()},
+                {"batch_invariant", engine_.batch_invariance() == BatchInvariance::on}};
   if (const auto step = engine_.training_step()) model["step"] = *step;
   return json_reply({{"object", "list"}, {"data", Json::array({model})}});
 }

@@ -85,6 +85,12 @@ TEST_F(Eval, ComparesTwoEvaluations) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("acc_norm"), HasSubstr("+0.0000")));
   EXPECT_THAT(outcome.err, HasSubstr("own: 1 items are in one of the evaluations only"));
   EXPECT_EQ(run_fathom(dir_, {"eval", "compare", dir_ / "a", dir_ / "none"}).code, 2);
+  // What the comparison would not heed.
+  const Outcome unheeded =
+      run_fathom(dir_, {"eval", "--batch-invariant", "compare", dir_ / "a", dir_ / "b"});
+  EXPECT_EQ(unheeded.code, 2);
+  EXPECT_EQ(unheeded.out, "");
+  EXPECT_THAT(unheeded.err, HasSubstr("--batch-invariant is of `eval` itself, and `eval compare`"));
 }
 
 TEST_F(Eval, FindsItemsInTrainingText) {
@@ -124,6 +130,8 @@ TEST_F(Eval, GivesTheSameBitsInAnyBatchWhereThatIsAsked) {
   const Arguments one{"--out", dir_ / "one", "--batch", "1", "--batch-invariant"};
   const Arguments many{"--out", dir_ / "many", "--batch", "64", "--batch-invariant"};
   ASSERT_EQ(run(one).code, 0);
+  EXPECT_EQ(Json::parse(read_file(dir_ / "one/results.json"))["batch_invariant"], true);
+  EXPECT_THAT(read_file(dir_ / "one/report.html"), HasSubstr("the same bits"));
   Arguments first = many;
   first.insert(first.end(), {"--limit", "1"});
   ASSERT_EQ(run(first).code, 0);
@@ -133,6 +141,7 @@ TEST_F(Eval, GivesTheSameBitsInAnyBatchWhereThatIsAsked) {
   const Outcome other = run({"--out", dir_ / "one"});
   EXPECT_EQ(other.code, 0);
   EXPECT_THAT(other.err, Not(HasSubstr("were known")));
+  EXPECT_EQ(Json::parse(read_file(dir_ / "one/results.json"))["batch_invariant"], false);
 }
 
 TEST_F(Eval, RefusesWhatItCannotDo) {

@@ -78,7 +78,8 @@ TEST(Evaluation, WritesResultsAndSamples) {
   PlainModel model;
   TaskResult result = evaluate(task_of(Mode::choices), {item_of({"a", "bb"}, 1, "")}, model);
   const nlohmann::json json =
-      nlohmann::json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work()}));
+      nlohmann::json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, model.work(), true}));
+  EXPECT_EQ(json["batch_invariant"], true);
   EXPECT_EQ(json["results"]["t"]["scores"]["acc"], 0);
   EXPECT_TRUE(json["results"]["t"]["scores"]["acc_stderr"].is_null());
   EXPECT_EQ(json["tokens_computed"], 5);
@@ -136,7 +137,7 @@ TEST(Evaluation, ScoresDocuments) {
   const nlohmann::json sample =
       nlohmann::json::parse(samples_jsonl(result).substr(0, samples_jsonl(result).find('\n')));
   EXPECT_EQ(sample["byte_perplexity"], (nlohmann::json{-4.0, 4.0}));
-  const Page page = results_page({result}, {"m", "f32", "cpu", 1.5, model.work()});
+  const Page page = results_page({result}, {"m", "f32", "cpu", 1.5, model.work(), true});
   EXPECT_THAT(std::get<Preformatted>(page.sections.at(1).parts.back()).text, HasSubstr("byte_perplexity 2.71828"));
 }
 

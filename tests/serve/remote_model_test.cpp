@@ -98,6 +98,19 @@ TEST(RemoteModel, HasTheModelsBitsWhereThatIsAsked) {
   }
 }
 
+// Answers that were kept of one mode are not the other's.
+TEST(RemoteModel, TellsTheServersModeApart) {
+  TestServer server;
+  const std::string url = fmt::format("http://localhost:{}", server.port());
+  const RemoteModel usual(url, "", {});
+  server.context().batch_invariance = BatchInvariance::on;
+  const RemoteModel invariant(url, "", {});
+  EXPECT_FALSE(usual.batch_invariant());
+  EXPECT_TRUE(invariant.batch_invariant());
+  EXPECT_EQ(usual.identity(), url + " tiny");
+  EXPECT_NE(invariant.identity(), usual.identity());
+}
+
 // The same server's model, asked by way of the API and in this process.
 TEST(RemoteModel, AnswersAsTheModelItself) {
   TestServer server;

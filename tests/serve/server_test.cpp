@@ -16,6 +16,7 @@ TEST(Server, TellsItsHealthAndModels) {
   const Json models = server.get("/v1/models").json();
   EXPECT_EQ(models["data"][0]["id"], "tiny");
   EXPECT_EQ(models["data"][0]["max_model_len"], 256);
+  EXPECT_EQ(models["data"][0]["batch_invariant"], false);
   EXPECT_EQ(server.metric("vllm:num_requests_running{model_name=\"tiny\"}"), 0);
   EXPECT_EQ(server.get("/tokenizer_info").json()["eos_token"], "</s>");
 }
