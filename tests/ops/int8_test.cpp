@@ -1,6 +1,8 @@
 #include "ops/int8.h"
 
 #include "ops/cpu/few_rows.h"
+#include "ops/cpu/gemm_bf16.h"
+#include "ops/cpu/gemm_int8.h"
 #include "ops/cpu/int8.h"
 #include "ops/ops_test.h"
 
@@ -142,6 +144,21 @@ TEST_P(Int8Test, ASmallWorkspaceChangesNothingButTheBlocks) {
   EXPECT_LT(relative_error(y.download(), reference_linear(n, in, out, x, w.values)),
             tolerance(n));
   EXPECT_EQ(small.workspace.mark(), 0u);
+}
+
+// A weight that does not fit in the workspace at once, the last block of it smaller.
+TEST(Int8InBf16, GoesOverTheWeightInBlocks) {
+  Context small(cpu_device, 256 << 10);
+  const Size n = 40, in = 320, out = 500;
+  const TestMatrix w(out, in);
+  Values x = random_values(n * in, 1);
+  for (double& value : x) value = rounded(DType::bf16, value);
+  const DeviceTensor dx(small, DType::bf16, Shape{long(n), long(in)}, x);
+  const DeviceTensor y(small, DType::f32, Shape{long(n), long(out)});
+  ASSERT_EQ(cpu::linear_int8_in_bf16(small, dx, w.matrix, y), cpu::processor_has_bf16());
+  EXPECT_EQ(small.workspace.mark(), 0u);
+  if (!cpu::processor_has_bf16()) GTEST_SKIP() << "the processor multiplies no bf16";
+  EXPECT_LT(relative_error(y.download(), reference_linear(n, in, out, x, w.values)), 3e-3);
 }
 
 TEST_P(Int8Test, EmbeddingLooksUpRowsAndGivesZeroOutside) {
