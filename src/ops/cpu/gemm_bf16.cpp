@@ -102,35 +102,26 @@ void execute(const Kernel& kernel, const Operand& a, const Operand& b, Tensor c,
   stream.wait();
 }
 
-// A part of the columns of c, and of b.
-struct ColumnPart {
-  Operand b;
-  Tensor c;
-};
-
-ColumnPart part_of_columns(const Operand& b, Tensor c, Range range) {
-  const std::int64_t count = range.end - range.begin;
-  const Tensor matrix = b.transposed ? b.tensor.slice(range.begin, count)
-                                     : b.tensor.columns(range.begin, count);
-  return {{matrix, b.transposed}, c.columns(range.begin, count)};
-}
-
-// The product in parts that are a thread's each: oneDNN's own loops know nothing of ready threads.
+// The product in parts of rows that are a thread's each: oneDNN's own loops know nothing of ready
+// threads. Not in parts of columns, for whose outputs it has no blocked kernel.
 bool multiply_by_ready_threads(Context& context, const Operand& a, const Operand& b, Tensor c,
                                Accumulate accumulate) {
-  constexpr std::int64_t grain = 64;  // columns
-  const std::int64_t grains = (c.cols() + grain - 1) / grain;
-  const int parts = static_cast<int>(std::min<std::int64_t>(grains, 2 * num_threads()));
-  const auto part = [&](int i) {
-    return part_of_columns(b, c, split_range(c.cols(), i, parts, grain));
+  if (a.transposed) return false;
+  constexpr std::int64_t grain = 16;
+  const std::int64_t grains = (c.rows() + grain - 1) / grain;
+  const int parts = static_cast<int>(std::min<std::int64_t>(grains, num_threads()));
+  const Tensor all_a = a.tensor.view({c.rows(), a.tensor.cols()});
+  const Tensor all_c = c.view({c.rows(), c.cols()});
+  const auto rows_of = [&](const Tensor& all, int part) {
+    const Range range = split_range(c.rows(), part, parts, grain);
+    return all.slice(range.begin, range.end - range.begin);
   };
   std::vector<std::shared_ptr<const Kernel>> kernels;
   std::size_t most_bytes = 0;
   {
     const NumThreadsScope alone(1);  // kernels are made for a number of threads
     for (int i = 0; i < parts; ++i) {
-      const ColumnPart columns = part(i);
-      kernels.push_back(find_kernel(a, columns.b, columns.c, accumulate));
+      kernels.push_back(find_kernel({rows_of(all_a, i)}, b, rows_of(all_c, i), accumulate));
       if (!kernels.back()->primitive) return false;
       most_bytes = std::max(most_bytes, kernels.back()->scratch.get_size());
     }
@@ -142,8 +133,7 @@ bool multiply_by_ready_threads(Context& context, const Operand& a, const Operand
   const Tensor scratch = context.workspace.take(DType::u8, {parts, scratch_bytes});
   on_each_thread(
       [&](int i, int) {
-        const ColumnPart columns = part(i);
-        execute(*kernels[static_cast<std::size_t>(i)], a, columns.b, columns.c,
+        execute(*kernels[static_cast<std::size_t>(i)], {rows_of(all_a, i)}, b, rows_of(all_c, i),
                 scratch.slice(i, 1).data);
       },
       parts);

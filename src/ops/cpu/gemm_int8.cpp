@@ -1,7 +1,5 @@
 #include "ops/cpu/gemm_int8.h"
 
-#include <algorithm>
-
 #include "core/parallel.h"
 #include "ops/cpu/gemm_bf16.h"
 #include "ops/cpu/instructions.h"
@@ -42,11 +40,10 @@ void read_row(const Int8Matrix& w, std::int64_t row, bfloat16* to) {
   read_int8_row(w, row, 0, w.integers.cols(), to);
 }
 
-// Rows [first, first + to.rows()) of w.
-void read_rows(const Int8Matrix& w, std::int64_t first, Tensor to) {
+void read_rows(const Int8Matrix& w, Tensor to) {
   parallel_for(to.rows(), 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      read_row(w, first + row, to.as<bfloat16>() + row * to.row_stride);
+      read_row(w, row, to.as<bfloat16>() + row * to.row_stride);
     }
   });
 }
@@ -54,21 +51,14 @@ void read_rows(const Int8Matrix& w, std::int64_t first, Tensor to) {
 }  // namespace
 
 bool linear_int8_in_bf16(Context& context, Tensor x, const Int8Matrix& w, Tensor y) {
+  if (x.dtype != DType::bf16 || !processor_has_bf16()) return false;
   // What remains of the workspace is for the product's own packing.
   const std::size_t room = (context.workspace.capacity() - context.workspace.mark()) / 2;
-  const std::int64_t rows = w.integers.rows(), cols = w.integers.cols();
-  const std::int64_t fitting = static_cast<std::int64_t>(room / sizeof(bfloat16)) / cols;
-  if (fitting == 0 || x.dtype != DType::bf16) return false;
-  const std::int64_t block = std::min(rows, fitting);
+  if (static_cast<std::size_t>(w.integers.elements()) * sizeof(bfloat16) > room) return false;
   const ArenaScope scope(context.workspace);
-  const Tensor converted = context.workspace.take(DType::bf16, {block, cols});
-  for (std::int64_t row = 0; row < rows; row += block) {
-    const Tensor part = converted.slice(0, std::min(block, rows - row));
-    read_rows(w, row, part);
-    const Tensor to = y.columns(row, part.rows());
-    if (!gemm_in_bf16(context, {x}, {part, true}, to, Accumulate::overwrite)) return false;
-  }
-  return true;
+  const Tensor rounded = context.workspace.take(DType::bf16, w.integers.shape);
+  read_rows(w, rounded);
+  return gemm_in_bf16(context, {x}, {rounded, true}, y, Accumulate::overwrite);
 }
 
 }  // namespace fathom::ops::cpu
