@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include "align/answer_files.h"
 #include "infer/tiny_model.h"
 #include "io/temp_dir.h"
 
@@ -10,7 +9,6 @@ namespace fathom {
 namespace {
 
 using test::Tokens;
-using testing::HasSubstr;
 
 // A model of bytes and an end token, with random weights.
 struct ByteModel {
@@ -88,62 +86,6 @@ TEST(AnswerSampler, APromptAsLongAsTheContextIsRefused) {
               model.sample({{1}, Tokens(64, 65)}, {});
             }),
             "prompt 2 has 64 tokens, which leaves no room for an answer in a context of 64");
-}
-
-const SampledPrompt sampled{{make_message("user", "Say 你好")},
-                            {{"你好", 2, true, false}, {"ha ha ha", 20, false, true}}};
-
-TEST(AnswerFiles, AnswersComeBackAsTheyWereWritten) {
-  const test::TempDir dir;
-  test::write_file(dir / "a.jsonl", answers_line(sampled) + "\n" + answers_line(sampled) + "\n");
-  const auto all = read_answers(dir / "a.jsonl");
-  ASSERT_EQ(all.size(), 2u);
-  EXPECT_EQ(all[1].prompt.at(0).content(), "Say 你好");
-  ASSERT_EQ(all[1].answers.size(), 2u);
-  EXPECT_EQ(all[1].answers[1].text, "ha ha ha");
-  EXPECT_EQ(all[1].answers[1].tokens, 20);
-  EXPECT_TRUE(all[1].answers[0].ended);
-  EXPECT_TRUE(all[1].answers[1].repeats);
-  test::write_file(dir / "b.jsonl", R"({"prompt": "x", "answers": [{"answer": "y"}]})");
-  EXPECT_EQ(test::input_error_of([&] { read_answers(dir / "b.jsonl"); }),
-            (dir / "b.jsonl") + ":1: 'answers' wants 'tokens' as a whole number");
-}
-
-TEST(AnswerFiles, ScoresBelongToTheAnswers) {
-  const std::vector<SampledPrompt> two{sampled, sampled};
-  EXPECT_EQ(parse_scores("[1, 2.5]\n[0, -1]\n", "scores", two),
-            (std::vector<std::vector<double>>{{1, 2.5}, {0, -1}}));
-  const auto error = [&](const char* text) {
-    return test::input_error_of([&] { parse_scores(text, "scores", two); });
-  };
-  EXPECT_EQ(error("[1, 2]\n3\n"), "scores:2: not an array of numbers such as [0.5, 2]");
-  EXPECT_EQ(error("[1, 2]\n[1]\n"), "scores:2: 1 scores, where there are 2 answers");
-  EXPECT_EQ(error("[1, 2]\n[1, 2]\n[1, 2]\n"), "scores:3: 2 scores, where there are 0 answers");
-  EXPECT_EQ(error("[1, 2]\n"), "scores: scores for 1 prompts, and there are 2");
-}
-
-TEST(AnswerFiles, APairHoldsTheBestAndTheWorst) {
-  EXPECT_EQ(pair_line(sampled, {2, 0.5}),
-            R"({"prompt":[{"role":"user","content":"Say 你好"}],"chosen":"你好",)"
-            R"("rejected":"ha ha ha","chosen_score":2.0,"rejected_score":0.5})");
-  EXPECT_EQ(pair_line(sampled, {1, 1}), "");
-}
-
-TEST(AnswerFiles, PromptsComeFromRowsOfManyKinds) {
-  const test::TempDir dir;
-  test::write_file(dir / "p.jsonl",
-                   R"({"prompt": "one"}
-{"messages": [{"role": "user", "content": "two"}, {"role": "assistant", "content": "an answer"}]}
-{"prompt": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "three"}]}
-)");
-  const auto prompts = read_prompts({dir / "p.jsonl"});
-  ASSERT_EQ(prompts.size(), 3u);
-  EXPECT_EQ(prompts[0].messages.at(0).content(), "one");
-  EXPECT_EQ(prompts[1].messages.size(), 1u);
-  EXPECT_EQ(prompts[2].messages.at(1).content(), "three");
-  test::write_file(dir / "q.jsonl", "{\"text\": \"x\"}\n");
-  EXPECT_THAT(test::input_error_of([&] { read_prompts({dir / "q.jsonl"}); }),
-              HasSubstr("q.jsonl:1: in no known format"));
 }
 
 }  // namespace

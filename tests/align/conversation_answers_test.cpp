@@ -73,6 +73,63 @@ TEST(ConversationAnswers, KeepTheRowsAndTheirOrder) {
   EXPECT_EQ(answered(m, dir / "q.jsonl", greedy(1)), rows) << "in any company";
 }
 
+// Also of a tool, whose result the assistant speaks about.
+TEST(ConversationAnswers, AreToTheLastMessageOfAnyOther) {
+  const TempDir dir;
+  write_file(dir / "q.jsonl",
+             R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", )"
+             R"("content": "", "tool_calls": [{"type": "function", "function": )"
+             R"({"name": "f", "arguments": {}}}]}, {"role": "tool", "content": "It rains."}]})"
+             "\n");
+  ChatModel m;
+  m.chat = ChatTemplate::from_source(
+      "{% for m in messages %}{{ m.role + ':' + m.content }}{% endfor %}{{ 'assistant:' }}", "t",
+      {});
+  const std::vector<RowJson> rows = answered(m, dir / "q.jsonl", greedy(1));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0]["answer_tokens"], 9);
+}
+
+TEST(ConversationAnswers, QuestionsAreInAnyOfTheirKeys) {
+  const TempDir dir;
+  write_file(dir / "q.jsonl",
+             R"({"conversation": [{"role": "user", "content": "Hi"}], "prompt": "no"})"
+             "\n{\"question\": \"Hi\"}\n{\"prompt\": \"Hi\", \"question\": \"no\"}\n");
+  ChatModel m;
+  const std::vector<RowJson> rows = answered(m, dir / "q.jsonl", greedy(3));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0]["answer"], rows[1]["answer"]);
+  EXPECT_EQ(rows[2]["answer"], rows[1]["answer"]);
+}
+
+// Each has random numbers of its own, by its place in the file.
+TEST(ConversationAnswers, EqualRowsDrawDifferently) {
+  const TempDir dir;
+  write_file(dir / "q.jsonl", "{\"prompt\": \"Hi\"}\n{\"prompt\": \"Hi\"}\n");
+  ChatModel m;
+  AnswerOptions options = greedy(2);
+  options.sampling.temperature = 1;
+  const std::vector<RowJson> rows = answered(m, dir / "q.jsonl", options);
+  EXPECT_NE(rows[0]["answer"], rows[1]["answer"]);
+  options.batch = 1;
+  EXPECT_EQ(answered(m, dir / "q.jsonl", options), rows);
+}
+
+TEST(ConversationAnswers, EndAtAStopString) {
+  const TempDir dir;
+  write_file(dir / "q.jsonl", "{\"prompt\": \"Hi\"}\n");
+  ChatModel m;
+  AnswerOptions options = greedy(1);
+  const std::string whole = answered(m, dir / "q.jsonl", options)[0]["answer"];
+  const auto ascii = std::ranges::find_if(whole, [](char c) { return c > ' '; });
+  ASSERT_NE(ascii, whole.end());
+  options.stop = {std::string(1, *ascii)};
+  const RowJson row = answered(m, dir / "q.jsonl", options)[0];
+  EXPECT_EQ(row["answer"], whole.substr(0, whole.find(*ascii)));
+  EXPECT_EQ(row["finish_reason"], "stop");
+  EXPECT_LE(row["answer_tokens"], 9);
+}
+
 TEST(ConversationAnswers, PutTheSystemPromptInPlaceOfAnyOther) {
   const TempDir dir;
   write_file(dir / "q.jsonl",
