@@ -55,7 +55,10 @@ TEST_F(SweepPlanFiles, ConfigsAreThoseOfTrainingRuns) {
     EXPECT_EQ(config.train.global_batch, 4);
     EXPECT_EQ(config.train.micro_batch, 4);
     EXPECT_EQ(config.schedule.peak, 5e-3);
+    EXPECT_GT(run.warmup_steps, 0);
     EXPECT_EQ(config.schedule.warmup_steps, run.warmup_steps);
+    EXPECT_EQ(config.schedule.max_warmup, 1) << "a warm-up is as long in short runs";
+    EXPECT_EQ(config.seed, sweep.plan.seed);
     EXPECT_EQ(config.model.vocab_size, 256);
     EXPECT_EQ(config.output, sweep.dir + "/runs/" + run.name);
     EXPECT_EQ(config.checkpoint.keep_tokens.size(), run.trunk.empty() ? 2u : 0u);
@@ -139,6 +142,37 @@ TEST_F(SweepPlanFiles, RefuseARunThatWasEdited) {
   test::write_file(path, text.replace(at, 12, "peak = 0.007"));
   EXPECT_THAT(problem([&] { load_sweep_run(sweep.dir, sweep.plan, run); }),
               HasSubstr("schedule.peak is 0.007, but the sweep's plan.json says 0.005"));
+}
+
+TEST_F(SweepPlanFiles, RefuseAnyKeyThatResultsAreMadeOf) {
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  const auto told = [&](auto&& change) {
+    PlannedSweep other = sweep;
+    change(other.plan, other.plan.runs.front());
+    return problem([&] { load_sweep_run(sweep.dir, other.plan, other.plan.runs.front()); });
+  };
+  EXPECT_EQ(told([](SweepPlan&, SweepRun&) {}), "");
+  EXPECT_THAT(told([](auto&, auto& run) { run.model.num_layers = 9; }),
+              HasSubstr("model.num_layers is 1, but the sweep's plan.json says 9"));
+  EXPECT_THAT(told([](auto&, auto& run) { run.model.hidden_size = 9; }),
+              HasSubstr("model.hidden_size is 64, but"));
+  EXPECT_THAT(told([](auto& plan, auto&) { plan.sequence_length = 9; }),
+              HasSubstr("train.sequence_length is 24, but"));
+  EXPECT_THAT(told([](auto&, auto& run) { ++run.tokens; }), HasSubstr("train.tokens is "));
+  EXPECT_THAT(told([](auto&, auto& run) { run.batch = 9; }),
+              HasSubstr("train.global_batch is 4, but"));
+  EXPECT_THAT(told([](auto& plan, auto&) { plan.seed = 9; }), HasSubstr("seed is 1, but"));
+}
+
+TEST_F(SweepPlanFiles, RefuseABranchWithoutItsTrunk) {
+  PlannedSweep sweep = plan_small_sweep(dir_, "sweep", small_sweep(dir_));
+  const auto branch =
+      std::ranges::find_if(sweep.plan.runs, [](const SweepRun& run) { return !run.trunk.empty(); });
+  ASSERT_NE(branch, sweep.plan.runs.end());
+  branch->trunk = "nowhere";
+  test::write_file(sweep.dir + "/plan.json", sweep_plan_text(sweep.plan));
+  EXPECT_THAT(problem([&] { load_sweep_plan(sweep.dir); }),
+              HasSubstr("run " + branch->name + " is a branch of nowhere, which is not there"));
 }
 
 TEST_F(SweepPlanFiles, RefuseADirectoryWithoutASweep) {
