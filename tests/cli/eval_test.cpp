@@ -64,6 +64,19 @@ TEST_F(Eval, TakesShotsLimitsAndKeys) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("own                           2     1"), HasSubstr("acc_bytes")));
 }
 
+// In place of the task's own, none too.
+TEST_F(Eval, TakesTheExamplesOfTheTaskOrOfTheCall) {
+  write_file(dir_ / "tasks/shown.toml", read_file(dir_ / "tasks/own.toml") + "[shots]\ncount = 1\n");
+  const auto row = [&](const Arguments& more) {
+    const Outcome outcome = run(more, "shown");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_THAT(row({}), HasSubstr("shown                         3     1"));
+  EXPECT_THAT(row({"--shots", "0"}), HasSubstr("shown                         3     0"));
+  EXPECT_THAT(row({"--shots", "2"}), HasSubstr("shown                         3     2"));
+}
+
 // Also what other tasks asked before.
 TEST_F(Eval, GoesOnWhereItWasStopped) {
   ASSERT_EQ(run({"--out", dir_ / "out", "--limit", "2"}).code, 0);
@@ -157,6 +170,12 @@ TEST_F(Eval, RefusesWhatItCannotDo) {
   EXPECT_THAT(refused({}, "own,onw"), HasSubstr("there is no task 'onw'"));
   EXPECT_THAT(refused({"--batch", "0"}), HasSubstr("--batch is 0"));
   EXPECT_THAT(refused({"--limit", "-1"}), HasSubstr("--limit is -1"));
+  EXPECT_THAT(refused({"--system", "x"}), HasSubstr("--template and --system are for --chat"));
+  EXPECT_THAT(refused({"--template", "chatml"}), HasSubstr("--template and --system are for --chat"));
+  EXPECT_THAT(refused({"--checkpoints", "--all-scores"}), HasSubstr("--all-scores is not for --checkpoints"));
+  EXPECT_THAT(refused({"--checkpoints"}), HasSubstr("has no checkpoints"));
+  write_file(dir_ / "run/config.toml", "");
+  EXPECT_THAT(refused({"--out", dir_ / "run"}), HasSubstr("holds a run, whose report.html would be replaced"));
   EXPECT_THAT(refused({"--cache-gib", "0"}), HasSubstr("--cache-gib is 0"));
   EXPECT_THAT(refused({"--max-length", "65"}), HasSubstr("a length of 65 tokens"));
   EXPECT_THAT(refused({"--shots", "3"}), HasSubstr("there are 2 rows for 3 examples"));

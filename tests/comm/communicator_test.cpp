@@ -44,6 +44,21 @@ TEST(Communicator, SplitGroupsKeepApart) {
   });
 }
 
+// Also empty ones, and zeros within a text.
+TEST(Communicator, TextsOfAnyLengthAreGathered) {
+  const std::vector<std::string> texts{"of rank 0", "",
+                                       std::string("a\0b", 3) + std::string(3000, 'x'), "\0"};
+  for (const int ranks : {1, 2, 4}) {
+    run_thread_ranks(ranks, {30}, [&](Communicator& world) {
+      const std::vector<std::string> expected(texts.begin(), texts.begin() + world.size());
+      const std::string& own = texts[static_cast<std::size_t>(world.rank())];
+      require(gather_texts(world, own) == expected, "{} ranks mix their texts", world.size());
+      const std::vector<std::string> nothing(expected.size());
+      require(gather_texts(world, "") == nothing, "nothing has become something");
+    });
+  }
+}
+
 std::string failure_of(int ranks, double timeout, const std::function<void(Communicator&)>& body) {
   try {
     run_thread_ranks(ranks, {timeout}, body);

@@ -42,6 +42,19 @@ TEST(Trace, ChromeGetsMicrosecondsAndALaneAThread) {
 {"ph":"X","name":"stage","cat":"wait","pid":4,"tid":1,"ts":1000000.000,"dur":1.000})");
 }
 
+// The first micro-batch and layer have the number 0.
+TEST(Trace, NamesHaveTheirNumbersFromZeroOn) {
+  const auto name_with = [](int number) {
+    const std::string text =
+        chrome_events({{TraceLane::compute, TraceKind::forward, "F", number, 0, 0}}, 0, "rank", 0);
+    const auto at = text.find("\"X\",\"name\":\"") + 12;
+    return text.substr(at, text.find('"', at) - at);
+  };
+  EXPECT_EQ(name_with(0), "F 0");
+  EXPECT_EQ(name_with(12), "F 12");
+  EXPECT_EQ(name_with(-1), "F");
+}
+
 TEST(Trace, EachKindHasItsName) {
   const auto category = [](TraceKind kind) {
     const std::string text =

@@ -188,6 +188,54 @@ TEST(RemoteChat, StopsAServerThatIsSilent) {
   EXPECT_EQ(server.requests().size(), 2u);
 }
 
+// Options that other servers may not know are left out where they change nothing.
+TEST(RemoteChat, AsksForWhatItIsTold) {
+  const std::string answer = stream_of_events + piece + "data: [DONE]\n\n";
+  ScriptedServer server({models, answer, answer});
+  ChatSettings settings;
+  settings.max_tokens = 33;
+  settings.sampling.temperature = 0.25;
+  settings.sampling.seed = 7;
+  ChatSession session(std::make_unique<RemoteChat>(server.url(), "secret"), settings);
+  session.ask("One", go_on);
+  settings.system = "Be brief.";
+  settings.sampling.top_k = 5;
+  settings.sampling.top_p = 0.5;
+  settings.sampling.min_p = 0.125;
+  settings.sampling.repetition_penalty = 1.5;
+  session.change(settings);
+  session.ask("Two", go_on);
+  EXPECT_THAT(server.requests().at(0), testing::StartsWith("GET /v1/models HTTP/1.1\r\n"));
+  for (const std::size_t i : {1u, 2u}) {
+    EXPECT_THAT(server.requests()[i],
+                testing::StartsWith("POST /v1/chat/completions HTTP/1.1\r\n"));
+    EXPECT_THAT(server.requests()[i], HasSubstr("Authorization: Bearer secret\r\n"));
+  }
+  EXPECT_EQ(server.body(1),
+            nlohmann::json::parse(R"({"messages": [{"role": "user", "content": "One"}],
+      "stream": true, "max_tokens": 33, "temperature": 0.25, "top_p": 1.0, "seed": 8,
+      "model": "m"})"));
+  EXPECT_EQ(server.body(2),
+            nlohmann::json::parse(R"({"messages": [{"role": "system", "content": "Be brief."},
+      {"role": "user", "content": "One"}, {"role": "assistant", "content": "Well"},
+      {"role": "user", "content": "Two"}], "stream": true, "max_tokens": 33, "temperature": 0.25,
+      "top_p": 0.5, "top_k": 5, "min_p": 0.125, "repetition_penalty": 1.5, "seed": 10,
+      "model": "m"})"));
+}
+
+// Lines may end in \r\n, other fields than data are left out, and a piece may come in parts.
+TEST(RemoteChat, ReadsEventsOfAnyForm) {
+  const std::string reason = R"(data:{"choices":[{"delta":{},"finish_reason":"length"}]})";
+  const ScriptedServer server({models, stream_of_events + ": a comment\r\nevent: x\r\n" +
+                                           piece.substr(0, piece.size() - 2) + "\r\n\r\n" + reason +
+                                           "\n\ndata: [DONE]\n\n" + piece});
+  ChatSession session = remote_session(server.url());
+  const ChatAnswer answer = session.ask("Hi", go_on);
+  EXPECT_EQ(answer.text, "Well") << "nothing is read behind the end";
+  EXPECT_EQ(answer.finish, infer::FinishReason::length);
+  EXPECT_FALSE(answer.stopped);
+}
+
 TEST(RemoteChat, SendsTheKey) {
   ServerOptions options = TestServer::small_options();
   options.service.api_keys = {"secret"};
