@@ -30,6 +30,36 @@ TEST(TrainConfigFile, TheRunsOwnModelKeysStandOverTheModelFiles) {
   EXPECT_EQ(config.model_file, "") << "merged";
 }
 
+TEST(TrainConfigFile, NamesMeanTheirValues) {
+  const TempDir dir;
+  write_file(dir / "run.toml", "");
+  const auto with = [&](const std::string& key) {
+    return load_train_config(dir / "run.toml", std::vector<std::string>{key});
+  };
+  EXPECT_EQ(with("seed=1").dtype, DTypeChoice::automatic);
+  EXPECT_EQ(with("dtype=auto").dtype, DTypeChoice::automatic);
+  EXPECT_EQ(with("dtype=f32").dtype, DTypeChoice::f32);
+  EXPECT_EQ(with("dtype=bf16").dtype, DTypeChoice::bf16);
+  EXPECT_THAT(input_error_of([&] { with("dtype=f16"); }), HasSubstr("auto, f32, bf16"));
+  const auto recompute = [&](const std::string& name) {
+    return with("train.recompute=" + name).train.recompute;
+  };
+  EXPECT_EQ(recompute("auto"), RecomputeChoice::automatic);
+  EXPECT_EQ(recompute("none"), RecomputeChoice::none);
+  EXPECT_EQ(recompute("selective"), RecomputeChoice::selective);
+  EXPECT_EQ(recompute("full"), RecomputeChoice::full);
+}
+
+TEST(TrainConfigFile, AChoiceOfRecomputationIsAPolicy) {
+  EXPECT_FALSE(policy_of(RecomputeChoice::automatic));
+  for (const auto& [choice, policy] : {std::pair(RecomputeChoice::none, Recompute::none),
+                                       std::pair(RecomputeChoice::selective, Recompute::selective),
+                                       std::pair(RecomputeChoice::full, Recompute::full)}) {
+    EXPECT_EQ(policy_of(choice), policy);
+    EXPECT_EQ(choice_of(policy), choice);
+  }
+}
+
 // "run/.verify" would be another directory than "run.verify", and the page's title would be empty.
 TEST(TrainConfigFile, TheOutputEndsInAName) {
   const TempDir dir;
