@@ -159,6 +159,38 @@ TEST(EngineModel, SaysWhetherTheContinuationIsGreedy) {
   EXPECT_GT(found, 0);
 }
 
+// All of its tokens, whichever of them it is that another one would have been likelier than.
+TEST(EngineModel, GreedyIsEveryTokenOfTheContinuation) {
+  Fixture f;
+  for (char c = 'a'; c <= 'z'; ++c) {
+    const std::string context(1, c);
+    std::string likeliest;
+    const std::vector<GenerateRequest> requests{{context, {}, 3}};
+    f.engine.generate(requests, [&](std::size_t, const std::string& text) { likeliest = text; });
+    const bool ascii = std::ranges::all_of(likeliest, [](char byte) { return byte > ' '; });
+    if (!ascii || likeliest.size() != 3) continue;
+    std::vector<TextPair> pairs{{context, likeliest}};
+    for (std::size_t place = 0; place < 3; ++place) {
+      std::string other = likeliest;
+      other[place] = other[place] == '#' ? '%' : '#';
+      pairs.push_back({context, other});
+      // The same with what is likeliest behind the other byte.
+      if (place == 2) continue;
+      const std::string begun = context + other.substr(0, place + 1);
+      const std::vector<GenerateRequest> rest{{begun, {}, 2}};
+      f.engine.generate(rest, [&](std::size_t, const std::string& text) {
+        pairs.push_back({context, other.substr(0, place + 1) + text});
+      });
+    }
+    const auto scores = f.score(pairs);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      EXPECT_EQ(scores[i].greedy, i == 0) << context << pairs[i].continuation;
+    }
+    return;
+  }
+  FAIL() << "no text of three plain bytes is drawn";
+}
+
 // Windows of 10 tokens: the first behind the prefix, the last one moved back to be full.
 TEST(EngineModel, ReadsDocumentsInWindows) {
   Fixture f({.max_length = 10});

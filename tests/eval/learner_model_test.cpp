@@ -123,6 +123,59 @@ TEST_P(LearnerModelOn, ReadsTextsInFewShapes) {
   });
 }
 
+// Of one text alone or beside others, at once or in parts.
+TEST_P(LearnerModelOn, ScoresTheTokensOfContinuations) {
+  on_ranks([](int) { return false; }, [](int, LearnerModel& model) {
+    const auto scores_of = [&](const std::vector<TextPair>& pairs) {
+      std::vector<PairScore> scores(pairs.size());
+      model.score(pairs, [&](std::size_t i, const PairScore& score) { scores[i] = score; });
+      return scores;
+    };
+    const auto scores = scores_of({{"one", " two"}, {"one", " t"}, {"one t", "wo"}, {"", "x"},
+                                   {std::string(100, 'y'), "abc"}});
+    std::vector<std::int64_t> tokens;
+    for (const PairScore& score : scores) tokens.push_back(score.tokens);
+    EXPECT_THAT(tokens, testing::ElementsAre(4, 2, 2, 1, 3));
+    EXPECT_NEAR(scores[0].log_probability, scores[1].log_probability + scores[2].log_probability,
+                1e-4);
+    EXPECT_NEAR(scores_of({{"one", " two"}})[0].log_probability, scores[0].log_probability, 1e-4);
+  });
+}
+
+// Of all bytes that may follow at most one is likeliest, and a text is greedy by all of its bytes.
+TEST_P(LearnerModelOn, SaysWhetherTheContinuationIsGreedy) {
+  on_ranks([](int) { return false; }, [](int, LearnerModel& model) {
+    const auto greedy_of = [&](const std::string& context, const std::vector<std::string>& ends) {
+      std::vector<TextPair> pairs;
+      for (const std::string& end : ends) pairs.push_back({context, end});
+      std::vector<bool> greedy(pairs.size());
+      model.score(pairs, [&](std::size_t i, const PairScore& score) { greedy[i] = score.greedy; });
+      return greedy;
+    };
+    std::vector<std::string> letters;
+    for (char c = '!'; c <= '~'; ++c) letters.push_back(std::string(1, c));
+    for (const std::string& context : letters) {
+      const std::vector<bool> first = greedy_of(context, letters);
+      EXPECT_LE(std::ranges::count(first, true), 1);
+      const auto at = std::ranges::find(first, true);
+      if (at == first.end()) continue;
+      const std::string likeliest = letters[std::size_t(at - first.begin())];
+      const std::string other = likeliest == "#" ? "%" : "#";
+      std::vector<std::string> ends;
+      for (const std::string& begin : {likeliest, other}) {
+        for (const std::string& letter : letters) ends.push_back(begin + letter);
+      }
+      const std::vector<bool> both = greedy_of(context, ends);
+      const std::vector<bool> second = greedy_of(context + likeliest, letters);
+      for (std::size_t i = 0; i < ends.size(); ++i) {
+        EXPECT_EQ(both[i], i < letters.size() && second[i]) << ends[i];
+      }
+      return;
+    }
+    ADD_FAILURE() << "no byte is likeliest";
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, LearnerModelOn,
                          testing::Values(std::pair(2, 1), std::pair(1, 2)), [](const auto& of) {
                            return std::string(of.param.first > 1 ? "pp" : "tp");

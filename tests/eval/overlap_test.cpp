@@ -71,5 +71,17 @@ TEST(Overlap, TellsScoresOfFoundItemsAndOthers) {
   EXPECT_THAT(table(true), testing::ContainsRegex("acc +found 0.5000 .*not found -"));
 }
 
+TEST(Overlap, ScoresOfFiltersHaveTheirNames) {
+  const test::TempDir dir;
+  const auto write = [&](const std::string& lines) {
+    test::write_file(dir / "samples_t_2025-01-01T00-00-00.jsonl", lines);
+  };
+  const auto table = [&] { return overlap_table({overlap_of_two(false)}, dir.path()); };
+  write("{\"doc_id\": 0, \"filter\": \"last\", \"metrics\": [\"exact_match\"], \"exact_match\": 1}\n");
+  EXPECT_THAT(table(), testing::ContainsRegex("exact_match,last +found 1.0000 .*not found -"));
+  write("{\"doc_id\": 2, \"metrics\": [\"acc\"], \"acc\": 1}\n");
+  EXPECT_THAT(test::input_error_of([&] { table(); }), testing::HasSubstr("the task has no item 2"));
+}
+
 }  // namespace
 }  // namespace fathom::eval

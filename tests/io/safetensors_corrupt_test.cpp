@@ -43,6 +43,20 @@ TEST(SafetensorsCorrupt, AValidFileIsTheControl) {
             "no error");
 }
 
+// An empty tensor begins where another one does, before or behind it in the header.
+TEST(SafetensorsCorrupt, EmptyTensorsStandAnywhere) {
+  const std::string a = tensor("a", "U8", "4", "0,4"), b = tensor("b", "U8", "4", "4,8");
+  for (const char* place : {"0,0", "4,4", "8,8"}) {
+    const std::string empty = tensor("e", "F32", "0,3", place);
+    for (const std::string& header : {empty + "," + a + "," + b, a + "," + empty + "," + b,
+                                      a + "," + b + "," + empty, b + "," + empty + "," + a}) {
+      EXPECT_EQ(header_error(in_braces(header), 8), "no error") << header;
+    }
+  }
+  EXPECT_EQ(header_error(in_braces(a + "," + b + "," + tensor("e", "U8", "0", "2,2")), 8),
+            "f: tensor 'e' begins at byte 2, before the end of the one before it (4)");
+}
+
 TEST(SafetensorsCorrupt, HeaderLength) {
   const auto error = [](const std::string& file) {
     return input_error_of([&] { SafetensorsFile(std::as_bytes(std::span(file)), "f"); });
