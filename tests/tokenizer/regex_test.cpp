@@ -193,6 +193,85 @@ TEST(Regex, PropertiesHaveManySpellings) {
   }
 }
 
+TEST(Regex, PropertiesOfAClassMayBeNegated) {
+  EXPECT_THAT(matches(R"([\p{^L}]+)", "a12b"), ElementsAre("12"));
+  EXPECT_THAT(matches(R"([\P{^L}]+)", "1ab2"), ElementsAre("ab"));
+  EXPECT_THAT(matches(R"([\P{L}]+)", "a12b"), ElementsAre("12"));
+  EXPECT_THAT(matches(R"([\p{L}]+)", "1ab2"), ElementsAre("ab"));
+  EXPECT_THAT(matches(R"([\p{^L}\p{Lu}]+)", "a1Bb"), ElementsAre("1B"));
+  EXPECT_THAT(matches(R"([\P{Space}]+)", "a b"), ElementsAre("a", "b"));
+}
+
+// Each is that of PCRE2 by its long and its short name; what is unknown is a script.
+TEST(Regex, PropertiesAreThoseOfPcre2) {
+  const std::pair<const char*, const char*> categories[] = {{"Letter", "L"},
+                                                            {"Cased_Letter", "L&"},
+                                                            {"Uppercase_Letter", "Lu"},
+                                                            {"Lowercase_Letter", "Ll"},
+                                                            {"Titlecase_Letter", "Lt"},
+                                                            {"Modifier_Letter", "Lm"},
+                                                            {"Other_Letter", "Lo"},
+                                                            {"Mark", "M"},
+                                                            {"Nonspacing_Mark", "Mn"},
+                                                            {"Spacing_Mark", "Mc"},
+                                                            {"Enclosing_Mark", "Me"},
+                                                            {"Number", "N"},
+                                                            {"Decimal_Number", "Nd"},
+                                                            {"Letter_Number", "Nl"},
+                                                            {"Other_Number", "No"},
+                                                            {"Punctuation", "P"},
+                                                            {"Connector_Punctuation", "Pc"},
+                                                            {"Dash_Punctuation", "Pd"},
+                                                            {"Open_Punctuation", "Ps"},
+                                                            {"Close_Punctuation", "Pe"},
+                                                            {"Initial_Punctuation", "Pi"},
+                                                            {"Final_Punctuation", "Pf"},
+                                                            {"Other_Punctuation", "Po"},
+                                                            {"Symbol", "S"},
+                                                            {"Math_Symbol", "Sm"},
+                                                            {"Currency_Symbol", "Sc"},
+                                                            {"Modifier_Symbol", "Sk"},
+                                                            {"Other_Symbol", "So"},
+                                                            {"Separator", "Z"},
+                                                            {"Space_Separator", "Zs"},
+                                                            {"Line_Separator", "Zl"},
+                                                            {"Paragraph_Separator", "Zp"},
+                                                            {"Other", "C"},
+                                                            {"Control", "Cc"},
+                                                            {"Format", "Cf"},
+                                                            {"Private_Use", "Co"},
+                                                            {"Unassigned", "Cn"}};
+  const auto members = [](const std::string& name) {
+    const std::string text = to_pcre2("[\\p{" + name + "}]", "t");
+    return text.substr(1, text.size() - 2);
+  };
+  for (const auto& [name, category] : categories) {
+    const std::string expected = "\\p{" + std::string(category) + "}";
+    EXPECT_EQ(members(name), expected);
+    EXPECT_EQ(members(category), expected);
+  }
+  const std::pair<const char*, const char*> others[] = {
+      {"Alpha", R"(\p{Alphabetic})"},
+      {"Alphabetic", R"(\p{Alphabetic})"},
+      {"Upper", R"(\p{Uppercase})"},
+      {"Uppercase", R"(\p{Uppercase})"},
+      {"Lower", R"(\p{Lowercase})"},
+      {"Lowercase", R"(\p{Lowercase})"},
+      {"Cntrl", R"(\p{Cc})"},
+      {"Digit", R"(\p{Nd})"},
+      {"Emoji", R"(\p{Emoji})"},
+      {"Extended_Pictographic", R"(\p{Extended_Pictographic})"},
+      {"Ideographic", R"(\p{Ideographic})"},
+      {"XID_Start", R"(\p{XID_Start})"},
+      {"XID_Continue", R"(\p{XID_Continue})"},
+      {"Alnum", R"(\p{Alphabetic}\p{Nd})"},
+      {"Punct", R"(\p{P}\p{S})"},
+      {"Blank", R"(\p{Zs}\x09)"},
+      {"XDigit", "0-9a-fA-F"},
+      {"Han", R"(\p{sc:Han})"}};
+  for (const auto& [name, expected] : others) EXPECT_EQ(members(name), expected) << name;
+}
+
 TEST(Regex, EmptyMatchesDoNotRepeat) {
   EXPECT_THAT(matches("b*", "abc"), ElementsAre("", "b", ""));
 }

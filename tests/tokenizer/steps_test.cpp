@@ -4,7 +4,6 @@
 
 #include "core/error.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/unicode_classes.h"
 
 namespace fathom {
 namespace {
@@ -274,26 +273,6 @@ TEST(NormalizerStep, StripOfNothingButSpace) {
   EXPECT_THAT(strip("true", "true", "a"), ElementsAre(0));
 }
 
-// Where Hugging Face's tables and ours disagree, theirs hold.
-TEST(UnicodeClasses, AreThoseOfHuggingFace) {
-  using namespace tokenizer;
-  for (const char32_t c : U"!/:@[`{~$¿—。\u166d\U000111c9") {
-    EXPECT_EQ(is_punctuation(c), c != 0)
-        << std::hex << static_cast<unsigned>(c);  // 0 ends the text
-  }
-  for (const char32_t c : U"a0 €中\u2e43\U00011fff") {
-    EXPECT_FALSE(is_punctuation(c)) << std::hex << static_cast<unsigned>(c);
-  }
-  EXPECT_TRUE(is_mark(0x301) && is_mark(0x903) && is_mark(0x20dd));
-  EXPECT_TRUE(is_nonspacing_mark(0x301) && is_nonspacing_mark(0x1734));
-  EXPECT_FALSE(is_mark('e') || is_mark(0x7fd) || is_mark(0x1abf));
-  EXPECT_FALSE(is_nonspacing_mark(0x903) || is_nonspacing_mark(0x7fd));
-  EXPECT_TRUE(is_control(0x7) && is_control(0x200d) && is_control(0xe000));
-  EXPECT_FALSE(is_control('\n') || is_control('a') || is_control(0x8e2));
-  EXPECT_TRUE(is_cjk_ideograph(0x2b920) && is_cjk_ideograph(0x2fa1f));
-  EXPECT_FALSE(is_cjk_ideograph(0x2b820) || is_cjk_ideograph(0x3042));
-}
-
 TEST(NormalizerStep, BertCleansAsAsked) {
   const auto bert = [](const char* clean, const char* chinese, const char* accents,
                        const char* lower) {
@@ -309,6 +288,10 @@ TEST(NormalizerStep, BertCleansAsAsked) {
   EXPECT_EQ(normal(bert("false", "false", "null", "false"), "É"), "É");
   EXPECT_EQ(normal(bert("false", "false", "null", "true"), "É"), "e");
   EXPECT_EQ(normal(bert("false", "false", "false", "true"), "É"), "é");
+  // Line ends and tabs part words; other controls, NUL and U+FFFD go.
+  EXPECT_EQ(normal(bert("true", "false", "false", "false"), "a\\rb\\nc\\td\\r\\ne"), "a b c d  e");
+  EXPECT_EQ(normal(bert("true", "false", "false", "false"), "a\\u0001b\\u0000c\ufffdd\u2028e"),
+            "abcd e");
 }
 
 TEST(NormalizerStep, CannotMultiplyATextWithoutBound) {

@@ -8,6 +8,8 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "io/temp_dir.h"
+#include "text/utf8.h"
+#include "tokenizer/compression_report.h"
 #include "tokenizer/piece_counter.h"
 
 namespace fathom {
@@ -230,13 +232,67 @@ TEST(Trainer, ReportsTheCompressionOfEachFileAndLanguage) {
     return fmt::format("  {:<40}  1.000 bytes per token ({} bytes, {} tokens)\n", name, bytes,
                        bytes);
   };
-  // A character of seven is too few for CJK; half of a line is enough for Latin, two of five are not.
+  // A character of seven is too few for CJK; half of a line is enough for Latin, two of five are
+  // not.
   EXPECT_EQ(report, "compression by file or directory:\n" + row(one, 15) + row(two, 37) +
                         "compression by language of the line:\n" + row("CJK", 7) +
                         row("Latin", 5 + 3 + 10 + 16) + row("other", 6 + 5));
   config.report_mb = 0;
   EXPECT_EQ(train_tokenizer(config).report,
             "compression by file or directory:\ncompression by language of the line:\n");
+}
+
+// A token for each byte.
+Tokenizer byte_tokens() {
+  TokenizerTrainConfig config = config_for(sample("bytes.txt", 1));
+  config.vocab_size = 256;
+  return train_tokenizer(config).tokenizer;
+}
+
+// The first megabytes of a directory, to the end of the file in which they end.
+TEST(Trainer, ReportReadsTheFirstMegabytes) {
+  std::string text;
+  while (text.size() < 600'000) text += "abcd abcd abcd\n";
+  for (const char* name : {"a", "b", "c"}) {
+    test::write_file(temporary(std::string("megabytes/") + name + ".txt"), text);
+  }
+  TokenizerTrainConfig config = config_for(temporary("megabytes"));
+  const auto bytes_read = [&](std::int64_t megabytes) {
+    config.report_mb = megabytes;
+    const std::string report = tokenizer::compression_report(byte_tokens(), config);
+    const std::size_t at = report.find('(');
+    return at == report.npos ? 0 : std::stoul(report.substr(at + 1));
+  };
+  EXPECT_EQ(bytes_read(0), 0u);
+  EXPECT_EQ(bytes_read(1), 2 * text.size());
+  EXPECT_EQ(bytes_read(2), 3 * text.size());
+}
+
+// Of each block of Chinese, Japanese and Korean characters its ends, and their neighbours.
+TEST(Trainer, ReportKnowsTheLanguageOfALine) {
+  const std::pair<char32_t, char32_t> blocks[] = {
+      {0x3040, 0x30ff}, {0x3400, 0x9fff}, {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0x20000, 0x3ffff}};
+  std::string inside, outside;
+  const auto add = [](std::string& text, char32_t c) {
+    utf8::append(text, c);
+    text += "\n";
+  };
+  for (const auto& [first, last] : blocks) {
+    add(inside, first), add(inside, last);
+    add(outside, first - 1), add(outside, last + 1);
+  }
+  const std::string latin = "ab\nAZ\naz 12\n", path = temporary("languages.txt");
+  test::write_file(path, inside + outside + latin + "@[\n`{\n");
+  const std::string report = tokenizer::compression_report(byte_tokens(), config_for(path));
+  const auto counts = [](std::size_t bytes) {
+    return fmt::format("1.000 bytes per token ({0} bytes, {0} tokens)", bytes);
+  };
+  EXPECT_THAT(report, testing::HasSubstr("CJK                                       " +
+                                         counts(inside.size())));
+  EXPECT_THAT(report, testing::HasSubstr("Latin                                     " +
+                                         counts(latin.size())));
+  EXPECT_THAT(report, testing::HasSubstr("other                                     " +
+                                         counts(outside.size() + 6)));
 }
 
 }  // namespace
