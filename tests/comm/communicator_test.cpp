@@ -46,8 +46,8 @@ TEST(Communicator, SplitGroupsKeepApart) {
 
 // Also empty ones, and zeros within a text.
 TEST(Communicator, TextsOfAnyLengthAreGathered) {
-  const std::vector<std::string> texts{"of rank 0", "",
-                                       std::string("a\0b", 3) + std::string(3000, 'x'), "\0"};
+  const std::vector<std::string> texts{std::string(3000, 'x'), "of rank 1", "",
+                                       std::string("a\0b", 3)};
   for (const int ranks : {1, 2, 4}) {
     run_thread_ranks(ranks, {30}, [&](Communicator& world) {
       const std::vector<std::string> expected(texts.begin(), texts.begin() + world.size());
