@@ -104,6 +104,8 @@ void detail::run_with_ready_threads(void (*body)(void*), void* argument) {
   on_each_thread([&](int thread, int) {
     if (thread != 0) return team.help();
     const TeamScope scope(&team);
+    // Of this thread's task: OMP_NUM_THREADS may give another number to what is inside a region.
+    set_num_threads(threads);
     try {
       body(argument);
     } catch (...) {

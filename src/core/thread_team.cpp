@@ -20,7 +20,20 @@ constexpr int next_of(std::uint64_t state) {
 void pause_briefly() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
 #endif
+}
+
+// The `idle`-th time in a row that there is nothing to do. At first the next loop is a moment away;
+// later others on the machine get the processor, should they want it.
+constexpr int patience = 2000, yields = 100;
+void wait_a_moment(int idle) {
+  if (idle < patience) {
+    pause_briefly();
+  } else {
+    std::this_thread::yield();
+  }
 }
 
 }  // namespace
@@ -49,25 +62,49 @@ void ThreadTeam::run(int shares, void (*body)(void*, int), void* argument) {
   done_.store(0, std::memory_order_relaxed);
   const std::uint64_t number = (state_.load(std::memory_order_relaxed) >> number_shift) + 1;
   state_.store(number << number_shift | static_cast<std::uint64_t>(shares) << shares_shift,
-               std::memory_order_release);
+               std::memory_order_seq_cst);
+  wake();
   while (take_share()) {
   }
-  while (done_.load(std::memory_order_acquire) < shares) pause_briefly();
+  for (int idle = 0; done_.load(std::memory_order_acquire) < shares; ++idle) wait_a_moment(idle);
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadTeam::help() {
-  // Then others on the machine get the processor, should they want it.
-  constexpr int patience = 2000;
   for (int idle = 0; !released_.load(std::memory_order_acquire);) {
+    const std::uint64_t seen = state_.load(std::memory_order_acquire);
     if (take_share()) {
       idle = 0;
-    } else if (++idle < patience) {
-      pause_briefly();
+    } else if (++idle < patience + yields) {
+      wait_a_moment(idle);
     } else {
-      std::this_thread::yield();
+      sleep(seen);
+      idle = 0;
     }
   }
+}
+
+// Either this thread sees the loop that another begins, or that one sees the sleeper: both first
+// write and then read, in one order for all.
+void ThreadTeam::sleep(std::uint64_t seen) {
+  std::unique_lock lock(sleep_mutex_);
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  while (state_.load(std::memory_order_seq_cst) == seen &&
+         !released_.load(std::memory_order_seq_cst)) {
+    woken_.wait(lock);
+  }
+  sleepers_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ThreadTeam::wake() {
+  if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+  const std::lock_guard lock(sleep_mutex_);
+  woken_.notify_all();
+}
+
+void ThreadTeam::release() {
+  released_.store(true, std::memory_order_seq_cst);
+  wake();
 }
 
 }  // namespace fathom

@@ -1,5 +1,6 @@
 #include "ops/matmul.h"
 
+#include "core/parallel.h"
 #include "ops/check.h"
 #include "ops/cpu/gemm_bf16.h"
 #include "ops/dispatch.h"
@@ -31,8 +32,10 @@ void check_types(const Check& check, const Argument& a, const Argument& b,
 
 bool suits_ready_threads(const Context& context, DType activations, std::int64_t rows) {
   if (context.device.type != DeviceType::cpu) return false;
-  return rows <= cpu_few_rows || context.batch_invariance == BatchInvariance::on ||
-         (activations == DType::bf16 && cpu::processor_has_bf16());
+  if (rows <= cpu_few_rows || context.batch_invariance == BatchInvariance::on) return true;
+  // Such products are cut by rows, in grains of 16: fewer would leave threads without any.
+  constexpr std::int64_t grain = 16;
+  return activations == DType::bf16 && cpu::processor_has_bf16() && rows >= grain * num_threads();
 }
 
 void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulate) {

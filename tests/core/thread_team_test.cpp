@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -32,11 +33,29 @@ TEST(ThreadTeam, DoesEachShareOfEachLoopOnce) {
       run(team, shares, [&](int share) { visits[share] += 2; });
     }
     for (int share = 0; share < 9; ++share) {
-      ASSERT_EQ(visits[share], share < shares ? 1 + loop % 2 : 0) << loop;
+      EXPECT_EQ(visits[share], share < shares ? 1 + loop % 2 : 0) << loop;
     }
   }
   team.release();
   for (std::thread& helper : helpers) helper.join();
+}
+
+// Helpers that found nothing for some time sleep, and wake for a loop that needs all of them.
+TEST(ThreadTeam, WakesThoseWhoSleep) {
+  ThreadTeam team(3);
+  std::vector<std::jthread> helpers;
+  for (int i = 0; i < 2; ++i) helpers.emplace_back([&] { team.help(); });
+  for (int pause = 0; pause < 20; ++pause) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause % 5));
+    std::atomic<int> begun = 0;
+    run(team, 3, [&](int) {
+      ++begun;
+      while (begun < 3) std::this_thread::yield();
+    });
+    EXPECT_EQ(begun, 3);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  team.release();  // also those who sleep
 }
 
 TEST(ThreadTeam, WaitsForNobodyWhoTookNothing) {
@@ -104,6 +123,22 @@ TEST(ReadyThreads, RunLoopsAsUsual) {
   });
   EXPECT_TRUE(ran);
   EXPECT_EQ(num_threads(), 3);
+}
+
+TEST(ReadyThreads, OfTwoThreadsAtOnce) {
+  std::atomic<int> sum = 0;
+  const auto work = [&] {
+    const NumThreadsScope threads(3);
+    for (int step = 0; step < 20; ++step) {
+      with_ready_threads([&] {
+        for (int loop = 0; loop < 20; ++loop) on_each_thread([&](int, int) { ++sum; });
+      });
+    }
+  };
+  std::jthread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(sum, 2 * 20 * 20 * 3);
 }
 
 TEST(ReadyThreads, LeaveByAnException) {

@@ -1,6 +1,8 @@
 #include "ops/matmul.h"
 
 #include "core/num_threads_scope.h"
+#include "core/parallel.h"
+#include "ops/cpu/gemm_bf16.h"
 #include "ops/ops_test.h"
 
 namespace fathom::ops {
@@ -159,7 +161,7 @@ TEST_P(MatmulTest, RowsInOneOrderAddAndLieApart) {
   }
 }
 
-// In parts of columns that do not divide them, where the processor has products in bf16; few rows
+// In parts of rows that do not divide them, where the processor has products in bf16; few rows
 // and many; and in a workspace that the parts do not fit in.
 TEST_P(MatmulTest, ReadyThreadsShareAProduct) {
   if (device().type != DeviceType::cpu) GTEST_SKIP() << "they are the CPU's";
@@ -186,6 +188,33 @@ TEST_P(MatmulTest, ReadyThreadsShareAProduct) {
     }
   }
   EXPECT_EQ(context_.workspace.mark(), 0u);
+}
+
+// By themselves, for products take another way where these have none.
+TEST(ReadyThreads, HaveBf16ProductsOfTheirOwn) {
+  const NumThreadsScope threads(3);
+  Context context(cpu_device);
+  for (const long n : {40L, 130L}) {
+    const Values a = random_values(static_cast<Size>(n) * 96, 1), b = random_values(64 * 96, 2);
+    const DeviceTensor x(context, DType::bf16, Shape{n, 96}, a);
+    const DeviceTensor w(context, DType::bf16, Shape{64, 96}, b);
+    const DeviceTensor y(context, DType::bf16, Shape{n, 64});
+    with_ready_threads([&] {
+      EXPECT_EQ(cpu::gemm_in_bf16(context, {x}, {w, true}, y, Accumulate::overwrite),
+                cpu::processor_has_bf16());
+    });
+  }
+}
+
+TEST(ReadyThreads, SuitStepsThatGiveEachOfThemRows) {
+  const NumThreadsScope threads(3);
+  Context context(cpu_device);
+  EXPECT_TRUE(suits_ready_threads(context, DType::f32, 16));
+  EXPECT_FALSE(suits_ready_threads(context, DType::f32, 17));
+  EXPECT_FALSE(suits_ready_threads(context, DType::bf16, 47));
+  EXPECT_EQ(suits_ready_threads(context, DType::bf16, 48), cpu::processor_has_bf16());
+  context.batch_invariance = BatchInvariance::on;
+  EXPECT_TRUE(suits_ready_threads(context, DType::f32, 17));
 }
 
 // 16 rows in f32 take 7 KiB: the general product, in small blocks, takes over.

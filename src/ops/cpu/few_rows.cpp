@@ -57,7 +57,7 @@ class FloatingWeight {
 
 // f(weight) with `w` as these instructions multiply it.
 template <class F>
-auto with_weight(const Tensor& w, Instructions instructions, F&& f) {
+auto with_weight(const Tensor& w, [[maybe_unused]] Instructions instructions, F&& f) {
 #ifdef FATHOM_AVX512
   if (instructions == Instructions::avx512 && w.dtype == DType::bf16) return f(Bf16DotWeight(w));
 #endif

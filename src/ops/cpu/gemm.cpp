@@ -37,6 +37,17 @@ void sgemm(const Sizes& size, const FloatMatrix& a, const FloatMatrix& b, const 
           size.n, size.k, static_cast<int>(status));
 }
 
+// By all threads: where they are ready, each takes columns, for oneDNN's own loops know nothing of them.
+void shared_sgemm(const Sizes& size, const FloatMatrix& a, const FloatMatrix& b,
+                  const FloatMatrix& c, Accumulate accumulate) {
+  if (!threads_are_ready()) return sgemm(size, a, b, c, accumulate);
+  parallel_for(size.n, 64, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t offset = b.transposed ? begin * b.row_stride : begin;
+    sgemm({size.m, end - begin, size.k}, a, {b.data + offset, b.row_stride, b.transposed},
+          {c.data + begin, c.row_stride}, accumulate);
+  });
+}
+
 FloatMatrix floats(const Operand& operand) {
   return {operand.tensor.as<float>(), operand.tensor.row_stride, operand.transposed};
 }
@@ -152,8 +163,9 @@ void gemm_by_conversion(Context& context, const Operand& a, const Operand& b, Te
       }
       for (std::int64_t k = 0; k < size.k; k += block.k) {
         const std::int64_t depth = std::min(block.k, size.k - k);
-        sgemm({rows, cols, depth}, a_panel.block(m, rows, k, depth),
-              b_panel.block(k, depth, n, cols), target, k == 0 ? accumulate : Accumulate::add);
+        shared_sgemm({rows, cols, depth}, a_panel.block(m, rows, k, depth),
+                     b_panel.block(k, depth, n, cols), target,
+                     k == 0 ? accumulate : Accumulate::add);
       }
       if (!c_is_float) {
         copy_block(c_tile, cols, c.as<bfloat16>() + offset, c.row_stride, rows, cols);
@@ -175,7 +187,7 @@ void gemm(Context& context, const Operand& a, const Operand& b, Tensor c, Accumu
   switch (a.tensor.dtype) {
     case DType::f32:
       if (b.scales) return gemm_by_conversion(context, a, b, c, size, accumulate);
-      return sgemm(size, floats(a), floats(b), floats({c}), accumulate);
+      return shared_sgemm(size, floats(a), floats(b), floats({c}), accumulate);
     case DType::bf16:
       if (!b.scales && gemm_in_bf16(context, a, b, c, accumulate)) return;
       return gemm_by_conversion(context, a, b, c, size, accumulate);

@@ -83,7 +83,7 @@ class Int8Weight {
 
 // f(weight) with `w` as these instructions multiply it.
 template <class F>
-auto with_weight(const Int8Matrix& w, Instructions instructions, F&& f) {
+auto with_weight(const Int8Matrix& w, [[maybe_unused]] Instructions instructions, F&& f) {
 #ifdef FATHOM_AVX512
   if (instructions == Instructions::avx512) return f(WideInt8Weight(w));
 #endif
