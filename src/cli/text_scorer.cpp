@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "align/weights_checksum.h"
+#include "core/config.h"
 #include "core/error.h"
 #include "infer/model_loader.h"
 #include "infer/scorer.h"
@@ -29,6 +30,7 @@ class ModelScorer : public clean::TextScorer {
       : config_(config),
         context_(with_location("perplexity.device", [&] { return parse_device(config.device); })),
         loaded_(load()),
+        identity_(identity_of_loaded()),
         beginning_(beginning(loaded_.tokenizer)),
         scorer_(*loaded_.stage, context_) {
     const std::int64_t longest = loaded_.stage->config().max_position;
@@ -51,20 +53,26 @@ class ModelScorer : public clean::TextScorer {
     std::vector<double> results(texts.size());
     for (std::size_t i = 0; i < owners.size(); ++i) {
       const double sum = std::accumulate(scores[i].begin(), scores[i].end(), 0.0);
-      results[owners[i]] = -sum / std::numbers::ln2 / bytes_of(requests[i]);
+      const std::string_view text = texts[owners[i]];
+      results[owners[i]] = -sum / std::numbers::ln2 / bytes_of(requests[i], text);
     }
     return results;
   }
 
-  std::string identity() const override {
+  std::string identity() const override { return identity_; }
+
+ private:
+  // What scores depend on, of the files as they were loaded.
+  std::string identity_of_loaded() const {
     const std::string& path = config_.model;
     const bool file = std::filesystem::is_regular_file(path);
-    return fmt::format("{} {} {}",
+    ModelConfig config = loaded_.stage->config();
+    return fmt::format("{} {} {} {}",
                        file ? checksum_text(checksum_of_file(path)) : weights_checksum(path),
+                       checksum_text(checksum_of(config_to_toml(config))),
                        checksum_text(loaded_.tokenizer.hash()), name_of(loaded_.stage->dtype()));
   }
 
- private:
   infer::LoadedModel load() {
     // So that a document's score does not depend on those that are read with it.
     context_.batch_invariance = BatchInvariance::on;
@@ -82,8 +90,9 @@ class ModelScorer : public clean::TextScorer {
     return request;
   }
 
-  // Of the tokens that are scored.
-  double bytes_of(const infer::ScoreRequest& request) const {
+  // Of what is scored: the text, or of one that is cut its first tokens.
+  double bytes_of(const infer::ScoreRequest& request, std::string_view text) const {
+    if (std::ssize(request.tokens) <= config_.max_tokens) return static_cast<double>(text.size());
     std::size_t bytes = 0;
     for (const std::int32_t id : std::span(request.tokens).subspan(1)) {
       bytes += loaded_.tokenizer.id_to_bytes(id).size();
@@ -94,6 +103,7 @@ class ModelScorer : public clean::TextScorer {
   clean::PerplexityConfig config_;
   Context context_;
   infer::LoadedModel loaded_;
+  std::string identity_;
   std::int32_t beginning_;
   infer::Scorer scorer_;
 };

@@ -104,7 +104,7 @@ TEST(CleanPerplexity, FailsOnAModelThatGivesNoNumber) {
   LengthScorer scorer;
   scorer.factor = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THAT(runtime_error_of([&] { clean_data(world.config, nullptr, &scorer); }),
-              HasSubstr("the language model gives nan bits per byte"));
+              HasSubstr("web-0.jsonl:1: model gives nan bits per byte"));
 }
 
 }  // namespace

@@ -241,6 +241,29 @@ TEST(CleanScores, NameWhatIsWrong) {
     EXPECT_THAT(error_of([&](C& c) { c.classifiers[0].name = name; }),
                 HasSubstr("cannot be a score's name"));
   }
+  EXPECT_THAT(error_of([](C& c) { c.sources[0].field = "quality"; }),
+              HasSubstr("'quality' is the field of source 'web'"));
+  const auto keep_best = [](C& c) {
+    c.classifiers[0].min.reset();
+    c.classifiers[0].keep = 0.01;
+  };
+  EXPECT_THAT(error_of([&](C& c) {
+                keep_best(c);
+                c.classifiers[0].languages = {"fr"};
+              }),
+              HasSubstr("keep has nothing to measure"));
+  EXPECT_THAT(error_of([&](C& c) {
+                keep_best(c);
+                c.classifiers[0].max = 0.1;
+              }),
+              HasSubstr("above max 0.1"));
+  // Before bounds are measured.
+  EXPECT_THAT(error_of([&](C& c) {
+                keep_best(c);
+                c.classifiers[0].languages = {"fr"};
+                c.output = world.dir.path();
+              }),
+              HasSubstr("output"));
   EXPECT_THAT(error_of([](C& c) { c.classifiers[0].max = 0.2; }),
               HasSubstr("classifiers: 'quality': min 0.5 is above max 0.2"));
   EXPECT_THAT(error_of([](C& c) { c.classifiers[0].keep = 0.5; }), HasSubstr("both min and keep"));

@@ -76,19 +76,21 @@ CleanedChunk ChunkCleaner::finish(Judged&& judged) const {
 
 void ChunkCleaner::score_texts(Judged& judged) const {
   const PerplexityConfig& bounds = config_.perplexity;
-  std::vector<Cleaned*> scored;
+  std::vector<std::size_t> scored;
   std::vector<std::string_view> texts;
-  for (Cleaned& cleaned : judged.cleaned) {
+  for (std::size_t i = 0; i < judged.cleaned.size(); ++i) {
+    const Cleaned& cleaned = judged.cleaned[i];
     if (cleaned.reason != kept_reason || !is_scored(cleaned.language, bounds.languages)) continue;
-    scored.push_back(&cleaned);
+    scored.push_back(i);
     texts.push_back(cleaned.text);
   }
   if (texts.empty()) return;
   const std::vector<double> results = judges_.scorer->bits_per_byte(texts);
   require(results.size() == texts.size(), "{} scores of {} texts", results.size(), texts.size());
   for (std::size_t i = 0; i < scored.size(); ++i) {
-    Cleaned& cleaned = *scored[i];
-    require(std::isfinite(results[i]), "the language model gives {} bits per byte", results[i]);
+    Cleaned& cleaned = judged.cleaned[scored[i]];
+    require(std::isfinite(results[i]), "{}: {} gives {} bits per byte",
+            judged.chunk.documents[scored[i]].source, bounds.model, results[i]);
     const double score = rounded_score(results[i]);
     cleaned.scores.push_back({std::string(bits_per_byte_name), score});
     if (is_within(score, bounds.min, bounds.max)) continue;

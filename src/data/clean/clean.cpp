@@ -223,12 +223,21 @@ void check_config(const CleanConfig& config) {
   for (const TextSourceConfig& source : config.sources) check_source_name(source.name, names);
   filters_of(config.filters);
   check_scores(config.classifiers, config.perplexity, config.buckets);
+  for (const TextSourceConfig& source : config.sources) {
+    if (std::ranges::count(config.classifiers, source.field, &ClassifierConfig::name) == 0) continue;
+    fail_input("classifiers: '{}' is the field of source '{}': use another name", source.field,
+               source.name);
+  }
 }
 
 CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks,
                        TextScorer* scorer) {
   CleanConfig config = given;
   Judges judges = judges_of(config, benchmarks, scorer);
+  // Refuses an output that lies where a source is read, before bounds are measured.
+  for (const TextSourceConfig& source : config.sources) {
+    parts_of(source, config.part_mb, config.output);
+  }
   set_bounds(config, judges, threads_of(config));
   const std::string config_stamp = stamp_of(config, judges);
   std::vector<PlannedPart> parts = plan_parts(config, config_stamp);

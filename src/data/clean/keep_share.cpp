@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "data/parts.h"
@@ -21,6 +22,7 @@ class PlaceSample {
   void add(Document&& document) {
     const std::uint64_t rank = checksum_of(document.source);
     if (held_.size() == sample_documents && rank >= std::prev(held_.end())->first) return;
+    document.metadata.clear();  // as large as the text
     held_.emplace(rank, std::move(document));
     if (held_.size() > sample_documents) held_.erase(std::prev(held_.end()));
   }
@@ -121,10 +123,21 @@ void set_bounds(CleanConfig& config, Judges& judges, int threads, std::int64_t d
     ClassifierConfig& classifier = config.classifiers[i];
     if (!classifier.keep) continue;
     const std::vector<double>& found = scores[classifier.name];
-    classifier.min = bound_of(found, *classifier.keep);
-    judges.classifiers[i].config.min = classifier.min;
+    if (found.empty()) {
+      fail_input("classifiers: '{}': keep has nothing to measure, for no document of the sample "
+                 "reaches it; give min",
+                 classifier.name);
+    }
+    const double min = bound_of(found, *classifier.keep);
+    if (classifier.max && min > *classifier.max) {
+      fail_input("classifiers: '{}': keep = {} means min = {}, above max {}", classifier.name,
+                 *classifier.keep, min, *classifier.max);
+    }
+    classifier.min = judges.classifiers[i].config.min = min;
+    const auto kept = std::ranges::count_if(found, [&](double score) { return score >= min; });
     log::info("classifiers: '{}': min = {} keeps {:.4g} % of the {} documents scored in a sample",
-              classifier.name, *classifier.min, *classifier.keep * 100, found.size());
+              classifier.name, min,
+              100 * static_cast<double>(kept) / static_cast<double>(found.size()), found.size());
   }
 }
 

@@ -21,6 +21,7 @@
 namespace fathom::quality {
 namespace {
 
+constexpr std::int64_t part_mb = 1 << 20;  // a class is read as a whole
 constexpr double thresholds[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
 
 void check_range(const char* key, std::int64_t value, std::int64_t low, std::int64_t high) {
@@ -39,7 +40,7 @@ void add_documents(const TrainConfig& config, std::size_t number_of_class, Examp
   const TextSourceConfig& source = config.classes[number_of_class];
   std::vector<std::string> files;
   std::uint64_t bytes = 0;
-  for (const SourcePart& part : parts_of(source, 1 << 20)) {
+  for (const SourcePart& part : parts_of(source, part_mb)) {
     for (const PartFile& file : part.files) files.push_back(file.path);
     bytes += part.bytes();
   }
@@ -185,6 +186,8 @@ TrainReport train_classifier(const TrainConfig& config) {
   check_config(config);
   require_writable_file(config.output);
   const std::vector<std::string> labels = labels_of(config);
+  // Refuses an output, with its work, that lies where a class is read.
+  for (const TextSourceConfig& source : config.classes) parts_of(source, part_mb, config.output);
   const AtomicDirectory work(config.output +
                              ".work");  // never committed, so it goes with its files
   Examples examples(work.temporary(), labels, static_cast<std::uint64_t>(config.seed));
