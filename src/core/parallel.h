@@ -12,8 +12,8 @@ int num_threads();
 void set_num_threads(int threads);  // for the calling thread; at least 1
 
 namespace detail {
-// Runs body(argument, t) for t in [0, threads) at the same time, and returns
-// when all are done. An exception in one is rethrown in the caller.
+// Runs body(argument, t) for t in [0, threads), at the same time or one after another, and
+// returns when all are done. An exception in one is rethrown in the caller.
 void run_on_threads(int threads, void (*body)(void*, int), void* argument);
 // Into how many shares a loop's work is cut for each thread: more than one where the first thread
 // that is free takes the next.
@@ -21,7 +21,7 @@ int shares_per_thread();
 void run_with_ready_threads(void (*body)(void*), void* argument);
 }  // namespace detail
 
-// f(thread, threads) on `threads` threads at once (num_threads() when 0).
+// f(thread, threads) for each of `threads` (num_threads() when 0), none of which may wait for another.
 template <class F>
 void on_each_thread(F&& f, int threads = 0) {
   if (threads == 0) threads = num_threads();

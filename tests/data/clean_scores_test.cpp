@@ -274,6 +274,17 @@ TEST(CleanScores, NameWhatIsWrong) {
                 }),
                 HasSubstr("is not in (0, 1]"));
   }
+  EXPECT_THAT(error_of([](C& c) { c.classifiers[0].languages = {"en", "!zh"}; }),
+              HasSubstr("classifiers: 'quality': languages names some with '!'"));
+  for (const char* name : {"", "!"}) {
+    EXPECT_THAT(error_of([&](C& c) { c.perplexity.languages = {name}; }),
+                HasSubstr("perplexity: languages has an empty name"));
+  }
+  EXPECT_THAT(error_of([](C& c) {
+                c.buckets.by = "quality";
+                for (int i = 0; i <= 100; ++i) c.buckets.edges.push_back(i);
+              }),
+              HasSubstr("buckets.edges: 101 given"));
   EXPECT_THAT(error_of([](C& c) { c.perplexity.max = 2; }), HasSubstr("perplexity.model: missing"));
   EXPECT_THAT(error_of([](C& c) { c.perplexity.max_tokens = 0; }),
               HasSubstr("perplexity.max_tokens: 0"));

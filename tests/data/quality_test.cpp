@@ -48,7 +48,15 @@ TEST(Quality, TellsWantedTextInBothLanguages) {
   // Case, width and blanks do not count, in scoring as in training.
   EXPECT_EQ(classifier.score("THE  RIVER\nＷＡＳ"), classifier.score("the river was"));
   EXPECT_LE(classifier.score(""), 1);
-  EXPECT_EQ(dir.count(), 7) << "files of the training are left";
+  // Nor does what cleaning takes out of a text, such as soft hyphens, in training.
+  TrainConfig hyphenated = config;
+  hyphenated.output = dir / "hyphenated.bin";
+  hyphenated.classes[0] = quality_class(dir, "good", 80, 3, [](int n) {
+    return "\u00ad" + wanted_text(n);
+  });
+  train_classifier(hyphenated);
+  EXPECT_EQ(read_file(hyphenated.output), read_file(config.output));
+  EXPECT_EQ(dir.count(), 8) << "files of the training are left";
 }
 
 TEST(Quality, ModelDependsOnNeitherThreadsNorOrder) {

@@ -37,6 +37,18 @@ void check_bounds(std::string_view table, std::optional<double> min, std::option
   }
 }
 
+// As filters name them: those that are meant, or by '!' those that are not.
+void check_languages(std::string_view table, const std::vector<std::string>& languages) {
+  const auto excepts = [](const std::string& name) { return name.starts_with('!'); };
+  const auto excepted = std::ranges::count_if(languages, excepts);
+  if (excepted != 0 && excepted != std::ssize(languages)) {
+    fail_input("{}: languages names some with '!' and some without; give one kind", table);
+  }
+  for (const std::string& name : languages) {
+    if (name.empty() || name == "!") fail_input("{}: languages has an empty name", table);
+  }
+}
+
 void check_classifiers(const std::vector<ClassifierConfig>& classifiers) {
   static const std::set<std::string_view> taken = {
       "text", "title", "source", "language", "reason",          "bucket",
@@ -56,6 +68,7 @@ void check_classifiers(const std::vector<ClassifierConfig>& classifiers) {
       fail_input("classifiers: '{}' has no model; `fathom data quality train` makes one", c.name);
     }
     check_bounds("classifiers: '" + c.name + "'", c.min, c.max);
+    check_languages("classifiers: '" + c.name + "'", c.languages);
     if (c.keep && c.min) fail_input("classifiers: '{}' has both min and keep; give one", c.name);
     if (c.keep && !(*c.keep > 0 && *c.keep <= 1)) {
       fail_input("classifiers: '{}': keep {} is not in (0, 1]", c.name, *c.keep);
@@ -75,6 +88,11 @@ void check_buckets(const std::vector<ClassifierConfig>& classifiers,
                          ? !perplexity.model.empty()
                          : std::ranges::count(classifiers, buckets.by, &ClassifierConfig::name) > 0;
   if (!known) fail_input("buckets.by: no score '{}' is computed by this config", buckets.by);
+  // Each bucket of a part is an open file.
+  constexpr std::size_t most_edges = 100;
+  if (buckets.edges.size() > most_edges) {
+    fail_input("buckets.edges: {} given; use at most {}", buckets.edges.size(), most_edges);
+  }
   // A comparison with what is not a number is false.
   const auto rises = [](double a, double b) { return a < b; };
   if (buckets.edges.empty() || !std::isfinite(buckets.edges.front()) ||
@@ -107,6 +125,7 @@ void check_scores(const std::vector<ClassifierConfig>& classifiers,
                   const PerplexityConfig& perplexity, const BucketConfig& buckets) {
   check_classifiers(classifiers);
   check_bounds("perplexity", perplexity.min, perplexity.max);
+  check_languages("perplexity", perplexity.languages);
   if (perplexity.model.empty() && (perplexity.min || perplexity.max)) {
     fail_input(
         "perplexity.model: missing; name the language model whose bits per byte are bounded");

@@ -32,7 +32,7 @@ void visit_fields(ClassifierConfig& c, Visitor&& field) {
   field("max", c.max, "and not above this");
   field("keep", c.keep,
         "in place of min: the share of the scored documents to keep, the best ones");
-  field("languages", c.languages, "of the documents that are scored; empty: all");
+  field("languages", c.languages, "of the documents that are scored, or \"!en\": all but; empty: all");
 }
 
 // [perplexity]: CCNet (Wenzek et al., arXiv 1911.00359, section 3.4) with a transformer, and by
@@ -52,7 +52,7 @@ void visit_fields(PerplexityConfig& c, Visitor&& field) {
         "of a longer document so many tokens are scored, from its start");
   field("min", c.min, "a document is kept when its bits per byte are not below this");
   field("max", c.max, "and not above this");
-  field("languages", c.languages, "of the documents that are scored; empty: all");
+  field("languages", c.languages, "of the documents that are scored, or \"!en\": all but; empty: all");
 }
 
 // [buckets]: texts of a part are written to a file for each interval of a score.

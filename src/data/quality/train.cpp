@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "data/clean/edits.h"
 #include "data/document_chunks.h"
 #include "data/parts.h"
 #include "data/prepare_check.h"
@@ -55,7 +56,7 @@ void add_documents(const TrainConfig& config, std::size_t number_of_class, Examp
       [&](DocumentChunk&& chunk) {
         Lines out{{}, chunk.counts};
         for (const Document& document : chunk.documents) {
-          out.lines.push_back(examples.line_of(document.text));
+          out.lines.push_back(examples.line_of(clean::normalised(document.text)));
         }
         return out;
       },
