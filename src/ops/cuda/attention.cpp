@@ -23,10 +23,11 @@ bool use_cudnn(const Context& context, const AttentionCall& call) {
   return false;
 }
 
-// Of the heads alone: cuDNN's kernels and the tensor cores' take 64 and 128.
+// Of the heads alone: our kernels for tensor cores take 64 and 128, cuDNN's more.
 void warn_of_slow_heads(const AttentionCall& call) {
   const std::int64_t size = call.heads.head_dim;
   if (call.q.dtype != DType::bf16 || size == 64 || size == 128) return;
+  if (cudnn_takes(call.heads) && cudnn_library().problem.empty()) return;
   [[maybe_unused]] static const bool warned = [&] {
     log::warning("attention over heads of {} goes a row at a time: heads of 64 or 128 are faster "
                  "on a GPU",

@@ -203,9 +203,12 @@ bool same_strides(const AttentionCall& call) {
 
 }  // namespace
 
+bool cudnn_takes(const HeadShape& heads) {
+  return heads.head_dim % 8 == 0 && heads.head_dim >= 32 && heads.head_dim <= 128;
+}
+
 bool cudnn_takes(const Context& context, const AttentionCall& call) {
-  const std::int64_t head_dim = call.heads.head_dim;
-  if (call.q.dtype != DType::bf16 || (head_dim != 64 && head_dim != 128)) return false;
+  if (call.q.dtype != DType::bf16 || !cudnn_takes(call.heads)) return false;
   for (const Tensor* tensor : tensors_of(call)) {
     if (!tensor || !*tensor) continue;
     if (!aligned(tensor->data)) return false;
@@ -233,8 +236,9 @@ void cudnn_attention_backward(Context& context, const AttentionCall& call) {
 std::size_t cudnn_workspace(const HeadShape& heads, const AttentionBounds& bounds,
                             Determinism determinism) {
   const std::int64_t group = heads.num_heads / heads.num_kv_heads;
-  const std::int64_t width = heads.num_heads * heads.head_dim;
-  const std::int64_t fused = width + 2 * heads.num_kv_heads * heads.head_dim;
+  const std::int64_t head_dim = (heads.head_dim + 63) / 64 * 64;  // as kernels pad it
+  const std::int64_t width = heads.num_heads * head_dim;
+  const std::int64_t fused = width + 2 * heads.num_kv_heads * head_dim;
   const std::int64_t keys = group > 1 ? 2 : 0;
   const auto sums = [&](std::int64_t tokens, std::int64_t row, std::int64_t key_row) {
     return round_up(tokens * 4 * (row + keys * key_row + heads.num_heads));

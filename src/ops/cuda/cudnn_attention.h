@@ -13,7 +13,10 @@ struct AttentionCall {
   Tensor dout{}, dq{}, dk{}, dv{};
 };
 
-// Whether cuDNN computes this call: bf16, heads of 64 or 128, rows at multiples of 16
+// Whether cuDNN has kernels for heads of this size: 32 to 128 in steps of 8.
+bool cudnn_takes(const HeadShape& heads);
+
+// Whether cuDNN computes this call: bf16, such heads, rows at multiples of 16
 // bytes; ragged segments on Hopper and later, and their backward where the order of
 // sums is free and each gradient's rows lie as far apart as those of what it is of.
 bool cudnn_takes(const Context& context, const AttentionCall& call);
