@@ -39,7 +39,7 @@ double suggested_width_per_layer(double scale) {
 // Widths go in steps that keep the number of heads divisible by what ranks split them over: by 2
 // from 2048 on, by 4 from 4096 on, by 8 from 8192 on.
 std::int64_t width_step(std::int64_t width) {
-  if (width < 512) return 64;
+  if (width < 512) return 32;
   if (width < 2048) return 128;
   if (width < 4096) return 256;
   return width < 8192 ? 512 : 1024;
@@ -49,14 +49,34 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+// Of narrow models the size nearest to 64, in ratio, that divides the width, from what GPUs'
+// attention kernels take.
+std::int64_t head_dim_of(std::int64_t width) {
+  if (width >= 2048) return 128;
+  std::int64_t best = 64;
+  double best_ratio = std::numeric_limits<double>::infinity();
+  for (std::int64_t size = 32; size <= 128; size += 8) {
+    const double ratio = std::abs(std::log(static_cast<double>(size) / 64));
+    if (width % size != 0 || ratio >= best_ratio) continue;
+    best_ratio = ratio;
+    best = size;
+  }
+  return best;
+}
+
+std::int64_t mlp_step(std::int64_t width) {
+  if (width < 512) return 16;
+  return width < 4096 ? 64 : 256;
+}
+
 ModelConfig shape_of(std::int64_t layers, std::int64_t width, std::int64_t sequence_length) {
   ModelConfig model;
   model.num_layers = layers;
   model.hidden_size = width;
-  model.head_dim = width < 2048 ? 64 : 128;
+  model.head_dim = head_dim_of(width);
   model.num_heads = width / model.head_dim;
   model.num_kv_heads = width < 8192 ? model.num_heads : 8;
-  model.intermediate_size = round_up((8 * width + 2) / 3, width < 4096 ? 64 : 256);
+  model.intermediate_size = round_up((8 * width + 2) / 3, mlp_step(width));
   model.max_position = sequence_length;
   return model;
 }

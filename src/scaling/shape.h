@@ -16,10 +16,12 @@
 namespace fathom::scaling {
 
 // The shape whose M = 72·L·d² + 12·L·d·T is nearest to `model_flops` while its proportions stay
-// near the report's. Sizes suit the hardware: a width of a multiple of 64, from 512 on of 128, in
-// larger models of more; heads of 64, from 2048 on of 128, which GPUs' attention kernels take; MLP
-// 8/3·d rounded up to 64, from 4096 on to 256; from 8192 on 8 key heads, as in the 67B. max_position is T; vocab_size stays
-// 0, the tokenizer's. Throws an input Error when M is not that of 1 × 64 to 512 × 65536.
+// near the report's. Sizes suit the hardware: a width of a multiple of 32, from 512 on of 128, in
+// larger models of more; heads of 64, from 2048 on of 128; where 64 does not divide the width, of
+// the nearest multiple of 8 that does; MLP 8/3·d rounded up to 16, so that a narrow model has what M
+// says, from 512 on to 64, from 4096 on to 256; from 8192 on 8 key heads, as in the 67B.
+// max_position is T; vocab_size stays 0, the tokenizer's. Throws an input Error when M is not that
+// of 1 × 64 to 512 × 65536.
 ModelConfig shape_for(double model_flops, std::int64_t sequence_length);
 
 // M of the smallest shape, 1 × 64.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "core/config.h"
 #include "core/error.h"
@@ -48,12 +49,12 @@ TEST(Shape, KeepsNearTheReportsProportions) {
 // Between 8 × 64 and 8 × 512, at 512 tokens 5.5e6 and 1.76e8, and the nearest of them.
 TEST(Shape, OfSmallModelsIsAsDeepAsTheReportsSmallest) {
   const auto flops = [](std::int64_t width) { return 8.0 * width * (72 * width + 12 * 512); };
-  for (std::int64_t width = 64; width < 512; width += 64) {
+  for (std::int64_t width = 64; width < 512; width += 32) {
     for (const double share : {0.0, 0.4, 0.6}) {
-      const double wanted = flops(width) * std::pow(flops(width + 64) / flops(width), share);
+      const double wanted = flops(width) * std::pow(flops(width + 32) / flops(width), share);
       const ModelConfig shape = shape_for(wanted, 512);
       EXPECT_EQ(shape.num_layers, 8) << wanted;
-      EXPECT_EQ(shape.hidden_size, width + (share > 0.5 ? 64 : 0)) << wanted;
+      EXPECT_EQ(shape.hidden_size, width + (share > 0.5 ? 32 : 0)) << wanted;
     }
   }
   EXPECT_EQ(shape_for(flops(512), 512).hidden_size, 512);
@@ -65,15 +66,31 @@ TEST(Shape, OfSmallModelsIsAsDeepAsTheReportsSmallest) {
 TEST(Shape, SuitsTheHardware) {
   for (double exponent = 6.5; exponent < 14; exponent += 0.05) {
     const ModelConfig m = shape_for(std::pow(10, exponent), 1024);
-    EXPECT_EQ(m.hidden_size % (m.hidden_size < 512 ? 64 : 128), 0);
-    EXPECT_EQ(m.head_dim, m.hidden_size < 2048 ? 64 : 128);
+    EXPECT_EQ(m.hidden_size % (m.hidden_size < 512 ? 32 : 128), 0);
+    if (m.hidden_size % 64 == 0) {
+      EXPECT_EQ(m.head_dim, m.hidden_size < 2048 ? 64 : 128);
+    }
     EXPECT_EQ(m.num_heads * m.head_dim, m.hidden_size);
     EXPECT_EQ(m.num_heads % (m.hidden_size < 8192 ? m.hidden_size < 4096 ? 1 : 4 : 8), 0);
     EXPECT_EQ(m.num_kv_heads, m.hidden_size < 8192 ? m.num_heads : 8);
-    EXPECT_EQ(m.intermediate_size % (m.hidden_size < 4096 ? 64 : 256), 0);
+    const std::int64_t step = m.hidden_size < 512 ? 16 : m.hidden_size < 4096 ? 64 : 256;
+    EXPECT_EQ(m.intermediate_size % step, 0);
     EXPECT_GE(3 * m.intermediate_size, 8 * m.hidden_size);
-    EXPECT_LT(3 * m.intermediate_size, 8 * m.hidden_size + 3 * 256);
+    EXPECT_LT(3 * m.intermediate_size, 8 * m.hidden_size + 3 * step);
     EXPECT_EQ(m.max_position, 1024);
+  }
+}
+
+// Kernels take heads of 32 to 128 in steps of 8; of those that divide the width the nearest to 64.
+TEST(Shape, OfWidthsThat64DoesNotDivideHasHeadsThatDo) {
+  const std::map<std::int64_t, std::int64_t> expected{{96, 48},  {160, 80}, {224, 56}, {288, 72},
+                                                      {352, 88}, {416, 104}, {480, 80}};
+  for (const auto& [width, head_dim] : expected) {
+    const auto d = static_cast<double>(width);
+    const ModelConfig shape = shape_for(8 * d * (72 * d + 12 * 512), 512);
+    EXPECT_EQ(shape.hidden_size, width);
+    EXPECT_EQ(shape.head_dim, head_dim) << width;
+    EXPECT_EQ(shape.num_heads, width / head_dim) << width;
   }
 }
 
