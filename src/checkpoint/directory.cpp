@@ -1,4 +1,6 @@
 // Finding checkpoints: names, listings, the newest undamaged one.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>

@@ -1,5 +1,7 @@
 #include "checkpoint/files.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>

@@ -1,5 +1,7 @@
 #include "checkpoint/slice_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 

@@ -1,4 +1,6 @@
 // TrainingState as state.json.
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "checkpoint/manifest.h"

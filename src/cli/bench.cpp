@@ -1,6 +1,8 @@
 // fathom bench cpu, fathom bench gpu: measures a training step on this device, the time of
 // each operation in it, and the ceilings of the device. fathom bench save: measures the time
 // that saving a checkpoint costs.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,6 @@
 // fathom bench generate: measures how fast the engine reads prompts and generates.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>

@@ -2,7 +2,7 @@
 // key, line, tensor name) and what to do about it, in one line.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>

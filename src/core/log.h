@@ -1,7 +1,7 @@
 // Lines for people, on standard error. Data goes to standard output, never here.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <utility>

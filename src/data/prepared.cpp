@@ -1,5 +1,7 @@
 #include "data/prepared.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

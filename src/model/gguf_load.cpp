@@ -1,4 +1,6 @@
 // GGUF models, in.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>

@@ -1,6 +1,8 @@
 // Weights of Hugging Face directories, in.
 #include "model/hugging_face.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 

@@ -1,4 +1,6 @@
 // Hugging Face directories, out.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>

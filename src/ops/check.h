@@ -2,7 +2,7 @@
 // names the operation, its arguments and their shapes.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,7 @@
 #include "parallel/rank_layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 

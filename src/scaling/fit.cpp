@@ -1,5 +1,7 @@
 #include "scaling/fit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

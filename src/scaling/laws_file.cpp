@@ -1,5 +1,7 @@
 #include "scaling/laws_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

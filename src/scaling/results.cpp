@@ -1,5 +1,7 @@
 #include "scaling/results.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,5 +1,7 @@
 #include "scaling/sweep_grid.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>

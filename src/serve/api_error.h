@@ -1,7 +1,7 @@
 // Why a request is refused, as OpenAI's API tells it.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>

@@ -1,7 +1,7 @@
 // Parts that completions' and chats' answers share. Internal to src/serve.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 // Reads the parts of tokenizer.json other than its model: one function for each kind of step.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstddef>
 #include <vector>

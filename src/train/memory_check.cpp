@@ -1,5 +1,6 @@
 #include "train/memory_check.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>

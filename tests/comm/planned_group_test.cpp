@@ -1,6 +1,6 @@
 #include "comm/planned_group.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include "comm/comm_queue.h"

@@ -1,7 +1,7 @@
 // Wanted and other documents in English and Chinese for the tests of classifiers.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <nlohmann/json.hpp>

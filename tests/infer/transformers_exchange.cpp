@@ -8,7 +8,7 @@
 // expected.json: the ids of a prompt, the logits of its last token, and the 64
 // tokens that follow greedily. `check` ends with exit code 1 when a logit is off
 // by more than 1e-4 of the largest, or a token differs.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 // Runs that do not fit: who counts together, and advice that only names what would help.
 #include "train/memory_check.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "comm/rank_device.h"

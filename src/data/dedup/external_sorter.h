@@ -1,7 +1,7 @@
 // Sorts more records than fit in memory: sorted runs go to the disk and are merged.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>

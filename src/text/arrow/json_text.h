@@ -1,7 +1,7 @@
 // Texts and numbers with a fraction as JSON. Used by parquet_module.cpp alone.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 #include <cmath>

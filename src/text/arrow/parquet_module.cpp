@@ -9,6 +9,7 @@
 #include <arrow/scalar.h>
 #include <arrow/util/config.h>
 #include <arrow/util/float16.h>
+#include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
 
