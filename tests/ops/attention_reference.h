@@ -54,10 +54,26 @@ struct AttentionReference {
   }
   double scale() const { return 1 / std::sqrt(static_cast<double>(heads.head_dim)); }
 
+  // Over one head's numbers: the sum of a[c] · b[c], and y[c] += a · x[c]. Most of the tests' time
+  // is here. Of four sums none waits for the others' additions.
+  double dot(const double* a, const double* b) const {
+    double sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    const double* const end = a + heads.head_dim;
+    for (; a + 4 <= end; a += 4, b += 4) {
+      sum0 += a[0] * b[0];
+      sum1 += a[1] * b[1];
+      sum2 += a[2] * b[2];
+      sum3 += a[3] * b[3];
+    }
+    for (; a < end; ++a, ++b) sum0 += *a * *b;
+    return (sum0 + sum1) + (sum2 + sum3);
+  }
+  void add(double a, const double* x, double* y) const {
+    const std::int64_t count = heads.head_dim;
+    for (std::int64_t c = 0; c < count; ++c) y[c] += a * x[c];
+  }
   double score(std::int64_t i, std::int64_t j, std::int64_t h) const {
-    double sum = 0;
-    for (std::int64_t c = 0; c < heads.head_dim; ++c) sum += q[q_at(i, h) + c] * k[k_at(j, h) + c];
-    return sum * scale();
+    return dot(&q[q_at(i, h)], &k[k_at(j, h)]) * scale();
   }
 
   // f(begin, i, h) for every query i of every head, `begin` its segment's first row.
@@ -78,13 +94,10 @@ struct AttentionReference {
     for_each_query([&](std::int64_t begin, std::int64_t i, std::int64_t h) {
       double max = -INFINITY, sum = 0;
       for (std::int64_t j = begin; j <= i; ++j) max = std::max(max, scores[j] = score(i, j, h));
-      for (std::int64_t j = begin; j <= i; ++j) sum += std::exp(scores[j] - max);
+      for (std::int64_t j = begin; j <= i; ++j) sum += scores[j] = std::exp(scores[j] - max);
       lse[h * rows() + i] = max + std::log(sum);
       for (std::int64_t j = begin; j <= i; ++j) {
-        const double p = std::exp(scores[j] - lse[h * rows() + i]);
-        for (std::int64_t c = 0; c < heads.head_dim; ++c) {
-          out[q_at(i, h) + c] += p * v[k_at(j, h) + c];
-        }
+        add(scores[j] / sum, &v[k_at(j, h)], &out[q_at(i, h)]);
       }
     });
   }
@@ -94,19 +107,15 @@ struct AttentionReference {
     dk.assign(k.size(), 0);
     dv.assign(v.size(), 0);
     for_each_query([&](std::int64_t begin, std::int64_t i, std::int64_t h) {
-      const std::int64_t at = q_at(i, h), head_dim = heads.head_dim;
-      double d = 0;
-      for (std::int64_t c = 0; c < head_dim; ++c) d += dout[at + c] * out[at + c];
+      const std::int64_t at = q_at(i, h);
+      const double d = dot(&dout[at], &out[at]);
       for (std::int64_t j = begin; j <= i; ++j) {
+        const std::int64_t to = k_at(j, h);
         const double p = std::exp(score(i, j, h) - lse[h * rows() + i]);
-        double dp = 0;
-        for (std::int64_t c = 0; c < head_dim; ++c) dp += dout[at + c] * v[k_at(j, h) + c];
-        const double ds = p * (dp - d) * scale();
-        for (std::int64_t c = 0; c < head_dim; ++c) {
-          dv[k_at(j, h) + c] += p * dout[at + c];
-          dq[at + c] += ds * k[k_at(j, h) + c];
-          dk[k_at(j, h) + c] += ds * q[at + c];
-        }
+        const double ds = p * (dot(&dout[at], &v[to]) - d) * scale();
+        add(p, &dout[at], &dv[to]);
+        add(ds, &k[to], &dq[at]);
+        add(ds, &q[at], &dk[to]);
       }
     });
   }

@@ -1,4 +1,5 @@
-// One call of attention and its backward on a device, with what it should give.
+// One call of attention and its backward on a device, with what it should give. The reference is
+// computed where it is asked for: most calls are compared with other calls alone.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +35,6 @@ struct AttentionRun {
     r.q = normal_values(n * c.heads.num_heads * d, 1, dtype, c.deviation);
     r.k = normal_values(n * c.heads.num_kv_heads * d, 2, dtype, c.deviation);
     r.v = normal_values(n * c.heads.num_kv_heads * d, 3, dtype);
-    r.forward();
     return r;
   }
 
@@ -80,6 +80,16 @@ struct AttentionRun {
   Tensor k_of(const GuardedMatrix& m) const { return m.view().columns(query_width(), key_width()); }
   Tensor v_of(const GuardedMatrix& m) const {
     return m.view().columns(query_width() + key_width(), key_width());
+  }
+
+  const AttentionReference& expected_forward() {
+    if (reference.out.empty()) reference.forward();
+    return reference;
+  }
+  const AttentionReference& expected_backward() {
+    expected_forward();
+    reference.backward(dout);
+    return reference;
   }
 
   // In the reference's order, [num_heads, n], from the device's own.

@@ -130,7 +130,8 @@ std::vector<long double> distribution(const std::vector<float>& logits, const Dr
   }
   std::erase_if(order, [&](std::size_t i) { return weights[i] < row.min_p; });
   std::vector<long double> probabilities(logits.size());
-  for (const std::size_t i : order) probabilities[i] = weights[i] / total();
+  const long double all = total();
+  for (const std::size_t i : order) probabilities[i] = weights[i] / all;
   return probabilities;
 }
 
