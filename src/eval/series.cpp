@@ -37,7 +37,7 @@ BenchmarkScore benchmark_score(const TaskResult& result) {
 namespace {
 
 // Nothing where it is not known.
-std::string number(double value) {
+std::string number_text(double value) {
   return std::isfinite(value) ? fmt::format("{:.4f}", value) : "";
 }
 
@@ -51,7 +51,7 @@ std::string series_lines(const SeriesPoint& point) {
   std::string out;
   for (const BenchmarkScore& score : point.scores) {
     out += fmt::format("{:>10}  {:<24} {:>6}  {:<28} {:>9} {:>9}\n", point.step, score.task, score.items, score.score,
-                       number(score.value), number(score.standard_error));
+                       number_text(score.value), number_text(score.standard_error));
   }
   return out;
 }
@@ -73,7 +73,7 @@ Page series_page(const std::string& title, const std::vector<SeriesPoint>& point
   for (const SeriesPoint& point : points) {
     for (const BenchmarkScore& score : point.scores) {
       table.rows.push_back({std::to_string(point.step), score.task, std::to_string(score.items), score.score,
-                            number(score.value), number(score.standard_error)});
+                            number_text(score.value), number_text(score.standard_error)});
     }
   }
   return {title, {std::move(curves), {"Scores", {std::move(table)}}}};
