@@ -51,6 +51,7 @@ function(fathom_test folder)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${target} PRIVATE FATHOM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
+  # Threads that wait for each other sleep soon: other suites want the processors.
   set_tests_properties(${folder} PROPERTIES TIMEOUT 900 PROCESSORS 2 ENVIRONMENT
-    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2;GOMP_SPINCOUNT=3000")
+    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2;GOMP_SPINCOUNT=300")
 endfunction()
