@@ -31,13 +31,14 @@ function(fathom_library folder)
   endif()
 endfunction()
 
-# fathom_test(<folder> SOURCES ... [DEPENDS <folder> ...] [LINK ...] [COMPUTES])
+# fathom_test(<folder> SOURCES ... [DEPENDS <folder> ...] [LINK ...] [COMPUTES] [LONG])
 #
 # One GoogleTest executable a folder, mirroring src/: tests/<folder>/*_test.cpp. It takes two
 # of the places that ctest has (CMakePresets.json), for most of them compute on two threads.
 # COMPUTES: the tests' own code computes much, such as references of operations.
+# LONG: it begins before shorter suites, so that none runs on alone at the end.
 function(fathom_test folder)
-  cmake_parse_arguments(ARG "COMPUTES" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "COMPUTES;LONG" "" "SOURCES;DEPENDS;LINK" ${ARGN})
   set(target ${folder}_test)
   add_executable(${target} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fatal_failures.cpp)
   list(TRANSFORM ARG_DEPENDS PREPEND fathom_)
@@ -52,6 +53,6 @@ function(fathom_test folder)
   target_compile_definitions(${target} PRIVATE FATHOM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
   # Threads that wait for each other sleep soon: other suites want the processors.
-  set_tests_properties(${folder} PROPERTIES TIMEOUT 900 PROCESSORS 2 ENVIRONMENT
+  set_tests_properties(${folder} PROPERTIES TIMEOUT 900 PROCESSORS 2 COST $<IF:$<BOOL:${ARG_LONG}>,10,0> ENVIRONMENT
     "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;OMP_NUM_THREADS=2;GOMP_SPINCOUNT=300")
 endfunction()
