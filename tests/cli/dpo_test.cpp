@@ -26,7 +26,7 @@ class DpoCommand : public testing::Test {
     write_file(dir_ / "dpo.toml",
                fmt::format("threads = 1\ndtype = \"f32\"\n[model]\nfrom = \"{}\"\n"
                            "template = \"deepseek\"\n[data]\npaths = [\"{}\"]\n"
-                           "[train]\nsequence_length = 64\nglobal_batch = 4\nsteps = 300\n"
+                           "[train]\nsequence_length = 64\nglobal_batch = 4\nsteps = 150\n"
                            "[schedule]\npeak = 1e-3\n[validation]\nshare = 0.1\n"
                            "sample_tokens = 0\n[checkpoint]\ninterval_seconds = 0\n"
                            "every_steps = 20\n",

@@ -40,7 +40,7 @@ TEST_P(Memory, TheTableHolds) {
   make_tiny_data(dir);
   const std::string config = make_tiny_config(dir);
   const Outcome outcome = run_fathom(
-      dir, {"train", config, "--set", "train.steps=4", "--set", "model.max_position=1024", "--set",
+      dir, {"train", config, "--set", "train.steps=2", "--set", "model.max_position=1024", "--set",
             fmt::format("model.num_layers={}", size.layers), "--set",
             fmt::format("model.hidden_size={}", size.width), "--set",
             fmt::format("train.sequence_length={}", size.length), "--set",

@@ -24,7 +24,7 @@ class SftCommand : public testing::Test {
     }
     write_file(dir_ / "rows.jsonl", rows);
     const std::string stage = fmt::format(
-        "[[stage]]\nsteps = 300\n[stage.schedule]\npeak = 1e-3\n[[stage.data]]\npaths = [\"{}\"]\n",
+        "[[stage]]\nsteps = 150\n[stage.schedule]\npeak = 1e-3\n[[stage.data]]\npaths = [\"{}\"]\n",
         dir_ / "rows.jsonl");
     write_file(dir_ / "sft.toml",
                fmt::format("threads = 1\ndtype = \"f32\"\n[model]\nfrom = \"{}\"\n"

@@ -89,7 +89,7 @@ class TrainFaults : public testing::Test {
 TEST_F(TrainFaults, KilledAtRandomMomentsEndsWithTheSameWeights) {
   const char* wanted = std::getenv("FATHOM_KILLS");
   const int kills = wanted ? std::atoi(wanted) : 3;
-  constexpr std::int64_t apart = 250;
+  constexpr std::int64_t apart = 150;
   const std::int64_t steps = apart * (kills + 2);
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "killed";
@@ -119,7 +119,7 @@ TEST_F(TrainFaults, KilledAtRandomMomentsEndsWithTheSameWeights) {
 }
 
 TEST_F(TrainFaults, SignalsSaveAndExitAndTheSameCommandGoesOn) {
-  constexpr std::int64_t steps = 800;
+  constexpr std::int64_t steps = 400;
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "stopped";
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
@@ -198,7 +198,7 @@ TEST_F(TrainFaults, TrainingOutlivesTheReaderOfItsMessages) {
 
 // A limit on the size of files stands for the full disk: writing fails in the same way.
 TEST_F(TrainFaults, AFullDiskLeavesTheOldCheckpointAndTheRunGoesOn) {
-  constexpr std::int64_t steps = 600;
+  constexpr std::int64_t steps = 300;
   must(run_fathom(dir_, command(dir_ / "whole", steps)));
   const std::string run = dir_ / "full";
   const auto process = start(command(run, steps), run);
