@@ -89,7 +89,7 @@ TEST(Isoflop, TheFewerDegreesOfFreedomTheWiderTheOptimumsInterval) {
       append(points, budget);
     }
     const Interval interval =
-        *fit_isoflop(points, tolerance, {2000, 1}).budgets[0].model_flops.interval;
+        *fit_isoflop(points, tolerance, {1000, 1}).budgets[0].model_flops.interval;
     return std::log(interval.high / interval.low);
   };
   EXPECT_NEAR(width(1) / width(5), small_sample_factor(5) / small_sample_factor(25), 0.12);
