@@ -37,6 +37,14 @@ enum class BatchInvariance : std::uint8_t {
   on,
 };
 
+// When a GPU starts the kernels of a stream.
+enum class KernelStart {
+  in_turn,  // each after the one before it
+  // Of kernels that can (ops/cuda/launch.h), a block may start while the kernel before it ends,
+  // and fetch what no kernel writes. For streams whose work comes in one line.
+  early,
+};
+
 // How many of the library's algorithms for a matrix product are measured.
 enum class AlgorithmSearch {
   usual,       // those that the library proposes first
@@ -51,6 +59,7 @@ struct Context {
   Outputs outputs = Outputs::kept;
   AlgorithmSearch search = AlgorithmSearch::usual;
   BatchInvariance batch_invariance = BatchInvariance::off;
+  KernelStart kernel_start = KernelStart::in_turn;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
   Trace* trace = nullptr;  // records the work of the stream (core/trace.h); null: no record
   // Lane of this stream in the trace. The communication lane overlaps compute and must leave

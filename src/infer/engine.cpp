@@ -94,19 +94,25 @@ std::optional<OwnedStream> stream_for(Device device) {
   return std::optional<OwnedStream>(std::in_place, device);
 }
 
-// The context's stream is another during this object's lifetime.
+// The context's stream is another during this object's lifetime, one whose work comes in one line.
 class StreamScope {
  public:
-  StreamScope(Context& context, Stream stream) : context_(context), before_(context.stream) {
+  StreamScope(Context& context, Stream stream)
+      : context_(context), before_(context.stream), start_before_(context.kernel_start) {
     context.stream = stream;
+    context.kernel_start = KernelStart::early;
   }
-  ~StreamScope() { context_.stream = before_; }
+  ~StreamScope() {
+    context_.stream = before_;
+    context_.kernel_start = start_before_;
+  }
   StreamScope(const StreamScope&) = delete;
   StreamScope& operator=(const StreamScope&) = delete;
 
  private:
   Context& context_;
   Stream before_;
+  KernelStart start_before_;
 };
 
 }  // namespace

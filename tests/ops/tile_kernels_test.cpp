@@ -212,7 +212,7 @@ void expect_prompts(const PagedCase& c) {
   x.expect(c, 1000, 3e-3);
 }
 
-template <int D, int M>
+template <int D, int M, int Threads = decode_threads>
 void expect_decoded(const PagedCase& c, int splits) {
   PagedOperands x(c);
   DecodeWork work{};
@@ -237,7 +237,7 @@ void expect_decoded(const PagedCase& c, int splits) {
   work.totals = totals.data();
   emulated::launch(
       dim3(sequences, static_cast<unsigned>(c.heads.num_kv_heads), static_cast<unsigned>(splits)),
-      decode_threads, [=] { decode_kernel<D, M>(work); });
+      Threads, [=] { decode_kernel<D, M, Threads>(work); });
   if (splits > 1) {
     emulated::launch(dim3(sequences * 4, static_cast<unsigned>(work.num_heads)), D,
                      [=] { merge_splits_kernel<D>(work); });
@@ -254,6 +254,8 @@ TEST(TileKernels, DecodeFromThePagedCache) {
   expect_decoded<64, 2>({{2, 1, 64}, {1, 140, 700}, {1, 1, 1}, 16}, 3);
   expect_decoded<128, 4>({{3, 1, 128}, {300, 30, 9, 2}, {1, 3, 9, 0}, 16}, 2);
   expect_decoded<128, 1>({{2, 2, 128}, {90, 33}, {1, 1}, 1}, 1);
+  expect_decoded<128, 1, most_decode_threads>({{2, 2, 128}, {90, 300}, {1, 1}, 16}, 1);
+  expect_decoded<64, 1, most_decode_threads>({{1, 1, 64}, {700}, {1}, 16}, 2);
 }
 
 // --- BatchInvariance::on: what a row comes to in tiles of every shape, against the same sum in

@@ -6,11 +6,13 @@
 #pragma once
 
 #include "ops/cuda/cuda_utils.h"
+#include "ops/cuda/kernel_start.h"
 #include "ops/cuda/mma.h"
 
 namespace fathom::ops::cuda {
 
-inline constexpr int decode_threads = 128;
+// Threads of a block: the more, where blocks are too few to keep the device busy.
+inline constexpr int decode_threads = 128, most_decode_threads = 512;
 inline constexpr int keys_at_once = 4;   // of a group, so that enough reads are under way
 inline constexpr int least_split = 128;  // keys
 
@@ -75,9 +77,9 @@ struct DecodeState {
 
 // The groups' states of one pair as one: write(i, x, sum) for each i of the head, x not
 // divided by the sum; returns maximum and sum. `memory`: (D + 2) shared floats a group.
-template <int D, class Write>
+template <int D, int Threads, class Write>
 __device__ float2 merge_decode(const DecodeState& state, float* memory, Write&& write) {
-  constexpr int lanes = D / 8, groups = decode_threads / lanes;
+  constexpr int lanes = D / 8, groups = Threads / lanes;
   const int lane = threadIdx.x % lanes, group = threadIdx.x / lanes;
   float *const maxima = memory, *const sums = memory + groups, *const outputs = sums + groups;
   __syncthreads();  // nobody reads the pair before this one any more
@@ -93,7 +95,7 @@ __device__ float2 merge_decode(const DecodeState& state, float* memory, Write&& 
   for (int g = 0; g < groups; ++g) {
     if (sums[g] > 0) sum += sums[g] * exp2_of(maxima[g] - maximum);
   }
-  for (int i = threadIdx.x; i < D; i += decode_threads) {
+  for (int i = threadIdx.x; i < D; i += Threads) {
     float total = 0;
     for (int g = 0; g < groups; ++g) {
       if (sums[g] > 0) total += outputs[g * D + i] * exp2_of(maxima[g] - maximum);
@@ -103,10 +105,12 @@ __device__ float2 merge_decode(const DecodeState& state, float* memory, Write&& 
   return {maximum, sum};
 }
 
-template <int D, int M>
-__global__ void __launch_bounds__(decode_threads) decode_kernel(DecodeWork work) {
-  constexpr int lanes = D / 8, groups = decode_threads / lanes, step = groups * keys_at_once;
+template <int D, int M, int Threads>
+__global__ void __launch_bounds__(Threads) decode_kernel(DecodeWork work) {
+  constexpr int lanes = D / 8, groups = Threads / lanes, step = groups * keys_at_once;
   const int sequence = blockIdx.x, kv_head = blockIdx.y, split = blockIdx.z;
+  start_next_kernel();
+  wait_for_previous_kernel();
   const DecodeQueries queries(work, sequence);
   if (queries.count == 0) return;
   const int context = work.context_lengths[sequence];
@@ -163,12 +167,12 @@ __global__ void __launch_bounds__(decode_threads) decode_kernel(DecodeWork work)
       const std::int64_t at = work.part(sequence, token, head) + split;
       if (work.splits == 1) {
         __nv_bfloat16* const to = work.out[queries.begin + token] + head * D;
-        merge_decode<D>(states[m], decode_memory, [&](int i, float x, float sum) {
+        merge_decode<D, Threads>(states[m], decode_memory, [&](int i, float x, float sum) {
           to[i] = from_float<__nv_bfloat16>(x / sum);
         });
         continue;
       }
-      const float2 total = merge_decode<D>(
+      const float2 total = merge_decode<D, Threads>(
           states[m], decode_memory, [&](int i, float x, float) { work.partial[at * D + i] = x; });
       if (threadIdx.x == 0) work.totals[at] = total;
     }
@@ -178,6 +182,8 @@ __global__ void __launch_bounds__(decode_threads) decode_kernel(DecodeWork work)
 // The splits of each (token, head) as one. Blocks of D threads.
 template <int D>
 __global__ void __launch_bounds__(D) merge_splits_kernel(DecodeWork work) {
+  start_next_kernel();
+  wait_for_previous_kernel();
   const int sequence = static_cast<int>(blockIdx.x) / work.most_queries;
   const int token = static_cast<int>(blockIdx.x) % work.most_queries, head = blockIdx.y;
   const DecodeQueries queries(work, sequence);

@@ -8,6 +8,7 @@
 #include "ops/cuda/attention_tiles.h"
 #include "ops/cuda/fixed_order_attention.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/launch.h"
 #include "ops/cuda/paged_decode.h"
 
 namespace fathom::ops::cuda {
@@ -95,6 +96,8 @@ int splits_of(std::int64_t rows, std::int64_t heads, std::int64_t max_context) {
 template <class T, int W>
 __global__ void store_kernel(Rows<const T> k, Rows<const T> v, const std::int32_t* slots,
                              Rows<T> k_cache, Rows<T> v_cache, int cols) {
+  start_next_kernel();
+  wait_for_previous_kernel();
   const std::int64_t row = blockIdx.x;
   const std::int64_t slot = slots[row];
   if (slot < 0) return;
@@ -172,19 +175,17 @@ void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
 
 void store_kv(Context& context, Tensor k, Tensor v, Tensor slots, Tensor k_cache, Tensor v_cache) {
   if (k.elements() == 0) return;
-  const cudaStream_t stream = stream_of(context);
   dispatch_native(k.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_width<T>(
         [&](auto width) {
-          store_kernel<T, decltype(width)::value>
-              <<<static_cast<unsigned>(k.rows()), 128, 0, stream>>>(
-                  rows_of<const T>(k), rows_of<const T>(v), data_of<const std::int32_t>(slots),
-                  rows_of<T>(k_cache), rows_of<T>(v_cache), static_cast<int>(k.cols()));
+          launch(context, store_kernel<T, decltype(width)::value>,
+                 static_cast<unsigned>(k.rows()), 128, 0, "store_kv", rows_of<const T>(k),
+                 rows_of<const T>(v), data_of<const std::int32_t>(slots), rows_of<T>(k_cache),
+                 rows_of<T>(v_cache), static_cast<int>(k.cols()));
         },
         k, v, k_cache, v_cache);
   });
-  check_launch("store_kv");
 }
 
 }  // namespace fathom::ops::cuda

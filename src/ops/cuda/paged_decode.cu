@@ -2,6 +2,7 @@
 
 #include "ops/cuda/attention_tiles.h"
 #include "ops/cuda/decode_kernel.h"
+#include "ops/cuda/launch.h"
 #include "ops/cuda/paged_decode.h"
 
 namespace fathom::ops::cuda {
@@ -20,31 +21,35 @@ int splits_of(std::int64_t sequences, const HeadShape& heads, std::int64_t outpu
   return static_cast<int>(std::clamp<std::int64_t>(max_context / least_split, 1, most));
 }
 
-template <int D, int M>
-void launch(const DecodeWork& work, dim3 grid, cudaStream_t stream) {
-  constexpr int groups = decode_threads / (D / 8);
-  decode_kernel<D, M><<<grid, decode_threads, groups*(D + 2) * sizeof(float), stream>>>(work);
+template <int D, int M, int Threads = decode_threads>
+void launch_decode(const Context& context, const DecodeWork& work, dim3 grid) {
+  constexpr int groups = Threads / (D / 8);
+  launch(context, decode_kernel<D, M, Threads>, grid, Threads, groups * (D + 2) * sizeof(float),
+         "paged_attention", work);
 }
 
 // M: pairs that a block computes at once.
 template <int D>
-void launch_for(std::int64_t pairs, const DecodeWork& work, std::int64_t sequences, int kv_heads,
-                cudaStream_t stream) {
+void launch_for(const Context& context, std::int64_t pairs, const DecodeWork& work,
+                std::int64_t sequences, int kv_heads) {
   const dim3 grid(static_cast<unsigned>(sequences), static_cast<unsigned>(kv_heads),
                   static_cast<unsigned>(work.splits));
-  if (pairs == 1) {
-    launch<D, 1>(work, grid, stream);
+  constexpr unsigned few_blocks = 264;  // two a multiprocessor of a large GPU
+  if (pairs == 1 && grid.x * grid.y * grid.z <= few_blocks) {
+    launch_decode<D, 1, most_decode_threads>(context, work, grid);
+  } else if (pairs == 1) {
+    launch_decode<D, 1>(context, work, grid);
   } else if (pairs == 2) {
-    launch<D, 2>(work, grid, stream);
+    launch_decode<D, 2>(context, work, grid);
   } else if (pairs <= 4) {
-    launch<D, 4>(work, grid, stream);
+    launch_decode<D, 4>(context, work, grid);
   } else {
-    launch<D, 8>(work, grid, stream);
+    launch_decode<D, 8>(context, work, grid);
   }
   if (work.splits == 1) return;
   const dim3 merge_grid(static_cast<unsigned>(sequences * work.most_queries),
                         static_cast<unsigned>(work.num_heads));
-  merge_splits_kernel<D><<<merge_grid, D, 0, stream>>>(work);
+  launch(context, merge_splits_kernel<D>, merge_grid, D, 0, "paged_attention", work);
 }
 
 }  // namespace
@@ -53,7 +58,6 @@ void paged_decode(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
                   const PagedContext& paged, const HeadShape& heads, Tensor out) {
   const std::int64_t sequences = paged.context_lengths.elements();
   if (sequences == 0) return;
-  const cudaStream_t stream = stream_of(context);
   const std::int64_t most = std::min(most_decode_queries, paged.max_queries);
   const auto heads_per_kv = heads.num_heads / heads.num_kv_heads;
   DecodeWork work{};
@@ -79,11 +83,10 @@ void paged_decode(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
   }
   const auto kv_heads = static_cast<int>(heads.num_kv_heads);
   if (heads.head_dim == 64) {
-    launch_for<64>(most * heads_per_kv, work, sequences, kv_heads, stream);
+    launch_for<64>(context, most * heads_per_kv, work, sequences, kv_heads);
   } else {
-    launch_for<128>(most * heads_per_kv, work, sequences, kv_heads, stream);
+    launch_for<128>(context, most * heads_per_kv, work, sequences, kv_heads);
   }
-  check_launch("paged_attention");
 }
 
 }  // namespace fathom::ops::cuda

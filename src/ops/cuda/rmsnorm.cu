@@ -4,6 +4,7 @@
 
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/launch.h"
 #include "ops/rmsnorm.h"
 
 namespace fathom::ops::cuda {
@@ -17,6 +18,10 @@ template <class T, int W, int P, RowOf Owner>
 __global__ void forward_kernel(Rows<const T> residual, Rows<const T> delta, const T* weight,
                                float epsilon, Rows<T> h, Rows<T> y, float* rstd, std::int64_t rows,
                                int cols) {
+  start_next_kernel();
+  // Meanwhile the weights come nearer.
+  for (int col = threadIdx.x * W; col < cols; col += blockDim.x * W) fetch_ahead(weight + col);
+  wait_for_previous_kernel();
   const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
   if (row >= rows) return;
   float x[P][W];
@@ -78,7 +83,6 @@ void with_forward_packs(std::int64_t packs, F&& f) {
 void add_rmsnorm(Context& context, Tensor residual, Tensor delta, Tensor weight, float epsilon,
                  Tensor h, Tensor y, Tensor rstd) {
   if (residual.elements() == 0) return;
-  const cudaStream_t stream = stream_of(context);
   const auto cols = static_cast<int>(residual.cols());
   dispatch_native(residual.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -86,16 +90,15 @@ void add_rmsnorm(Context& context, Tensor residual, Tensor delta, Tensor weight,
         [&](auto width) {
           constexpr int w = decltype(width)::value;
           with_forward_packs(cols / w, [&](auto packs, auto owner, dim3 block) {
-            forward_kernel<T, w, decltype(packs)::value, decltype(owner)::value>
-                <<<blocks_for(residual.rows(), block.y), block, 0, stream>>>(
-                    rows_of<const T>(residual), rows_of<const T>(delta), data_of<const T>(weight),
-                    epsilon, rows_of<T>(h), rows_of<T>(y), data_of<float>(rstd), residual.rows(),
-                    cols);
+            launch(context, forward_kernel<T, w, decltype(packs)::value, decltype(owner)::value>,
+                   blocks_for(residual.rows(), block.y), block, 0, "add_rmsnorm",
+                   rows_of<const T>(residual), rows_of<const T>(delta), data_of<const T>(weight),
+                   epsilon, rows_of<T>(h), rows_of<T>(y), data_of<float>(rstd), residual.rows(),
+                   cols);
           });
         },
         residual, delta, weight, h, y);
   });
-  check_launch("add_rmsnorm");
 }
 
 }  // namespace fathom::ops::cuda

@@ -1,6 +1,7 @@
 // SwiGLU: one pass over memory, a pack of gate and one of up a thread.
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
+#include "ops/cuda/launch.h"
 #include "ops/swiglu.h"
 
 namespace fathom::ops::cuda {
@@ -14,6 +15,8 @@ __device__ float sigmoid(float x) {
 
 template <class T, int W>
 __global__ void forward_kernel(Rows<const T> gate_up, Rows<T> y, int width) {
+  start_next_kernel();
+  wait_for_previous_kernel();
   const std::int64_t row = blockIdx.x;
   const int col = (blockIdx.y * threads + threadIdx.x) * W;
   if (col >= width) return;
@@ -56,18 +59,16 @@ dim3 grid_of(const Tensor& y) {
 
 void swiglu(Context& context, Tensor gate_up, Tensor y) {
   if (y.elements() == 0) return;
-  const cudaStream_t stream = stream_of(context);
   dispatch_native(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     with_width<T>(
         [&](auto width) {
           constexpr int w = decltype(width)::value;
-          forward_kernel<T, w><<<grid_of<w>(y), threads, 0, stream>>>(
-              rows_of<const T>(gate_up), rows_of<T>(y), static_cast<int>(y.cols()));
+          launch(context, forward_kernel<T, w>, grid_of<w>(y), threads, 0, "swiglu",
+                 rows_of<const T>(gate_up), rows_of<T>(y), static_cast<int>(y.cols()));
         },
         gate_up, y);
   });
-  check_launch("swiglu");
 }
 
 void swiglu_backward(Context& context, Tensor dy, Tensor gate_up, Tensor dgate_up) {
