@@ -44,11 +44,12 @@ Leaving AttentionLayer::forward(Context& context, const TokenLayout& tokens,
                                 Tensor y) const {
   boundary_.column_linear(context, x, qkv_, saved.qkv);
   const Qkv qkv(saved.qkv, heads_);
-  ops::rope(context, qkv.rotated, tokens.positions, rope_table_, ops::RopeDirection::forward);
   if (cache) {
-    ops::store_kv(context, qkv.k, qkv.v, tokens.slots, cache->k, cache->v);
+    ops::rope_to_cache(context, qkv.rotated, qkv.v, tokens.positions, rope_table_, tokens.slots,
+                       cache->k, cache->v);
     ops::paged_attention(context, qkv.q, cache->k, cache->v, tokens.paged, heads_, saved.out);
   } else {
+    ops::rope(context, qkv.rotated, tokens.positions, rope_table_, ops::RopeDirection::forward);
     ops::attention(context, qkv.q, qkv.k, qkv.v, tokens.segments, heads_, saved.out, saved.lse);
   }
   return boundary_.row_linear(context, saved.out, output_, y);

@@ -5,6 +5,7 @@
 
 #include "ops/check.h"
 #include "ops/dispatch.h"
+#include "ops/rope_check.h"
 
 namespace fathom::ops {
 
@@ -96,6 +97,20 @@ void check_cache(const Check& check, const Tensor& k_cache, const Tensor& v_cach
   check.rank({"k_cache", k_cache}, 3).shaped({"v_cache", v_cache}, k_cache.shape);
   check.floating({"k_cache", k_cache}).same_type({"k_cache", k_cache}, {"v_cache", v_cache});
   check.that(k_cache.shape[1] > 0, "a page must hold at least one token");
+}
+
+// Rows of `stored` ([n, width]) go to the cache at `slots`.
+void check_stored_rows(const Check& check, const Shape& stored, Tensor slots, Tensor k_cache,
+                       Tensor v_cache) {
+  check_cache(check, k_cache, v_cache);
+  check.shaped({"k_cache", k_cache}, {k_cache.shape[0], k_cache.shape[1], stored[1]});
+  check.shaped({"slots", slots}, {stored[0]}).is({"slots", slots}, DType::i32);
+  if (slots.device != cpu_device) return;
+  const std::int64_t rows = k_cache.shape[0] * k_cache.shape[1];
+  for (std::int64_t i = 0; i < slots.elements(); ++i) {
+    const std::int32_t slot = slots.as<std::int32_t>()[i];
+    check.that(slot >= -1 && slot < rows, "a slot lies outside the cache");
+  }
 }
 
 }  // namespace
@@ -197,18 +212,31 @@ void store_kv(Context& context, Tensor k, Tensor v, Tensor slots, Tensor k_cache
       "store_kv",
       {{"k", k}, {"v", v}, {"slots", slots}, {"k_cache", k_cache}, {"v_cache", v_cache}});
   check.on(context).rank({"k", k}, 2).shaped({"v", v}, k.shape).same_type({"k", k}, {"v", v});
-  check_cache(check, k_cache, v_cache);
   check.same_type({"k", k}, {"k_cache", k_cache});
-  check.shaped({"k_cache", k_cache}, {k_cache.shape[0], k_cache.shape[1], k.shape[1]});
-  check.shaped({"slots", slots}, {k.shape[0]}).is({"slots", slots}, DType::i32);
-  if (slots.device == cpu_device) {
-    const std::int64_t rows = k_cache.shape[0] * k_cache.shape[1];
-    for (std::int64_t i = 0; i < slots.elements(); ++i) {
-      const std::int32_t slot = slots.as<std::int32_t>()[i];
-      check.that(slot >= -1 && slot < rows, "a slot lies outside the cache");
-    }
-  }
+  check_stored_rows(check, k.shape, slots, k_cache, v_cache);
   on_device(context, cpu::store_kv, cuda::store_kv, k, v, slots, k_cache, v_cache);
+}
+
+void rope_to_cache(Context& context, Tensor x, Tensor v, Tensor positions, Tensor table,
+                   Tensor slots, Tensor k_cache, Tensor v_cache) {
+  const Argument arg_x{"x", x}, arg_v{"v", v}, arg_positions{"positions", positions},
+      arg_table{"table", table};
+  const Check check("rope_to_cache", {arg_x,
+                                      arg_v,
+                                      arg_positions,
+                                      arg_table,
+                                      {"slots", slots},
+                                      {"k_cache", k_cache},
+                                      {"v_cache", v_cache}});
+  check.on(context).rank(arg_x, 2).floating(arg_x).rank(arg_v, 2).same_type(arg_x, arg_v);
+  check.shaped(arg_v, {x.shape[0], v.shape[1]});
+  check_rotation(check, arg_x, arg_positions, arg_table);
+  check.that(v.shape[1] % table.shape[1] == 0 && v.shape[1] < x.shape[1],
+             "v's width must be a multiple of head_dim, and less than x's");
+  check.same_type(arg_v, {"k_cache", k_cache});
+  check_stored_rows(check, v.shape, slots, k_cache, v_cache);
+  on_device(context, cpu::rope_to_cache, cuda::rope_to_cache, x, v, positions, table, slots,
+            k_cache, v_cache);
 }
 
 }  // namespace fathom::ops

@@ -88,4 +88,10 @@ void paged_attention(Context& context, Tensor q, Tensor k_cache, Tensor v_cache,
 // ([n] i32, page · page_size + row); −1 is skipped.
 void store_kv(Context& context, Tensor k, Tensor v, Tensor slots, Tensor k_cache, Tensor v_cache);
 
+// rope() forward of queries and keys and store_kv() of keys and values, on a GPU in one pass over
+// memory. x: [n, queries' width + v's width], queries and then keys; its queries are rotated in
+// place, and whether its keys are is open. positions, table: as of rope().
+void rope_to_cache(Context& context, Tensor x, Tensor v, Tensor positions, Tensor table,
+                   Tensor slots, Tensor k_cache, Tensor v_cache);
+
 }  // namespace fathom::ops

@@ -1,5 +1,6 @@
 #include "ops/rope.h"
 
+#include "ops/attention.h"
 #include "ops/ops_test.h"
 
 namespace fathom::ops {
@@ -62,6 +63,60 @@ TEST_P(RopeTest, LeavesTheOtherColumnsOfAFusedProductAlone) {
   for (Size r = 0; r < 4; ++r) {
     for (Size c = 8; c < 12; ++c) EXPECT_EQ(y[r * 12 + c], x[r * 12 + c]);
     EXPECT_EQ(y[12 + r], x[12 + r]);  // position 0 does not turn
+  }
+}
+
+// Of query heads and key heads of a width, in any layout; rows of slot -1 are stored nowhere.
+TEST_P(RopeTest, ToTheCacheIsRopeAndStore) {
+  struct Case {
+    std::int64_t heads, kv_heads, head_dim;
+  };
+  const std::int64_t n = 5, pages = 2, page = 4;
+  const DeviceTensor positions(context_, DType::i32, {n}, Values{3, 0, 49, 7, 7});
+  const DeviceTensor slots(context_, DType::i32, {n}, Values{6, 0, -1, 7, 1});
+  for (const auto& [heads, kv_heads, head_dim] :
+       {Case{2, 2, 64}, {6, 2, 128}, {3, 1, 6}, {1, 1, 2}, {40, 8, 16}}) {
+    const std::int64_t kv = kv_heads * head_dim, queries = heads * head_dim;
+    const DeviceTensor table = table_for(50, Size(head_dim));
+    const Values x = values(Size(n * (queries + kv)), 1), v = values(Size(n * kv), 2);
+    for (const Layout& layout : layouts()) {
+      struct Stored {
+        DeviceTensor x, v, k_cache, v_cache;
+      };
+      const auto stored = [&] {
+        return Stored{{context_, dtype(), {n, queries + kv}, x, layout},
+                      {context_, dtype(), {n, kv}, v, layout},
+                      {context_, dtype(), {pages * page, kv}, layout},
+                      {context_, dtype(), {pages * page, kv}, layout}};
+      };
+      const auto paged = [&](const DeviceTensor& cache) {
+        Tensor t = cache.tensor();
+        t.shape = {pages, page, kv};
+        return t;
+      };
+      const Stored apart = stored(), together = stored();
+      rope(context_, apart.x, positions, table, RopeDirection::forward);
+      store_kv(context_, apart.x.tensor().columns(queries, kv), apart.v, slots,
+               paged(apart.k_cache), paged(apart.v_cache));
+      rope_to_cache(context_, together.x, together.v, positions, table, slots,
+                    paged(together.k_cache), paged(together.v_cache));
+      SCOPED_TRACE(fmt::format("{} over {} heads of {}", heads, kv_heads, head_dim));
+      // Rows that nobody stored are NaN in both.
+      const auto expect_same = [](const Values& a, const Values& b) {
+        ASSERT_EQ(a.size(), b.size());
+        for (std::size_t i = 0; i < a.size(); ++i) {
+          EXPECT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << i;
+        }
+      };
+      expect_same(together.k_cache.download(), apart.k_cache.download());
+      expect_same(together.v_cache.download(), apart.v_cache.download());
+      const Values rotated = apart.x.download(), in_place = together.x.download();
+      for (std::int64_t i = 0; i < n * (queries + kv); ++i) {
+        if (i % (queries + kv) >= queries) continue;
+        EXPECT_EQ(in_place[Size(i)], rotated[Size(i)]) << i;
+      }
+      expect_same(together.v.download(), v);
+    }
   }
 }
 

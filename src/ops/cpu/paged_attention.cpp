@@ -356,4 +356,11 @@ void cpu::store_kv(Context&, Tensor k, Tensor v, Tensor slots, Tensor k_cache, T
   });
 }
 
+void cpu::rope_to_cache(Context& context, Tensor x, Tensor v, Tensor positions, Tensor table,
+                        Tensor slots, Tensor k_cache, Tensor v_cache) {
+  cpu::rope(context, x, positions, table, RopeDirection::forward);
+  const Tensor k = x.columns(x.cols() - v.cols(), v.cols());
+  cpu::store_kv(context, k, v, slots, k_cache, v_cache);
+}
+
 }  // namespace fathom::ops

@@ -67,6 +67,9 @@ void paged_attention(Context&, Tensor, Tensor, Tensor, const PagedContext&, cons
 void store_kv(Context&, Tensor, Tensor, Tensor, Tensor, Tensor) {
   fail();
 }
+void rope_to_cache(Context&, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor) {
+  fail();
+}
 
 void cross_entropy(Context&, Tensor, Tensor, LogitsGradient, const LossWeights&, Tensor) {
   fail();
