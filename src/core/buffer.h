@@ -19,7 +19,7 @@ class Buffer {
     swap(other);
     return *this;
   }
-  ~Buffer() { release(device_, data_); }
+  ~Buffer() { release(device_, data_, bytes_); }
 
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }

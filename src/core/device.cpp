@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,25 +15,57 @@ namespace {
 
 constexpr std::size_t cpu_alignment = 64;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-// malloc maps each block of this size on its own, so that advice about its pages concerns
-// no other memory.
-constexpr std::size_t own_mapping = std::size_t{32} << 20;
+// Blocks from this size on are mappings of their own.
+constexpr std::size_t own_mapping = std::size_t{4} << 20;
+
+bool is_mapped(std::size_t bytes) {
+  return bytes >= own_mapping;
+}
+
+std::size_t rounded_up(std::size_t bytes, std::size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+[[noreturn]] void fail_full(std::size_t bytes) {
+  fail_runtime("cannot take {:.1f} MiB of memory: use a smaller model or micro-batch",
+               static_cast<double>(bytes) / (1 << 20));
+}
+
+// Pages that the kernel clears when they are first touched: what is never used costs nothing, and
+// the thread that fills a page clears it. Filling 64 MiB in 4 KiB pages takes 16384 page faults;
+// ranks that are threads wait for each other in them. A kernel without huge pages ignores the
+// advice.
+void* map_cleared(std::size_t bytes) {
+  const std::size_t length = rounded_up(bytes, huge_page), room = length + huge_page;
+  void* const mapped =
+      mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) fail_full(bytes);
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const std::size_t before = rounded_up(reinterpret_cast<std::uintptr_t>(begin), huge_page) -
+                             reinterpret_cast<std::uintptr_t>(begin);
+  if (before > 0) munmap(begin, before);
+  munmap(begin + before + length, room - before - length);
+  madvise(begin + before, length, MADV_HUGEPAGE);
+  return begin + before;
+}
 
 void* allocate_cpu(std::size_t bytes) {
-  const std::size_t rounded = (bytes + cpu_alignment - 1) / cpu_alignment * cpu_alignment;
-  if (rounded < bytes) fail_runtime("cannot take {} bytes of memory", bytes);
-  const bool large = rounded >= own_mapping;
+  if (bytes > SIZE_MAX - 2 * huge_page) fail_runtime("cannot take {} bytes of memory", bytes);
+  if (is_mapped(bytes)) return map_cleared(bytes);
   void* data = nullptr;
-  if (posix_memalign(&data, large ? huge_page : cpu_alignment,
-                     rounded == 0 ? cpu_alignment : rounded) != 0) {
-    fail_runtime("cannot take {:.1f} MiB of memory: use a smaller model or micro-batch",
-                 static_cast<double>(bytes) / (1 << 20));
-  }
-  // Filling 64 MiB in 4 KiB pages takes 16384 page faults; ranks that are threads wait for
-  // each other in them. A kernel without huge pages ignores the advice.
-  if (large) madvise(data, rounded, MADV_HUGEPAGE);
+  const std::size_t rounded = rounded_up(std::max<std::size_t>(bytes, 1), cpu_alignment);
+  if (posix_memalign(&data, cpu_alignment, rounded) != 0) fail_full(bytes);
   std::memset(data, 0, rounded);
   return data;
+}
+
+void release_cpu(void* data, std::size_t bytes) noexcept {
+  if (!data) return;
+  if (is_mapped(bytes)) {
+    munmap(data, rounded_up(bytes, huge_page));
+  } else {
+    std::free(data);
+  }
 }
 
 }  // namespace
@@ -84,8 +118,8 @@ void* allocate(Device device, std::size_t bytes) {
   return nullptr;
 }
 
-void release(Device device, void* data) noexcept {
-  if (device.type == DeviceType::cpu) std::free(data);
+void release(Device device, void* data, std::size_t bytes) noexcept {
+  if (device.type == DeviceType::cpu) release_cpu(data, bytes);
   if (device.type == DeviceType::cuda) cuda::release(device.index, data);
 }
 

@@ -32,10 +32,12 @@ std::string to_string(Device device);
 // when this build or machine lacks the device.
 Device parse_device(const std::string& text);
 
-// Zero-filled memory, aligned to 64 bytes (CPU) or 256 (CUDA); null on meta. Throws a
-// run-time Error with the size when there is not enough.
+// Zero-filled memory, aligned to 64 bytes (CPU) or 256 (CUDA); null on meta. Pages of large blocks
+// on the CPU are taken when they are first touched. Throws a run-time Error with the size when
+// there is not enough.
 void* allocate(Device device, std::size_t bytes);
-void release(Device device, void* data) noexcept;
+// `bytes`: as given to allocate().
+void release(Device device, void* data, std::size_t bytes) noexcept;
 
 // An ordered queue of work on a device: a cudaStream_t; null on the CPU, where
 // work is done when the call returns.

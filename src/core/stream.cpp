@@ -59,7 +59,7 @@ HostBuffer::~HostBuffer() {
   if (on_cuda(device_))
     cuda::release_host(data_);
   else
-    release(cpu_device, data_);
+    release(cpu_device, data_, bytes_);
 }
 
 Tensor HostBuffer::tensor(DType dtype, Shape shape, std::size_t offset) const {

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "cli/tiny_run.h"
+#include "core/context.h"
 
 namespace fathom::test {
 namespace {
@@ -49,7 +50,10 @@ TEST_P(Memory, TheTableHolds) {
             fmt::format("dtype={}", size.dtype)});
   must(outcome);
   const double printed = printed_total(outcome.err), taken = 1024.0 * double(outcome.peak_kb);
-  EXPECT_NEAR(taken / printed, 1, 0.1) << "taken " << taken << "\n" << outcome.err;
+  EXPECT_LT(taken / printed, 1.1) << "taken " << taken << "\n" << outcome.err;
+  // Of the workspace the operations of these models touch little or much; the rest is not taken.
+  constexpr auto workspace = static_cast<double>(Context::default_workspace);
+  EXPECT_GT(taken / (printed - workspace), 0.9) << "taken " << taken << "\n" << outcome.err;
   fmt::print("{}: printed {:.1f} MB, taken {:.1f} MB, ratio {:.3f}\n", size.name, printed / 1e6,
              taken / 1e6, taken / printed);
 }

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <vector>
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -73,23 +76,43 @@ TEST(Device, LargeMemoryOfTheCpuLiesInHugePages) {
   if (std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) {
     EXPECT_THAT(flags_of_mapping(data), HasSubstr(" hg "));
   }
-  release(cpu_device, data);
+  release(cpu_device, data, bytes);
+}
+
+// Pages of a mapping that are in memory.
+std::ptrdiff_t resident_pages(void* data, std::size_t bytes) {
+  std::vector<unsigned char> pages(bytes / static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+  EXPECT_EQ(mincore(data, bytes, pages.data()), 0);
+  return std::ranges::count_if(pages, [](unsigned char page) { return (page & 1) != 0; });
+}
+
+TEST(Device, LargeMemoryOfTheCpuIsTakenWhenItIsTouched) {
+  constexpr std::size_t bytes = std::size_t{32} << 20;
+  auto* const data = static_cast<unsigned char*>(allocate(cpu_device, bytes));
+  EXPECT_EQ(resident_pages(data, bytes), 0);
+  data[bytes / 2] = 1;
+  EXPECT_GT(resident_pages(data, bytes), 0);
+  EXPECT_LT(resident_pages(data, bytes), static_cast<std::ptrdiff_t>(bytes / 4096 / 2));
+  release(cpu_device, data, bytes);
+  // Freed memory is gone, not kept for the next.
+  EXPECT_EQ(mincore(data, bytes, std::vector<unsigned char>(bytes / 4096).data()), -1);
 }
 
 TEST(Device, MemoryOfTheCpuIsZeroAndAligned) {
-  for (const std::size_t bytes : {0ul, 1ul, 63ul, 64ul, 65ul, 100'000ul}) {
+  for (const std::size_t bytes :
+       {0ul, 1ul, 63ul, 64ul, 65ul, 100'000ul, (4ul << 20) - 1, 4ul << 20, (4ul << 20) + 1}) {
     auto* const data = static_cast<unsigned char*>(allocate(cpu_device, bytes));
     ASSERT_NE(data, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % 64, 0u);
     for (std::size_t i = 0; i < bytes; ++i) ASSERT_EQ(data[i], 0);
-    release(cpu_device, data);
+    release(cpu_device, data, bytes);
   }
   EXPECT_EQ(allocate(meta_device, 64), nullptr);
   EXPECT_EQ(free_memory(cpu_device), 0u);
   for (const std::size_t too_much :
        {std::numeric_limits<std::size_t>::max(), std::numeric_limits<std::size_t>::max() / 2}) {
     try {
-      release(cpu_device, allocate(cpu_device, too_much));
+      release(cpu_device, allocate(cpu_device, too_much), too_much);
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       EXPECT_THAT(error.what(), HasSubstr("cannot take "));
