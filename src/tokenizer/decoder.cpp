@@ -31,7 +31,7 @@ std::string replaced(const std::string& text, const std::string& what, std::stri
 
 }  // namespace
 
-Decoder::Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string> tokens,
+Decoder::Decoder(const std::vector<DecoderStep>& steps, std::span<const std::string> tokens,
                  const std::string& where)
     : steps_(steps), replacers_(steps.size()) {
   if (steps.empty()) separator_.push_back(' ');
@@ -41,12 +41,13 @@ Decoder::Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string>
     }
   }
   find_places(where);
+  offsets_.reserve(tokens.size() + 1);
   offsets_.push_back(0);
   for (const auto& token : tokens) {
     text_ += decode(token, {});
     offsets_.push_back(text_.size());
   }
-  if (first_differs_ || last_differs_) tokens_ = std::move(tokens);
+  if (first_differs_ || last_differs_) tokens_.assign(tokens.begin(), tokens.end());
 }
 
 // Finds the steps that depend on a token's place, and those that run on the whole text.

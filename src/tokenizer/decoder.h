@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,7 @@ class Decoder {
 
   // `tokens` by id, as tokenizer.json spells them. Throws an input Error starting with
   // `where` for steps that cannot be run token by token.
-  Decoder(const std::vector<DecoderStep>& steps, std::vector<std::string> tokens,
+  Decoder(const std::vector<DecoderStep>& steps, std::span<const std::string> tokens,
           const std::string& where);
 
   // The bytes of a token that has others before and after it.

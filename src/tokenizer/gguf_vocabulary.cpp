@@ -2,12 +2,13 @@
 #include "tokenizer/gguf_vocabulary.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/error.h"
+#include "text/utf8.h"
 #include "tokenizer/gguf_rules.h"
 #include "tokenizer/gguf_token_types.h"
 #include "tokenizer/impl.h"
+#include "tokenizer/token_index.h"
 
 namespace fathom {
 namespace {
@@ -50,13 +51,11 @@ void read_tokens(const GgufFile& file, TokenizerSpec& spec) {
   const auto& tokens = tokens_of(file);
   const std::vector<std::int64_t> types = types_of(file, tokens.size());
   spec.model.vocab.resize(tokens.size());
-  std::unordered_map<std::string_view, std::size_t> seen;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (tokens[id].empty() || types[id] == gguf_token::unused) continue;
-    const auto [first, is_new] = seen.emplace(tokens[id], id);
-    if (!is_new) {
-      fail_input("{}: 'tokenizer.ggml.tokens' spells {} and {} alike: '{}'", file.path(),
-                 first->second, id, tokens[id].substr(0, 60));
+    if (utf8::valid_prefix(tokens[id]) != tokens[id].size()) {
+      fail_input("{}: 'tokenizer.ggml.tokens' spells {} by bytes that are not UTF-8", file.path(),
+                 id);
     }
     spec.model.vocab[id] = tokens[id];
     if (types[id] != gguf_token::control && types[id] != gguf_token::user_defined &&
@@ -71,51 +70,51 @@ void read_tokens(const GgufFile& file, TokenizerSpec& spec) {
   }
 }
 
-using Ids = std::unordered_map<std::string_view, std::int32_t>;
-
-Ids ids_of(const BpeSpec& model) {
-  Ids ids;
-  for (std::size_t id = 0; id < model.vocab.size(); ++id) {
-    if (!model.vocab[id].empty()) ids.emplace(model.vocab[id], static_cast<std::int32_t>(id));
+TokenIndex index_tokens(const GgufFile& file, const BpeSpec& model) {
+  TokenIndex ids(model.vocab);
+  if (const auto& alike = ids.alike()) {
+    const std::string& token = model.vocab[static_cast<std::size_t>(alike->first)];
+    fail_input("{}: 'tokenizer.ggml.tokens' spells {} and {} alike: '{}'", file.path(),
+               alike->first, alike->second, token.substr(0, 60));
   }
   return ids;
 }
 
-void read_merges(const GgufFile& file, BpeSpec& model) {
-  const Ids ids = ids_of(model);
-  for (const std::string& merge : file.texts("tokenizer.ggml.merges")) {
-    const std::size_t space = merge.find(' ', 1);
-    const auto id = [&](const std::string& token) {
-      const auto found = ids.find(token);
-      if (space == std::string::npos || found == ids.end()) {
-        fail_input("{}: 'tokenizer.ggml.merges' has '{}', which is no two tokens that make a third",
-                   file.path(), merge.substr(0, 60));
-      }
-      return found->second;
-    };
-    const std::string left = merge.substr(0, space);
-    const std::string right = space == std::string::npos ? "" : merge.substr(space + 1);
-    model.merges.push_back({id(left), id(right), id(left + right)});
+void read_merges(const GgufFile& file, const TokenIndex& ids, BpeSpec& model) {
+  const auto& merges = file.texts("tokenizer.ggml.merges");
+  model.merges.reserve(merges.size());
+  std::string joined;
+  for (const std::string& merge : merges) {
+    const std::size_t space = std::min(merge.find(' ', 1), merge.size());
+    const std::string_view left = std::string_view(merge).substr(0, space);
+    const std::string_view right =
+        std::string_view(merge).substr(std::min(space + 1, merge.size()));
+    joined.assign(left).append(right);
+    const auto left_id = ids.find(left), right_id = ids.find(right), result = ids.find(joined);
+    if (!left_id || !right_id || !result) {
+      fail_input("{}: 'tokenizer.ggml.merges' has '{}', which is no two tokens that make a third",
+                 file.path(), merge.substr(0, 60));
+    }
+    model.merges.push_back({*left_id, *right_id, *result});
   }
 }
 
 // SentencePiece joins the neighbours whose token has the highest score, which is what the merges
 // of all ways to cut each token say, ranked by its score.
-void merges_of_scores(const GgufFile& file, BpeSpec& model) {
+void merges_of_scores(const GgufFile& file, const TokenIndex& ids, BpeSpec& model) {
   const auto& scores = file.numbers("tokenizer.ggml.scores");
   if (scores.size() != model.vocab.size()) {
     fail_input("{}: 'tokenizer.ggml.scores' lists {} tokens, 'tokenizer.ggml.tokens' {}",
                file.path(), scores.size(), model.vocab.size());
   }
-  const Ids ids = ids_of(model);
   for (std::size_t id = 0; id < model.vocab.size(); ++id) {
     const std::string_view token = model.vocab[id];
     constexpr std::size_t longest = 256;  // SentencePiece's default is 16 characters
     if (token.size() > longest) continue;
     for (std::size_t cut = 1; cut < token.size(); ++cut) {
       const auto left = ids.find(token.substr(0, cut)), right = ids.find(token.substr(cut));
-      if (left == ids.end() || right == ids.end()) continue;
-      model.merges.push_back({left->second, right->second, static_cast<std::int32_t>(id)});
+      if (!left || !right) continue;
+      model.merges.push_back({*left, *right, static_cast<std::int32_t>(id)});
     }
   }
   std::ranges::stable_sort(model.merges, std::ranges::greater(), [&](const BpeSpec::Merge& merge) {
@@ -131,13 +130,13 @@ DecoderStep replaced_space() {
   return step;
 }
 
-void read_sentence_piece(const GgufFile& file, TokenizerSpec& spec) {
+void read_sentence_piece(const GgufFile& file, const TokenIndex& ids, TokenizerSpec& spec) {
   spec.model.byte_fallback = true;
   spec.model.fuse_unk = true;
   const auto unknown =
       find_token(file, "tokenizer.ggml.unknown_token_id", spec.model.vocab.size()).value_or(0);
   spec.model.unk_token = spec.model.vocab[static_cast<std::size_t>(unknown)];
-  merges_of_scores(file, spec.model);
+  merges_of_scores(file, ids, spec.model);
   const bool prefix = file.find_boolean("tokenizer.ggml.add_space_prefix").value_or(true);
   NormalizerStep space;
   space.kind = NormalizerStep::Kind::prepend;
@@ -156,7 +155,7 @@ void read_sentence_piece(const GgufFile& file, TokenizerSpec& spec) {
   if (prefix) spec.decoders.push_back(strip);
 }
 
-void read_byte_level(const GgufFile& file, TokenizerSpec& spec) {
+void read_byte_level(const GgufFile& file, const TokenIndex& ids, TokenizerSpec& spec) {
   const std::string pre = file.find_text("tokenizer.ggml.pre").value_or("default");
   const auto rules = gguf_rules(pre);
   if (!rules) {
@@ -169,7 +168,7 @@ void read_byte_level(const GgufFile& file, TokenizerSpec& spec) {
   if (rules->nfc) spec.normalizers.emplace_back();
   spec.model.ignore_merges = rules->ignore_merges;
   spec.decoders.emplace_back();
-  read_merges(file, spec.model);
+  read_merges(file, ids, spec.model);
 }
 
 // The token that llama.cpp puts before each text.
@@ -201,8 +200,12 @@ void read_template(const GgufFile& file, bool by_default, TokenizerSpec& spec) {
 
 Tokenizer read_gguf_tokenizer(const GgufFile& file) {
   constexpr const char* json_key = "tokenizer.huggingface.json";
-  if (const auto json = file.find_text(json_key)) {
-    return Tokenizer::from_json(*json, fmt::format("{}: '{}'", file.path(), json_key));
+  if (const GgufValue* const json = file.find_value(json_key)) {
+    const std::string where = fmt::format("{}: '{}'", file.path(), json_key);
+    if (const auto* const text = std::get_if<std::string>(json)) {
+      return Tokenizer::from_json(*text, where);
+    }
+    file.text(json_key);  // says what it is
   }
   const std::string model = file.text("tokenizer.ggml.model");
   if (model != "gpt2" && model != "llama") {
@@ -211,14 +214,15 @@ Tokenizer read_gguf_tokenizer(const GgufFile& file) {
   }
   TokenizerSpec spec;
   read_tokens(file, spec);
+  const TokenIndex ids = index_tokens(file, spec.model);
   if (model == "llama") {
-    read_sentence_piece(file, spec);
+    read_sentence_piece(file, ids, spec);
   } else {
-    read_byte_level(file, spec);
+    read_byte_level(file, ids, spec);
   }
   read_template(file, model == "llama", spec);
-  // Through the checks of tokenizer.json.
-  return Tokenizer::from_json(write_spec(spec), file.path());
+  while (!spec.model.vocab.empty() && spec.model.vocab.back().empty()) spec.model.vocab.pop_back();
+  return Tokenizer(std::make_shared<const Tokenizer::Impl>(std::move(spec), file.path()));
 }
 
 }  // namespace fathom

@@ -28,14 +28,18 @@ std::vector<std::string> all_tokens(const TokenizerSpec& spec) {
   return tokens;
 }
 
-// The same in the form that decoding writes: as in Hugging Face's implementation, added
-// tokens that are looked for in the normalised text are normalised.
-std::vector<std::string> spelled_tokens(const TokenizerSpec& spec, const Normalizer& normalizer,
-                                        std::vector<std::string> tokens) {
+// The decoder of the tokens in the form that decoding writes: as in Hugging Face's implementation,
+// added tokens that are looked for in the normalised text are normalised.
+Decoder make_decoder(const TokenizerSpec& spec, const Normalizer& normalizer,
+                     const std::vector<std::string>& tokens, const std::string& where) {
+  const bool as_they_are =
+      normalizer.empty() || std::ranges::none_of(spec.added_tokens, &AddedToken::normalized);
+  if (as_they_are) return Decoder(spec.decoders, tokens, where);
+  std::vector<std::string> spelled = tokens;
   for (const auto& token : spec.added_tokens) {
-    if (token.normalized) normalizer.apply(tokens[static_cast<std::size_t>(token.id)]);
+    if (token.normalized) normalizer.apply(spelled[static_cast<std::size_t>(token.id)]);
   }
-  return tokens;
+  return Decoder(spec.decoders, spelled, where);
 }
 
 // Passes the pieces to the model.
@@ -79,10 +83,8 @@ Tokenizer::Impl::Impl(TokenizerSpec parsed, const std::string& where)
       bpe(spec.model, pre_tokenizer.ends_byte_level(), where),
       tokens(all_tokens(spec)),
       special(tokens.size(), 0),
-      decoder(spec.decoders, spelled_tokens(spec, normalizer, tokens), where) {
-  for (std::size_t id = 0; id < tokens.size(); ++id) {
-    if (!tokens[id].empty()) ids.emplace(tokens[id], static_cast<std::int32_t>(id));
-  }
+      ids(tokens),
+      decoder(make_decoder(spec, normalizer, tokens, where)) {
   for (const auto& token : spec.added_tokens) {
     if (token.special) special[static_cast<std::size_t>(token.id)] = 1;
     if (token.normalized) {
@@ -207,10 +209,8 @@ void Tokenizer::Impl::encode_part(const MarkedText& raw, bool at_start, Workspac
     }
     pre_tokenizer.split(part.text, at_start && begin == 0, workspace.split, sink);
     if (marks) {
-      const auto unknown = ids.find(spec.model.unk_token.value_or(""));
       append_marks(part.text, std::span(out).subspan(before), spans_within(marked, place),
-                   {decoder, unknown == ids.end() ? std::nullopt : std::optional(unknown->second)},
-                   *marks);
+                   {decoder, ids.find(spec.model.unk_token.value_or(""))}, *marks);
     }
   }
 }

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <unordered_map>
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
@@ -11,6 +10,7 @@
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/spec.h"
+#include "tokenizer/token_index.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -60,10 +60,10 @@ struct Tokenizer::Impl {
   tokenizer::PreTokenizer pre_tokenizer;
   tokenizer::Bpe bpe;
   tokenizer::AddedTokenMatcher raw_matcher, normalized_matcher;
-  std::vector<std::string> tokens;  // by id, added ones included; empty: none
-  std::vector<char> special;        // by id
-  std::unordered_map<std::string_view, std::int32_t> ids;  // of tokens
-  std::vector<std::int32_t> prefix, suffix;                // ids that the template adds
+  std::vector<std::string> tokens;           // by id, added ones included; empty: none
+  std::vector<char> special;                 // by id
+  tokenizer::TokenIndex ids;                 // of tokens
+  std::vector<std::int32_t> prefix, suffix;  // ids that the template adds
   tokenizer::Decoder decoder;
   tokenizer::WorkspacePool pool;
 

@@ -1,12 +1,16 @@
 // Reads tokenizer.json into a TokenizerSpec. Every value is checked before it is used: any
 // corrupt file results in one input Error that names the key.
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
+#include "core/error.h"
 #include "tokenizer/json_steps.h"
+#include "tokenizer/json_tables.h"
 #include "tokenizer/pair_map.h"
 #include "tokenizer/spec.h"
+#include "tokenizer/token_index.h"
 
 namespace fathom::tokenizer {
 namespace {
@@ -28,8 +32,12 @@ std::int32_t read_id(const JsonValue& value) {
 }
 
 // An id far beyond the number of tokens would make every table that ids index as large.
+bool is_far_beyond(std::int64_t id, std::size_t tokens) {
+  return static_cast<std::size_t>(id) > 16 * tokens + 65536;
+}
+
 void check_largest_id(const JsonValue& value, std::int32_t id, std::size_t tokens) {
-  if (static_cast<std::size_t>(id) > 16 * tokens + 65536) {
+  if (is_far_beyond(id, tokens)) {
     value.refuse(fmt::format("is {}, far beyond the {} tokens there are", id, tokens));
   }
 }
@@ -50,17 +58,6 @@ void read_vocab(const JsonValue& vocab, BpeSpec& spec) {
   }
 }
 
-using TokenIds = std::unordered_map<std::string_view, std::int32_t>;
-
-TokenIds index_tokens(const std::vector<std::string>& vocab) {
-  TokenIds ids;
-  ids.reserve(vocab.size());
-  for (std::size_t id = 0; id < vocab.size(); ++id) {
-    if (!vocab[id].empty()) ids.emplace(vocab[id], static_cast<std::int32_t>(id));
-  }
-  return ids;
-}
-
 // One merge, "left right" or ["left", "right"].
 std::pair<std::string, std::string> merge_parts(const JsonValue& merge) {
   if (merge.is_array()) {
@@ -77,18 +74,18 @@ std::pair<std::string, std::string> merge_parts(const JsonValue& merge) {
 }
 
 void read_merges(const JsonValue& merges, BpeSpec& spec) {
-  const TokenIds ids = index_tokens(spec.vocab);
+  const TokenIndex ids(spec.vocab);
   const std::string& prefix = spec.continuing_subword_prefix;
   for (const JsonValue& merge : merges.items()) {
     if (merge.is_text() && merge.text().starts_with("#version")) continue;
     const auto [left, right] = merge_parts(merge);
     const auto id = [&](const std::string& token) {
       const auto found = ids.find(token);
-      if (found == ids.end()) {
+      if (!found) {
         merge.refuse(fmt::format("makes or wants '{}', which is not in the vocabulary",
                                  token.substr(0, 60)));
       }
-      return found->second;
+      return *found;
     };
     if (!right.starts_with(prefix)) {
       merge.refuse(fmt::format("joins '{}', which lacks the prefix '{}'", right.substr(0, 60),
@@ -98,8 +95,7 @@ void read_merges(const JsonValue& merges, BpeSpec& spec) {
   }
 }
 
-void read_added_tokens(const JsonValue& list, TokenizerSpec& spec) {
-  const TokenIds model_ids = index_tokens(spec.model.vocab);
+void read_added_tokens(const JsonValue& list, const TokenIndex& model_ids, TokenizerSpec& spec) {
   std::unordered_map<std::string, std::int32_t> by_content;
   const auto items = list.items();
   for (const auto& item : items) {
@@ -117,7 +113,7 @@ void read_added_tokens(const JsonValue& list, TokenizerSpec& spec) {
     const auto index = static_cast<std::size_t>(token.id);
     const bool taken = index < spec.model.vocab.size() && !spec.model.vocab[index].empty() &&
                        spec.model.vocab[index] != token.content;
-    if (taken || (model_id != model_ids.end() && model_id->second != token.id)) {
+    if (taken || (model_id && *model_id != token.id)) {
       item.at("id").refuse(fmt::format("is {}, but the vocabulary says otherwise of {} or of '{}'",
                                        token.id, token.id, token.content.substr(0, 60)));
     }
@@ -150,13 +146,38 @@ void read_model(const JsonValue& model, BpeSpec& spec) {
   read_merges(model.at("merges"), spec);
 }
 
-}  // namespace
+// The checks of read_vocab() and read_merges() without their messages: false where one fails.
+bool fill_vocab(const JsonTables& tables, BpeSpec& spec) {
+  for (const auto& [token, id] : tables.vocab) {
+    const auto index = static_cast<std::size_t>(id);
+    if (token.empty() || id >= PairMap::max_ids || is_far_beyond(id, tables.vocab.size())) {
+      return false;
+    }
+    if (index >= spec.vocab.size()) spec.vocab.resize(std::max(index + 1, tables.vocab.size()));
+    if (!spec.vocab[index].empty()) return false;
+    spec.vocab[index] = token;
+  }
+  while (!spec.vocab.empty() && spec.vocab.back().empty()) spec.vocab.pop_back();
+  return true;
+}
 
-TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
-  const JsonValue root = JsonValue::parse(text, source_name);
-  TokenizerSpec spec;
-  read_model(root.at("model"), spec.model);
-  if (const auto tokens = root.find("added_tokens")) read_added_tokens(*tokens, spec);
+bool fill_merges(const JsonTables& tables, const TokenIndex& ids, BpeSpec& spec) {
+  const std::string& prefix = spec.continuing_subword_prefix;
+  spec.merges.reserve(tables.merges.size());
+  std::string joined;
+  for (const auto& [left, right] : tables.merges) {
+    if (!right.starts_with(prefix)) return false;
+    joined.assign(left).append(right.substr(prefix.size()));
+    const auto left_id = ids.find(left), right_id = ids.find(right), result = ids.find(joined);
+    if (!left_id || !right_id || !result) return false;
+    spec.merges.push_back({*left_id, *right_id, *result});
+  }
+  return true;
+}
+
+// Everything but the model, of whose vocabulary `ids` are.
+void read_others(const JsonValue& root, const TokenIndex& ids, TokenizerSpec& spec) {
+  if (const auto tokens = root.find("added_tokens")) read_added_tokens(*tokens, ids, spec);
   const auto steps = [&](const char* part, const char* list_key, auto* read_step, auto& into) {
     if (const auto value = root.find(part)) read_steps(*value, list_key, read_step, into);
   };
@@ -168,6 +189,35 @@ TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
   steps("pre_tokenizer", "pretokenizers", read_pre_tokenizer, spec.pre_tokenizers);
   steps("post_processor", "processors", read_post_processor, spec.post_processors);
   steps("decoder", "decoders", read_decoder, spec.decoders);
+}
+
+// The quick way, which takes most files. nullopt for one with a mistake: where it is, the reader of
+// the whole document says.
+std::optional<TokenizerSpec> read_by_tables(std::string_view text, const std::string& source_name) {
+  const auto tables = scan_json_tables(text);
+  if (!tables) return std::nullopt;
+  try {
+    const JsonValue root = JsonValue::parse(tables->rest, source_name);
+    TokenizerSpec spec;
+    read_model(root.at("model"), spec.model);
+    if (!fill_vocab(*tables, spec.model)) return std::nullopt;
+    const TokenIndex ids(spec.model.vocab);
+    if (ids.alike() || !fill_merges(*tables, ids, spec.model)) return std::nullopt;
+    read_others(root, ids, spec);
+    return spec;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+TokenizerSpec read_spec(std::string_view text, const std::string& source_name) {
+  if (auto spec = read_by_tables(text, source_name)) return std::move(*spec);
+  const JsonValue root = JsonValue::parse(text, source_name);
+  TokenizerSpec spec;
+  read_model(root.at("model"), spec.model);
+  read_others(root, TokenIndex(spec.model.vocab), spec);
   return spec;
 }
 

@@ -19,9 +19,8 @@ using tokenizer::TokenizerSpec;
 std::optional<std::int32_t> find_first(const Tokenizer::Impl& impl,
                                        std::span<const std::string_view> names) {
   for (const auto name : names) {
-    const auto found = impl.ids.find(name);
-    if (found == impl.ids.end()) continue;
-    if (impl.special[static_cast<std::size_t>(found->second)]) return found->second;
+    const auto id = impl.ids.find(name);
+    if (id && impl.special[static_cast<std::size_t>(*id)]) return id;
   }
   return std::nullopt;
 }
@@ -94,9 +93,7 @@ std::int64_t Tokenizer::vocab_size() const {
 }
 
 std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
-  const auto found = impl_->ids.find(token);
-  if (found == impl_->ids.end()) return std::nullopt;
-  return found->second;
+  return impl_->ids.find(token);
 }
 
 std::string_view Tokenizer::id_to_token(std::int32_t id) const {

@@ -81,6 +81,8 @@ TEST_F(GgufVocabularyTest, TheKeysForLlamaCppSayTheSame) {
                 std::vector<std::int32_t>{1, 1, 1, 1, 1, 1, 1, 3, 4, 5});
   keys.add_texts("tokenizer.ggml.merges", std::vector<std::string>{"a b", "Ġ ab"});
   const Tokenizer read = read_gguf_tokenizer(file_with(keys));
+  EXPECT_EQ(read.vocab_size(), 9);  // without the unused ones at the end
+  EXPECT_EQ(Tokenizer::from_json(read.to_json()).to_json(), read.to_json());
   for (const char* text : {"ab ab", "12a", "<x>b</s>", " ab"}) {
     EXPECT_EQ(read.encode(text), tokenizer.encode(text)) << text;
     EXPECT_EQ(read.encode(text, encode_parsing_specials),
@@ -197,6 +199,12 @@ TEST_F(GgufVocabularyTest, WhatCannotBeIsRefused) {
                 gpt2_keys(k, "gpt-2", "a b", {"a", "a", "ab"}, {1, 1, 1});
               }),
               HasSubstr("spells 0 and 1 alike"));
+  EXPECT_THAT(reading([&](auto& k) {
+                gpt2_keys(k, "gpt-2", "a b", {"a", "b", "ab", "\xff"}, {1, 1, 1, 1});
+              }),
+              HasSubstr("spells 3 by bytes that are not UTF-8"));
+  EXPECT_THAT(reading([](auto& k) { k.add_u32("tokenizer.huggingface.json", 1); }),
+              HasSubstr("'tokenizer.huggingface.json'"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "tokenizer/json_tables.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -28,6 +29,74 @@ TEST(TokenizerJson, BothNotationsOfMergesMeanTheSame) {
   const auto b = Tokenizer::from_json(with(R"("vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]])"));
   EXPECT_EQ(a.hash(), b.hash());
   EXPECT_EQ(a.encode("abba"), (std::vector<std::int32_t>{2, 1, 0}));
+}
+
+// What the quick reader of vocabulary and merges takes, and what it leaves to the reader of whole
+// documents.
+TEST(TokenizerJson, EveryNotationOfTheListsMeansTheSame) {
+  const auto expected =
+      Tokenizer::from_json(with(R"("vocab":{"a":0,"\"":1,"a\"":2,"é":3,"😀":4},"merges":["a \""])"));
+  EXPECT_EQ(expected.id_to_token(1), "\"");
+  for (
+      const auto& [quick, model] : std::vector<std::pair<bool, std::string>>{
+          {true, R"("merges":["a \""],"vocab":{"a":0,"\"":1,"a\"":2,"é":3,"😀":4})"},
+          {true,
+           R"( "vocab" : { "\u0061" : 0 , "\"" : 1 , "a\u0022" : 2 , "\u00E9" : 3 , "😀" : 4 } ,
+                    "merges" : [ [ "a" , "\"" ] ] )"},
+          {true, R"("vocab":{"😀":4,"é":3,"a\"":2,"\"":1,"a":0},"merges":["#version: 0.2","a \""])"},
+          {true,
+           R"("x":{"vocab":["]","}"]},"vocab":{"a":0,"\"":1,"a\"":2,"é":3,"😀":4},"merges":["a \""])"},
+          {false, R"("vocab":{"a":0,"\"":1,"a\"":2,"é":3,"\ud83d\ude00":4},"merges":["a \""])"},
+          {false,
+           R"("vocab":{"x":9},"vocab":{"a":0,"\"":1,"a\"":2,"é":3,"😀":4},"merges":["a \""])"}}) {
+    const std::string text = with(model);
+    EXPECT_EQ(tokenizer::scan_json_tables(text).has_value(), quick) << text;
+    EXPECT_EQ(Tokenizer::from_json(text).to_json(), expected.to_json()) << text;
+  }
+  // The second of two values counts, as in any JSON here.
+  const std::string twice = with(R"("vocab":{"a":1,"a":0},"merges":[])");
+  EXPECT_EQ(Tokenizer::from_json(twice).token_to_id("a"), 0);
+}
+
+TEST(TokenizerJson, LeavesMistakesInTheListsToTheReaderOfTheDocument) {
+  for (const char* model : {R"("vocab":{"a":01},"merges":[])",
+                            R"("vocab":{"a":1.0},"merges":[])",
+                            R"("vocab":{"a":1e0},"merges":[])",
+                            R"("vocab":{"a":-0},"merges":[])",
+                            R"("vocab":{"a":1234567890},"merges":[])",
+                            R"("vocab":{"a":null},"merges":[])",
+                            R"("vocab":{"a":0,},"merges":[])",
+                            R"("vocab":{"a" 0},"merges":[])",
+                            R"("vocab":{"\x":0},"merges":[])",
+                            R"("vocab":{"\u12g4":0},"merges":[])",
+                            R"("vocab":{"\u12":0},"merges":[])",
+                            "\"vocab\":{\"\n\":0},\"merges\":[]",
+                            "\"vocab\":{\"\xff\":0},\"merges\":[]",
+                            R"("vocab":[],"merges":[])",
+                            R"("vocab":{"a":0},"merges":{})",
+                            R"("vocab":{"a":0},"merges":["a"])",
+                            R"("vocab":{"a":0},"merges":["a b c"])",
+                            R"("vocab":{"a":0},"merges":[["a"]])",
+                            R"("vocab":{"a":0},"merges":[["a","b","c"]])",
+                            R"("vocab":{"a":0},"merges":[1])",
+                            R"("vocab":{"a":0},"merges":[],"merges":[])",
+                            R"("vocab":{"a":0})",
+                            R"("merges":[])",
+                            R"("vocab":{"a":0},"merges":["a)"}) {
+    EXPECT_FALSE(tokenizer::scan_json_tables(with(model))) << model;
+  }
+  for (const char* text : {"", "[]", "{}", "{\"model\":[]}", "{\"model\":", "{\"model\""}) {
+    EXPECT_FALSE(tokenizer::scan_json_tables(text)) << text;
+  }
+  EXPECT_FALSE(tokenizer::scan_json_tables(with(ok_model) + "x"));
+  EXPECT_FALSE(tokenizer::scan_json_tables(with(ok_model, "," + std::string("\"model\":{}"))));
+}
+
+// A mistake elsewhere has its place in the file, not in what is left without the lists.
+TEST(TokenizerJson, TellsWhereAMistakeBesideTheListsIs) {
+  const std::string text = with(ok_model, R"(,"decoder":nil)");
+  EXPECT_TRUE(tokenizer::scan_json_tables(text));
+  EXPECT_THAT(file_error(text), testing::HasSubstr(fmt::format("column {}", text.find("nil") + 2)));
 }
 
 TEST(TokenizerJson, WrittenFileReadsBackTheSame) {
