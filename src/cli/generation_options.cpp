@@ -88,9 +88,10 @@ void add_template_options(CLI::App& command, TemplateOptions& o) {
 infer::LoadedModel load_model(const GenerationOptions& options, Context& context) {
   if (options.threads > 0) set_num_threads(options.threads);
   context.batch_invariance = invariance_of(options.batch_invariant);
-  return infer::load_model(
-      options.model,
-      {options.tokenizer, parse_dtype(options.dtype), parse_weights(options.weights)}, context);
+  return infer::load_model(options.model,
+                           {options.tokenizer, parse_dtype(options.dtype),
+                            parse_weights(options.weights), options.file_weights},
+                           context);
 }
 
 }  // namespace fathom::cli

@@ -37,12 +37,6 @@ std::vector<std::int32_t> end_tokens_of(const Tokenizer& tokenizer,
   return ids;
 }
 
-std::unique_ptr<ParameterStore> make_store(const ModelConfig& config, DType dtype,
-                                           MatrixStorage storage, Device device) {
-  return std::make_unique<ParameterStore>(stage_parameters(config, whole_model(config)), dtype,
-                                          storage, device);
-}
-
 void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config,
                       const std::string& path) {
   if (tokenizer.vocab_size() <= config.vocab_size) return;
@@ -65,15 +59,19 @@ FoundTokenizer load_tokenizer(const std::string& path, const Checkpoint* checkpo
           checkpoint ? fs::absolute(source).parent_path().string() : path};
 }
 
-// Loads everything except the values of the weights.
+// Loads everything except the values of the weights that are not in place. `in_place` is left out
+// where weights are to be copied.
 LoadedModel prepare_model(FoundTokenizer found, const LoadOptions& options,
-                          const ModelDescription& description, Device device) {
+                          const ModelDescription& description, Device device,
+                          WeightsInPlace in_place = {}) {
   LoadedModel model{found.directory, std::move(found.tokenizer), {}, nullptr, nullptr};
   check_vocabulary(model.tokenizer, description.config, found.source);
   model.end_tokens = end_tokens_of(model.tokenizer, description.eos_tokens);
   const ModelConfig& config = description.config;
-  model.parameters =
-      make_store(config, options.dtype.value_or(description.dtype), options.storage, device);
+  model.parameters = std::make_unique<ParameterStore>(
+      stage_parameters(config, whole_model(config)), options.dtype.value_or(description.dtype),
+      options.storage, device,
+      options.file_weights == FileWeights::in_place ? std::move(in_place) : WeightsInPlace{});
   model.stage = std::make_unique<Stage>(config, whole_model(config), *model.parameters,
                                         StageOptions{}, device);
   return model;
@@ -105,22 +103,25 @@ LoadedModel load_checkpoint(const std::string& path, const Checkpoint& checkpoin
 LoadedModel load_directory(const std::string& path, const LoadOptions& options, Context& context) {
   // The tokenizer first: it is read quickly, and finds most mistakes.
   FoundTokenizer tokenizer = load_tokenizer(path, nullptr, options);
+  const ModelDescription description = load_model_description(path);
+  const auto weights = std::make_shared<const DirectoryWeights>(path);
   LoadedModel model =
-      prepare_model(std::move(tokenizer), options, load_model_description(path), context.device);
-  load_weights(path, *model.parameters, context);
+      prepare_model(std::move(tokenizer), options, description, context.device, in_place(weights));
+  load_weights(weights_of(*weights), *model.parameters, context);
   return model;
 }
 
 LoadedModel load_gguf(const std::string& path, const LoadOptions& options, Context& context) {
-  const GgufFile file(path);
-  const ModelDescription description = load_gguf_description(file);
+  const auto file = std::make_shared<const GgufFile>(path);
+  const ModelDescription description = load_gguf_description(*file);
   FoundTokenizer found =
       options.tokenizer.empty()
-          ? FoundTokenizer{read_gguf_tokenizer(file), path, path}
+          ? FoundTokenizer{read_gguf_tokenizer(*file), path, path}
           : FoundTokenizer{Tokenizer::load(options.tokenizer), options.tokenizer, path};
-  const WeightReader weights = gguf_weights(file, description.config);
-  LoadedModel model = prepare_model(std::move(found), options, description, context.device);
-  load_weights(weights, *model.parameters, context);
+  const WeightReader weights = gguf_weights(*file, description.config);
+  LoadedModel model =
+      prepare_model(std::move(found), options, description, context.device, gguf_in_place(file));
+  load_weights(weights, *model.parameters, context, gguf_blocks(*file));
   return model;
 }
 

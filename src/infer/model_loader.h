@@ -15,11 +15,18 @@
 
 namespace fathom::infer {
 
+// Where the weights are that a file holds as the engine wants them.
+enum class FileWeights {
+  in_place,  // in the file's pages, which cannot be written
+  copied,
+};
+
 struct LoadOptions {
   std::string tokenizer;       // path of tokenizer.json; empty: looked for beside the model
   std::optional<DType> dtype;  // of weights and activations; nullopt: as stored
   // int8: matrices are rounded to 8 bits as they are loaded; on a CPU alone.
   MatrixStorage storage = MatrixStorage::dtype;
+  FileWeights file_weights = FileWeights::in_place;  // copied: for weights that will change
 };
 
 struct LoadedModel {
@@ -28,7 +35,7 @@ struct LoadedModel {
   Tokenizer tokenizer;
   std::vector<std::int32_t> end_tokens;
   std::unique_ptr<ParameterStore> parameters;
-  std::unique_ptr<Stage> stage;  // the whole model, on the context's device
+  std::unique_ptr<Stage> stage;           // the whole model, on the context's device
   std::optional<std::int64_t> step = {};  // of the training, where it is a checkpoint
 };
 

@@ -282,7 +282,7 @@ GgufFile::GgufFile(const std::string& path) : GgufFile(std::span<const std::byte
 
 GgufFile::GgufFile(std::span<const std::byte> bytes, const std::string& source) : path_(source) {
   if (bytes.data() == nullptr) {
-    file_ = MappedFile(source, MappedFile::Access::random);
+    file_ = MappedFile(source, MappedFile::Access::usual);
     bytes = file_.bytes();
   }
   GgufHeaderReader in(bytes, path_);

@@ -17,7 +17,8 @@ MappedFile::MappedFile(const std::string& path, Access access) {
   size_ = static_cast<std::size_t>(file.size());
   void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
   if (data == MAP_FAILED) fail_input("{}: cannot map this file: {}", path, std::strerror(errno));
-  madvise(data, size_, access == Access::sequential ? MADV_SEQUENTIAL : MADV_RANDOM);
+  if (access == Access::sequential) madvise(data, size_, MADV_SEQUENTIAL);
+  if (access == Access::random) madvise(data, size_, MADV_RANDOM);
   data_ = static_cast<const std::byte*>(data);
 }
 

@@ -13,7 +13,11 @@ namespace fathom {
 // map only files that are complete.
 class MappedFile {
  public:
-  enum class Access { sequential, random };
+  enum class Access {
+    sequential,  // once, from the front: the kernel reads far ahead, and forgets soon
+    random,      // a little here and there: it reads no more than that
+    usual,       // in any order, all of it, perhaps for long
+  };
 
   MappedFile() = default;
   // Throws an input Error that names the file when it cannot be opened or mapped.

@@ -21,6 +21,10 @@ ModelDescription load_gguf_description(const GgufFile& file);
 // Checks that the file holds the config's tensors and no others, then reads them, dequantised.
 // Throws an input Error that names tensor and file. The file must outlive the reader.
 WeightReader gguf_weights(const GgufFile& file, const ModelConfig& config);
+// Of a file whose tensors gguf_weights() has checked: the parameters that it holds in one piece, in
+// our order of rows; and the blocks of those that are Q8_0.
+WeightsInPlace gguf_in_place(std::shared_ptr<const GgufFile> file);
+BlockReader gguf_blocks(const GgufFile& file);
 
 struct SaveGgufOptions {
   GgufType type = GgufType::bf16;  // of matrices: f32, f16, bf16 or q8_0; norms are f32

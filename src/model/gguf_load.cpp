@@ -220,4 +220,35 @@ WeightReader gguf_weights(const GgufFile& file, const ModelConfig& config) {
   };
 }
 
+WeightsInPlace gguf_in_place(std::shared_ptr<const GgufFile> file) {
+  const auto find = [&tensors = *file](const ParameterSpec& spec, DType dtype) -> const std::byte* {
+    const std::byte *begin = nullptr, *end = nullptr;
+    for (const auto& part : spec.parts) {
+      const GgufTensor& tensor = checked_tensor(tensors, spec, part);
+      const auto plain = plain_type(tensor.type);
+      if (plain != stored_type_of(dtype) || gguf::reorders_rows(part)) return nullptr;
+      if (begin && tensor.data.data() != end) return nullptr;
+      if (!begin) begin = tensor.data.data();
+      end = tensor.data.data() + tensor.data.size();
+    }
+    // The file's own alignment may be less than a value's.
+    return reinterpret_cast<std::uintptr_t>(begin) % size_of(dtype) == 0 ? begin : nullptr;
+  };
+  return {find, std::move(file)};
+}
+
+BlockReader gguf_blocks(const GgufFile& file) {
+  return [&file](const ParameterSpec& spec) {
+    std::vector<const std::byte*> rows;
+    for (const auto& part : spec.parts) {
+      const GgufTensor& tensor = checked_tensor(file, spec, part);
+      if (tensor.type != GgufType::q8_0) return std::vector<const std::byte*>{};
+      for (std::int64_t row = 0; row < part.rows; ++row) {
+        rows.push_back(tensor.row(gguf::stored_row(part, row)).data());
+      }
+    }
+    return rows;
+  };
+}
+
 }  // namespace fathom

@@ -41,6 +41,10 @@ std::string tensor_name(const ParameterSpec& spec, const ParameterSpec::HuggingF
   fail_runtime("{} has no name in GGUF", part.name);
 }
 
+bool reorders_rows(const ParameterSpec::HuggingFacePart& part) {
+  return rotated_width(part) != 0;
+}
+
 std::int64_t stored_row(const ParameterSpec::HuggingFacePart& part, std::int64_t row) {
   const std::int64_t width = rotated_width(part);
   if (width == 0) return row;

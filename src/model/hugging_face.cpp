@@ -122,6 +122,19 @@ std::uint64_t DirectoryWeights::load_slice(std::string_view name,
   return bytes;
 }
 
+const std::byte* DirectoryWeights::find_in_place(const ParameterSpec& spec, DType dtype) const {
+  const std::byte* const begin = files_.at(spec.parts.front().name).data.data();
+  const std::byte* end = begin;
+  for (const auto& part : spec.parts) {
+    const StoredTensor& stored = files_.at(part.name);
+    if (stored.type != stored_type_of(dtype) || stored.data.data() != end) return nullptr;
+    end += stored.data.size();
+  }
+  // The format promises no alignment.
+  const bool aligned = reinterpret_cast<std::uintptr_t>(begin) % size_of(dtype) == 0;
+  return aligned ? begin : nullptr;
+}
+
 void load_weights(const std::string& directory, ParameterStore& parameters, Context& context) {
   const DirectoryWeights weights(directory);
   load_weights(weights_of(weights), parameters, context);
@@ -146,6 +159,13 @@ WeightReader weights_of(const DirectoryWeights& weights) {
     offset.front() = first_row;
     weights.load_slice(spec.name, offset, rows);
   };
+}
+
+WeightsInPlace in_place(std::shared_ptr<const DirectoryWeights> weights) {
+  const DirectoryWeights* const files = weights.get();
+  return {
+      [files](const ParameterSpec& spec, DType dtype) { return files->find_in_place(spec, dtype); },
+      std::move(weights)};
 }
 
 }  // namespace fathom

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,6 +50,9 @@ class DirectoryWeights {
   // [offset[i], offset[i] + into.shape[i]) of the parameter `name`. Returns the bytes read.
   std::uint64_t load_slice(std::string_view name, std::span<const std::int64_t> offset,
                            Tensor into) const;
+  // The whole parameter in the files' pages; null where they hold it in parts that are not one
+  // behind the other, or in another type than `dtype`.
+  const std::byte* find_in_place(const ParameterSpec& spec, DType dtype) const;
 
  private:
   SafetensorsSet files_;
@@ -65,13 +69,18 @@ void load_weights(const std::string& directory, ParameterStore& parameters, Cont
 // [first_row, first_row + count) of a parameter.
 using WeightReader =
     std::function<void(const ParameterSpec& spec, std::int64_t first_row, Tensor rows)>;
-// Fills the weights of a store that is not sharded. Those in 8 bits are rounded to them.
-void load_weights(const WeightReader& weights, ParameterStore& parameters, Context& context);
+// The Q8_0 blocks (io/gguf_blocks.h) of each row of a parameter; empty where it has others.
+using BlockReader = std::function<std::vector<const std::byte*>(const ParameterSpec& spec)>;
+// Fills the weights of a store that is not sharded, except those in place. Those in 8 bits are
+// rounded to them, or taken from the blocks in which `blocks` finds them.
+void load_weights(const WeightReader& weights, ParameterStore& parameters, Context& context,
+                  const BlockReader& blocks = {});
 // Reads from a store that holds the whole model; it and the context must outlive
 // the reader.
 WeightReader weights_of(const ParameterStore& parameters, Context& context);
 // Reads from a directory's files, which must outlive the reader.
 WeightReader weights_of(const DirectoryWeights& weights);
+WeightsInPlace in_place(std::shared_ptr<const DirectoryWeights> weights);
 
 // True when `directory` has a config.json: a Hugging Face model directory.
 bool is_model_directory(const std::string& directory);

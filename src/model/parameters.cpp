@@ -139,6 +139,7 @@ bool fits_int8(const Shape& shape) {
 }
 
 void place(Parameter& parameter, DType dtype, MatrixStorage storage, Pieces& pieces) {
+  if (parameter.is_in_place) return;
   const Shape& shape = parameter.spec.shape;
   if (storage == MatrixStorage::dtype || !fits_int8(shape)) {
     parameter.weight = pieces.take(dtype, shape);
@@ -148,12 +149,27 @@ void place(Parameter& parameter, DType dtype, MatrixStorage storage, Pieces& pie
   parameter.scales = pieces.take(DType::u16, {shape[0], shape[1] / ops::int8_block});
 }
 
+// Points the parameter at its values in a file, if they lie there as a store has them.
+void find_in_place(Parameter& parameter, DType dtype, const WeightsInPlace& in_place) {
+  const std::byte* const data = in_place.find(parameter.spec, dtype);
+  if (!data) return;
+  parameter.is_in_place = true;
+  // Nothing writes weights of a model that only runs forward, once they are loaded.
+  parameter.weight = Tensor(const_cast<std::byte*>(data), dtype, parameter.spec.shape);
+}
+
 }  // namespace
 
 ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, MatrixStorage storage,
-                               Device device)
-    : dtype_(dtype) {
-  for (ParameterSpec& spec : specs) parameters_.emplace_back().spec = std::move(spec);
+                               Device device, WeightsInPlace in_place)
+    : dtype_(dtype), in_place_owner_(std::move(in_place.owner)) {
+  for (ParameterSpec& spec : specs) {
+    Parameter& parameter = parameters_.emplace_back();
+    parameter.spec = std::move(spec);
+    const bool is_int8 = storage == MatrixStorage::int8 && fits_int8(parameter.spec.shape);
+    if (in_place.find && device == cpu_device && !is_int8)
+      find_in_place(parameter, dtype, in_place);
+  }
   Pieces sizes(nullptr);
   for (Parameter& parameter : parameters_) place(parameter, dtype, storage, sizes);
   weights_ = Buffer(device, sizes.bytes());

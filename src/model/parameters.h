@@ -2,7 +2,10 @@
 // optimizer groups, checkpoints and gradient synchronisation all iterate it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +65,8 @@ struct Parameter {
   std::int64_t first = 0;          // its place in flat_weights() and flat_gradients()
   bool gradient_is_stale = false;  // it is an earlier step's: the next product replaces it
 
+  bool is_in_place = false;  // the weight lies in a file's pages, which are only read
+
   bool is_int8() const { return static_cast<bool>(scales); }
   ops::Int8Matrix int8() const { return {weight, scales}; }
   // How the next product enters the gradient.
@@ -79,6 +84,13 @@ enum class MatrixStorage {
   int8,   // in 8 bits, where rows are a whole number of blocks (ops/int8.h)
 };
 
+// Memory that already holds weights as a store would: the pages of a mapped file.
+struct WeightsInPlace {
+  // The whole parameter, row after row in our order, in `dtype`; null: it does not lie there so.
+  std::function<const std::byte*(const ParameterSpec&, DType)> find;
+  std::shared_ptr<const void> owner;  // keeps the memory
+};
+
 // Owns the weights of a set of parameters, and their gradients, each in one
 // contiguous buffer in table order, every tensor at a multiple of 128 elements.
 class ParameterStore {
@@ -88,9 +100,9 @@ class ParameterStore {
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device,
                  const TensorShard& shard = {}, int ranks = 1);
   // For inference on one rank; `dtype` is that of activations, norms and the matrices that are
-  // not in 8 bits.
+  // not in 8 bits. On a CPU the store takes no memory for parameters that are in place.
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, MatrixStorage storage,
-                 Device device);
+                 Device device, WeightsInPlace in_place = {});
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -103,11 +115,11 @@ class ParameterStore {
   void begin_gradients(Context& context);
   const TensorShard& shard() const { return shard_; }
   // All of them as one vector, with the gaps between them, whose values are zero. Not of a store
-  // with weights in 8 bits.
+  // with weights in 8 bits or in place.
   std::int64_t flat_elements() const { return flat_elements_; }
   Tensor flat_weights() const { return weights_.tensor(dtype_, {flat_elements_}); }
   Tensor flat_gradients() const { return gradients_.tensor(DType::f32, {flat_elements_}); }
-  std::size_t weight_bytes() const { return weights_.bytes(); }
+  std::size_t weight_bytes() const { return weights_.bytes(); }  // without those in place
   std::size_t gradient_bytes() const { return gradients_.bytes(); }
   DType dtype() const { return dtype_; }
 
@@ -116,6 +128,7 @@ class ParameterStore {
   TensorShard shard_;
   std::int64_t flat_elements_ = 0;
   Buffer weights_, gradients_;
+  std::shared_ptr<const void> in_place_owner_;
   std::vector<Parameter> parameters_;
 };
 

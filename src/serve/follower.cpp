@@ -1,5 +1,6 @@
 #include "serve/follower.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -20,7 +21,11 @@ fs::file_time_type changed_at(const std::string& directory) {
   return fs::last_write_time(directory, ignored);
 }
 
-// Both have the same parameters and type.
+bool is_writable(const ParameterStore& parameters) {
+  return std::ranges::none_of(parameters.all(), &Parameter::is_in_place);
+}
+
+// Both have the same parameters and type, in memory of their own.
 void copy_weights(const infer::LoadedModel& from, const infer::LoadedModel& to) {
   const Tensor source = from.parameters->flat_weights(), target = to.parameters->flat_weights();
   copy_bytes(target.data, target.device, source.data, source.device, to.parameters->weight_bytes(),
@@ -32,7 +37,9 @@ void copy_weights(const infer::LoadedModel& from, const infer::LoadedModel& to) 
 
 Follower::Follower(const infer::LoadedModel& model, EngineThread& engine, FollowOptions options)
     : model_(model), engine_(engine), options_(std::move(options)) {
+  require(is_writable(*model.parameters), "a model whose weights change is read in place");
   options_.load.dtype = model.parameters->dtype();
+  options_.load.file_weights = infer::FileWeights::copied;
   thread_ = std::thread([this] {
     set_num_threads(1);  // the engine has the others
     run();

@@ -195,7 +195,30 @@ TEST_F(LoadModel, ComputesWithMatricesIn8Bits) {
   }
 }
 
-// Rounding the values of a Q8_0 file once more gives its own integers and scales.
+TEST_F(LoadModel, ReadsWeightsWhereTheyLieInTheFile) {
+  SaveGgufOptions options;
+  options.type = GgufType::f32;
+  save_gguf(dir_ / "f32.gguf", model_.config, weights_of(model_.parameters, model_.context),
+            options);
+  save_hugging_face(dir_ / "model");
+  write_tokenizer(dir_ / "model", "</s>");
+  LoadOptions load;
+  load.tokenizer = dir_ / "model/tokenizer.json";
+  for (const std::string& path : {dir_ / "f32.gguf", dir_ / "model"}) {
+    const LoadedModel loaded = load_model(path, load, model_.context);
+    EXPECT_TRUE(loaded.parameters->at("embedding.weight").is_in_place) << path;
+    for (const Parameter& p : model_.parameters.all()) {
+      const Tensor& weight = loaded.parameters->at(p.spec.name).weight;
+      EXPECT_EQ(std::memcmp(weight.data, p.weight.data, p.weight.bytes()), 0) << p.spec.name;
+    }
+    LoadOptions copying = load;
+    copying.file_weights = FileWeights::copied;
+    const LoadedModel copied = load_model(path, copying, model_.context);
+    for (const Parameter& p : copied.parameters->all()) EXPECT_FALSE(p.is_in_place) << path;
+  }
+}
+
+// The file's own integers and scales.
 TEST_F(LoadModel, KeepsTheIntegersOfAQ8File) {
   SaveGgufOptions options;
   options.type = GgufType::q8_0;

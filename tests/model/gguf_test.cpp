@@ -6,6 +6,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <memory>
+#include <set>
+#include <tuple>
 
 #include "core/error.h"
 #include "model/gguf_tensors.h"
@@ -95,6 +98,107 @@ TEST_F(GgufModel, Q8IsNearAndRowsThatAreNoBlocksAreF16) {
     for (std::int64_t j = 0; j < a.elements(); ++j) {
       ASSERT_NEAR(a.as<float>()[j], b.as<float>()[j], 2.0 / 127 * 0.51);
     }
+  }
+}
+
+// Names of the parameters of an inference store that are in place.
+std::set<std::string> in_place_in(const ParameterStore& store) {
+  std::set<std::string> names;
+  for (const Parameter& p : store.all()) {
+    if (p.is_in_place) names.insert(p.spec.name);
+  }
+  return names;
+}
+
+TEST_F(GgufModel, MatricesOfTheRightTypeAndOrderAreReadWhereTheyLie) {
+  const ModelConfig config = gguf_config(false);
+  const ParameterStore store = filled(config);
+  const std::set<std::string> matrices{"embedding.weight",
+                                       "layers.0.attention.output.weight",
+                                       "layers.0.mlp.gate_up.weight",
+                                       "layers.0.mlp.down.weight",
+                                       "layers.1.attention.output.weight",
+                                       "layers.1.mlp.gate_up.weight",
+                                       "layers.1.mlp.down.weight",
+                                       "head.weight"};
+  const std::set<std::string> norms{"layers.0.attention_norm.weight", "layers.0.mlp_norm.weight",
+                                    "layers.1.attention_norm.weight", "layers.1.mlp_norm.weight",
+                                    "final_norm.weight"};  // in f32 in every file
+  for (const auto& [type, dtype, wanted] : {std::tuple(GgufType::bf16, DType::bf16, matrices),
+                                            {GgufType::bf16, DType::f32, norms},
+                                            {GgufType::f16, DType::bf16, {}}}) {
+    save(config, store, type);
+    auto file = std::make_shared<const GgufFile>(path_);
+    const WeightReader reader = gguf_weights(*file, config);
+    ParameterStore copied(parameter_table(config), dtype, MatrixStorage::dtype, cpu_device);
+    load_weights(reader, copied, context_);
+    ParameterStore read(parameter_table(config), dtype, MatrixStorage::dtype, cpu_device,
+                        gguf_in_place(file));
+    load_weights(reader, read, context_);
+    EXPECT_EQ(in_place_in(read), wanted) << name_of(type);
+    EXPECT_EQ(read.weight_bytes() < copied.weight_bytes(), !wanted.empty());
+    file.reset();  // the store holds it
+    std::filesystem::remove(path_);
+    for (std::size_t i = 0; i < copied.all().size(); ++i) {
+      const Tensor a = copied.all()[i].weight, b = read.all()[i].weight;
+      EXPECT_EQ(std::memcmp(a.data, b.data, a.bytes()), 0) << copied.all()[i].spec.name;
+    }
+  }
+}
+
+// The norms of a file in f32 too; not the matrices that are kept in 8 bits.
+TEST_F(GgufModel, InF32NormsAreReadWhereTheyLieAndMatricesIn8BitsAreNot) {
+  const ModelConfig config = gguf_config(true);
+  save(config, filled(config), GgufType::f32);
+  const auto file = std::make_shared<const GgufFile>(path_);
+  const ParameterStore whole(parameter_table(config), DType::f32, MatrixStorage::dtype, cpu_device,
+                             gguf_in_place(file));
+  EXPECT_TRUE(in_place_in(whole).contains("final_norm.weight"));
+  EXPECT_TRUE(in_place_in(whole).contains("embedding.weight"));
+  const ParameterStore rounded(parameter_table(config), DType::f32, MatrixStorage::int8, cpu_device,
+                               gguf_in_place(file));
+  EXPECT_TRUE(in_place_in(rounded).contains("final_norm.weight"));
+  EXPECT_FALSE(in_place_in(rounded).contains("embedding.weight"));
+  const ParameterStore elsewhere(parameter_table(config), DType::f32, MatrixStorage::dtype,
+                                 meta_device, gguf_in_place(file));
+  EXPECT_TRUE(in_place_in(elsewhere).empty());
+}
+
+// Blocks are taken over as they are, except where a scale is no number from 0.
+TEST_F(GgufModel, BlocksOfAQ8FileBecomeRowsIn8Bits) {
+  const ModelConfig config = gguf_config(false);
+  save(config, filled(config), GgufType::q8_0);
+  const GgufFile file(path_);
+  const WeightReader reader = gguf_weights(file, config);
+  ParameterStore encoded(parameter_table(config), DType::bf16, MatrixStorage::int8, cpu_device);
+  load_weights(reader, encoded, context_);
+  std::vector<std::byte> negative;  // the first block of the embedding, with the scale's sign
+  const BlockReader blocks = [&](const ParameterSpec& spec) {
+    auto rows = gguf_blocks(file)(spec);
+    // Norms are in f32, and rows of 40 values in f16.
+    EXPECT_EQ(rows.empty(), spec.shape.rank() == 1 || spec.shape[1] == 40) << spec.name;
+    if (spec.name == "embedding.weight") {
+      negative.assign(rows[0], rows[0] + 34);
+      negative[1] |= std::byte{0x80};
+      rows[0] = negative.data();
+    }
+    return rows;
+  };
+  ParameterStore taken(parameter_table(config), DType::bf16, MatrixStorage::int8, cpu_device);
+  load_weights(reader, taken, context_, blocks);
+  for (std::size_t i = 0; i < taken.all().size(); ++i) {
+    const Parameter &a = encoded.all()[i], &b = taken.all()[i];
+    ASSERT_EQ(a.is_int8(), b.is_int8());
+    const std::size_t skip = a.spec.name == "embedding.weight" ? 32 : 0;
+    const auto* const encoded_bytes = static_cast<const std::int8_t*>(a.weight.data);
+    const auto* const taken_bytes = static_cast<const std::int8_t*>(b.weight.data);
+    EXPECT_EQ(std::memcmp(encoded_bytes + skip, taken_bytes + skip, a.weight.bytes() - skip), 0)
+        << a.spec.name;
+    if (a.is_int8()) {
+      EXPECT_EQ(std::memcmp(a.scales.data, b.scales.data, a.scales.bytes()), 0) << a.spec.name;
+    }
+    // The sign is in the integers.
+    for (std::size_t j = 0; j < skip; ++j) EXPECT_EQ(encoded_bytes[j], -taken_bytes[j]);
   }
 }
 

@@ -127,6 +127,33 @@ TEST(HuggingFace, ComesBackExactly) {
   }
 }
 
+TEST(HuggingFace, WhatLiesInThePagesOfItsFilesAsInAStoreIsReadThere) {
+  int number = 0;
+  for (const auto& [stored, wanted] :
+       {std::pair(DType::bf16, DType::bf16), {DType::f32, DType::f32}, {DType::f32, DType::bf16}}) {
+    for (const std::uint64_t shard : {std::uint64_t{1} << 30, std::uint64_t{9000}}) {
+      Saved saved(fmt::format("place{}", number++), true, stored, shard);
+      auto weights = std::make_shared<const DirectoryWeights>(saved.directory);
+      ParameterStore copied(parameter_table(saved.config), wanted, MatrixStorage::dtype,
+                            cpu_device);
+      load_weights(weights_of(*weights), copied, saved.context);
+      ParameterStore read(parameter_table(saved.config), wanted, MatrixStorage::dtype, cpu_device,
+                          in_place(weights));
+      load_weights(weights_of(*weights), read, saved.context);
+      EXPECT_EQ(read.at("embedding.weight").is_in_place, stored == wanted);
+      EXPECT_EQ(read.at("final_norm.weight").is_in_place, stored == wanted);
+      // Keys come before queries in a file.
+      EXPECT_FALSE(read.at("layers.0.attention.qkv.weight").is_in_place);
+      if (shard > 9000) {
+        EXPECT_EQ(read.at("layers.1.mlp.gate_up.weight").is_in_place, stored == wanted);
+      }
+      weights.reset();  // the store holds the files
+      fs::remove_all(saved.directory);
+      expect_same(copied, read);
+    }
+  }
+}
+
 TEST(HuggingFace, QueriesKeysAndValuesAreTheRowsOfOurMatrix) {
   Saved saved("parts", false, DType::f32, 1 << 30);
   const SafetensorsSet files(saved.directory);

@@ -8,7 +8,9 @@
 
 #include "checkpoint/writer.h"
 #include "core/config.h"
+#include "core/error.h"
 #include "io/temp_dir.h"
+#include "model/hugging_face.h"
 #include "serve/test_server.h"
 
 namespace fathom::serve {
@@ -79,7 +81,10 @@ struct Server {
     return options;
   }
   explicit Server(const TestRun& run, std::chrono::milliseconds patience = 60s)
-      : model(infer::load_model(run.dir.path(), {}, context)),
+      : Server(run, run.dir.path(), {}, patience) {}
+  Server(const TestRun& run, const std::string& path, const infer::LoadOptions& load,
+         std::chrono::milliseconds patience)
+      : model(infer::load_model(path, load, context)),
         engine(model, context, metrics, engine_options()),
         follower(model, engine, follow_options(run, patience)) {}
 
@@ -130,6 +135,27 @@ TEST(Follower, ServesLaterCheckpointsAndForgetsCachedPrompts) {
   run.save(7);
   ASSERT_TRUE(server.serves(7));
   EXPECT_EQ(server.start(greedy(20)).get(), drawn_by(run, 7, 20));
+}
+
+// Whose file cannot be written.
+TEST(Follower, FollowsAnExportedModel) {
+  TestRun run(1);
+  const auto expected = drawn_by(run, 1, 20);
+  SaveModelOptions options;
+  options.dtype = DType::f32;
+  options.tokenizer_path = run.dir / "tokenizer.json";
+  Context scratch(cpu_device);
+  save_model(run.dir / "model", run.model.stage->config(),
+             weights_of(*run.model.parameters, scratch), options);
+  infer::LoadOptions load;
+  EXPECT_THROW(Server(run, run.dir / "model", load, 60s), Error);
+  load.file_weights = infer::FileWeights::copied;
+  Server server(run, run.dir / "model", load, 60s);
+  ASSERT_TRUE(server.serves(1));
+  EXPECT_EQ(server.start(greedy(20)).get(), expected);
+  run.save(3);
+  ASSERT_TRUE(server.serves(3));
+  EXPECT_EQ(server.start(greedy(20)).get(), drawn_by(run, 3, 20));
 }
 
 TEST(Follower, LetsRunningSequencesEnd) {
