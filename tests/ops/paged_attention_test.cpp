@@ -202,6 +202,22 @@ TEST_P(PagedAttention, ARowNeverDependsOnTheOthersWhereThatIsAsked) {
   }
 }
 
+// Where BatchInvariance::on always reads the cache. A short prompt is answered before oneDNN would
+// have made its kernels.
+TEST_P(PagedAttention, ReadsTheCacheInPlaceForAShortPrompt) {
+  if (!on_cpu()) GTEST_SKIP() << "oneDNN computes on the CPU only";
+  const auto output_of = [&](std::int32_t tokens, BatchInvariance invariance) {
+    PagedRun run(device(), dtype(), {{6, 2, 40}, 16, {tokens, 12}, {tokens, 12}});
+    run.context.batch_invariance = invariance;
+    run.attend();
+    return run.out.get();
+  };
+  for (const std::int32_t tokens : {20, 64}) {
+    EXPECT_EQ(output_of(tokens, BatchInvariance::off), output_of(tokens, BatchInvariance::on));
+  }
+  EXPECT_NE(output_of(200, BatchInvariance::off), output_of(200, BatchInvariance::on));
+}
+
 TEST_P(PagedAttention, HasTheSameBitsForAnyNumberOfThreads) {
   if (!on_cpu()) GTEST_SKIP() << "threads compute on the CPU only";
   for (const std::int32_t queries : {1, 40}) {

@@ -18,8 +18,9 @@ namespace {
 
 using namespace cpu;
 
-// Up to so many rows the cache is read in place.
-constexpr std::int64_t max_direct_rows = 8;
+// Up to so many rows the cache is read in place, and up to so many keys: oneDNN makes its kernels
+// at their first use, which takes longer than a short prompt.
+constexpr std::int64_t max_direct_rows = 8, max_direct_keys = 64;
 // Contexts are split until there are about so many units of work, enough for the
 // cores of any machine, and no shorter than min_split keys. The split depends on
 // shapes alone, so that results do not depend on the number of threads.
@@ -166,7 +167,8 @@ void attend(const PagedProblem& problem, const QueryTile& tile, std::int64_t seq
             SoftmaxState& state) {
   const CacheRows<T> k(problem, problem.k_cache, sequence, tile.kv_head);
   const CacheRows<T> v(problem, problem.v_cache, sequence, tile.kv_head);
-  const bool direct = problem.invariant() || tile.rows() <= max_direct_rows;
+  const bool direct =
+      problem.invariant() || tile.rows() <= max_direct_rows || tile.keys() <= max_direct_keys;
   const Tile q = scratch.q.tile(thread, tile.rows());
   float* gathered = scratch.gathered.data(thread);
   load_queries(tile, problem.q, problem.tiling.head_dim, problem.scale, q);
