@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "model/shard.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
@@ -35,16 +36,22 @@ std::vector<ParameterSpec> stage_parameters(const ModelConfig& config, StageRang
 
 std::vector<float> rope_table(const ModelConfig& config) {
   const std::int64_t half = config.head_dim / 2;
-  std::vector<float> table(static_cast<std::size_t>(config.max_position * config.head_dim));
+  std::vector<double> frequencies(static_cast<std::size_t>(half));
   for (std::int64_t i = 0; i < half; ++i) {
     const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
-    const double frequency = std::pow(config.rope_theta, exponent);
-    for (std::int64_t p = 0; p < config.max_position; ++p) {
-      float* row = table.data() + p * config.head_dim;
-      row[i] = static_cast<float>(std::cos(static_cast<double>(p) * frequency));
-      row[half + i] = static_cast<float>(std::sin(static_cast<double>(p) * frequency));
-    }
+    frequencies[static_cast<std::size_t>(i)] = std::pow(config.rope_theta, exponent);
   }
+  std::vector<float> table(static_cast<std::size_t>(config.max_position * config.head_dim));
+  parallel_for(config.max_position, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      float* const row = table.data() + p * config.head_dim;
+      for (std::int64_t i = 0; i < half; ++i) {
+        const double angle = static_cast<double>(p) * frequencies[static_cast<std::size_t>(i)];
+        row[i] = static_cast<float>(std::cos(angle));
+        row[half + i] = static_cast<float>(std::sin(angle));
+      }
+    }
+  });
   return table;
 }
 
