@@ -33,8 +33,10 @@ std::vector<SampledPrompt> draw(const DpoSampleArguments& arguments) {
   const std::vector<Conversation> prompts = read_prompts(arguments.prompts);
   Context context(parse_device(arguments.device));
   const BaseModel base = open_base_model(arguments.model, arguments.chat_template);
-  infer::LoadedModel model =
-      infer::load_model(arguments.model, {"", parse_dtype(arguments.dtype)}, context);
+  infer::LoadedModel model = infer::load_model(
+      arguments.model,
+      {"", parse_dtype(arguments.dtype), MatrixStorage::dtype, infer::FileWeights::copied},
+      context);
   model.end_tokens = base.files.end_tokens;
   ChatOptions chat;
   if (!arguments.system.empty()) {

@@ -18,7 +18,7 @@ struct GenerationOptions {
   std::string model, tokenizer, device = "cpu", dtype = "auto", weights = "dtype";
   int threads = 0;
   bool batch_invariant = false;
-  infer::FileWeights file_weights = infer::FileWeights::in_place;
+  infer::FileWeights file_weights = infer::FileWeights::copied;
   infer::SamplingOptions sampling;
 };
 

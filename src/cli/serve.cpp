@@ -119,7 +119,6 @@ void run_server(const ServeArguments& a) {
     const auto found = followed_model(a.model, signals);
     if (!found) return;
     source.model = *found;
-    source.file_weights = infer::FileWeights::copied;  // later ones replace them
   }
   const infer::LoadedModel model = load_model(source, context);
   const std::optional<ChatTemplate> chat = open_template(a, model);
