@@ -1,11 +1,26 @@
 #include "infer/weight_copy.h"
 
 #include <cstring>
-#include <utility>
 
 #include "core/parallel.h"
 
 namespace fathom::infer {
+
+namespace {
+
+// Bytes of memory for the weights that are in place.
+std::size_t bytes_in_place(const ParameterStore& parameters) {
+  Arena arena = Arena::measuring();
+  for (const Parameter& parameter : parameters.all()) {
+    if (parameter.is_in_place) arena.take(parameter.weight.dtype, parameter.weight.shape);
+  }
+  return arena.peak();
+}
+
+}  // namespace
+
+WeightCopy::WeightCopy(ParameterStore& parameters)
+    : parameters_(parameters), memory_(cpu_device, bytes_in_place(parameters)) {}
 
 WeightCopy::~WeightCopy() {
   for (Moved& moved : moved_) {
@@ -16,33 +31,25 @@ WeightCopy::~WeightCopy() {
 
 void WeightCopy::advance(int shares) {
   auto& all = parameters_.all();
-  if (next_ == all.size()) return;
-  std::size_t in_place = 0, moved = 0;
-  for (const Moved& done : moved_) in_place += done.memory.bytes();
-  for (const Parameter& parameter : all) {
-    if (parameter.is_in_place) in_place += parameter.weight.bytes();
-  }
-  const std::size_t share = in_place / static_cast<std::size_t>(shares) + 1;
-  for (; next_ < all.size() && moved < share; ++next_) {
-    if (!all[next_].is_in_place) continue;
-    moved += all[next_].weight.bytes();
-    move(all[next_]);
+  const std::size_t end =
+      memory_.mark() + memory_.capacity() / static_cast<std::size_t>(shares) + 1;
+  for (; next_ < all.size() && memory_.mark() < end; ++next_) {
+    if (all[next_].is_in_place) move(all[next_]);
   }
 }
 
 void WeightCopy::move(Parameter& parameter) {
-  const Tensor from = parameter.weight;
-  Buffer memory(from.device, from.bytes());
+  const Tensor from = parameter.weight, to = memory_.take(from.dtype, from.shape);
   const auto* const source = static_cast<const std::byte*>(from.data);
-  auto* const target = static_cast<std::byte*>(memory.data());
-  constexpr std::int64_t grain = std::int64_t{1} << 20;
+  auto* const target = static_cast<std::byte*>(to.data);
+  constexpr std::int64_t grain = std::int64_t{1} << 18;
   parallel_for(static_cast<std::int64_t>(from.bytes()), grain,
                [&](std::int64_t begin, std::int64_t end) {
                  std::memcpy(target + begin, source + begin, static_cast<std::size_t>(end - begin));
                });
-  parameter.weight = memory.tensor(from.dtype, from.shape);
+  parameter.weight = to;
   parameter.is_in_place = false;
-  moved_.push_back({&parameter, from, std::move(memory)});
+  moved_.push_back({&parameter, from});
 }
 
 }  // namespace fathom::infer

@@ -16,7 +16,7 @@ class WeightCopy {
  public:
   // Nothing may compute with the parameters, which outlive this object, while it is made, advances
   // or ends.
-  explicit WeightCopy(ParameterStore& parameters) : parameters_(parameters) {}
+  explicit WeightCopy(ParameterStore& parameters);
   // The parameters are in the file again.
   ~WeightCopy();
   WeightCopy(const WeightCopy&) = delete;
@@ -29,12 +29,12 @@ class WeightCopy {
   struct Moved {
     Parameter* parameter;
     Tensor in_file;
-    Buffer memory;
   };
   void move(Parameter& parameter);
 
   ParameterStore& parameters_;
   std::size_t next_ = 0;  // of parameters_
+  Arena memory_;          // for all of them: in one piece, so that its pages are large
   std::vector<Moved> moved_;
 };
 
