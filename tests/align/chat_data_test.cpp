@@ -139,6 +139,27 @@ TEST_F(ChatData, Trees) {
                   "<s>User: q\n\nAssistant: best</s>User: t\n\nAssistant:[ u</s>]"));
 }
 
+// Replies without a rank come behind those with one; among themselves they keep their order.
+TEST_F(ChatData, TreesTakeRankedRepliesFirst) {
+  const auto answer = [&](const std::string& replies) {
+    return read(R"({"message_tree_id": "t", "prompt": {"text": "q", "role": "prompter", )"
+                R"("replies": [)" +
+                replies + "]}}");
+  };
+  const std::string unranked = R"({"text": "x", "role": "assistant"})",
+                    null = R"({"text": "n", "role": "assistant", "rank": null})",
+                    zero = R"({"text": "0", "role": "assistant", "rank": 0})",
+                    three = R"({"text": "3", "role": "assistant", "rank": 3})";
+  const auto begins = [](const char* text) {
+    return ElementsAre(std::string("<s>User: q\n\nAssistant:[ ") + text + "</s>]");
+  };
+  EXPECT_THAT(answer(unranked + ", " + zero), begins("0"));
+  EXPECT_THAT(answer(unranked + ", " + three), begins("3"));
+  EXPECT_THAT(answer(null + ", " + three + ", " + zero), begins("0"));
+  EXPECT_THAT(answer(unranked + ", " + null), begins("x"));
+  EXPECT_THAT(answer(null + ", " + unranked), begins("n"));
+}
+
 TEST_F(ChatData, BadRowsAreNamedByLine) {
   const auto second = [&](const std::string& row) { return problem(good + row); };
   EXPECT_THAT(second("{\"messages\": 3}"),

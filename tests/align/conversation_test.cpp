@@ -36,11 +36,13 @@ TEST(Conversation, UsualOnesAreAccepted) {
            {{"system", "s"}, {"developer", "d"}, {"user", "a"}, {"assistant", "b"}},
            {{"assistant", "hello"}, {"user", "a"}, {"assistant", "b"}},
            {{"user", "a"}, {"assistant", "call"}, {"tool", ""}, {"tool", "x"}, {"assistant", "b"}},
+           {{"user", "a"}, {"assistant", "call"}, {"tool", "x"}, {"user", "b"}, {"assistant", "c"}},
+           {{"user", "a"}, {"assistant", "call"}, {"assistant", "b"}},
            {{"user", "a"},
             {"assistant", "call"},
+            {"assistant", "call"},
             {"tool", "x"},
-            {"user", "b"},
-            {"assistant", "c"}}}) {
+            {"assistant", "b"}}}) {
     EXPECT_EQ(problem(turns), "");
   }
   EXPECT_EQ(problem({{"user", "a"}}, ConversationUse::prompt), "");
@@ -65,6 +67,27 @@ TEST(Conversation, ProblemsAreNamedWithTheirMessage) {
   EXPECT_EQ(problem({{"user", "a"}, {"assistant", "b"}, {"tool", "c"}}),
             "message 3: a tool's result does not follow an assistant's message with tool_calls");
   EXPECT_EQ(problem({{"user", "a"}}), "there is no assistant's message to learn");
+}
+
+// A tool's result needs a call before it; only calls and results may be empty.
+TEST(Conversation, ResultsOfToolsFollowACall) {
+  const std::string no_call =
+      "a tool's result does not follow an assistant's message with tool_calls";
+  EXPECT_EQ(problem({{"tool", "x"}}), "message 1: " + no_call);
+  EXPECT_EQ(problem({{"system", "s"}, {"tool", "x"}}), "message 2: " + no_call);
+  EXPECT_EQ(problem({{"user", "a"}, {"tool", "x"}}), "message 2: " + no_call);
+  EXPECT_EQ(problem({{"user", "a"}, {"assistant", "call"}, {"user", "b"}, {"tool", "x"}}),
+            "message 4: " + no_call);
+  EXPECT_EQ(problem({{"user", "a"}, {"assistant", "call"}, {"tool", "-"}}),
+            "message 3: the content of the tool is missing; give it a text or leave out the row");
+  EXPECT_EQ(problem({{"user", "call"}, {"assistant", "b"}}),
+            "message 1: the content of the user is missing; give it a text or leave out the row");
+  EXPECT_EQ(problem({{"user", "a"},
+                     {"assistant", "call"},
+                     {"tool", "x"},
+                     {"assistant", "b"},
+                     {"assistant", "c"}}),
+            "message 5: two assistant messages follow each other; join them or leave out the row");
 }
 
 TEST(Conversation, ContentIsText) {

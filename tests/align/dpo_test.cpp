@@ -193,6 +193,36 @@ TEST_F(Dpo, BadInputIsRefused) {
   EXPECT_FALSE(fs::exists(dir_ / "run"));
 }
 
+TEST_F(Dpo, PairsShareRowsWherePackingIsOn) {
+  DpoConfig c = config("run");
+  ASSERT_TRUE(c.data.packing);
+  const auto rows = [&] { return read_dpo_data(c, false).source->rows(); };
+  EXPECT_LT(rows(), 60);
+  c.data.packing = false;
+  EXPECT_EQ(rows(), 60);
+}
+
+// Each kind of row follows its own policy.
+TEST_F(Dpo, BadAndTooLongPairsAreLeftOutEachByItsPolicy) {
+  write_file(dir_ / "mixed.jsonl",
+             "{\"prompt\": \"a?\", \"chosen\": \"b\", \"rejected\": \"c\"}\n"
+             "{\"prompt\": \"a?\", \"chosen\": \"b\", \"rejected\": \"b\"}\n"
+             "{\"prompt\": \"a?\", \"chosen\": \"" +
+                 std::string(200, 'y') + "\", \"rejected\": \"c\"}\n");
+  DpoConfig c = config("run");
+  c.data.paths = {dir_ / "mixed.jsonl"};
+  const auto error = [&](RowPolicy bad, RowPolicy too_long) {
+    c.data.bad_rows = bad;
+    c.data.too_long = too_long;
+    return input_error_of([&] { EXPECT_EQ(read_dpo_data(c, false).source->pairs().size(), 1); });
+  };
+  EXPECT_EQ(error(RowPolicy::leave_out, RowPolicy::leave_out), "no error");
+  EXPECT_THAT(error(RowPolicy::refuse, RowPolicy::leave_out),
+              HasSubstr(".jsonl:2: chosen and rejected are the same"));
+  EXPECT_THAT(error(RowPolicy::leave_out, RowPolicy::refuse),
+              AllOf(HasSubstr(".jsonl:3: "), HasSubstr("more than the context of 96")));
+}
+
 TEST_F(Dpo, AShareOfThePairsIsHeldOut) {
   DpoConfig c = config("run");
   c.validation.paths.clear();

@@ -265,6 +265,27 @@ TEST_F(Sft, TooLongConversationsAreLeftOutWhereTheyMayBe) {
   EXPECT_GT(data.stages[0].source->examples().size(), 20);
 }
 
+// Each kind of row follows its own policy.
+TEST_F(Sft, BadAndTooLongRowsAreLeftOutEachByItsPolicy) {
+  write_file(dir_ / "b.jsonl",
+             "{\"prompt\": \"a\", \"completion\": \"b\"}\n"
+             "{\"prompt\": \"a\", \"completion\": \"\"}\n"
+             "{\"prompt\": \"a\", \"completion\": \"" +
+                 std::string(100, 'y') + "\"}\n");
+  SftConfig config = two_stages(dir_, "run");
+  const auto error = [&](RowPolicy bad, RowPolicy too_long) {
+    config.data.bad_rows = bad;
+    config.data.too_long = too_long;
+    return input_error_of(
+        [&] { EXPECT_EQ(read_sft_data(config, false).stages[1].source->examples().size(), 1); });
+  };
+  EXPECT_EQ(error(RowPolicy::leave_out, RowPolicy::leave_out), "no error");
+  EXPECT_THAT(error(RowPolicy::refuse, RowPolicy::leave_out),
+              HasSubstr("b.jsonl:2: message 2: the content of the assistant is empty"));
+  EXPECT_THAT(error(RowPolicy::leave_out, RowPolicy::refuse),
+              AllOf(HasSubstr("b.jsonl:3: "), HasSubstr("more than the context of 64")));
+}
+
 TEST_F(Sft, AShareIsHeldOut) {
   SftConfig config = two_stages(dir_, "run");
   config.validation.paths.clear();
