@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -207,6 +208,37 @@ TEST(Filters, HaveThePublishedBounds) {
     EXPECT_EQ(keeps(filters[i], std::nextafter(min, -none)), min == -none) << rule;
     EXPECT_EQ(keeps(filters[i], std::nextafter(max, none)), max == none) << rule;
   }
+}
+
+// Rules that a config without tables applies to a language, in their order.
+std::vector<std::string> default_rules(std::string_view language) {
+  std::vector<std::string> names;
+  for (const Filter& filter : filters_of({})) {
+    if (filter.applies_to(language)) names.emplace_back(filter.rule->name);
+  }
+  return names;
+}
+
+TEST(Filters, TheDefaultsAreThoseOfTheLanguage) {
+  const auto rules = [](std::initializer_list<FilterSet> sets) {
+    std::vector<std::string> names;
+    for (const auto& [set, rule, min, max] : published) {
+      if (std::ranges::find(sets, set) != sets.end()) names.emplace_back(rule);
+    }
+    return names;
+  };
+  const auto english =
+      rules({FilterSet::gopher_quality, FilterSet::gopher_repetition, FilterSet::fineweb});
+  EXPECT_EQ(default_rules("en"), english);
+  auto others = english;  // whose stop words are not English ones
+  ASSERT_EQ(std::erase(others, "english_stop_words"), 1u);
+  for (const char* language : {"de", "ko", "ru", "unknown"}) {
+    EXPECT_EQ(default_rules(language), others) << language;
+  }
+  const auto chinese = rules({FilterSet::chinese_quality, FilterSet::chinese_repetition});
+  EXPECT_EQ(default_rules("zh"), chinese);
+  EXPECT_EQ(default_rules("zh-Hant"), chinese);
+  EXPECT_TRUE(default_rules("ja").empty()) << "no blanks between words, and no rules of its own";
 }
 
 // A filter lets a document pass at its bounds and drops it behind.

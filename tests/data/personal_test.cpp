@@ -107,6 +107,33 @@ TEST(Personal, Phones) {
   }
 }
 
+// Each country has its own number of digits, the country code included.
+TEST(Personal, PhonesHaveTheDigitsOfTheirCountry) {
+  struct Country {
+    std::string code;
+    std::size_t fewest, most;
+  };
+  for (const auto& [code, fewest, most] : {Country{"1", 11, 11},
+                                           {"7", 11, 11},
+                                           {"33", 11, 11},
+                                           {"44", 11, 12},
+                                           {"61", 11, 11},
+                                           {"86", 12, 13},
+                                           {"91", 12, 12},
+                                           {"852", 11, 11},
+                                           {"49", 8, 15},
+                                           {"420", 8, 15}}) {
+    const auto number = [&](std::size_t digits) {
+      return "+" + code + " " + std::string("2345678902345678").substr(0, digits - code.size());
+    };
+    expect_kept({number(fewest - 1), number(most + 1)});
+    for (std::size_t digits = fewest; digits <= most; ++digits) {
+      expect_masked({number(digits)}, "000-0000-0000");
+    }
+  }
+  expect_masked({"+86 10 1234 5678", "+86-755-1234567", "+86 755 12345678"}, "000-0000-0000");
+}
+
 TEST(Personal, OtherNumbersAreNoPhones) {
   expect_kept({"1:14~++20220202101403+91632c8",
                "1:10~+20191229111838+",
