@@ -82,6 +82,20 @@ TEST(CompletionRequest, ReadsEveryField) {
                   .include_usage);
 }
 
+// best_of is n or more; a stream cannot choose among whole texts, so its best_of is n.
+TEST(CompletionRequest, DrawsAtLeastAsManyTextsAsItReturns) {
+  const auto best_of = [](const std::string& fields) {
+    return completion(R"({"prompt":"x",)" + fields + "}").best_of;
+  };
+  EXPECT_EQ(best_of(R"("n":2)"), 2);
+  EXPECT_EQ(best_of(R"("n":2,"best_of":2)"), 2);
+  EXPECT_EQ(best_of(R"("n":2,"best_of":20)"), 20);
+  EXPECT_EQ(best_of(R"("n":2,"best_of":2,"stream":true)"), 2);
+  EXPECT_EQ(best_of(R"("best_of":1)"), 1);
+  EXPECT_THAT(refused_completion(R"(,"n":2,"best_of":3,"stream":true)"), HasSubstr("'stream'"));
+  EXPECT_THAT(refused_completion(R"(,"best_of":0)"), HasSubstr("best_of: "));
+}
+
 TEST(CompletionRequest, TakesPromptsOfFourKinds) {
   const Tokenizer tokenizer = small_tokenizer();
   const auto tokens = [&](const std::string& prompt) {

@@ -51,6 +51,24 @@ TEST(RemoteModel, TakesTheContinuationsTokensFromAnEcho) {
   EXPECT_THAT(error(), HasSubstr("s: the answer does not tell the prompt's length"));
 }
 
+// A greedy answer takes the likeliest token at each place. Servers list the token itself among the
+// likeliest ones, or only others that are as likely.
+TEST(RemoteModel, TellsWhetherAnEchoIsTheGreedyAnswer) {
+  const auto greedy = [](const char* tops) {
+    const Json answer = Json::parse(fmt::format(
+        R"({{"usage": {{"prompt_tokens": 3}}, "choices": [{{"logprobs": {{"tokens": ["a", "b", "c"], "token_logprobs": [null, -1.0, -2.0], "top_logprobs": {}}}}}]}})",
+        tops));
+    return score_of_echo(answer, "bc", "s").greedy;
+  };
+  EXPECT_TRUE(greedy(R"([null, {"b": -1.0}, {"c": -2.0}])"));
+  EXPECT_TRUE(greedy(R"([null, {"b": -1.0, "x": -1.5}, {"x": -2.5, "c": -2.0}])"));
+  EXPECT_TRUE(greedy(R"([null, {"x": -1.0}, {"x": -2.0}])"));
+  EXPECT_TRUE(greedy("[null, {}, {}]"));
+  EXPECT_FALSE(greedy(R"([null, {"x": -0.5}, {"c": -2.0}])"));
+  EXPECT_FALSE(greedy(R"([null, {"b": -1.0}, {"c": -2.0, "x": -1.5}])"));
+  EXPECT_TRUE(greedy(R"([{"x": 0.0}, {"b": -1.0}, {"c": -2.0}])")) << "of the context";
+}
+
 // A text may hold U+FFFD itself, which servers also write for a part of a character.
 TEST(RemoteModel, TakesAReplacementCharacterThatIsTheTexts) {
   const Json answer = Json::parse(R"({"usage": {"prompt_tokens": 3}, "choices": [{"logprobs": {
