@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "text/html/reference_names.h"
 #include "text/html/references.h"
+#include "text/utf8.h"
 
 namespace fathom::html {
 namespace {
@@ -39,6 +43,25 @@ TEST(HtmlReferences, Decodes) {
   EXPECT_EQ(decoded("&#146;&#x80;&#129;"), "\u2019\u20ac\u0081");
   EXPECT_EQ(decoded("&amp;lt;"), "&lt;");
   EXPECT_EQ(decoded("&"), "&");
+}
+
+// Each name is found in the table, with its semicolon, and without it where that is allowed.
+TEST(HtmlReferences, DecodesEveryName) {
+  std::size_t longest = 0;
+  for (const auto& [name, character] : named_references) {
+    std::string expected;
+    utf8::append(expected, character);
+    EXPECT_EQ(decoded("&" + std::string(name) + ";."), expected + ".") << name;
+    longest = std::max(longest, name.size());
+  }
+  for (const std::string_view name : without_semicolon) {
+    const std::string reference = "&" + std::string(name);
+    EXPECT_EQ(decoded(reference), decoded(reference + ";")) << name;
+    EXPECT_EQ(decoded_attribute(reference + " "), decoded(reference + " ")) << name;
+  }
+  EXPECT_EQ(longest, 8u);
+  EXPECT_EQ(decoded("&thetasym; &alefsym; &lt; &Pi;"), "\u03d1 \u2135 < \u03a0");
+  EXPECT_EQ(decoded("&thetasym &thetasyms; &hearts"), "&thetasym &thetasyms; &hearts");
 }
 
 std::vector<std::string> tokens_of(std::string_view html) {
