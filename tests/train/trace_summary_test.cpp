@@ -188,8 +188,9 @@ TEST(RunTrace, PutsTheRanksTogether) {
   EXPECT_THAT(events, HasSubstr("rank 1 (pp 1, dp 0, tp 0)"));
 }
 
-// Half of what ran beside the computing was waited for.
-TEST(RunTrace, SaysHowMuchCommunicationIsHidden) {
+// What is traced of two ranks that take three steps, and then `more`.
+template <class More>
+std::string trace_log(More more) {
   const TempDir dir;
   const TrainPlan plan = plan_of(dir, 2);
   testing::internal::CaptureStderr();
@@ -201,20 +202,44 @@ TEST(RunTrace, SaysHowMuchCommunicationIsHidden) {
     Context other(cpu_device, 0);
     other.trace = context.trace;
     other.lane = TraceLane::communication;
-    {
-      const TraceSpan sum(other, TraceKind::communication, "sum");
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      const TraceSpan wait(context, TraceKind::join, "wait");
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    more(context, other);
     trace.finish(context);
   });
-  const std::string log = testing::internal::GetCapturedStderr();
-  const std::string line = "; of the communication beside the computing ";
-  ASSERT_THAT(log, HasSubstr(line));
-  const double hidden = std::stod(log.substr(log.find(line) + line.size()));
-  EXPECT_GT(hidden, 5);
-  EXPECT_LT(hidden, 95);
+  return testing::internal::GetCapturedStderr();
+}
+
+double figure_after(const std::string& log, const std::string& words) {
+  EXPECT_THAT(log, HasSubstr(words));
+  const std::size_t at = log.find(words);
+  return at == std::string::npos ? -1 : std::stod(log.substr(at + words.size()));
+}
+
+TEST(RunTrace, SaysHowMuchCommunicationIsHidden) {
+  using std::this_thread::sleep_for;
+  constexpr std::chrono::milliseconds while_it_runs(5);
+  const std::string hidden = "; of the communication beside the computing ";
+  const std::string exposed = "exposed communication ";
+  const std::string none_waited = trace_log([&](Context&, Context& other) {
+    const TraceSpan sum(other, TraceKind::communication, "sum");
+    sleep_for(while_it_runs);
+  });
+  EXPECT_NEAR(figure_after(none_waited, hidden), 100, 0.1);
+  EXPECT_NEAR(figure_after(none_waited, exposed), 0, 0.1);
+  const std::string all_waited = trace_log([&](Context& context, Context& other) {
+    const TraceSpan wait(context, TraceKind::join, "wait");
+    const TraceSpan sum(other, TraceKind::communication, "sum");
+    sleep_for(while_it_runs);
+  });
+  EXPECT_NEAR(figure_after(all_waited, hidden), 0, 0.1);
+  EXPECT_GT(figure_after(all_waited, exposed), 1);
+  const std::string half_waited = trace_log([&](Context& context, Context& other) {
+    const TraceSpan sum(other, TraceKind::communication, "sum");
+    sleep_for(while_it_runs);
+    const TraceSpan wait(context, TraceKind::join, "wait");
+    sleep_for(while_it_runs);
+  });
+  EXPECT_GT(figure_after(half_waited, hidden), 5);
+  EXPECT_LT(figure_after(half_waited, hidden), 95);
 }
 
 }  // namespace
