@@ -49,7 +49,10 @@ TEST(Figures, Seconds) {
   EXPECT_EQ(human_seconds(86399), "23 h 59 min");
   EXPECT_EQ(human_seconds(86400), "1 d 0 h");
   EXPECT_EQ(human_seconds(2 * 3600 + 61), "2 h 1 min");
+  EXPECT_EQ(human_seconds(3600 + 23 * 60 + 45), "1 h 23 min");
+  EXPECT_EQ(human_seconds(12 * 3600 + 59), "12 h 0 min");
   EXPECT_EQ(human_seconds(3 * 86400 + 5 * 3600), "3 d 5 h");
+  EXPECT_EQ(human_seconds(86400 + 2 * 3600 + 3 * 60 + 4), "1 d 2 h");
 }
 
 TEST(Progress, TellsItsTotalOnce) {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "core/enum_names.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -129,6 +130,15 @@ TEST(SpikeGuard, ActionsAreTheConfigs) {
   EXPECT_EQ(guard.state().consecutive, 0);
   guard.judge(1, NAN, 1, "");
   EXPECT_EQ(guard.state().seen, 11);
+}
+
+TEST(SpikeGuard, ActionsAreChosenByName) {
+  for (const auto& [name, action] : {std::pair{"skip", GuardAction::skip},
+                                     {"stop", GuardAction::stop},
+                                     {"ignore", GuardAction::ignore}}) {
+    EXPECT_EQ(enum_of<GuardAction>(name), action) << name;
+    EXPECT_EQ(enum_name(action), name);
+  }
 }
 
 TEST(SpikeGuard, DecidesUpdatesWhereAFiniteGradientMayBeHeldBack) {

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "core/config.h"
+#include "core/enum_names.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -105,6 +107,28 @@ TEST(Schedule, AShortRunWarmsUpInItsFirstTwentieth) {
   config.peak = 1;
   EXPECT_DOUBLE_EQ(learning_rate(config, 25, 0.025), 0.5);
   EXPECT_DOUBLE_EQ(learning_rate(config, 50, 0.05), 1);
+}
+
+// The rates at half of the run and at its end tell the kinds apart.
+TEST(Schedule, KindsAreChosenByName) {
+  const test::TempDir dir;
+  struct Kind {
+    const char* name;
+    ScheduleKind kind;
+    double half, end;
+  };
+  for (const auto& [name, kind, half, end] : {Kind{"multi_step", ScheduleKind::multi_step, 1, 0.1},
+                                              {"cosine", ScheduleKind::cosine, 0.55, 0.1},
+                                              {"constant", ScheduleKind::constant, 1, 1}}) {
+    test::write_file(dir / "schedule.toml",
+                     fmt::format("kind = \"{}\"\npeak = 1.0\nwarmup_steps = 0\n", name));
+    ScheduleConfig config;
+    read_config(ConfigTable::load(dir / "schedule.toml"), config);
+    EXPECT_EQ(config.kind, kind) << name;
+    EXPECT_EQ(enum_name(kind), name);
+    EXPECT_DOUBLE_EQ(learning_rate(config, 7, 0.5), half) << name;
+    EXPECT_DOUBLE_EQ(learning_rate(config, 7, 1), end) << name;
+  }
 }
 
 TEST(Schedule, ErrorsNameTheKey) {

@@ -114,6 +114,23 @@ TEST(ParameterTable, NamesAreUniqueAndPartsCoverTheRows) {
   EXPECT_TRUE(hugging_face.contains("model.layers.29.mlp.up_proj.weight"));
 }
 
+// Norms are vectors that begin as ones; weight decay would pull them to zero.
+TEST(ParameterTable, WeightDecayIsOfMatricesAlone) {
+  for (const bool tied : {false, true}) {
+    ModelConfig c = deepseek_7b();
+    c.tie_embeddings = tied;
+    int norms = 0;
+    for (const ParameterSpec& spec : parameter_table(c)) {
+      const bool norm = spec.name.ends_with("norm.weight");
+      norms += norm;
+      EXPECT_EQ(spec.shape.rank(), norm ? 1 : 2) << spec.name;
+      EXPECT_EQ(spec.weight_decay, !norm) << spec.name;
+      EXPECT_EQ(spec.init == Initializer::ones, norm) << spec.name;
+    }
+    EXPECT_EQ(norms, 2 * 30 + 1);
+  }
+}
+
 TEST(ParameterStore, InitialWeightsDependOnNameAndSeedAlone) {
   ModelConfig c;
   c.num_layers = 1;
