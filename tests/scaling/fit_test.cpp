@@ -52,11 +52,32 @@ TEST(Fit, AStudyGivesItsLaws) {
   const Laws laws = fit.laws();
   EXPECT_EQ(laws.loss_unit, "nats per token");
   EXPECT_NEAR(laws.model_flops.value().exponent.value, 0.28 / 0.62, 0.03);
+  EXPECT_NEAR(laws.tokens.value().exponent.value, 0.34 / 0.62, 0.03);
   EXPECT_NEAR(laws.loss_surface.value().irreducible.value, 1.69, 0.1);
   const synthetic::Chinchilla truth;
   const double m = truth.best_model(1e18);
   EXPECT_NEAR(laws.loss.value().at(1e18), truth.loss(m, 1e18 / m), 0.02);
   EXPECT_FALSE(laws.learning_rate);
+}
+
+TEST(Fit, GridsGiveTheLawsOfLearningRateAndBatch) {
+  synthetic::Study study;
+  study.noise = 0;
+  const synthetic::DeepSeek truth;
+  std::vector<RunResult> runs = grid_runs(truth, study);
+  RunResult unknown = runs[0];  // is in no grid
+  unknown.name = "unknown";
+  unknown.batch_tokens = NAN;
+  runs.push_back(unknown);
+  const DatasetFit fit = fit_of(runs);
+  ASSERT_EQ(fit.grids.grids.size(), 5u);
+  EXPECT_EQ(fit.grids.grids[0].points.size(), 30u);
+  const Laws laws = fit.laws();
+  EXPECT_NEAR(laws.learning_rate.value().exponent.value, truth.rate_exponent, 1e-3);
+  EXPECT_NEAR(laws.learning_rate->at(1e18), truth.best_rate(1e18), 0.01 * truth.best_rate(1e18));
+  EXPECT_NEAR(laws.batch_tokens.value().exponent.value, truth.batch_exponent, 1e-3);
+  EXPECT_NEAR(laws.batch_tokens->at(1e18), truth.best_batch(1e18), 0.01 * truth.best_batch(1e18));
+  EXPECT_FALSE(laws.model_flops) << "of one model a budget";
 }
 
 TEST(Fit, DivergedRunsAreLeftOutAndNamed) {
