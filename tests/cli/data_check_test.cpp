@@ -53,6 +53,25 @@ TEST_F(DataCheck, ConversationsWithWhatIsLearned) {
   EXPECT_THAT(colored.out, HasSubstr("<s>Be brief.\n\nUser: x\n\nAssistant:\033[32m y</s>\033[0m"));
 }
 
+// Eight scripts are all named; of more, the seven most frequent ones and "others".
+TEST_F(DataCheck, NamesTheMostFrequentScripts) {
+  const auto row = [](const std::string& text) {
+    return fmt::format("{{\"prompt\": \"{0}\", \"completion\": \"{0}\"}}\n", text);
+  };
+  std::string rows = row("x") + row("x") + row("x");
+  for (const char* letter : {"α", "ж", "א", "م", "क", "ก", "か"}) rows += row(letter);
+  const Outcome eight = check(rows, {"--show", "0"});
+  must(eight);
+  EXPECT_THAT(eight.out, HasSubstr("scripts     Latin 30.0 %, Arabic 10.0 %, Cyrillic 10.0 %, "
+                                   "Devanagari 10.0 %, Greek 10.0 %, Hebrew 10.0 %, Kana 10.0 %, "
+                                   "Thai 10.0 %\n"));
+  const Outcome ten = check(rows + row("中") + row("한"), {"--show", "0"});
+  must(ten);
+  EXPECT_THAT(ten.out, HasSubstr("scripts     Latin 25.0 %, Arabic 8.3 %, Cyrillic 8.3 %, "
+                                 "Devanagari 8.3 %, Greek 8.3 %, Han 8.3 %, Hangul 8.3 %, "
+                                 "others 25.0 %\n"));
+}
+
 TEST_F(DataCheck, PreferencesShowBothAnswers) {
   const Outcome outcome = check(R"({"prompt": "p", "chosen": "x", "rejected": "y"})");
   must(outcome);

@@ -71,9 +71,18 @@ TEST_F(DpoCommand, MakesPairsOfTheModelsOwnAnswers) {
   EXPECT_THAT(answers, HasSubstr("\"ended\""));
   const std::vector<std::string> rank{
       "dpo", "sample", "--from-answers", dir_ / "answers.jsonl", "--output", dir_ / "made.jsonl"};
+  const std::vector<std::string> reward{
+      "--reward", "awk '{print > \"" + (dir_ / "read.jsonl") + "\"; print \"[1, 3, 2]\"}'"};
+  auto drawn = draw;
+  drawn.insert(drawn.end(), {"--output", dir_ / "drawn.jsonl", reward[0], reward[1]});
+  must(run_fathom(dir_, drawn));
+  EXPECT_EQ(read_file(dir_ / "read.jsonl"), answers) << "as they are drawn";
+  fs::remove(dir_ / "read.jsonl");
   auto scored = rank;
-  scored.insert(scored.end(), {"--reward", "awk '{print \"[1, 3, 2]\"}'"});
+  scored.insert(scored.end(), reward.begin(), reward.end());
   must(run_fathom(dir_, scored));
+  EXPECT_EQ(read_file(dir_ / "read.jsonl"), answers) << "as they were written before";
+  EXPECT_EQ(read_file(dir_ / "drawn.jsonl"), read_file(dir_ / "made.jsonl"));
   const std::string pairs = read_file(dir_ / "made.jsonl");
   EXPECT_GE(std::ranges::count(pairs, '\n'), 1);
   EXPECT_THAT(pairs, HasSubstr("\"chosen_score\":3.0,\"rejected_score\":1.0"));
