@@ -64,7 +64,8 @@ std::vector<SampledPrompt> draw(const DpoSampleArguments& arguments) {
 std::string output_of(const std::string& command, const std::string& answers_file) {
   std::string quoted;
   for (const char c : answers_file) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  FILE* const pipe = popen((command + " < '" + quoted + "'").c_str(), "r");
+  // The group reads the file as a whole: a pipeline gives it to its first command.
+  FILE* const pipe = popen(("{ " + command + "\n} < '" + quoted + "'").c_str(), "r");
   if (!pipe) fail_runtime("--reward: {}: cannot be started", command);
   std::string text;
   char buffer[4096];

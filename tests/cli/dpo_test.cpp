@@ -72,7 +72,7 @@ TEST_F(DpoCommand, MakesPairsOfTheModelsOwnAnswers) {
   const std::vector<std::string> rank{
       "dpo", "sample", "--from-answers", dir_ / "answers.jsonl", "--output", dir_ / "made.jsonl"};
   const std::vector<std::string> reward{
-      "--reward", "awk '{print > \"" + (dir_ / "read.jsonl") + "\"; print \"[1, 3, 2]\"}'"};
+      "--reward", "tee '" + (dir_ / "read.jsonl") + "' | awk '{print \"[1, 3, 2]\"}'  # a pipeline"};
   auto drawn = draw;
   drawn.insert(drawn.end(), {"--output", dir_ / "drawn.jsonl", reward[0], reward[1]});
   must(run_fathom(dir_, drawn));
