@@ -602,16 +602,19 @@ TEST(Refusals, RopeToCache) {
   };
   const Tensor x = f32({5, 24}), v = f32({5, 8}), positions = i32({5}), table = f32({9, 4}),
                slots = i32({5}), cache = f32({7, 4, 8});
+  const char* const wrong_v = "v's width must be a multiple of head_dim, and less than x's";
   expect_refused({
       {"x must have 2 dimensions", store(f32({24}), v, positions, table, slots, cache)},
       {"the types of x and v differ", store(x, bf16({5, 8}), positions, table, slots, cache)},
       {"v must be [5, 8]", store(x, f32({4, 8}), positions, table, slots, cache)},
       {"positions must be [5]", store(x, v, i32({4}), table, slots, cache)},
       {"table must be f32", store(x, v, positions, bf16({9, 4}), slots, cache)},
-      {"head_dim, must be even", store(x, v, positions, f32({9, 3}), slots, cache)},
-      {"x's width must be a multiple", store(f32({5, 22}), v, positions, table, slots, cache)},
-      {"v's width must be a multiple", store(x, f32({5, 6}), positions, table, slots, cache)},
-      {"less than x's", store(x, f32({5, 24}), positions, table, slots, cache)},
+      {"the table's width, head_dim, must be even",
+       store(x, v, positions, f32({9, 3}), slots, cache)},
+      {"x's width must be a multiple of head_dim",
+       store(f32({5, 22}), v, positions, table, slots, cache)},
+      {wrong_v, store(x, f32({5, 6}), positions, table, slots, cache)},
+      {wrong_v, store(x, f32({5, 24}), positions, table, slots, cache)},
       {"the types of v and k_cache differ",
        store(x, v, positions, table, slots, bf16({7, 4, 8}))},
       {"k_cache must be [7, 4, 8]", store(x, v, positions, table, slots, f32({7, 4, 9}))},
