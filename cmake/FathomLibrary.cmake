@@ -16,6 +16,13 @@ function(fathom_library folder)
     file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/${folder} ${include_root}/${folder} SYMBOLIC)
   endif()
   list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/src/${folder}/)
+  # What differs between builds with and without CUDA compiles alone in grouped builds too: so the
+  # groups of both are the same, and ccache gives one what the other made.
+  set(of_one_build ${ARG_SOURCES})
+  list(FILTER of_one_build INCLUDE REGEX "/(no_)?cuda/")
+  if(of_one_build)
+    set_source_files_properties(${of_one_build} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   add_library(${target} STATIC ${ARG_SOURCES})
   target_include_directories(${target} PUBLIC ${include_root})
   list(TRANSFORM ARG_DEPENDS PREPEND fathom_)

@@ -13,7 +13,7 @@ __device__ inline void wait_for_previous_kernel() {
 }
 
 // Asks for the line of 128 bytes at `address`, which then waits in the second-level cache.
-__device__ inline void fetch_ahead(const void* address) {
+__device__ inline void fetch_ahead([[maybe_unused]] const void* address) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("prefetch.global.L2 [%0];" ::"l"(address));
 #endif
