@@ -1,5 +1,6 @@
-// Rotary position embedding, alone and on the way to the KV cache. Alone, a thread rotates the same W pairs of several heads, so that it
-// reads their angles once and has many rows' worth of bytes on their way.
+// Rotary position embedding, alone and on the way to the KV cache. Alone, a thread rotates the same W
+// pairs of several heads, so that it reads their angles once and has many rows' worth of bytes on
+// their way.
 #include <algorithm>
 
 #include "ops/cuda/cuda_utils.h"
