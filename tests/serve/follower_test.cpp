@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 
@@ -65,6 +66,7 @@ struct Server {
   Context context{cpu_device};
   infer::LoadedModel model;
   Metrics metrics{"m"};
+  std::atomic<int> drawn = 0;  // tokens of the request that drew last
   EngineThread engine;
   Follower follower;
 
@@ -93,10 +95,11 @@ struct Server {
     auto tokens = std::make_shared<std::vector<std::int32_t>>();
     auto promise = std::make_shared<std::promise<std::vector<std::int32_t>>>();
     auto future = promise->get_future();
-    const auto job = engine.submit({request}, [tokens, promise](JobUpdate update) {
+    const auto job = engine.submit({request}, [this, tokens, promise](JobUpdate update) {
       for (const JobEvent& e : update.events) {
-        for (const infer::DrawnToken& drawn : e.event.tokens) tokens->push_back(drawn.token);
+        for (const infer::DrawnToken& token : e.event.tokens) tokens->push_back(token.token);
       }
+      drawn = static_cast<int>(tokens->size());
       if (update.done) promise->set_value(*tokens);
     });
     EXPECT_TRUE(job.has_value());
@@ -163,6 +166,7 @@ TEST(Follower, LetsRunningSequencesEnd) {
   Server server(run);
   const auto expected = drawn_by(run, 1, 1500);
   auto running = server.start(greedy(1500));
+  ASSERT_TRUE(eventually([&] { return server.drawn > 0; }));  // it runs, and does not wait
   run.save(2);
   EXPECT_TRUE(server.serves(2));
   EXPECT_EQ(running.get(), expected);
