@@ -59,6 +59,7 @@ std::string device_name(Device device);
 
 namespace cuda {
 int device_count();  // 0 without CUDA, a driver or a GPU
+int compute_capability(int index);  // of device `index`: 90 is 9.0
 // Why device `index` cannot be used; empty when it can.
 std::string problem(int index);
 std::string device_name(int index);

@@ -14,6 +14,7 @@
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/fp8.h"
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
 #include "ops/rmsnorm.h"
@@ -55,6 +56,12 @@ inline void note(Operation& operation, const Tensor& tensor) {
 }
 inline void note(Operation& operation, const Segments& segments) {
   operation.tensors.push_back(segments.offsets);
+}
+inline void note(Operation& operation, const Fp8Matrix& matrix) {
+  operation.tensors.push_back(matrix.values);
+}
+inline void note(Operation& operation, Fp8Sum sum) {
+  operation.of_gradients = sum == Fp8Sum::exact;
 }
 inline void note(Operation& operation, Accumulate accumulate) {
   operation.in_place = accumulate == Accumulate::add;

@@ -62,6 +62,12 @@ std::string problem(int index) {
   return "";
 }
 
+int compute_capability(int index) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, index), "asking for the GPU's compute capability");
+  return 10 * properties.major + properties.minor;
+}
+
 std::size_t free_memory(int device) {
   check(cudaSetDevice(device), "choosing the device");
   std::size_t free = 0, total = 0;

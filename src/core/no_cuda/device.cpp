@@ -14,6 +14,10 @@ std::string problem(int) {
   return "this build of fathom has no CUDA backend; build with --preset cuda";
 }
 
+int compute_capability(int) {
+  return 0;
+}
+
 std::size_t free_memory(int) {
   return 0;
 }

@@ -31,59 +31,69 @@ constexpr int candidates_of(AlgorithmSearch search) {
 // Smaller products are not worth a measurement.
 constexpr double measured_flops = 2e9;
 
-cudaDataType_t type_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
+cudaDataType_t type_of(OperandType type) {
+  switch (type) {
+    case OperandType::f32:
       return CUDA_R_32F;
-    case DType::bf16:
+    case OperandType::bf16:
       return CUDA_R_16BF;
-    case DType::i32:
-    case DType::u32:
-    case DType::u16:
-    case DType::u8:
-      break;
+    case OperandType::e4m3:
+      return CUDA_R_8F_E4M3;
+    case OperandType::e5m2:
+      return CUDA_R_8F_E5M2;
   }
-  fail_not_floating(dtype);
+  return CUDA_R_32F;
 }
 
 using Desc = Owned<cublasLtMatmulDesc_t>;
 using Layout = Owned<cublasLtMatrixLayout_t>;
 
+template <class T>
+void set(const Desc& desc, cublasLtMatmulDescAttributes_t attribute, T value) {
+  check_cublas(cublaslt().desc_set(desc.get(), attribute, &value, sizeof value), "an attribute");
+}
+
+// Of FP8 operands; others have none.
+void set_scales(const Desc& desc, const GemmScales& scales) {
+  if (!scales.a) return;
+  set(desc, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales.a);
+  set(desc, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales.b);
+}
+
 Desc make_desc(const GemmShape& shape) {
   cublasLtMatmulDesc_t handle = nullptr;
   check_cublas(cublaslt().desc_create(&handle, CUBLAS_COMPUTE_32F, CUDA_R_32F), "a descriptor");
   Desc desc(handle, cublaslt().desc_destroy);
-  const auto set = [&](cublasLtMatmulDescAttributes_t attribute, Transpose transpose) {
-    const cublasOperation_t operation = transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check_cublas(cublaslt().desc_set(handle, attribute, &operation, sizeof operation),
-                 "an attribute");
+  const auto operation = [](Transpose transpose) {
+    return transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
   };
-  set(CUBLASLT_MATMUL_DESC_TRANSA, shape.transpose_a);
-  set(CUBLASLT_MATMUL_DESC_TRANSB, shape.transpose_b);
+  set(desc, CUBLASLT_MATMUL_DESC_TRANSA, operation(shape.transpose_a));
+  set(desc, CUBLASLT_MATMUL_DESC_TRANSB, operation(shape.transpose_b));
+  set(desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, static_cast<std::int8_t>(shape.fast_sum));
   return desc;
 }
 
-Layout make_layout(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
+Layout make_layout(OperandType type, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
   cublasLtMatrixLayout_t handle = nullptr;
-  check_cublas(cublaslt().layout_create(&handle, type_of(dtype), static_cast<std::uint64_t>(rows),
+  check_cublas(cublaslt().layout_create(&handle, type_of(type), static_cast<std::uint64_t>(rows),
                                         static_cast<std::uint64_t>(cols), stride),
                "a layout");
   return Layout(handle, cublaslt().layout_destroy);
 }
 
 // The layout of an operand that op() makes [rows, cols].
-Layout operand_layout(const GemmShape& shape, Transpose transpose, std::int64_t rows,
-                      std::int64_t cols, std::int64_t stride) {
+Layout operand_layout(OperandType type, Transpose transpose, std::int64_t rows, std::int64_t cols,
+                      std::int64_t stride) {
   if (transpose == Transpose::yes) std::swap(rows, cols);
-  return make_layout(shape.operands, rows, cols, stride);
+  return make_layout(type, rows, cols, stride);
 }
 
 struct Plan {
   explicit Plan(const GemmShape& shape)
       : desc(make_desc(shape)),
-        a(operand_layout(shape, shape.transpose_a, shape.m, shape.k, shape.stride_a)),
-        b(operand_layout(shape, shape.transpose_b, shape.k, shape.n, shape.stride_b)),
-        d(make_layout(shape.product, shape.m, shape.n, shape.stride_d)) {}
+        a(operand_layout(shape.type_a, shape.transpose_a, shape.m, shape.k, shape.stride_a)),
+        b(operand_layout(shape.type_b, shape.transpose_b, shape.k, shape.n, shape.stride_b)),
+        d(make_layout(operand_type(shape.product), shape.m, shape.n, shape.stride_d)) {}
 
   Desc desc;
   Layout a, b, d;
@@ -132,8 +142,9 @@ Candidates propose(const GemmShape& shape, const Plan& plan, const Call& call, i
       cublaslt().heuristic(call.handle, plan.desc.get(), plan.a.get(), plan.b.get(), plan.d.get(),
                            plan.d.get(), handle, most, candidates.data(), &found);
   if (status != CUBLAS_STATUS_SUCCESS || found == 0) {
-    fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} (status {})", shape.m,
-                 shape.n, shape.k, static_cast<int>(status));
+    fail_runtime("cuBLASLt has no algorithm for a product of {} x {} x {} in {} and {} (status {})",
+                 shape.m, shape.n, shape.k, name_of(shape.type_a), name_of(shape.type_b),
+                 static_cast<int>(status));
   }
   candidates.resize(static_cast<std::size_t>(found));
   return candidates;
@@ -268,9 +279,10 @@ Kept find_kept(const GemmShape& shape, Plan& plan, const Call& call, GemmCache& 
   return checked.workspaceSize <= call.workspace_bytes ? Kept::fits : Kept::needs_more_workspace;
 }
 
-std::unique_ptr<Plan> make_plan(const GemmShape& shape, const Call& call, int device,
-                                AlgorithmSearch search) {
+std::unique_ptr<Plan> make_plan(const GemmShape& shape, const GemmScales& scales, const Call& call,
+                                int device, AlgorithmSearch search) {
   auto plan = std::make_unique<Plan>(shape);
+  set_scales(plan->desc, scales);
   GemmCache& cache = GemmCache::of(device);
   const bool usual = search == AlgorithmSearch::usual;
   const Kept kept = usual ? find_kept(shape, *plan, call, cache) : Kept::absent;
@@ -314,7 +326,23 @@ GemmState& state_of(Context& context) {
 
 }  // namespace
 
-void gemm(Context& context, GemmShape shape, const void* a, const void* b, void* d) {
+OperandType operand_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return OperandType::f32;
+    case DType::bf16:
+      return OperandType::bf16;
+    case DType::i32:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
+  }
+  fail_not_floating(dtype);
+}
+
+void gemm(Context& context, GemmShape shape, const void* a, const void* b, void* d,
+          const GemmScales& scales) {
   if (shape.m == 0 || shape.n == 0) return;
   check(cudaSetDevice(context.device.index), "choosing the device");
   const auto stream = static_cast<cudaStream_t>(context.stream);
@@ -339,7 +367,8 @@ void gemm(Context& context, GemmShape shape, const void* a, const void* b, void*
       state.handle,      stream,         a, b, d, static_cast<float>(shape.beta), workspace.data,
       workspace.bytes(), context.outputs};
   std::unique_ptr<Plan>& plan = state.plans[{context.search, shape}];
-  if (!plan) plan = make_plan(shape, call, context.device.index, context.search);
+  if (!plan) plan = make_plan(shape, scales, call, context.device.index, context.search);
+  set_scales(plan->desc, scales);
   check_cublas(run(*plan, plan->algorithm, call, d), "a matrix product");
 }
 

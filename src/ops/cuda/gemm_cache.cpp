@@ -39,10 +39,15 @@ std::string cache_path(int device) {
   return (folder / fmt::format("gemm-{}-cublaslt-{}.txt", gpu, cublaslt().version())).string();
 }
 
+std::string operands_of(const GemmShape& s) {
+  if (s.type_a == s.type_b && !s.fast_sum) return std::string(name_of(s.type_a));
+  return fmt::format("{}*{}{}", name_of(s.type_a), name_of(s.type_b), s.fast_sum ? ",fast" : "");
+}
+
 std::string text_of(const GemmShape& s) {
   return fmt::format("{}x{}x{}:{}{}:{}:{}:{},{},{}:{}:{},{},{}", s.m, s.n, s.k,
                      s.transpose_a == Transpose::yes ? 't' : 'n',
-                     s.transpose_b == Transpose::yes ? 't' : 'n', name_of(s.operands),
+                     s.transpose_b == Transpose::yes ? 't' : 'n', operands_of(s),
                      name_of(s.product), s.stride_a, s.stride_b, s.stride_d, s.beta, s.alignment_a,
                      s.alignment_b, s.alignment_d);
 }

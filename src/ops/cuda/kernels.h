@@ -6,6 +6,7 @@
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/fp8.h"
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
 #include "ops/rmsnorm.h"

@@ -1,4 +1,4 @@
-// The three products of a linear layer. cuBLAS counts by columns, and a row-major
+// The three products of a linear layer, and the one that all of them are in FP8. cuBLAS counts by columns, and a row-major
 // matrix is its own transpose there; so each product is computed transposed, with
 // the operands exchanged.
 #include "ops/matmul.h"
@@ -21,7 +21,8 @@ void linear(Context& context, Tensor x, Tensor w, Tensor y, Accumulate accumulat
         .n = x.rows(),
         .k = w.shape[1],
         .transpose_a = Transpose::yes,
-        .operands = x.dtype,
+        .type_a = operand_type(x.dtype),
+        .type_b = operand_type(x.dtype),
         .product = y.dtype,
         .stride_a = w.row_stride,
         .stride_b = x.row_stride,
@@ -37,7 +38,8 @@ void linear_backward_input(Context& context, Tensor dy, Tensor w, Tensor dx,
        {.m = w.shape[1],
         .n = dy.rows(),
         .k = w.shape[0],
-        .operands = dy.dtype,
+        .type_a = operand_type(dy.dtype),
+        .type_b = operand_type(dy.dtype),
         .product = dx.dtype,
         .stride_a = w.row_stride,
         .stride_b = dy.row_stride,
@@ -54,13 +56,37 @@ void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
         .n = dw.shape[0],
         .k = dy.rows(),
         .transpose_b = Transpose::yes,
-        .operands = dy.dtype,
+        .type_a = operand_type(dy.dtype),
+        .type_b = operand_type(dy.dtype),
         .product = DType::f32,
         .stride_a = x.row_stride,
         .stride_b = dy.row_stride,
         .stride_d = dw.row_stride,
         .beta = accumulate == Accumulate::add},
        x.data, dy.data, dw.data);
+}
+
+// yᵀ [m, n] = w [m, k] · xᵀ [k, n]
+void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum sum,
+                Accumulate accumulate) {
+  const auto type_of = [](const Fp8Matrix& matrix) {
+    return matrix.format == Fp8Format::e4m3 ? OperandType::e4m3 : OperandType::e5m2;
+  };
+  gemm(context,
+       {.m = w.values.rows(),
+        .n = x.values.rows(),
+        .k = w.values.cols(),
+        .transpose_a = Transpose::yes,
+        .type_a = type_of(w),
+        .type_b = type_of(x),
+        .product = y.dtype,
+        .stride_a = w.values.row_stride,
+        .stride_b = x.values.row_stride,
+        .stride_d = y.row_stride,
+        .beta = accumulate == Accumulate::add,
+        .fast_sum = sum == Fp8Sum::fast},
+       w.values.data, x.values.data, y.data,
+       {w.scale.as<const float>(), x.scale.as<const float>()});
 }
 
 }  // namespace fathom::ops::cuda

@@ -21,6 +21,13 @@ void linear_backward_weight(Context&, Tensor, Tensor, Tensor, Accumulate) {
   fail();
 }
 
+void quantize_fp8(Context&, Tensor, Fp8Format, Tensor, Tensor, Tensor) {
+  fail();
+}
+void linear_fp8(Context&, const Fp8Matrix&, const Fp8Matrix&, Tensor, Fp8Sum, Accumulate) {
+  fail();
+}
+
 void add_rmsnorm(Context&, Tensor, Tensor, Tensor, float, Tensor, Tensor, Tensor) {
   fail();
 }
