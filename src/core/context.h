@@ -54,7 +54,9 @@ enum class AlgorithmSearch {
 struct Context {
   Device device;
   Stream stream = nullptr;  // where CUDA work is queued
-  Arena workspace;          // scratch of the running operation; empty between operations
+  // Scratch of the running operation. Between operations it holds the FP8 operands of a linear
+  // layer's products and nothing else.
+  Arena workspace;
   Determinism determinism = Determinism::fastest;
   Outputs outputs = Outputs::kept;
   AlgorithmSearch search = AlgorithmSearch::usual;

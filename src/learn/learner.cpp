@@ -42,8 +42,9 @@ std::size_t result_bytes(const LearnerOptions& options) {
   return std::max(step_bytes(options), static_cast<std::size_t>(logits) * sizeof(float));
 }
 
-// Attention on a GPU, or over long segments, may need more than any other operation.
-std::size_t workspace_bytes(const LearnerOptions& o) {
+// Attention on a GPU, or over long segments, may need more than any other operation; the operands
+// of a product in FP8 lie beside the product's own scratch.
+std::size_t workspace_bytes(const LearnerOptions& o, const ParameterStore& parameters) {
   const int tp = o.ranks.plan().layout.tp;
   // Ranks that are more than the key heads have copies of one.
   const ops::HeadShape heads{o.model.num_heads / tp,
@@ -51,7 +52,7 @@ std::size_t workspace_bytes(const LearnerOptions& o) {
                              o.model.head_dim};
   const std::int64_t length = o.sequence_length > 0 ? o.sequence_length : o.micro_tokens;
   return std::max(
-      Context::default_workspace,
+      Context::default_workspace + Linear::workspace_bytes(parameters, o.micro_tokens),
       ops::attention_workspace(o.device, o.dtype, heads,
                                {o.micro_tokens, length, o.uniform_segments}, o.determinism));
 }
@@ -76,7 +77,8 @@ ParameterStore make_parameters(const LearnerOptions& o, Device device) {
           Gradients::f32,
           device,
           o.ranks.shard(),
-          sharing};
+          sharing,
+          o.products};
 }
 
 // What other ranks have a part in is not recorded: their collectives wait on the host.
@@ -105,13 +107,14 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
   const Optimizer optimizer(parameters, sync.owned(), o.optimizer, meta_device);
   Bytes b;
   b.weights = parameters.weight_bytes();
+  b.fp8_weights = parameters.fp8_bytes();
   b.gradients = parameters.gradient_bytes();
   b.remainders = optimizer.bytes().remainders;
   b.moments = optimizer.bytes().moments;
   b.activations = Pipeline::bytes(pipeline_options(o));
   b.rope_table = static_cast<std::size_t>(o.model.max_position * o.model.head_dim) * sizeof(float) *
                  pipeline_parts(pipeline_options(o)).size();
-  b.workspace = workspace_bytes(o);
+  b.workspace = workspace_bytes(o, parameters);
   b.losses = result_bytes(o);
   b.exchanges = o.ranks.exchange_bytes(o.device, step_capacities(pipeline_options(o))) +
                 sync.exchange_bytes(o.device) + Pipeline::exchange_bytes(pipeline_options(o));
@@ -122,7 +125,7 @@ Learner::Bytes Learner::bytes(const LearnerOptions& o) {
 Learner::Learner(const LearnerOptions& o)
     : options_(o),
       stream_(o.device),
-      context_(o.device, workspace_bytes(o)),
+      context_(o.device, workspace_bytes(o, make_parameters(o, meta_device))),
       parameters_(make_parameters(o, o.device)),
       pipeline_(pipeline_options(o), parameters_),
       sync_(std::make_unique<GradientSync>(parameters_, o.ranks, o.device)),
@@ -153,6 +156,7 @@ void Learner::initialize_weights(std::uint64_t seed) {
   for (Parameter& parameter : parameters_.all()) {
     initialize(context_, parameter, parameters_.shard(), options_.model.init_std, seed);
   }
+  parameters_.weights_changed();
 }
 
 void Learner::warm_up(std::span<const MicroBatch> micro_batches) {
@@ -267,6 +271,7 @@ void Learner::update(double learning_rate, std::int64_t step) {
     recorded_.update(context_, [this] { optimizer_.update(context_); });
   }
   sync_->gather_weights(context_);
+  parameters_.weights_changed();
 }
 
 std::span<const float> Learner::evaluate(const MicroBatch& batch) {
@@ -350,6 +355,7 @@ void Learner::load_slices(const std::function<void(const OptimizerSlice&)>& load
   });
   sync_->gather_weights(context_);
   sync_->wait_for_weights(context_);
+  parameters_.weights_changed();
   synchronize(options_.device, context_.stream);
 }
 

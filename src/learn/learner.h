@@ -25,6 +25,7 @@ struct LearnerOptions {
   const RankGroups& ranks;  // outlive the learner
   ModelConfig model;        // resolved
   DType dtype = DType::f32;
+  Products products = Products::dtype;
   Device device;
   StageOptions stage;
   OptimizerConfig optimizer;
@@ -46,14 +47,14 @@ class Learner {
  public:
   // Bytes that a learner takes, by purpose.
   struct Bytes {
-    std::size_t weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
+    std::size_t weights = 0, fp8_weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;  // losses: or logits
     std::size_t exchanges = 0;                              // between ranks
     std::size_t checkpoint = 0;                             // host copy of a checkpoint
 
     // Of the device: all but the host copy.
     std::size_t device_total() const {
-      return weights + gradients + remainders + moments + activations + rope_table + workspace +
+      return weights + fp8_weights + gradients + remainders + moments + activations + rope_table + workspace +
              losses + exchanges;
     }
   };

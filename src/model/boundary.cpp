@@ -25,9 +25,11 @@ void Boundary::column_linear(Context& context, const Entering& x, const Linear& 
 // The product for dw, which needs no sum, hides that of dx.
 Leaving Boundary::column_linear_backward(Context& context, Tensor dy, const Entering& x,
                                          const Linear& linear, Tensor dx) {
-  Leaving leaving = multiply_leaving(context, dy, linear, &Linear::backward_input, dx);
+  const ArenaScope scope(context.workspace);
+  const Operand gradient = linear.gradient(context, dy);
+  Leaving leaving = multiply_leaving(context, gradient, linear, &Linear::backward_input, dx);
   await(context, x);
-  linear.backward_weight(context, dy, x.tensor);
+  linear.backward_weight(context, gradient, x.tensor);
   return leaving;
 }
 
@@ -37,8 +39,14 @@ Leaving Boundary::row_linear(Context& context, Tensor x, const Linear& linear, T
 
 void Boundary::row_linear_backward(Context& context, const Entering& dy, Tensor x,
                                    const Linear& linear, Tensor dx) {
-  multiply_entering(context, dy, linear, &Linear::backward_input, dx);
-  linear.backward_weight(context, dy.tensor, x);
+  if (!dy.pieces.empty()) {
+    multiply_entering(context, dy, linear, &Linear::backward_input, dx);
+    return linear.backward_weight(context, dy.tensor, x);
+  }
+  const ArenaScope scope(context.workspace);
+  const Operand gradient = linear.gradient(context, dy.tensor);
+  linear.backward_input(context, gradient, dx);
+  linear.backward_weight(context, gradient, x);
 }
 
 void Boundary::vocabulary_linear(Context& context, Arena&, Tensor x, const Linear& linear,
@@ -51,7 +59,7 @@ void Boundary::multiply_entering(Context& context, const Entering& x, const Line
   (linear.*product)(context, x.tensor, y);
 }
 
-Leaving Boundary::multiply_leaving(Context& context, Tensor x, const Linear& linear,
+Leaving Boundary::multiply_leaving(Context& context, const Operand& x, const Linear& linear,
                                    Product product, Tensor y) {
   (linear.*product)(context, x, y);
   return {y, {}};

@@ -99,10 +99,10 @@ class Boundary {
 
  protected:
   // Linear::forward or Linear::backward_input.
-  using Product = void (Linear::*)(Context&, Tensor from, Tensor to) const;
+  using Product = void (Linear::*)(Context&, const Operand& from, Tensor to) const;
   virtual void multiply_entering(Context& context, const Entering& x, const Linear& linear,
                                  Product product, Tensor y);
-  virtual Leaving multiply_leaving(Context& context, Tensor x, const Linear& linear,
+  virtual Leaving multiply_leaving(Context& context, const Operand& x, const Linear& linear,
                                    Product product, Tensor y);
   // x may be read by what `context` queues from now on.
   virtual void await(Context&, const Entering&) {}

@@ -45,24 +45,31 @@ ParameterSpec embedding(const ModelConfig& c) {
   return spec;
 }
 
+ParameterSpec block_matrix(std::string name, std::vector<ParameterSpec::HuggingFacePart> parts,
+                           std::int64_t layer, std::int64_t columns, int split_dim) {
+  ParameterSpec spec = matrix(std::move(name), std::move(parts), layer, columns, split_dim);
+  spec.is_block_matrix = true;
+  return spec;
+}
+
 void append_block(std::vector<ParameterSpec>& table, const ModelConfig& c, std::int64_t layer) {
   const std::string name = fmt::format("layers.{}.", layer);
   const std::string hf = fmt::format("model.layers.{}.", layer);
   const std::int64_t d = c.hidden_size, f = c.intermediate_size;
   table.push_back(norm(name + "attention_norm.weight", hf + "input_layernorm.weight", layer, d));
-  table.push_back(matrix(name + "attention.qkv.weight",
+  table.push_back(block_matrix(name + "attention.qkv.weight",
                          {{hf + "self_attn.q_proj.weight", c.query_width(), c.num_heads},
                           {hf + "self_attn.k_proj.weight", c.kv_width(), c.num_kv_heads},
                           {hf + "self_attn.v_proj.weight", c.kv_width(), c.num_kv_heads}},
                          layer, d, 0));
-  table.push_back(matrix(name + "attention.output.weight", {{hf + "self_attn.o_proj.weight", d}},
+  table.push_back(block_matrix(name + "attention.output.weight", {{hf + "self_attn.o_proj.weight", d}},
                          layer, c.query_width(), 1));
   table.push_back(norm(name + "mlp_norm.weight", hf + "post_attention_layernorm.weight", layer, d));
-  table.push_back(matrix(name + "mlp.gate_up.weight",
+  table.push_back(block_matrix(name + "mlp.gate_up.weight",
                          {{hf + "mlp.gate_proj.weight", f}, {hf + "mlp.up_proj.weight", f}}, layer,
                          d, 0));
   table.push_back(
-      matrix(name + "mlp.down.weight", {{hf + "mlp.down_proj.weight", d}}, layer, f, 1));
+      block_matrix(name + "mlp.down.weight", {{hf + "mlp.down_proj.weight", d}}, layer, f, 1));
 }
 
 // In elements, so that weights and gradients have the same places, and at least 256
@@ -88,7 +95,8 @@ std::vector<ParameterSpec> parameter_table(const ModelConfig& c) {
 }
 
 ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients,
-                               Device device, const TensorShard& shard, int ranks)
+                               Device device, const TensorShard& shard, int ranks,
+                               Products products)
     : dtype_(dtype), shard_(shard) {
   for (const ParameterSpec& spec : specs) {
     flat_elements_ += round_up(shard_shape(spec, shard).elements(), alignment);
@@ -111,6 +119,7 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gr
     parameters_.push_back(std::move(parameter));
     first += round_up(shape.elements(), alignment);
   }
+  if (products == Products::fp8) add_fp8_copies(device);
 }
 
 namespace {
@@ -133,6 +142,18 @@ class Pieces {
   const Buffer* buffer_;
   std::size_t end_ = 0;
 };
+
+bool fits_fp8(const Parameter& parameter) {
+  const Shape& shape = parameter.weight.shape;
+  return parameter.spec.is_block_matrix && shape[0] % ops::fp8_multiple == 0 &&
+         shape[1] % ops::fp8_multiple == 0;
+}
+
+Fp8Weight fp8_copies(const Shape& shape, Pieces& pieces) {
+  return {.values = pieces.take(DType::u8, shape),
+          .transposed = pieces.take(DType::u8, {shape[1], shape[0]}),
+          .scale = pieces.take(DType::f32, {1})};
+}
 
 bool fits_int8(const Shape& shape) {
   return shape.rank() == 2 && shape[1] % ops::int8_block == 0;
@@ -177,6 +198,23 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Ma
   for (Parameter& parameter : parameters_) place(parameter, dtype, storage, pieces);
 }
 
+void ParameterStore::add_fp8_copies(Device device) {
+  const auto place = [this](Pieces pieces) {
+    for (Parameter& parameter : parameters_) {
+      if (fits_fp8(parameter)) parameter.fp8 = fp8_copies(parameter.weight.shape, pieces);
+    }
+    return pieces.bytes();
+  };
+  fp8_ = Buffer(device, place(Pieces(nullptr)));
+  place(Pieces(&fp8_));
+}
+
+void ParameterStore::weights_changed() {
+  for (Parameter& parameter : parameters_) {
+    if (parameter.fp8) parameter.fp8->is_stale = true;
+  }
+}
+
 Parameter* ParameterStore::find(std::string_view name) {
   for (Parameter& parameter : parameters_) {
     if (parameter.spec.name == name) return &parameter;
@@ -191,6 +229,7 @@ Parameter& ParameterStore::at(std::string_view name) {
 }
 
 void ParameterStore::begin_gradients(Context& context) {
+  weights_changed();  // so that a recorded step always makes what it needs of them
   for (Parameter& parameter : parameters_) {
     parameter.gradient_is_stale = parameter.spec.gradient_is_product;
     if (parameter.gradient && !parameter.gradient_is_stale) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "core/buffer.h"
 #include "core/context.h"
 #include "model/config.h"
+#include "ops/fp8.h"
 #include "ops/int8.h"
 #include "ops/matmul.h"
 
@@ -42,6 +45,7 @@ struct ParameterSpec {
   bool gradient_is_partial = false;
   // Its gradient is a sum of ops::linear_backward_weight's products and of nothing else.
   bool gradient_is_product = false;
+  bool is_block_matrix = false;  // of a linear layer in a block
 };
 
 // All parameters of the model in their fixed global order.
@@ -51,6 +55,29 @@ std::vector<ParameterSpec> parameter_table(const ModelConfig& config);
 struct TensorShard {
   int rank = 0, ranks = 1;
   bool operator==(const TensorShard&) const = default;
+};
+
+// What the matrices of the blocks are multiplied in while a model trains. The embedding, the head
+// and the norms stay in the model's dtype.
+enum class Products {
+  dtype,  // the model's
+  fp8,    // 8-bit floating point (ops/fp8.h)
+};
+inline std::span<const std::string_view> enum_names(Products) {
+  static constexpr std::string_view names[] = {"dtype", "fp8"};
+  return names;
+}
+
+// The FP8 copy of a weight in both orders, rounded anew when a product first needs it after the
+// weight has changed.
+struct Fp8Weight {
+  Tensor values;      // [out, in] u8
+  Tensor transposed;  // [in, out] u8
+  Tensor scale;       // [1] f32
+  bool is_stale = true;
+
+  ops::Fp8Matrix matrix() const { return {values, scale, ops::Fp8Format::e4m3}; }
+  ops::Fp8Matrix transposed_matrix() const { return {transposed, scale, ops::Fp8Format::e4m3}; }
 };
 
 // A parameter that lives here, or this rank's part of it (model/shard.h): `weight` in
@@ -65,6 +92,7 @@ struct Parameter {
   std::int64_t first = 0;          // its place in flat_weights() and flat_gradients()
   bool gradient_is_stale = false;  // it is an earlier step's: the next product replaces it
 
+  std::optional<Fp8Weight> fp8;  // absent: products are in the weight's own type
   bool is_in_place = false;  // the weight lies in a file's pages, which are only read
 
   bool is_int8() const { return static_cast<bool>(scales); }
@@ -96,9 +124,10 @@ struct WeightsInPlace {
 class ParameterStore {
  public:
   // `ranks` that share the optimizer's work get equal parts of the buffers, which are
-  // padded with zeros to a multiple.
+  // padded with zeros to a multiple. With Products::fp8 the blocks' matrices have FP8 copies beside
+  // them, where their sizes suit FP8.
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, Gradients gradients, Device device,
-                 const TensorShard& shard = {}, int ranks = 1);
+                 const TensorShard& shard = {}, int ranks = 1, Products products = Products::dtype);
   // For inference on one rank; `dtype` is that of activations, norms and the matrices that are
   // not in 8 bits. On a CPU the store takes no memory for parameters that are in place.
   ParameterStore(std::vector<ParameterSpec> specs, DType dtype, MatrixStorage storage,
@@ -113,6 +142,8 @@ class ParameterStore {
   // Forgets the gradients of the step before. Those that products make are not
   // cleared: the first product of the step overwrites them.
   void begin_gradients(Context& context);
+  // To be called when weights were written: what was made of them is made anew.
+  void weights_changed();
   const TensorShard& shard() const { return shard_; }
   // All of them as one vector, with the gaps between them, whose values are zero. Not of a store
   // with weights in 8 bits or in place.
@@ -121,13 +152,16 @@ class ParameterStore {
   Tensor flat_gradients() const { return gradients_.tensor(DType::f32, {flat_elements_}); }
   std::size_t weight_bytes() const { return weights_.bytes(); }  // without those in place
   std::size_t gradient_bytes() const { return gradients_.bytes(); }
+  std::size_t fp8_bytes() const { return fp8_.bytes(); }
   DType dtype() const { return dtype_; }
 
  private:
   DType dtype_;
   TensorShard shard_;
   std::int64_t flat_elements_ = 0;
-  Buffer weights_, gradients_;
+  void add_fp8_copies(Device device);
+
+  Buffer weights_, gradients_, fp8_;
   std::shared_ptr<const void> in_place_owner_;
   std::vector<Parameter> parameters_;
 };

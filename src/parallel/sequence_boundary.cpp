@@ -127,12 +127,12 @@ void SequenceBoundary::multiply_entering(Context& context, const Entering& x, co
   }
 }
 
-Leaving SequenceBoundary::multiply_leaving(Context& context, Tensor x, const Linear& linear,
+Leaving SequenceBoundary::multiply_leaving(Context& context, const Operand& x, const Linear& linear,
                                            Product product, Tensor y) {
   Leaving leaving{y, {}};
-  const std::int64_t n = pieces_of(y);
+  const std::int64_t n = pieces_of(y), rows = y.rows() / n;
   for (std::int64_t i = 0; i < n; ++i) {
-    (linear.*product)(context, piece_of(x, i, n), piece_of(y, i, n));
+    (linear.*product)(context, x.rows(i * rows, rows), piece_of(y, i, n));
     leaving.pieces.push_back(begin_sum(context, y, i));
   }
   return leaving;

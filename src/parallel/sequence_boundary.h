@@ -35,8 +35,8 @@ class SequenceBoundary final : public TensorBoundary {
  protected:
   void multiply_entering(Context& context, const Entering& x, const Linear& linear, Product product,
                          Tensor y) override;
-  Leaving multiply_leaving(Context& context, Tensor x, const Linear& linear, Product product,
-                           Tensor y) override;
+  Leaving multiply_leaving(Context& context, const Operand& x, const Linear& linear,
+                           Product product, Tensor y) override;
   void await(Context& context, const Entering& x) override;
 
  private:

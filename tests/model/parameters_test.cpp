@@ -214,6 +214,41 @@ TEST(ParameterStore, PadsEachParameterAndTheWhole) {
   EXPECT_EQ(ParameterStore(specs, DType::f32, Gradients::none, cpu_device).gradient_bytes(), 0u);
 }
 
+TEST(ParameterStore, HasFp8CopiesOfTheBlocksMatricesThatSuitIt) {
+  ModelConfig config = test::small_model(1, 8, 48);
+  const auto with_copies = [&](Products products, const TensorShard& shard) {
+    ParameterStore store(parameter_table(config), DType::bf16, Gradients::f32, cpu_device, shard, 1,
+                         products);
+    std::set<std::string> names;
+    std::size_t bytes = 0;
+    for (const Parameter& p : store.all()) {
+      if (!p.fp8) continue;
+      names.insert(p.spec.name);
+      const Shape shape = p.weight.shape;
+      EXPECT_EQ(p.fp8->values.shape, shape) << p.spec.name;
+      EXPECT_EQ(p.fp8->transposed.shape, (Shape{shape[1], shape[0]})) << p.spec.name;
+      EXPECT_TRUE(p.fp8->is_stale);
+      bytes += 2 * static_cast<std::size_t>(shape.elements());
+    }
+    EXPECT_GE(store.fp8_bytes(), bytes);
+    EXPECT_LE(store.fp8_bytes(), bytes + names.size() * 1024);
+    return names;
+  };
+  using Names = std::set<std::string>;
+  const Names all{"layers.0.attention.qkv.weight", "layers.0.attention.output.weight",
+                  "layers.0.mlp.gate_up.weight", "layers.0.mlp.down.weight"};
+  EXPECT_EQ(with_copies(Products::fp8, {}), all);
+  EXPECT_EQ(with_copies(Products::dtype, {}), Names{});
+  // 48 / 2 is no multiple of 16.
+  EXPECT_EQ(with_copies(Products::fp8, {0, 2}),
+            (Names{"layers.0.attention.qkv.weight", "layers.0.attention.output.weight",
+                   "layers.0.mlp.gate_up.weight"}));
+  config.intermediate_size = 40;
+  EXPECT_EQ(with_copies(Products::fp8, {}),
+            (Names{"layers.0.attention.qkv.weight", "layers.0.attention.output.weight",
+                   "layers.0.mlp.gate_up.weight"}));
+}
+
 // The first product of a step overwrites what is stale; all other gradients are sums from zero.
 TEST(ParameterStore, BeginsGradientsAtZeroOrStale) {
   const std::vector<ParameterSpec> specs{spec_of("sum", {2, 3}, false),
