@@ -64,6 +64,17 @@ class DpoRun {
   std::shared_ptr<const DpoData> data_;
 };
 
+namespace {
+
+// What the losses of a reference are computed in: "bf16", or "bf16, fp8".
+std::string precision_name(const TrainPlan& plan) {
+  std::string name(name_of(plan.dtype));
+  if (plan.config.precision == Products::dtype) return name;
+  return name.append(", ").append(enum_name(plan.config.precision));
+}
+
+}  // namespace
+
 std::shared_ptr<PreferenceReference> DpoRun::reference(const TrainPlan& plan,
                                                        const RankGroups& ranks) const {
   if (!config_.dpo.loss.uses_reference()) return nullptr;
@@ -74,7 +85,7 @@ std::shared_ptr<PreferenceReference> DpoRun::reference(const TrainPlan& plan,
   // Only the first rank compares the file with them.
   if (ranks.first()) {
     options.key = {weights_checksum(model.path), model.files.hash, checksum_text(model.chat.hash()),
-                   std::string(name_of(plan.dtype))};
+                   precision_name(plan)};
   }
   wait_for_disks(ranks.world());
   std::vector<NamedPairs> pairs{{"training data", data_->source}};

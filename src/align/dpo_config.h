@@ -66,6 +66,7 @@ struct DpoConfig {
   std::string device = "cpu";
   std::int64_t threads = 0;
   DTypeChoice dtype = DTypeChoice::automatic;
+  Products precision = Products::dtype;
   std::int64_t seed = 1;
   bool deterministic = false;
   SftModelConfig model;
@@ -88,6 +89,7 @@ void visit_fields(DpoConfig& c, Visitor&& field) {
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
+  field("precision", c.precision, "of the blocks' products: dtype or fp8");
   field("seed", c.seed, "of the data's order and of samples");
   field("deterministic", c.deterministic, "on a GPU: the same bits in every run, at some speed");
   field("model", c.model, "");

@@ -12,6 +12,7 @@ TrainConfig shared_train_config(const Config& config, const ModelConfig& model) 
   c.device = config.device;
   c.threads = config.threads;
   c.dtype = config.dtype;
+  c.precision = config.precision;
   c.seed = config.seed;
   c.deterministic = config.deterministic;
   c.model = model;

@@ -33,7 +33,8 @@ using namespace measure;
 
 // `bench cpu` and `bench gpu` differ only in their defaults.
 struct BenchArguments {
-  std::string device = "cpu", model_file, dtype = "auto", recompute = "none", json, directory;
+  std::string device = "cpu", model_file, dtype = "auto", precision = "dtype";
+  std::string recompute = "none", json, directory;
   std::string text_lengths, profile, profile_like = "h200";
   std::int64_t tokens_per_step = 4096, sequence_length = 512, micro_batch = 0;
   std::int64_t logits_chunk = 1024;
@@ -145,6 +146,7 @@ StepShape shape_of(const BenchArguments& a) {
   shape.device = parse_device(a.device);
   shape.model = model_of(a);
   shape.dtype = choose_dtype(choice<DTypeChoice>("--dtype", a.dtype), shape.device);
+  shape.products = choice<Products>("--precision", a.precision);
   shape.sequences = a.tokens_per_step / a.sequence_length;
   shape.sequence_length = a.sequence_length;
   shape.logits_chunk = a.logits_chunk;
@@ -205,6 +207,9 @@ void add_step_options(CLI::App* c, BenchArguments& a) {
   c->add_option("--logits-chunk", a.logits_chunk, "tokens whose logits are in memory at once")
       ->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 if the device can multiply it")
+      ->capture_default_str();
+  c->add_option("--precision", a.precision,
+                "of the blocks' matrix products: dtype, or fp8 (8-bit floating point)")
       ->capture_default_str();
   c->add_option("--heat", a.heat, "seconds of unmeasured steps first, as a cool GPU is faster")
       ->capture_default_str();

@@ -18,6 +18,7 @@ struct StepShape {
   ModelConfig model;  // resolved
   Device device;
   DType dtype = DType::f32;
+  Products products = Products::dtype;
   std::int64_t sequences = 8, sequence_length = 512;
   std::int64_t micro_batch = 8;  // sequences; divides `sequences`
   Recompute recompute = Recompute::none;

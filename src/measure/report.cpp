@@ -89,12 +89,19 @@ std::string rate(double value, const char* unit) {
   return fmt::format("{:.1f} G{}/s", value / 1e9, unit);
 }
 
+// "bf16", or "bf16, products in fp8"
+std::string precision_of(const StepShape& s) {
+  const std::string dtype(name_of(s.dtype));
+  return s.products == Products::dtype ? dtype
+                                       : fmt::format("{}, products in {}", dtype, enum_name(s.products));
+}
+
 std::string head_text(const BenchResult& r) {
   const StepShape& s = r.shape;
   std::string text = fmt::format(
       "{}: {:.1f}M parameters, {}, {} tokens a step in {} micro-batches of {} x {}, "
       "recompute {}, {} threads\n",
-      device_name(s.device), static_cast<double>(count_parameters(s.model)) / 1e6, name_of(s.dtype),
+      device_name(s.device), static_cast<double>(count_parameters(s.model)) / 1e6, precision_of(s),
       s.tokens(), s.micro_batches(), s.micro_batch, s.sequence_length, enum_name(s.recompute),
       num_threads());
   const double step = step_seconds(r), flops = step_flops(r) / step;
@@ -160,6 +167,7 @@ Json to_json(const BenchResult& r) {
   json["device"] = device_name(s.device);
   json["threads"] = num_threads();
   json["dtype"] = name_of(s.dtype);
+  json["precision"] = enum_name(s.products);
   json["model"] = {{"num_layers", s.model.num_layers},
                    {"hidden_size", s.model.hidden_size},
                    {"num_heads", s.model.num_heads},

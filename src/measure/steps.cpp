@@ -26,6 +26,7 @@ LearnerOptions learner_options(const StepShape& shape, const RankGroups& ranks) 
   LearnerOptions options(ranks);
   options.model = shape.model;
   options.dtype = shape.dtype;
+  options.products = shape.products;
   options.device = shape.device;
   options.stage = {shape.recompute, shape.logits_chunk};
   options.sequence_length = shape.sequence_length;

@@ -160,6 +160,7 @@ struct TrainConfig {
   std::string device = "cpu";
   std::int64_t threads = 0;
   DTypeChoice dtype = DTypeChoice::automatic;
+  Products precision = Products::dtype;
   std::int64_t seed = 1;
   bool deterministic = false;
   ModelConfig model;
@@ -188,6 +189,7 @@ void visit_fields(TrainConfig& c, Visitor&& field) {
   field("device", c.device, "cpu, cuda or cuda:N");
   field("threads", c.threads, "CPU threads; 0: all cores");
   field("dtype", c.dtype, "of weights and activations");
+  field("precision", c.precision, "of the blocks' products: dtype or fp8");
   field("seed", c.seed, "of initial weights and data order");
   field("deterministic", c.deterministic, "on a GPU: the same bits in every run, at some speed");
   field("model", c.model, "");

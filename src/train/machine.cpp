@@ -15,6 +15,7 @@ MemoryTable plan_memory(const TrainPlan& plan, const RankGroups& ranks) {
   const Learner::Bytes bytes = Learner::bytes(learner_options(plan, ranks));
   MemoryTable table(plan.device);
   table.add("weights", bytes.weights);
+  table.add("weights in FP8", bytes.fp8_weights);
   table.add("gradients (f32)", bytes.gradients);
   table.add("rest of the f32 masters", bytes.remainders);
   table.add("moments (f32)", bytes.moments);

@@ -156,6 +156,10 @@ bool computes_bf16(Device device) {
 #endif
 }
 
+bool computes_fp8(Device device) {
+  return device.type != DeviceType::cuda || cuda::compute_capability(device.index) >= 89;
+}
+
 DType choose_dtype(DTypeChoice precision, Device device) {
   if (precision == DTypeChoice::automatic) {
     return computes_bf16(device) ? DType::bf16 : DType::f32;
@@ -193,6 +197,10 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
   plan.dtype = choose_dtype(config.dtype, plan.device);
+  if (config.precision == Products::fp8 && !computes_fp8(plan.device)) {
+    fail_input("precision is \"fp8\", which {} can't multiply: GPUs from compute capability 8.9 on can",
+               to_string(plan.device));
+  }
   check_at_least("threads", config.threads, 0);
   check_at_least("seed", config.seed, 0);
   check_validation(config.validation);

@@ -87,6 +87,8 @@ std::int64_t choose_logits_chunk(DeviceType device);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
+// Whether it multiplies FP8: GPUs of compute capability 8.9 or later; a CPU emulates them.
+bool computes_fp8(Device device);
 // The dtype that a precision of the config means on this device.
 DType choose_dtype(DTypeChoice precision, Device device);
 

@@ -11,6 +11,7 @@ LearnerOptions learner_options(const TrainPlan& plan, const RankGroups& ranks) {
   LearnerOptions options(ranks);
   options.model = plan.config.model;
   options.dtype = plan.dtype;
+  options.products = plan.config.precision;
   options.device = plan.device;
   options.stage = plan.stage_options();
   options.optimizer = plan.config.optimizer;

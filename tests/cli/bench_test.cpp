@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/process.h"
 
@@ -57,6 +58,7 @@ TEST_F(Bench, PrintsTheTableAndWritesItAsJson) {
   EXPECT_EQ(json["micro_batch"], tokens / length / micro_batches);
   EXPECT_EQ(json["recompute"], "none");
   EXPECT_EQ(json["dtype"], "f32");
+  EXPECT_EQ(json["precision"], "dtype");
   EXPECT_GT(json["operations"].size(), 20u);
   for (const char* ceiling :
        {"gemm_f32_flops_per_second", "gemm_bf16_flops_per_second", "copy_bytes_per_second"}) {
@@ -150,6 +152,17 @@ TEST_F(Bench, RefusesWhatIsNoStep) {
   EXPECT_THAT(error({"--tokens-per-step", "100"}), HasSubstr("not a multiple"));
   EXPECT_THAT(error({"--recompute", "most"}), HasSubstr("use auto, none, selective, full"));
   EXPECT_THAT(error({"--dtype", "f16"}), HasSubstr("use auto, f32, bf16"));
+  EXPECT_THAT(error({"--precision", "fp4"}), HasSubstr("use dtype, fp8"));
+}
+
+TEST_F(Bench, MeasuresProductsInFp8) {
+  const Json json = table({"--precision", "fp8"});
+  EXPECT_EQ(json["precision"], "fp8");
+  std::set<std::string> names;
+  for (const Json& row : json["operations"]) names.insert(row["operation"]);
+  for (const char* name : {"quantize_fp8", "gate_up", "qkv dgrad", "down wgrad", "head wgrad"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
 }
 
 // Two loads of a model with 2 · 64 · 2 bytes of keys and values a layer and token in bf16, or twice

@@ -73,7 +73,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
 TEST(Usage, HelpTellsTheDefaults) {
   const TempDir dir;
   const std::string step =
-      "--micro-batch INT=0 --dtype TEXT=auto --threads INT:INT in [0 - 4096]=0 ";
+      "--micro-batch INT=0 --dtype TEXT=auto --precision TEXT=dtype --threads INT:INT in [0 - 4096]=0 ";
   const std::string gpu =
       "--device TEXT=cuda --tokens-per-step INT=32768 --sequence-length "
       "INT=4096 --recompute TEXT=auto --logits-chunk INT=8192 --heat FLOAT=10 ";

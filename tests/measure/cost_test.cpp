@@ -8,6 +8,7 @@
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/fp8.h"
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
 #include "ops/rmsnorm.h"
@@ -51,6 +52,37 @@ TEST(OperationCost, AProductIsNamedByItsWeight) {
   EXPECT_EQ(forward(d, vocabulary).name, "head");
   EXPECT_EQ(forward(d, 7).name, "product");
   EXPECT_EQ(forward(f, d).shape, "96 x 160 x 64");
+}
+
+ops::Fp8Matrix fp8(std::int64_t rows, std::int64_t cols) {
+  return {meta({rows, cols}, DType::u8), meta({1}, DType::f32)};
+}
+
+TEST(OperationCost, AnFp8ProductIsNamedByItsRole) {
+  using enum ops::Fp8Sum;
+  const auto y = [](std::int64_t in, std::int64_t out) {
+    return cost([=](Context& c) { ops::linear_fp8(c, fp8(n, in), fp8(out, in), meta({n, out}), fast); });
+  };
+  EXPECT_EQ(y(d, d).name, "output");
+  EXPECT_EQ(y(f, d).name, "down");
+  EXPECT_EQ(y(f, d).bound, Bound::products);
+  EXPECT_EQ(y(f, d).flops, 2.0 * n * d * f);
+  EXPECT_EQ(y(f, d).bytes, n * f + f * d + 2.0 * n * d);
+  const auto dx = [](std::int64_t in, std::int64_t out) {
+    return cost([=](Context& c) { ops::linear_fp8(c, fp8(n, out), fp8(in, out), meta({n, in}), exact); });
+  };
+  EXPECT_EQ(dx(d, d).name, "output dgrad");
+  EXPECT_EQ(dx(f, d).name, "down dgrad");
+  EXPECT_EQ(dx(f, d).shape, "96 x 160 x 64");
+  const auto dw = [](std::int64_t in, std::int64_t out) {
+    return cost([=](Context& c) {
+      ops::linear_fp8(c, fp8(out, n), fp8(in, n), meta({out, in}, DType::f32), exact, Accumulate::add);
+    });
+  };
+  EXPECT_EQ(dw(d, d).name, "output wgrad");
+  EXPECT_EQ(dw(f, d).name, "down wgrad");
+  EXPECT_EQ(dw(f, d).shape, "96 x 160 x 64");
+  EXPECT_EQ(dw(f, d).bytes, n * f + n * d + 2 * 4.0 * d * f);
 }
 
 // bf16 operands; a gradient of weights is f32, read and written when it is added to.

@@ -62,6 +62,13 @@ std::vector<std::string> words(const std::string& text, const std::string& line_
 
 using testing::ElementsAre;
 
+TEST(BenchReport, SaysWhatProductsAreIn) {
+  BenchResult r = result();
+  EXPECT_THAT(to_text(r), testing::HasSubstr("M parameters, bf16, 4000 tokens"));
+  r.shape.products = Products::fp8;
+  EXPECT_THAT(to_text(r), testing::HasSubstr("M parameters, bf16, products in fp8, 4000 tokens"));
+}
+
 TEST(BenchReport, CountsTheTextsOfPackedSequences) {
   BenchResult r = result();
   EXPECT_THAT(to_text(r), Not(HasSubstr("padding")));

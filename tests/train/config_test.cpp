@@ -40,6 +40,9 @@ TEST(TrainConfigFile, NamesMeanTheirValues) {
   EXPECT_EQ(with("dtype=auto").dtype, DTypeChoice::automatic);
   EXPECT_EQ(with("dtype=f32").dtype, DTypeChoice::f32);
   EXPECT_EQ(with("dtype=bf16").dtype, DTypeChoice::bf16);
+  EXPECT_EQ(with("seed=1").precision, Products::dtype);
+  EXPECT_EQ(with("precision=fp8").precision, Products::fp8);
+  EXPECT_THAT(input_error_of([&] { with("precision=fp4"); }), HasSubstr("dtype, fp8"));
   EXPECT_THAT(input_error_of([&] { with("dtype=f16"); }), HasSubstr("auto, f32, bf16"));
   const auto recompute = [&](const std::string& name) {
     return with("train.recompute=" + name).train.recompute;

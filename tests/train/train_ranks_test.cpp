@@ -102,6 +102,34 @@ TEST(TrainOnRanks, EveryLayoutTrainsTheSameAndResumesEveryOther) {
   }
 }
 
+// Each rank rounds its own part with a scale of its own, so the losses differ by what rounding does.
+TEST(TrainOnRanks, EveryLayoutTrainsNearlyTheSameInFp8) {
+  TempDir dir;
+  test::sample_data(dir);
+  const auto run = [&](const TrainLayout& layout, const std::string& output, Products precision) {
+    TrainConfig config = config_of(dir, output, layout, 5);
+    config.precision = precision;
+    Runtime runtime(Signals::stop_runs, 1e10);
+    TrainOptions options;
+    options.ranks = layout.ranks();
+    EXPECT_EQ(train(runtime, config, options), 0);
+    return losses_of(dir / output);
+  };
+  const std::vector<double> exact = run({1, 1, 1, false}, "exact", Products::dtype);
+  const std::vector<double> one = run({1, 1, 1, false}, "one", Products::fp8);
+  ASSERT_EQ(one.size(), exact.size());
+  const auto expect_near = [](const std::vector<double>& a, const std::vector<double>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i] / b[i], 1, 0.01) << "step " << i;
+  };
+  EXPECT_NE(one, exact);
+  expect_near(one, exact);
+  for (const TrainLayout& layout : {TrainLayout{2, 2, 2, true}, {1, 1, 2, false}}) {
+    SCOPED_TRACE(layout.name());
+    expect_near(run(layout, "run" + layout.name(), Products::fp8), one);
+  }
+}
+
 TEST(TrainOnRanks, ALayoutThatDoesNotFitIsRefusedBeforeAnyWork) {
   TempDir dir;
   test::sample_data(dir);

@@ -72,6 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
                            c.train.micro_batch = 2;
                            c.data.attention_within_documents = true;
                          }},
+                    Case{"fp8", [](TrainConfig& c) { c.precision = Products::fp8; }},
                     Case{"after_a_skipped_step",
                          [](TrainConfig& c) {
                            // So touchy that some step of the first five is taken for a spike.
