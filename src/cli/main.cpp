@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 
 #include "cli/commands.h"
-#include "core/config.h"
+#include "cli/usage_errors.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -67,37 +67,6 @@ void check_number_sizes(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands(nullptr)) check_number_sizes(*command);
 }
 
-// Whether a command takes words of its own, such as a file, besides the commands below it.
-bool takes_words(const CLI::App& app) {
-  return std::ranges::any_of(app.get_options(),
-                             [](const CLI::Option* option) { return option->get_positional(); });
-}
-
-// The message for an unknown command: "fathom data has no command 'prepar': did you mean
-// 'prepare'? ..."; empty when the command is known or missing.
-std::string unknown_command(const CLI::App& top, int argc, char** argv) {
-  const CLI::App* app = &top;
-  std::string names = "fathom";
-  for (int i = 1; i < argc; ++i) {
-    std::vector<std::string> commands;
-    for (const CLI::App* command : app->get_subcommands(nullptr)) {
-      commands.push_back(command->get_name());
-    }
-    const std::string word = argv[i];
-    if (commands.empty() || word.starts_with('-')) return "";
-    const bool known = std::ranges::find(commands, word) != commands.end();
-    if (!known && takes_words(*app)) return "";
-    if (!known) {
-      const std::string guess = fathom::nearest(word, commands);
-      return fmt::format("{} has no command '{}': {}{} --help lists its commands", names, word,
-                         guess.empty() ? "" : fmt::format("did you mean '{}'? ", guess), names);
-    }
-    app = app->get_subcommand(word);
-    names += " " + word;
-  }
-  return "";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -133,11 +102,14 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& stop) {
     return stop.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    if (const std::string problem = unknown_command(app, argc, argv); !problem.empty()) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const std::string problem = cli::unknown_word(app, argc, argv);
+    if (problem.empty()) {
+      app.exit(error);
+    } else {
       log::write(log::Level::error, problem);
-      return 2;
     }
-    return app.exit(error) == 0 ? 0 : 2;
+    return 2;
   } catch (const Error& error) {
     log::write(log::Level::error, error.what());
     return error.kind() == ErrorKind::input ? 2 : 1;

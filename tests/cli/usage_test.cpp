@@ -70,6 +70,46 @@ TEST(Usage, CommandsNameWhatTheyLack) {
   }
 }
 
+// Also where the parser stumbles over another word first, and below a command that takes words.
+TEST(Usage, UnknownWordsAreAnsweredWithTheNearestKnown) {
+  const TempDir dir;
+  for (const auto& [command, message] : std::vector<std::pair<std::string, std::string>>{
+           {"generate m --max-token 5",
+            "fathom generate has no switch '--max-token': did you mean '--max-tokens'? fathom "
+            "generate --help"},
+           {"generate m -max-tokens=5", "no switch '-max-tokens': did you mean '--max-tokens'?"},
+           {"generate m --prompt --topk --max-token=5",
+            "no switch '--max-token': did you mean '--max-tokens'?"},
+           {"generate --zzzzzzzz",
+            "fathom generate has no switch '--zzzzzzzz': fathom generate --help lists its "
+            "switches"},
+           {"--verson", "fathom has no switch '--verson': did you mean '--version'?"},
+           {"data --hlep", "fathom data has no switch '--hlep': did you mean '--help'?"},
+           {"data quality trian x",
+            "fathom data quality has no command 'trian': did you mean 'train'?"},
+           {"data mix x --token 5", "no switch '--token': did you mean '--tokens'?"},
+           {"eval compar a b", "fathom eval has no command 'compar': did you mean 'compare'?"},
+           {"eval compare a b --jsn",
+            "fathom eval compare has no switch '--jsn': did you mean '--json'?"},
+           // Values are not words of fathom.
+           {"generate m --seed -5", "--seed"},
+           {"eval --data overlap", "model is required"}}) {
+    const Outcome outcome = run_fathom(dir, words_of(command));
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_THAT(outcome.err, HasSubstr(message)) << command;
+    EXPECT_EQ(outcome.out, "") << command;
+  }
+}
+
+TEST(Usage, AFileThatIsCalledNearlyLikeACommandIsAFile) {
+  const TempDir dir;
+  write_file(dir / "compar", "");
+  const std::string here = "cd '" + dir.path() + "'; exec '" FATHOM_BINARY "' eval compar --data x";
+  const Outcome outcome = Process(dir, {"/bin/sh", "-c", here}, Process::Program::any).wait();
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--tasks is required"));
+}
+
 TEST(Usage, HelpTellsTheDefaults) {
   const TempDir dir;
   const std::string step =
