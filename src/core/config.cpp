@@ -11,6 +11,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/program_files.h"
+
 namespace fathom {
 
 struct ConfigTable::Node {
@@ -96,7 +98,8 @@ bool get_as(const ConfigTable& table, const toml::table& toml_table, std::string
 
 }  // namespace
 
-ConfigTable ConfigTable::load(const std::string& path, std::span<const std::string> overrides) {
+ConfigTable ConfigTable::load(const std::string& wanted, std::span<const std::string> overrides) {
+  const std::string path = find_program_file(wanted);
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   const bool empty = file && file.peek() == std::ifstream::traits_type::eof() && !file.bad();

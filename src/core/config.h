@@ -41,6 +41,7 @@ class ConfigTable {
  public:
   // Reads `path` and applies overrides such as "train.steps=100" or
   // "model.name=\"x\"" (a value that is no TOML value is taken as a string).
+  // A path configs/... that does not exist is looked for among the program's files.
   // Throws an input Error with file and line when the text is not TOML.
   static ConfigTable load(const std::string& path, std::span<const std::string> overrides = {});
   static ConfigTable parse(std::string_view text, const std::string& source_name,

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/program_files.h"
 
 namespace fathom::eval {
 
@@ -14,13 +15,10 @@ std::string task_folder(const std::string& wanted) {
     if (!fs::is_directory(wanted, error)) fail_input("--configs: there is no folder '{}'", wanted);
     return wanted;
   }
-  if (fs::is_directory("configs/tasks", error)) return "configs/tasks";
-  const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* folder : {"configs/tasks", "../share/fathom/configs/tasks", "../configs/tasks", "../../configs/tasks"}) {
-    const fs::path path = (program / folder).lexically_normal();
-    if (fs::is_directory(path, error)) return path.string();
-  }
-  fail_input("there is no folder configs/tasks here nor beside {}: give it with --configs", program.string());
+  const std::string folder = find_program_file("configs/tasks");
+  if (fs::is_directory(folder, error)) return folder;
+  fail_input("there is no folder configs/tasks here nor beside {}: give it with --configs",
+             program_folder());
 }
 
 }  // namespace fathom::eval
