@@ -39,9 +39,10 @@ void prepare(const PrepareArguments& arguments) {
   for (const SourceEntry& source : report.manifest.sources) {
     if (config.held_out_fraction > 0 && source.counts(Split::held_out).documents == 0) {
       log::warning(
-          "source '{}': no document was held out; raise held_out_fraction to validate "
-          "on it",
-          source.name);
+          "source '{}': none of its {} documents was held out to validate on: raise "
+          "held_out_fraction, or cut files into more documents (format = \"lines\" or "
+          "\"separated\")",
+          source.name, source.counts(Split::train).documents);
     }
   }
 }
