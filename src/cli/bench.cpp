@@ -197,7 +197,8 @@ void run_save(const BenchArguments& a) {
 }
 
 void add_step_options(CLI::App* c, BenchArguments& a) {
-  c->add_option("--model", a.model_file, "TOML file with a [model] table; default: 25M parameters");
+  c->add_option("--model", a.model_file, "TOML file with a [model] table; default: 25M parameters")
+      ->type_name("FILE");
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--tokens-per-step", a.tokens_per_step)->capture_default_str();
   c->add_option("--sequence-length", a.sequence_length, "tokens")->capture_default_str();
@@ -225,7 +226,8 @@ void add_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) 
       ->capture_default_str();
   c->add_option("--text-lengths", a.text_lengths,
                 "file with a length in tokens on each line: measure fine-tuning, sequences packed "
-                "with texts of these lengths");
+                "with texts of these lengths")
+      ->type_name("FILE");
   c->add_flag("--pairs", a.pairs,
               "measure preference training: each two texts are a pair of answers, and the "
               "reference's forward is measured too");
@@ -234,6 +236,7 @@ void add_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) 
   c->add_flag("--brief", a.brief, "measure only the whole step and the ceilings");
   c->add_option("--json", a.json,
                 "write a JSON object to FILE; without FILE, print it instead of the report")
+      ->type_name("FILE")
       ->option_text("[FILE]")
       ->expected(0, 1)
       ->default_str("-");
@@ -242,9 +245,11 @@ void add_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) 
 
 void add_profile_options(CLI::App* c, const std::shared_ptr<BenchArguments>& arguments) {
   c->add_option("--profile", arguments->profile,
-                "write the card's profile for `fathom plan` to FILE (TOML)");
+                "write the card's profile for `fathom plan` to FILE (TOML)")
+      ->type_name("FILE");
   c->add_option("--profile-like", arguments->profile_like,
                 "card or profile that gives it what is not measured: its links and memory")
+      ->type_name("NAME|FILE")
       ->capture_default_str();
 }
 
@@ -254,7 +259,8 @@ void add_save_options(CLI::App* c, const std::shared_ptr<BenchArguments>& argume
   c->add_option("--steps", a.steps, "steps without a save, before it and again after it")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  c->add_option("--directory", a.directory, "where the checkpoint is written; it is removed again");
+  c->add_option("--directory", a.directory, "where the checkpoint is written; it is removed again")
+      ->type_name("DIR");
   c->add_flag("--discard", a.discard,
               "read the copy and write nothing, for machines without a large disk");
   c->callback([arguments] { run_save(*arguments); });

@@ -82,7 +82,9 @@ void add_bench_generate(CLI::App& bench) {
       "--sequences 1 64");
   const auto arguments = std::make_shared<BenchGenerateArguments>();
   BenchGenerateArguments& a = *arguments;
-  c->add_option("model", a.model_file, "TOML file with a [model] table")->required();
+  c->add_option("model", a.model_file, "TOML file with a [model] table")
+      ->type_name("FILE")
+      ->required();
   c->add_option("--device", a.device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--dtype", a.dtype, "auto, f32 or bf16; auto: bf16 if the device can multiply it")
       ->capture_default_str();

@@ -152,11 +152,13 @@ void add_chat(CLI::App& app) {
   add_template_options(*c, a.chat);
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens of an answer")
       ->capture_default_str();
-  c->add_option("--load", a.load, "go on with a conversation that /save wrote");
+  c->add_option("--load", a.load, "go on with a conversation that /save wrote")->type_name("FILE");
   CLI::Option* server = c->add_option("--server", a.server,
-                                      "talk with a running server, such as http://localhost:8000");
+                                      "talk with a running server, such as http://localhost:8000")
+                            ->type_name("URL");
   c->add_option("--api-key-file", a.api_key_file,
                 "file with the server's key; default: the variable FATHOM_API_KEY, or no key")
+      ->type_name("FILE")
       ->needs(server);
   c->get_option("model")->required(false);
   // What the server has chosen.

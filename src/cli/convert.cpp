@@ -132,10 +132,12 @@ void add_convert(CLI::App& app) {
       ->add_option("from", options->from,
                    "A checkpoint, a run's directory (its newest checkpoint), a Hugging Face model "
                    "directory, or a GGUF file")
+      ->type_name("PATH")
       ->required();
   command
       ->add_option("to", options->to,
                    "The directory to make, or a GGUF file (NAME.gguf); must not exist")
+      ->type_name("PATH")
       ->required();
   command->add_option("--dtype", options->dtype, "Type of the weights; f16 and q8_0 are for GGUF")
       ->check(CLI::IsMember({"bf16", "f32", "f16", "q8_0"}))
@@ -146,8 +148,10 @@ void add_convert(CLI::App& app) {
       ->transform(CLI::AsSizeValue(true))
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--tokenizer", options->tokenizer,
-                      "tokenizer.json to put beside the weights; default: the model's");
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "tokenizer.json to put beside the weights; default: the model's")
+      ->type_name("FILE");
   command->add_option("--bos-token", options->bos, "Id of the token that begins a text");
   command->add_option("--eos-token", options->eos, "Id of the token that ends a text");
   command->footer(

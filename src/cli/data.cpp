@@ -97,8 +97,9 @@ void add_data(CLI::App& app) {
 
   CLI::App* command = data->add_subcommand("prepare", "Turn text into token shards");
   const auto arguments = std::make_shared<PrepareArguments>();
-  command->add_option("config", arguments->config, "TOML file")->required();
-  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
+  command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
   command->add_flag("--overwrite", arguments->overwrite, "replace an existing output directory");
   command->footer("Keys of the config:\n" + config_help<PrepareConfig>() +
                   "Example: fathom data prepare data.toml --set output=prepared");
@@ -113,7 +114,9 @@ void add_data(CLI::App& app) {
 
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");
   const auto text = std::make_shared<TextArguments>();
-  text_command->add_option("directory", text->directory, "a prepared directory")->required();
+  text_command->add_option("directory", text->directory, "a prepared directory")
+      ->type_name("DIR")
+      ->required();
   text_command->add_option("--source", text->source, "only the documents of this source");
   text_command->add_flag("--held-out", text->held_out,
                          "the held-out documents instead of the training documents");

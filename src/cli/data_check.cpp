@@ -201,12 +201,16 @@ void add_data_check(CLI::App& data) {
        "paths", a->paths,
        "a prepared directory; or, with --model, files of conversations or preferences (JSON "
        "lines, a JSON array, Parquet)")
+      ->type_name("PATH")
       ->required();
-  c->add_option("--model", a->model, "directory with the tokenizer.json and the chat template");
-  c->add_option("--tokenizer", a->tokenizer, "path of tokenizer.json; default: the model's");
+  c->add_option("--model", a->model, "directory with the tokenizer.json and the chat template")
+      ->type_name("DIR");
+  c->add_option("--tokenizer", a->tokenizer, "path of tokenizer.json; default: the model's")
+      ->type_name("FILE");
   c->add_option("--chat-template", a->chat_template,
                 "deepseek, chatml, plain, a .jinja file, or the name of one of the model's; "
-                "default: the model's");
+                "default: the model's")
+      ->type_name("NAME|FILE");
   c->add_option("--context", a->context, "count rows of more tokens as too long; 0: none")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--learn", a->learn, "answers that are learned: all, or the last")

@@ -58,8 +58,9 @@ void add_data_clean(CLI::App& data) {
   CLI::App* command = data.add_subcommand(
       "clean", "Normalise documents, tell their languages, and drop those that filters reject");
   const auto arguments = std::make_shared<CleanArguments>();
-  command->add_option("config", arguments->config, "TOML file")->required();
-  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
+  command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
   command
       ->add_option("--dry-run", arguments->dry_run,
                    "Judge so many documents of each source, show samples, and write nothing")

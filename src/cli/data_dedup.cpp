@@ -22,8 +22,9 @@ void add_data_dedup(CLI::App& data) {
     std::vector<std::string> overrides;
   };
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("config", arguments->config, "TOML file")->required();
-  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
+  command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
   command->footer("Keys of the config:\n" + config_help<dedup::DedupConfig>() +
                   "Example: fathom data dedup dedup.toml --set minhash.threshold=0.7");
   command->callback([arguments] {

@@ -79,7 +79,9 @@ void add_data_mix(CLI::App& data) {
   CLI::App* command = data.add_subcommand(
       "mix", "Print the sources' shares of a token budget, with the epochs, as a run's [data]");
   const auto arguments = std::make_shared<MixArguments>();
-  command->add_option("directory", arguments->directory, "a prepared directory")->required();
+  command->add_option("directory", arguments->directory, "a prepared directory")
+      ->type_name("DIR")
+      ->required();
   command->add_option("--tokens", arguments->options.budget, "tokens that the run reads")
       ->required();
   command
@@ -88,8 +90,11 @@ void add_data_mix(CLI::App& data) {
       ->capture_default_str();
   command->add_option("--max-epochs", arguments->options.max_epochs, "no source is read more often")
       ->capture_default_str();
-  command->add_option("--weight", arguments->weights, "SOURCE=FACTOR of its share")->take_all();
+  command->add_option("--weight", arguments->weights, "SOURCE=FACTOR of its share")
+      ->type_name("SOURCE=FACTOR")
+      ->take_all();
   command->add_option("--cap", arguments->caps, "SOURCE=EPOCHS at most, for this source")
+      ->type_name("SOURCE=EPOCHS")
       ->take_all();
   command->footer("Example: fathom data mix prepared --tokens 2e9 --weight code=2 --cap books=8");
   command->callback([arguments] { print_mix(*arguments); });

@@ -37,8 +37,9 @@ void add_data_quality(CLI::App& data) {
   CLI::App* command = quality->add_subcommand(
       "train", "Train a fastText model that tells wanted documents from others, and test it");
   const auto arguments = std::make_shared<QualityArguments>();
-  command->add_option("config", arguments->config, "TOML file")->required();
-  command->add_option("--set", arguments->overrides, "key=value: override a key of the config");
+  command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
   command->footer("Keys of the config:\n" + config_help<quality::TrainConfig>() +
                   "Example: fathom data quality train quality.toml --set output=quality.bin");
   command->callback([arguments] { train_quality(*arguments); });

@@ -68,6 +68,7 @@ void print_statistics(const StatisticsArguments& arguments) {
 std::shared_ptr<StatisticsArguments> add_text_options(CLI::App& command) {
   const auto arguments = std::make_shared<StatisticsArguments>();
   command.add_option("paths", arguments->source.paths, "files, directories or patterns")
+      ->type_name("PATH")
       ->required();
   command.add_option(
       "--format", arguments->format,

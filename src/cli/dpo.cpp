@@ -30,8 +30,10 @@ void add_dpo(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("dpo", "Train a model to prefer the better of two answers (DPO and kin)");
   add_run_options<DpoConfig>(*command, flags, "dpo.beta=0.2");
-  command->add_option("--resume", flags->options.run.resume,
-                      "auto: from the run's newest checkpoint; none; or a checkpoint's path");
+  command
+      ->add_option("--resume", flags->options.run.resume,
+                   "auto: from the run's newest checkpoint; none; or a checkpoint's path")
+      ->type_name("HOW|DIR");
   command->add_flag("--trace", flags->options.run.trace,
                     "Record some steps for Perfetto in OUTPUT/trace, and log where time goes");
   CLI::App* sample = add_dpo_sample(*command);

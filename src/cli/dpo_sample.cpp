@@ -140,9 +140,12 @@ CLI::App* add_dpo_sample(CLI::App& dpo) {
   DpoSampleArguments& a = *arguments;
   CLI::App* c =
       dpo.add_subcommand("sample", "Make preference pairs of a model's own answers to prompts");
-  c->add_option("prompts", a.prompts, "files of prompts: rows with a prompt or with messages");
-  c->add_option("--model", a.model, "Hugging Face directory, run directory or checkpoint");
-  c->add_option("--output", a.output, "file of pairs to write, as JSON lines; none: answers alone");
+  c->add_option("prompts", a.prompts, "files of prompts: rows with a prompt or with messages")
+      ->type_name("FILE");
+  c->add_option("--model", a.model, "Hugging Face directory, run directory or checkpoint")
+      ->type_name("DIR");
+  c->add_option("--output", a.output, "file of pairs to write, as JSON lines; none: answers alone")
+      ->type_name("FILE");
   c->add_option("--answers", a.sample.answers, "answers to each prompt")
       ->check(CLI::Range(2, 1024))
       ->capture_default_str();
@@ -151,15 +154,21 @@ CLI::App* add_dpo_sample(CLI::App& dpo) {
                 "longer: the same, and then by length")
       ->check(CLI::IsMember({"complete", "shorter", "longer"}))
       ->capture_default_str();
-  c->add_option("--answers-file", a.answers_file, "write all answers there, as JSON lines");
-  c->add_option("--from-answers", a.from_answers, "rank the answers of such a file, draw none");
-  CLI::Option* scores = c->add_option(
-      "--scores", a.scores, "rank by this file: on each line an array with a score an answer");
+  c->add_option("--answers-file", a.answers_file, "write all answers there, as JSON lines")
+      ->type_name("FILE");
+  c->add_option("--from-answers", a.from_answers, "rank the answers of such a file, draw none")
+      ->type_name("FILE");
+  CLI::Option* scores =
+      c->add_option("--scores", a.scores,
+                    "rank by this file: on each line an array with a score an answer")
+          ->type_name("FILE");
   c->add_option("--reward", a.reward,
                 "rank by what this shell command writes, such lines, when it reads the answers")
+      ->type_name("COMMAND")
       ->excludes(scores);
   c->add_option("--template", a.chat_template,
-                "deepseek, chatml, plain, a .jinja file or one of the model's; default: its own");
+                "deepseek, chatml, plain, a .jinja file or one of the model's; default: its own")
+      ->type_name("NAME|FILE");
   c->add_option("--system", a.system, "system prompt for conversations without one");
   c->add_option("--max-tokens", a.sample.max_tokens, "longest answer in tokens")
       ->check(CLI::PositiveNumber)

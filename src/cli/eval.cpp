@@ -183,19 +183,29 @@ void add_eval(CLI::App& app) {
   CLI::App* c = app.add_subcommand("eval", "Measure a model by benchmarks");
   EvalArguments& a = *arguments;
   add_evaluated_model_options(*c, a);
-  c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
+  c->add_option("--tasks", a.tasks,
+                "names of tasks, or paths of their .toml files, with commas between")
+      ->type_name("NAME|FILE")
       ->delimiter(',');
-  c->add_option("--data", a.data, "folder of the tasks' data");
-  c->add_option("--configs", a.configs, "folder of the tasks' files; else configs/tasks here or beside the program");
-  c->add_option("--set", a.overrides, "override a key of every task: --set prompt.delimiter=\"\"");
+  c->add_option("--data", a.data, "folder of the tasks' data")->type_name("DIR");
+  c->add_option("--configs", a.configs,
+                "folder of the tasks' files; else configs/tasks here or beside the program")
+      ->type_name("DIR");
+  c->add_option("--set", a.overrides, "override a key of every task: --set prompt.delimiter=\"\"")
+      ->type_name("KEY=VALUE");
   c->add_option("--shots", a.shots, "examples before each question, in place of the tasks' own number")
       ->check(CLI::NonNegativeNumber);
   c->add_option("--limit", a.limit, "only the first items of each task");
-  c->add_option("--out", a.out, "folder for results.json, report.html and the answers, not a run's own; an evaluation that was stopped goes on there");
+  c->add_option("--out", a.out,
+                "folder for results.json, report.html and the answers, not a run's own; an "
+                "evaluation that was stopped goes on there")
+      ->type_name("DIR");
   c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
       ->check(CLI::IsMember({"isolated", "limits"}))
       ->capture_default_str();
-  c->add_option("--python", a.python, "Python 3 that runs them")->capture_default_str();
+  c->add_option("--python", a.python, "Python 3 that runs them")
+      ->type_name("PROGRAM")
+      ->capture_default_str();
   c->add_flag("--checkpoints", a.checkpoints, "measure each checkpoint of a run, oldest first: scores and curves by step");
   c->add_flag("--all-scores", a.all_scores, "print every score of a task, not only its main one");
   c->footer("Tasks and their data: docs/evaluation.md.\n"

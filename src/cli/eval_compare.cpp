@@ -33,8 +33,11 @@ void compare(const EvalCompareArguments& a) {
 CLI::App* add_eval_compare(CLI::App& eval) {
   auto arguments = std::make_shared<EvalCompareArguments>();
   CLI::App* c = eval.add_subcommand("compare", "Compare two evaluations of the same items by a paired test");
-  c->add_option("first", arguments->first, "folder that fathom eval --out wrote, or lm-evaluation-harness")->required();
-  c->add_option("second", arguments->second, "another")->required();
+  c->add_option("first", arguments->first,
+                "folder that fathom eval --out wrote, or lm-evaluation-harness")
+      ->type_name("DIR")
+      ->required();
+  c->add_option("second", arguments->second, "another")->type_name("DIR")->required();
   c->add_flag("--json", arguments->json, "print JSON");
   c->footer("'difference' is second minus first, 'p' the probability of one at least as large by chance\n"
             "(normal approximation), 'better' how many items each has better.\n"

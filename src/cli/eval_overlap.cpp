@@ -59,20 +59,30 @@ CLI::App* add_eval_overlap(CLI::App& eval) {
   auto arguments = std::make_shared<EvalOverlapArguments>();
   EvalOverlapArguments& a = *arguments;
   CLI::App* c = eval.add_subcommand("overlap", "Find items of benchmarks in training text");
-  c->add_option("paths", a.paths, "directories of fathom data prepare, or files of text")->required();
-  c->add_option("--tasks", a.tasks, "names of tasks, or paths of their .toml files, with commas between")
+  c->add_option("paths", a.paths, "directories of fathom data prepare, or files of text")
+      ->type_name("PATH")
+      ->required();
+  c->add_option("--tasks", a.tasks,
+                "names of tasks, or paths of their .toml files, with commas between")
+      ->type_name("NAME|FILE")
       ->delimiter(',')
       ->required();
-  c->add_option("--data", a.data, "folder of the tasks' data")->required();
-  c->add_option("--configs", a.configs, "folder of the tasks' files; else configs/tasks here or beside the program");
-  c->add_option("--set", a.overrides, "override a key of every task");
+  c->add_option("--data", a.data, "folder of the tasks' data")->type_name("DIR")->required();
+  c->add_option("--configs", a.configs,
+                "folder of the tasks' files; else configs/tasks here or beside the program")
+      ->type_name("DIR");
+  c->add_option("--set", a.overrides, "override a key of every task")->type_name("KEY=VALUE");
   c->add_option("--length", a.rule.length, "words, or Chinese characters, of a run that is looked for")->capture_default_str();
   c->add_option("--shortest", a.rule.shortest, "items of fewer than these are not looked for; below --length whole")
       ->capture_default_str();
   c->add_option("--text-field", a.documents.fields, "fields of the text in JSON lines and Parquet: the first that a row has")
       ->delimiter(',');
-  c->add_option("--scores", a.samples, "folder of fathom eval --out: the scores of items found and not found");
-  c->add_option("--out", a.out, "folder for overlap_TASK.jsonl: the items found, and in which documents");
+  c->add_option("--scores", a.samples,
+                "folder of fathom eval --out: the scores of items found and not found")
+      ->type_name("DIR");
+  c->add_option("--out", a.out,
+                "folder for overlap_TASK.jsonl: the items found, and in which documents")
+      ->type_name("DIR");
   c->add_option("--trace", a.trace, "number of one item: print the documents that hold it")->check(CLI::NonNegativeNumber);
   c->footer("Example: fathom eval overlap data/prepared --tasks gsm8k,mmlu --data benchmarks/");
   c->callback([arguments, c] {

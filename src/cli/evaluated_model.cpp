@@ -76,7 +76,10 @@ void add_evaluated_model_options(CLI::App& command, EvaluatedModelOptions& o) {
   command.get_option("model")
       ->required(false)  // eval compare needs none
       ->description("Hugging Face directory, GGUF file, run directory or checkpoint, or a server's address (http://...)");
-  command.add_option("--api-key-file", o.api_key_file, "file with the server's key; else FATHOM_API_KEY");
+  command
+      .add_option("--api-key-file", o.api_key_file,
+                  "file with the server's key; else FATHOM_API_KEY")
+      ->type_name("FILE");
   command.add_flag("--chat", o.chat, "ask in the model's chat form: examples as turns, the description as the system's");
   add_template_options(command, o.templates);
   command.add_option("--batch", o.batch, "sequences that the model reads at once, or requests to a server")

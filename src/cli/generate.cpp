@@ -277,9 +277,11 @@ void add_generate(CLI::App& app) {
   c->add_option("--prompt", a.prompts,
                 "text to continue; may be repeated, which prints JSON lines");
   c->add_option("--prompts", a.prompts_file,
-                "file with one prompt per line, JSON lines (also compressed), or Parquet");
+                "file with one prompt per line, JSON lines (also compressed), or Parquet")
+      ->type_name("FILE");
   c->add_option("--conversations", a.conversations,
-                "file of conversations as JSON lines or Parquet, each written with its answer");
+                "file of conversations as JSON lines or Parquet, each written with its answer")
+      ->type_name("FILE");
   add_template_options(*c, a.chat);
   c->add_option("--max-tokens", a.max_tokens, "maximum number of tokens to generate")
       ->capture_default_str();

@@ -41,9 +41,11 @@ void add_model_options(CLI::App& command, GenerationOptions& o) {
   command
       .add_option("model", o.model,
                   "Hugging Face directory, GGUF file, run directory or checkpoint")
+      ->type_name("PATH")
       ->required();
-  command.add_option("--tokenizer", o.tokenizer,
-                     "path of tokenizer.json; default: the model's own");
+  command
+      .add_option("--tokenizer", o.tokenizer, "path of tokenizer.json; default: the model's own")
+      ->type_name("FILE");
   command.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
   command.add_option("--dtype", o.dtype, "auto (as stored), f32 or bf16")->capture_default_str();
   add_weights_option(command, o.weights);
@@ -79,9 +81,11 @@ void add_generation_options(CLI::App& command, GenerationOptions& o) {
 }
 
 void add_template_options(CLI::App& command, TemplateOptions& o) {
-  command.add_option("--template", o.choice,
-                     "chat template: deepseek, chatml, plain, a .jinja file, or the name of one of "
-                     "the model's own; default: the model's");
+  command
+      .add_option("--template", o.choice,
+                  "chat template: deepseek, chatml, plain, a .jinja file, or the name of one of "
+                  "the model's own; default: the model's")
+      ->type_name("NAME|FILE");
   command.add_option("--system", o.system, "system prompt, in place of any other");
 }
 

@@ -161,9 +161,11 @@ void add_size_options(CLI::App* command, PlanFlags& flags) {
   command
       ->add_option("model", flags.model,
                    "TOML file with a [model] table, Hugging Face directory, run or checkpoint")
+      ->type_name("PATH")
       ->required();
   command->add_option("--gpus", flags.gpus, "GPUs of the run")->required();
   command->add_option("--gpu", flags.gpu, "h100, h200, h800, a100, or a profile's file")
+      ->type_name("NAME|FILE")
       ->required();
   command->add_option("--tokens", flags.tokens, "Tokens of the run, such as 2e12")
       ->required()
@@ -200,10 +202,13 @@ void add_layout_options(CLI::App* command, PlanFlags& flags) {
 
 void add_output_options(CLI::App* command, PlanFlags& flags) {
   command->add_flag("--json", flags.json, "Print a JSON object");
-  command->add_option("--timeline", flags.timeline,
-                      "Write a picture of the first layout's step (SVG)");
-  command->add_option("--trace", flags.trace,
-                      "Write it as a trace for https://ui.perfetto.dev, with all exchanges");
+  command
+      ->add_option("--timeline", flags.timeline, "Write a picture of the first layout's step (SVG)")
+      ->type_name("FILE");
+  command
+      ->add_option("--trace", flags.trace,
+                   "Write it as a trace for https://ui.perfetto.dev, with all exchanges")
+      ->type_name("FILE");
   command->add_option("--simulate-failures", flags.gpu_hours_between,
                       "Add the cost of failures, one in so many GPU-hours, to the first layout");
   command->add_option("--restart-seconds", flags.restart_seconds, "From a failure to the next step")

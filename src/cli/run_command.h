@@ -22,8 +22,10 @@ struct RunFlags {
 template <class Config>
 void add_run_options(CLI::App& command, const std::shared_ptr<RunFlags>& flags,
                      const std::string& example) {
-  command.add_option("config", flags->config, "TOML config of the run");
-  command.add_option("--set", flags->overrides, "Override a key: --set " + example)->take_all();
+  command.add_option("config", flags->config, "TOML config of the run")->type_name("FILE");
+  command.add_option("--set", flags->overrides, "Override a key: --set " + example)
+      ->type_name("KEY=VALUE")
+      ->take_all();
   command
       .add_option("--ranks", flags->options.ranks,
                   "Ranks as threads of this process, in the layout of [parallel]")

@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 void add_laws(CLI::App* command, std::string& laws) {
   command->add_option("--laws", laws, "Laws file, or deepseek for the report's laws")
+      ->type_name("NAME|FILE")
       ->capture_default_str();
 }
 
@@ -39,6 +40,7 @@ void add_flops(CLI::App& parent) {
   command
       ->add_option("model", flags->model,
                    "TOML file with a [model] table, Hugging Face directory, run or checkpoint")
+      ->type_name("PATH")
       ->required();
   add_length(command, flags->length);
   command->add_flag("--json", flags->json, "Print a JSON object");
@@ -78,8 +80,10 @@ void add_hparams(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand(
       "hparams", "Show the best learning rate and batch of a budget by scaling laws");
   command->add_option("--compute", flags->compute, "Budget in FLOPs, such as 1e20");
-  command->add_option("--model", flags->model,
-                      "In place of --compute: a model as for `scaling flops` ...");
+  command
+      ->add_option("--model", flags->model,
+                   "In place of --compute: a model as for `scaling flops` ...")
+      ->type_name("PATH");
   command->add_option("--tokens", flags->tokens, "... and its training tokens, such as 2e12");
   add_laws(command, flags->laws);
   add_length(command, flags->length);
@@ -118,8 +122,10 @@ void add_allocate(CLI::App& parent) {
   command->add_option("--sequence-length", flags->length, "Tokens of a sequence")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->capture_default_str();
-  command->add_option("--out", flags->out, "Folder to write a config of `fathom train` to");
+  command->add_option("--out", flags->out, "Folder to write a config of `fathom train` to")
+      ->type_name("DIR");
   command->add_option("--data", flags->data, "data.directory of that config")
+      ->type_name("DIR")
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print a JSON object");
   command->footer(

@@ -48,7 +48,9 @@ void fit(FitArguments& a) {
 void add_scaling_fit(CLI::App& scaling) {
   CLI::App* c = scaling.add_subcommand("fit", "Fit laws to the results of a scaling study");
   const auto a = std::make_shared<FitArguments>();
-  c->add_option("results", a->results, "Files of JSON lines, a run each")->required();
+  c->add_option("results", a->results, "Files of JSON lines, a run each")
+      ->type_name("FILE")
+      ->required();
   c->add_option("--metric", a->metric,
                 "Loss that is fitted: loss (nats per token) or bits_per_byte")
       ->check(CLI::IsMember({"loss", "bits_per_byte"}))
@@ -66,7 +68,8 @@ void add_scaling_fit(CLI::App& scaling) {
       ->check(CLI::Range(100, 100000))
       ->capture_default_str();
   c->add_option("--seed", a->options.bootstrap.seed, "Seed of these draws")->capture_default_str();
-  c->add_option("--out", a->out, "Folder for laws file, report page and pictures");
+  c->add_option("--out", a->out, "Folder for laws file, report page and pictures")
+      ->type_name("DIR");
   c->add_flag("--json", a->json, "Print a JSON object");
   c->footer("Example: fathom scaling fit results.jsonl --out laws");
   c->callback([a] { fit(*a); });

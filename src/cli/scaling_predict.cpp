@@ -64,11 +64,14 @@ void predict(const PredictArguments& a) {
 void add_scaling_predict(CLI::App& scaling) {
   CLI::App* c = scaling.add_subcommand("predict", "Predict the loss of a run by fitted laws");
   const auto a = std::make_shared<PredictArguments>();
-  c->add_option("--laws", a->laws, "Laws file with a curve or a surface of the loss")->required();
+  c->add_option("--laws", a->laws, "Laws file with a curve or a surface of the loss")
+      ->type_name("FILE")
+      ->required();
   CLI::Option* model_flops = c->add_option("--model-flops", a->model_flops,
                                            "M, the model's FLOPs a token, such as 3.5e8");
   CLI::Option* model = c->add_option("--model", a->model,
-                                     "In place of --model-flops: a model as for `scaling flops`");
+                                     "In place of --model-flops: a model as for `scaling flops`")
+                           ->type_name("PATH");
   CLI::Option* tokens = c->add_option("--tokens", a->tokens, "Training tokens, such as 2e9");
   c->add_option("--compute", a->compute,
                 "In place of a model and tokens: a budget in FLOPs, for its best run")

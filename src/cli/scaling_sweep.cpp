@@ -78,10 +78,13 @@ void add_scaling_plan(CLI::App& scaling) {
   const auto flags = std::make_shared<SweepFlags>();
   CLI::App* command =
       scaling.add_subcommand("plan", "Plan a sweep of small runs: configs, FLOPs and time");
-  command->add_option("config", flags->config, "TOML config of the sweep");
-  command->add_option("--out", flags->out,
-                      "Directory of the sweep; default: the config's path without .toml");
+  command->add_option("config", flags->config, "TOML config of the sweep")->type_name("FILE");
+  command
+      ->add_option("--out", flags->out,
+                   "Directory of the sweep; default: the config's path without .toml")
+      ->type_name("DIR");
   command->add_option("--set", flags->overrides, "Override a key: --set isoflop.allocations=5")
+      ->type_name("KEY=VALUE")
       ->take_all();
   command
       ->add_option("--tflops", flags->tflops,
@@ -112,6 +115,7 @@ void add_scaling_run(CLI::App& scaling) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = scaling.add_subcommand("run", "Train what is missing of a planned sweep");
   command->add_option("directory", flags->directory, "Directory of `fathom scaling plan`")
+      ->type_name("DIR")
       ->required();
   command->add_option("--jobs", flags->options.jobs, "Runs side by side; 0: chosen")
       ->check(CLI::Range(0, 4096));

@@ -141,7 +141,8 @@ void add_serve(CLI::App& app) {
   add_model_options(*c, a);
   c->add_option("--template", a.template_choice,
                 "chat template: deepseek, chatml, plain, a .jinja file, or the name of one of the "
-                "model's own; default: the model's");
+                "model's own; default: the model's")
+      ->type_name("NAME|FILE");
   c->add_option("--served-model-name", a.name, "name that clients give; default: the model's path");
   c->add_option("--host", a.http.host, "address to listen on; 0.0.0.0: all")->capture_default_str();
   c->add_option("--port", a.port, "port to listen on; 0: any that is free")
@@ -149,15 +150,19 @@ void add_serve(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--api-key-file", a.api_key_file,
                 "file of keys, one a line, of which clients must send one; default: the variable "
-                "FATHOM_API_KEY, or no key");
+                "FATHOM_API_KEY, or no key")
+      ->type_name("FILE");
   c->add_option("--cors", a.http.origins,
                 "origin whose web pages may use the server, such as https://example.org; *: all; "
                 "may be repeated");
-  CLI::Option* const certificate = c->add_option(
-      "--tls-cert", a.http.tls_certificate,
-      "PEM file of the server's certificate and those that lead to its authority: serve HTTPS");
+  CLI::Option* const certificate =
+      c->add_option(
+           "--tls-cert", a.http.tls_certificate,
+           "PEM file of the server's certificate and those that lead to its authority: serve HTTPS")
+          ->type_name("FILE");
   CLI::Option* const key =
-      c->add_option("--tls-key", a.http.tls_key, "PEM file of the certificate's private key");
+      c->add_option("--tls-key", a.http.tls_key, "PEM file of the certificate's private key")
+          ->type_name("FILE");
   certificate->needs(key);
   key->needs(certificate);
   c->add_flag("--follow", a.follow,

@@ -63,16 +63,21 @@ void add_tokenizer_train(CLI::App& parent) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* app = parent.add_subcommand("train", "Train a tokenizer on text files");
   app->add_option(
-      "inputs", flags->inputs,
-      "text or JSON lines files, also compressed, or Parquet; directories; or CONFIG.toml "
-      "first");
-  app->add_option("--out", flags->out, "where to write tokenizer.json")->capture_default_str();
+         "inputs", flags->inputs,
+         "text or JSON lines files, also compressed, or Parquet; directories; or CONFIG.toml "
+         "first")
+      ->type_name("PATH");
+  app->add_option("--out", flags->out, "where to write tokenizer.json")
+      ->type_name("FILE")
+      ->capture_default_str();
   app->add_option("--vocab-size", flags->vocab_size, "ordinary tokens, the 256 bytes included");
   app->add_option("--pad-to-multiple", flags->pad_to_multiple,
                   "reserved tokens fill the vocabulary up to a multiple of this");
   app->add_option("--special", flags->special, "names of the special tokens");
-  app->add_option("--like", flags->like, "tokenizer.json whose normalizer and splitting are used");
-  app->add_option("--set", flags->overrides, "key=value: override a key of the config");
+  app->add_option("--like", flags->like, "tokenizer.json whose normalizer and splitting are used")
+      ->type_name("FILE");
+  app->add_option("--set", flags->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
   app->add_option("--threads", flags->threads, "threads to use; all cores by default")
       ->check(CLI::Range(0, 4096));
   app->footer(
@@ -257,9 +262,12 @@ void decode(const CodecFlags& flags) {
 }
 
 void add_codec_flags(CLI::App& app, CodecFlags& flags) {
-  app.add_option("tokenizer", flags.tokenizer, "tokenizer.json")->required();
-  app.add_option("files", flags.files, "files to read; standard input when there are none");
-  app.add_option("--out", flags.out, "file to write, - for standard output")->capture_default_str();
+  app.add_option("tokenizer", flags.tokenizer, "tokenizer.json")->type_name("FILE")->required();
+  app.add_option("files", flags.files, "files to read; standard input when there are none")
+      ->type_name("FILE");
+  app.add_option("--out", flags.out, "file to write, - for standard output")
+      ->type_name("FILE")
+      ->capture_default_str();
 }
 
 void add_tokenizer_encode(CLI::App& parent) {

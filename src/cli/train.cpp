@@ -26,8 +26,10 @@ void add_train(CLI::App& app) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* command = app.add_subcommand("train", "Pre-train a model");
   add_run_options<TrainConfig>(*command, flags, "train.steps=100");
-  command->add_option("--resume", flags->options.run.resume,
-                      "auto: from the run's newest checkpoint; none; or a checkpoint's path");
+  command
+      ->add_option("--resume", flags->options.run.resume,
+                   "auto: from the run's newest checkpoint; none; or a checkpoint's path")
+      ->type_name("HOW|DIR");
   command->add_flag("--trace", flags->options.run.trace,
                     "Record some steps for Perfetto in OUTPUT/trace, and log where time goes");
   command->footer(

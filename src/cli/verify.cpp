@@ -54,7 +54,9 @@ void add_verify(CLI::App& app) {
   auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command =
       app.add_subcommand("verify", "Check that a model trains the same on several layouts");
-  command->add_option("config", flags->config, "TOML config of a run")->required();
+  command->add_option("config", flags->config, "TOML config of a run")
+      ->type_name("FILE")
+      ->required();
   command
       ->add_option("--layouts", flags->layouts,
                    "Layouts: \"tp2 pp2xdp2+sp pp2+v2\", or all8 for everything with 8 ranks")
@@ -67,9 +69,12 @@ void add_verify(CLI::App& app) {
       ->add_option("--transfers", flags->transfers,
                    "Layouts that open each checkpoint: all, the next one (ring), or none")
       ->check(CLI::IsMember({"none", "ring", "all"}));
-  command->add_option("--directory", flags->directory,
-                      "Directory for checkpoints; default: OUTPUT.verify");
-  command->add_option("--set", flags->overrides, "Override a key: --set dtype=f32");
+  command
+      ->add_option("--directory", flags->directory,
+                   "Directory for checkpoints; default: OUTPUT.verify")
+      ->type_name("DIR");
+  command->add_option("--set", flags->overrides, "Override a key: --set dtype=f32")
+      ->type_name("KEY=VALUE");
   command->footer(
       "Example: fathom verify run.toml --layouts \"tp2 pp2xdp2 dp4+nozero\"\n"
       "Ranks are threads, or mpirun's: mpirun -n 4 fathom verify run.toml --layouts all4");

@@ -124,8 +124,9 @@ TEST(Usage, HelpTellsTheDefaults) {
            {"bench gpu", step + gpu + "--steps INT=7 --peak FLOAT=989"},
            {"bench save", step + gpu + "--steps INT:POSITIVE=7"},
            {"eval",
-            "--device TEXT=cpu --dtype TEXT=auto --batch INT=64 --cache-gib FLOAT=4 --max-length INT=0 "
-            "--code TEXT:{isolated,limits}=isolated --python TEXT=python3"},
+            "--device TEXT=cpu --dtype TEXT=auto --batch INT=64 --cache-gib FLOAT=4 --max-length "
+            "INT=0 "
+            "--code TEXT:{isolated,limits}=isolated --python PROGRAM=python3"},
            {"data mix", "--temperature FLOAT=1 --max-epochs FLOAT=4"},
            {"data sample", "--count INT=10 --seed UINT=0"},
            {"generate",
@@ -133,17 +134,20 @@ TEST(Usage, HelpTellsTheDefaults) {
             "--min-p FLOAT=0 --repetition-penalty FLOAT=1 --seed UINT:NONNEGATIVE=0 "
             "--device TEXT=cpu --dtype TEXT=auto --weights TEXT=dtype --batch INT=16"},
            {"serve",
-            "--device TEXT=cpu --dtype TEXT=auto --weights TEXT=dtype --host TEXT=127.0.0.1 --port INT:INT in [0 - 65535]=8000 "
+            "--device TEXT=cpu --dtype TEXT=auto --weights TEXT=dtype --host TEXT=127.0.0.1 --port "
+            "INT:INT in [0 - 65535]=8000 "
             "--drain-seconds FLOAT:FLOAT in [0 - 86400]=30"},
            {"convert", "--dtype TEXT:{bf16,f32,f16,q8_0}=bf16"},
-           {"scaling allocate", "--laws TEXT=deepseek --data TEXT=prepared"},
+           {"scaling allocate", "--laws NAME|FILE=deepseek --data DIR=prepared"},
            {"scaling fit",
-            "--metric TEXT:{loss,bits_per_byte}=loss --budget-tolerance FLOAT:FLOAT in [0 - 1]=0.05 "
-            "--least-compute FLOAT:NONNEGATIVE=0 --draws INT:INT in [100 - 100000]=1000 --seed UINT=1"},
-           {"scaling hparams", "--laws TEXT=deepseek"},
-           {"tokenizer train", "--out TEXT=tokenizer.json"},
-           {"tokenizer encode", "--out TEXT=- --text-field TEXT=text"},
-           {"tokenizer decode", "--out TEXT=-"}}) {
+            "--metric TEXT:{loss,bits_per_byte}=loss --budget-tolerance FLOAT:FLOAT in [0 - "
+            "1]=0.05 "
+            "--least-compute FLOAT:NONNEGATIVE=0 --draws INT:INT in [100 - 100000]=1000 --seed "
+            "UINT=1"},
+           {"scaling hparams", "--laws NAME|FILE=deepseek"},
+           {"tokenizer train", "--out FILE=tokenizer.json"},
+           {"tokenizer encode", "--out FILE=- --text-field TEXT=text"},
+           {"tokenizer decode", "--out FILE=-"}}) {
     Arguments arguments = words_of(command);
     arguments.emplace_back("--help");
     std::string help = run_fathom(dir, arguments).out;
