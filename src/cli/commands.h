@@ -11,6 +11,7 @@ namespace fathom::cli {
 void add_bench(CLI::App& app);
 void add_bench_generate(CLI::App& bench);  // bench generate
 void add_chat(CLI::App& app);
+void add_completion(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_data(CLI::App& app);
 void add_data_check(CLI::App& data);    // data check
@@ -25,6 +26,7 @@ CLI::App* add_eval_compare(CLI::App& eval);  // eval compare
 CLI::App* add_eval_overlap(CLI::App& eval);  // eval overlap
 void add_generate(CLI::App& app);
 void add_info(CLI::App& app);
+void add_manual(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_scaling(CLI::App& app);
 void add_scaling_fit(CLI::App& scaling);      // scaling fit

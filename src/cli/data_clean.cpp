@@ -10,6 +10,7 @@
 
 #include "cli/benchmark_texts.h"
 #include "cli/commands.h"
+#include "cli/text_flag.h"
 #include "cli/text_scorer.h"
 #include "core/config.h"
 #include "data/clean/clean.h"
@@ -23,14 +24,17 @@ struct CleanArguments {
   std::int64_t dry_run = 0;
 };
 
-void print_rules() {
+std::string list_of_rules() {
+  std::string list;
   for (const auto rules : {clean::quality_rules(), clean::repetition_rules()}) {
-    for (const clean::Rule& rule : rules) fmt::print("{:<30} {}\n", rule.name, rule.definition);
+    for (const clean::Rule& rule : rules)
+      list += fmt::format("{:<30} {}\n", rule.name, rule.definition);
   }
-  fmt::print("\nScores, which tables of their own bound:\n");
+  list += "\nScores, which tables of their own bound:\n";
   for (const clean::ScoreRule& rule : clean::score_rules()) {
-    fmt::print("{:<30} {}\n", rule.name, rule.definition);
+    list += fmt::format("{:<30} {}\n", rule.name, rule.definition);
   }
+  return list;
 }
 
 void run_clean(const CleanArguments& arguments) {
@@ -65,13 +69,8 @@ void add_data_clean(CLI::App& data) {
       ->add_option("--dry-run", arguments->dry_run,
                    "Judge so many documents of each source, show samples, and write nothing")
       ->check(CLI::PositiveNumber);
-  command->add_flag_callback(
-      "--rules",
-      [] {
-        print_rules();
-        throw CLI::Success();
-      },
-      "List the rules that filters can name, and what each measures");
+  add_text_flag(*command, "--rules", "Rules of filters", list_of_rules,
+                "List the rules that filters can name, and what each measures");
   command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +
                   "Example: fathom data clean clean.toml --dry-run 1000");
   command->callback([arguments] { run_clean(*arguments); });

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/text_flag.h"
 #include "cli/usage_errors.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -80,12 +81,14 @@ int main(int argc, char** argv) {
   app.footer("Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
   cli::add_bench(app);
   cli::add_chat(app);
+  cli::add_completion(app);
   cli::add_convert(app);
   cli::add_data(app);
   cli::add_dpo(app);
   cli::add_eval(app);
   cli::add_generate(app);
   cli::add_info(app);
+  cli::add_manual(app);
   cli::add_plan(app);
   cli::add_scaling(app);
   cli::add_serve(app);
@@ -95,7 +98,11 @@ int main(int argc, char** argv) {
   cli::add_verify(app);
   check_number_sizes(app);
   try {
-    app.parse(argc, argv);
+    try {
+      app.parse(argc, argv);
+    } catch (const cli::TextWanted& wanted) {
+      std::cout << wanted.text;
+    }
     std::cout.flush();
     if (!std::cout || std::fflush(stdout) != 0) fail_runtime("cannot write to standard output");
     return 0;

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/text_flag.h"
 #include "core/config.h"
 #include "train/trainer.h"
 
@@ -30,12 +30,8 @@ void add_run_options(CLI::App& command, const std::shared_ptr<RunFlags>& flags,
       .add_option("--ranks", flags->options.ranks,
                   "Ranks as threads of this process, in the layout of [parallel]")
       ->check(CLI::Range(1, 4096));
-  command.add_flag_callback(
-      "--help-config",
-      [] {
-        std::fputs(config_help<Config>().c_str(), stdout);
-        throw CLI::Success();
-      },
+  add_text_flag(
+      command, "--help-config", "Configuration", [] { return config_help<Config>(); },
       "List every key of the config with its default");
 }
 

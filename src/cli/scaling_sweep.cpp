@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/run_command.h"
+#include "cli/text_flag.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "data/prepared.h"
@@ -93,12 +94,8 @@ void add_scaling_plan(CLI::App& scaling) {
   command->add_option("--jobs", flags->jobs, "Runs at a time for the estimate; 0: chosen")
       ->check(CLI::Range(0, 4096));
   command->add_flag("--json", flags->json, "Print a JSON object");
-  command->add_flag_callback(
-      "--help-config",
-      [] {
-        std::fputs(config_help<SweepConfig>().c_str(), stdout);
-        throw CLI::Success();
-      },
+  add_text_flag(
+      *command, "--help-config", "Configuration", [] { return config_help<SweepConfig>(); },
       "List every key of the config with its default");
   command->footer("Example: fathom scaling plan configs/scaling/laptop.toml --out runs/laptop");
   command->callback([flags] {

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -105,6 +106,13 @@ class Process {
 inline Outcome run_fathom(const TempDir& dir, std::vector<std::string> arguments,
                           rlim_t file_bytes = RLIM_INFINITY) {
   return Process(dir, std::move(arguments), file_bytes).wait();
+}
+
+inline std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
 }
 
 }  // namespace fathom::test

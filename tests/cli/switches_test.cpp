@@ -39,13 +39,6 @@ struct World {
   }
 };
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
 class Switches : public testing::Test {
  protected:
   static void SetUpTestSuite() { shared_ = new std::optional<World>; }
@@ -94,6 +87,7 @@ const std::map<std::string, std::set<std::string>> surface{
      {"--batch-invariant", "--tokenizer", "--device", "--dtype", "--threads", "--weights", "--temperature", "--top-k", "--top-p",
       "--min-p", "--repetition-penalty", "--seed", "--template", "--system", "--max-tokens",
       "--load", "--server", "--api-key-file"}},
+    {"completion", {}},
     {"convert", {"--dtype", "--max-shard-size", "--tokenizer", "--bos-token", "--eos-token"}},
     {"data prepare", {"--set", "--overwrite"}},
     {"data check",
@@ -115,6 +109,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--dtype", "--weights", "--threads", "--batch-invariant", "--batch", "--conversations",
       "--template", "--system"}},
     {"info", {"--json"}},
+    {"manual", {}},
     {"dpo", {"--set", "--resume", "--ranks", "--trace", "--help-config"}},
     {"dpo sample",
      {"--model", "--output", "--answers", "--rule", "--answers-file", "--from-answers", "--scores",
