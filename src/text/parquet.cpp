@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/program_files.h"
 #include "io/file_reader.h"
 #include "text/content.h"
 #include "text/parquet_module.h"
@@ -16,13 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// In the lib/ beside the executable's folder, as scripts/bundle packs it, else where it was built.
+// Where an installed program has it (../lib/fathom from it), else where it was built.
 std::string library_path() {
   const fs::path built = FATHOM_PARQUET_LIBRARY;
+  const fs::path installed =
+      fs::path(program_folder()).parent_path() / "lib/fathom" / built.filename();
   std::error_code ignored;
-  const fs::path executable = fs::read_symlink("/proc/self/exe", ignored);
-  const fs::path packed = executable.parent_path().parent_path() / "lib" / built.filename();
-  return fs::exists(packed, ignored) ? packed : built;
+  return fs::exists(installed, ignored) ? installed : built;
 }
 
 const ParquetLibrary& library() {

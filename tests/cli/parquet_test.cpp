@@ -25,9 +25,9 @@ class Parquet : public testing::Test {
   TempDir dir_;
 };
 
-// The library is looked for beside the binary first, where this one cannot be loaded.
+// The library is looked for where an installation has it first, and this one cannot be loaded.
 TEST_F(Parquet, WithoutItsLibraryItIsRefusedByName) {
-  write_file(dir_ / "lib/libfathom_parquet.so", "not a library");
+  write_file(dir_ / "lib/fathom/libfathom_parquet.so", "not a library");
   std::filesystem::create_directory(dir_ / "bin");
   std::filesystem::copy_file(FATHOM_BINARY, dir_ / "bin/fathom");
   const auto run = [&](std::vector<std::string> arguments) {
@@ -42,7 +42,7 @@ TEST_F(Parquet, WithoutItsLibraryItIsRefusedByName) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr(golden("plain.parquet") +
                                      ": holds Parquet, which this fathom can't read: " +
-                                     (dir_ / "lib/libfathom_parquet.so") + ": "));
+                                     (dir_ / "lib/fathom/libfathom_parquet.so") + ": "));
   EXPECT_THAT(refused.err, HasSubstr("; run scripts/setup_parquet and build again, or convert the "
                                      "file to JSON lines\n"));
   EXPECT_THAT(run({"info"}).out, HasSubstr("Parquet            cannot be read: "));
