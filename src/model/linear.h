@@ -20,9 +20,9 @@ enum class Precision { f32, bf16, int8, fp8 };
 struct Operand {
   Operand(Tensor tensor_) : tensor(tensor_) {}  // NOLINT(google-explicit-constructor)
 
-  Tensor tensor;                                // [n, k]
-  std::optional<ops::Fp8Matrix> fp8;            // [n, k]
-  std::optional<ops::Fp8Matrix> fp8_transposed; // [k, n]
+  Tensor tensor;                                 // [n, k]
+  std::optional<ops::Fp8Matrix> fp8;             // [n, k]
+  std::optional<ops::Fp8Matrix> fp8_transposed;  // [k, n]
 
   // Rows [first, first + count), for products over k alone.
   Operand rows(std::int64_t first, std::int64_t count) const;

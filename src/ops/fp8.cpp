@@ -22,8 +22,8 @@ bool is_multiple(std::int64_t size) {
 
 void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, Tensor transposed,
                   Tensor scale) {
-  const Argument arg_x{"x", x}, arg_values{"values", values}, arg_transposed{"transposed", transposed},
-      arg_scale{"scale", scale};
+  const Argument arg_x{"x", x}, arg_values{"values", values},
+      arg_transposed{"transposed", transposed}, arg_scale{"scale", scale};
   const Check check("quantize_fp8", {arg_x, arg_values, arg_transposed, arg_scale});
   check.on(context).floating(arg_x);
   check_scale(check, arg_scale);
@@ -48,9 +48,9 @@ void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor
   check.that(x.values.cols() == w.values.cols(), "the widths do not agree");
   check.that(y.shape.rank() >= 1 && y.rows() == x.values.rows() && y.cols() == w.values.rows(),
              "y must be [rows of x, rows of w]");
-  check.that(is_multiple(x.values.rows()) && is_multiple(x.values.cols()) &&
-                 is_multiple(w.values.rows()),
-             "sizes must be multiples of 16");
+  check.that(
+      is_multiple(x.values.rows()) && is_multiple(x.values.cols()) && is_multiple(w.values.rows()),
+      "sizes must be multiples of 16");
   check.that(accumulate == Accumulate::overwrite || y.dtype == DType::f32,
              "a product is added to in f32 alone");
   on_device(context, cpu::linear_fp8, cuda::linear_fp8, x, w, y, sum, accumulate);

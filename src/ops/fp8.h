@@ -37,8 +37,8 @@ struct Fp8Matrix {
 
 // Rounds x [n, k], f32 or bf16, to the nearest numbers of `format`, and writes their scale, the
 // largest |x| over the format's largest number: to `scale` [1] f32. `values` [n, k] and
-// `transposed` [k, n], u8 and contiguous, get the bits; one of the two may be absent. Where x has an
-// infinity or a NaN, every product with it is a NaN.
+// `transposed` [k, n], u8 and contiguous, get the bits; one of the two may be absent. Where x has
+// an infinity or a NaN, every product with it is a NaN.
 void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, Tensor transposed,
                   Tensor scale);
 

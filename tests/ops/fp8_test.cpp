@@ -109,7 +109,8 @@ class Fp8Test : public OpsTest {
     const auto numbers = static_cast<unsigned>(numbers_of(format).size());
     std::mt19937 engine(seed);
     Bits bits(static_cast<std::size_t>(count));
-    for (std::uint8_t& b : bits) b = static_cast<std::uint8_t>(engine() % numbers | (engine() % 2) << 7);
+    for (std::uint8_t& b : bits)
+      b = static_cast<std::uint8_t>(engine() % numbers | (engine() % 2) << 7);
     return bits;
   }
 };
@@ -252,9 +253,8 @@ TEST_P(Fp8Test, RefusesOtherShapesAndTypes) {
   EXPECT_THAT(product(x.matrix, w.matrix, y_bf16, Accumulate::add),
               HasSubstr("added to in f32 alone"));
   const auto rounding = [&](Tensor from, Tensor values, Tensor transposed) {
-    return message_of([&] {
-      quantize_fp8(context_, from, Fp8Format::e4m3, values, transposed, x.matrix.scale);
-    });
+    return message_of(
+        [&] { quantize_fp8(context_, from, Fp8Format::e4m3, values, transposed, x.matrix.scale); });
   };
   const DeviceTensor from = take(dtype(), {32, 16}), uneven = take(dtype(), {24, 16});
   EXPECT_THAT(rounding(from, Tensor{}, Tensor{}), HasSubstr("no output is wanted"));

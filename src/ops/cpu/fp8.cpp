@@ -23,7 +23,8 @@ float largest_magnitude(Tensor x) {
   for (std::int64_t row = 0; row < rows; ++row) {
     const T* const values = x.as<const T>() + row * x.row_stride;
     for (std::int64_t col = 0; col < cols; ++col) {
-      most = std::max(most, std::bit_cast<std::uint32_t>(static_cast<float>(values[col])) & 0x7fffffffu);
+      most = std::max(most,
+                      std::bit_cast<std::uint32_t>(static_cast<float>(values[col])) & 0x7fffffffu);
     }
   }
   return std::bit_cast<float>(most);

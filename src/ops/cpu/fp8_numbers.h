@@ -13,7 +13,8 @@ namespace fathom::ops::cpu {
 struct Fp8Layout {
   int fraction_bits, bias;
   explicit Fp8Layout(Fp8Format format)
-      : fraction_bits(format == Fp8Format::e4m3 ? 3 : 2), bias(format == Fp8Format::e4m3 ? 7 : 15) {}
+      : fraction_bits(format == Fp8Format::e4m3 ? 3 : 2),
+        bias(format == Fp8Format::e4m3 ? 7 : 15) {}
 };
 
 // The nearest number, ties to even; beyond the largest, that.
