@@ -86,6 +86,15 @@ bool convert(const toml::node& node, std::vector<T>& out) {
   out = std::move(values);
   return true;
 }
+bool convert(const toml::node& node, NumberTable& out) {
+  if (!node.is_table()) return false;
+  NumberTable values;
+  for (const auto& [key, value] : *node.as_table()) {
+    if (!convert(value, values[std::string(key.str())])) return false;
+  }
+  out = std::move(values);
+  return true;
+}
 
 template <class T>
 bool get_as(const ConfigTable& table, const toml::table& toml_table, std::string_view key, T& out,
@@ -143,6 +152,9 @@ bool ConfigTable::get(std::string_view key, std::vector<double>& out) const {
 }
 bool ConfigTable::get(std::string_view key, std::vector<std::string>& out) const {
   return get_as(*this, *node_->table, key, out, "a list of strings");
+}
+bool ConfigTable::get(std::string_view key, NumberTable& out) const {
+  return get_as(*this, *node_->table, key, out, "a table of numbers");
 }
 
 std::optional<ConfigTable> ConfigTable::table(std::string_view key) const {
@@ -260,6 +272,13 @@ std::string toml_text(const std::vector<T>& values) {
   for (const auto& value : values) text += (text.size() > 1 ? ", " : "") + toml_text(value);
   return text + "]";
 }
+std::string toml_text(const NumberTable& values) {
+  std::string text;
+  for (const auto& [name, value] : values) {
+    text += fmt::format("{}{} = {}", text.empty() ? " " : ", ", toml_text(name), toml_text(value));
+  }
+  return text.empty() ? "{}" : "{" + text + " }";
+}
 
 template <class T>
 void append(std::string& out, std::string_view key, const T& value) {
@@ -287,6 +306,9 @@ void append_toml(std::string& out, std::string_view key, const std::vector<doubl
   append(out, key, value);
 }
 void append_toml(std::string& out, std::string_view key, const std::vector<std::string>& value) {
+  append(out, key, value);
+}
+void append_toml(std::string& out, std::string_view key, const NumberTable& value) {
   append(out, key, value);
 }
 

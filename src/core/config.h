@@ -17,12 +17,14 @@
 // config as TOML that reads back, and the text of `--help`.
 //
 // Field types: bool, std::int64_t, double, std::string, std::vector of
-// std::int64_t, double or std::string, another config struct (a [table]), a
-// std::vector of config structs (an [[array of tables]]), an enum with names
-// (core/enum_names.h), and std::optional of the scalars (absent when not given).
+// std::int64_t, double or std::string, NumberTable (a table whose keys the user
+// chooses), another config struct (a [table]), a std::vector of config structs (an
+// [[array of tables]]), an enum with names (core/enum_names.h), and std::optional of
+// the scalars (absent when not given).
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +37,9 @@
 #include "core/error.h"
 
 namespace fathom {
+
+// Numbers under names that the user chooses, such as { web = 3, code = 1 }.
+using NumberTable = std::map<std::string, double>;
 
 // A parsed TOML document, or one table of it. Cheap to copy.
 class ConfigTable {
@@ -56,6 +61,7 @@ class ConfigTable {
   bool get(std::string_view key, std::vector<std::int64_t>& out) const;
   bool get(std::string_view key, std::vector<double>& out) const;
   bool get(std::string_view key, std::vector<std::string>& out) const;
+  bool get(std::string_view key, NumberTable& out) const;
   std::optional<ConfigTable> table(std::string_view key) const;
   std::optional<std::vector<ConfigTable>> tables(std::string_view key) const;
 
@@ -88,10 +94,10 @@ struct IsOptional<std::optional<T>> : std::true_type {
 };
 
 template <class T>
-concept ConfigScalar =
-    std::is_same_v<T, bool> || std::is_same_v<T, std::int64_t> || std::is_same_v<T, double> ||
-    std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::int64_t>> ||
-    std::is_same_v<T, std::vector<double>> || std::is_same_v<T, std::vector<std::string>>;
+concept ConfigScalar = std::is_same_v<T, bool> || std::is_same_v<T, std::int64_t> ||
+    std::is_same_v<T, double> || std::is_same_v<T, std::string> ||
+    std::is_same_v<T, std::vector<std::int64_t>> || std::is_same_v<T, std::vector<double>> ||
+    std::is_same_v<T, std::vector<std::string>> || std::is_same_v<T, NumberTable>;
 
 void reject_unknown_keys(const ConfigTable& table, std::span<const std::string> known);
 [[noreturn]] void fail_enum(const ConfigTable& table, std::string_view key,
@@ -103,6 +109,7 @@ void append_toml(std::string& out, std::string_view key, const std::string& valu
 void append_toml(std::string& out, std::string_view key, const std::vector<std::int64_t>& value);
 void append_toml(std::string& out, std::string_view key, const std::vector<double>& value);
 void append_toml(std::string& out, std::string_view key, const std::vector<std::string>& value);
+void append_toml(std::string& out, std::string_view key, const NumberTable& value);
 void append_help(std::string& out, const std::string& prefix, std::string_view key,
                  std::string_view value, std::string_view help);
 

@@ -73,6 +73,40 @@ TEST(Config, ReadsEveryKindOfField) {
   EXPECT_EQ(c.list[0].rate, 4.0);
 }
 
+struct Shares {
+  NumberTable weights;
+};
+template <class V>
+void visit_fields(Shares& c, V&& field) {
+  field("weights", c.weights, "shares by name");
+}
+
+TEST(Config, NumbersStandUnderNamesOfTheUsers) {
+  const auto read = [](const char* text, std::vector<std::string> overrides = {}) {
+    Shares shares;
+    read_config(ConfigTable::parse(text, "run.toml", overrides), shares);
+    return shares;
+  };
+  const NumberTable expected = {{"a-b", 0.25}, {"c.d", 2}};
+  Shares shares = read("weights = { \"c.d\" = 2, a-b = 0.25 }");
+  EXPECT_EQ(shares.weights, expected);
+  EXPECT_EQ(config_to_toml(shares), "weights = { \"a-b\" = 0.25, \"c.d\" = 2.0 }\n");
+  EXPECT_EQ(read(config_to_toml(shares).c_str()).weights, expected);
+  EXPECT_EQ(read("[weights]\na-b = 0.25\n", {"weights={\"c.d\"=2, a-b=0.25}"}).weights, expected);
+  EXPECT_TRUE(read("").weights.empty());
+  EXPECT_THAT(config_help<Shares>(), testing::HasSubstr("{}"));
+  const auto error = [&](const char* text) {
+    try {
+      read(text);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(error("\nweights = 3"), testing::HasSubstr("run.toml:2: weights"));
+  EXPECT_THAT(error("weights = { a = \"x\" }"), testing::HasSubstr("a table of numbers"));
+}
+
 TEST(Config, OverridesWinAndMayBeBareStrings) {
   const Outer c = parsed("steps = 3\n", {"steps=5", "inner.rate=2.5", "name=plain text"});
   EXPECT_EQ(c.steps, 5);
