@@ -73,11 +73,22 @@ std::string json_of(const Axis& axis) {
                      axis.scale == Axis::Scale::logarithmic);
 }
 
-std::string data_json(const Chart& chart, const std::vector<Series>& all) {
-  std::string series;
-  for (const Series& one : all) series += (series.empty() ? "" : ",") + json_of(one);
-  return fmt::format("{{\"x\":{},\"y\":{},\"series\":[{}]}}", json_of(chart.x), json_of(chart.y),
-                     series);
+std::string json_of(const ChartEvent& event) {
+  return fmt::format("{{\"name\":{},\"x\":{}}}", script_json_string(event.name),
+                     json_number(event.x, x_digits));
+}
+
+template <class Parts>
+std::string json_list(const Parts& parts) {
+  std::string list;
+  for (const auto& part : parts) list += (list.empty() ? "" : ",") + json_of(part);
+  return "[" + list + "]";
+}
+
+std::string data_json(const Chart& chart, const std::vector<Series>& series,
+                      const std::vector<ChartEvent>& events) {
+  return fmt::format("{{\"x\":{},\"y\":{},\"series\":{}{}}}", json_of(chart.x), json_of(chart.y),
+                     json_list(series), events.empty() ? "" : ",\"events\":" + json_list(events));
 }
 
 std::string label(const Axis& axis) {
@@ -101,12 +112,19 @@ std::string value_row(const Series& series, const std::string& x_name) {
   return row + "</tr>\n";
 }
 
+std::string event_row(const ChartEvent& event, const std::string& x_name) {
+  return fmt::format("<tr><th>{}</th><td colspan=\"3\"><small>at {} {}</small></td></tr>\n",
+                     html_escaped(event.name), html_escaped(x_name), chart_figure(event.x));
+}
+
 // Open if no script runs; chart.js closes it.
-std::string value_table(const Chart& chart, const std::vector<Series>& all) {
+std::string value_table(const Chart& chart, const std::vector<Series>& all,
+                        const std::vector<ChartEvent>& events) {
   std::string rows;
   for (const Series& series : all) {
     if (!series.name.empty()) rows += value_row(series, chart.x.name);
   }
+  for (const ChartEvent& event : events) rows += event_row(event, chart.x.name);
   return "<details class=\"values\" open><summary>Values</summary><div class=\"wide\"><table>\n"
          "<tr><th>" +
          label(chart.y) + "</th><th>last</th><th>lowest</th><th>highest</th></tr>\n" + rows +
@@ -157,13 +175,15 @@ std::string chart_html(const Chart& chart, const std::string& id) {
     if (has_values(usable)) drawn.push_back(std::move(usable));
   }
   if (drawn.empty()) return "";
+  std::vector<ChartEvent> events = chart.events;
+  std::erase_if(events, [](const ChartEvent& event) { return !std::isfinite(event.x); });
   return fmt::format(
       "<figure class=\"chart\"><figcaption>{}</figcaption>\n"
       "<div class=\"drawing\" hidden><p class=\"axis\"><span>{}</span></p>\n"
       "<div class=\"plot\" role=\"img\" aria-label=\"{}\"></div><p class=\"axis x\">{}</p></div>\n"
       "{}<script type=\"application/json\" id=\"{}\">{}</script></figure>\n",
       html_escaped(chart.title), label(chart.y), html_escaped(chart.title), label(chart.x),
-      value_table(chart, drawn), html_escaped(id), data_json(chart, drawn));
+      value_table(chart, drawn, events), html_escaped(id), data_json(chart, drawn, events));
 }
 
 }  // namespace fathom

@@ -28,10 +28,17 @@ struct Axis {
   Scale scale = Scale::linear;
 };
 
+// Something that happened at an x: a dashed line across the chart with its name.
+struct ChartEvent {
+  std::string name;
+  double x = 0;  // one that is not finite is left out
+};
+
 struct Chart {
   std::string title;
   Axis x, y;
   std::vector<Series> series;
+  std::vector<ChartEvent> events = {};
 };
 
 // Throws a run-time Error, which names the chart, when the columns of its series `series` differ in

@@ -278,8 +278,34 @@
         yRangePad: 8,
         highlightCallback: (event, x) => this.show(x),
         unhighlightCallback: () => this.show(null),
+        underlayCallback: (canvas, area, graph) => this.drawEvents(canvas, area, graph),
         drawCallback: (graph) => { this.reset.hidden = !this.isZoomed(graph); },
       };
+    }
+
+    // A dashed line across the chart for each event, below the curves. Its name stands at the top, to
+    // the left where there is no room on the right, lower where it would run into another.
+    drawEvents(canvas, area, graph) {
+      canvas.save();
+      canvas.strokeStyle = canvas.fillStyle = colour("--soft");
+      canvas.font = "11px sans-serif";
+      canvas.setLineDash([4, 4]);
+      const ends = [];
+      for (const event of this.data.events ?? []) {
+        const x = graph.toDomXCoord(event.x);
+        if (!(x >= area.x && x <= area.x + area.w)) continue;
+        canvas.beginPath();
+        canvas.moveTo(x, area.y);
+        canvas.lineTo(x, area.y + area.h);
+        canvas.stroke();
+        const width = canvas.measureText(event.name).width;
+        const begin = x + 4 + width > area.x + area.w ? x - 4 - width : x + 4;
+        let line = 0;
+        while (ends[line] > begin) ++line;
+        ends[line] = begin + width + 4;
+        canvas.fillText(event.name, begin, area.y + 12 + 13 * line);
+      }
+      canvas.restore();
     }
 
     redraw() {

@@ -74,7 +74,7 @@ class Picture {
     if (x_span_.empty()) return "";
     x_.emplace(chart_.x.scale, x_span_.low, x_span_.high, plot_left, plot_right);
     y_.emplace(chart_.y.scale, y_span_.low, y_span_.high, plot_bottom, plot_top);
-    const std::string inside = all_series();
+    const std::string inside = events() + all_series();
     const double width = plot_right + legend_gap + legend_width_ + 12;
     const double height = std::max(plot_bottom + below, legend_y_ + 12);
     return fmt::format(
@@ -139,6 +139,21 @@ class Picture {
       }
     }
     return bands + lines + points;
+  }
+
+  // Dashed lines with their names at the top, below the curves.
+  std::string events() const {
+    std::string out;
+    for (const ChartEvent& event : chart_.events) {
+      if (!shown(event.x, chart_.x)) continue;
+      const double x = x_->at(event.x);
+      out += fmt::format("<g stroke=\"{}\" stroke-dasharray=\"4 4\">{}</g>\n", soft,
+                         line(x, plot_top, x, plot_bottom));
+      const double width = character * static_cast<double>(event.name.size());
+      out += text_at(x + 4 + width > plot_right ? x - 4 - width : x + 4, plot_top + 14,
+                     html_escaped(event.name));
+    }
+    return out;
   }
 
   bool has_point(const Series& series, std::size_t i) const {

@@ -85,6 +85,7 @@ Page example() {
   const std::string hostile = "</script><script>document.title = 'taken'</script>\u2028&amp;";
   Chart odd = loss_chart();
   odd.title = odd.x.name = odd.y.name = odd.series[0].name = hostile;
+  odd.events = {{"other data", 9000}, {hostile, 9100}};
   return {"A page with every part",
           {{"", {Figures{{{"parameters", "25.1M"}, {"tokens", "1.2G"}, {"time", "3 h"}}}}},
            {"Curves", {loss_chart(), law_chart(), parabola_chart(), odd}},

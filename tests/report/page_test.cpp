@@ -66,6 +66,7 @@ TEST(Html, EscapesForContentAttributesAndScripts) {
 TEST(Page, EscapesEveryText) {
   Chart chart = small_chart(hostile);
   chart.title = chart.x.name = chart.y.name = chart.y.unit = hostile;
+  chart.events = {{hostile, 2}};
   const Page page{hostile,
                   {{hostile,
                     {Paragraph{hostile}, Figures{{{hostile, hostile}}},
@@ -75,11 +76,12 @@ TEST(Page, EscapesEveryText) {
   EXPECT_EQ(count(html, hostile), 0u);
   EXPECT_EQ(count(html, "</script><b"), 0u);
   // Title twice, section, paragraph, figure's 2, table's 2, chart's title twice, y twice
-  // of name and unit each, x once and beside each of 3 values, series' row, text's 2, the
-  // continuation's 3.
-  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2 + 3);
+  // of name and unit each, x once and beside each of 3 values, series' row, the event's 2, text's
+  // 2, the continuation's 3.
+  EXPECT_EQ(count(html, hostile_as_html), 2u + 1 + 1 + 2 + 2 + 2 + 4 + 4 + 1 + 2 + 2 + 3);
   const nlohmann::json data = data_of(html);
   EXPECT_EQ(data["series"][0]["name"], hostile);
+  EXPECT_EQ(data["events"][0]["name"], hostile);
   EXPECT_EQ(data["x"]["name"], hostile);
 }
 
@@ -102,6 +104,19 @@ TEST(Page, HoldsWhatItsSectionsList) {
     EXPECT_TRUE(contains(html, text));
   }
   EXPECT_FALSE(contains(html, "<script")) << "<script";  // no chart
+}
+
+TEST(Page, EventsAreMarkedAndListed) {
+  Chart chart = small_chart();
+  EXPECT_FALSE(data_of(page_html(page_of({chart}))).contains("events"));
+  chart.events = {{"new data", 2}, {"never", nan}};
+  const std::string html = page_html(page_of({chart}));
+  const nlohmann::json events = data_of(html).at("events");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].at("name"), "new data");
+  EXPECT_EQ(events[0].at("x"), 2);
+  EXPECT_TRUE(
+      contains(html, "<tr><th>new data</th><td colspan=\"3\"><small>at step 2</small></td></tr>"));
 }
 
 TEST(Page, ASeriesWithoutANameIsDrawnButNotListed) {

@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 using test::count;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -30,6 +31,15 @@ Chart chart() {
   line.name = "";
   line.mark = Series::Mark::line;
   return {"Loss", {"compute", "FLOPs", logarithmic}, {"loss", "nats", linear}, {points, line}};
+}
+
+TEST(Svg, EventsAreDashedLinesWithTheirNames) {
+  Chart c = chart();
+  EXPECT_THAT(chart_svg(c), Not(HasSubstr("stroke-dasharray")));
+  c.events = {{"new <data>", 1e18}, {"not on a logarithmic axis", 0}};
+  const std::string svg = chart_svg(c);
+  EXPECT_EQ(count(svg, "stroke-dasharray"), 1u);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">new &lt;data&gt;</text>"), Not(HasSubstr("not on a"))));
 }
 
 TEST(SvgScale, PlacesAreEvenInValuesOrInTheirLogarithms) {
