@@ -43,14 +43,27 @@ std::string source_text(const SourceState& source) {
       checksum_text(source.content));
 }
 
+std::string sources_text(const std::vector<SourceState>& sources) {
+  std::vector<std::string> texts;
+  for (const SourceState& source : sources) texts.push_back(source_text(source));
+  return fmt::format("\"sources\": [{}]", fmt::join(texts, ",\n    "));
+}
+
+std::string phase_text(const PhaseState& phase) {
+  return fmt::format("{{\"first_sample\": {}, \"step\": {}, \"sample_order\": \"{}\",\n    {}}}",
+                     phase.first_sample, phase.step, checksum_text(phase.sample_order),
+                     sources_text(phase.sources));
+}
+
 std::string data_text(const DataState& data) {
-  std::vector<std::string> sources;
-  for (const SourceState& source : data.sources) sources.push_back(source_text(source));
+  std::vector<std::string> phases;
+  for (const PhaseState& phase : data.phases) phases.push_back(phase_text(phase));
   return fmt::format(
       "\"data\": {{\"next_sample\": {}, \"sample_order\": \"{}\", \"sequence_length\": {}, "
-      "\"attention_within_documents\": {},\n  \"sources\": [{}]}},\n",
+      "\"attention_within_documents\": {},\n  {}{}}},\n",
       data.next_sample, checksum_text(data.sample_order), data.sequence_length,
-      data.attention_within_documents, fmt::join(sources, ",\n    "));
+      data.attention_within_documents, sources_text(data.sources),
+      phases.empty() ? "" : fmt::format(",\n  \"phases\": [{}]", fmt::join(phases, ",\n    ")));
 }
 
 std::string guard_text(const GuardState& guard) {
@@ -86,15 +99,26 @@ SourceState parse_source(const JsonObject& json) {
           json.integer("documents"), checksum_in(json, "content")};
 }
 
+std::vector<SourceState> parse_sources(const JsonObject& json) {
+  std::vector<SourceState> sources;
+  for (const JsonObject& source : json.objects("sources")) sources.push_back(parse_source(source));
+  return sources;
+}
+
+PhaseState parse_phase(const JsonObject& json) {
+  return {json.integer("first_sample"), json.integer("step"), checksum_in(json, "sample_order"),
+          parse_sources(json)};
+}
+
 DataState parse_data(const JsonObject& json) {
   DataState data;
   data.next_sample = json.integer("next_sample");
   data.sample_order = checksum_in(json, "sample_order");
   data.sequence_length = json.integer("sequence_length");
   data.attention_within_documents = json.boolean("attention_within_documents");
-  for (const JsonObject& source : json.objects("sources")) {
-    data.sources.push_back(parse_source(source));
-  }
+  data.sources = parse_sources(json);
+  if (!json.has("phases")) return data;
+  for (const JsonObject& phase : json.objects("phases")) data.phases.push_back(parse_phase(phase));
   return data;
 }
 

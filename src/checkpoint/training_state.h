@@ -17,6 +17,15 @@ struct SourceState {
   bool operator==(const SourceState&) const = default;
 };
 
+// A phase of the data that has begun: from there on its sources have other weights.
+struct PhaseState {
+  std::int64_t first_sample = 0;
+  std::int64_t step = 0;             // steps done before it, where its config names them; else 0
+  std::uint64_t sample_order = 0;    // Sampler::fingerprint() of its mix
+  std::vector<SourceState> sources;  // with weight
+  bool operator==(const PhaseState&) const = default;
+};
+
 // Position in the training data, and which data it is.
 struct DataState {
   std::int64_t next_sample = 0;      // in the sampler's order
@@ -24,6 +33,7 @@ struct DataState {
   std::int64_t sequence_length = 0;  // 0: not known, see `sources`
   bool attention_within_documents = false;
   std::vector<SourceState> sources;  // empty: saved before checkpoints listed them
+  std::vector<PhaseState> phases = {};  // those that have begun before next_sample, in order
   bool operator==(const DataState&) const = default;
 };
 

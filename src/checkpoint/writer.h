@@ -39,7 +39,8 @@ void visit_fields(CheckpointConfig& c, Visitor&& field) {
   field("keep_last", c.keep_last, "newest checkpoints that are kept");
   field("keep_every", c.keep_every, "multiples of this step are kept for good; 0: none");
   field("keep_phase_ends", c.keep_phase_ends,
-        "also save where a multi_step schedule's rate falls, and keep that for good");
+        "also save where a multi_step schedule's rate falls or data.phases has a phase begin, and "
+        "keep that for good");
   field("keep_tokens", c.keep_tokens,
         "also save once so many tokens are seen, at each of these counts, and keep that for good");
   field("max_write_megabytes", c.max_write_megabytes, "write rate limit a second; 0: none");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/config.h"
 #include "text/text_format.h"
 
 namespace fathom {
@@ -78,19 +79,37 @@ struct DataSourceConfig {
   std::string directory;
   std::optional<double> weight;
   bool from_beginning = false;
+  std::optional<double> max_epochs = {};
 };
 template <class Visitor>
 void visit_fields(DataSourceConfig& c, Visitor&& field) {
   field("name", c.name, "a source of the directory");
   field("directory", c.directory, "the prepared directory that holds it; empty: data.directory");
   field("weight", c.weight, "its share in training, relative to the others'");
+  field("max_epochs", c.max_epochs, "data.max_epochs for this source");
   field("from_beginning", c.from_beginning,
         "continue_from: as if nothing was read under its name; for other text of that name");
+}
+
+// From a point of the run on the sources have other weights. One of the three says where.
+struct MixPhaseConfig {
+  std::optional<double> begin_share;
+  std::optional<std::int64_t> begin_tokens, begin_step;
+  NumberTable weights;
+};
+template <class Visitor>
+void visit_fields(MixPhaseConfig& c, Visitor&& field) {
+  field("begin_share", c.begin_share, "begins when so large a share of the run's tokens is read");
+  field("begin_tokens", c.begin_tokens, "... when so many tokens are read");
+  field("begin_step", c.begin_step, "... after so many steps");
+  field("weights", c.weights, "{ source = weight, ... }; sources not named keep their weight");
 }
 
 struct DataConfig {
   std::string directory;
   std::vector<DataSourceConfig> sources;
+  std::vector<MixPhaseConfig> phases;
+  std::optional<double> max_epochs;
   bool attention_within_documents = false;
   std::int64_t validation_tokens = 0;
   std::int64_t prefetch = 4;
@@ -100,6 +119,9 @@ template <class Visitor>
 void visit_fields(DataConfig& c, Visitor&& field) {
   field("directory", c.directory, "a directory that `data prepare` wrote");
   field("sources", c.sources, "");
+  field("phases", c.phases, "");
+  field("max_epochs", c.max_epochs,
+        "refuse a run that reads a source more often; unset: warn above 4");
   field("attention_within_documents", c.attention_within_documents,
         "a token attends to its own document only");
   field("validation_tokens", c.validation_tokens,

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "data/mix_phases.h"
 
 namespace fathom {
 
@@ -62,6 +63,10 @@ void check_weight(const PreparedSource& source) {
     fail_input("data.sources: source '{}' has the weight {}; it must be 0 or more", source.name,
                source.weight);
   }
+}
+
+void check_max_epochs(const std::string& key, const std::optional<double>& limit) {
+  if (limit && !(*limit > 0)) fail_input("{} is {}: use a number above 0", key, *limit);
 }
 
 // Moves the source `wanted.name` out of `from` and gives it the wanted weight.
@@ -126,6 +131,13 @@ PreparedData open_prepared(const DataConfig& config, const VerifyShare& share) {
     }
   }
   for (const PreparedSource& source : data.sources) check_weight(source);
+  // What these cannot be is refused before any work.
+  phase_weights(data, config.phases);
+  check_max_epochs("data.max_epochs", config.max_epochs);
+  for (const DataSourceConfig& source : config.sources) {
+    check_max_epochs(fmt::format("data.sources: max_epochs of '{}'", source.name),
+                     source.max_epochs);
+  }
   return data;
 }
 

@@ -68,47 +68,80 @@ void append_sequence(const Window& window, std::int32_t eos, AttentionSpan span,
 }
 
 Sampler::Sampler(std::shared_ptr<const PreparedData> data, std::int64_t sequence_length,
-                 std::uint64_t seed, AttentionSpan span, const SamplerStart& start)
-    : data_(std::move(data)),
-      sequence_length_(sequence_length),
-      seed_(seed),
-      span_(span),
-      first_sample_(start.first_sample) {
+                 std::uint64_t seed, AttentionSpan span, const SamplerStart& start,
+                 const std::vector<MixPhase>& phases)
+    : data_(std::move(data)), sequence_length_(sequence_length), seed_(seed), span_(span) {
   require(sequence_length >= 1, "a sequence length of {}", sequence_length);
+  MixPhase first{start.first_sample, {}};
+  for (const PreparedSource& source : data_->sources) first.weights.push_back(source.weight);
+  auto next = phases.begin();
+  for (; next != phases.end() && next->first_sample <= start.first_sample; ++next) {
+    first.weights = next->weights;
+  }
+  std::vector<std::int64_t> read = start.read;
+  read.resize(data_->sources.size(), 0);
+  mixes_.push_back(make_mix(std::move(first), std::move(read)));
+  for (; next != phases.end(); ++next) {
+    require(next->first_sample > mixes_.back().phase.first_sample,
+            "a phase from sample {} on behind one from sample {} on", next->first_sample,
+            mixes_.back().phase.first_sample);
+    mixes_.push_back(make_mix(*next, windows_read(next->first_sample)));
+  }
+}
+
+Sampler::Mix Sampler::make_mix(MixPhase phase, std::vector<std::int64_t> read) const {
   std::vector<double> weights;
+  std::vector<Active> active;
   for (std::size_t s = 0; s < data_->sources.size(); ++s) {
+    if (phase.weights[s] == 0) continue;
     const PreparedSource& source = data_->sources[s];
-    if (source.weight == 0) continue;
-    const std::int64_t windows = source.train.tokens() / sequence_length;
+    const std::int64_t windows = source.train.tokens() / sequence_length_;
     if (windows == 0) {
       fail_input(
           "{}: source '{}' has {} tokens for training, fewer than one sequence of {}; add "
           "data, shorten the sequences, or set its weight to 0",
-          data_->directory, source.name, source.train.tokens(), sequence_length);
+          data_->directory, source.name, source.train.tokens(), sequence_length_);
     }
-    weights.push_back(source.weight);
-    active_.push_back(
+    weights.push_back(phase.weights[s]);
+    active.push_back(
         {static_cast<int>(s), windows, stream_of(source.name.data(), source.name.size())});
   }
-  if (active_.empty()) fail_input("{}: no source has a weight above 0", data_->directory);
-  mixture_ = std::make_unique<Mixture>(weights);
-  for (std::size_t i = 0; !start.read.empty() && i < active_.size(); ++i) {
-    active_[i].ahead = start.read.at(static_cast<std::size_t>(active_[i].source)) -
-                       mixture_->turns_before(static_cast<int>(i), first_sample_);
+  if (active.empty()) fail_input("{}: no source has a weight above 0", data_->directory);
+  Mix mix{std::move(phase), std::move(read), std::move(active), Mixture(weights)};
+  for (std::size_t i = 0; i < mix.active.size(); ++i) {
+    mix.active[i].ahead = mix.read[static_cast<std::size_t>(mix.active[i].source)] -
+                          mix.mixture.turns_before(static_cast<int>(i), mix.phase.first_sample);
   }
+  return mix;
+}
+
+const Sampler::Mix& Sampler::mix_at(std::int64_t sample) const {
+  const std::int64_t first = mixes_.front().phase.first_sample;
+  require(sample >= first, "sample {} of a sampler that begins at {}", sample, first);
+  const auto begin = [](const Mix& mix) { return mix.phase.first_sample; };
+  return *(std::ranges::upper_bound(mixes_, sample, {}, begin) - 1);
 }
 
 Sampler::Place Sampler::place(std::int64_t sample) const {
-  require(sample >= first_sample_, "sample {} of a sampler that begins at {}", sample,
-          first_sample_);
-  const Mixture::Turn turn = mixture_->turn(sample);
-  const Active& active = active_[static_cast<std::size_t>(turn.source)];
+  const Mix& mix = mix_at(sample);
+  const Mixture::Turn turn = mix.mixture.turn(sample);
+  const Active& active = mix.active[static_cast<std::size_t>(turn.source)];
   const std::int64_t ordinal = turn.ordinal + active.ahead;
   const std::int64_t epoch = ordinal / active.windows;
   // The epoch's own key: Philox of the seed at the epoch's number.
   const std::uint64_t key = Philox{seed_, active.stream}.bits(static_cast<std::uint64_t>(epoch));
   const Permutation permutation(active.windows, key, active.stream);
   return {active.source, epoch, permutation(ordinal % active.windows)};
+}
+
+std::vector<std::int64_t> Sampler::windows_read(std::int64_t sample) const {
+  const Mix& mix = mix_at(sample);
+  std::vector<std::int64_t> read = mix.read;
+  for (std::size_t i = 0; i < mix.active.size(); ++i) {
+    read[static_cast<std::size_t>(mix.active[i].source)] =
+        mix.mixture.turns_before(static_cast<int>(i), sample) + mix.active[i].ahead;
+  }
+  return read;
 }
 
 void Sampler::fill(std::int64_t first, std::int64_t count, Batch& batch) const {
@@ -125,13 +158,15 @@ std::int64_t Sampler::windows(int source) const {
   return data_->sources[static_cast<std::size_t>(source)].train.tokens() / sequence_length_;
 }
 
-std::uint64_t Sampler::fingerprint() const {
+std::uint64_t Sampler::fingerprint(std::size_t number) const {
+  const Mix& mix = mixes_[number];
   std::string text = fmt::format("{} {} {}", seed_, sequence_length_, static_cast<int>(span_));
-  for (std::size_t i = 0; i < active_.size(); ++i) {
-    const PreparedSource& source = data_->sources[static_cast<std::size_t>(active_[i].source)];
+  for (std::size_t i = 0; i < mix.active.size(); ++i) {
+    const Active& active = mix.active[i];
+    const PreparedSource& source = data_->sources[static_cast<std::size_t>(active.source)];
     text += fmt::format("\n{} {} {} {}", source.name, source.train.tokens(),
-                        source.train.counts().documents, mixture_->quota(static_cast<int>(i)));
-    if (active_[i].ahead != 0) text += fmt::format(" {}", active_[i].ahead);
+                        source.train.counts().documents, mix.mixture.quota(static_cast<int>(i)));
+    if (active.ahead != 0) text += fmt::format(" {}", active.ahead);
   }
   return checksum_of(text + checksum_text(data_->tokenizer_hash));
 }

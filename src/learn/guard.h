@@ -65,6 +65,13 @@ class SpikeGuard {
   // finite, enter the statistics. `samples` names the step's data in the message.
   Verdict judge(std::int64_t step, double loss, double gradient_norm, std::string_view samples);
 
+  // Before other data, of which its losses say nothing: what was skipped still counts.
+  static State anew(const State& before) {
+    State state;
+    state.skipped = before.skipped;
+    return state;
+  }
+
   const State& state() const { return state_; }
   void restore(const State& state) { state_ = state; }
 

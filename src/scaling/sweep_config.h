@@ -82,7 +82,8 @@ template <class Visitor>
 void visit_fields(SweepConfig& c, Visitor&& field) {
   field("dataset", c.dataset, "name of the data in the results, where several are compared");
   field("laws", c.laws, "laws file that says where to look, or deepseek for the report's");
-  field("trunks", c.trunks, "train what runs of several budgets have in common once");
+  field("trunks", c.trunks,
+        "train what runs of several budgets have in common once; not with data.phases");
   field("warmup", c.warmup, "longest warm-up as a share of a model's shortest run");
   field("isoflop", c.isoflop, "");
   field("grid", c.grid, "");

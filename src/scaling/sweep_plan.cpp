@@ -121,7 +121,9 @@ SweepPlan make_sweep_plan(const SweepConfig& config, const Laws& laws, const Dat
   plan.unique_tokens = data.train_tokens;
   plan.seed = config.run.seed;
   plan.runs = sweep_runs(config, laws);
-  plan_trunks(plan.runs, {config.trunks, config.warmup, config.run.schedule, plan.sequence_length});
+  // Phases of the data begin elsewhere in a run of another length, maybe before the branch.
+  const bool trunks = config.trunks && config.run.data.phases.empty();
+  plan_trunks(plan.runs, {trunks, config.warmup, config.run.schedule, plan.sequence_length});
   for (SweepRun& run : plan.runs) {
     run.model = sweep_run_config(plan, run, config, data, "").model;
     run.flops_per_token = train_flops_per_token(run.model, plan.sequence_length);

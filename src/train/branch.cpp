@@ -35,6 +35,53 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+// Adds what samples [begin, end) read of these sources.
+void add_readings(const std::vector<SourceState>& sources, std::int64_t begin, std::int64_t end,
+                  std::int64_t sequence_length, std::vector<SourceReading>& readings) {
+  std::vector<double> weights;
+  for (const SourceState& source : sources) weights.push_back(source.weight);
+  const Mixture mixture(weights);
+  for (int i = 0; i < static_cast<int>(sources.size()); ++i) {
+    const SourceState& source = sources[static_cast<std::size_t>(i)];
+    const std::int64_t windows = mixture.turns_before(i, end) - mixture.turns_before(i, begin);
+    if (windows == 0) continue;
+    SourceReading* before = reading_of(readings, source.name, source.content, sequence_length);
+    if (!before) {
+      readings.push_back({source.name, source.content, sequence_length, 0});
+      before = &readings.back();
+    }
+    before->windows += windows;
+  }
+}
+
+// Those of all phases, each once.
+std::vector<SourceState> all_sources(const DataState& data) {
+  std::vector<SourceState> all = data.sources;
+  for (const PhaseState& phase : data.phases) {
+    for (const SourceState& source : phase.sources) {
+      if (std::ranges::find(all, source.name, &SourceState::name) == all.end()) {
+        all.push_back(source);
+      }
+    }
+  }
+  return all;
+}
+
+// Of the samples from data.next_sample on, until a phase begins behind it.
+struct PresentMix {
+  std::uint64_t sample_order;
+  const std::vector<SourceState>& sources;
+  bool operator==(const PresentMix& other) const {
+    return sample_order == other.sample_order && sources == other.sources;
+  }
+};
+PresentMix present_mix(const DataState& data) {
+  if (data.phases.empty() || data.phases.front().first_sample > data.next_sample) {
+    return {data.sample_order, data.sources};
+  }
+  return {data.phases.back().sample_order, data.phases.back().sources};
+}
+
 BranchState branch_at(const SavedState& saved, const DataConfig& data) {
   const auto& [directory, state] = saved;
   if (!state.data || !state.guard) {
@@ -104,15 +151,17 @@ void require_other_text(const BranchState& branch, const SourceState& source,
 
 }  // namespace
 
-std::optional<BranchState> find_branch(TrainConfig& config, const std::string& resume,
-                                       Communicator& world) {
+RunBeginning find_beginning(TrainConfig& config, const std::string& resume, Communicator& world) {
+  RunBeginning beginning;
   std::optional<SavedState> resumed;
   if (resume != "none") {
     resumed = newest_state(resume == "auto" ? config.output + "/checkpoints" : resume, world);
   }
-  std::optional<BranchState> branch;
+  std::optional<BranchState>& branch = beginning.branch;
   if (resumed) {
-    branch = resumed->state.branch;
+    const TrainingState& state = resumed->state;
+    branch = state.branch;
+    if (state.data) beginning.origin = {position_in(state), state.data->phases};
     if (!branch && !config.continue_from.empty()) {
       fail_input(
           "continue_from: {} is of a run that continues no other: choose another output for the "
@@ -123,29 +172,21 @@ std::optional<BranchState> find_branch(TrainConfig& config, const std::string& r
     branch = branch_at(named_state(config.continue_from, world), config.data);
   }
   if (branch) config.continue_from = branch->checkpoint;
-  return branch;
+  return beginning;
 }
 
 std::vector<SourceReading> readings_until(const TrainingState& state) {
   const DataState& data = state.data.value();
-  std::vector<double> weights;
-  for (const SourceState& source : data.sources) weights.push_back(source.weight);
-  const Mixture mixture(weights);
   std::vector<SourceReading> readings;
   if (state.branch) readings = state.branch->read;
-  const std::int64_t begin = state.branch ? state.branch->next_sample : 0;
-  for (int i = 0; i < static_cast<int>(data.sources.size()); ++i) {
-    const SourceState& source = data.sources[static_cast<std::size_t>(i)];
-    const std::int64_t windows =
-        mixture.turns_before(i, data.next_sample) - mixture.turns_before(i, begin);
-    if (windows == 0) continue;
-    SourceReading* before = reading_of(readings, source.name, source.content, data.sequence_length);
-    if (!before) {
-      readings.push_back({source.name, source.content, data.sequence_length, 0});
-      before = &readings.back();
-    }
-    before->windows += windows;
+  std::int64_t begin = state.branch ? state.branch->next_sample : 0;
+  const std::vector<SourceState>* sources = &data.sources;
+  for (const PhaseState& phase : data.phases) {
+    add_readings(*sources, begin, phase.first_sample, data.sequence_length, readings);
+    begin = phase.first_sample;
+    sources = &phase.sources;
   }
+  add_readings(*sources, begin, data.next_sample, data.sequence_length, readings);
   return readings;
 }
 
@@ -180,7 +221,7 @@ void require_continuable(const Checkpoint& checkpoint, const RunIdentity& run,
                                branch.checkpoint));
   }
   const std::vector<std::string> again = read_from_beginning(plan.config.data);
-  for (const SourceState& source : run.data.sources) {
+  for (const SourceState& source : all_sources(run.data)) {
     if (contains(again, source.name)) continue;
     if (!reading_of(branch.read, source.name, source.content, run.data.sequence_length)) {
       require_other_text(branch, source, run.data.sequence_length);
@@ -199,10 +240,7 @@ SpikeGuard::State guard_after(const TrainingState& state, const RunIdentity& run
   const SpikeGuard::State guard = guard_in(state);
   DataState data = run.data;
   data.next_sample = state.data.value().next_sample;
-  if (data == *state.data) return guard;
-  SpikeGuard::State anew;
-  anew.skipped = guard.skipped;
-  return anew;
+  return present_mix(data) == present_mix(*state.data) ? guard : SpikeGuard::anew(guard);
 }
 
 void log_branch(const TrainingState& state, const RunIdentity& run, const TrainPlan& plan) {
@@ -210,7 +248,7 @@ void log_branch(const TrainingState& state, const RunIdentity& run, const TrainP
   log::info("continuing {} at step {}, after {} tokens", branch.checkpoint, branch.step,
             branch.tokens);
   const std::int64_t length = run.data.sequence_length;
-  for (const SourceState& source : run.data.sources) {
+  for (const SourceState& source : all_sources(run.data)) {
     const SourceReading* before = reading_of(branch.read, source.name, source.content, length);
     const auto windows = static_cast<double>(source.tokens / length);
     log::info("source '{}': {:.3f} epochs were read before", source.name,

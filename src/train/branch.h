@@ -16,13 +16,17 @@
 
 namespace fathom {
 
-// Where the run that these begin or resume (RunOptions::resume) has branched from another one:
-// the branch in the checkpoint that it resumes, else the checkpoint that config.continue_from
-// names, whose directory replaces the name. None for a run that continues no other. Throws an
-// input Error when that checkpoint cannot be continued, or when the resumed one is of a run
-// that continues no other, though the config has continue_from. Collective.
-std::optional<BranchState> find_branch(TrainConfig& config, const std::string& resume,
-                                       Communicator& world);
+// Where the run that these begin or resume (RunOptions::resume) goes on.
+struct RunBeginning {
+  // Where it has branched from another one: the branch in the checkpoint that it resumes, else the
+  // checkpoint that config.continue_from names. None for a run that continues no other.
+  std::optional<BranchState> branch;
+  RunOrigin origin;
+};
+// The directory of the branch replaces the name in config.continue_from. Throws an input Error when
+// that checkpoint cannot be continued, or when the resumed one is of a run that continues no other,
+// though the config has continue_from. Collective.
+RunBeginning find_beginning(TrainConfig& config, const std::string& resume, Communicator& world);
 
 // What was read of each text until this state, by its run and those that it continues. The state
 // lists its sources.

@@ -21,6 +21,8 @@ inline constexpr std::string_view targets = "targets";
 inline constexpr std::string_view targets_per_second = "targets_per_second";
 inline constexpr std::string_view padding_share = "padding_share";
 inline constexpr std::string_view epoch = "epoch";
+// Of runs with phases of the data: 1 from the start, and 1 more with each phase that has begun.
+inline constexpr std::string_view data_phase = "data_phase";
 inline constexpr std::string_view validation_loss = "validation_loss";
 inline constexpr std::string_view bits_per_byte = "bits_per_byte";
 // Of the repetition meter's answers; see infer/repetition.h.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "checkpoint/training_state.h"
 #include "data/prepared.h"
@@ -31,6 +32,12 @@ struct RunPosition {
   double seconds = 0;            // trained so far, over all processes
 };
 
+// Where the steps of this plan go on: of the checkpoint that the run resumes, else all zero.
+struct RunOrigin {
+  RunPosition position;
+  std::vector<PhaseState> phases;  // of its data, that had begun
+};
+
 struct TrainPlan {
   TrainConfig config;  // every automatic value is resolved
   Device device;
@@ -49,6 +56,7 @@ struct TrainPlan {
   std::int64_t epoch_tokens = 0;      // of one pass over the data
   bool uniform_segments = true;       // see DataFacts
   std::optional<BranchState> branch;  // of a run that continues another one
+  RunOrigin origin;
   std::optional<LossForecast> forecast;  // of a run by scaling laws
 
   StageOptions stage_options() const {

@@ -2,7 +2,9 @@
 
 #include "data/sampler.h"
 #include "train/branch.h"
+#include "train/data_phases.h"
 #include "train/evaluator.h"
+#include "train/reading_plan.h"
 
 namespace fathom {
 
@@ -13,8 +15,10 @@ RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const Prepared
       config.data.attention_within_documents ? AttentionSpan::document : AttentionSpan::sequence;
   const std::int64_t length = config.train.sequence_length;
   RunParts parts;
-  parts.source = std::make_shared<const Sampler>(
-      data, length, static_cast<std::uint64_t>(config.seed), span, sampler_start(plan, *data));
+  const auto sampler =
+      std::make_shared<const Sampler>(data, length, static_cast<std::uint64_t>(config.seed), span,
+                                      sampler_start(plan, *data), mix_phases(plan, *data));
+  parts.source = sampler;
   parts.objective = std::make_unique<NextTokenPrediction>();
   Validation validation(data, length, config.train.micro_batch, config.data.validation_tokens,
                         span);
@@ -24,7 +28,9 @@ RunParts pretraining(const TrainPlan& plan, const std::shared_ptr<const Prepared
   if (plan.sample_rows() > 0)
     parts.samples = std::make_unique<TextSamples>(plan, run_tokenizer(*data), ranks);
   parts.repetition = make_repetition_meter(plan, ranks, run_tokenizer(*data));
-  parts.identity = identity_of(config, *data, *parts.source, *parts.objective);
+  parts.identity = identity_of(plan, *data, *sampler, *parts.objective);
+  parts.warnings = check_repetition(plan, *data, *sampler);
+  if (data->sources.size() > 1) parts.reading = reading_plan(plan, *data, *sampler);
   return parts;
 }
 

@@ -1,10 +1,12 @@
 #include "train/run_identity.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "checkpoint/model.h"
 #include "core/error.h"
 #include "io/checksum.h"
+#include "train/data_phases.h"
 
 namespace fathom {
 namespace {
@@ -58,6 +60,56 @@ std::string reason(const DataState& saved, const DataState& now) {
   return text.empty() ? "the order or the weights of the data's sources differ" : text;
 }
 
+std::vector<SourceState> sources_of(const PreparedData& data, const MixPhase& mix) {
+  std::vector<SourceState> sources;
+  for (std::size_t s = 0; s < data.sources.size(); ++s) {
+    if (mix.weights[s] == 0) continue;
+    const PreparedSource& source = data.sources[s];
+    const ShardCounts& counts = source.train.counts();
+    sources.push_back(
+        {source.name, mix.weights[s], counts.tokens, counts.documents, source.train.checksum()});
+  }
+  return sources;
+}
+
+bool same_mix(const PhaseState& saved, const PhaseState& now) {
+  return saved.sample_order == now.sample_order && difference(saved.sources, now.sources).empty();
+}
+
+// Text for people of how the phases of the data until the checkpoint differ; empty when they do
+// not. Those to come may: nothing of them was trained.
+std::string past_difference(const TrainingState& saved, const DataState& now) {
+  const DataState& data = saved.data.value();
+  const auto tokens_before = [&](std::int64_t sample) {
+    return saved.tokens - (data.next_sample - sample) * now.sequence_length;
+  };
+  constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
+  const auto begin = [](const std::vector<PhaseState>& phases, std::size_t i) {
+    return i < phases.size() ? phases[i].first_sample : none;
+  };
+  for (std::size_t i = 0;; ++i) {
+    const std::int64_t before = begin(data.phases, i), after = begin(now.phases, i);
+    if (std::min(before, after) >= data.next_sample) return "";
+    if (after < before) {
+      return fmt::format(
+          "data.phases has a phase that begins after {} tokens, of {} that were trained without "
+          "it; a phase may only begin where nothing is trained yet",
+          tokens_before(after), saved.tokens);
+    }
+    if (before < after) {
+      return fmt::format(
+          "the weights of its sources changed after {0} tokens, and no phase of data.phases begins "
+          "there (begin_tokens = {0}); phases may only change where nothing is trained yet, after "
+          "{1} tokens",
+          tokens_before(before), saved.tokens);
+    }
+    if (same_mix(data.phases[i], now.phases[i])) continue;
+    const std::string text = difference(data.phases[i].sources, now.phases[i].sources);
+    return fmt::format("in the phase of data.phases that began after {} tokens {}",
+                       tokens_before(before), text.empty() ? "the weights differ" : text);
+  }
+}
+
 [[noreturn]] void refuse(const Checkpoint& checkpoint, const std::string& why) {
   const bool continuable = checkpoint.state().objective == NextTokenPrediction::objective_name;
   fail_input(
@@ -86,15 +138,18 @@ RunIdentity identity_of(const TrainConfig& config, const RunTokenizer& tokenizer
   return run;
 }
 
-RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const BatchSource& source, const Objective& objective) {
-  RunIdentity run = identity_of(config, run_tokenizer(data), source, objective);
-  run.data.attention_within_documents = config.data.attention_within_documents;
-  for (const PreparedSource& prepared : data.sources) {
-    if (prepared.weight == 0) continue;
-    const ShardCounts& counts = prepared.train.counts();
-    run.data.sources.push_back({prepared.name, prepared.weight, counts.tokens, counts.documents,
-                                prepared.train.checksum()});
+RunIdentity identity_of(const TrainPlan& plan, const PreparedData& data, const Sampler& sampler,
+                        const Objective& objective) {
+  RunIdentity run = identity_of(plan.config, run_tokenizer(data), sampler, objective);
+  run.data.attention_within_documents = plan.config.data.attention_within_documents;
+  run.data.sources = sources_of(data, sampler.mix(0));
+  // Those that began before the sampler's start are its first mix.
+  const std::vector<PhaseBegin> begins = phase_begins(plan);
+  const std::size_t earlier = begins.size() + 1 - sampler.num_mixes();
+  for (std::size_t i = 1; i < sampler.num_mixes(); ++i) {
+    const PhaseBegin& begin = begins[earlier + i - 1];
+    run.data.phases.push_back(
+        {begin.first_sample, begin.step, sampler.fingerprint(i), sources_of(data, sampler.mix(i))});
   }
   return run;
 }
@@ -132,6 +187,9 @@ void require_same_run(const Checkpoint& checkpoint, const RunIdentity& run,
       knows_content(checkpoint) && content(saved.data->sources) != content(run.data.sources);
   if (saved.data->sample_order != run.data.sample_order || other_content) {
     refuse(checkpoint, reason(*saved.data, run.data));
+  }
+  if (const std::string text = past_difference(saved, run.data); !text.empty()) {
+    refuse(checkpoint, text);
   }
   require_model(checkpoint, model);
 }

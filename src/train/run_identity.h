@@ -6,10 +6,10 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
-#include "data/batch_source.h"
 #include "data/prepared.h"
+#include "data/sampler.h"
 #include "learn/objective.h"
-#include "train/config.h"
+#include "train/plan.h"
 #include "train/run_tokenizer.h"
 
 namespace fathom {
@@ -23,9 +23,9 @@ struct RunIdentity {
 // The part of an identity that every kind of run has; the sources of its data are left out.
 RunIdentity identity_of(const TrainConfig& config, const RunTokenizer& tokenizer,
                         const BatchSource& source, const Objective& objective);
-// Of a run on prepared data.
-RunIdentity identity_of(const TrainConfig& config, const PreparedData& data,
-                        const BatchSource& source, const Objective& objective);
+// Of a run on prepared data: with all phases of the sampler.
+RunIdentity identity_of(const TrainPlan& plan, const PreparedData& data, const Sampler& sampler,
+                        const Objective& objective);
 
 // Throws an input Error that names the checkpoint, the first difference, and what to do, when
 // a run with this identity and model did not make it.

@@ -9,7 +9,7 @@ namespace fathom {
 void RunOutputs::begin(const RunPosition& from) {
   if (!ranks_.first()) return;
   write_run_files(plan_, tokenizer_);
-  reports_ = std::make_unique<RunReports>(plan_, machine_, from);
+  reports_ = std::make_unique<RunReports>(plan_, machine_, from, reading_);
 }
 
 void RunOutputs::step(const StepRecord& step) {

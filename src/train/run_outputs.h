@@ -16,14 +16,16 @@ namespace fathom {
 // Of several ranks the first writes what people read; all write the model together.
 class RunOutputs final : public RunObserver {
  public:
-  // All of these outlive it. The finished model goes to `model_directory`.
+  // `plan` to `tokenizer` and `ranks` outlive it. The finished model goes to `model_directory`;
+  // `reading` is RunParts'.
   RunOutputs(const TrainPlan& plan, const Machine& machine, const RunTokenizer& tokenizer,
-             std::string model_directory, const RankGroups& ranks)
+             std::string model_directory, const RankGroups& ranks, std::string reading)
       : plan_(plan),
         machine_(machine),
         tokenizer_(tokenizer),
         model_directory_(std::move(model_directory)),
-        ranks_(ranks) {}
+        ranks_(ranks),
+        reading_(std::move(reading)) {}
 
   void begin(const RunPosition& from) override;
   void step(const StepRecord& step) override;
@@ -40,6 +42,7 @@ class RunOutputs final : public RunObserver {
   const RunTokenizer& tokenizer_;
   std::string model_directory_;
   const RankGroups& ranks_;
+  std::string reading_;
   std::unique_ptr<RunReports> reports_;  // null but on the first rank, and before the beginning
 };
 

@@ -57,6 +57,22 @@ void add_forecast(std::vector<SectionPart>& charts, const LossForecast& forecast
   }
 }
 
+// Where the mix of the data changed.
+std::vector<ChartEvent> phase_events(const Records& records) {
+  std::vector<ChartEvent> events;
+  const double* before = nullptr;
+  for (const MetricsRecord& record : records) {
+    const double* const phase = record.find(metric::data_phase);
+    if (!phase) continue;
+    if (before && *phase > *before) {
+      events.push_back(
+          {fmt::format("data phase {:.0f}", *phase), static_cast<double>(record.step)});
+    }
+    before = phase;
+  }
+  return events;
+}
+
 Section curves(const Records& records, const std::optional<LossForecast>& forecast) {
   const auto one = [&](std::string_view metric_name, const char* name) {
     return std::vector{series_of(records, metric_name, name)};
@@ -85,6 +101,8 @@ Section curves(const Records& records, const std::optional<LossForecast>& foreca
   section.parts.insert(section.parts.begin() + after_losses,
                        std::make_move_iterator(benchmarks.begin()),
                        std::make_move_iterator(benchmarks.end()));
+  const std::vector<ChartEvent> events = phase_events(records);
+  for (SectionPart& part : section.parts) std::get<Chart>(part).events = events;
   if (!has(records, metric::targets_per_second)) return section;
   section.parts.push_back(chart_by_step("Learned tokens", {"learned", "tokens/s", linear},
                                         one(metric::targets_per_second, "tokens/s")));
@@ -145,7 +163,8 @@ Page run_page(const RunSummary& run, const Records& records, std::vector<SampleP
   page.sections.push_back(texts_section("Samples", "samples.jsonl", std::move(samples)));
   page.sections.push_back(answers_section(std::move(answers)));
   page.sections.push_back({"Settings",
-                           {Preformatted{"Memory, as planned", run.memory_table},
+                           {Preformatted{"Data, as planned", run.reading},
+                            Preformatted{"Memory, as planned", run.memory_table},
                             Preformatted{"Configuration", run.config_toml}}});
   return page;
 }

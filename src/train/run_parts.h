@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/batch_source.h"
 #include "learn/objective.h"
@@ -21,6 +23,8 @@ struct RunParts {
   std::unique_ptr<RepetitionMeter> repetition;  // null: not measured
   std::unique_ptr<Benchmarks> benchmarks;       // null: none are asked
   RunIdentity identity;                         // of checkpoints that the run may go on from
+  std::string reading;                          // what it will read, for people; empty: not told
+  std::vector<std::string> warnings;            // before the first step
 };
 
 }  // namespace fathom

@@ -45,6 +45,12 @@ void add_counts(MetricsRecord& record, const StepRecord& step, std::int64_t epoc
              static_cast<double>(step.after.tokens) / static_cast<double>(epoch_tokens));
 }
 
+// How many phases have begun before the sample.
+std::int64_t begun(const std::vector<PhaseBegin>& phases, std::int64_t sample) {
+  return std::ranges::count_if(
+      phases, [sample](const PhaseBegin& phase) { return phase.first_sample < sample; });
+}
+
 // "first, step 1200": the run's name and where it was.
 std::string origin_of(const BranchState& branch) {
   const std::filesystem::path checkpoint = branch.checkpoint, directory = checkpoint.parent_path();
@@ -71,9 +77,12 @@ void add_repetition(MetricsRecord& record, const infer::RepetitionFigures& figur
 
 }  // namespace
 
-RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from)
+RunReports::RunReports(const TrainPlan& plan, const Machine& machine, const RunPosition& from,
+                       std::string reading)
     : plan_(plan),
       machine_(machine),
+      reading_(std::move(reading)),
+      phases_(phase_begins(plan)),
       metrics_(path("metrics.jsonl"), from.steps),
       samples_(path("samples.jsonl"), from.steps),
       tensorboard_(path("tensorboard"), from.steps),
@@ -98,6 +107,7 @@ void RunReports::step(const StepRecord& step) {
   record.add(metric::step_seconds, step.seconds);
   record.add(metric::seconds, now.seconds);
   add_counts(record, step, plan_.epoch_tokens);
+  add_phase(record, now);
   metrics_.write(record);
   tensorboard_.write(record);
   StepReport report;
@@ -114,6 +124,15 @@ void RunReports::step(const StepRecord& step) {
   position_ = now;
   if (watch_) {
     warn(watch_->step(now.steps, double(now.tokens), report.progress, step.result.loss));
+  }
+}
+
+void RunReports::add_phase(MetricsRecord& record, const RunPosition& now) const {
+  if (phases_.empty()) return;
+  const std::int64_t number = 1 + begun(phases_, now.next_sample);
+  record.add(metric::data_phase, static_cast<double>(number));
+  if (number > 1 + begun(phases_, position_.next_sample)) {
+    log::info("step {}: phase {} of the data has begun", now.steps, number);
   }
 }
 
@@ -208,6 +227,7 @@ void RunReports::write_page(const RunPosition& end, const std::string& config_to
   if (plan_.branch) run.figures.emplace_back("continues", origin_of(*plan_.branch));
   run.config_toml = config_toml;
   run.memory_table = machine_.memory_table;
+  run.reading = reading_;
   run.forecast = plan_.forecast;
   if (const auto picked = answers_ ? picked_checkpoint() : std::nullopt) {
     run.figures.emplace_back("checkpoint to use", checkpoint_name(picked->step));

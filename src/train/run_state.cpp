@@ -13,6 +13,10 @@ TrainingState state_of(const RunPosition& position, const SpikeGuard::State& gua
   s.seed = run.seed;
   s.data = run.data;
   s.data->next_sample = position.next_sample;
+  // Phases to come are a plan, which a resumed run may change.
+  std::erase_if(s.data->phases, [&](const PhaseState& phase) {
+    return phase.first_sample >= position.next_sample;
+  });
   s.guard = {guard.mean, guard.variance, guard.seen, guard.skipped, guard.consecutive};
   s.elapsed_seconds = position.seconds;
   TrainConfig config = plan.config;

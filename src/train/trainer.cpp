@@ -6,11 +6,13 @@
 #include "comm/rank_device.h"
 #include "comm/ranks.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/num_threads_scope.h"
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "model/hugging_face.h"
 #include "train/branch.h"
+#include "train/data_phases.h"
 #include "train/fit.h"
 #include "train/machine.h"
 #include "train/pretraining.h"
@@ -37,6 +39,11 @@ RunData pretraining_data(const DataConfig& config,
           }};
 }
 
+void tell(const RunParts& parts) {
+  if (!parts.reading.empty()) log::info("{}", parts.reading);
+  for (const std::string& warning : parts.warnings) log::warning("{}", warning);
+}
+
 int train_on(Runtime& runtime, const TrainConfig& config, const TrainOptions& options,
              const OpenRunData& open) {
   return on_all_ranks(config.parallel, options, [&](Communicator& world) {
@@ -53,10 +60,12 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
   }
   config.device = rank_device(config.device, world);
   const RunData data = open(config, world);
-  std::optional<BranchState> branch = find_branch(config, options.run.resume, world);
+  RunBeginning beginning = find_beginning(config, options.run.resume, world);
   TrainPlan plan =
       resolve_to_fit(config, data.facts, world.size(), free_memory(parse_device(config.device)));
-  plan.branch = std::move(branch);
+  plan.branch = std::move(beginning.branch);
+  plan.origin = std::move(beginning.origin);
+  phase_begins(plan);  // refused before any work
   plan.forecast = options.forecast;
   // Ranks that are threads share the machine's cores.
   if (options.ranks > 1) plan.threads = std::max(1, plan.threads / options.ranks);
@@ -73,10 +82,11 @@ int train_rank(Runtime& runtime, TrainConfig config, const TrainOptions& options
     require_replaceable(model_directory, model_files());
   }
   wait_for_disks(world);
-  RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks);
+  RunParts parts = data.parts(plan, ranks);
+  if (ranks.first()) tell(parts);
+  RunOutputs outputs(plan, machine, data.tokenizer, model_directory, ranks, parts.reading);
   RunObserver nobody;
   WatchedObserver observer(outputs, options.watcher && ranks.first() ? *options.watcher : nobody);
-  RunParts parts = data.parts(plan, ranks);
   if (plan.config.eval.enabled()) {
     parts.benchmarks = options.benchmarks(plan, ranks, data.tokenizer);
   }

@@ -137,10 +137,23 @@ void TrainingRun::start(const RunOptions& options) {
   start_ = Clock::now();
 }
 
+bool TrainingRun::phase_begins_in(std::int64_t first, std::int64_t end) const {
+  return std::ranges::any_of(parts_.identity.data.phases, [&](const PhaseState& phase) {
+    return first <= phase.first_sample && phase.first_sample < end;
+  });
+}
+
+// Where other data could follow. Within a step: the one that has come to it.
+bool TrainingRun::ends_data_phase(const RunPosition& before) const {
+  const CheckpointConfig& saves = plan_.config.checkpoint;
+  return saves.enabled && saves.keep_phase_ends &&
+         phase_begins_in(before.next_sample + 1, position_.next_sample + 1);
+}
+
 TrainingRun::Agreement TrainingRun::agree() {
   if (const auto saved = checkpoints_->poll()) observer_.saved(*saved);
   Agreement now{elapsed(), runtime_.stop_signal(), checkpoints_->due(position_.steps)};
-  now.keep = plan_.keeps(agreed_, at(now.elapsed));
+  now.keep = plan_.keeps(agreed_, at(now.elapsed)) || ends_data_phase(agreed_);
   const std::vector<Agreement> all = gather_values(world(), now);
   now = all.front();
   for (const Agreement& other : all) {
@@ -216,6 +229,9 @@ TrainingRun::Judged TrainingRun::judge(const QueuedStep& step) {
   Judged judged;
   judged.result = learner_.next_result();
   judged.result.loss = step.figures.loss.value_or(judged.result.loss);
+  if (phase_begins_in(step.first_sample, step.after.next_sample)) {
+    guard_.restore(SpikeGuard::anew(guard_.state()));
+  }
   const SpikeGuard::Verdict verdict =
       guard_.judge(step.after.steps, judged.result.loss, judged.result.gradient_norm,
                    fmt::format("samples {} to {}", step.first_sample, step.after.next_sample - 1));

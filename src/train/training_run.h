@@ -66,6 +66,9 @@ class TrainingRun {
   void begin();
   void begin_with_directory(const std::string& directory);
   Agreement agree();
+  // Whether a phase of the data begins with one of the samples [first, end).
+  bool phase_begins_in(std::int64_t first, std::int64_t end) const;
+  bool ends_data_phase(const RunPosition& before) const;  // since `before`
   // A step that the device may still work on.
   struct QueuedStep {
     Clock::time_point begin;

@@ -82,6 +82,11 @@ TrainConfig ended_at(TrainConfig config, std::int64_t last_step) {
   config.train.tokens.reset();
   config.train.epochs.reset();
   config.train.max_minutes.reset();
+  // Its few steps do not come to phases that begin later.
+  const std::int64_t tokens = last_step * config.train.global_batch * config.train.sequence_length;
+  std::erase_if(config.data.phases, [&](const MixPhaseConfig& phase) {
+    return phase.begin_step.value_or(0) >= last_step || phase.begin_tokens.value_or(0) >= tokens;
+  });
   return config;
 }
 

@@ -90,6 +90,18 @@ TEST_F(SweepPlanFiles, LeaveNothingToAGpusFreeMemory) {
   EXPECT_EQ(run.train.logits_chunk, 0);
 }
 
+// A branch would lack the phases that had to begin before it.
+TEST_F(SweepPlanFiles, RunsWithPhasesOfTheDataBeginByThemselves) {
+  SweepConfig config = small_sweep(dir_);
+  config.run.data.phases = {{0.5, {}, {}, {{"a", 1}}}};
+  const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", config);
+  for (const SweepRun& run : sweep.plan.runs) {
+    EXPECT_EQ(run.trunk, "") << run.name;
+    EXPECT_EQ(load_train_config(sweep.dir + "/configs/" + run.name + ".toml").data.phases.size(),
+              1u);
+  }
+}
+
 // What a branch shares with its trunk takes no time of its own.
 TEST_F(SweepPlanFiles, TakeTheTimeOfWhatIsLeftToTrain) {
   const SweepPlan plan = plan_small_sweep(dir_, "sweep", small_sweep(dir_)).plan;

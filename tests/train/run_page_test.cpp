@@ -102,6 +102,25 @@ TEST(RunPage, DrawsWhatLawsPredictBesideTheFigureThatTheyPredict) {
   EXPECT_EQ(series_of("Held-out text").size(), 3u);
 }
 
+TEST(RunPage, MarksWhereTheDataChanged) {
+  std::vector<MetricsRecord> records{step_record(1), step_record(2), step_record(3),
+                                     step_record(4)};
+  EXPECT_TRUE(chart_named(run_page({"run", {}, "", ""}, records, {}), "Loss")->events.empty());
+  for (MetricsRecord& record : records) {
+    record.add(metric::data_phase, record.step < 3 ? 2 : record.step);
+  }
+  records.insert(records.begin() + 2, {2, {{"validation_loss", 7}}});
+  const Page page = run_page({"run", {}, "", "", "the reading"}, records, {});
+  const std::vector<ChartEvent> events = chart_named(page, "Loss")->events;
+  ASSERT_EQ(events.size(), 2u) << "the second phase was there at the beginning";
+  EXPECT_EQ(events[0].name, "data phase 3");
+  EXPECT_EQ(events[0].x, 3);
+  EXPECT_EQ(events[1].x, 4);
+  EXPECT_EQ(chart_named(page, "Learning rate")->events.size(), 2u);
+  EXPECT_NE(page_html(page).find("<summary>Data, as planned</summary><pre>the reading</pre>"),
+            std::string::npos);
+}
+
 TEST(RunPage, DrawsBenchmarksBesideTheLosses) {
   std::vector<MetricsRecord> records{step_record(1), step_record(2)};
   const auto add = [&](std::int64_t step, const char* task, const char* score, double value,

@@ -70,6 +70,26 @@ StepRecord third_step() {
   return step;
 }
 
+// Of steps of 8 samples: the third one ends with sample 24, the first of a phase's own.
+TEST(RunReports, AStepTellsThePhaseOfItsLastSample) {
+  const TempDir dir;
+  Reported reported(dir);
+  const auto phase_of_third = [&](std::int64_t first_token) {
+    reported.plan.config.data.phases = {{{}, first_token, {}, {{"a", 1}}}};
+    const std::string log = reported.log_of([](RunReports& reports) {
+      reports.step(third_step());
+      StepRecord fourth = third_step();
+      fourth.after = {4, 4 * 128, 32, 40};
+      reports.step(fourth);
+    });
+    EXPECT_THAT(log, HasSubstr(first_token < 24 * 16 ? "step 3: phase 2 of the data has begun"
+                                                     : "step 4: phase 2 of the data has begun"));
+    return *reported.metrics().front().find(metric::data_phase);
+  };
+  EXPECT_EQ(phase_of_third(23 * 16), 2);
+  EXPECT_EQ(phase_of_third(24 * 16), 1);
+}
+
 TEST(RunReports, AStepIsRecordedWithItsRates) {
   const TempDir dir;
   Reported reported(dir);

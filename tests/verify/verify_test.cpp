@@ -191,6 +191,23 @@ TEST(VerifyLayouts, TheConfigsLimitsDoNotEndTheRuns) {
   EXPECT_EQ(told, 1);
 }
 
+// Two steps of 8 samples, the second with another mix; the other phases lie beyond them.
+TEST(VerifyLayouts, PhasesOfTheDataAreReadAlike) {
+  TempDir dir;
+  test::sample_data(dir);
+  TrainConfig config = config_of(dir, 2);
+  config.data.phases = {
+      {0.5, {}, {}, {{"a", 0}}}, {{}, {}, 2, {{"a", 1}}}, {{}, 2 * 8 * 16, {}, {{"a", 2}}}};
+  VerifyOptions options;
+  options.steps = 1;
+  options.transfers = Transfers::all;
+  options.directory = dir / "verify";
+  int told = 0;
+  EXPECT_TRUE(verify_layouts(parse_layouts("1 dp2 pp2", config), options,
+                             [&](const LayoutVerdict& v) { told += v.same_samples; }));
+  EXPECT_EQ(told, 3 + 9);
+}
+
 TEST(VerifyLayouts, ADifferenceIsTold) {
   TempDir dir;
   const Verified result = verify(dir, "tp2+sp", Transfers::none, 4, 1e-15);
