@@ -5,14 +5,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/commands.h"
 #include "core/error.h"
-#include "core/progress.h"
+#include "data/config.h"
 #include "data/prepared.h"
+#include "data/reading_table.h"
 #include "data/remix.h"
 
 namespace fathom::cli {
@@ -21,7 +23,7 @@ namespace {
 struct MixArguments {
   std::string directory;
   RemixOptions options;
-  std::vector<std::string> weights, caps;
+  std::vector<std::string> weights, caps, phases;
 };
 
 // "name=2.5" apart. Throws an input Error that names the switch.
@@ -46,10 +48,11 @@ RemixSource& find_source(std::vector<RemixSource>& sources, const std::string& n
   return *found;
 }
 
-void print_mix(const MixArguments& arguments) {
+std::vector<RemixSource> sources_of(const MixArguments& arguments) {
   std::vector<RemixSource> sources;
   for (const SourceEntry& source : read_manifest(arguments.directory).sources) {
-    sources.push_back({source.name, static_cast<double>(source.counts(Split::train).tokens), 1, 0});
+    sources.push_back(
+        {source.name, static_cast<double>(source.counts(Split::train).tokens), 1, 0, 0});
   }
   for (const std::string& text : arguments.weights) {
     const auto [name, value] = assignment("--weight", text);
@@ -60,17 +63,84 @@ void print_mix(const MixArguments& arguments) {
     if (!(value > 0)) fail_input("--cap: '{}' is not above 0", text);
     find_source(sources, name, arguments.directory).max_epochs = value;
   }
-  const std::vector<RemixShare> shares = remix(sources, arguments.options);
-  fmt::print("# {:<20} {:>10} {:>10} {:>8} {:>8}\n", "source", "tokens", "read", "share", "epochs");
-  for (std::size_t i = 0; i < shares.size(); ++i) {
-    fmt::print("# {:<20} {:>10} {:>10} {:>8.4f} {:>8.3f}{}\n", shares[i].name,
-               human_count(sources[i].tokens), human_count(shares[i].tokens), shares[i].share,
-               shares[i].epochs, shares[i].capped ? " (its most)" : "");
+  return sources;
+}
+
+// "0.8:code=2,books=0". `sources` have the weights before it, and then its own.
+RemixPhase phase_of(const std::string& text, std::vector<RemixSource>& sources,
+                    const std::string& directory) {
+  RemixPhase phase;
+  const std::size_t colon = text.find(':');
+  char* end = nullptr;
+  phase.begin = std::strtod(text.c_str(), &end);
+  if (colon == std::string::npos || colon == 0 || end != text.c_str() + colon) {
+    fail_input("--phase: '{}' is not SHARE:SOURCE=FACTOR,...", text);
   }
-  fmt::print("[data]\ndirectory = \"{}\"\n", arguments.directory);
-  for (const RemixShare& share : shares) {
+  std::istringstream factors(text.substr(colon + 1));
+  for (std::string factor; std::getline(factors, factor, ',');) {
+    const auto [name, value] = assignment("--phase", factor);
+    find_source(sources, name, directory).weight = value;
+  }
+  for (const RemixSource& source : sources) phase.weights.push_back(source.weight);
+  return phase;
+}
+
+void print_table(const std::string& title, const std::vector<RemixShare>& shares,
+                 const std::vector<RemixSource>& sources) {
+  std::vector<SourceShare> rows;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    rows.push_back({shares[i].name, sources[i].tokens, shares[i].share, shares[i].tokens,
+                    shares[i].capped ? " (its most)" : ""});
+  }
+  fmt::print("{}{}", title, reading_table(rows, "# "));
+}
+
+std::vector<RemixShare> total(const std::vector<std::vector<RemixShare>>& parts, double budget) {
+  std::vector<RemixShare> all = parts.front();
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    all[s].tokens = 0;
+    for (const auto& part : parts) {
+      all[s].tokens += part[s].tokens;
+      all[s].capped |= part[s].capped;
+    }
+    all[s].share = all[s].tokens / budget;
+  }
+  return all;
+}
+
+void print_config(const std::string& directory, const std::vector<RemixPhase>& phases,
+                  const std::vector<std::vector<RemixShare>>& parts) {
+  fmt::print("[data]\ndirectory = \"{}\"\n", directory);
+  for (const RemixShare& share : parts.front()) {
     fmt::print("\n[[data.sources]]\nname = \"{}\"\nweight = {}\n", share.name, share.share);
   }
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    MixPhaseConfig phase;
+    phase.begin_share = phases[i].begin;
+    for (const RemixShare& share : parts[i + 1]) phase.weights[share.name] = share.share;
+    fmt::print("\n[[data.phases]]\n{}", config_to_toml(phase));
+  }
+}
+
+void print_mix(const MixArguments& arguments) {
+  const std::vector<RemixSource> sources = sources_of(arguments);
+  std::vector<RemixSource> changing = sources;
+  std::vector<RemixPhase> phases;
+  for (const std::string& text : arguments.phases) {
+    phases.push_back(phase_of(text, changing, arguments.directory));
+  }
+  const auto parts = remix_phases(sources, phases, arguments.options);
+  if (phases.empty()) {
+    print_table("", parts.front(), sources);
+  } else {
+    print_table("# from the start\n", parts.front(), sources);
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+      print_table(fmt::format("# from {:.4g} of the tokens on\n", phases[i].begin), parts[i + 1],
+                  sources);
+    }
+    print_table("# in all\n", total(parts, arguments.options.budget), sources);
+  }
+  print_config(arguments.directory, phases, parts);
 }
 
 }  // namespace
@@ -96,7 +166,15 @@ void add_data_mix(CLI::App& data) {
   command->add_option("--cap", arguments->caps, "SOURCE=EPOCHS at most, for this source")
       ->type_name("SOURCE=EPOCHS")
       ->take_all();
-  command->footer("Example: fathom data mix prepared --tokens 2e9 --weight code=2 --cap books=8");
+  command
+      ->add_option("--phase", arguments->phases,
+                   "SHARE:SOURCE=FACTOR,...: other factors once so large a share of the tokens is "
+                   "read; sources not named keep theirs")
+      ->take_all();
+  command->footer(
+      "Example: fathom data mix prepared --tokens 2e9 --weight code=2 --cap books=8\n"
+      "With better data in the last fifth:\n"
+      "  fathom data mix prepared --tokens 2e9 --phase 0.8:math=4,books=4");
   command->callback([arguments] { print_mix(*arguments); });
 }
 

@@ -9,7 +9,8 @@ namespace fathom {
 namespace {
 
 double cap_of(const RemixSource& source, const RemixOptions& options) {
-  return (source.max_epochs > 0 ? source.max_epochs : options.max_epochs) * source.tokens;
+  const double epochs = source.max_epochs > 0 ? source.max_epochs : options.max_epochs;
+  return std::max(0.0, epochs * source.tokens - source.read);
 }
 
 void check(const std::vector<RemixSource>& sources, const RemixOptions& options) {
@@ -81,6 +82,33 @@ std::vector<RemixShare> remix(const std::vector<RemixSource>& sources,
     shares[i].epochs = shares[i].tokens / sources[i].tokens;
   }
   return shares;
+}
+
+std::vector<std::vector<RemixShare>> remix_phases(std::vector<RemixSource> sources,
+                                                  const std::vector<RemixPhase>& phases,
+                                                  const RemixOptions& options) {
+  std::vector<std::vector<RemixShare>> all;
+  double begin = 0;
+  for (std::size_t i = 0; i <= phases.size(); ++i) {
+    const double end = i < phases.size() ? phases[i].begin : 1;
+    if (!(end > begin && end <= 1) || (end == 1 && i < phases.size())) {
+      fail_input("the phase from {} on: phases begin at ascending shares between 0 and 1", end);
+    }
+    RemixOptions part = options;
+    part.budget = options.budget * (end - begin);
+    try {
+      all.push_back(remix(sources, part));
+    } catch (const Error& error) {
+      if (i == 0) throw;
+      fail_input("the phase from {} on: {}", begin, error.what());
+    }
+    for (std::size_t s = 0; s < sources.size(); ++s) {
+      sources[s].read += all.back()[s].tokens;
+      if (i < phases.size()) sources[s].weight = phases[i].weights[s];
+    }
+    begin = end;
+  }
+  return all;
 }
 
 }  // namespace fathom

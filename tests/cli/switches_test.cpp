@@ -95,7 +95,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--no-system", "--no-exams", "--show", "--color"}},
     {"data clean", {"--set", "--dry-run", "--rules"}},
     {"data dedup", {"--set"}},
-    {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap"}},
+    {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap", "--phase"}},
     {"data quality train", {"--set"}},
     {"data sample",
      {"--format", "--content", "--field", "--separator", "--skip-broken-lines", "--count",
@@ -437,6 +437,18 @@ TEST_F(Switches, OfDataMix) {
   EXPECT_EQ(run(with(large, {"--cap", "ships=1e9"})).code, 0);
   EXPECT_THAT(run(with(base, {"--cap", "ships=0"})).err,
               HasSubstr("--cap: 'ships=0' is not above 0"));
+  const std::string phased = out(with(base, {"--phase", "0.8:ships=2", "--phase", "0.9:ships=1"}));
+  EXPECT_THAT(phased, HasSubstr("# from 0.8 of the tokens on\n"));
+  EXPECT_THAT(phased, HasSubstr("# in all\n"));
+  EXPECT_THAT(phased, HasSubstr("[[data.phases]]\nbegin_share = 0.9\nweights = { \"ships\" = 1.0 "
+                                "}\n"));
+  for (const char* phase : {"ships=2", ":ships=2", "x:ships=2", "0.8"}) {
+    EXPECT_THAT(run(with(base, {"--phase", phase})).err,
+                HasSubstr("is not SHARE:SOURCE=FACTOR,..."));
+  }
+  EXPECT_THAT(run(with(base, {"--phase", "0.8:boats=1"})).err, HasSubstr("has no source 'boats'"));
+  EXPECT_THAT(run(with(base, {"--phase", "1.5:ships=1"})).err,
+              HasSubstr("ascending shares between 0 and 1"));
 }
 
 TEST_F(Switches, OfDataStatsAndSample) {

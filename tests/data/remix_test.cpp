@@ -51,6 +51,45 @@ TEST(Remix, LowTemperaturesStayFinite) {
   EXPECT_DOUBLE_EQ(capped[2].tokens, 200);
 }
 
+TEST(Remix, WhatWasReadCountsForTheCap) {
+  const auto shares =
+      remix({{"a", 1000}, {"b", 100, 10, 3, 250}, {"c", 10, 1, 1, 12}}, options_of(500));
+  EXPECT_TRUE(shares[1].capped && shares[2].capped);
+  EXPECT_DOUBLE_EQ(shares[1].tokens, 50);
+  EXPECT_DOUBLE_EQ(shares[2].tokens, 0) << "it was read more often already";
+}
+
+TEST(Remix, PhasesShareTheCaps) {
+  const std::vector<RemixSource> sources = {{"a", 1000}, {"b", 100}};
+  const auto parts = remix_phases(sources, {{0.5, {1, 20}}, {0.75, {0, 1}}}, options_of(440, 1, 3));
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_DOUBLE_EQ(parts[0][1].tokens, 20);  // of 220
+  EXPECT_DOUBLE_EQ(parts[1][1].share, 2. / 3);
+  EXPECT_NEAR(parts[1][1].tokens, 110 * 2. / 3, 1e-9);
+  EXPECT_FALSE(parts[1][1].capped);
+  EXPECT_DOUBLE_EQ(parts[2][1].tokens, 110);
+  EXPECT_DOUBLE_EQ(parts[2][1].epochs, 1.1);
+  const auto capped = remix_phases(sources, {{0.5, {1, 20}}}, options_of(880, 1, 3));
+  EXPECT_TRUE(capped[1][1].capped);
+  EXPECT_DOUBLE_EQ(capped[1][1].tokens, 300 - 40);
+  EXPECT_DOUBLE_EQ(capped[1][0].tokens, 440 - 260);
+}
+
+TEST(Remix, PhasesThatCannotBeAreNamed) {
+  const std::vector<RemixSource> sources = {{"a", 1000}, {"b", 100}};
+  const auto error = [&](const std::vector<RemixPhase>& phases) {
+    return input_error_of([&] { remix_phases(sources, phases, options_of(880)); });
+  };
+  EXPECT_EQ(error({{0.5, {0, 1}}}),
+            "the phase from 0.5 on: tokens: 440 are more than the 360 that the sources give at "
+            "their most epochs; raise max-epochs, or add data");
+  for (const auto& [first, second] :
+       {std::pair(0.5, 0.5), std::pair(0.5, 0.2), std::pair(0.5, 1.0), std::pair(0.0, 0.5)}) {
+    EXPECT_NE(error({{first, {1, 1}}, {second, {1, 1}}}).find("ascending shares between 0 and 1"),
+              std::string::npos);
+  }
+}
+
 TEST(Remix, RefusesWhatCannotBe) {
   EXPECT_EQ(input_error_of([] {
               remix({{"a", 100, 1, -2}}, options_of(5));
