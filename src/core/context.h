@@ -62,6 +62,9 @@ struct Context {
   AlgorithmSearch search = AlgorithmSearch::usual;
   BatchInvariance batch_invariance = BatchInvariance::off;
   KernelStart kernel_start = KernelStart::in_turn;
+  // Whether layers whose weights have FP8 copies multiply with them; `workspace` then has room for
+  // the other operands.
+  bool fp8_products = false;
   OperationObserver* observer = nullptr;  // null: operations just run (core/observer.h)
   Trace* trace = nullptr;  // records the work of the stream (core/trace.h); null: no record
   // Lane of this stream in the trace. The communication lane overlaps compute and must leave

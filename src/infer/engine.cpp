@@ -94,25 +94,33 @@ std::optional<OwnedStream> stream_for(Device device) {
   return std::optional<OwnedStream>(std::in_place, device);
 }
 
-// The context's stream is another during this object's lifetime, one whose work comes in one line.
-class StreamScope {
+// The context as a step of generation uses it, during this object's lifetime: on a stream of its own
+// where there is one, whose work comes in one line; without FP8, whose operands no engine plans for.
+class StepScope {
  public:
-  StreamScope(Context& context, Stream stream)
-      : context_(context), before_(context.stream), start_before_(context.kernel_start) {
-    context.stream = stream;
+  StepScope(Context& context, const std::optional<OwnedStream>& stream)
+      : context_(context),
+        stream_before_(context.stream),
+        start_before_(context.kernel_start),
+        fp8_before_(context.fp8_products) {
+    context.fp8_products = false;
+    if (!stream) return;
+    context.stream = stream->get();
     context.kernel_start = KernelStart::early;
   }
-  ~StreamScope() {
-    context_.stream = before_;
+  ~StepScope() {
+    context_.stream = stream_before_;
     context_.kernel_start = start_before_;
+    context_.fp8_products = fp8_before_;
   }
-  StreamScope(const StreamScope&) = delete;
-  StreamScope& operator=(const StreamScope&) = delete;
+  StepScope(const StepScope&) = delete;
+  StepScope& operator=(const StepScope&) = delete;
 
  private:
   Context& context_;
-  Stream before_;
+  Stream stream_before_;
   KernelStart start_before_;
+  bool fp8_before_;
 };
 
 }  // namespace
@@ -287,12 +295,11 @@ std::span<const GeneratedToken> Engine::step() {
   generated_.clear();
   const std::vector<Chunk> chunks = scheduler_.schedule();
   if (chunks.empty()) return {};
-  std::optional<StreamScope> scope;
   if (stream_) {
     weights_ready_.record(context_.stream);
     weights_ready_.block(stream_->get());
-    scope.emplace(context_, stream_->get());
   }
+  const StepScope scope(context_, stream_);
   const MicroBatch batch = inputs_.build(context_, chunks, cache_);
   collect_rows(chunks);
   const auto forward = [&] { run(batch); };

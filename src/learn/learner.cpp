@@ -134,6 +134,7 @@ Learner::Learner(const LearnerOptions& o)
       recorded_(recording_of(o)) {
   context_.stream = stream_.get();
   context_.determinism = o.determinism;
+  context_.fp8_products = o.products == Products::fp8;
   pipeline_.observe(sync_.get());
   for (int i = 0; i < max_outstanding; ++i) {
     readbacks_.push_back({HostBuffer(o.device, step_bytes(o)), Event(o.device)});

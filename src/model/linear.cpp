@@ -80,8 +80,9 @@ Operand Operand::rows(std::int64_t first, std::int64_t count) const {
 Linear::Linear(Parameter& parameter)
     : parameter_(&parameter), precision_(precision_of(parameter)) {}
 
-bool Linear::multiplies_fp8(const Operand& x) const {
-  return precision_ == Precision::fp8 && x.tensor.rows() % ops::fp8_multiple == 0;
+bool Linear::multiplies_fp8(const Context& context, const Operand& x) const {
+  return precision_ == Precision::fp8 && context.fp8_products &&
+         x.tensor.rows() % ops::fp8_multiple == 0;
 }
 
 Fp8Weight& Linear::fp8_weight(Context& context) const {
@@ -97,20 +98,20 @@ void Linear::forward(Context& context, const Operand& x, Tensor y) const {
   if (precision_ == Precision::int8) {
     return ops::linear_int8(context, x.tensor, parameter_->int8(), y);
   }
-  if (!multiplies_fp8(x)) return ops::linear(context, x.tensor, parameter_->weight, y);
+  if (!multiplies_fp8(context, x)) return ops::linear(context, x.tensor, parameter_->weight, y);
   const ops::Fp8Matrix w = fp8_weight(context).matrix();
   const ArenaScope scope(context.workspace);
   ops::linear_fp8(context, rows_of(context, x, of_activations), w, y, ops::Fp8Sum::fast);
 }
 
 Operand Linear::gradient(Context& context, Tensor dy) const {
-  if (!multiplies_fp8(dy)) return dy;
+  if (!multiplies_fp8(context, dy)) return dy;
   return rounded(context, dy, of_gradients, Orders::both);
 }
 
 void Linear::backward_input(Context& context, const Operand& dy, Tensor dx) const {
   if (precision_ == Precision::int8) fail_int8_backward(*parameter_);
-  if (!multiplies_fp8(dy)) {
+  if (!multiplies_fp8(context, dy)) {
     return ops::linear_backward_input(context, dy.tensor, parameter_->weight, dx);
   }
   const ops::Fp8Matrix w = fp8_weight(context).transposed_matrix();
@@ -121,7 +122,7 @@ void Linear::backward_input(Context& context, const Operand& dy, Tensor dx) cons
 void Linear::backward_weight(Context& context, const Operand& dy, Tensor x) const {
   if (precision_ == Precision::int8) fail_int8_backward(*parameter_);
   const Tensor dw = parameter_->gradient;
-  if (!multiplies_fp8(dy)) {
+  if (!multiplies_fp8(context, dy)) {
     return ops::linear_backward_weight(context, dy.tensor, x, dw, parameter_->accumulate());
   }
   const ArenaScope scope(context.workspace);

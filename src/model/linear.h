@@ -11,8 +11,8 @@ namespace fathom {
 
 // What the operands of a product are rounded to; sums are always f32. int8: the weight alone is,
 // and runs forward only (ops/int8.h). fp8: both are, with a scale a matrix (ops/fp8.h): weights and
-// activations to E4M3, gradients to E5M2; dw stays in f32. Products of rows whose number is no
-// multiple of ops::fp8_multiple are in the weight's own type.
+// activations to E4M3, gradients to E5M2; dw stays in f32. In contexts without FP8 products, and for
+// rows whose number is no multiple of ops::fp8_multiple, products are in the weight's own type.
 enum class Precision { f32, bf16, int8, fp8 };
 
 // An operand of products: a matrix, and what it was rounded to for them, so that several products
@@ -49,7 +49,7 @@ class Linear {
   static std::size_t workspace_bytes(const ParameterStore& parameters, std::int64_t rows);
 
  private:
-  bool multiplies_fp8(const Operand& x) const;
+  bool multiplies_fp8(const Context& context, const Operand& x) const;
   Fp8Weight& fp8_weight(Context& context) const;
 
   Parameter* parameter_;

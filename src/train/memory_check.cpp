@@ -116,6 +116,10 @@ std::vector<Change> possible_changes(const TrainPlan& plan) {
     changes.push_back({fmt::format("train.logits_chunk={}", small_logits_chunk),
                        [](TrainPlan& p) { p.config.train.logits_chunk = small_logits_chunk; }});
   }
+  if (plan.config.precision == Products::fp8) {
+    changes.push_back({"precision=\"dtype\" (no FP8 copies of weights)",
+                       [](TrainPlan& p) { p.config.precision = Products::dtype; }});
+  }
   if (plan.config.checkpoint.enabled) {
     changes.push_back({"checkpoint.enabled=false (a trial: no weights are kept)",
                        [](TrainPlan& p) { p.config.checkpoint.enabled = false; }});

@@ -58,6 +58,28 @@ EngineOptions small_options(const TinyModel& model, std::int64_t pages, std::int
   return options;
 }
 
+// As beside a training whose products are in FP8: its prompt of 16 tokens would suit them.
+TEST(Engine, ComputesInTheWeightsTypeThoughTheyHaveFp8Copies) {
+  TinyModel plain;
+  ParameterStore parameters(stage_parameters(plain.config, whole_model(plain.config)), DType::f32,
+                            Gradients::none, cpu_device, {}, 1, Products::fp8);
+  Context context(cpu_device);
+  for (Parameter& p : parameters.all()) initialize(context, p.spec, plain.config.init_std, 5, p.weight);
+  const Stage stage(plain.config, whole_model(plain.config), parameters, {}, cpu_device);
+  context.fp8_products = true;
+  const std::vector<float> in_fp8 = test::last_logits(stage, context, prompt_of(16, 1));
+  EXPECT_NE(in_fp8, test::last_logits(plain.stage, plain.context, prompt_of(16, 1)));
+  const auto scores = [&](const Stage& model, Context& where) {
+    Engine engine(model, where, small_options(plain, 20, 4, {2, 64}));
+    Request request = request_of(prompt_of(16, 1), 1);
+    request.log_probabilities = 3;
+    engine.submit(request);
+    return engine.step()[0].drawn.log_probability;
+  };
+  EXPECT_EQ(scores(stage, context), scores(plain.stage, plain.context));
+  EXPECT_TRUE(context.fp8_products) << "the training's again";
+}
+
 // Pages, chunks, batching, preemption against reading everything again for each
 // token, without any of them.
 class EngineMatchesRecompute : public testing::TestWithParam<int> {};

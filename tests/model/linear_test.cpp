@@ -27,6 +27,7 @@ class Fp8Linear : public testing::Test {
     return {specs(), DType::f32, Gradients::f32, cpu_device, {}, 1, products};
   }
   Fp8Linear() {
+    context_.fp8_products = true;
     set_weights(1.0625f);
     store_.weights_changed();
     store_.begin_gradients(context_);
@@ -148,6 +149,15 @@ TEST_F(Fp8Linear, MultipliesOtherNumbersOfRowsInTheWeightsType) {
     same.backward_weight(context_, dy, x);
     EXPECT_EQ(values(parameter().gradient), values(plain.at("matrix").gradient)) << n;
   }
+}
+
+// As an engine that generates beside training does.
+TEST_F(Fp8Linear, MultipliesInTheWeightsTypeWhereTheContextSaysSo) {
+  const Tensor x = take(rows, in, 0.3f), y = take(rows, out), expected = take(rows, out);
+  context_.fp8_products = false;
+  linear_.forward(context_, x, y);
+  ops::linear(context_, x, parameter().weight, expected);
+  EXPECT_EQ(values(y), values(expected));
 }
 
 }  // namespace

@@ -87,6 +87,16 @@ TEST(MemoryAdvice, DoesNotNameWhatTheRunHas) {
               Not(HasSubstr("train.")));
 }
 
+TEST(MemoryAdvice, NamesThePrecisionWhereItTakesMemory) {
+  TrainPlan plan = plan_of(1, RecomputeChoice::full);
+  EXPECT_THAT(advice(plan, checked_gib), Not(HasSubstr("precision")));
+  TrainPlan in_fp8 = plan;
+  in_fp8.config.precision = Products::fp8;
+  ASSERT_GT(planned(in_fp8), planned(plan));
+  EXPECT_THAT(advice(in_fp8, checked_gib),
+              HasSubstr(saves("precision=\"dtype\" (no FP8 copies of weights)", in_fp8, plan)));
+}
+
 // Logits of a larger vocabulary, 1024 of them at once, beside activations that are kept.
 TEST(MemoryAdvice, TellsWhetherASettingIsEnough) {
   TrainConfig config = config_of(1, RecomputeChoice::none);
