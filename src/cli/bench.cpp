@@ -147,6 +147,7 @@ StepShape shape_of(const BenchArguments& a) {
   shape.model = model_of(a);
   shape.dtype = choose_dtype(choice<DTypeChoice>("--dtype", a.dtype), shape.device);
   shape.products = choice<Products>("--precision", a.precision);
+  require_products(shape.products, shape.device, "--precision");
   shape.sequences = a.tokens_per_step / a.sequence_length;
   shape.sequence_length = a.sequence_length;
   shape.logits_chunk = a.logits_chunk;
@@ -174,6 +175,9 @@ void run_bench(const BenchArguments& a) {
   if (!a.profile.empty()) require_writable_file(a.profile);
   if (!a.profile.empty() && a.brief) {
     fail_input("--profile needs the times of a step's operations: leave --brief out");
+  }
+  if (!a.profile.empty() && a.precision != "dtype") {
+    fail_input("--profile is of products in bf16: leave --precision out");
   }
   const scaling::CardProfile like = scaling::load_card(a.profile_like);
   BenchResult result;

@@ -47,15 +47,16 @@ class Learner {
  public:
   // Bytes that a learner takes, by purpose.
   struct Bytes {
-    std::size_t weights = 0, fp8_weights = 0, gradients = 0, remainders = 0, moments = 0, activations = 0;
+    std::size_t weights = 0, fp8_weights = 0, gradients = 0, remainders = 0, moments = 0,
+                activations = 0;
     std::size_t rope_table = 0, workspace = 0, losses = 0;  // losses: or logits
     std::size_t exchanges = 0;                              // between ranks
     std::size_t checkpoint = 0;                             // host copy of a checkpoint
 
     // Of the device: all but the host copy.
     std::size_t device_total() const {
-      return weights + fp8_weights + gradients + remainders + moments + activations + rope_table + workspace +
-             losses + exchanges;
+      return weights + fp8_weights + gradients + remainders + moments + activations + rope_table +
+             workspace + losses + exchanges;
     }
   };
   static Bytes bytes(const LearnerOptions& options);

@@ -39,8 +39,8 @@ OperationCost product(const char* role, const Tensor& weight, std::int64_t token
   return cost;
 }
 
-// x [n, k], w [m, k] and y [n, m] in one of the three roles (ops/fp8.h), with w or its transpose or,
-// for dw, y in the shape of a matrix of the model.
+// x [n, k], w [m, k] and y [n, m] in one of the three roles (ops/fp8.h), with w or its transpose
+// or, for dw, y in the shape of a matrix of the model.
 OperationCost fp8_product(const Operation& operation, const ModelConfig& model) {
   const Tensor &x = operation.tensors[0], &w = operation.tensors[1], &y = operation.tensors[2];
   if (!operation.of_gradients) return product("", w, x.rows(), operation, model);

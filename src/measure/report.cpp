@@ -92,8 +92,9 @@ std::string rate(double value, const char* unit) {
 // "bf16", or "bf16, products in fp8"
 std::string precision_of(const StepShape& s) {
   const std::string dtype(name_of(s.dtype));
-  return s.products == Products::dtype ? dtype
-                                       : fmt::format("{}, products in {}", dtype, enum_name(s.products));
+  return s.products == Products::dtype
+             ? dtype
+             : fmt::format("{}, products in {}", dtype, enum_name(s.products));
 }
 
 std::string head_text(const BenchResult& r) {

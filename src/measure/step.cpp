@@ -23,6 +23,8 @@ double best_alone(Context& context, const OperationRow& row) {
   const double budget = context.device.type == DeviceType::cpu ? 0.02 : 0.25;
   double best = std::numeric_limits<double>::infinity();
   context.outputs = Outputs::discarded;
+  const ArenaScope scope(context.workspace);  // nothing is to be written over FP8 operands
+  context.workspace.take(DType::u8, {static_cast<std::int64_t>(row.held_workspace)});
   for (const AlgorithmSearch search : {AlgorithmSearch::exhaustive, AlgorithmSearch::usual}) {
     context.search = search;
     best = std::min(best, sustained_seconds(context, budget, [&] { row.call(context); }));

@@ -23,6 +23,7 @@ void OperationTrace::observe(Context& context, const Operation& operation) {
   const std::size_t index = row_of(cost);
   OperationRow& row = rows_[index];
   row.call = operation.run;
+  row.held_workspace = context.workspace.mark();
   row.flops += cost.flops;
   row.bytes += cost.bytes;
   ++row.count;

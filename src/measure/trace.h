@@ -21,6 +21,7 @@ struct OperationRow {
   double flops = 0, bytes = 0;         // of one call; mean
   double ceiling_seconds = 0;          // of one call at the ceiling; the caller sets it
   std::function<void(Context&)> call;  // one of them, to be run again
+  std::size_t held_workspace = 0;      // bytes of the workspace in which its operands lie
   double total() const { return seconds * static_cast<double>(count); }
 };
 

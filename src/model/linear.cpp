@@ -71,7 +71,7 @@ ops::Fp8Matrix transposed_of(Context& context, const Operand& x, ops::Fp8Format 
 
 }  // namespace
 
-Operand Operand::rows(std::int64_t first, std::int64_t count) const {
+Operand Operand::slice(std::int64_t first, std::int64_t count) const {
   Operand part(tensor.slice(first, count));
   if (fp8) part.fp8 = {fp8->values.slice(first, count), fp8->scale, fp8->format};
   return part;
@@ -116,7 +116,7 @@ void Linear::backward_input(Context& context, const Operand& dy, Tensor dx) cons
   }
   const ops::Fp8Matrix w = fp8_weight(context).transposed_matrix();
   const ArenaScope scope(context.workspace);
-  ops::linear_fp8(context, rows_of(context, dy, of_gradients), w, dx, ops::Fp8Sum::exact);
+  ops::linear_fp8(context, rows_of(context, dy, of_gradients), w, dx, ops::Fp8Sum::promoted);
 }
 
 void Linear::backward_weight(Context& context, const Operand& dy, Tensor x) const {
@@ -128,7 +128,7 @@ void Linear::backward_weight(Context& context, const Operand& dy, Tensor x) cons
   const ArenaScope scope(context.workspace);
   const ops::Fp8Matrix dyt = transposed_of(context, dy, of_gradients);
   const ops::Fp8Matrix xt = transposed_of(context, x, of_activations);
-  ops::linear_fp8(context, dyt, xt, dw, ops::Fp8Sum::exact, parameter_->accumulate());
+  ops::linear_fp8(context, dyt, xt, dw, ops::Fp8Sum::promoted, parameter_->accumulate());
 }
 
 // A backward has dy in both orders, and x.

@@ -25,7 +25,7 @@ struct Operand {
   std::optional<ops::Fp8Matrix> fp8_transposed;  // [k, n]
 
   // Rows [first, first + count), for products over k alone.
-  Operand rows(std::int64_t first, std::int64_t count) const;
+  Operand slice(std::int64_t first, std::int64_t count) const;
 };
 
 class Linear {

@@ -58,16 +58,16 @@ void append_block(std::vector<ParameterSpec>& table, const ModelConfig& c, std::
   const std::int64_t d = c.hidden_size, f = c.intermediate_size;
   table.push_back(norm(name + "attention_norm.weight", hf + "input_layernorm.weight", layer, d));
   table.push_back(block_matrix(name + "attention.qkv.weight",
-                         {{hf + "self_attn.q_proj.weight", c.query_width(), c.num_heads},
-                          {hf + "self_attn.k_proj.weight", c.kv_width(), c.num_kv_heads},
-                          {hf + "self_attn.v_proj.weight", c.kv_width(), c.num_kv_heads}},
-                         layer, d, 0));
-  table.push_back(block_matrix(name + "attention.output.weight", {{hf + "self_attn.o_proj.weight", d}},
-                         layer, c.query_width(), 1));
+                               {{hf + "self_attn.q_proj.weight", c.query_width(), c.num_heads},
+                                {hf + "self_attn.k_proj.weight", c.kv_width(), c.num_kv_heads},
+                                {hf + "self_attn.v_proj.weight", c.kv_width(), c.num_kv_heads}},
+                               layer, d, 0));
+  table.push_back(block_matrix(name + "attention.output.weight",
+                               {{hf + "self_attn.o_proj.weight", d}}, layer, c.query_width(), 1));
   table.push_back(norm(name + "mlp_norm.weight", hf + "post_attention_layernorm.weight", layer, d));
   table.push_back(block_matrix(name + "mlp.gate_up.weight",
-                         {{hf + "mlp.gate_proj.weight", f}, {hf + "mlp.up_proj.weight", f}}, layer,
-                         d, 0));
+                               {{hf + "mlp.gate_proj.weight", f}, {hf + "mlp.up_proj.weight", f}},
+                               layer, d, 0));
   table.push_back(
       block_matrix(name + "mlp.down.weight", {{hf + "mlp.down_proj.weight", d}}, layer, f, 1));
 }

@@ -156,11 +156,11 @@ class ParameterStore {
   DType dtype() const { return dtype_; }
 
  private:
+  void add_fp8_copies(Device device);
+
   DType dtype_;
   TensorShard shard_;
   std::int64_t flat_elements_ = 0;
-  void add_fp8_copies(Device device);
-
   Buffer weights_, gradients_, fp8_;
   std::shared_ptr<const void> in_place_owner_;
   std::vector<Parameter> parameters_;

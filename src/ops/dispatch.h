@@ -59,9 +59,7 @@ inline void note(Operation& operation, const Segments& segments) {
 }
 inline void note(Operation& operation, const Fp8Matrix& matrix) {
   operation.tensors.push_back(matrix.values);
-}
-inline void note(Operation& operation, Fp8Sum sum) {
-  operation.of_gradients = sum == Fp8Sum::exact;
+  if (matrix.format == Fp8Format::e5m2) operation.of_gradients = true;
 }
 inline void note(Operation& operation, Accumulate accumulate) {
   operation.in_place = accumulate == Accumulate::add;

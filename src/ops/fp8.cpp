@@ -8,6 +8,8 @@ namespace {
 
 void check_matrix(const Check& check, const Argument& values, const Shape& shape) {
   check.is(values, DType::u8).rank(values, 2).contiguous(values).shaped(values, shape);
+  check.that(reinterpret_cast<std::uintptr_t>(values.tensor->data) % 16 == 0,
+             "FP8 values must lie at a multiple of 16 bytes");
 }
 
 void check_scale(const Check& check, const Argument& scale) {

@@ -42,10 +42,10 @@ struct Fp8Matrix {
 void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, Tensor transposed,
                   Tensor scale);
 
-// How a product is summed.
+// How a GPU sums a product.
 enum class Fp8Sum : std::int8_t {
-  fast,   // on Hopper in the tensor cores' own registers, of some 14 bits, for all of k
-  exact,  // in f32 from time to time; for gradients
+  fast,      // on Hopper in the tensor cores' own registers, of some 14 bits, for all of k
+  promoted,  // such sums of a part of k each, added up in f32: for gradients
 };
 
 // y [n, m] (+)= x [n, k] · w [m, k]ᵀ, f32 or bf16; a product is added to in f32 alone.

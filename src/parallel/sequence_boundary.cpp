@@ -132,7 +132,7 @@ Leaving SequenceBoundary::multiply_leaving(Context& context, const Operand& x, c
   Leaving leaving{y, {}};
   const std::int64_t n = pieces_of(y), rows = y.rows() / n;
   for (std::int64_t i = 0; i < n; ++i) {
-    (linear.*product)(context, x.rows(i * rows, rows), piece_of(y, i, n));
+    (linear.*product)(context, x.slice(i * rows, rows), piece_of(y, i, n));
     leaving.pieces.push_back(begin_sum(context, y, i));
   }
   return leaving;

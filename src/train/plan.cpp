@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "model/shard.h"
 
 namespace fathom {
 namespace {
@@ -141,6 +142,27 @@ std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
   return tokens;
 }
 
+// All products of the blocks are to be in FP8: none is left out unsaid.
+void check_fp8_sizes(const TrainConfig& config, const TrainPlan& plan) {
+  const auto fail = [](const std::string& what, std::int64_t size) {
+    fail_input("precision is fp8, which multiplies sizes that are multiples of {}: {} is {}",
+               ops::fp8_multiple, what, size);
+  };
+  const bool in_pieces =
+      plan.parallel.sequence_parallel &&
+      plan.micro_tokens % (plan.parallel.sequence_pieces * plan.parallel.layout.tp) == 0;
+  const std::int64_t pieces = in_pieces ? plan.parallel.sequence_pieces : 1;
+  if (const std::int64_t tokens = plan.micro_tokens / pieces; tokens % ops::fp8_multiple != 0) {
+    fail("train.micro_batch x train.sequence_length, in parallel.sequence_pieces,", tokens);
+  }
+  for (const ParameterSpec& spec : parameter_table(config.model)) {
+    if (!spec.is_block_matrix) continue;
+    for (const std::int64_t size : shard_shape(spec, {0, plan.parallel.layout.tp}).dims()) {
+      if (size % ops::fp8_multiple != 0) fail("a side of " + spec.name + " on a rank", size);
+    }
+  }
+}
+
 double share(double done, double limit) {
   return limit > 0 ? done / limit : 0;
 }
@@ -156,15 +178,18 @@ bool computes_bf16(Device device) {
 #endif
 }
 
-bool computes_fp8(Device device) {
-  return device.type != DeviceType::cuda || cuda::compute_capability(device.index) >= 89;
+void require_products(Products products, Device device, const std::string& key) {
+  if (products == Products::dtype || device.type != DeviceType::cuda) return;
+  if (cuda::compute_capability(device.index) >= 89) return;
+  fail_input("{} is fp8, which {} can't multiply: GPUs from compute capability 8.9 on can", key,
+             to_string(device));
 }
 
-DType choose_dtype(DTypeChoice precision, Device device) {
-  if (precision == DTypeChoice::automatic) {
+DType choose_dtype(DTypeChoice choice, Device device) {
+  if (choice == DTypeChoice::automatic) {
     return computes_bf16(device) ? DType::bf16 : DType::f32;
   }
-  return precision == DTypeChoice::bf16 ? DType::bf16 : DType::f32;
+  return choice == DTypeChoice::bf16 ? DType::bf16 : DType::f32;
 }
 
 DataFacts facts_of(const PreparedData& data, const DataConfig& config) {
@@ -197,10 +222,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   TrainPlan plan;
   plan.device = parse_device(config.device);
   plan.dtype = choose_dtype(config.dtype, plan.device);
-  if (config.precision == Products::fp8 && !computes_fp8(plan.device)) {
-    fail_input("precision is \"fp8\", which {} can't multiply: GPUs from compute capability 8.9 on can",
-               to_string(plan.device));
-  }
+  require_products(config.precision, plan.device, "precision");
   check_at_least("threads", config.threads, 0);
   check_at_least("seed", config.seed, 0);
   check_validation(config.validation);
@@ -245,6 +267,7 @@ TrainPlan resolve(TrainConfig config, const DataFacts& data, int ranks) {
   plan.max_tokens = count_tokens(loop, data.train_tokens);
   plan.epoch_tokens = data.train_tokens;
   plan.uniform_segments = data.uniform_segments;
+  if (config.precision == Products::fp8) check_fp8_sizes(config, plan);
   plan.max_seconds = 60 * loop.max_minutes.value_or(0);
   plan.flops_per_token = train_flops_per_token(config.model, loop.sequence_length);
   plan.config = std::move(config);

@@ -95,9 +95,10 @@ std::int64_t choose_logits_chunk(DeviceType device);
 
 // Whether the device computes bf16 products natively (on a CPU: AVX512-BF16).
 bool computes_bf16(Device device);
-// Whether it multiplies FP8: GPUs of compute capability 8.9 or later; a CPU emulates them.
-bool computes_fp8(Device device);
-// The dtype that a precision of the config means on this device.
-DType choose_dtype(DTypeChoice precision, Device device);
+// Throws an input Error that names `key` when the device has no such products: FP8 takes a GPU of
+// compute capability 8.9 or later, or a CPU, which emulates it.
+void require_products(Products products, Device device, const std::string& key);
+// The dtype that the config's choice means on this device.
+DType choose_dtype(DTypeChoice choice, Device device);
 
 }  // namespace fathom

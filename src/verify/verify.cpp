@@ -102,6 +102,7 @@ class Verification {
     LayoutChoice one = parse_layouts("1", layouts.front().config).front();
     one.config.train.recompute = layouts.front().config.train.recompute;
     one.name = "reference";
+    products_ = one.config.precision;
     check_layouts(layouts);
     take_directory();
     reference_ = run_whole(one);
@@ -241,14 +242,23 @@ class Verification {
   }
 
   LayoutVerdict with_pass(LayoutVerdict verdict) const {
-    const bool f32 = weights_are_f32();
+    const Tolerance most = default_tolerance();
     const auto or_default = [](double given, double otherwise) {
       return given > 0 ? given : otherwise;
     };
     verdict.passed = verdict.same_samples && (!verdict.must_be_bits || verdict.same_bits) &&
-                     verdict.loss <= or_default(options_.loss_tolerance, f32 ? 1e-5 : 1e-2) &&
-                     verdict.weight <= or_default(options_.weight_tolerance, f32 ? 1e-4 : 5e-2);
+                     verdict.loss <= or_default(options_.loss_tolerance, most.loss) &&
+                     verdict.weight <= or_default(options_.weight_tolerance, most.weight);
     return verdict;
+  }
+
+  struct Tolerance {
+    double loss, weight;
+  };
+  // In FP8 each rank, and each micro-batch, has scales of its own.
+  Tolerance default_tolerance() const {
+    if (products_ == Products::fp8) return {2e-2, 2e-1};
+    return weights_are_f32() ? Tolerance{1e-5, 1e-4} : Tolerance{1e-2, 5e-2};
   }
 
   // As the checkpoints say: the config may leave it to the machine.
@@ -260,6 +270,7 @@ class Verification {
   Runtime& runtime_;
   const VerifyOptions& options_;
   Communicator& world_;
+  Products products_ = Products::dtype;
   Whole reference_;
   std::map<std::string, Whole> wholes_;
 };

@@ -64,7 +64,8 @@ TEST(Engine, ComputesInTheWeightsTypeThoughTheyHaveFp8Copies) {
   ParameterStore parameters(stage_parameters(plain.config, whole_model(plain.config)), DType::f32,
                             Gradients::none, cpu_device, {}, 1, Products::fp8);
   Context context(cpu_device);
-  for (Parameter& p : parameters.all()) initialize(context, p.spec, plain.config.init_std, 5, p.weight);
+  for (Parameter& p : parameters.all())
+    initialize(context, p.spec, plain.config.init_std, 5, p.weight);
   const Stage stage(plain.config, whole_model(plain.config), parameters, {}, cpu_device);
   context.fp8_products = true;
   const std::vector<float> in_fp8 = test::last_logits(stage, context, prompt_of(16, 1));

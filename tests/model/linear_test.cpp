@@ -100,8 +100,8 @@ TEST_F(Fp8Linear, SharesAGradientThatWasRoundedOnce) {
   const ArenaScope scope(context_.workspace);
   const Operand gradient = linear_.gradient(context_, dy);
   fill(dy, 1e9f);  // it is not read again
-  linear_.backward_input(context_, gradient.rows(0, 16), again.slice(0, 16));
-  linear_.backward_input(context_, gradient.rows(16, 48), again.slice(16, 48));
+  linear_.backward_input(context_, gradient.slice(0, 16), again.slice(0, 16));
+  linear_.backward_input(context_, gradient.slice(16, 48), again.slice(16, 48));
   linear_.backward_weight(context_, gradient, x);
   EXPECT_EQ(values(again), values(dx));
   EXPECT_EQ(values(parameter().gradient), dw);

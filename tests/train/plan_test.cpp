@@ -281,6 +281,25 @@ TEST(Plan, PrecisionFollowsTheDevice) {
   }
 }
 
+TEST(Plan, Fp8TakesSizesThatSuitIt) {
+  TrainConfig config = small();
+  config.precision = Products::fp8;
+  config.train.sequence_length = 48;
+  config.train.global_batch = config.train.micro_batch = 4;
+  EXPECT_EQ(resolve(config, {300, 10000}).config.precision, Products::fp8);
+  const auto refused = [&](const TrainConfig& c, const std::string& reason) {
+    EXPECT_THAT(test::input_error_of([&] { resolve(c, {300, 10000}); }),
+                testing::HasSubstr("precision is fp8, which multiplies sizes that are multiples of "
+                                   "16: " + reason));
+  };
+  TrainConfig other = config;
+  other.train.sequence_length = 42;
+  refused(other, "train.micro_batch x train.sequence_length, in parallel.sequence_pieces, is 168");
+  other = config;
+  other.model.intermediate_size = 40;
+  refused(other, "a side of layers.0.mlp.down.weight on a rank is 40");
+}
+
 TEST(Plan, AnEpochIsAllTokensOfAllSources) {
   const test::TempDir dir;
   prepare_data(test::sample_config(dir), test::byte_encoder());

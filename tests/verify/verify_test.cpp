@@ -22,6 +22,13 @@ TrainConfig config_of(const TempDir& dir, std::int64_t layers) {
   return test::rank_config(dir, "run", layers, 8);
 }
 
+TrainConfig fp8_config_of(const TempDir& dir) {
+  TrainConfig config = test::rank_config(dir, "run", 2, 4);
+  config.model.intermediate_size = 64;  // two ranks have multiples of 16
+  config.precision = Products::fp8;
+  return config;
+}
+
 struct Verified {
   bool passed = false;
   std::vector<LayoutVerdict> verdicts;
@@ -92,6 +99,21 @@ TEST(VerifyLayouts, ALayoutThatCannotRunIsRefusedBeforeTheFirstRun) {
         << error.what();
   }
   EXPECT_FALSE(std::filesystem::exists(dir / "verify"));
+}
+
+// Layouts agree within what rounding to FP8 does, and not within the tolerances of f32.
+TEST(VerifyLayouts, Fp8HasATolerance) {
+  TempDir dir;
+  test::sample_data(dir);
+  VerifyOptions options;
+  options.transfers = Transfers::none;
+  options.directory = dir / "verify";
+  std::vector<LayoutVerdict> verdicts;
+  EXPECT_TRUE(verify_layouts(parse_layouts("tp2 dp2", fp8_config_of(dir)), options,
+                             [&](const LayoutVerdict& v) { verdicts.push_back(v); }));
+  ASSERT_EQ(verdicts.size(), 2u);
+  EXPECT_GT(verdicts[0].loss, 1e-5);
+  EXPECT_GT(verdicts[0].weight, 1e-4);
 }
 
 TEST(VerifyLayouts, WeightsHaveATolerance) {

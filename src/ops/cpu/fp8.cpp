@@ -45,18 +45,43 @@ void round_values(Tensor x, Fp8Format format, float inverse, Tensor values, Tens
   });
 }
 
-// `count` rows of a matrix from `first` on, as numbers times the scale.
-Tensor decoded(Context& context, const Fp8Matrix& matrix, float scale, std::int64_t first,
-               std::int64_t count) {
-  const std::int64_t cols = matrix.values.cols();
-  const Tensor out = context.workspace.take(DType::f32, {count, cols});
+// Rows and columns of a matrix.
+struct Part {
+  std::int64_t row, rows, col, cols;
+};
+
+// A part of a matrix in f32, as numbers times the scale.
+Tensor decoded(Context& context, const Fp8Matrix& matrix, float scale, const Part& part) {
+  const Tensor out = context.workspace.take(DType::f32, {part.rows, part.cols});
   std::array<float, 256> numbers{};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = scale * fp8_value(static_cast<std::uint8_t>(i), matrix.format);
   }
-  const std::uint8_t* const bits = matrix.values.as<const std::uint8_t>() + first * cols;
-  for (std::int64_t i = 0; i < count * cols; ++i) out.as<float>()[i] = numbers[bits[i]];
+  parallel_for(part.rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::uint8_t* const bits = matrix.values.as<const std::uint8_t>() +
+                                       (part.row + row) * matrix.values.cols() + part.col;
+      float* const to = out.as<float>() + row * part.cols;
+      for (std::int64_t col = 0; col < part.cols; ++col) to[col] = numbers[bits[col]];
+    }
+  });
   return out;
+}
+
+constexpr std::int64_t tile = 256, depth = 4096;  // 4 MiB an operand
+
+// out [rows of x, rows of w], both at most a tile's, f32.
+void multiply_tile(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, std::int64_t row,
+                   std::int64_t col, Accumulate accumulate, Tensor out) {
+  const float scale = *x.scale.as<const float>() * *w.scale.as<const float>();
+  const std::int64_t k = x.values.cols();
+  for (std::int64_t begin = 0; begin < k; begin += depth) {
+    const ArenaScope scope(context.workspace);
+    const std::int64_t count = std::min(depth, k - begin);
+    const Tensor a = decoded(context, x, 1.0f, {row, out.rows(), begin, count});
+    const Tensor b = decoded(context, w, scale, {col, out.cols(), begin, count});
+    gemm(context, {a}, {b, true}, out, begin == 0 ? accumulate : Accumulate::add);
+  }
 }
 
 }  // namespace
@@ -74,25 +99,21 @@ void quantize_fp8(Context&, Tensor x, Fp8Format format, Tensor values, Tensor tr
   });
 }
 
-// A tile of both operands at a time, so that their f32 values fit the workspace.
+// Tiles of both operands, so that their f32 values fit the workspace.
 void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum,
                 Accumulate accumulate) {
-  constexpr std::int64_t tile = 256;
   const std::int64_t n = x.values.rows(), m = w.values.rows();
-  const float scale = *x.scale.as<const float>() * *w.scale.as<const float>();
-  const Tensor out = y.view({n, m});
+  const Tensor all = y.view({n, m});
   for (std::int64_t row = 0; row < n; row += tile) {
-    const ArenaScope rows_scope(context.workspace);
-    const Tensor a = decoded(context, x, 1.0f, row, std::min(tile, n - row));
     for (std::int64_t col = 0; col < m; col += tile) {
-      const ArenaScope scope(context.workspace);
-      const Tensor b = decoded(context, w, scale, col, std::min(tile, m - col));
-      const Tensor part = out.slice(row, a.rows()).columns(col, b.rows());
+      const Tensor part =
+          all.slice(row, std::min(tile, n - row)).columns(col, std::min(tile, m - col));
       if (y.dtype == DType::f32) {
-        gemm(context, {a}, {b, true}, part, accumulate);
+        multiply_tile(context, x, w, row, col, accumulate, part);
       } else {
-        const Tensor product = context.workspace.take(DType::f32, {a.rows(), b.rows()});
-        gemm(context, {a}, {b, true}, product, Accumulate::overwrite);
+        const ArenaScope scope(context.workspace);
+        const Tensor product = context.workspace.take(DType::f32, {part.rows(), part.cols()});
+        multiply_tile(context, x, w, row, col, Accumulate::overwrite, product);
         convert(context, product, part);
       }
     }

@@ -1,6 +1,6 @@
-// The three products of a linear layer, and the one that all of them are in FP8. cuBLAS counts by columns, and a row-major
-// matrix is its own transpose there; so each product is computed transposed, with
-// the operands exchanged.
+// The three products of a linear layer, and the one that all of them are in FP8. cuBLAS counts by
+// columns, and a row-major matrix is its own transpose there; so each product is computed
+// transposed, with the operands exchanged.
 #include "ops/matmul.h"
 
 #include "ops/cuda/fixed_order_linear.h"
