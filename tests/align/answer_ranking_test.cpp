@@ -24,6 +24,32 @@ TEST(AnswerRanking, CompleteAnswersAreBetter) {
   EXPECT_EQ(best_and_worst(two, scores_by_rule(two, AnswerRule::shorter))->best, 0u);
 }
 
+// Ending and not repeating count 1 each; the share of (the most tokens + 1) counts less than 1,
+// also of the longest answer and of one without tokens.
+TEST(AnswerRanking, LengthCountsLessThanCompleteness) {
+  const std::vector<AnswerSample> answers{{"a", 3, true, false},
+                                          {"b", 1, true, false},
+                                          {"c", 0, true, true},
+                                          {"d", 3, false, false},
+                                          {"e", 2, false, true}};
+  EXPECT_THAT(scores_by_rule(answers, AnswerRule::complete), ElementsAre(2, 2, 1, 1, 0));
+  EXPECT_THAT(scores_by_rule(answers, AnswerRule::shorter), ElementsAre(1.25, 1.75, 1, 0.25, -0.5));
+  EXPECT_THAT(scores_by_rule(answers, AnswerRule::longer), ElementsAre(2.75, 2.25, 1, 1.75, 0.5));
+  const std::vector<AnswerSample> silent{{"", 0, true, false}};
+  EXPECT_THAT(scores_by_rule(silent, AnswerRule::longer), ElementsAre(2));
+}
+
+// The first of equally good and of equally bad answers.
+TEST(AnswerRanking, TheFirstOfEqualAnswersIsTaken) {
+  const std::vector<AnswerSample> answers{
+      {"w", 1, false, true}, {"b", 1, true, false}, {"b2", 1, true, false}, {"w2", 1, false, true}};
+  const auto pair = best_and_worst(answers, scores_by_rule(answers, AnswerRule::complete));
+  ASSERT_TRUE(pair);
+  EXPECT_EQ(pair->best, 1u);
+  EXPECT_EQ(pair->worst, 0u);
+  EXPECT_THAT(enum_names(AnswerRule{}), ElementsAre("complete", "shorter", "longer"));
+}
+
 TEST(AnswerRanking, EqualAnswersMakeNoPair) {
   const std::vector<AnswerSample> same{{"a", 3, true, false}, {"a", 3, true, false}};
   const double scores[] = {1, 2};

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "align/conversation_rows.h"
 #include "core/error.h"
 #include "small_tokenizer.h"
 
@@ -108,12 +109,72 @@ TEST_F(ChatData, ShareGpt) {
                   R"(tool:[r]assistant:[b])"));
 }
 
+// Every spelling of a role and who then speaks.
+TEST_F(ChatData, RolesHaveOtherNames) {
+  using Names = std::vector<std::string>;
+  for (const auto& [role, names] : std::vector<std::pair<std::string, Names>>{
+           {"user", {"user", "human", "prompter"}},
+           {"assistant", {"assistant", "gpt", "chatgpt", "model", "bot"}},
+           {"tool", {"tool", "observation", "function_response", "function"}},
+           {"system", {"system"}},
+           {"narrator", {"narrator"}}}) {
+    const auto role_of = [](const std::string& row) {
+      return conversations_of(RowJson::parse(row)).at(0).messages.at(0).role;
+    };
+    for (const std::string& name : names) {
+      const std::string said = "\"" + name + "\", ";
+      EXPECT_EQ(role_of(R"({"conversations": [{"from": )" + said + R"("value": "x"}]})"), role);
+      EXPECT_EQ(role_of(R"({"messages": [{"role": )" + said + R"("content": "x"}]})"), role);
+    }
+  }
+}
+
+// A row without tools, however it says so, is no row for a template of tools.
+TEST_F(ChatData, RowsWithoutToolsHaveNone) {
+  const std::string messages =
+      R"([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}])";
+  for (const char* key : {"messages", "conversations", "conversation"}) {
+    const auto tools_of = [&](const std::string& more) {
+      const std::string row = "{\"" + std::string(key) + "\": " + messages + more + "}";
+      return conversations_of(RowJson::parse(row)).at(0).tools;
+    };
+    EXPECT_TRUE(tools_of("").is_null());
+    for (const char* tools : {"[]", "null", R"("")", R"("[]")"}) {
+      EXPECT_TRUE(tools_of(R"(, "tools": )" + std::string(tools)).is_null()) << tools;
+    }
+    for (const char* tools : {R"([{"name": "f"}])", R"("[{\"name\": \"f\"}]")"}) {
+      EXPECT_EQ(tools_of(R"(, "tools": )" + std::string(tools)).dump(), R"([{"name":"f"}])");
+    }
+  }
+  const auto problem_of = [&](const char* tools) {
+    return problem(R"({"messages": [{"role": "user", "content": "x"}], "tools": )" +
+                   std::string(tools) + "}");
+  };
+  EXPECT_THAT(problem_of("{}"), HasSubstr("'tools' is neither a list nor the JSON text of one"));
+  EXPECT_THAT(problem_of(R"("{}")"), HasSubstr("'tools' is neither a list nor"));
+  EXPECT_THAT(problem_of("[3]"), HasSubstr("'tools' holds number, not an object"));
+}
+
 TEST_F(ChatData, AlpacaWithHistory) {
   EXPECT_THAT(read(R"({"instruction": "i", "input": "j", "output": "o", "system": "s",
                        "history": [["q", "a"]]}
                       {"instruction": "i", "input": "", "response": "o"})"),
               ElementsAre("<s>s\n\nUser: q\n\nAssistant:[ a</s>]User: i\nj\n\nAssistant:[ o</s>]",
                           "<s>User: i\n\nAssistant:[ o</s>]"));
+}
+
+// A line end stands between an instruction and its input, and nowhere else.
+TEST_F(ChatData, AlpacaJoinsInstructionAndInput) {
+  for (const auto& [row, question] : std::vector<std::pair<std::string, std::string>>{
+           {R"("instruction": "i", "input": "j")", "i\nj"},
+           {R"("instruction": "i", "input": "")", "i"},
+           {R"("instruction": "i", "input": null)", "i"},
+           {R"("instruction": "i")", "i"},
+           {R"("instruction": "", "input": "j")", "j"}}) {
+    EXPECT_THAT(read("{" + row + R"(, "output": "o"})"),
+                ElementsAre("<s>User: " + question + "\n\nAssistant:[ o</s>]"))
+        << row;
+  }
 }
 
 TEST_F(ChatData, PromptAndCompletion) {

@@ -216,6 +216,33 @@ TEST(ChatSession, GoesOnFromASavedConversation) {
   EXPECT_EQ(same.max_tokens, answer_tokens) << "the other settings are the session's own";
 }
 
+// What a session no longer shows the model of one conversation, it shows of the next.
+TEST(ChatSession, ShowsAllOfAConversationThatReplacesAShortenedOne) {
+  const TempDir dir;
+  write_file(dir / "chat.json", R"({"messages": [{"role": "user", "content": "a"}, )"
+                                R"({"role": "assistant", "content": "b"}]})");
+  ChatModel m(160);
+  for (const bool loads : {true, false}) {
+    ChatSession session(m.model, *m.engine, m.chat, greedy());
+    std::int64_t dropped = 0;
+    for (int turn = 0; turn < 4; ++turn) {
+      dropped += session.ask(fmt::format("turn {}", turn), go_on).dropped_turns;
+    }
+    ASSERT_GT(dropped, 0);
+    Conversation shown;
+    if (loads) {
+      session.load(dir / "chat.json");
+      shown = of({make_message("user", "a"), make_message("assistant", "b")});
+    } else {
+      session.reset();
+    }
+    shown.messages.push_back(make_message("user", "c"));
+    EXPECT_EQ(session.ask("c", go_on).text,
+              m.continued(m.chat.encode_prompt(shown, m.model.tokenizer), answer_tokens,
+                          greedy().sampling));
+  }
+}
+
 TEST(ChatSession, RefusesFilesThatAreNoConversation) {
   const TempDir dir;
   ChatModel m;

@@ -199,6 +199,29 @@ TEST_F(ChatTemplateTest, WhatATemplateLeavesOutIsRefused) {
   EXPECT_THAT(message_of([&] { prompt(chat, c); }), HasSubstr("leaves out the tools"));
 }
 
+// A template sees a null field as absent, whichever it is, and reasoning under every name in use.
+TEST_F(ChatTemplateTest, MessagesHaveNoNullFields) {
+  const ChatTemplate chat = source(
+      "{% for m in messages %}{{ m.keys() | list | sort | join(' ') ~ ';' }}"
+      "{% if m.tool_calls is defined %}calls{% endif %}{{ m.content }}{% endfor %}");
+  auto c = conversation({{"user", "x"}});
+  c.messages[0].fields["tool_calls"] = nullptr;
+  c.messages[0].fields["name"] = nullptr;
+  c.messages[0].fields["n"] = 1;
+  EXPECT_EQ(prompt(chat, c), "content n role;x");
+  const ChatTemplate thoughts = source(
+      "{% for m in messages %}{{ [m.content, m.thinking, m.reasoning_content] | join(',') }}"
+      "{% endfor %}");
+  for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
+    auto thought = conversation({{"assistant", "a"}, {"user", "x"}});
+    for (const char* other : {"reasoning_content", "thinking", "reasoning"}) {
+      thought.messages[0].fields[other] = nullptr;
+    }
+    thought.messages[0].fields[name] = "T";
+    EXPECT_EQ(prompt(thoughts, thought), "a,T,Tx,,") << name;
+  }
+}
+
 class ChatTemplateFiles : public ChatTemplateTest {
  protected:
   void SetUp() override {
