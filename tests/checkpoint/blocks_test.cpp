@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint_state.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/slice_file.h"
 
 namespace fathom::test {
 namespace {
@@ -140,6 +141,41 @@ TEST(CheckpointBlocks, AWrongNumberOfChecksumsIsRefused) {
   write_file(manifest_path, checkpoint_manifest_text(manifest));
   EXPECT_THAT(message_of([&] { Checkpoint(path, Checkpoint::Verify::as_read); }),
               HasSubstr("has 2 checksums, not 3"));
+}
+
+// The file holds a matrix of f32, 7 by 5: any other that the manifest says is damage, also one of
+// as many bytes.
+TEST(CheckpointBlocks, ASliceHasTheKeyTypeAndShapeOfTheManifest) {
+  State state;
+  const std::string path = saved(fresh_directory("other_slice"), state, 1);
+  const std::string source = path + "/manifest.json";
+  const CheckpointManifest manifest = parse_checkpoint_manifest(read_file(source), source);
+  const std::string name = "weight.safetensors";
+  const auto description = std::ranges::find(manifest.files, name, &ManifestFile::name);
+  ASSERT_NE(description, manifest.files.end());
+  const SliceFile file(path + "/" + name, *description);
+  const auto tensor = std::ranges::find_if(manifest.tensors, [](const ManifestTensor& t) {
+    return t.kind == StateKind::weight && t.name == "matrix";
+  });
+  ASSERT_NE(tensor, manifest.tensors.end());
+  const ManifestSlice& slice = tensor->slices.at(0);
+  EXPECT_EQ(file.place_of(*tensor, slice).bytes, 7u * 5 * 4);
+
+  const auto refusal = [&](DType dtype, std::vector<std::int64_t> extent, const std::string& key) {
+    ManifestTensor other = *tensor;
+    other.dtype = dtype;
+    ManifestSlice wanted = slice;
+    wanted.extent = std::move(extent);
+    wanted.key = key;
+    EXPECT_THROW(file.place_of(other, wanted), DamagedCheckpoint);
+    return message_of([&] { file.place_of(other, wanted); });
+  };
+  const std::string begin = path + "/" + name + ": '" + slice.key + "' is F32[7, 5], but the ";
+  EXPECT_EQ(refusal(DType::f32, {5, 7}, slice.key), begin + "manifest says F32[5, 7]");
+  EXPECT_EQ(refusal(DType::f32, {35}, slice.key), begin + "manifest says F32[35]");
+  EXPECT_EQ(refusal(DType::i32, {7, 5}, slice.key), begin + "manifest says I32[7, 5]");
+  EXPECT_EQ(refusal(DType::bf16, {7, 10}, slice.key), begin + "manifest says BF16[7, 10]");
+  EXPECT_EQ(refusal(DType::f32, {7, 5}, "none"), path + "/" + name + ": holds no tensor 'none'");
 }
 
 }  // namespace
