@@ -203,6 +203,22 @@ TEST_F(Bench, GenerateMeasuresEachLoad) {
   EXPECT_THAT(generate({"--new", "3"}).out, AllOf(HasSubstr("ms/step"), HasSubstr("128")));
 }
 
+// A model's own positions may end with the prompt, or within the answer.
+TEST_F(Bench, GenerateMakesRoomForEveryToken) {
+  for (const int positions : {1, 6, 8, 64}) {
+    const std::string file = dir_ / fmt::format("{}.toml", positions);
+    std::ofstream(file) << std::ifstream(dir_ / "model.toml").rdbuf()
+                        << "max_position = " << positions << "\n";
+    const Outcome outcome =
+        run_fathom(dir_, {"bench", "generate", file, "--dtype", "f32", "--prompt", "6", "--new",
+                          "4", "--turns", "1", "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Json load = Json::parse(outcome.out)["loads"][0];
+    EXPECT_NEAR(load["tokens_per_second"].get<double>() * load["seconds"].get<double>(), 4, 1e-6)
+        << positions;
+  }
+}
+
 TEST_F(Bench, GenerateRefusesWhatItCannotMeasure) {
   const auto refused = [&](std::vector<std::string> more, const std::string& why) {
     more.insert(more.begin(), {"bench", "generate"});

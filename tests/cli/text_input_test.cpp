@@ -136,5 +136,75 @@ TEST_F(TextInput, EncodeKeepsLinesAndBytes) {
   EXPECT_EQ(back.out, text);
 }
 
+// Nineteen texts of two words and one of 40 ideographs: half are below 8 bytes, 99 % below 128.
+TEST_F(TextInput, StatsWriteEachCountInItsColumn) {
+  std::string text;
+  for (int i = 0; i < 19; ++i) text += "ab c\n";
+  for (int i = 0; i < 40; ++i) text += "中";
+  const std::vector<std::string> command{"data", "stats", write("a.txt", text), "--format",
+                                         "lines"};
+  const Outcome table = fathom(command);
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, testing::StartsWith(
+                             "language     documents          bytes     characters        words"
+                             "   ideographs    50 % <    99 % <\n"));
+  EXPECT_THAT(table.out,
+              HasSubstr("\nall                 20            196            116           38"
+                        "           40         8       128\n"));
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  EXPECT_EQ(nlohmann::ordered_json::parse(fathom(as_json).out).at("all").dump(),
+            R"({"documents":20,"bytes":196,"characters":116,"words":38,"ideographs":40,)"
+            R"("documents_by_bytes_log2":[0,0,19,0,0,0,1]})");
+}
+
+// Each switch and the files of the command line come before the config, and the config before the
+// defaults.
+TEST_F(TextInput, TrainTakesTheCommandLineBeforeTheConfig) {
+  const std::string own = write("own.txt", "qq qq qq qq\n"),
+                    other = write("other.txt", "zz zz zz\n");
+  const std::string like = dir_ / "like.json";
+  auto lower = nlohmann::json::parse(read_file(dir_ / "t.json"));
+  lower["normalizer"] = {{"type", "Lowercase"}};
+  write("like.json", lower.dump());
+  lower["normalizer"] = {{"type", "NFC"}};
+  write("nfc.json", lower.dump());
+  const std::string config =
+      write("train.toml", "files = [\"" + own +
+                              "\"]\nvocab_size = 257\npad_to_multiple = 5\n"
+                              "special_tokens = [\"<own>\"]\nmin_frequency = 1\nlike = \"" +
+                              like + "\"\n");
+  const auto trained = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"tokenizer", "train"});
+    arguments.insert(arguments.end(), {"--out", dir_ / "new.json"});
+    const Outcome outcome = fathom(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return nlohmann::json::parse(read_file(dir_ / "new.json"));
+  };
+  const auto has = [](const nlohmann::json& json, const char* token) {
+    return json["model"]["vocab"].contains(token);
+  };
+  const auto size = [](const nlohmann::json& json) {
+    return std::pair(json["model"]["vocab"].size(), json["added_tokens"].size());
+  };
+  const auto by_config = trained({config});
+  EXPECT_TRUE(has(by_config, "qq") && !has(by_config, "zz"));
+  EXPECT_EQ(size(by_config), std::pair(257ul, 3ul));
+  EXPECT_EQ(by_config["added_tokens"][0]["content"], "<own>");
+  EXPECT_EQ(by_config["normalizer"]["type"], "Lowercase");
+
+  const auto others = trained({config, other});
+  EXPECT_TRUE(has(others, "zz") && !has(others, "qq"));
+  const auto both = trained({config, other, own, "--vocab-size", "258"});
+  EXPECT_TRUE(has(both, "zz") && has(both, "qq"));
+  EXPECT_EQ(size(trained({config, "--vocab-size", "256"})), std::pair(256ul, 4ul));
+  EXPECT_EQ(size(trained({config, "--pad-to-multiple", "7"})), std::pair(257ul, 2ul));
+  EXPECT_EQ(trained({config, "--special", "<a>"})["added_tokens"][0]["content"], "<a>");
+  EXPECT_EQ(trained({config, "--like", dir_ / "nfc.json"})["normalizer"]["type"], "NFC");
+  const auto without = trained({own, "--set", "vocab_size=257"});
+  EXPECT_EQ(without["model"]["vocab"].size(), 257u);
+  EXPECT_TRUE(without["normalizer"].is_null());
+}
+
 }  // namespace
 }  // namespace fathom::test
