@@ -128,6 +128,30 @@ TEST(Prepared, ConfigsThatCannotBeCarriedOutAreRefused) {
   }
 }
 
+// A config's weight, also 0, takes the place of the one that the source was prepared with (3 and
+// 1).
+TEST(Prepared, SourcesHaveTheirOwnWeightsUnlessTheConfigGivesThem) {
+  const TempDir dir;
+  prepare_data(sample_config(dir), byte_encoder());
+  const auto weights = [&](const std::vector<DataSourceConfig>& sources) {
+    DataConfig config;
+    config.directory = dir / "out";
+    config.sources = sources;
+    std::vector<std::pair<std::string, double>> found;
+    for (const PreparedSource& source : open_prepared(config).sources) {
+      found.emplace_back(source.name, source.weight);
+    }
+    return found;
+  };
+  using testing::ElementsAre;
+  using testing::Pair;
+  EXPECT_THAT(weights({}), ElementsAre(Pair("a", 3), Pair("b", 1)));
+  EXPECT_THAT(weights({{"a", "", {}}, {"b", "", {}}}), ElementsAre(Pair("a", 3), Pair("b", 1)));
+  EXPECT_THAT(weights({{"b", "", 0.5}, {"a", "", {}}}), ElementsAre(Pair("b", 0.5), Pair("a", 3)));
+  EXPECT_THAT(weights({{"a", "", 0.0}, {"b", "", 2.0}}), ElementsAre(Pair("a", 0), Pair("b", 2)));
+  EXPECT_THAT(weights({{"a", "", 1.0}}), ElementsAre(Pair("a", 1)));
+}
+
 // Every shard is verified by one of the processes, and between shards each may be ended.
 TEST(Prepared, ProcessesShareTheVerification) {
   const TempDir dir;
