@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "eval/sample_hashes.h"
 #include "io/temp_dir.h"
@@ -44,6 +45,59 @@ TEST(Comparison, PairsItemsByNumberAndFilter) {
   EXPECT_EQ(all[0].second_better, 2);
   EXPECT_THAT(comparison_table(all), HasSubstr("+0.2500"));
   EXPECT_EQ(Json::parse(comparison_json(all))[0]["second_better"], 2);
+}
+
+// Items that only one of the two has, whichever it is, by the filter of each score.
+TEST(Comparison, CountsWhatOneOfThemLacks) {
+  const TempDir dir;
+  const std::string file = "/samples_t_2025-01-01T00-00-00.jsonl";
+  const auto compared = [&](const std::string& first, const std::string& second) {
+    write_file((dir / "a") + file, first);
+    write_file((dir / "b") + file, second);
+    std::vector<std::tuple<std::string, std::int64_t, std::int64_t>> counts;
+    for (const ScoreComparison& one : compare_samples(dir / "a", dir / "b")) {
+      counts.emplace_back(one.score, one.items, one.left_out);
+    }
+    return counts;
+  };
+  const std::string both = sample(0, "p", 1) + sample(1, "q", 0);
+  const std::string strict = sample(0, "p", 0, "strict") + sample(1, "q", 0, "strict");
+  using testing::ElementsAre;
+  EXPECT_THAT(compared(both, both), ElementsAre(std::tuple("acc", 2, 0)));
+  EXPECT_THAT(compared(both, both + sample(2, "r", 1)), ElementsAre(std::tuple("acc", 2, 1)));
+  EXPECT_THAT(compared(both + sample(2, "r", 1) + sample(3, "s", 1), both + sample(4, "t", 0)),
+              ElementsAre(std::tuple("acc", 2, 3)));
+  EXPECT_THAT(compared(both + strict + sample(5, "u", 0, "strict"),
+                       both + strict + sample(2, "r", 1) + sample(3, "s", 1)),
+              ElementsAre(std::tuple("acc", 2, 2), std::tuple("acc,strict", 2, 1)));
+}
+
+// Every figure under its own name and in its own column.
+TEST(Comparison, WritesEachFigureUnderItsName) {
+  ScoreComparison one;
+  one.task = "t";
+  one.score = "acc";
+  one.items = 40;
+  one.left_out = 7;
+  one.first = 0.25;
+  one.second = 0.75;
+  one.paired = {{0.5, 0.125}, 0.0625};
+  one.first_better = 3;
+  one.second_better = 11;
+  ScoreComparison single = one;
+  single.paired.difference.standard_error = std::nan("");
+  const std::string table = comparison_table({one, single});
+  const std::string name = "t                    acc                     ";
+  EXPECT_EQ(table,
+            "task                 score                     items     first    second difference   ± s.e."
+            "        p        better\n" +
+                name + "     40    0.2500    0.7500    +0.5000   0.1250    0.062      3:11    \n" +
+                name + "     40    0.2500    0.7500    +0.5000             0.062      3:11    \n");
+  const Json json = Json::parse(comparison_json({one, single}));
+  EXPECT_EQ(json[0].dump(),
+            R"({"task":"t","score":"acc","items":40,"left_out":7,"first":0.25,"second":0.75,"difference":0.5,)"
+            R"("difference_stderr":0.125,"p_value":0.0625,"first_better":3,"second_better":11})");
+  EXPECT_TRUE(json[1].at("difference_stderr").is_null());
 }
 
 std::string sample_of(int doc, const std::string& score, const Json& value) {
