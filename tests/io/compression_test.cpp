@@ -54,6 +54,15 @@ TEST_P(EveryFormat, GivesTheTextAndItsLines) {
   EXPECT_EQ(reader.file_position(), std::filesystem::file_size(path));
 }
 
+TEST_P(EveryFormat, AnEmptyTextIsEmpty) {
+  const TempDir dir;
+  const auto encode = GetParam().second;
+  write_file(dir / "a", encode(""));
+  EXPECT_EQ(read_text(dir / "a"), "");
+  write_file(dir / "a", encode("") + encode("one"));
+  EXPECT_EQ(read_text(dir / "a"), "one");
+}
+
 TEST_P(EveryFormat, TakesPartsOneAfterAnother) {
   const TempDir dir;
   const auto encode = GetParam().second;
@@ -237,6 +246,8 @@ TEST(Compression, Bzip2OfEveryLevelIsUnpacked) {
   for (int level = 1; level <= 9; ++level) {
     write_file(dir / "a", test::bzip2_of_level("text", level));
     EXPECT_EQ(read_text(dir / "a"), "text") << level;
+    write_file(dir / "a", test::bzip2_of_level("", level));
+    EXPECT_EQ(read_text(dir / "a"), "") << level;
   }
 }
 
