@@ -6,7 +6,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -99,6 +101,69 @@ TEST_F(GgufModel, Q8IsNearAndRowsThatAreNoBlocksAreF16) {
       ASSERT_NEAR(a.as<float>()[j], b.as<float>()[j], 2.0 / 127 * 0.51);
     }
   }
+}
+
+// llama.cpp's names of the tensors and its numbers of the files' types (docs/gguf.md of ggml).
+TEST_F(GgufModel, NamesAreLlamaCpps) {
+  const ModelConfig config = gguf_config(false);
+  const ParameterStore store = filled(config);
+  const auto values = [&](const std::string& name, std::int64_t row) {
+    const Tensor& weight = const_cast<ParameterStore&>(store).at(name).weight;
+    return weight.as<float>() + (weight.shape.rank() == 1 ? 0 : row * weight.row_stride);
+  };
+  std::map<std::string, const float*> wanted{{"token_embd.weight", values("embedding.weight", 0)},
+                                             {"output_norm.weight", values("final_norm.weight", 0)},
+                                             {"output.weight", values("head.weight", 0)}};
+  for (const std::string layer : {"0", "1"}) {
+    const std::string own = "layers." + layer + ".", ggml = "blk." + layer + ".";
+    wanted[ggml + "attn_norm.weight"] = values(own + "attention_norm.weight", 0);
+    wanted[ggml + "attn_q.weight"] = values(own + "attention.qkv.weight", 0);
+    wanted[ggml + "attn_k.weight"] = values(own + "attention.qkv.weight", 32);
+    wanted[ggml + "attn_v.weight"] = values(own + "attention.qkv.weight", 48);
+    wanted[ggml + "attn_output.weight"] = values(own + "attention.output.weight", 0);
+    wanted[ggml + "ffn_norm.weight"] = values(own + "mlp_norm.weight", 0);
+    wanted[ggml + "ffn_gate.weight"] = values(own + "mlp.gate_up.weight", 0);
+    wanted[ggml + "ffn_up.weight"] = values(own + "mlp.gate_up.weight", 40);
+    wanted[ggml + "ffn_down.weight"] = values(own + "mlp.down.weight", 0);
+  }
+  save(config, store, GgufType::f32);
+  const GgufFile file(path_);
+  EXPECT_EQ(file.tensors().size(), wanted.size());
+  for (const auto& [name, row] : wanted) {
+    const GgufTensor* const tensor = file.find(name);
+    ASSERT_NE(tensor, nullptr) << name;
+    EXPECT_EQ(std::memcmp(tensor->row(0).data(), row, tensor->row(0).size()), 0) << name;
+  }
+}
+
+TEST_F(GgufModel, KeysAreLlamaCpps) {
+  ModelConfig config = gguf_config(false);
+  config.max_position = 96;
+  const ParameterStore store = filled(config);
+  for (const auto& [type, number] : {std::pair(GgufType::f32, 0), std::pair(GgufType::f16, 1),
+                                     std::pair(GgufType::q8_0, 7), std::pair(GgufType::bf16, 32)}) {
+    save(config, store, type);
+    const GgufFile file(path_);
+    EXPECT_EQ(file.integer("general.file_type"), number);
+    EXPECT_EQ(file.find_integer("general.quantization_version"),
+              type == GgufType::q8_0 ? std::optional<std::int64_t>(2) : std::nullopt);
+    EXPECT_EQ(file.text("general.architecture"), "llama");
+    EXPECT_FALSE(file.has("general.name"));
+    for (const auto& [key, value] :
+         {std::pair("vocab_size", 50), std::pair("context_length", 96),
+          std::pair("embedding_length", 32), std::pair("block_count", 2),
+          std::pair("feed_forward_length", 40), std::pair("attention.head_count", 4),
+          std::pair("attention.head_count_kv", 2), std::pair("attention.key_length", 8),
+          std::pair("attention.value_length", 8), std::pair("rope.dimension_count", 8)}) {
+      EXPECT_EQ(file.integer("llama." + std::string(key)), value) << key;
+    }
+    EXPECT_EQ(file.number("llama.rope.freq_base"), 50000);
+    EXPECT_EQ(file.number("llama.attention.layer_norm_rms_epsilon"), 1e-5f);
+  }
+  SaveGgufOptions options;
+  options.name = "Small";
+  save_gguf(path_, config, weights_of(store, context_), options);
+  EXPECT_EQ(GgufFile(path_).text("general.name"), "Small");
 }
 
 // Names of the parameters of an inference store that are in place.
