@@ -52,6 +52,21 @@ TEST_F(AlgorithmFiles, TheFirstChoiceIsEverybodys) {
   expect_no_rest();
 }
 
+// Of two lines of a key the first counts, and before both what this process uses already.
+TEST_F(AlgorithmFiles, TheFirstLineOfAKeyCounts) {
+  const std::string first = algorithm_line("a", "11") + "\n";
+  put(first + algorithm_line("a", "22") + "\n");
+  AlgorithmFile file(path_);
+  EXPECT_THAT(file.find("a"), Optional(std::string("11")));
+  EXPECT_EQ(file.remember("a", "33"), "11");
+  // Another process has replaced the file meanwhile; this one goes on as it began.
+  put(algorithm_line("a", "22") + "\n" + algorithm_line("b", "44") + "\n");
+  EXPECT_EQ(file.remember("b", "55"), "44");
+  EXPECT_EQ(file.remember("c", "66"), "66");
+  EXPECT_THAT(file.find("a"), Optional(std::string("11")));
+  EXPECT_EQ(content(), first + algorithm_line("b", "44") + "\n" + algorithm_line("c", "66") + "\n");
+}
+
 TEST_F(AlgorithmFiles, AllWhoChooseAtTheSameTimeTakeOneChoice) {
   std::vector<std::string> taken(8);
   std::vector<std::thread> threads;
