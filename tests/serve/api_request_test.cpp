@@ -276,6 +276,56 @@ TEST(EngineRequests, AreBestOfPerPromptWithStreamsOfTheirOwn) {
   EXPECT_EQ(requests[0].prompt_log_probabilities, 1);
 }
 
+// best_of chooses by log-probabilities, which the answer shows only when it is asked to.
+TEST(EngineRequests, AskForTheLogProbabilitiesThatTheyNeed) {
+  using Count = std::optional<std::int64_t>;
+  const auto asked = [](const std::string& fields) {
+    const CompletionRequest r = completion(R"({"prompt":"a")" + fields + "}");
+    const infer::TextRequest first = engine_requests(r, encode_prompts(r, small_tokenizer()))[0];
+    return std::pair<Count, Count>(first.log_probabilities, first.prompt_log_probabilities);
+  };
+  const Count none;
+  EXPECT_EQ(asked(""), std::pair(none, none));
+  EXPECT_EQ(asked(R"(,"n":3)"), std::pair(none, none));
+  EXPECT_EQ(asked(R"(,"n":3,"best_of":3)"), std::pair(none, none));
+  EXPECT_EQ(asked(R"(,"best_of":3)"), std::pair(Count(0), none));
+  EXPECT_EQ(asked(R"(,"n":2,"best_of":3)"), std::pair(Count(0), none));
+  EXPECT_EQ(asked(R"(,"best_of":3,"logprobs":2)"), std::pair(Count(2), none));
+  EXPECT_EQ(asked(R"(,"logprobs":0)"), std::pair(Count(0), none));
+  EXPECT_EQ(asked(R"(,"logprobs":2,"echo":true)"), std::pair(Count(2), Count(2)));
+  EXPECT_EQ(asked(R"(,"best_of":3,"echo":true)"), std::pair(Count(0), none));
+}
+
+// Every option that the API shares with the engine, of both kinds of requests.
+TEST(EngineRequests, HaveTheOptionsOfTheirRequest) {
+  const std::string fields = R"(,"max_tokens":7,"min_tokens":5,"stop":["a","bc"],"ignore_eos":true,
+    "skip_special_tokens":false,"temperature":0.5,"top_p":0.9,"top_k":3,"min_p":0.1,
+    "repetition_penalty":1.2,"presence_penalty":-1,"frequency_penalty":0.25,"seed":9,
+    "logit_bias":{"17":-100}})";
+  const CompletionRequest text = completion(R"({"prompt":"x")" + fields);
+  const ChatRequest talk =
+      parse_chat_request(R"({"messages":[{"role":"user","content":"x"}])" + fields, {});
+  for (const infer::TextRequest& r :
+       {engine_requests(text, encode_prompts(text, small_tokenizer()))[0],
+        engine_requests(talk, Tokens(10), 64, 261)[0]}) {
+    EXPECT_EQ(r.max_tokens, 7);
+    EXPECT_EQ(r.min_tokens, 5);
+    EXPECT_THAT(r.stop, ElementsAre("a", "bc"));
+    EXPECT_TRUE(r.ignore_end);
+    EXPECT_EQ(r.special_tokens, SpecialTokens::keep);
+    EXPECT_EQ(r.sampling.temperature, 0.5);
+    EXPECT_EQ(r.sampling.top_p, 0.9);
+    EXPECT_EQ(r.sampling.top_k, 3);
+    EXPECT_EQ(r.sampling.min_p, 0.1);
+    EXPECT_EQ(r.sampling.repetition_penalty, 1.2);
+    EXPECT_EQ(r.sampling.presence_penalty, -1);
+    EXPECT_EQ(r.sampling.frequency_penalty, 0.25);
+    EXPECT_EQ(r.sampling.seed, 9u);
+    ASSERT_EQ(r.sampling.logit_bias.size(), 1u);
+    EXPECT_EQ(r.sampling.logit_bias[0].token, 17);
+  }
+}
+
 // Without max_tokens a chat's answer may fill the context.
 TEST(EngineRequests, FillTheContextForAChat) {
   const auto requests = engine_requests(chat(R"(,"n":2)"), Tokens(10), 64, 261);
