@@ -4,6 +4,8 @@
 #include <zlib.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace fathom {
 namespace {
@@ -104,6 +106,43 @@ TEST(HttpResponse, Unpacks) {
   EXPECT_EQ(problem_of(response("Content-Encoding: br\r\n", "\x0b\x02")),
             PageProblem::unknown_packing);
   EXPECT_EQ(body_of(response("Content-Encoding: br\r\n", text)), text);
+}
+
+// Names of headers and codings are the same in any case, with blanks around them or none.
+TEST(HttpResponse, TakesEverySpellingOfAHeader) {
+  const std::string text = "<p>text";
+  const std::string chunks = "7\r\n" + text + "\r\n0\r\n\r\n";
+  for (const auto& [header, body] : std::vector<std::pair<std::string, std::string>>{
+           {"Content-Encoding: gzip", packed(text, 31)},
+           {"Content-Encoding: x-gzip", packed(text, 31)},
+           {"content-encoding:GZIP", packed(text, 31)},
+           {"CONTENT-ENCODING : X-Gzip ", packed(text, 31)},
+           {"Content-Encoding: Deflate", packed(text, 15)},
+           {"Content-Encoding: deflate", packed(text, -15)},
+           {"Content-Encoding: identity", text},
+           {"Content-Encoding: Identity", text},
+           {"Content-Encoding: none", text},
+           {"Content-Encoding:", text},
+           {"Transfer-Encoding: chunked", chunks},
+           {"transfer-encoding:Chunked", chunks},
+           {"TRANSFER-ENCODING: gzip, CHUNKED", chunks},
+           {"content-LENGTH:7", text}}) {
+    EXPECT_EQ(body_of(response(header + "\r\n", body)), text) << header;
+  }
+  for (const char* other : {"x-deflate", "br", "zstd", "gzipped"}) {
+    EXPECT_EQ(
+        problem_of(response("Content-Encoding: " + std::string(other) + "\r\n", packed(text, 31))),
+        PageProblem::unknown_packing)
+        << other;
+  }
+  for (const char* type :
+       {"text/html;charset=gbk", "TEXT/HTML; CHARSET=GBK", "text/html; charset='gbk'",
+        "text/html; charset=gbk; x=y", "text/html; x=y; charset = gbk"}) {
+    const HttpResponse parsed =
+        parse_http_response(response("content-type:" + std::string(type) + "\r\n", text));
+    EXPECT_EQ(parsed.media_type, "text/html") << type;
+    EXPECT_EQ(parsed.charset, std::string(type).ends_with("= gbk") ? "" : "gbk") << type;
+  }
 }
 
 TEST(HttpResponse, BoundsLengths) {
