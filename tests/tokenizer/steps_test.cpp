@@ -273,6 +273,22 @@ TEST(NormalizerStep, StripOfNothingButSpace) {
   EXPECT_THAT(strip("true", "true", "a"), ElementsAre(0));
 }
 
+// Nothing is put before a text that is empty, also where an earlier step has emptied it.
+TEST(NormalizerStep, PrependLeavesAnEmptyTextEmpty) {
+  const auto ids = [](const std::string& before, const std::string& text) {
+    return make(R"("normalizer":{"type":"Sequence","normalizers":[)" + before +
+                R"({"type":"Prepend","prepend":"_"}]})")
+        .encode(text);
+  };
+  const std::string strip = R"({"type":"Strip","strip_left":true,"strip_right":true},)";
+  EXPECT_THAT(ids("", ""), ElementsAre());
+  EXPECT_THAT(ids("", " a"), ElementsAre(7, 6, 0));
+  EXPECT_THAT(ids(strip, "   "), ElementsAre());
+  EXPECT_THAT(ids(strip, " a "), ElementsAre(7, 0));
+  EXPECT_THAT(ids(R"({"type":"Replace","pattern":{"String":"a"},"content":""},)", "a"),
+              ElementsAre());
+}
+
 TEST(NormalizerStep, BertCleansAsAsked) {
   const auto bert = [](const char* clean, const char* chinese, const char* accents,
                        const char* lower) {

@@ -219,6 +219,29 @@ TEST(Trainer, SplitsLikeAnotherTokenizer) {
   }
 }
 
+// The text is counted as that tokenizer's normalizer leaves it, and the new one has it too.
+TEST(Trainer, NormalizesLikeAnotherTokenizer) {
+  const std::string path = temporary("normalizer.txt");
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "ABAB cafe\u0301\n";
+  test::write_file(path, text);
+  auto config = config_for(path);
+  config.vocab_size = 262;
+  std::string like = train_tokenizer(config).tokenizer.to_json();
+  const std::string none = "\"normalizer\": null";
+  ASSERT_NE(like.find(none), std::string::npos);
+  const std::string steps =
+      R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"}]})";
+  like.replace(like.find(none), none.size(), "\"normalizer\": " + steps);
+  test::write_file(config.like = temporary("normalizer.json"), like);
+  const Tokenizer trained = train_tokenizer(config).tokenizer;
+  EXPECT_THAT(trained.to_json(), testing::HasSubstr("\"normalizer\": " + steps));
+  EXPECT_TRUE(trained.token_to_id("abab"));
+  EXPECT_FALSE(trained.token_to_id("AB") || trained.token_to_id("ABAB"));
+  EXPECT_EQ(trained.encode("ABAB"), trained.encode("abab"));
+  EXPECT_EQ(trained.encode("cafe\u0301"), trained.encode("caf\u00e9"));
+}
+
 // The shares of each file and of each language, in the text's bytes and this vocabulary's tokens.
 TEST(Trainer, ReportsTheCompressionOfEachFileAndLanguage) {
   const std::string one = temporary("report/one.txt"), two = temporary("report/two.txt");
