@@ -230,15 +230,22 @@ TEST(RepetitionPrompts, AreReadFromJsonLines) {
   config.prompts = {"one"};
   config.prompts_file = dir / "p.jsonl";
   const std::string messages = "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}";
-  write_file(config.prompts_file, "\"two\"\n\n{\"prompt\": \"三\"}\n" + messages);
+  const std::string conversations =
+      "{\"conversations\": [{\"from\": \"human\", \"value\": \"y\"}]}";
+  write_file(config.prompts_file,
+             "\"two\"\n\n{\"prompt\": \"三\"}\n" + messages + "\n \t\n" + conversations);
   const std::vector<RepetitionPrompt> prompts = read_repetition_prompts(config);
-  ASSERT_EQ(prompts.size(), 4u);
+  ASSERT_EQ(prompts.size(), 5u);
   EXPECT_EQ(prompts[0].text, "one");
+  EXPECT_EQ(prompts[0].where, "repetition.prompts[0]");
   EXPECT_EQ(prompts[1].text, "two");
   EXPECT_EQ(prompts[2].text, "三");
   EXPECT_EQ(prompts[2].where, config.prompts_file + ":3");
   EXPECT_EQ(prompts[3].text, "");
   EXPECT_EQ(prompts[3].conversation, messages);
+  EXPECT_EQ(prompts[4].text, "");
+  EXPECT_EQ(prompts[4].conversation, conversations);
+  EXPECT_EQ(prompts[4].where, config.prompts_file + ":6");
 }
 
 TEST(RepetitionPrompts, EveryOtherLineIsRefused) {

@@ -98,6 +98,25 @@ TEST_F(RunIdentityOf, WeightsCountByTheirRatio) {
   EXPECT_EQ(run(config_), 0);
 }
 
+// A source of weight 0 is validated alone, and may change, go or come between two runs.
+TEST_F(RunIdentityOf, SourcesOfWeight0DoNotCount) {
+  TrainConfig config = tiny(dir_, "other");
+  config.train.steps = 2;
+  config.data.sources = {{"a", "", 0.0}, {"b", "", 1.0}};
+  ASSERT_EQ(run(config), 0);
+  config.train.steps = 3;
+  prepare_changed(dir_, [](auto& lines) { lines.resize(100); });
+  EXPECT_EQ(run(config), 0) << "another text of it";
+  config.train.steps = 4;
+  config.data.sources = {{"b", "", 1.0}};
+  EXPECT_EQ(run(config), 0) << "gone";
+  config.train.steps = 5;
+  config.data.sources = {{"b", "", 1.0}, {"a", "", 0.0}};
+  EXPECT_EQ(run(config), 0) << "there again";
+  config.data.sources = {{"b", "", 1.0}, {"a", "", 1.0}};
+  EXPECT_THAT(refusal(config), HasSubstr("source 'a' is new"));
+}
+
 // Position and guard without names, and no checksums of the data: as older checkpoints are.
 TEST_F(RunIdentityOf, AnOlderCheckpointIsResumedByItsCounts) {
   TrainConfig newer = tiny(dir_, "newer"), older = tiny(dir_, "older");
