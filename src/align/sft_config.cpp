@@ -62,7 +62,9 @@ std::optional<std::tm> parse_date(const std::string& text) {
   if (!end || *end != '\0') return std::nullopt;
   day.tm_hour = 12;
   day.tm_isdst = -1;
-  if (mktime(&day) == -1) return std::nullopt;  // fills in the day of the week
+  const int month = day.tm_mon;
+  // Fills in the day of the week, and takes February 30 for March 2.
+  if (mktime(&day) == -1 || day.tm_mon != month) return std::nullopt;
   return day;
 }
 

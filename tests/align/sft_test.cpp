@@ -340,9 +340,19 @@ TEST(SftConfigFile, SaysWhatIsMissing) {
   EXPECT_THAT(config_error(dir, model + "[validation]\nshare = 1\n[[stage]]\nepochs = 1\n" + data),
               HasSubstr("validation.share is 1"));
   EXPECT_THAT(config_error(dir, model + "date = \"7 March\"\n"), HasSubstr("model.date is"));
+  for (const char* weight : {"1000.5", "nan"}) {
+    EXPECT_THAT(config_error(dir, model + "[[stage]]\nepochs = 1\n" + data + "weight = " + weight),
+                HasSubstr("use a number from 0 to 1000"));
+  }
+  EXPECT_THAT(config_error(dir, model + "[[stage]]\nepochs = 1\n" + data + "weight = 0.0"),
+              HasSubstr("stage 1: all its weights are 0"));
   const std::tm day = parse_date("2025-03-07").value();
   EXPECT_THAT((std::vector{day.tm_year, day.tm_mon, day.tm_mday, day.tm_wday}),
               ElementsAre(125, 2, 7, 5));
+  EXPECT_TRUE(parse_date("2024-02-29"));
+  for (const char* none : {"2025-02-29", "2025-02-30", "2025-04-31", "2025-13-01", "2025-00-01"}) {
+    EXPECT_FALSE(parse_date(none)) << none;
+  }
   const std::string stage = "[[stage]]\nepochs = 1\n" + data;
   EXPECT_THAT(config_error(dir, model + stage + stage + "[checkpoint]\nenabled = false\n"),
               HasSubstr("checkpoint.enabled is false"));
