@@ -247,8 +247,42 @@ TEST_F(ChatData, BadRowsAreNamedByLine) {
               testing::StartsWith("2: 'label' marks the answer as good or bad (KTO)"));
   EXPECT_THAT(second(R"({"prompt": "x", "chosen": "y", "rejected": "z"})"),
               testing::StartsWith("2: holds a pair of answers"));
+  EXPECT_THAT(second(R"({"prompt": "x", "answers": []})"),
+              testing::StartsWith("2: 'answers' is a ranking: a row for `fathom dpo`"));
+  EXPECT_THAT(second(R"({"prompt": 3, "completion": "y"})"),
+              testing::StartsWith("2: 'prompt': is number, neither a text nor messages"));
+  EXPECT_THAT(second(R"({"prompt": "x", "completion": true})"),
+              testing::StartsWith("2: 'completion': is boolean, neither a text nor messages"));
+  const auto answer = [&](const std::string& key) {
+    return second(R"({"messages": [{"role": "user", "content": "x"}, )"
+                  R"({"role": "assistant", "content": "y", )" +
+                  key + "}]}");
+  };
+  EXPECT_THAT(answer(R"("weight": 2)"), testing::StartsWith("2: message 2: 'weight' is 2; an "));
+  EXPECT_THAT(answer(R"("weight": "1")"), HasSubstr("'weight' is \"1\"; an answer is learned (1)"));
+  EXPECT_THAT(answer(R"("train": 1)"),
+              testing::StartsWith("2: message 2: 'train' is number, not true or false"));
   EXPECT_THAT(second(R"({"text": "x", "id": 3})"),
               testing::StartsWith("2: in no known format (its keys: text, id); wants messages"));
+}
+
+TEST_F(ChatData, BadTreesAreNamed) {
+  const auto refused = [&](const std::string& prompt) {
+    return problem(R"({"message_tree_id": "t", "prompt": )" + prompt + "}");
+  };
+  const auto replied = [&](const std::string& reply) {
+    return refused(R"({"text": "q", "role": "prompter", "replies": [)" + reply + "]}");
+  };
+  EXPECT_THAT(refused(R"("q")"),
+              testing::StartsWith("1: 'prompt' is not the tree's first message"));
+  EXPECT_THAT(refused(R"({"text": "q", "role": "assistant"})"),
+              testing::StartsWith("1: a reply's role is 'assistant' where the user speaks"));
+  EXPECT_THAT(replied(""), testing::StartsWith("1: the tree has no answers"));
+  EXPECT_THAT(replied(R"({"text": "a", "role": "assistant", "deleted": true})"),
+              testing::StartsWith("1: the tree has no answers"));
+  EXPECT_THAT(replied("3"), testing::StartsWith("1: 'replies' holds number, not a message"));
+  EXPECT_THAT(replied(R"({"text": "a", "role": "prompter"})"),
+              testing::StartsWith("1: a reply's role is 'prompter' where the assistant speaks"));
 }
 
 TEST_F(ChatData, BadAndLongRowsAreLeftOutAndCounted) {

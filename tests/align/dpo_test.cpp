@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "align/dpo_data.h"
+#include "align/sft_data.h"
 #include "align/small_base.h"
 #include "align/weights_checksum.h"
 #include "train/small_run.h"
@@ -259,6 +260,52 @@ TEST_F(Dpo, AChecksumOfWeightsFollowsTheWeights) {
   const std::string step3 = weights_checksum(c.output + "/checkpoints/step-00000003");
   EXPECT_EQ(weights_checksum(c.output), step3);
   EXPECT_THAT(input_error_of([&] { weights_checksum(dir_ / "nothing"); }), HasSubstr("nothing"));
+}
+
+template <class Config>
+void expect_own_chat_options(Config config) {
+  EXPECT_EQ(chat_options(config).system, SystemPrompt::keep);
+  EXPECT_FALSE(chat_options(config).now);
+  config.model.system_prompt = SystemPrompt::replace;
+  config.model.system_text = "T";
+  config.model.date = "2025-03-07";
+  const ChatOptions options = chat_options(config);
+  EXPECT_EQ(options.system, SystemPrompt::replace);
+  EXPECT_EQ(options.system_text, "T");
+  ASSERT_TRUE(options.now);
+  EXPECT_EQ(options.now->tm_year, 125);
+  EXPECT_EQ(options.now->tm_mon, 2);
+  EXPECT_EQ(options.now->tm_mday, 7);
+  EXPECT_EQ(options.learned, LearnedTurns::all);
+}
+
+TEST(ChatOptionsOf, AConfigAreItsOwn) {
+  expect_own_chat_options(DpoConfig());
+  expect_own_chat_options(SftConfig());
+  SftConfig last;
+  last.data.learned = LearnedTurns::last;
+  EXPECT_EQ(chat_options(last).learned, LearnedTurns::last);
+}
+
+TEST(DpoConfigs, SayWhatIsImpossible) {
+  const TempDir dir;
+  write_file(dir / "dpo.toml", "[model]\nfrom = \"m\"\n[data]\npaths = [\"x\"]\n");
+  const auto refusal = [&](const std::string& override) {
+    return input_error_of([&] { load_dpo_config(dir / "dpo.toml", std::vector{override}); });
+  };
+  EXPECT_EQ(refusal("seed=2"), "no error");
+  EXPECT_THAT(refusal("output="), HasSubstr("output is empty"));
+  EXPECT_THAT(refusal("model.from="), HasSubstr("model.from is missing"));
+  EXPECT_THAT(refusal("data.paths=[]"), HasSubstr("data.paths is empty"));
+  for (const char* date : {"07.03.2025", "2025-13-01", "2025-03-07x"}) {
+    EXPECT_EQ(refusal("model.date=" + std::string(date)),
+              "model.date is '" + std::string(date) + "': write it as 2025-03-07");
+  }
+  for (const char* share : {"-0.1", "1.0"}) {
+    EXPECT_THAT(refusal("validation.share=" + std::string(share)),
+                HasSubstr("validation.share is"));
+  }
+  EXPECT_THAT(refusal("train.sequence_length=1"), HasSubstr("train.sequence_length is 1"));
 }
 
 }  // namespace
