@@ -131,5 +131,89 @@ TEST(CheckpointManifest, TextsThatMakeNoSenseAreRefused) {
   }
 }
 
+TEST(CheckpointManifest, AStateIsOfAStep) {
+  TrainingState state;
+  state.step = -1;
+  EXPECT_EQ(message_of([&] { parse_state(state_text(state), "state.json"); }),
+            "state.json: 'step' is -1, less than 0");
+}
+
+// As checkpoints hold it: another key, or two that are exchanged, would lose those that there are.
+TEST(CheckpointManifest, StatesHaveTheKeysOfOlderCheckpoints) {
+  TrainingState state;
+  state.step = 3;
+  state.tokens = 4096;
+  state.seed = 17;
+  state.data = {5, 0xab, 64, true, {{"a", 0.5, 7, 8, 0xcd}}};
+  state.guard = {0.25, 0.125, 9, 10, 11};
+  state.elapsed_seconds = 1.5;
+  state.config_toml = "x = 1\n";
+  state.tokenizer_hash = "abc";
+  state.objective = "dpo";
+  state.schedule = {0.75, 0.625};
+  state.branch = {"runs/c", 12, 13, 14, 0.375, {{"b", 0xef, 32, 15}}};
+  const std::string text = R"({
+"step": 3,
+"tokens": 4096,
+"data": {"next_sample": 5, "sample_order": "00000000000000ab", "sequence_length": 64, "attention_within_documents": true,
+  "sources": [{"name": "a", "weight": "0.5", "tokens": 7, "documents": 8, "content": "00000000000000cd"}]},
+"spike_guard": {"mean": "0.25", "variance": "0.125", "seen": 9, "skipped": 10, "consecutive": 11},
+"schedule": {"warmup": "0.75", "decay": "0.625"},
+"branch": {"checkpoint": "runs/c", "step": 12, "tokens": 13, "next_sample": 14, "warmup": "0.375",
+  "read": [{"name": "b", "content": "00000000000000ef", "sequence_length": 32, "windows": 15}]},
+"seed": 17,
+"elapsed_seconds": "1.5",
+"tokenizer_hash": "abc",
+"objective": "dpo",
+"config_toml": "x = 1\n"
+}
+)";
+  EXPECT_EQ(state_text(state), text);
+  const TrainingState back = parse_state(text, "state.json");
+  EXPECT_EQ(back.step, 3);
+  EXPECT_EQ(back.tokens, 4096);
+  EXPECT_EQ(back.seed, 17u);
+  EXPECT_EQ(back.data, state.data);
+  EXPECT_EQ(back.guard, state.guard);
+  EXPECT_EQ(back.elapsed_seconds, 1.5);
+  EXPECT_EQ(back.config_toml, "x = 1\n");
+  EXPECT_EQ(back.tokenizer_hash, "abc");
+  EXPECT_EQ(back.objective, "dpo");
+  EXPECT_EQ(back.schedule.warmup, 0.75);
+  EXPECT_EQ(back.schedule.decay, 0.625);
+  EXPECT_EQ(state_text(back), text);  // the branch too
+}
+
+TEST(CheckpointManifest, HasTheKeysOfOlderCheckpoints) {
+  CheckpointManifest manifest;
+  manifest.step = 3;
+  manifest.files = {{"weight.safetensors", 100, 0xab}};
+  for (const auto kind : {StateKind::weight, StateKind::remainder, StateKind::first_moment,
+                          StateKind::second_moment}) {
+    ManifestTensor tensor{kind, "m", DType::f32, {2, 3}, {}};
+    tensor.slices = {{{0, 0}, {1, 3}, "weight.safetensors", "k", {0xcd, 0xef}},
+                     {{1, 0}, {1, 3}, "weight.safetensors", "l", {}}};
+    manifest.tensors.push_back(tensor);
+  }
+  const std::string text = checkpoint_manifest_text(manifest);
+  std::string tensors;
+  for (const char* kind : {"weight", "remainder", "first_moment", "second_moment"}) {
+    tensors += std::string(tensors.empty() ? "" : ",\n") + R"({"kind": ")" + kind +
+               R"(", "name": "m", "dtype": "f32", "shape": [2,3], "slices": [)"
+               R"({"offset": [0,0], "extent": [1,3], "file": "weight.safetensors", "key": "k", )"
+               R"("blocks": "00000000000000cd00000000000000ef"}, )"
+               R"({"offset": [1,0], "extent": [1,3], "file": "weight.safetensors", "key": "l", )"
+               R"("blocks": ""}]})";
+  }
+  EXPECT_THAT(text, testing::EndsWith(R"("format": 1,
+"step": 3,
+"block_bytes": 4194304,
+"files": [
+{"name": "weight.safetensors", "bytes": 100, "checksum": "00000000000000ab"}
+],
+"tensors": [
+)" + tensors + "\n]\n}\n"));
+}
+
 }  // namespace
 }  // namespace fathom::test
