@@ -94,6 +94,37 @@ TEST_F(DataCheck, BadRowsFailAndLongOnesAreCounted) {
                                      (dir() / "rows.jsonl") + ":3: "));
 }
 
+TEST_F(DataCheck, SwitchesChangeTheRowsThatAreShown) {
+  const std::string chat =
+      R"({"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "a"}, )"
+      R"({"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}, )"
+      R"({"role": "assistant", "content": "d"}]})";
+  const auto shown = [&](const std::string& rows, std::vector<std::string> more) {
+    const Outcome outcome = check(rows, std::move(more));
+    must(outcome);
+    return outcome.out;
+  };
+  const std::string first = "User: a\n\nAssistant:[[ b</s>]]",
+                    last = "User: c\n\nAssistant:[[ d</s>]]\n";
+  EXPECT_THAT(shown(chat, {}), HasSubstr("--- 1\n<s>S\n\n" + first + last));
+  EXPECT_THAT(shown(chat, {"--learn", "all"}), HasSubstr("--- 1\n<s>S\n\n" + first + last));
+  EXPECT_THAT(shown(chat, {"--learn", "last"}),
+              HasSubstr("--- 1\n<s>S\n\nUser: a\n\nAssistant: b</s>" + last));
+  EXPECT_THAT(shown(chat, {"--no-system"}), HasSubstr("--- 1\n<s>" + first + last));
+  EXPECT_THAT(shown(chat, {"--system", "T"}), HasSubstr("--- 1\n<s>S\n\n" + first + last));
+
+  const std::string exam = R"({"prompt": "Which?\nA. one\nB. two\nC. three", "completion": "B"})";
+  EXPECT_THAT(shown(chat + "\n" + exam, {}), HasSubstr("rows        2: 2 conversations\n"));
+  EXPECT_THAT(shown(chat + "\n" + exam, {"--no-exams"}),
+              HasSubstr("rows        2: 1 conversations\n"));
+
+  const std::string ranking = R"({"prompt": "p", "answers": [{"answer": "x", "rank": 2}, )"
+                              R"({"answer": "y", "rank": 1}, {"answer": "z", "rank": 3}]})";
+  EXPECT_THAT(shown(ranking, {}), HasSubstr("rows        1: 1 pairs\n"));
+  EXPECT_THAT(shown(ranking, {}), HasSubstr("[[ y</s>]][[ z</s>]]\n"));
+  EXPECT_THAT(shown(ranking, {"--rankings", "all"}), HasSubstr("rows        1: 3 pairs\n"));
+}
+
 TEST_F(DataCheck, WithoutAModelChatsCannotBeRead) {
   const Outcome outcome = run_fathom(dir(), {"data", "check", dir() / "text.txt"});
   EXPECT_EQ(outcome.code, 2);

@@ -103,6 +103,35 @@ TEST_F(DpoCommand, MakesPairsOfTheModelsOwnAnswers) {
   refused({"dpo", "sample"}, "give either a file of prompts");
 }
 
+// Of the same answers each rule takes another for the best.
+TEST_F(DpoCommand, RanksAnswersByTheRule) {
+  write_file(dir_ / "answers.jsonl",
+             R"({"prompt": [{"role": "user", "content": "q"}], "answers": [)"
+             R"({"answer": "first", "tokens": 5, "ended": true, "repeats": false}, )"
+             R"({"answer": "short", "tokens": 2, "ended": true, "repeats": false}, )"
+             R"({"answer": "long", "tokens": 9, "ended": true, "repeats": false}, )"
+             R"({"answer": "cut", "tokens": 5, "ended": false, "repeats": false}]})");
+  const auto chosen = [&](std::vector<std::string> rule) {
+    std::vector<std::string> arguments{"dpo",
+                                       "sample",
+                                       "--from-answers",
+                                       dir_ / "answers.jsonl",
+                                       "--output",
+                                       dir_ / "pairs.jsonl"};
+    arguments.insert(arguments.end(), rule.begin(), rule.end());
+    must(run_fathom(dir_, arguments));
+    const std::string pairs = read_file(dir_ / "pairs.jsonl");
+    EXPECT_THAT(pairs, HasSubstr(R"("rejected":"cut")"));
+    const std::string begin = R"("chosen":")";
+    const std::size_t at = pairs.find(begin) + begin.size();
+    return pairs.substr(at, pairs.find('"', at) - at);
+  };
+  EXPECT_EQ(chosen({}), "first");
+  EXPECT_EQ(chosen({"--rule", "complete"}), "first");
+  EXPECT_EQ(chosen({"--rule", "shorter"}), "short");
+  EXPECT_EQ(chosen({"--rule", "longer"}), "long");
+}
+
 TEST_F(DpoCommand, SaysWhatIsWrong) {
   const auto refused = [&](std::vector<std::string> arguments, const std::string& message) {
     const Outcome outcome = run_fathom(dir_, std::move(arguments));

@@ -122,6 +122,9 @@ TEST_F(Eval, FindsItemsInTrainingText) {
   EXPECT_THAT(overlap({"--trace", "0"}).out, HasSubstr("in 0 documents"));
   EXPECT_THAT(overlap({"--trace", "3"}).err, HasSubstr("own has the items 0 to 2"));
   EXPECT_THAT(overlap({"--length", "2"}).err, HasSubstr("runs of 2 units"));
+  // The item has four units.
+  EXPECT_THAT(overlap({"--trace", "1", "--shortest", "4"}).out, HasSubstr("own item 1: 1 runs"));
+  EXPECT_THAT(overlap({"--trace", "1", "--shortest", "5"}).out, HasSubstr("own item 1: 0 runs"));
 }
 
 // Whatever the batch, a model's scores are the same.

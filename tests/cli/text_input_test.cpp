@@ -206,5 +206,26 @@ TEST_F(TextInput, TrainTakesTheCommandLineBeforeTheConfig) {
   EXPECT_TRUE(without["normalizer"].is_null());
 }
 
+// The same files as text, and as web pages, whose main text counts.
+TEST_F(TextInput, StatsAndSampleReadPages) {
+  std::string page = "<html><head><title>Ships</title></head><body><nav>Home About</nav><article>";
+  for (int i = 0; i < 6; ++i)
+    page += "<p>Seven ships left the harbour with grain for the north.</p>\n";
+  page += "</article></body></html>\n";
+  const std::string file = write("page.html", page);
+  const auto drawn = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"data", "sample", file, "--format", "text"});
+    const Outcome outcome = fathom(more);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_THAT(drawn({}), HasSubstr("<p>Seven ships"));
+  EXPECT_THAT(drawn({"--content", "text"}), HasSubstr("<p>Seven ships"));
+  const std::string text = drawn({"--content", "html"});
+  EXPECT_THAT(text, HasSubstr("Seven ships left"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("<p>")));
+  EXPECT_EQ(fathom({"data", "stats", file, "--content", "pages"}).code, 2);
+}
+
 }  // namespace
 }  // namespace fathom::test
