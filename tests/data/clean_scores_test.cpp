@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
+#include "data/clean/counts.h"
 #include "data/clean/keep_share.h"
 #include "data/clean/scores.h"
 #include "data/scored_world.h"
@@ -331,6 +333,42 @@ TEST(CleanScores, HistogramsAddUp) {
   test::write_file(dir / "counts.json", counts.to_json("stamp"));
   read = Counts::load(dir / "counts.json", 0);
   EXPECT_EQ(read.scores.at("quality").documents, whole.documents);
+}
+
+// As files of an earlier call hold them, from which the next one goes on.
+TEST(Counts, HaveTheirOwnKeysInTheirFile) {
+  const std::string text =
+      R"({"version":1,"config":"stamp","counts":[{"language":"en","reason":"kept","documents":1,)"
+      R"("bytes":2}],"cut_passages":{"gsm8k":3},"changed_documents":4,"dropped_lines":5,"repairs":6,)"
+      R"("masked":{"email":7,"ip_address":8,"phone":9,"id_number":10},"read":{"broken_lines":11,)"
+      R"("first_broken":"a:1","empty_documents":12,"repaired_documents":13,"replaced_bytes":14,)"
+      R"("first_repaired":"b:2","pages":15},"scores":[{"score":"quality","hundredths":16,)"
+      R"("documents":17}],"samples":[{"reason":"kept","document":"c:3","rank":18,"measure":0.5,)"
+      R"("text":"d"}]})";
+  const TempDir dir;
+  test::write_file(dir / "counts.json", text);
+  const Counts counts = Counts::load(dir / "counts.json", 1);
+  EXPECT_EQ(counts.tallies.at({"en", "kept"}).documents, 1);
+  EXPECT_EQ(counts.tallies.at({"en", "kept"}).bytes, 2);
+  EXPECT_EQ(counts.cut_passages.at("gsm8k"), 3);
+  EXPECT_EQ(counts.changed_documents, 4);
+  EXPECT_EQ(counts.dropped_lines, 5);
+  EXPECT_EQ(counts.repairs, 6);
+  EXPECT_EQ(counts.masked, (MaskedCounts{7, 8, 9, 10}));
+  EXPECT_EQ(counts.read.broken_lines, 11);
+  EXPECT_EQ(counts.read.first_broken, "a:1");
+  EXPECT_EQ(counts.read.empty_documents, 12);
+  EXPECT_EQ(counts.read.repaired_documents, 13);
+  EXPECT_EQ(counts.read.replaced_bytes, 14);
+  EXPECT_EQ(counts.read.first_repaired, "b:2");
+  EXPECT_EQ(counts.read.pages, 15);
+  EXPECT_EQ(counts.scores.at("quality").documents.at(16), 17);
+  const Sample& sample = counts.samples.at("kept").at(0);
+  EXPECT_EQ(sample.document, "c:3");
+  EXPECT_EQ(sample.rank, 18u);
+  EXPECT_EQ(sample.measure, 0.5);
+  EXPECT_EQ(sample.text, "d");
+  EXPECT_EQ(nlohmann::ordered_json::parse(counts.to_json("stamp")).dump(), text);
 }
 
 }  // namespace

@@ -107,6 +107,14 @@ TEST(Edits, LinesOfC4HaveBounds) {
   EXPECT_FALSE(stays("一二三。", LineRules::c4_chinese));
 }
 
+TEST(Edits, TextIsNormalisedUnlessTheConfigSaysNo) {
+  CleanConfig config;
+  const auto text = [&] { return judge_document("a\u200bb \r\nc", config, {}, nullptr, {}).text; };
+  EXPECT_EQ(text(), "ab\nc");
+  config.normalise = false;
+  EXPECT_EQ(text(), "a\u200bb \r\nc");
+}
+
 // The first and last character of each range that normalising takes out, and those beside it.
 TEST(Edits, InvisibleCharactersAreTakenOut) {
   const auto between = [](const std::string& text) { return normalised("a" + text + "b"); };

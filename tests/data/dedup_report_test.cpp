@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/dedup/dedup.h"
+#include "data/dedup/output.h"
 #include "data/dedup/segment.h"
 #include "data/dedup/segment_json.h"
 #include "data/dedup_corpus.h"
@@ -55,6 +56,25 @@ TEST(DedupSummary, CutsAreOfWhatStays) {
                         "     0           60     0.00\n"
                         "all                             8          1             2         35     "
                         "     4          560     5.01\n"));
+}
+
+TEST(DedupSummary, JsonHasEachCountUnderItsKey) {
+  DedupReport report = report_of_two();
+  report.sources.resize(1);
+  report.sources[0].within_first = {90, 19, 4};
+  const auto json = [&] { return nlohmann::ordered_json::parse(to_json(report)).dump(); };
+  const std::string source = R"({"sources":[{"documents":100,"exact":20,"near":5,"name":"web",)"
+                             R"("bytes":4000,"kept_bytes":3000,"with_sources_before":)"
+                             R"({"documents":90,"exact":19,"near":4})";
+  const std::string rest = R"(}],"cluster_sizes":[70,8,0,1],"largest_cluster":9,"candidates":40,)"
+                           R"("verified":26,"notes":["3 empty documents are left out"]})";
+  EXPECT_EQ(json(), source + rest);
+  report.has_cuts = true;
+  report.sources[0].cuts = {7, 1, 2, 30, 4, 500, 100};
+  EXPECT_EQ(json(), source +
+                        R"(,"cuts":{"cut_documents":7,"left_empty":1,"lost_too_much":2,)"
+                        R"("lines":30,"paragraphs":4,"tokens":500,"bytes":100})" +
+                        rest);
 }
 
 TEST(DedupSummary, NothingIsNoShare) {

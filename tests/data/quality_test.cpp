@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -125,6 +127,32 @@ TEST(Quality, SeedDrawsTheFirstNumbers) {
     models.insert(read_file(config.output));
   }
   EXPECT_EQ(models.size(), 4u);
+}
+
+// As fastText's file begins: magic, version, then its arguments in this order: dim, ws, epoch,
+// minCount, neg, wordNgrams, loss, model, bucket, minn, maxn, lrUpdateRate.
+TEST(Quality, TrainsWithEachSettingOfTheConfig) {
+  const TempDir dir;
+  TrainConfig config = quality_config(dir);
+  config.dim = 3;
+  config.epochs = 7;
+  config.min_count = 2;
+  config.buckets = 60;
+  for (const int ngrams : {2, 1}) {
+    config.word_ngrams = ngrams;
+    train_classifier(config);
+    std::int32_t head[14];
+    const std::string file = read_file(config.output);
+    ASSERT_GT(file.size(), sizeof head);
+    std::memcpy(head, file.data(), sizeof head);
+    EXPECT_EQ(head[2 + 0], 3);
+    EXPECT_EQ(head[2 + 2], 7);
+    EXPECT_EQ(head[2 + 3], 2);
+    EXPECT_EQ(head[2 + 5], ngrams);
+    EXPECT_EQ(head[2 + 8], ngrams == 2 ? 60 : 0) << "one word needs no bucket";
+    EXPECT_EQ(head[2 + 9], 0);
+    EXPECT_EQ(head[2 + 10], 0);
+  }
 }
 
 TEST(Quality, RefusesConfigsThatCannotBeCarriedOut) {
