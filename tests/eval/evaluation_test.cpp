@@ -95,6 +95,28 @@ TEST(Evaluation, WritesResultsAndSamples) {
   EXPECT_THAT(results_table({result}, true), HasSubstr("acc_norm"));
 }
 
+// Every figure under its own key and in its own column.
+TEST(Evaluation, WritesEachFigureUnderItsName) {
+  TaskResult result;
+  result.task = task_of(Mode::choices);
+  result.task.group = "g";
+  result.task.metric = "acc";
+  result.task.shots.count = 2;
+  result.items.resize(3);
+  result.total["acc"] = {0.5, 0.25};
+  result.subsets["x"] = {2, {{"acc", {0.75, 0.125}}}};
+  result.macro_average["acc"] = 0.625;
+  EXPECT_EQ(nlohmann::ordered_json::parse(results_json({result}, {"m", "f32", "cpu", 1.5, {10, 5}, true})).dump(),
+            R"({"model":"m","dtype":"f32","device":"cpu","batch_invariant":true,"seconds":1.5,"tokens_named":10,)"
+            R"("tokens_computed":5,"results":{"t":{"items":3,"shots":2,"main_score":"acc",)"
+            R"("scores":{"acc":0.5,"acc_stderr":0.25},"macro_average":{"acc":0.625},)"
+            R"("subsets":{"x":{"items":2,"scores":{"acc":0.75,"acc_stderr":0.125}}}}},)"
+            R"("groups":{"g":{"tasks":1,"value":0.5,"stderr":0.25}}})");
+  EXPECT_EQ(results_table({result}, false),
+            "task                      items shots  score                            value    ± s.e.\n"
+            "t                             3     2  acc                             0.5000    0.2500\n");
+}
+
 TEST(Evaluation, FiltersGeneratedText) {
   TaskConfig task = task_of(Mode::generate);
   FilterConfig number;
@@ -171,6 +193,11 @@ TEST(Evaluation, AsksForSeveralAnswers) {
   EXPECT_EQ(sample["resps"][0][1], "a1");
   EXPECT_EQ(sample["filtered_resps"][1], "a1");
   EXPECT_EQ(sample["prompt_hash"], sha256_hex("a"));
+  EXPECT_EQ(sample["target_hash"], sha256_hex("a1"));
+  EXPECT_EQ(sample["doc_hash"], doc_hash(nlohmann::ordered_json::object()));
+  const nlohmann::json& asked = sample.at("arguments").at("gen_args_0");
+  EXPECT_EQ(asked.at("arg_0"), "a");
+  EXPECT_EQ(asked.at("arg_1"), (nlohmann::json{{"until", task.generate.stop}, {"max_gen_toks", task.generate.max_tokens}}));
 }
 
 // Of the group's two tasks the second counts three times.

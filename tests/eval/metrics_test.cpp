@@ -105,5 +105,28 @@ TEST(AnswerMetrics, RunTheProgramOfEachAnswer) {
   EXPECT_NEAR(scores.at("pass@2").value, 1 - 1.0 / 6, 1e-15);
 }
 
+// A program of about 200 MB, in less memory and in more.
+TEST(AnswerMetrics, ProgramsHaveTheMemoryOfTheTask) {
+  TaskConfig task;
+  task.source = "t.toml";
+  task.mode = Mode::generate;
+  task.generate.metric = TextMetric::code;
+  task.generate.program = "x = bytearray(b'x') * (200 << 20)";
+  task.generate.pass_at = {1};
+  std::optional<PythonRunner> runner;
+  try {
+    runner.emplace("python3", Isolation::limits_only);
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  Item item;
+  item.where = "data:1";
+  item.fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object());
+  for (const auto& [mib, passes] : {std::pair(100, 0), std::pair(2000, 1)}) {
+    task.generate.program_mib = mib;
+    EXPECT_EQ(make_metric(task, &*runner)->score(item, {""}).at("pass@1").value, passes) << mib;
+  }
+}
+
 }  // namespace
 }  // namespace fathom::eval

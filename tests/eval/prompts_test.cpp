@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eval/python_random.h"
+#include "eval/row_fields.h"
 #include "io/temp_dir.h"
 
 namespace fathom::eval {
@@ -258,6 +259,25 @@ TEST(Prompts, NameTheRowThatCannotBeAsked) {
   by_text.prompt.gold_choice = "{{ g }}";
   EXPECT_THAT(error(R"({"q": "x", "c": ["a", "1"], "g": "b"})", by_text), HasSubstr("its right answer 'b' is none of its choices"));
   EXPECT_EQ(make_items(by_text, {row(R"({"q": "x", "c": ["1", "0"], "g": 0})")}, {})[0].gold, 1);
+}
+
+TEST(RowFields, SayWhatIsImpossible) {
+  const auto refusal = [](const FieldConfig& field) {
+    return input_error_of([&] { RowFields({field}, "t.toml"); });
+  };
+  FieldConfig field;
+  field.value = "{{ x }}";
+  EXPECT_EQ(refusal(field), "t.toml: a field has no name");
+  field.name = "f";
+  EXPECT_EQ(refusal(field), "no error");
+  field.list = "x";
+  EXPECT_EQ(refusal(field), "t.toml: field f: give either value or list");
+  field.list = field.value = "";
+  EXPECT_EQ(refusal(field), "t.toml: field f: give either value or list");
+  field.value = "{{ x }}";
+  field.patterns = {"a", "b"};
+  field.replacements = {"c"};
+  EXPECT_EQ(refusal(field), "t.toml: field f: there are 2 patterns and 1 replacements");
 }
 
 }  // namespace
