@@ -175,6 +175,8 @@ TEST(HuggingFaceConfig, ScaledAndPartialRotaryEmbeddingsAreRefused) {
                 HasSubstr("'partial_rotary_factor' is not 1"));
     EXPECT_THAT(dir.error(fmt::format(R"("{}": {{"full_attention": {{"rope_theta": 1e6}}}})", key)),
                 HasSubstr("differ by layer"));
+    EXPECT_THAT(dir.error(fmt::format(R"("{}": {{"sliding_attention": {{}}}})", key)),
+                HasSubstr("differ by layer"));
   }
 }
 
@@ -186,7 +188,11 @@ TEST(HuggingFaceConfig, OtherArchitecturesAreRefusedWithTheirDifference) {
   EXPECT_THAT(dir.error("", "phi"), HasSubstr("partial rotary embeddings"));
   EXPECT_THAT(dir.error("", "phi3"), HasSubstr("as one matrix"));
   EXPECT_THAT(dir.error("", "gemma"), HasSubstr("scales its embeddings"));
-  EXPECT_THAT(dir.error("", "mixtral"), HasSubstr("experts"));
+  EXPECT_THAT(dir.error("", "gemma2"), HasSubstr("gemma2 differs: it caps its logits"));
+  EXPECT_THAT(dir.error("", "gemma3_text"), HasSubstr("differs: it normalises queries and keys"));
+  for (const char* type : {"mixtral", "deepseek_v2", "deepseek_v3"}) {
+    EXPECT_THAT(dir.error("", type), HasSubstr(std::string(type) + " differs: it has experts"));
+  }
   EXPECT_THAT(dir.error("", "something"), testing::EndsWith("(MistralForCausalLM) open"));
   EXPECT_THAT(dir.error(R"("architectures": ["LlamaForSequenceClassification"])"),
               HasSubstr("'architectures' [\"LlamaForSequenceClassification\"]"));
