@@ -192,6 +192,26 @@ TEST(SweepRuns, OfAGridTakeGivenValues) {
   EXPECT_THAT(runs[3].name, testing::StartsWith("grid-c1.00e15-"));
 }
 
+// Rates and batches are multiples of the laws' by factors of their own.
+TEST(SweepRuns, OfAGridTakeGivenFactors) {
+  SweepConfig config = isoflop({});
+  config.grid.budgets = {1e17};
+  config.grid.model_flops = 1e8;
+  config.grid.learning_rates = {1e-3};
+  config.grid.batch_factors = {4, 1};
+  const auto batches = sweep_runs(config, deepseek_laws());
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[1].batch, 4 * batches[0].batch);
+  config.grid.learning_rates.clear();
+  config.grid.rate_factors = {1, 8};
+  config.grid.batches = {8};
+  const auto rates = sweep_runs(config, deepseek_laws());
+  ASSERT_EQ(rates.size(), 2u);
+  const double laws_rate = hyperparameters(deepseek_laws(), 1e17).learning_rate;
+  EXPECT_NEAR(rates[0].learning_rate, laws_rate, 0.005 * laws_rate);
+  EXPECT_NEAR(rates[1].learning_rate, 8 * laws_rate, 0.04 * laws_rate);
+}
+
 TEST(SweepRuns, RefuseRunsOfFewSteps) {
   SweepConfig config = isoflop({1e12}, 1);
   config.isoflop.batch = 64;
