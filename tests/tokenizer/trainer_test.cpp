@@ -219,6 +219,18 @@ TEST(Trainer, SplitsLikeAnotherTokenizer) {
   }
 }
 
+TEST(Trainer, ReadsTheFieldThatTheConfigNames) {
+  const std::string path = temporary("fields.jsonl");
+  test::write_file(path, "{\"text\": \"zzzz\", \"body\": \"qqqq\"}\n");
+  auto config = config_for(path);
+  config.vocab_size = 257;
+  config.min_frequency = 1;
+  EXPECT_TRUE(train_tokenizer(config).tokenizer.token_to_id("zz"));
+  config.text_field = "body";
+  EXPECT_TRUE(train_tokenizer(config).tokenizer.token_to_id("qq"));
+  EXPECT_EQ(train_tokenizer(config).tokenizer.token_to_id("zz"), std::nullopt);
+}
+
 // The text is counted as that tokenizer's normalizer leaves it, and the new one has it too.
 TEST(Trainer, NormalizesLikeAnotherTokenizer) {
   const std::string path = temporary("normalizer.txt");
