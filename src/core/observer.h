@@ -22,7 +22,6 @@ struct Operation {
   // their memory stays the caller's.
   std::function<void(Context&)> run;
   double bytes = 0;  // read and written; 0: as the arguments tell (measure/cost.h)
-  bool of_gradients = false;  // an FP8 product with an operand in E5M2
 };
 
 // Set as Context::observer, it receives every operation instead of the operation running.

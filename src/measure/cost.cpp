@@ -39,12 +39,11 @@ OperationCost product(const char* role, const Tensor& weight, std::int64_t token
   return cost;
 }
 
-// x [n, k], w [m, k] and y [n, m] in one of the three roles (ops/fp8.h), with w or its transpose
-// or, for dw, y in the shape of a matrix of the model.
+// x [n, k], w [m, k] and y [n, m], of which w, its transpose or y has the shape of the layer's weight.
 OperationCost fp8_product(const Operation& operation, const ModelConfig& model) {
   const Tensor &x = operation.tensors[0], &w = operation.tensors[1], &y = operation.tensors[2];
-  if (!operation.of_gradients) return product("", w, x.rows(), operation, model);
-  if (y.dtype == DType::f32 && layer_of(y.shape, model) != "product") {
+  if (operation.name == "linear_fp8") return product("", w, x.rows(), operation, model);
+  if (operation.name == "linear_fp8_backward_weight") {
     return product(" wgrad", y, x.cols(), operation, model);
   }
   Tensor weight = w;
@@ -95,7 +94,7 @@ OperationCost cost_of(const Operation& operation, const ModelConfig& model) {
   if (operation.name == "linear_backward_weight") {
     return product(" wgrad", t[2], t[0].rows(), operation, model);
   }
-  if (operation.name == "linear_fp8") return fp8_product(operation, model);
+  if (operation.name.starts_with("linear_fp8")) return fp8_product(operation, model);
   if (operation.name == "attention") return attention(operation, t[0], t[3], 2, model);
   if (operation.name == "attention_backward") return attention(operation, t[1], t[6], 5, model);
   OperationCost cost;

@@ -101,7 +101,7 @@ void Linear::forward(Context& context, const Operand& x, Tensor y) const {
   if (!multiplies_fp8(context, x)) return ops::linear(context, x.tensor, parameter_->weight, y);
   const ops::Fp8Matrix w = fp8_weight(context).matrix();
   const ArenaScope scope(context.workspace);
-  ops::linear_fp8(context, rows_of(context, x, of_activations), w, y, ops::Fp8Sum::fast);
+  ops::linear_fp8(context, rows_of(context, x, of_activations), w, y, ops::Fp8Role::output);
 }
 
 Operand Linear::gradient(Context& context, Tensor dy) const {
@@ -116,7 +116,7 @@ void Linear::backward_input(Context& context, const Operand& dy, Tensor dx) cons
   }
   const ops::Fp8Matrix w = fp8_weight(context).transposed_matrix();
   const ArenaScope scope(context.workspace);
-  ops::linear_fp8(context, rows_of(context, dy, of_gradients), w, dx, ops::Fp8Sum::promoted);
+  ops::linear_fp8(context, rows_of(context, dy, of_gradients), w, dx, ops::Fp8Role::input_gradient);
 }
 
 void Linear::backward_weight(Context& context, const Operand& dy, Tensor x) const {
@@ -128,7 +128,7 @@ void Linear::backward_weight(Context& context, const Operand& dy, Tensor x) cons
   const ArenaScope scope(context.workspace);
   const ops::Fp8Matrix dyt = transposed_of(context, dy, of_gradients);
   const ops::Fp8Matrix xt = transposed_of(context, x, of_activations);
-  ops::linear_fp8(context, dyt, xt, dw, ops::Fp8Sum::promoted, parameter_->accumulate());
+  ops::linear_fp8(context, dyt, xt, dw, ops::Fp8Role::weight_gradient, parameter_->accumulate());
 }
 
 // A backward has dy in both orders, and x.

@@ -59,7 +59,10 @@ inline void note(Operation& operation, const Segments& segments) {
 }
 inline void note(Operation& operation, const Fp8Matrix& matrix) {
   operation.tensors.push_back(matrix.values);
-  if (matrix.format == Fp8Format::e5m2) operation.of_gradients = true;
+}
+inline void note(Operation& operation, Fp8Role role) {
+  if (role == Fp8Role::input_gradient) operation.name += "_backward_input";
+  if (role == Fp8Role::weight_gradient) operation.name += "_backward_weight";
 }
 inline void note(Operation& operation, Accumulate accumulate) {
   operation.in_place = accumulate == Accumulate::add;

@@ -37,7 +37,7 @@ void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, T
   on_device(context, cpu::quantize_fp8, cuda::quantize_fp8, x, format, values, transposed, scale);
 }
 
-void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum sum,
+void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Role role,
                 Accumulate accumulate) {
   const Argument arg_x{"x", x.values}, arg_w{"w", w.values}, arg_x_scale{"scale of x", x.scale},
       arg_w_scale{"scale of w", w.scale}, arg_y{"y", y};
@@ -55,7 +55,7 @@ void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor
       "sizes must be multiples of 16");
   check.that(accumulate == Accumulate::overwrite || y.dtype == DType::f32,
              "a product is added to in f32 alone");
-  on_device(context, cpu::linear_fp8, cuda::linear_fp8, x, w, y, sum, accumulate);
+  on_device(context, cpu::linear_fp8, cuda::linear_fp8, x, w, y, role, accumulate);
 }
 
 }  // namespace fathom::ops

@@ -42,14 +42,12 @@ struct Fp8Matrix {
 void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, Tensor transposed,
                   Tensor scale);
 
-// How a GPU sums a product.
-enum class Fp8Sum : std::int8_t {
-  fast,      // on Hopper in the tensor cores' own registers, of some 14 bits, for all of k
-  promoted,  // such sums of a part of k each, added up in f32: for gradients
-};
+// Which of the three a product is. On Hopper tensor cores sum in registers of some 14 bits: y for all
+// of k, gradients for a part of k each, added up in f32.
+enum class Fp8Role : std::int8_t { output, input_gradient, weight_gradient };
 
 // y [n, m] (+)= x [n, k] · w [m, k]ᵀ, f32 or bf16; a product is added to in f32 alone.
-void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum sum,
+void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Role role,
                 Accumulate accumulate = Accumulate::overwrite);
 
 }  // namespace fathom::ops

@@ -54,17 +54,15 @@ TEST(OperationCost, AProductIsNamedByItsWeight) {
   EXPECT_EQ(forward(f, d).shape, "96 x 160 x 64");
 }
 
-ops::Fp8Matrix fp8(std::int64_t rows, std::int64_t cols,
-                   ops::Fp8Format format = ops::Fp8Format::e4m3) {
-  return {meta({rows, cols}, DType::u8), meta({1}, DType::f32), format};
+ops::Fp8Matrix fp8(std::int64_t rows, std::int64_t cols) {
+  return {meta({rows, cols}, DType::u8), meta({1}, DType::f32)};
 }
 
 TEST(OperationCost, AnFp8ProductIsNamedByItsRole) {
-  using enum ops::Fp8Sum;
-  constexpr auto gradient = ops::Fp8Format::e5m2;
+  using enum ops::Fp8Role;
   const auto y = [](std::int64_t in, std::int64_t out) {
     return cost([=](Context& c) {
-      ops::linear_fp8(c, fp8(n, in), fp8(out, in), meta({n, out}), fast);
+      ops::linear_fp8(c, fp8(n, in), fp8(out, in), meta({n, out}), output);
     });
   };
   EXPECT_EQ(y(d, d).name, "output");
@@ -74,7 +72,7 @@ TEST(OperationCost, AnFp8ProductIsNamedByItsRole) {
   EXPECT_EQ(y(f, d).bytes, n * f + f * d + 2.0 * n * d);
   const auto dx = [](std::int64_t in, std::int64_t out) {
     return cost([=](Context& c) {
-      ops::linear_fp8(c, fp8(n, out, gradient), fp8(in, out), meta({n, in}), promoted);
+      ops::linear_fp8(c, fp8(n, out), fp8(in, out), meta({n, in}), input_gradient);
     });
   };
   EXPECT_EQ(dx(d, d).name, "output dgrad");
@@ -82,7 +80,7 @@ TEST(OperationCost, AnFp8ProductIsNamedByItsRole) {
   EXPECT_EQ(dx(f, d).shape, "96 x 160 x 64");
   const auto dw = [](std::int64_t in, std::int64_t out) {
     return cost([=](Context& c) {
-      ops::linear_fp8(c, fp8(out, n, gradient), fp8(in, n), meta({out, in}, DType::f32), promoted,
+      ops::linear_fp8(c, fp8(out, n), fp8(in, n), meta({out, in}, DType::f32), weight_gradient,
                       Accumulate::add);
     });
   };

@@ -208,7 +208,7 @@ TEST_P(Fp8Test, ProductsWithInfinityOrNanAreNan) {
     TestFp8Matrix w(context_, Fp8Format::e4m3, 16, 32);
     w.set(random_bits(16 * 32, Fp8Format::e4m3, 2), 1);
     const DeviceTensor y(context_, DType::f32, {16, 16});
-    linear_fp8(context_, a.matrix, w.matrix, y, Fp8Sum::promoted);
+    linear_fp8(context_, a.matrix, w.matrix, y, Fp8Role::input_gradient);
     for (const double value : y.download()) EXPECT_TRUE(std::isnan(value));
   }
 }
@@ -224,18 +224,18 @@ TEST_P(Fp8Test, LinearIsTheProductOfTheScaledNumbers) {
       x.set(random_bits(n * k, fx, 1), 0.25f);
       w.set(random_bits(m * k, fw, 2), 0.002f);
       const Values product = reference_linear(Size(n), Size(k), Size(m), x.values(), w.values());
-      for (const Fp8Sum sum : {Fp8Sum::fast, Fp8Sum::promoted}) {
+      for (const Fp8Role role : {Fp8Role::output, Fp8Role::weight_gradient}) {
         // Hopper keeps some 14 bits of a sum between two instructions.
         const double limit = device().type == DeviceType::cuda ? 2e-3 : 2e-6;
         DeviceTensor y(context_, DType::f32, {n, m});
-        linear_fp8(context_, x.matrix, w.matrix, y, sum);
+        linear_fp8(context_, x.matrix, w.matrix, y, role);
         EXPECT_LT(relative_error(y.download(), product), limit) << n;
-        linear_fp8(context_, x.matrix, w.matrix, y, sum, Accumulate::add);
+        linear_fp8(context_, x.matrix, w.matrix, y, role, Accumulate::add);
         Values twice = product;
         for (double& value : twice) value *= 2;
         EXPECT_LT(relative_error(y.download(), twice), limit) << n;
         const DeviceTensor rounded(context_, DType::bf16, {n, m});
-        linear_fp8(context_, x.matrix, w.matrix, rounded, sum);
+        linear_fp8(context_, x.matrix, w.matrix, rounded, role);
         EXPECT_LT(relative_error(rounded.download(), product), 4e-3) << n;
       }
     }
@@ -249,7 +249,7 @@ TEST_P(Fp8Test, RefusesOtherShapesAndTypes) {
   const DeviceTensor y = take(DType::f32, {32, 48}), y_bf16 = take(DType::bf16, {32, 48});
   const auto product = [&](const Fp8Matrix& a, const Fp8Matrix& b, Tensor out,
                            Accumulate accumulate = Accumulate::overwrite) {
-    return message_of([&] { linear_fp8(context_, a, b, out, Fp8Sum::fast, accumulate); });
+    return message_of([&] { linear_fp8(context_, a, b, out, Fp8Role::output, accumulate); });
   };
   EXPECT_THAT(product(x.matrix, narrow.matrix, y), HasSubstr("the widths do not agree"));
   EXPECT_THAT(product(x.matrix, w.matrix, take(DType::f32, {32, 32})),

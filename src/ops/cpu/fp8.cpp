@@ -100,7 +100,7 @@ void quantize_fp8(Context&, Tensor x, Fp8Format format, Tensor values, Tensor tr
 }
 
 // Tiles of both operands, so that their f32 values fit the workspace.
-void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum,
+void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Role,
                 Accumulate accumulate) {
   const std::int64_t n = x.values.rows(), m = w.values.rows();
   const Tensor all = y.view({n, m});

@@ -39,7 +39,7 @@ struct GemmShape {
   int alignment_a = 256;  // bytes, powers of two up to 256
   int alignment_b = 256;
   int alignment_d = 256;
-  bool fast_sum = false;  // FP8 alone: ops::Fp8Sum::fast
+  bool fast_sum = false;  // FP8 alone: of ops::Fp8Role::output
 
   auto operator<=>(const GemmShape&) const = default;
 };

@@ -67,7 +67,7 @@ void linear_backward_weight(Context& context, Tensor dy, Tensor x, Tensor dw,
 }
 
 // yᵀ [m, n] = w [m, k] · xᵀ [k, n]
-void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Sum sum,
+void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor y, Fp8Role role,
                 Accumulate accumulate) {
   const auto type_of = [](const Fp8Matrix& matrix) {
     return matrix.format == Fp8Format::e4m3 ? OperandType::e4m3 : OperandType::e5m2;
@@ -84,7 +84,7 @@ void linear_fp8(Context& context, const Fp8Matrix& x, const Fp8Matrix& w, Tensor
         .stride_b = x.values.row_stride,
         .stride_d = y.row_stride,
         .beta = accumulate == Accumulate::add,
-        .fast_sum = sum == Fp8Sum::fast},
+        .fast_sum = role == Fp8Role::output},
        w.values.data, x.values.data, y.data,
        {w.scale.as<const float>(), x.scale.as<const float>()});
 }

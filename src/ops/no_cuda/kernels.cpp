@@ -24,7 +24,7 @@ void linear_backward_weight(Context&, Tensor, Tensor, Tensor, Accumulate) {
 void quantize_fp8(Context&, Tensor, Fp8Format, Tensor, Tensor, Tensor) {
   fail();
 }
-void linear_fp8(Context&, const Fp8Matrix&, const Fp8Matrix&, Tensor, Fp8Sum, Accumulate) {
+void linear_fp8(Context&, const Fp8Matrix&, const Fp8Matrix&, Tensor, Fp8Role, Accumulate) {
   fail();
 }
 
