@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+
 #include "text/utf8.h"
 
 namespace fathom::cli::troff {

@@ -1,6 +1,9 @@
 #include "train/reading_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "core/error.h"
