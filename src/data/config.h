@@ -130,4 +130,11 @@ void visit_fields(DataConfig& c, Visitor&& field) {
   field("verify", c.verify, "compare every shard with its checksum at the start");
 }
 
+// Leaves no limit on repetition: for a few steps that measure or compare and are no run of the
+// config's length.
+inline void clear_max_epochs(DataConfig& config) {
+  config.max_epochs.reset();
+  for (DataSourceConfig& source : config.sources) source.max_epochs.reset();
+}
+
 }  // namespace fathom

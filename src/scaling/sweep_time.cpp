@@ -56,6 +56,8 @@ double measure_step(const SweepPlan& plan, const SweepRun& run, const SweepConfi
   config.continue_from.clear();
   config.output = bench_directory(dir);
   config.train.steps = steps;
+  config.data.phases.clear();  // they may begin behind these steps
+  clear_max_epochs(config.data);
   config.checkpoint.enabled = false;
   config.data.validation_tokens = 1;
   StepTimer timer;
