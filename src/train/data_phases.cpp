@@ -120,6 +120,21 @@ std::vector<MixPhase> mix_phases(const TrainPlan& plan, const PreparedData& data
   return phases;
 }
 
+std::vector<MixPhaseConfig> reached_phases(const TrainConfig& config) {
+  TrainPlan plan;
+  plan.config = config;
+  plan.max_steps = config.train.steps.value();
+  std::vector<MixPhaseConfig> reached;
+  std::int64_t before = 0;
+  for (const MixPhaseConfig& phase : config.data.phases) {
+    const std::int64_t first = begin_of(plan, phase).first_sample;
+    if (first <= before || first >= end_sample(plan)) continue;
+    before = first;
+    reached.push_back(phase);
+  }
+  return reached;
+}
+
 std::int64_t end_sample(const TrainPlan& plan) {
   const RunPosition origin = origin_of(plan);
   const std::int64_t last = plan.last_step(origin);

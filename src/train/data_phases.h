@@ -23,6 +23,11 @@ std::vector<PhaseBegin> phase_begins(const TrainPlan& plan);
 // The same with the weights of the data's sources, for its Sampler.
 std::vector<MixPhase> mix_phases(const TrainPlan& plan, const PreparedData& data);
 
+// The phases of the config that its train.steps, its only limit, come to: without those behind
+// their end, and those that would begin in so few steps where the one before does. Throws an input
+// Error that names a phase whose place cannot be told.
+std::vector<MixPhaseConfig> reached_phases(const TrainConfig& config);
+
 // Samples before the end of the run, those of runs that it continues included; of one that is
 // beyond its end those before plan.origin. 0 when only time limits it.
 std::int64_t end_sample(const TrainPlan& plan);

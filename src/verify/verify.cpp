@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "train/data_phases.h"
 #include "train/plan.h"
 #include "verify/layout_trial.h"
 
@@ -82,11 +83,7 @@ TrainConfig ended_at(TrainConfig config, std::int64_t last_step) {
   config.train.tokens.reset();
   config.train.epochs.reset();
   config.train.max_minutes.reset();
-  // Its few steps do not come to phases that begin later.
-  const std::int64_t tokens = last_step * config.train.global_batch * config.train.sequence_length;
-  std::erase_if(config.data.phases, [&](const MixPhaseConfig& phase) {
-    return phase.begin_step.value_or(0) >= last_step || phase.begin_tokens.value_or(0) >= tokens;
-  });
+  clear_max_epochs(config.data);
   return config;
 }
 
@@ -175,6 +172,7 @@ class Verification {
   // The record of the first rank; empty on ranks that the layout leaves idle.
   TrialRecord run_layout(const LayoutChoice& layout, LayoutTrial& trial) {
     trial.config = ended_at(layout.config, last_step());
+    trial.config.data.phases = reached_phases(trial.config);
     trial.save_every = options_.steps;
     const int ranks = layout.ranks();
     const auto threads = static_cast<int>(trial.config.threads);

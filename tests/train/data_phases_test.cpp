@@ -2,6 +2,7 @@
 // and what a resumed run may still change.
 #include "train/data_phases.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "train/branch.h"
@@ -129,6 +130,26 @@ TEST_F(PhaseBegins, CountFromTheBeginningOfTheFirstRun) {
   EXPECT_THAT(samples({at_step(3, w_), at_tokens(1000, w_), at_share(0.1, w_), at_step(12, w_)}),
               ElementsAre(50, 50, 50, 58))
       << "what lies before it begins there";
+}
+
+TEST_F(PhaseBegins, AFewStepsReachSomeOfThem) {
+  config_.train.steps = 10;
+  const auto reached = [&](std::vector<MixPhaseConfig> phases) {
+    config_.data.phases = std::move(phases);
+    std::vector<std::string> all;
+    for (const MixPhaseConfig& phase : reached_phases(config_)) all.push_back(description(phase));
+    return fmt::format("{}", fmt::join(all, "; "));
+  };
+  const std::string phase = "data.phases: the phase with ";
+  EXPECT_EQ(reached({at_share(0.81, w_), at_share(0.85, w_)}), phase + "begin_share = 0.81");
+  EXPECT_EQ(reached({at_share(0.5, w_), at_share(0.9, w_), at_share(0.95, w_)}),
+            phase + "begin_share = 0.5; " + phase + "begin_share = 0.9");
+  EXPECT_EQ(reached({at_step(9, w_), at_tokens(36 * 24, w_), at_tokens(36 * 24 + 1, w_),
+                     at_step(10, w_), at_tokens(960, w_)}),
+            phase + "begin_step = 9; " + phase + "begin_tokens = 865");
+  EXPECT_EQ(reached({at_step(1000, w_), at_share(0.3, w_)}), phase + "begin_share = 0.3");
+  EXPECT_THAT(input_error_of([&] { reached({at_share(1.5, w_)}); }),
+              HasSubstr("use a share between 0 and 1"));
 }
 
 // After 20 steps of 4 sequences and 10 of 8 it goes on by steps of 2.

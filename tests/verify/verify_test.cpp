@@ -230,6 +230,37 @@ TEST(VerifyLayouts, PhasesOfTheDataAreReadAlike) {
   EXPECT_EQ(told, 3 + 9);
 }
 
+// Of ten steps 0.95 lies behind the last, and 0.81 and 0.85 begin with the same one.
+TEST(VerifyLayouts, SharesOfManyStepsMayBeNoneOfAFew) {
+  TempDir dir;
+  test::sample_data(dir);
+  const std::vector<std::vector<double>> all = {{0.8, 0.95}, {0.81, 0.85}};
+  for (const std::vector<double>& shares : all) {
+    TrainConfig config = config_of(dir, 2);
+    for (const double share : shares) config.data.phases.push_back({share, {}, {}, {{"a", share}}});
+    config.train.steps = 1000;
+    VerifyOptions options;
+    options.steps = 5;
+    options.transfers = Transfers::none;
+    options.directory = fmt::format("{}/verify-{}", dir.path(), shares.back());
+    EXPECT_TRUE(verify_layouts(parse_layouts("1", config), options, [](const LayoutVerdict&) {}));
+  }
+}
+
+// Nor is a limit on what the config's own run repeats one on a trial's steps.
+TEST(VerifyLayouts, MayReadASourceMoreOftenThanTheRun) {
+  TempDir dir;
+  test::sample_data(dir);
+  TrainConfig config = config_of(dir, 2);
+  config.data.max_epochs = 0.01;
+  config.data.sources = {{"a", "", {}, false, 0.01}, {"b", "", {}}};
+  VerifyOptions options;
+  options.steps = 1;
+  options.transfers = Transfers::none;
+  options.directory = dir / "verify";
+  EXPECT_TRUE(verify_layouts(parse_layouts("1", config), options, [](const LayoutVerdict&) {}));
+}
+
 TEST(VerifyLayouts, ADifferenceIsTold) {
   TempDir dir;
   const Verified result = verify(dir, "tp2+sp", Transfers::none, 4, 1e-15);
