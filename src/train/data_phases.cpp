@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/error.h"
 
@@ -39,6 +40,10 @@ PhaseBegin begin_at_step(const TrainPlan& plan, std::int64_t step) {
   return {step <= start.steps ? start.next_sample : std::max(start.next_sample, sample), step};
 }
 
+PhaseBegin begin_at_tokens(const TrainPlan& plan, std::int64_t tokens) {
+  return {sample_at_tokens(plan, tokens), 0, tokens};
+}
+
 // The first of the limits to come to its share, as for the learning rate. Time is none: where it
 // leads is not known.
 PhaseBegin begin_at_share(const TrainPlan& plan, const MixPhaseConfig& phase) {
@@ -56,7 +61,7 @@ PhaseBegin begin_at_share(const TrainPlan& plan, const MixPhaseConfig& phase) {
   std::optional<PhaseBegin> begin;
   if (plan.max_steps > 0) begin = begin_at_step(plan, share_of(plan.max_steps));
   if (plan.max_tokens > 0) {
-    const PhaseBegin by_tokens{sample_at_tokens(plan, share_of(plan.max_tokens)), 0};
+    const PhaseBegin by_tokens = begin_at_tokens(plan, share_of(plan.max_tokens));
     if (!begin || by_tokens.first_sample < begin->first_sample) begin = by_tokens;
   }
   return *begin;
@@ -82,29 +87,45 @@ PhaseBegin begin_of(const TrainPlan& plan, const MixPhaseConfig& phase) {
   check(phase);
   if (phase.begin_share) return begin_at_share(plan, phase);
   if (phase.begin_step) return begin_at_step(plan, *phase.begin_step);
-  return {sample_at_tokens(plan, *phase.begin_tokens), 0};
+  return begin_at_tokens(plan, *phase.begin_tokens);
+}
+
+// `earlier`: of the phases before it. Of those before the start of a run that continues another the
+// last counts. Which sample such a place was is not known, but which of two places of one kind, in
+// steps or in tokens, comes first.
+void check_order(const TrainPlan& plan, const MixPhaseConfig& phase, const PhaseBegin& begin,
+                 std::span<const PhaseBegin> earlier) {
+  const std::int64_t start = start_of(plan).next_sample;
+  const std::int64_t before = earlier.empty() ? start : earlier.back().first_sample;
+  if (begin.first_sample <= before && !(before == start && plan.branch)) {
+    fail_input("{}: it begins after {} tokens, and the one before it after {}: order the phases",
+               description(phase), tokens_before(plan, begin.first_sample),
+               tokens_before(plan, before));
+  }
+  for (const PhaseBegin& other : earlier) {
+    if (begin.tokens > 0 && begin.tokens <= other.tokens) {
+      fail_input("{}: one before it begins after {} tokens: order the phases", description(phase),
+                 other.tokens);
+    }
+    if (begin.step > 0 && begin.step <= other.step) {
+      fail_input("{}: one before it begins after {} steps: order the phases", description(phase),
+                 other.step);
+    }
+  }
 }
 
 }  // namespace
 
 std::vector<PhaseBegin> phase_begins(const TrainPlan& plan) {
-  const std::int64_t start = start_of(plan).next_sample, end = end_sample(plan);
+  const std::int64_t end = end_sample(plan);
   std::vector<PhaseBegin> begins;
-  std::int64_t before = start;
   for (const MixPhaseConfig& phase : plan.config.data.phases) {
     const PhaseBegin begin = begin_of(plan, phase);
-    // Of phases before the start of a run that continues another the last counts.
-    const bool ordered = begin.first_sample > before || (before == start && plan.branch);
-    if (!ordered) {
-      fail_input("{}: it begins after {} tokens, and the one before it after {}: order the phases",
-                 description(phase), tokens_before(plan, begin.first_sample),
-                 tokens_before(plan, before));
-    }
+    check_order(plan, phase, begin, begins);
     if (end > 0 && begin.first_sample >= end) {
       fail_input("{}: it begins after {} tokens, but the run ends after {}", description(phase),
                  tokens_before(plan, begin.first_sample), tokens_before(plan, end));
     }
-    before = begin.first_sample;
     begins.push_back(begin);
   }
   return begins;

@@ -11,7 +11,8 @@ namespace fathom {
 
 struct PhaseBegin {
   std::int64_t first_sample = 0;
-  std::int64_t step = 0;  // steps done before it, where the config counts in steps; else 0
+  std::int64_t step = 0;    // steps done before it, where the config counts in steps; else 0
+  std::int64_t tokens = 0;  // seen before it, where the config counts in tokens; else 0
 };
 
 // Of each phase of the config. Pure: a place in tokens does not depend on the size of the steps;

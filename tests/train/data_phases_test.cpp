@@ -152,6 +152,21 @@ TEST_F(PhaseBegins, AFewStepsReachSomeOfThem) {
               HasSubstr("use a share between 0 and 1"));
 }
 
+// Where the earlier run's steps began is not known, but of places of one kind their order is.
+TEST_F(PhaseBegins, AreOrderedBeforeABranchToo) {
+  config_.train.tokens = 20000;
+  branch_ = BranchState{"x", 10, 2000, 50, 1, {}};
+  EXPECT_EQ(error({at_tokens(1000, w_), at_tokens(500, w_)}),
+            "data.phases: the phase with begin_tokens = 500: one before it begins after 1000 "
+            "tokens: order the phases");
+  EXPECT_THAT(error({at_step(3, w_), at_tokens(1000, w_), at_step(3, w_)}),
+              HasSubstr("begin_step = 3: one before it begins after 3 steps: order"));
+  EXPECT_THAT(error({at_tokens(1000, w_), at_share(0.04, w_)}),
+              HasSubstr("begin_share = 0.04: one before it begins after 1000 tokens"));
+  EXPECT_THAT(samples({at_tokens(500, w_), at_step(3, w_), at_tokens(1000, w_), at_step(9, w_)}),
+              ElementsAre(50, 50, 50, 50));
+}
+
 // After 20 steps of 4 sequences and 10 of 8 it goes on by steps of 2.
 TEST_F(PhaseBegins, StepsAreThoseThatWereTaken) {
   config_.train.global_batch = config_.train.micro_batch = 2;
