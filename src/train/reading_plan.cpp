@@ -101,12 +101,15 @@ std::vector<std::string> check_repetition(const TrainPlan& plan, const PreparedD
   std::vector<std::string> warnings;
   if (end == 0) return warnings;
   const Windows read = sampler.windows_read(end);
+  // A run ends with a whole step.
+  const std::int64_t last_step =
+      std::max(sampler.mix(0).first_sample, end - plan.config.train.global_batch);
+  const Windows spare = read - sampler.windows_read(last_step);
   for (std::size_t s = 0; s < read.size(); ++s) {
     const std::string& name = data.sources[s].name;
     const std::optional<double> limit = limit_of(plan.config.data, name);
     const auto windows = static_cast<double>(sampler.windows(static_cast<int>(s)));
-    const auto most =
-        limit.value_or(usual_epochs) * windows + double(plan.config.train.global_batch);
+    const double most = limit.value_or(usual_epochs) * windows + double(spare[s] + 1);
     if (static_cast<double>(read[s]) <= most) continue;
     const std::string much =
         fmt::format("source '{}' is read {:.2f} times", name, double(read[s]) / windows);

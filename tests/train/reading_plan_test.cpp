@@ -104,6 +104,27 @@ TEST_F(ReadingPlan, RepetitionOverTheWholeRunIsWarnedOf) {
       << "by the run before, too";
 }
 
+// Of b, 76 windows, a step of 512 reads 16: its limit gives way by those, not by the whole step.
+TEST_F(ReadingPlan, ALimitGivesWayByWhatTheLastStepReads) {
+  config_.train.global_batch = 512;
+  config_.data.sources = {{"a", "", 31.0}, {"b", "", 1.0}};
+  data_ = std::make_shared<const PreparedData>(open_prepared(config_.data));
+  config_.train.steps = 20;
+  EXPECT_THAT(warnings(), ElementsAre(HasSubstr("source 'a'"))) << "320 of 304 + 16";
+  config_.train.steps = 21;
+  EXPECT_THAT(warnings(),
+              ElementsAre(HasSubstr("source 'a'"), HasSubstr("'b' is read 4.42 times")));
+  config_.data.sources[0].max_epochs = 100;
+  config_.data.sources[1].max_epochs = 4;
+  EXPECT_THAT(input_error_of([&] { warnings(); }), HasSubstr("'b' is read 4.42 times in all"));
+  config_.train.steps = 20;
+  EXPECT_TRUE(warnings().empty());
+  config_.train.steps = 21;
+  config_.data.phases = {{{}, {}, 20, {{"b", 0}}}};
+  EXPECT_THAT(input_error_of([&] { warnings(); }), HasSubstr("'b' is read 4.21 times in all"))
+      << "the last step reads none of it";
+}
+
 TEST_F(ReadingPlan, MoreThanItsLimitIsRefused) {
   config_.train.steps = 122;  // 366 of a, twice, and 122 of b
   config_.data.max_epochs = 2;
