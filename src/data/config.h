@@ -1,6 +1,7 @@
 // The configs of `data prepare` and of the loader.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -130,6 +131,12 @@ void visit_fields(DataConfig& c, Visitor&& field) {
   field("verify", c.verify, "compare every shard with its checksum at the start");
 }
 
+// Whether any source has a limit on repetition.
+inline bool has_max_epochs(const DataConfig& config) {
+  return config.max_epochs || std::ranges::any_of(config.sources, [](const auto& source) {
+           return source.max_epochs.has_value();
+         });
+}
 // Leaves no limit on repetition: for a few steps that measure or compare and are no run of the
 // config's length.
 inline void clear_max_epochs(DataConfig& config) {

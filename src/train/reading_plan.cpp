@@ -99,7 +99,12 @@ std::vector<std::string> check_repetition(const TrainPlan& plan, const PreparedD
                                           const Sampler& sampler) {
   const std::int64_t end = end_sample(plan);
   std::vector<std::string> warnings;
-  if (end == 0) return warnings;
+  if (end == 0) {
+    if (!has_max_epochs(plan.config.data)) return warnings;
+    fail_input(
+        "data.max_epochs: only train.max_minutes limits the run, and how often it reads a source "
+        "in that time is not known: set train.tokens, epochs or steps, too");
+  }
   const Windows read = sampler.windows_read(end);
   // A run ends with a whole step.
   const std::int64_t last_step =

@@ -16,7 +16,7 @@ std::string reading_plan(const TrainPlan& plan, const PreparedData& data, const 
 
 // Throws an input Error that names the source when the run and those that it continues would read
 // it more often than data.max_epochs, or the source's own, allows (by more than it reads in the
-// last step, and a sequence).
+// last step, and a sequence); and when such a limit is given, but only time limits the run.
 // Without a limit the text of a warning for each source that is read more than 4 times.
 std::vector<std::string> check_repetition(const TrainPlan& plan, const PreparedData& data,
                                           const Sampler& sampler);

@@ -88,7 +88,20 @@ TEST_F(ReadingPlan, HasOnlySharesWhereNoEndIsKnown) {
   EXPECT_EQ(row(text(), "from the start, 576", "a"), "a 4.40k 432 0.7500 0.098");
   EXPECT_EQ(row(text(), "from 576 tokens on:", "b"), "b 1.83k 0.6667");
   EXPECT_THAT(text(), Not(HasSubstr("in all")));
-  config_.data.max_epochs = 0.001;
+  EXPECT_TRUE(warnings().empty());
+}
+
+TEST_F(ReadingPlan, ALimitNeedsAKnownEnd) {
+  config_.train.steps.reset();
+  config_.train.max_minutes = 1;
+  config_.data.max_epochs = 4;
+  EXPECT_EQ(input_error_of([&] { warnings(); }),
+            "data.max_epochs: only train.max_minutes limits the run, and how often it reads a "
+            "source in that time is not known: set train.tokens, epochs or steps, too");
+  config_.data.max_epochs.reset();
+  config_.data.sources = {{"a", "", {}}, {"b", "", {}, false, 4.0}};
+  EXPECT_THAT(input_error_of([&] { warnings(); }), HasSubstr("only train.max_minutes limits"));
+  config_.train.epochs = 2;
   EXPECT_TRUE(warnings().empty());
 }
 
