@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -67,6 +68,19 @@ void check_weight(const PreparedSource& source) {
 
 void check_max_epochs(const std::string& key, const std::optional<double>& limit) {
   if (limit && !(*limit > 0)) fail_input("{} is {}: use a number above 0", key, *limit);
+}
+
+// Phases and limits know sources by their names.
+void check_names(const PreparedData& data, const DataConfig& config) {
+  if (config.phases.empty() && !has_max_epochs(config)) return;
+  std::set<std::string> names;
+  for (const PreparedSource& source : data.sources) {
+    if (names.insert(source.name).second) continue;
+    fail_input(
+        "data.sources: two are named '{}', which data.phases and max_epochs could not tell apart: "
+        "prepare one of them under another name",
+        source.name);
+  }
 }
 
 // Moves the source `wanted.name` out of `from` and gives it the wanted weight.
@@ -132,6 +146,7 @@ PreparedData open_prepared(const DataConfig& config, const VerifyShare& share) {
   }
   for (const PreparedSource& source : data.sources) check_weight(source);
   // What these cannot be is refused before any work.
+  check_names(data, config);
   phase_weights(data, config.phases);
   check_max_epochs("data.max_epochs", config.max_epochs);
   for (const DataSourceConfig& source : config.sources) {

@@ -152,6 +152,33 @@ TEST(Prepared, SourcesHaveTheirOwnWeightsUnlessTheConfigGivesThem) {
   EXPECT_THAT(weights({{"a", "", 1.0}}), ElementsAre(Pair("a", 1)));
 }
 
+// Phases and limits know a source by its name alone.
+TEST(Prepared, SourcesOfOneNameHaveNoPhasesAndNoLimits) {
+  const TempDir dir;
+  PrepareConfig prepare = sample_config(dir);
+  prepare_data(prepare, byte_encoder());
+  prepare.output = dir / "other";
+  prepare_data(prepare, byte_encoder());
+  DataConfig same;
+  same.directory = dir / "out";
+  same.sources = {{"a", "", {}}, {"b", "", {}}, {"a", dir / "other", {}}};
+  const auto error = [](const DataConfig& config) {
+    return input_error_of([&] { open_prepared(config); });
+  };
+  EXPECT_EQ(error(same), "no error");
+  DataConfig phased = same, limited = same, one_limited = same;
+  phased.phases = {{0.5, {}, {}, {{"b", 2}}}};
+  limited.max_epochs = 4;
+  one_limited.sources[2].max_epochs = 4;
+  for (DataConfig config : {phased, limited, one_limited}) {
+    EXPECT_EQ(error(config),
+              "data.sources: two are named 'a', which data.phases and max_epochs could not tell "
+              "apart: prepare one of them under another name");
+    config.sources.erase(config.sources.begin());
+    EXPECT_EQ(error(config), "no error");
+  }
+}
+
 // Every shard is verified by one of the processes, and between shards each may be ended.
 TEST(Prepared, ProcessesShareTheVerification) {
   const TempDir dir;
