@@ -76,10 +76,11 @@ struct PresentMix {
   }
 };
 PresentMix present_mix(const DataState& data) {
-  if (data.phases.empty() || data.phases.front().first_sample > data.next_sample) {
-    return {data.sample_order, data.sources};
-  }
-  return {data.phases.back().sample_order, data.phases.back().sources};
+  const auto to_come =
+      std::ranges::upper_bound(data.phases, data.next_sample, {}, &PhaseState::first_sample);
+  if (to_come == data.phases.begin()) return {data.sample_order, data.sources};
+  const PhaseState& now = *(to_come - 1);
+  return {now.sample_order, now.sources};
 }
 
 BranchState branch_at(const SavedState& saved, const DataConfig& data) {

@@ -80,5 +80,18 @@ TEST(Readings, GuardsGoOnWithTheSameData) {
   EXPECT_EQ(anew.consecutive, 0);
 }
 
+// Of a run's phases the one counts in which it is, not those to come.
+TEST(Readings, GuardsGoOnWithinAPhase) {
+  TrainingState state = state_at(32);
+  state.guard = GuardState{2.5, 0.5, 30, 4, 1};
+  state.data->phases = {{10, 0, 5, {}}};
+  RunIdentity run;
+  run.data = *state.data;
+  run.data.phases.push_back({50, 0, 6, {}});
+  EXPECT_EQ(guard_after(state, run).seen, 30);
+  run.data.phases[1].first_sample = 32;
+  EXPECT_EQ(guard_after(state, run).seen, 0) << "the next sample is of the second";
+}
+
 }  // namespace
 }  // namespace fathom
