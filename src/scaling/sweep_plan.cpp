@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "io/atomic_file.h"
 #include "io/json_object.h"
 #include "io/mapped_file.h"
@@ -123,6 +124,11 @@ SweepPlan make_sweep_plan(const SweepConfig& config, const Laws& laws, const Dat
   plan.runs = sweep_runs(config, laws);
   // Phases of the data begin elsewhere in a run of another length, maybe before the branch.
   const bool trunks = config.trunks && config.run.data.phases.empty();
+  if (config.trunks && !trunks) {
+    log::info(
+        "trunks: none, for the phases of the data begin elsewhere in runs of other lengths; each "
+        "run trains from its own beginning");
+  }
   plan_trunks(plan.runs, {trunks, config.warmup, config.run.schedule, plan.sequence_length});
   for (SweepRun& run : plan.runs) {
     run.model = sweep_run_config(plan, run, config, data, "").model;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/log_redirection.h"
 #include "scaling/small_sweep.h"
 #include "scaling/sweep_report.h"
 #include "scaling/sweep_time.h"
@@ -94,12 +95,22 @@ TEST_F(SweepPlanFiles, LeaveNothingToAGpusFreeMemory) {
 TEST_F(SweepPlanFiles, RunsWithPhasesOfTheDataBeginByThemselves) {
   SweepConfig config = small_sweep(dir_);
   config.run.data.phases = {{0.5, {}, {}, {{"a", 1}}}};
+  std::vector<std::string> lines;
+  const log::Redirection told([&](log::Level, const std::string& line) { lines.push_back(line); });
   const PlannedSweep sweep = plan_small_sweep(dir_, "sweep", config);
+  EXPECT_THAT(lines, testing::ElementsAre(HasSubstr("trunks: none")));
   for (const SweepRun& run : sweep.plan.runs) {
     EXPECT_EQ(run.trunk, "") << run.name;
     EXPECT_EQ(load_train_config(sweep.dir + "/configs/" + run.name + ".toml").data.phases.size(),
               1u);
   }
+  lines.clear();
+  config.trunks = false;
+  plan_small_sweep(dir_, "apart", config);
+  config.trunks = true;
+  config.run.data.phases.clear();
+  plan_small_sweep(dir_, "without", config);
+  EXPECT_TRUE(lines.empty()) << "nothing is other than the config says";
 }
 
 // What a branch shares with its trunk takes no time of its own.
