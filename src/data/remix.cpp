@@ -8,9 +8,11 @@
 namespace fathom {
 namespace {
 
+// Less than a token is what rounding left of a source that was read up to its cap.
 double cap_of(const RemixSource& source, const RemixOptions& options) {
   const double epochs = source.max_epochs > 0 ? source.max_epochs : options.max_epochs;
-  return std::max(0.0, epochs * source.tokens - source.read);
+  const double left = epochs * source.tokens - source.read;
+  return left < 1 ? 0 : left;
 }
 
 void check(const std::vector<RemixSource>& sources, const RemixOptions& options) {

@@ -75,6 +75,17 @@ TEST(Remix, PhasesShareTheCaps) {
   EXPECT_DOUBLE_EQ(capped[1][0].tokens, 440 - 260);
 }
 
+// The sum of what three parts read of b is its cap but for the rounding of the last bit.
+TEST(Remix, LessThanATokenIsNothingLeft) {
+  const auto parts =
+      remix_phases({{"a", 1e6}, {"b", 330}}, {{0.1, {1, 1}}, {0.4, {1, 1e4}}, {0.9, {1, 1e4}}},
+                   options_of(1e6, 1, 2.7));
+  EXPECT_TRUE(parts[2][1].capped);
+  EXPECT_NEAR(parts[0][1].tokens + parts[1][1].tokens + parts[2][1].tokens, 2.7 * 330, 1e-9);
+  EXPECT_EQ(parts[3][1].tokens, 0);
+  EXPECT_EQ(parts[3][1].share, 0);
+}
+
 TEST(Remix, PhasesThatCannotBeAreNamed) {
   const std::vector<RemixSource> sources = {{"a", 1000}, {"b", 100}};
   const auto error = [&](const std::vector<RemixPhase>& phases) {
