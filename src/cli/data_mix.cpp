@@ -168,8 +168,9 @@ void add_data_mix(CLI::App& data) {
       ->take_all();
   command
       ->add_option("--phase", arguments->phases,
-                   "SHARE:SOURCE=FACTOR,...: other factors once so large a share of the tokens is "
-                   "read; sources not named keep theirs")
+                   "other factors once so large a share of the tokens is read; sources not named "
+                   "keep theirs")
+      ->type_name("SHARE:SOURCE=FACTOR,...")
       ->take_all();
   command->footer(
       "Example: fathom data mix prepared --tokens 2e9 --weight code=2 --cap books=8\n"

@@ -442,6 +442,7 @@ TEST_F(Switches, OfDataMix) {
   EXPECT_THAT(phased, HasSubstr("# in all\n"));
   EXPECT_THAT(phased, HasSubstr("[[data.phases]]\nbegin_share = 0.9\nweights = { \"ships\" = 1.0 "
                                 "}\n"));
+  EXPECT_THAT(out({"data", "mix", "--help"}), HasSubstr("--phase SHARE:SOURCE=FACTOR,..."));
   for (const char* phase : {"ships=2", ":ships=2", "x:ships=2", "0.8"}) {
     EXPECT_THAT(run(with(base, {"--phase", phase})).err,
                 HasSubstr("is not SHARE:SOURCE=FACTOR,..."));
