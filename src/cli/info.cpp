@@ -104,7 +104,7 @@ Json describe() {
   const ParquetSupport parquet = parquet_support();
   json["parquet"] = {{"arrow", parquet.arrow_version}, {"problem", parquet.problem}};
   json["cuda"] = describe_cuda();
-  json["default_precision"] =
+  json["default_dtype"] =
       cuda::device_count() > 0 || computes_bf16(cpu_device) ? "bf16" : "f32";
   return json;
 }
@@ -157,7 +157,7 @@ void print_text(const Json& json) {
   line("Parquet", problem.empty() ? "Arrow " + parquet["arrow"].get<std::string>()
                                   : "cannot be read: " + problem);
   print_cuda(json["cuda"]);
-  line("default precision", json["default_precision"].get<std::string>());
+  line("default dtype", json["default_dtype"].get<std::string>());
 }
 
 }  // namespace

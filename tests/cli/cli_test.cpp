@@ -119,7 +119,7 @@ TEST(CommandLine, OutputThatCannotBeWrittenIsExitCode1) {
 TEST(Info, SaysWhatTheMachineCanDo) {
   const Outcome text = run("info");
   EXPECT_EQ(text.code, 0);
-  EXPECT_THAT(text.out, HasSubstr("default precision"));
+  EXPECT_THAT(text.out, HasSubstr("default dtype"));
   const Outcome json = run("info --json");
   EXPECT_EQ(json.code, 0);
   EXPECT_THAT(json.out, HasSubstr("\"instruction_sets\""));
