@@ -1,6 +1,7 @@
 #include "model/linear.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "ops/fp8.h"

@@ -5,14 +5,18 @@
 //   y = x wᵀ         dx = dy w         dw += dyᵀ x
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
 #include "model/parameters.h"
 
 namespace fathom {
 
 // What the operands of a product are rounded to; sums are always f32. int8: the weight alone is,
 // and runs forward only (ops/int8.h). fp8: both are, with a scale a matrix (ops/fp8.h): weights and
-// activations to E4M3, gradients to E5M2; dw stays in f32. In contexts without FP8 products, and for
-// rows whose number is no multiple of ops::fp8_multiple, products are in the weight's own type.
+// activations to E4M3, gradients to E5M2; dw stays in f32. In contexts without FP8 products, and
+// for rows whose number is no multiple of ops::fp8_multiple, products are in the weight's own type.
 enum class Precision { f32, bf16, int8, fp8 };
 
 // An operand of products: a matrix, and what it was rounded to for them, so that several products
@@ -30,7 +34,8 @@ struct Operand {
 
 class Linear {
  public:
-  // `parameter` [out, in] outlives this. Its products have the precision of its values.
+  // `parameter` [out, in] outlives this. Products are in fp8 where it has FP8 copies, else of the
+  // precision of its values.
   explicit Linear(Parameter& parameter);
 
   std::int64_t out_features() const { return parameter_->weight.shape[0]; }

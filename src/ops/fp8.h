@@ -13,6 +13,8 @@
 // reference, and slower than bf16.
 #pragma once
 
+#include <cstdint>
+
 #include "core/context.h"
 #include "ops/matmul.h"
 
@@ -42,8 +44,9 @@ struct Fp8Matrix {
 void quantize_fp8(Context& context, Tensor x, Fp8Format format, Tensor values, Tensor transposed,
                   Tensor scale);
 
-// Which of the three a product is. On Hopper tensor cores sum in registers of some 14 bits: y for all
-// of k, gradients for a part of k each, added up in f32.
+// Which of the three a product is. Hopper's tensor cores sum in registers of some 14 bits
+// (DeepSeek-V3 report, 2024, section 3.3.2): y for all of k, gradients for a part of k each, added
+// up in f32.
 enum class Fp8Role : std::int8_t { output, input_gradient, weight_gradient };
 
 // y [n, m] (+)= x [n, k] · w [m, k]ᵀ, f32 or bf16; a product is added to in f32 alone.

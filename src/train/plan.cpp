@@ -145,7 +145,8 @@ std::int64_t count_tokens(const LoopConfig& c, std::int64_t train_tokens) {
 // All products of the blocks are to be in FP8: none is left out unsaid.
 void check_fp8_sizes(const TrainConfig& config, const TrainPlan& plan) {
   const auto fail = [](const std::string& what, std::int64_t size) {
-    fail_input("precision is fp8, which multiplies sizes that are multiples of {}: {} is {}",
+    fail_input("precision is fp8, which multiplies sizes that are multiples of {}: {} is {}; change that, "
+               "or leave precision out",
                ops::fp8_multiple, what, size);
   };
   const bool in_pieces =
@@ -181,7 +182,7 @@ bool computes_bf16(Device device) {
 void require_products(Products products, Device device, const std::string& key) {
   if (products == Products::dtype || device.type != DeviceType::cuda) return;
   if (cuda::compute_capability(device.index) >= 89) return;
-  fail_input("{} is fp8, which {} can't multiply: GPUs from compute capability 8.9 on can", key,
+  fail_input("{} is fp8, which {} can't multiply: GPUs from compute capability 8.9 on can; leave it out", key,
              to_string(device));
 }
 

@@ -31,7 +31,8 @@ struct VerifyOptions {
   // For checkpoints, which are removed in the end unless something differs.
   std::string directory;
   // Largest relative differences that pass; 0: 1e-5 and 1e-4 in f32, 1e-2 and 5e-2 in
-  // bf16, 2e-2 and 2e-1 with products in FP8. Of weights: ‖a − b‖ / ‖b‖ of a tensor, in all the digits that the run keeps.
+  // bf16, 2e-2 and 2e-1 with products in FP8. Of weights: ‖a − b‖ / ‖b‖ of a tensor, in all the
+  // digits that the run keeps.
   double loss_tolerance = 0, weight_tolerance = 0;
 };
 

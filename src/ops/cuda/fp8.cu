@@ -2,6 +2,8 @@
 // another.
 #include <cuda_fp8.h>
 
+#include <algorithm>
+
 #include "ops/cuda/cuda_utils.h"
 #include "ops/cuda/kernels.h"
 
@@ -10,8 +12,8 @@ namespace {
 
 constexpr int threads = 256;
 constexpr int width = 8;  // values that a thread takes at once
-constexpr unsigned in_flight = 4;
-constexpr unsigned most_blocks = 132 * 8;
+constexpr unsigned in_flight = 4;          // times that, before it compares
+constexpr unsigned most_blocks = 132 * 8;  // 8 for each multiprocessor of an H100
 
 // --- The largest magnitude. As bits without a sign, magnitudes are in order, with infinity and NaN
 // above all numbers: an integer's maximum finds it, in any order of the threads.
