@@ -16,6 +16,7 @@
 #include "core/progress.h"
 #include "eval/answer_cache.h"
 #include "eval/evaluation.h"
+#include "eval/other_scores.h"
 #include "eval/prompts.h"
 #include "eval/python_runner.h"
 #include "eval/results_file.h"
@@ -30,7 +31,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EvalArguments : EvaluatedModelOptions {
-  std::vector<std::string> tasks, overrides;
+  std::vector<std::string> tasks, overrides, beside;
+  std::vector<eval::OtherScores> others;  // of `beside`
   std::string data, configs, out, python = "python3", code = "isolated";
   std::int64_t limit = 0, shots = -1;
   bool all_scores = false, checkpoints = false;
@@ -77,6 +79,7 @@ void check_options(const EvalArguments& a) {
   }
   if (a.batch < 1) fail_input("--batch is {}: use at least 1", a.batch);
   if (a.limit < 0) fail_input("--limit is {}: use at least 1", a.limit);
+  if (!a.beside.empty() && a.out.empty()) fail_input("--beside is for the page that --out DIR holds: name a folder");
   if (a.checkpoints && a.all_scores) fail_input("--all-scores is not for --checkpoints, which show a score of each task");
   if (!(a.cache_gib > 0)) fail_input("--cache-gib is {}: use more than 0", a.cache_gib);
   for (const char* name : {"config.toml", "checkpoints"}) {
@@ -114,7 +117,9 @@ std::vector<eval::TaskResult> evaluate_model(const EvalArguments& a, std::vector
   const eval::RunFacts facts{a.model, evaluated->dtype(), evaluated->device(), seconds, work,
                              evaluated->batch_invariance() == BatchInvariance::on};
   write_file_atomically((fs::path(a.out) / "results.json").string(), eval::results_json(results, facts));
-  write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts));
+  std::vector<eval::OtherScores> others = a.others;
+  for (eval::OtherScores& published : eval::published_scores(results)) others.push_back(std::move(published));
+  write_page((fs::path(a.out) / "report.html").string(), eval::results_page(results, facts, others));
   return results;
 }
 
@@ -164,8 +169,9 @@ void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks
   if (points.empty()) fail_input("--checkpoints: {} has none that could be measured", a.model);
 }
 
-void evaluate(const EvalArguments& a) {
+void evaluate(EvalArguments a) {
   check_options(a);
+  for (const std::string& path : a.beside) a.others.push_back(eval::read_other_scores(path));
   std::vector<Task> tasks = load_tasks(a);
   std::optional<eval::PythonRunner> runner;
   if (std::ranges::any_of(tasks, runs_code)) {
@@ -200,6 +206,11 @@ void add_eval(CLI::App& app) {
                 "folder for results.json, report.html and the answers, not a run's own; an "
                 "evaluation that was stopped goes on there")
       ->type_name("DIR");
+  c->add_option("--beside", a.beside,
+                "evaluations of other models whose scores the page shows too: folders of --out, or result "
+                "files of lm-evaluation-harness")
+      ->type_name("DIR|FILE")
+      ->delimiter(',');
   c->add_option("--code", a.code, "programs that the model writes run isolated, or with limits of time and memory only")
       ->check(CLI::IsMember({"isolated", "limits"}))
       ->capture_default_str();

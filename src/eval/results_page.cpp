@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 
 #include "eval/groups.h"
 
@@ -25,14 +27,29 @@ std::string task_group(const TaskResult& result) {
   return result.task.group.empty() ? "other" : result.task.group;
 }
 
+// What another reaches at a task; empty where that is not known.
+std::string other_text(const OtherScores& other, const TaskResult& result, const std::string& score) {
+  const auto task = other.tasks.find(result.task.name);
+  if (task == other.tasks.end()) return "";
+  const auto value = task->second.find(score);
+  return value == task->second.end() ? "" : fmt::format("{:.4f}", value->second);
+}
+
+// A row of a table, with the cells that it needs for the others.
+std::vector<std::string> with_others(std::vector<std::string> row, const std::vector<OtherScores>& others,
+                                     const std::function<std::string(const OtherScores&)>& cell) {
+  for (const OtherScores& other : others) row.push_back(cell(other));
+  return row;
+}
+
 // Tasks of a group stand together, below their group's mean.
-Section overview(const std::vector<TaskResult>& results, const RunFacts& facts) {
+Section overview(const std::vector<TaskResult>& results, const RunFacts& facts, const std::vector<OtherScores>& others) {
   Section section{"Scores", {}};
   section.parts.push_back(Figures{{{"model", facts.model}, {"number type", facts.dtype}, {"device", facts.device},
                                    {"in any batch", facts.batch_invariant ? "the same bits" : "the same up to rounding"},
                                    {"seconds", fmt::format("{:.1f}", facts.seconds)},
                                    {"tokens read", fmt::format("{} of {} named", facts.work.computed, facts.work.named)}}});
-  Table table{{"group", "task", "items", "shots", "score", "value", "95 % interval"}, {}};
+  Table table{with_others({"group", "task", "items", "shots", "score", "value", "95 % interval"}, others, &OtherScores::model), {}};
   std::vector<std::string> groups;
   for (const TaskResult& result : results) {
     if (std::ranges::find(groups, task_group(result)) == groups.end()) groups.push_back(task_group(result));
@@ -41,15 +58,17 @@ Section overview(const std::vector<TaskResult>& results, const RunFacts& facts) 
   for (const std::string& group : groups) {
     const auto mean = std::ranges::find(means, group, &GroupScore::name);
     if (mean != means.end() && mean->tasks > 1) {
-      table.rows.push_back({group, fmt::format("mean of {} tasks", mean->tasks), "", "", "", value_text(mean->estimate),
-                            interval_text(mean->estimate)});
+      table.rows.push_back(with_others({group, fmt::format("mean of {} tasks", mean->tasks), "", "", "",
+                                        value_text(mean->estimate), interval_text(mean->estimate)},
+                                       others, [](const OtherScores&) { return ""; }));
     }
     for (const TaskResult& result : results) {
       if (task_group(result) != group) continue;
       const std::string score = main_score(result);
-      table.rows.push_back({group, result.task.name, std::to_string(result.items.size()),
-                            std::to_string(result.task.shots.count), score, value_text(result.total.at(score)),
-                            interval_text(result.total.at(score))});
+      table.rows.push_back(with_others({group, result.task.name, std::to_string(result.items.size()),
+                                        std::to_string(result.task.shots.count), score,
+                                        value_text(result.total.at(score)), interval_text(result.total.at(score))},
+                                       others, [&](const OtherScores& other) { return other_text(other, result, score); }));
     }
   }
   section.parts.push_back(std::move(table));
@@ -86,11 +105,27 @@ std::string item_text(const TaskResult& result, std::size_t i) {
   return text;
 }
 
-Section task_section(const TaskResult& result, std::int64_t samples) {
+// Where the published scores of a task come from, once each.
+std::string sources_text(const std::vector<PublishedScore>& published) {
+  std::vector<std::string> sources;
+  for (const PublishedScore& score : published) {
+    if (std::ranges::find(sources, score.source) == sources.end()) sources.push_back(score.source);
+  }
+  return fmt::format("Published scores: {}.", fmt::join(sources, "; "));
+}
+
+Section task_section(const TaskResult& result, const std::vector<OtherScores>& all_others, std::int64_t samples) {
   Section section{result.task.name, {Paragraph{result.task.description}}};
-  Table scores{{"score", "value", "95 % interval"}, {}};
-  for (const auto& [name, estimate] : result.total) scores.rows.push_back({name, value_text(estimate), interval_text(estimate)});
+  std::vector<OtherScores> others;
+  std::ranges::copy_if(all_others, std::back_inserter(others),
+                       [&](const OtherScores& other) { return other.tasks.contains(result.task.name); });
+  Table scores{with_others({"score", "value", "95 % interval"}, others, &OtherScores::model), {}};
+  for (const auto& [name, estimate] : result.total) {
+    scores.rows.push_back(with_others({name, value_text(estimate), interval_text(estimate)}, others,
+                                      [&](const OtherScores& other) { return other_text(other, result, name); }));
+  }
   section.parts.push_back(std::move(scores));
+  if (!result.task.published.empty()) section.parts.push_back(Paragraph{sources_text(result.task.published)});
   if (!result.subsets.empty()) {
     const std::string score = main_score(result);
     Table parts{{"part", "items", score, "95 % interval"}, {}};
@@ -112,9 +147,10 @@ Section task_section(const TaskResult& result, std::int64_t samples) {
 
 }  // namespace
 
-Page results_page(const std::vector<TaskResult>& results, const RunFacts& facts, std::int64_t samples) {
-  Page page{"Evaluation of " + facts.model, {overview(results, facts)}};
-  for (const TaskResult& result : results) page.sections.push_back(task_section(result, samples));
+Page results_page(const std::vector<TaskResult>& results, const RunFacts& facts,
+                  const std::vector<OtherScores>& others, std::int64_t samples) {
+  Page page{"Evaluation of " + facts.model, {overview(results, facts, others)}};
+  for (const TaskResult& result : results) page.sections.push_back(task_section(result, others, samples));
   return page;
 }
 

@@ -100,6 +100,18 @@ void check_shots(const TaskConfig& task) {
        "the field whose value examples share");
 }
 
+void check_published(const TaskConfig& task) {
+  for (const PublishedScore& score : task.published) {
+    need(!score.model.empty(), task, "published.model", "whose score it is");
+    need(!score.source.empty(), task, "published.source", "where it is published");
+  }
+}
+
+// Published scores are of the task as its file has it, wherever its data lies.
+bool changes_task(const std::string& override_text) {
+  return !override_text.starts_with("data.") && !override_text.starts_with("published");
+}
+
 }  // namespace
 
 TaskConfig load_task(const std::string& path, const std::vector<std::string>& overrides) {
@@ -115,6 +127,8 @@ TaskConfig load_task(const std::string& path, const std::vector<std::string>& ov
   if (!(task.weight > 0)) fail_input("{}: weight is {}: use more than 0", task.source, task.weight);
   check_prompt(task);
   check_shots(task);
+  check_published(task);
+  if (std::ranges::any_of(overrides, changes_task)) task.published.clear();
   return task;
 }
 

@@ -222,6 +222,21 @@ void visit_fields(GenerateConfig& c, Visitor&& field) {
   field("pass_at", c.pass_at, "the numbers k of pass@k");
 }
 
+// What somebody else's model reaches at this task, asked and scored in this way.
+struct PublishedScore {
+  std::string model;
+  double value = 0;    // as the task's own scores are: shares, not percent
+  std::string score;   // which of them; empty: the main one
+  std::string source;  // where it is published
+};
+template <class Visitor>
+void visit_fields(PublishedScore& c, Visitor&& field) {
+  field("model", c.model, "whose score it is");
+  field("value", c.value, "as this task's scores are: a share, not percent");
+  field("score", c.score, "which of the task's scores; empty: the main one");
+  field("source", c.source, "where it is published");
+}
+
 struct TaskConfig {
   std::string name, description, language;
   std::string group;  // of tasks whose scores are averaged together
@@ -233,6 +248,7 @@ struct TaskConfig {
   PromptConfig prompt;
   GenerateConfig generate;
   std::string metric;  // the score that stands for the task in tables and groups
+  std::vector<PublishedScore> published;
   std::string source;  // path of the file
 };
 template <class Visitor>
@@ -249,6 +265,7 @@ void visit_fields(TaskConfig& c, Visitor&& field) {
   field("prompt", c.prompt, "how a row is asked");
   field("generate", c.generate, "how generated text is compared");
   field("metric", c.metric, "the score that stands for the task");
+  field("published", c.published, "scores of others, to stand beside a model's own");
 }
 
 // Reads and checks a task's file. Throws an input Error that names the file and the key.

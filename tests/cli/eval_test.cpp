@@ -90,6 +90,18 @@ TEST_F(Eval, GoesOnWhereItWasStopped) {
   EXPECT_THAT(refused.err, HasSubstr("answers.jsonl:1"));
 }
 
+TEST_F(Eval, ShowsOthersBeside) {
+  write_file(dir_ / "other.json", "{\"model\": \"big-one\", \"results\": {\"own\": {\"acc_norm,none\": 0.4321}}}");
+  write_file(dir_ / "tasks/own.toml", read_file(dir_ / "tasks/own.toml") +
+                                          "[[published]]\nmodel = \"Known\"\nvalue = 0.8765\nsource = \"a paper\"\n");
+  const Outcome outcome = run({"--out", dir_ / "out", "--beside", dir_ / "other.json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(read_file(dir_ / "out/report.html"),
+              AllOf(HasSubstr("big-one"), HasSubstr("0.4321"), HasSubstr("Known"), HasSubstr("0.8765"), HasSubstr("a paper")));
+  EXPECT_THAT(run({"--beside", dir_ / "other.json"}).err, HasSubstr("--out"));
+  EXPECT_THAT(run({"--out", dir_ / "out", "--beside", dir_ / "none.json"}).err, HasSubstr("none.json"));
+}
+
 TEST_F(Eval, ComparesTwoEvaluations) {
   ASSERT_EQ(run({"--out", dir_ / "a"}).code, 0);
   ASSERT_EQ(run({"--out", dir_ / "b", "--limit", "2"}).code, 0);

@@ -117,7 +117,7 @@ const std::map<std::string, std::set<std::string>> surface{
       "--batch", "--device", "--dtype", "--threads"}},
     {"eval",
      {"--tasks", "--data", "--configs", "--set", "--shots", "--limit", "--batch", "--cache-gib",
-      "--max-length", "--out", "--code", "--python", "--all-scores", "--checkpoints", "--api-key-file", "--chat", "--template", "--system", "--tokenizer", "--device", "--dtype",
+      "--max-length", "--out", "--beside", "--code", "--python", "--all-scores", "--checkpoints", "--api-key-file", "--chat", "--template", "--system", "--tokenizer", "--device", "--dtype",
       "--weights", "--threads", "--batch-invariant"}},
     {"eval compare", {"--json"}},
     {"eval overlap",

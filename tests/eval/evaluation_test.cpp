@@ -227,7 +227,7 @@ TEST(Evaluation, IsShownOnAPage) {
   std::vector<Item> items{item_of({"a", "bb"}, 0, "x"), item_of({"a", "c"}, 1, "y"), item_of({"a", "<b>"}, 1, "y"), item_of({"a", "b"}, 1, "y")};
   for (std::size_t i = 0; i < items.size(); ++i) items[i].where = "rows:" + std::to_string(i + 1);
   const std::vector<TaskResult> results{evaluate(task, items, model)};
-  const std::string html = page_html(results_page(results, {"the-model", "f32", "cpu", 1, {}}, 2));
+  const std::string html = page_html(results_page(results, {"the-model", "f32", "cpu", 1, {}}, {}, 2));
   for (const char* text : {"the-model", "What is &lt;it&gt;?", "95 % interval", "2 of 4 items", "&lt;b&gt;", "rows:1", "rows:3", "acc_norm", "<td>y</td>"}) {
     EXPECT_THAT(html, HasSubstr(text));
   }

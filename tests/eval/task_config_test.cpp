@@ -52,6 +52,25 @@ TEST(TaskConfig, NamesWhatIsMissingOrDoubled) {
   EXPECT_THAT(error(data + "[prompt]\nchoices = [\"a\"]\ngold = \"0\"\nchoise = 1"), HasSubstr("choise"));
 }
 
+// They are of the task as its file has it.
+TEST(TaskConfig, LeavesOutPublishedScoresWhereItIsChanged) {
+  const TempDir dir;
+  const std::string task = "[data]\nfiles = [\"x\"]\n[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n";
+  write_file(dir / "t.toml", task + "[[published]]\nmodel = \"M\"\nvalue = 0.5\nscore = \"acc\"\nsource = \"S\"\n");
+  const auto published = [&](const std::vector<std::string>& overrides) { return load_task(dir / "t.toml", overrides).published; };
+  ASSERT_EQ(published({}).size(), 1u);
+  EXPECT_EQ(published({})[0].model, "M");
+  EXPECT_EQ(published({})[0].value, 0.5);
+  EXPECT_EQ(published({})[0].score, "acc");
+  EXPECT_EQ(published({})[0].source, "S");
+  EXPECT_EQ(published({"data.files=[\"y\"]"}).size(), 1u);
+  EXPECT_TRUE(published({"data.files=[\"y\"]", "shots.count=1"}).empty());
+  for (const auto& [missing, kept] : {std::pair{"model", "source = \"S\""}, std::pair{"source", "model = \"M\""}}) {
+    write_file(dir / "t.toml", task + "[[published]]\nvalue = 0.5\n" + kept);
+    EXPECT_THAT(input_error_of([&] { load_task(dir / "t.toml"); }), HasSubstr(std::string("published.") + missing + " is missing"));
+  }
+}
+
 TEST(TaskConfig, ChecksHowTextIsGenerated) {
   const TempDir dir;
   const auto error = [&](const std::string& generate) {
