@@ -194,6 +194,11 @@ TEST_F(ChatTemplateTest, WhatATemplateLeavesOutIsRefused) {
                 prompt(chat, conversation({{"system", "S"}, {"user", "a"}}));
               }),
               HasSubstr("message 1: the chat template t leaves out what the system says"));
+  EXPECT_THAT(message_of([&] {
+                prompt(chat, conversation({{"system", "same"}, {"user", "same"}}));
+              }),
+              HasSubstr("message 2: the chat template t leaves out what the user says"))
+      << "one text does not stand for two";
   auto c = conversation({{"user", "a"}});
   c.tools = nlohmann::ordered_json::parse(R"([{"function": {"name": "weather"}}])");
   EXPECT_THAT(message_of([&] { prompt(chat, c); }), HasSubstr("leaves out the tools"));
@@ -255,6 +260,8 @@ TEST_F(ChatTemplateFiles, ConfigHoldsOneTemplateOrSeveral) {
   auto c = conversation({{"user", "x"}});
   c.tools = nlohmann::ordered_json::parse(R"([{"name": "f"}])");
   EXPECT_EQ(prompt(open(), c), "txf");
+  EXPECT_THAT(message_of([&] { prompt(open("rag"), c); }), HasSubstr("leaves out the tools"))
+      << "a template that was named is taken with tools too";
 }
 
 TEST_F(ChatTemplateFiles, FilesOfTheirOwnComeBeforeTheConfig) {

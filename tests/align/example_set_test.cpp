@@ -51,6 +51,11 @@ TEST(PreferenceSet, GivesBackPartsAndTellsThemApart) {
   EXPECT_EQ(Tokens(pair.rejected.begin(), pair.rejected.end()), (Tokens{4, 5, 6}));
   EXPECT_EQ(set.hash_of(0), set.hash_of(2));
   EXPECT_NE(set.hash_of(0), set.hash_of(1));
+  PreferenceSet changed;  // in one token of one part
+  changed.add({Tokens{1, 9}, Tokens{3}, Tokens{4, 5, 6}});
+  changed.add({Tokens{1, 2}, Tokens{9}, Tokens{4, 5, 6}});
+  changed.add({Tokens{1, 2}, Tokens{3}, Tokens{4, 5, 9}});
+  for (std::int64_t i = 0; i < 3; ++i) EXPECT_NE(changed.hash_of(i), set.hash_of(0)) << i;
   PreferenceSet other;
   for (const std::int64_t i : {0, 2, 1}) other.add(set[i]);
   EXPECT_NE(other.hash(), set.hash()) << "the order is part of it";

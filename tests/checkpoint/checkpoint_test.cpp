@@ -275,6 +275,7 @@ TEST(Checkpoint, ANameIsOfOne) {
   EXPECT_THAT(error(run + "@"), HasSubstr("@: is no directory"));
   fs::rename(run, run + "@1");
   EXPECT_EQ(named_checkpoint(run + "@1"), run + "@1/checkpoints/step-00000002") << "a run's name";
+  EXPECT_EQ(named_checkpoint(run + "@1@1"), run + "@1/checkpoints/step-00000001") << "of such a run";
 }
 
 // A link to itself stands for a directory that a disk or its permissions keep from being read.

@@ -193,6 +193,23 @@ TEST(Heartbeat, AnEndWithoutAWordIsADeathAndOthersNeedNotTellIt) {
   EXPECT_EQ(told.all().size(), 1u);
 }
 
+TEST(Heartbeat, NamesWhichNeighbourDied) {
+  for (const int dead : {1, 2}) {
+    Told told;
+    run_thread_ranks(3, {60}, [&](Communicator& world) {
+      if (world.rank() == 0) {
+        const Heartbeat heartbeat(world, told.teller());
+        EXPECT_THAT(told.await_first(), testing::StartsWith(std::to_string(dead) + ": has died"));
+        world.barrier();
+      } else {
+        RingSockets ring = connect_ring(world);
+        if (world.rank() == dead) ring = {};
+        world.barrier();
+      }
+    });
+  }
+}
+
 TEST(Heartbeat, AGoodbyeIsAnsweredAtOnceSoThatNobodyWaits) {
   Told told;
   beside_a_neighbour(told, [&](RingSockets& ring) {

@@ -60,6 +60,8 @@ missing in s
 7 // 2
 -7 // 2
 7 // -2
+-4 // 2
+0 // -2
 -7 % 3
 7 % -3
 7.5 // 2
@@ -386,6 +388,7 @@ s|upper
 s|lower
 n|upper
 'hello (world) [x]-y don\\'t'|title
+'{a} <bold>c &d /e'|title
 'hELLO'|capitalize
 s|replace('l', 'L')
 s|replace('l', 'L', 2)

@@ -12,13 +12,13 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-// Replica r has r + 1 targets.
+// Replica r is normalised by r + 1.
 StepTerms terms_of(int replica, bool with_loss) {
   StepTerms terms;
   terms.normaliser = replica + 1;
   if (with_loss) terms.loss = 10.0 * (replica + 1);
   terms.sums = {{"rank", replica}, {"two", 2}};
-  if (with_loss) terms.counts = {10, 2, replica + 1.0};
+  if (with_loss) terms.counts = {10, 2, replica + 2.0};
   return terms;
 }
 
@@ -43,7 +43,7 @@ TEST(StepFigures, AreTheSumsOfTheReplicasOverTheirTargets) {
       if (with_loss) {
         EXPECT_EQ(figures.counts->tokens, 30);
         EXPECT_EQ(figures.counts->padding, 6);
-        EXPECT_EQ(figures.counts->targets, 6);
+        EXPECT_EQ(figures.counts->targets, 9);
       }
       EXPECT_THAT(figures.values, ElementsAre(Pair("rank", 3.0 / 6), Pair("two", 6.0 / 6)));
     }

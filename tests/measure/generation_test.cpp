@@ -78,6 +78,16 @@ TEST(MeasureGeneration, CountsTheTokensOfTheLastTurn) {
   EXPECT_GT(times.all, times.generating);
 }
 
+// Both lengths come, of which the deciding numbers are always the same.
+TEST(MeasureGeneration, DrawsPromptsFromTheShortestToTheLongest) {
+  GenerationLoad load = small_load();
+  load.requests = 12;
+  load.prompt_most = 6;
+  const std::int64_t tokens = measured(true, MatrixStorage::dtype, load).results.at(0).times.prompt_tokens;
+  EXPECT_GT(tokens, 12 * 5);
+  EXPECT_LT(tokens, 12 * 6);
+}
+
 // 0.5 s a step of 2 sequences, and what the bytes of one take is 0.125 s.
 GenerationBench bench_by_hand() {
   GenerationBench bench;
