@@ -255,6 +255,10 @@ TEST(Fit, DataSetsAreComparedByTheirExponents) {
   EXPECT_THAT(read_file(dir / "report.html"), HasSubstr("current deserves the bigger model"));
   EXPECT_TRUE(std::filesystem::exists(dir / "comparison.svg"));
   EXPECT_TRUE(std::filesystem::exists(dir / "isoflop-early.svg"));
+  write_fit(dir / "two", std::span(fits).first(2));
+  EXPECT_TRUE(std::filesystem::exists(dir / "two/comparison.svg"));
+  write_fit(dir / "one", std::span(fits).first(1));
+  EXPECT_FALSE(std::filesystem::exists(dir / "one/comparison.svg"));
 }
 
 TEST(Fit, DataSetsWithOneFileNameAreRefused) {

@@ -68,6 +68,12 @@ TEST(RankClock, ACollectiveOfTheComputingSharesTheLinkAndIsExposed) {
   EXPECT_DOUBLE_EQ(clock.exposed(), 4);
 }
 
+TEST(RankClock, ACollectiveOverTheNetworkLeavesTheNodesLinkAlone) {
+  const RankClock clock = after({submit(0, 1, 2), exchange(3, Link::network), wait(0, 1)});
+  EXPECT_DOUBLE_EQ(clock.now(), 3);
+  EXPECT_DOUBLE_EQ(clock.exposed(), 3);
+}
+
 TEST(RankClock, QueuesGoOnWhileTheRankIsIdle) {
   RankClock clock = after({submit(0, 1, 2)});
   clock.idle_until(1.5);

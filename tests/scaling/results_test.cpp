@@ -90,6 +90,7 @@ TEST(Results, MistakesNameFileLineAndKey) {
   EXPECT_THAT(with(R"("dataset": 3)"), HasSubstr("'dataset' is 3, not a text"));
   EXPECT_EQ(with(R"("compute": 7e12)"),
             "results.jsonl:7: 'compute' is 7e+12, but model_flops * tokens is 6e+12");
+  EXPECT_THAT(with(R"("compute": 5.9e12)"), HasSubstr("'compute' is 5.9e+12, but"));
 }
 
 TEST(Results, RunsOfSeveralFilesAreReadInOrder) {

@@ -93,6 +93,14 @@ TEST(StepSimulator, SumsOfGradientsThatAreNotHiddenAreExposed) {
   EXPECT_DOUBLE_EQ(s.time.exposed, 0.5 / s.time.seconds);
 }
 
+// The last stage waits for the first one's last backward, too, which takes 2 s.
+TEST(StepSimulator, WhatIsExposedIsTheMeanOfTheStages) {
+  const Simulated s = simulate("pp2", 4, [](int, RankStep& step) {
+    step.update = {{StepEvent::Kind::exchange, 0, 0, 0.75, 0, Link::node, 0}};
+  });
+  EXPECT_DOUBLE_EQ(s.time.exposed, (0.75 + 2.75) / 2 / s.time.seconds);
+}
+
 TEST(StepSimulator, AFirstForwardWaitsForItsWeights) {
   const Simulated s = simulate("dp2", 4, [](int, RankStep& step) {
     step.gather = {{StepEvent::Kind::submit, 0, 1, 0.25, 0, Link::node, 0}};

@@ -48,6 +48,13 @@ TEST(SweepQueue, BeginsWithWhatTakesLongest) {
   EXPECT_FALSE(queue.finished());
 }
 
+TEST(SweepQueue, OfEqualRunsTheFirstOfThePlanBegins) {
+  SweepPlan plan;
+  plan.sequence_length = 1;
+  plan.runs = {run_of("a", 20), run_of("b", 20), run_of("c", 20)};
+  EXPECT_EQ(SweepQueue(plan).next(never), 0u);
+}
+
 TEST(SweepQueue, ABranchWaitsForItsPointOrItsTrunksEnd) {
   const SweepPlan plan = small_plan();
   for (const RunState end : {RunState::done, RunState::failed}) {

@@ -132,10 +132,12 @@ TEST(RunPage, DrawsBenchmarksBesideTheLosses) {
   add(1, "pile", "bits_per_byte", 1.5, 0.01);
   add(2, "piqa", "acc_norm", 0.6, 0.1);
   add(2, "gsm8k", "exact_match,none", 0.1, std::nan(""));
+  add(2, "mmlu/law", "acc", 0.3, 0.1);  // a part of a task
   const Page page = run_page({"run", {}, "", ""}, records, {});
   const Chart* shares = chart_named(page, "Benchmarks");
   ASSERT_NE(shares, nullptr);
-  ASSERT_EQ(shares->series.size(), 2u);
+  ASSERT_EQ(shares->series.size(), 3u);
+  EXPECT_EQ(shares->series[2].name, "mmlu/law acc");
   EXPECT_EQ(shares->series[0].name, "piqa acc_norm");
   EXPECT_THAT(shares->series[0].x, ElementsAre(1, 2));
   EXPECT_THAT(shares->series[0].y, ElementsAre(0.5, 0.6));
