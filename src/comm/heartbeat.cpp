@@ -68,28 +68,48 @@ void Heartbeat::say(char word) {
   }
 }
 
+void Heartbeat::listen_to(Neighbour& neighbour, std::string_view words) {
+  for (const char word : words) {
+    if (word == goodbye) {
+      neighbour.watched = false;
+      shutdown(neighbour.socket.get(), SHUT_WR);  // it waits for that in leave()
+    }
+    if (word == job_fails) {
+      say(job_fails);
+      stopping_ = true;
+    }
+  }
+}
+
+// Once for each silence, and once for its end.
+void Heartbeat::tell_silence(Neighbour& neighbour, double now) {
+  const double silence = now - neighbour.heard;
+  const bool silent = silence >= warning_seconds();
+  if (silent == neighbour.told || &neighbour != &neighbours_.front()) return;
+  neighbour.told = silent;
+  if (!options_.warned) return;
+  options_.warned(neighbour.rank,
+                  silent ? fmt::format("has not answered for {:.0f} s: after {:.0f} s the job ends",
+                                       silence, options_.silence_seconds)
+                         : "answers again");
+}
+
 std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
   char words[64];
   const ssize_t count = recv(neighbour.socket.get(), words, sizeof words, MSG_DONTWAIT);
   if (count > 0) {
     neighbour.heard = now;
-    for (ssize_t i = 0; i < count; ++i) {
-      if (words[i] == goodbye) {
-        neighbour.watched = false;
-        shutdown(neighbour.socket.get(), SHUT_WR);  // it waits for that in leave()
-      }
-      if (words[i] == job_fails) {
-        say(job_fails);
-        stopping_ = true;
-      }
-    }
+    tell_silence(neighbour, now);
+    listen_to(neighbour, {words, static_cast<std::size_t>(count)});
     return {};
   }
   const bool nothing_yet = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
   if (!nothing_yet) return "has died: its process has ended without a word";
+  tell_silence(neighbour, now);
   if (now - neighbour.heard < options_.silence_seconds) return {};
-  return fmt::format("has not answered for {:.0f} s: it is stopped, or its machine is gone",
-                     now - neighbour.heard);
+  return fmt::format(
+      "has not answered for {:.0f} s: it is stopped, or its machine or network is gone",
+      now - neighbour.heard);
 }
 
 void Heartbeat::run() {
@@ -103,7 +123,7 @@ void Heartbeat::run() {
     poll(wanted, count, options_.round_milliseconds);
     const double now = options_.now();
     // After a stop of its own a rank knows nothing of the others.
-    if (now - last > options_.silence_seconds / 3) {
+    if (now - last > warning_seconds()) {
       for (Neighbour& n : neighbours_) n.heard = now;
     }
     last = now;

@@ -88,9 +88,11 @@ Tensor flat(Tensor x) {
 
 PeerCommunicator::PeerCommunicator(std::unique_ptr<Transport> transport,
                                    CommunicatorOptions options, std::string name,
-                                   std::vector<std::string> rank_names)
+                                   std::vector<std::string> rank_names,
+                                   std::vector<std::string> host_labels)
     : transport_(std::move(transport)), options_(options), name_(std::move(name)) {
   name_ranks(std::move(rank_names));
+  name_hosts(std::move(host_labels));
   exchange_ = make_device_exchange(
       *this, {transport_->one_process(),
               options_.peer_memory,
@@ -120,8 +122,17 @@ void PeerCommunicator::name_ranks(std::vector<std::string> names) {
   rank_names_ = std::make_shared<const std::vector<std::string>>(std::move(names));
 }
 
+void PeerCommunicator::name_hosts(std::vector<std::string> labels) {
+  require(labels.empty() || std::ssize(labels) == size(), "{} hosts for the {} ranks of '{}'",
+          labels.size(), size(), name_);
+  host_labels_ = std::move(labels);
+}
+
 std::string PeerCommunicator::name_of(int rank) const {
-  return rank_names_.load()->at(static_cast<std::size_t>(rank));
+  const auto place = static_cast<std::size_t>(rank);
+  const auto names = rank_names_.load();
+  return host_labels_.empty() ? names->at(place)
+                              : fmt::format("{} on {}", names->at(place), host_labels_.at(place));
 }
 
 void PeerCommunicator::post(Context& context, Tensor x, int to, int tag) {
@@ -379,12 +390,15 @@ void PeerCommunicator::barrier() {
 
 std::unique_ptr<Communicator> PeerCommunicator::split(int color, const std::string& name) {
   const std::vector<int> colors = gather_values(*this, color);
-  std::vector<std::string> names;
-  for (int r = 0; r < size(); ++r) {
-    if (colors[static_cast<std::size_t>(r)] == color) names.push_back(name_of(r));
+  const auto all_names = rank_names_.load();
+  std::vector<std::string> names, hosts;
+  for (std::size_t r = 0; r < colors.size(); ++r) {
+    if (colors[r] != color) continue;
+    names.push_back(all_names->at(r));
+    if (!host_labels_.empty()) hosts.push_back(host_labels_[r]);
   }
   return std::make_unique<PeerCommunicator>(transport_->split(color), options_, name,
-                                            std::move(names));
+                                            std::move(names), std::move(hosts));
 }
 
 }  // namespace fathom

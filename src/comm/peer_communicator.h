@@ -14,8 +14,10 @@ namespace fathom {
 
 class PeerCommunicator final : public Communicator {
  public:
+  // `host_labels`: of the ranks' hosts, for messages; empty where all share one.
   PeerCommunicator(std::unique_ptr<Transport> transport, CommunicatorOptions options,
-                   std::string name, std::vector<std::string> rank_names);
+                   std::string name, std::vector<std::string> rank_names,
+                   std::vector<std::string> host_labels = {});
   ~PeerCommunicator() override;
 
   int rank() const override { return transport_->rank(); }
@@ -40,7 +42,10 @@ class PeerCommunicator final : public Communicator {
   void set_timeout(double seconds) override { options_.timeout_seconds = seconds; }
   double timeout() const override { return options_.timeout_seconds; }
   void name_ranks(std::vector<std::string> names) override;
+  // "rank 5 (pp 1, dp 0, tp 1)", among several hosts "rank 5 (pp 1, dp 0, tp 1) on node7".
   std::string name_of(int rank) const override;
+  // As the constructor has them, before other threads ask for names.
+  void name_hosts(std::vector<std::string> labels);
 
  private:
   void fail_late(const char* operation);
@@ -62,6 +67,7 @@ class PeerCommunicator final : public Communicator {
   CommunicatorOptions options_;
   std::string name_;
   std::atomic<std::shared_ptr<const std::vector<std::string>>> rank_names_;
+  std::vector<std::string> host_labels_;  // empty: all on one host
   std::optional<CollectiveCapacity> capacity_;  // once connected
   std::unique_ptr<DeviceExchange> exchange_;    // ends first: its threads ask for names
 };

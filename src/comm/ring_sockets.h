@@ -33,8 +33,8 @@ struct RingSockets {
 // connection, or until `end`.
 void drain(const Socket& socket, std::chrono::steady_clock::time_point end);
 
-// Connects every rank to its neighbours, which prove by the job's random number that they belong to
-// it. Small messages leave at once. When some pair cannot be connected, as behind a firewall, every
+// Connects every rank to its neighbours. Both ends prove by the job's random number that they belong
+// to it, and say which ranks they are. Small messages leave at once. When some pair cannot be connected, as behind a firewall, every
 // rank gets two absent sockets. Collective.
 RingSockets connect_ring(Communicator& world);
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "comm/rank_device.h"
+#include "comm/hosts.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "train/machine.h"

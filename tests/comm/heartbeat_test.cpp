@@ -151,6 +151,40 @@ TEST(Heartbeat, ASilentRankIsToldAfterItsTimeAndNotBefore) {
   });
 }
 
+TEST(Heartbeat, WarnsOnceOfASilenceAndTellsThatItIsOver) {
+  Told told;
+  std::vector<std::string> news;  // of rank 0's thread alone
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    TestClock clock;
+    HeartbeatOptions options{silence, round_milliseconds, clock.reader()};
+    if (world.rank() == 0) {
+      options.warned = [&](int rank, const std::string& text) {
+        news.push_back(std::to_string(rank) + ": " + text);
+      };
+    }
+    {
+      const Heartbeat heartbeat(world, told.teller(), std::move(options));
+      clock.await_rounds(3);
+      world.barrier();  // rank 1 is silent from here
+      for (int i = 0; i < 7 && world.rank() == 0; ++i) {
+        clock.advance(1);
+        clock.await_rounds(2);
+      }
+      world.barrier();
+      if (world.rank() == 1) {
+        clock.advance(1);  // and speaks again
+        clock.await_rounds(3);
+      }
+      world.barrier();
+      clock.await_rounds(3);
+    }
+    world.barrier();
+  });
+  EXPECT_THAT(told.all(), testing::IsEmpty());
+  EXPECT_THAT(news, testing::ElementsAre("1: has not answered for 5 s: after 15 s the job ends",
+                                         "1: answers again"));
+}
+
 // One rank with a heartbeat, and one whose sockets the test holds.
 void beside_a_neighbour(Told& told, const std::function<void(RingSockets&)>& neighbour) {
   run_thread_ranks(2, {60}, [&](Communicator& world) {

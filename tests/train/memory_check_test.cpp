@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "comm/rank_device.h"
+#include "comm/hosts.h"
 #include "comm/thread_ranks.h"
 #include "core/progress.h"
 #include "io/temp_dir.h"

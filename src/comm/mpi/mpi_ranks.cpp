@@ -12,6 +12,7 @@
 
 #include "comm/disk_watch.h"
 #include "comm/heartbeat.h"
+#include "comm/hosts.h"
 #include "comm/peer_communicator.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
@@ -202,10 +203,18 @@ void run_mpi_rank(const CommunicatorOptions& options,
   auto transport = std::make_unique<MpiTransport>(MPI_COMM_WORLD);
   const int ranks = transport->size();
   PeerCommunicator world(std::move(transport), options, "world", plain_rank_names(ranks));
+  world.name_hosts(host_labels(world));
+  HeartbeatOptions heartbeat_options;
+  heartbeat_options.warned = [&](int rank, const std::string& news) {
+    log::warning("{}: {} (told by {})", world.name_of(rank), news, world.name_of(world.rank()));
+  };
   std::optional<Heartbeat> heartbeat;
-  heartbeat.emplace(world, [&](int rank, const std::string& reason) {
-    end_job(fmt::format("{}: {}", world.name_of(rank), reason), 1);
-  });
+  heartbeat.emplace(
+      world,
+      [&](int rank, const std::string& reason) {
+        end_job(fmt::format("{}: {}", world.name_of(rank), reason), 1);
+      },
+      heartbeat_options);
   const DiskWatch disk_watch(
       ranks > 1 ? options.disk_timeout_seconds : 0, [&](const std::string& message) {
         end_job(fmt::format("{}: {}", world.name_of(world.rank()), message), 1);
