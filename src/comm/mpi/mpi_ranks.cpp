@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <exception>
@@ -15,6 +16,7 @@
 #include "comm/hosts.h"
 #include "comm/peer_communicator.h"
 #include "comm/thread_ranks.h"
+#include "core/build_id.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -182,6 +184,15 @@ class MpiTransport final : public Transport {
   std::atomic<bool> cancelled_ = false;
 };
 
+// Hosts have their own copies of the program, which an update may not have reached.
+void warn_of_other_builds(Communicator& world) {
+  const std::vector<std::string> builds = gather_texts(world, build_id());
+  const auto other = std::ranges::find_if(builds, [&](const auto& b) { return b != builds[0]; });
+  if (world.rank() != 0 || other == builds.end()) return;
+  log::warning("{} runs another build of Fathom than {}: its results may differ, or the job fail",
+               world.name_of(static_cast<int>(other - builds.begin())), world.name_of(0));
+}
+
 // MPI from here to the end of the scope.
 struct Session {
   Session() {
@@ -204,6 +215,7 @@ void run_mpi_rank(const CommunicatorOptions& options,
   const int ranks = transport->size();
   PeerCommunicator world(std::move(transport), options, "world", plain_rank_names(ranks));
   world.name_hosts(host_labels(world));
+  warn_of_other_builds(world);
   HeartbeatOptions heartbeat_options;
   heartbeat_options.warned = [&](int rank, const std::string& news) {
     log::warning("{}: {} (told by {})", world.name_of(rank), news, world.name_of(world.rank()));
