@@ -39,6 +39,7 @@ SlurmdPidFile=/dev/shm/slurmd.pid
 SlurmdSpoolDir=/dev/shm/slurmd
 TmpFS=/dev/shm
 ReturnToService=2
+SlurmdTimeout=60
 SchedulerParameters=bf_interval=2,sched_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
@@ -51,6 +52,7 @@ SCRIPT = """#!/bin/bash
 #SBATCH --signal=TERM@{notice}
 #SBATCH --time={minutes}
 #SBATCH --requeue --open-mode=append --output={folder}/{run}.log
+export SLURM_PMIX_FENCE=tree
 srun --mpi=pmix --overcommit {fathom} train {config} --set output={folder}/{run} --set train.steps={steps} \\
      --set parallel.pp=2
 code=$?
@@ -134,7 +136,8 @@ def script(slurm, trial):
 
 
 def goes_on(slurm, trial, job, run):
-    """The job has been queued again, and goes on from where it was. Slurm waits two minutes."""
+    """The job has been queued again, and goes on from where it was. Slurm waits two minutes, and until it
+    has given up a node that does not answer."""
     saved = last_step(trial.checkpoints(run)[-1])
     await_state(slurm, job, run, 300, lambda state, restarts: state == "RUNNING" and restarts == 1)
     expect(within(60, lambda: last_step(trial.checkpoints(run)[-1]) > saved), slurm.log(run))
