@@ -282,7 +282,8 @@ def ended_by_user(trial, job, run, compared_with):
     whole = trial.losses(compared_with)
     wrong = {step: loss for step, loss in losses.items() if whole[step] != loss}
     expect(not wrong, f"other losses than undisturbed: {wrong}")
-    return f"{len(losses)} losses as undisturbed; SIGTERM ended it in {seconds:.0f} s, newest {trial.checkpoints(run)[-1]}"
+    newest = trial.checkpoints(run)[-1]
+    return f"{len(losses)} losses as undisturbed; SIGTERM ended it in {seconds:.0f} s, newest {newest}"
 
 
 def flap(trial):
@@ -313,7 +314,8 @@ def slow(trial):
 def firewall(trial):
     """A host's firewall lets in only the ports given to MPI: a warning, and the run goes on."""
     host = trial.hosts["gamma"]
-    for rule in ["add table inet hosts", "add chain inet hosts in { type filter hook input priority 0; policy accept; }",
+    for rule in ["add table inet hosts",
+                 "add chain inet hosts in { type filter hook input priority 0; policy accept; }",
                  "add rule inet hosts in iif lo accept", "add rule inet hosts in ct state established accept",
                  "add rule inet hosts in tcp dport 20000-20999 accept", "add rule inet hosts in meta l4proto tcp drop"]:
         host.run("nft", rule)

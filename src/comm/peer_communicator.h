@@ -67,7 +67,7 @@ class PeerCommunicator final : public Communicator {
   CommunicatorOptions options_;
   std::string name_;
   std::atomic<std::shared_ptr<const std::vector<std::string>>> rank_names_;
-  std::vector<std::string> host_labels_;  // empty: all on one host
+  std::vector<std::string> host_labels_;        // empty: all on one host
   std::optional<CollectiveCapacity> capacity_;  // once connected
   std::unique_ptr<DeviceExchange> exchange_;    // ends first: its threads ask for names
 };

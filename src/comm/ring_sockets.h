@@ -33,9 +33,9 @@ struct RingSockets {
 // connection, or until `end`.
 void drain(const Socket& socket, std::chrono::steady_clock::time_point end);
 
-// Connects every rank to its neighbours. Both ends prove by the job's random number that they belong
-// to it, and say which ranks they are. Small messages leave at once. When some pair cannot be connected, as behind a firewall, every
-// rank gets two absent sockets. Collective.
+// Connects every rank to its neighbours. Both ends prove by the job's random number that they
+// belong to it, and say which ranks they are. Small messages leave at once. When some pair cannot
+// be connected, as behind a firewall, every rank gets two absent sockets. Collective.
 RingSockets connect_ring(Communicator& world);
 
 }  // namespace fathom

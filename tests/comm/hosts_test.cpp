@@ -28,9 +28,9 @@ TEST(HostLabels, AreNamesWithAddressesWhereHostsHaveTheSameName) {
   const Host seven{"node7", "a", "10.0.0.7"}, eight{"node8", "b", "10.0.0.8"};
   EXPECT_THAT(host_labels({seven, seven, eight}), ElementsAre("node7", "node7", "node8"));
   const Host one{"localhost", "c", "10.0.0.1"}, two{"localhost", "d", "10.0.0.2"};
-  EXPECT_THAT(host_labels({one, seven, two, one}),
-              ElementsAre("localhost (10.0.0.1)", "node7", "localhost (10.0.0.2)",
-                          "localhost (10.0.0.1)"));
+  EXPECT_THAT(
+      host_labels({one, seven, two, one}),
+      ElementsAre("localhost (10.0.0.1)", "node7", "localhost (10.0.0.2)", "localhost (10.0.0.1)"));
   EXPECT_THAT(host_labels({one, {"localhost", "d", ""}}),
               ElementsAre("localhost (10.0.0.1)", "localhost"));
 }
