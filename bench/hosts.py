@@ -427,32 +427,43 @@ def tried(name, case):
     begin = time.monotonic()
     try:
         seen, right = case(), True
-    except Wrong as wrong:
+    except (Wrong, OSError, subprocess.SubprocessError) as wrong:
         seen, right = f"WRONG: {wrong}", False
     print(f"{name} ({time.monotonic() - begin:.0f} s): {seen}", flush=True)
     return right
 
 
-def main():
-    listed = "\n".join(f"  {name:12} {case.__doc__}" for name, case in CASES.items())
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"cases:\n{listed}",
+def parse(description, cases, tools):
+    """The command line's options and cases; exits where the cases cannot run."""
+    listed = "\n".join(f"  {name:14} {case.__doc__}" for name, case in cases.items())
+    parser = argparse.ArgumentParser(description=description, epilog=f"cases:\n{listed}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="what to try; default: everything")
-    parser.add_argument("--fathom", default="build/release/fathom")
+    parser.add_argument("--fathom", type=pathlib.Path, default="build/release/fathom", help="the program")
     parser.add_argument("--keep", action="store_true", help="keep the runs and their logs, and say where")
     options = parser.parse_args()
-    unknown = [name for name in options.cases if name not in CASES]
-    if unknown:
-        parser.error(f"no case {unknown[0]!r}: there are {', '.join(CASES)}")
-    reason = why_not() or (None if shutil.which("mpirun") else "needs Open MPI's mpirun")
+    for name in options.cases:
+        if name not in cases:
+            parser.error(f"no case {name!r}: there are {', '.join(cases)}")
+    if not options.fathom.exists():
+        parser.error(f"{options.fathom} is not there: build it, or name another with --fathom")
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    reason = f"needs {', '.join(missing)}" if missing else why_not()
     if reason:
         print(f"skipped: {reason}")
-        return SKIPPED
+        sys.exit(SKIPPED)
+    options.fathom = options.fathom.resolve()
+    options.cases = {name: cases[name] for name in options.cases or cases}
+    return options
+
+
+def main():
+    options = parse(__doc__.splitlines()[0], CASES, ["mpirun"])
     folder, failed = enter_room(options.keep), 0
     with Hosts(folder, NAMES) as hosts:
-        trial = Trial(folder, pathlib.Path(options.fathom).resolve(), hosts)
-        for name in options.cases or CASES:
-            failed += not tried(name, lambda: CASES[name](trial))
+        trial = Trial(folder, options.fathom, hosts)
+        for name, case in options.cases.items():
+            failed += not tried(name, lambda: case(trial))
             for host in hosts.all:
                 host.plug()
                 host.end_processes()

@@ -8,18 +8,15 @@ configuration and a key of their own: nothing of the machine's Slurm is touched.
 slurmctld, slurmd, slurm-client and munge. Exit codes as those of hosts.py.
 """
 
-import argparse
 import os
-import pathlib
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 import time
 
-from hosts import NAMES, NEVER, SKIPPED, Trial, expect, last_step, tried
-from namespace_hosts import NETWORK, Hosts, enter_room, within, why_not
+from hosts import NAMES, NEVER, Trial, expect, last_step, parse, tried
+from namespace_hosts import NETWORK, Hosts, enter_room, within
 
 CONFIG = """ClusterName=trial
 SlurmctldHost=alpha
@@ -190,27 +187,16 @@ CASES = {case.__name__: case for case in [script, limit, requeue, node_lost]}
 
 
 def main():
-    listed = "\n".join(f"  {name:12} {case.__doc__}" for name, case in CASES.items())
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"cases:\n{listed}",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", choices=[*CASES, []], help="default: all of them")
-    parser.add_argument("--fathom", default="build/release/fathom")
-    parser.add_argument("--keep", action="store_true", help="keep the runs and their logs, and say where")
-    options = parser.parse_args()
-    missing = [tool for tool in [*TOOLS, "mpirun"] if not shutil.which(tool)]
-    reason = f"needs {', '.join(missing)}" if missing else why_not()
-    if reason:
-        print(f"skipped: {reason}")
-        return SKIPPED
+    options = parse(__doc__.splitlines()[0], CASES, [*TOOLS, "mpirun"])
     folder, failed = enter_room(options.keep), 0
     # Over TCP alone, as between hosts.
     os.environ.update(OMP_NUM_THREADS="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="tcp,self",
                       OMPI_MCA_btl_tcp_if_include=f"{NETWORK}.0/24")
     with Hosts(folder, NAMES) as hosts:
-        trial = Trial(folder, pathlib.Path(options.fathom).resolve(), hosts)
+        trial = Trial(folder, options.fathom, hosts)
         slurm = Slurm(folder, hosts)
-        for name in options.cases or CASES:
-            failed += not tried(name, lambda: CASES[name](slurm, trial))
+        for name, case in options.cases.items():
+            failed += not tried(name, lambda: case(slurm, trial))
     return 1 if failed else 0
 
 
