@@ -22,28 +22,6 @@ namespace {
 
 using namespace tokenizer;
 
-void check(const TokenizerTrainConfig& config) {
-  if (config.vocab_size < 256 || config.vocab_size > 1'000'000) {
-    fail_input("vocab_size: {} is outside 256 (one per byte) to 1000000", config.vocab_size);
-  }
-  if (config.pad_to_multiple < 1 || config.pad_to_multiple > 65536) {
-    fail_input("pad_to_multiple: {} is outside 1 to 65536", config.pad_to_multiple);
-  }
-  if (config.min_frequency < 1) fail_input("min_frequency: must be at least 1");
-  constexpr std::int64_t most_mb = std::int64_t{1} << 40;  // its bytes fit into 64 bits
-  if (config.memory_mb < 16 || config.memory_mb > most_mb) {
-    fail_input("memory_mb: {} is outside 16 to {}", config.memory_mb, most_mb);
-  }
-  if (config.report_mb < 0 || config.report_mb > most_mb) {
-    fail_input("report_mb: {} is outside 0 to {}", config.report_mb, most_mb);
-  }
-  auto names = config.special_tokens;
-  std::ranges::sort(names);
-  const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) fail_input("special_tokens: '{}' is named twice", *twice);
-  if (!names.empty() && names[0].empty()) fail_input("special_tokens: one of them is empty");
-}
-
 TokenizerSpec empty_spec(const TokenizerTrainConfig& config) {
   TokenizerSpec spec;
   if (config.like.empty()) {
@@ -154,8 +132,30 @@ std::vector<std::string> default_special_tokens() {
   return names;
 }
 
+void check_config(const TokenizerTrainConfig& config) {
+  if (config.vocab_size < 256 || config.vocab_size > 1'000'000) {
+    fail_input("vocab_size: {} is outside 256 (one per byte) to 1000000", config.vocab_size);
+  }
+  if (config.pad_to_multiple < 1 || config.pad_to_multiple > 65536) {
+    fail_input("pad_to_multiple: {} is outside 1 to 65536", config.pad_to_multiple);
+  }
+  if (config.min_frequency < 1) fail_input("min_frequency: must be at least 1");
+  constexpr std::int64_t most_mb = std::int64_t{1} << 40;  // its bytes fit into 64 bits
+  if (config.memory_mb < 16 || config.memory_mb > most_mb) {
+    fail_input("memory_mb: {} is outside 16 to {}", config.memory_mb, most_mb);
+  }
+  if (config.report_mb < 0 || config.report_mb > most_mb) {
+    fail_input("report_mb: {} is outside 0 to {}", config.report_mb, most_mb);
+  }
+  auto names = config.special_tokens;
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) fail_input("special_tokens: '{}' is named twice", *twice);
+  if (!names.empty() && names[0].empty()) fail_input("special_tokens: one of them is empty");
+}
+
 TokenizerTrainResult train_tokenizer(const TokenizerTrainConfig& config) {
-  check(config);
+  check_config(config);
   const auto start = std::chrono::steady_clock::now();
   TokenizerSpec spec = empty_spec(config);
   const PieceTable pieces = count_pieces(config, Tokenizer::Impl(spec, "tokenizer train"));

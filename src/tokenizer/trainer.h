@@ -43,6 +43,9 @@ void visit_fields(TokenizerTrainConfig& c, Visitor&& field) {
         "megabytes of each entry of files that are encoded for the report");
 }
 
+// Throws an input Error that names the key for a value out of range.
+void check_config(const TokenizerTrainConfig& config);
+
 struct TokenizerTrainResult {
   Tokenizer tokenizer;
   std::string report;  // a table for people: bytes per token by file and by script
