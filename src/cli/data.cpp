@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_stages.h"
 #include "core/config.h"
 #include "core/error.h"
-#include "core/log.h"
 #include "data/prepare.h"
 #include "tokenizer/tokenizer.h"
 
@@ -31,20 +31,9 @@ void prepare(const PrepareArguments& arguments) {
   PrepareConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
   if (config.tokenizer.empty()) fail_input("{}: tokenizer: missing", arguments.config);
-  const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
   const PrepareReport report =
-      prepare_data(config, make_encoder(tokenizer, config.tokenizer, config.end_of_document),
-                   arguments.overwrite ? Overwrite::yes : Overwrite::no);
+      run_prepare(config, arguments.overwrite ? Overwrite::yes : Overwrite::no);
   fmt::print("{}", summary(report));
-  for (const SourceEntry& source : report.manifest.sources) {
-    if (config.held_out_fraction > 0 && source.counts(Split::held_out).documents == 0) {
-      log::warning(
-          "source '{}': none of its {} documents was held out to validate on: raise "
-          "held_out_fraction, or cut files into more documents (format = \"lines\" or "
-          "\"separated\")",
-          source.name, source.counts(Split::train).documents);
-    }
-  }
 }
 
 struct TextArguments {

@@ -4,14 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/benchmark_texts.h"
 #include "cli/commands.h"
+#include "cli/data_stages.h"
 #include "cli/text_flag.h"
-#include "cli/text_scorer.h"
 #include "core/config.h"
 #include "data/clean/clean.h"
 
@@ -37,23 +35,12 @@ std::string list_of_rules() {
   return list;
 }
 
-void run_clean(const CleanArguments& arguments) {
+void clean_texts(const CleanArguments& arguments) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
-  clean::check_config(config);  // before the benchmarks and the model are read by it
-  std::optional<clean::Contamination> benchmarks;
-  if (!config.contamination.tasks.empty()) {
-    benchmarks.emplace(load_benchmarks(config.contamination));
-  }
-  const clean::Contamination* search = benchmarks ? &*benchmarks : nullptr;
-  std::unique_ptr<clean::TextScorer> scorer;
-  if (!config.perplexity.model.empty()) scorer = open_text_scorer(config.perplexity);
-  if (arguments.dry_run == 0) {
-    fmt::print("{}", clean::summary(clean::clean_data(config, search, scorer.get())));
-    return;
-  }
-  const clean::CleanReport report = clean::try_out(config, arguments.dry_run, search, scorer.get());
-  fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
+  const clean::CleanReport report = run_clean(config, arguments.dry_run);
+  fmt::print("{}", clean::summary(report));
+  if (arguments.dry_run > 0) fmt::print("\n{}", clean::samples_text(report));
 }
 
 }  // namespace
@@ -73,7 +60,7 @@ void add_data_clean(CLI::App& data) {
                 "List the rules that filters can name, and what each measures");
   command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +
                   "Example: fathom data clean clean.toml --dry-run 1000");
-  command->callback([arguments] { run_clean(*arguments); });
+  command->callback([arguments] { clean_texts(*arguments); });
 }
 
 }  // namespace fathom::cli
