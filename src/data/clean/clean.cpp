@@ -230,6 +230,18 @@ void check_config(const CleanConfig& config) {
   }
 }
 
+OwnFiles clean_files() {
+  return {".lock",
+          "clean.json",
+          "clean.json.tmp-*",
+          "parts/*.json",
+          "parts/*.json.tmp-*",
+          "texts/*.jsonl.zst",
+          "texts/*.jsonl.zst.tmp-*",
+          "dropped/*.jsonl.zst",
+          "dropped/*.jsonl.zst.tmp-*"};
+}
+
 CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks,
                        TextScorer* scorer) {
   CleanConfig config = given;

@@ -16,6 +16,7 @@
 #include "data/clean/config.h"
 #include "data/clean/counts.h"
 #include "data/clean/text_scorer.h"
+#include "io/output_path.h"
 
 namespace fathom::clean {
 
@@ -46,6 +47,9 @@ void mask_document(Cleaned& cleaned, const PersonalConfig& personal);
 Cleaned clean_document(std::string_view text, const CleanConfig& config,
                        std::span<const Filter> filters, const Contamination* benchmarks = nullptr,
                        std::span<const LoadedClassifier> classifiers = {});
+
+// Names of all files in an output, those of a call that was stopped among them.
+OwnFiles clean_files();
 
 struct CleanReport {
   std::vector<std::pair<std::string, Counts>> sources;  // by name, in their order

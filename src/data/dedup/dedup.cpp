@@ -191,6 +191,23 @@ void check_config(const DedupConfig& config) {
   if (config.sources.size() > 65535) fail_input("sources: more than 65535");
 }
 
+OwnFiles dedup_files() {
+  OwnFiles files = {".lock",
+                    "dedup.json",
+                    "dedup.json.tmp-*",
+                    "index/.lock",
+                    "index/index.json",
+                    "index/index.json.tmp-*",
+                    "index/segments/*/*",
+                    "index/.dedup-scratch/*"};
+  for (const char* kind : {"texts", "copies", "cuts"}) {
+    files.insert(files.end(), {fmt::format("{}/*.jsonl.zst", kind),
+                               fmt::format("{}/*.jsonl.zst.tmp-*", kind),
+                               fmt::format(".{}-stamps/*", kind)});
+  }
+  return files;
+}
+
 DedupReport deduplicate(const DedupConfig& config) {
   check_config(config);
   check_output(config.output);

@@ -14,6 +14,7 @@
 
 #include "data/dedup/clusters.h"
 #include "data/dedup/config.h"
+#include "io/output_path.h"
 
 namespace fathom::dedup {
 
@@ -51,6 +52,9 @@ struct DedupReport {
 // are searched in the config's sources alone. Throws an input Error for a
 // config that cannot be carried out, before any work.
 DedupReport deduplicate(const DedupConfig& config);
+
+// Names of all files in an output, those of its index and of a call that was stopped among them.
+OwnFiles dedup_files();
 
 // Tables for people.
 std::string summary(const DedupReport& report);
