@@ -19,6 +19,7 @@ void add_data_clean(CLI::App& data);    // data clean
 void add_data_dedup(CLI::App& data);    // data dedup
 void add_data_mix(CLI::App& data);      // data mix
 void add_data_quality(CLI::App& data);  // data quality train
+void add_data_run(CLI::App& data);      // data run
 void add_data_stats(CLI::App& data);    // data stats, data sample
 void add_dpo(CLI::App& app);
 void add_eval(CLI::App& app);

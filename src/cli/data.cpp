@@ -99,6 +99,7 @@ void add_data(CLI::App& app) {
   add_data_dedup(*data);
   add_data_mix(*data);
   add_data_quality(*data);
+  add_data_run(*data);
   add_data_stats(*data);
 
   CLI::App* text_command = data->add_subcommand("text", "Write the documents of shards as text");

@@ -97,6 +97,7 @@ const std::map<std::string, std::set<std::string>> surface{
     {"data dedup", {"--set"}},
     {"data mix", {"--tokens", "--temperature", "--max-epochs", "--weight", "--cap", "--phase"}},
     {"data quality train", {"--set"}},
+    {"data run", {"--set", "--from", "--until", "--dry-run", "--help-config"}},
     {"data sample",
      {"--format", "--content", "--field", "--separator", "--skip-broken-lines", "--count",
       "--seed"}},

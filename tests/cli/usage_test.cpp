@@ -47,6 +47,7 @@ TEST(Usage, CommandsNameWhatTheyLack) {
                                          {"data mix x", "--tokens is required"},
                                          {"data quality", "A subcommand is required"},
                                          {"data quality train", "config is required"},
+                                         {"data run", "config is required"},
                                          {"data sample", "paths is required"},
                                          {"data stats", "paths is required"},
                                          {"data text", "directory is required"},

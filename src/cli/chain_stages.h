@@ -1,0 +1,21 @@
+// The stages of `data run`: each called as its own command would call it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/chain/config.h"
+#include "data/chain/stamp.h"
+#include "io/output_path.h"
+
+namespace fathom::cli {
+
+// Names of all files in the stage's folder.
+OwnFiles files_of(chain::Stage stage);
+
+// Reads `sources` and writes the stage's folder; goes on with what a stopped call has left there. A
+// report goes to standard error. Throws the Errors of the stage.
+chain::StageOutput run_stage(const chain::ChainConfig& config, chain::Stage stage,
+                             const std::vector<SourceConfig>& sources);
+
+}  // namespace fathom::cli

@@ -1,0 +1,220 @@
+// fathom data run: the stages from text to token shards, by one config.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/chain_stages.h"
+#include "cli/commands.h"
+#include "cli/text_flag.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "data/chain/plan.h"
+#include "data/chain/sources.h"
+#include "data/chain/table.h"
+#include "data/prepare.h"
+#include "io/atomic_directory.h"
+#include "io/atomic_file.h"
+#include "io/checksum.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunArguments {
+  std::string config, from, until;
+  std::vector<std::string> overrides;
+  bool dry_run = false;
+};
+
+std::string stamp_path(const chain::ChainConfig& config, chain::Stage stage) {
+  return config.folder(stage) + ".stage.json";
+}
+
+chain::StageFacts facts_of(const chain::ChainConfig& config, chain::Stage stage) {
+  const std::string folder = config.folder(stage);
+  chain::StageFacts facts{stage,
+                          checksum_text(checksum_of(own_config(config, stage))),
+                          chain::text_of_files(named_files(config, stage), enum_name(stage)),
+                          chain::StageStamp::load(stamp_path(config, stage)),
+                          "",
+                          true};
+  if (facts.stamp) facts.missing = missing_file(facts.stamp->output, folder);
+  std::error_code absent;
+  facts.folder_is_empty = !fs::exists(folder, absent) || fs::is_empty(folder, absent);
+  return facts;
+}
+
+std::vector<chain::PlannedStage> plan_of(const chain::ChainConfig& config,
+                                         const std::string& sources, const chain::Range& range) {
+  std::vector<chain::StageFacts> facts;
+  for (const chain::Stage stage : config.stages) facts.push_back(facts_of(config, stage));
+  return plan_stages(facts, sources, range);
+}
+
+// Finds what would stop a stage only after those before it have run.
+void check_plan(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan) {
+  for (const chain::PlannedStage& planned : plan) {
+    if (planned.action == chain::Action::keep) continue;
+    const std::string folder = config.folder(planned.stage);
+    if (planned.action == chain::Action::replace)
+      require_own_files(folder, files_of(planned.stage));
+    if (planned.stage != chain::Stage::prepare || config.prepare.tokenizer.empty()) continue;
+    make_encoder(Tokenizer::load(config.prepare.tokenizer), config.prepare.tokenizer,
+                 config.prepare.end_of_document);
+  }
+}
+
+void print_plan(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan,
+                const RunArguments& arguments) {
+  for (const chain::PlannedStage& planned : plan) {
+    const std::string line = line_of(planned, config.folder(planned.stage));
+    if (arguments.dry_run) {
+      fmt::print("{}\n", line);
+    } else {
+      log::info("{}", line);
+    }
+  }
+  for (const chain::Stage stage : chain::all_stages) {
+    if (config.has(stage) || !fs::exists(stamp_path(config, stage))) continue;
+    log::info("{} is of a stage that the config no longer has; it stays as it is",
+              config.folder(stage));
+  }
+}
+
+// Tells what stages without an output need on the disk: each about as much as the first of them
+// reads, at most. Throws when there is clearly less; the stages themselves check it more closely.
+void check_space(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan,
+                 std::uint64_t bytes) {
+  std::uint64_t needed = 0;
+  for (const chain::PlannedStage& planned : plan) {
+    const chain::Stage stage = planned.stage;
+    if (planned.action == chain::Action::keep && chain::makes_text(stage)) {
+      bytes = chain::StageStamp::load(stamp_path(config, stage))->output.bytes();
+    }
+    if (planned.action == chain::Action::make && stage != chain::Stage::tokenizer) needed += bytes;
+  }
+  if (needed == 0) return;
+  const std::uint64_t free = free_disk_bytes(config.output);
+  const std::string line =
+      fmt::format("stages without an output write up to about {}; {} are free",
+                  human_bytes(static_cast<double>(needed)), human_bytes(static_cast<double>(free)));
+  if (free < needed / 4)
+    fail_runtime("{}: {}; choose an output on another disk", config.output, line);
+  log::info("{}", line);
+}
+
+// Shards and the tokenizer stay until new ones take their place.
+void remove_old_texts(const chain::ChainConfig& config, chain::Stage stage) {
+  if (!chain::makes_text(stage)) return;
+  const std::string place = through_links(config.folder(stage));
+  std::error_code error;
+  if (!fs::exists(place, error)) return;
+  remove_own_files(place, files_of(stage));
+  fs::create_directories(place, error);
+  if (error) fail_runtime("{}: cannot create this directory: {}", place, error.message());
+}
+
+chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::PlannedStage& planned,
+                              const std::vector<SourceConfig>& sources) {
+  const std::string path = stamp_path(config, planned.stage);
+  if (planned.action == chain::Action::keep) return *chain::StageStamp::load(path);
+  if (planned.action == chain::Action::replace) remove_old_texts(config, planned.stage);
+  if (planned.action == chain::Action::go_on)
+    remove_stale_temporaries(config.folder(planned.stage));
+  chain::StageStamp stamp{planned.config, planned.input, false, 0, {}};
+  stamp.save(path);
+  log::info("{}: running", enum_name(planned.stage));
+  const auto start = std::chrono::steady_clock::now();
+  stamp.output = run_stage(config, planned.stage, sources);
+  stamp.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  stamp.done = true;
+  stamp.save(path);
+  return stamp;
+}
+
+void run_chain(const RunArguments& arguments) {
+  const chain::Range range{enum_of<chain::Stage>(arguments.from),
+                           enum_of<chain::Stage>(arguments.until)};
+  const chain::ChainConfig config = chain::load_chain(arguments.config, arguments.overrides);
+  // Before the lock makes the output: that may be a folder which a source reads.
+  const bool reads_sources = !range.from || range.from == config.stages.front();
+  const chain::SourcesOnDisk read =
+      reads_sources ? chain::find_sources(config.sources, config.output) : chain::SourcesOnDisk{};
+  std::optional<DirectoryLock> lock;
+  if (!arguments.dry_run) {
+    lock.emplace(config.output);
+    remove_stale_temporaries(config.output);
+  }
+  const std::vector<chain::PlannedStage> plan = plan_of(config, read.checksum, range);
+  check_plan(config, plan);
+  print_plan(config, plan, arguments);
+  check_space(config, plan, read.bytes);
+  if (arguments.dry_run) return;
+  std::vector<SourceConfig> sources = config.sources;
+  std::vector<std::pair<chain::Stage, chain::StageStamp>> done;
+  for (const chain::PlannedStage& planned : plan) {
+    const chain::Stage stage = planned.stage;
+    done.emplace_back(stage, run_planned(config, planned, sources));
+    if (chain::makes_text(stage)) {
+      sources = carried(std::move(sources), done.back().second.output, config.folder(stage));
+    }
+  }
+  fmt::print("{}", summary(done));
+}
+
+constexpr const char* run_example = R"(Example: fathom data run chain.toml --until dedup
+with chain.toml such as
+  output = "corpus"
+  [[sources]]
+  name = "web"
+  paths = ["crawl/*.jsonl.gz"]
+  weight = 2.0
+  [clean]
+  languages = ["en", "zh"]
+  [dedup]
+  [tokenizer]
+  vocab_size = 32000
+  [prepare]
+  held_out_fraction = 0.005
+)";
+
+}  // namespace
+
+void add_data_run(CLI::App& data) {
+  CLI::App* command = data.add_subcommand(
+      "run",
+      "Run clean, dedup, tokenizer train and prepare by one config, each on what the one before it "
+      "wrote; again, it does what is left to do or has changed");
+  const auto arguments = std::make_shared<RunArguments>();
+  const auto names = enum_names(chain::Stage{});
+  const CLI::IsMember stage_names(std::vector<std::string>(names.begin(), names.end()));
+  command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
+  command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
+      ->type_name("KEY=VALUE");
+  command
+      ->add_option("--from", arguments->from,
+                   "Do this stage and those after it again; those before it are taken as they are, "
+                   "and what they read need not be there")
+      ->check(stage_names);
+  command->add_option("--until", arguments->until, "Stop behind this stage")->check(stage_names);
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "Print what would run, and why, and write nothing");
+  add_text_flag(
+      *command, "--help-config", "Configuration", [] { return config_help<chain::ChainConfig>(); },
+      "List every key of the config with its default");
+  command->footer(run_example);
+  command->callback([arguments] { run_chain(*arguments); });
+}
+
+}  // namespace fathom::cli
