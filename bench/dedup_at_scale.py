@@ -3,8 +3,8 @@
 
     bench/dedup_at_scale.py DIRECTORY --documents 1e6 3e6 1e7 --cores 2 --memory-mb 4000
 
-Writes documents of some 2 KB, gzipped JSON lines, under DIRECTORY/text; the smaller sizes read the
-first files of the largest. Every tenth document is an earlier one with one of its 24 sentences
+Writes documents of some 2 KB, gzipped JSON lines of 50000 documents, under DIRECTORY/text; sizes are
+whole files, and the smaller ones read the first files of the largest. Every tenth document is an earlier one with one of its 24 sentences
 replaced, a similarity of some 0.89. Runs `fathom data dedup` on --cores cores and prints a row for
 each size.
 """
@@ -81,7 +81,8 @@ def write_text(folder, files):
 def dedup(args, files):
     """Runs it on the first files; returns seconds, peak in bytes and its table."""
     folder = args.directory / f"dedup-{files * PER_FILE}"
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        sys.exit(f"dedup_at_scale: {folder} is there already: remove it, or name another directory")
     folder.mkdir()
     paths = ", ".join(f'"{args.directory}/text/{n:05}.jsonl.gz"' for n in range(files))
     config = folder / "dedup.toml"

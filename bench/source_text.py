@@ -3,21 +3,23 @@
 
     bench/source_text.py OUT [--linux linux-source.tar.xz]
 
-Takes the files of the usual folders of programs and headers, and of a tar of Linux (Debian's package
-linux-source holds one), in an order that is always the same. Whole projects, chosen by a hash of their
-names, go to OUT/held-*.jsonl, the others to OUT/code-*.jsonl and OUT/linux-*.jsonl. Prints a checksum
-of the lists of files, by which two gatherings are known to be the same.
+Takes the files of installed programs and headers (below /opt, /usr/include, /usr/lib, /usr/local,
+/usr/share and /usr/src), and of a tar of Linux (Debian's package linux-source holds one), in an order
+that is always the same. Whole projects, chosen by a hash of their names, go to OUT/held-*.jsonl, the
+others to OUT/code-*.jsonl and OUT/linux-*.jsonl. Prints checksums of the names and of the texts, by
+which two gatherings are known to be the same.
 """
 import argparse
 import hashlib
 import json
 import os
+import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pool
 from pathlib import Path
 
-ROOTS = ["/opt", "/usr/include", "/usr/lib", "/usr/local", "/usr/share", "/usr/src", "/home", "/root"]
+ROOTS = ["/opt", "/usr/include", "/usr/lib", "/usr/local", "/usr/share", "/usr/src"]
 ENDINGS = set(
     ".py .pyi .pyx .pxd .c .cc .cpp .cxx .h .hh .hpp .hxx .cuh .cu .inl .ipp .tcc .js .ts .mjs .css .md .rst .txt "
     ".cmake .sh .pl .pm .rb .java .f .f90 .jl .lua .go .rs .proto .m4 .yaml .yml .toml .cfg .td .html".split())
@@ -158,12 +160,18 @@ def main():
     parser.add_argument("--linux", type=Path, help="a tar of Linux's sources")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    if any(args.out.iterdir()):
+        sys.exit(f"source_text: {args.out} is not empty: name another folder")
     gathered = {"this machine": gather_machine(args.out)}
     if args.linux:
         gathered["Linux"] = gather_linux(args.out, args.linux)
     for name, (files, held) in gathered.items():
         checksum = hashlib.sha256("\n".join(files).encode()).hexdigest()
-        print(f"{name}: {len(files)} files, {len(held)} projects held out, list {checksum}")
+        print(f"{name}: {len(files)} files, {len(held)} projects held out, names {checksum}")
+    texts = hashlib.sha256()
+    for shard in sorted(args.out.glob("*.jsonl")):
+        texts.update(shard.read_bytes())
+    print(f"texts {texts.hexdigest()}")
 
 
 if __name__ == "__main__":

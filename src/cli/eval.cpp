@@ -171,7 +171,7 @@ void evaluate_checkpoints(const EvalArguments& a, const std::vector<Task>& tasks
 
 void evaluate(EvalArguments a) {
   check_options(a);
-  for (const std::string& path : a.beside) a.others.push_back(eval::read_other_scores(path));
+  a.others = eval::read_other_scores(a.beside);
   std::vector<Task> tasks = load_tasks(a);
   std::optional<eval::PythonRunner> runner;
   if (std::ranges::any_of(tasks, runs_code)) {

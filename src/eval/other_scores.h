@@ -14,9 +14,11 @@ struct OtherScores {
   std::map<std::string, std::map<std::string, double>> tasks;  // by task, then by score
 };
 
-// Of another evaluation: the folder that `fathom eval --out` wrote, its results.json, or the results
-// file of lm-evaluation-harness. Throws an input Error that names the file.
-OtherScores read_other_scores(const std::string& path);
+// Of other evaluations, each the folder that `fathom eval --out` wrote, its results.json, or a results
+// file of lm-evaluation-harness, of which what is no number is left out. A model has the name of its
+// run or file; where several have the same one, their paths here. Throws an input Error that names the
+// file.
+std::vector<OtherScores> read_other_scores(const std::vector<std::string>& paths);
 
 // What the tasks' files tell of published scores, by model (TaskConfig::published).
 std::vector<OtherScores> published_scores(const std::vector<TaskResult>& results);

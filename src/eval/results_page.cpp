@@ -43,7 +43,12 @@ std::vector<std::string> with_others(std::vector<std::string> row, const std::ve
 }
 
 // Tasks of a group stand together, below their group's mean.
-Section overview(const std::vector<TaskResult>& results, const RunFacts& facts, const std::vector<OtherScores>& others) {
+// Others stand here with the tasks' main scores; a task's own table has all of them.
+Section overview(const std::vector<TaskResult>& results, const RunFacts& facts, const std::vector<OtherScores>& all_others) {
+  std::vector<OtherScores> others;
+  std::ranges::copy_if(all_others, std::back_inserter(others), [&](const OtherScores& other) {
+    return std::ranges::any_of(results, [&](const TaskResult& r) { return !other_text(other, r, main_score(r)).empty(); });
+  });
   Section section{"Scores", {}};
   section.parts.push_back(Figures{{{"model", facts.model}, {"number type", facts.dtype}, {"device", facts.device},
                                    {"in any batch", facts.batch_invariant ? "the same bits" : "the same up to rounding"},

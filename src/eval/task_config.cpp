@@ -104,12 +104,12 @@ void check_published(const TaskConfig& task) {
   for (const PublishedScore& score : task.published) {
     need(!score.model.empty(), task, "published.model", "whose score it is");
     need(!score.source.empty(), task, "published.source", "where it is published");
+    const bool share = task.mode != Mode::perplexity && !score.score.ends_with("perplexity");
+    if (share && !(score.value >= 0 && score.value <= 1)) {
+      fail_input("{}: published.value is {}: use a share from 0 to 1, as the task's own scores are", task.source,
+                 score.value);
+    }
   }
-}
-
-// Published scores are of the task as its file has it, wherever its data lies.
-bool changes_task(const std::string& override_text) {
-  return !override_text.starts_with("data.") && !override_text.starts_with("published");
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ TaskConfig load_task(const std::string& path, const std::vector<std::string>& ov
   check_prompt(task);
   check_shots(task);
   check_published(task);
-  if (std::ranges::any_of(overrides, changes_task)) task.published.clear();
+  if (!overrides.empty()) task.published.clear();  // they are of the task as its file has it
   return task;
 }
 
