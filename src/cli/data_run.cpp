@@ -125,13 +125,23 @@ void remove_old_texts(const chain::ChainConfig& config, chain::Stage stage) {
   if (error) fail_runtime("{}: cannot create this directory: {}", place, error.message());
 }
 
+// Temporaries of the chain's own files, left by a kill. The output may hold others: it is the user's
+// folder, and another command may be writing there.
+void remove_temporaries(const chain::ChainConfig& config) {
+  for (const chain::Stage stage : config.stages) {
+    remove_stale_temporaries_of(stamp_path(config, stage));
+    if (!fs::exists(stamp_path(config, stage))) continue;
+    for (const std::string& file : files_of(stage)) {
+      if (file.find('*') == std::string::npos) remove_stale_temporaries_of(config.folder(stage) + "/" + file);
+    }
+  }
+}
+
 chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::PlannedStage& planned,
                               const std::vector<SourceConfig>& sources) {
   const std::string path = stamp_path(config, planned.stage);
   if (planned.action == chain::Action::keep) return *chain::StageStamp::load(path);
   if (planned.action == chain::Action::replace) remove_old_texts(config, planned.stage);
-  if (planned.action == chain::Action::go_on)
-    remove_stale_temporaries(config.folder(planned.stage));
   chain::StageStamp stamp{planned.config, planned.input, false, 0, {}};
   stamp.save(path);
   log::info("{}: running", enum_name(planned.stage));
@@ -154,7 +164,7 @@ void run_chain(const RunArguments& arguments) {
   std::optional<DirectoryLock> lock;
   if (!arguments.dry_run) {
     lock.emplace(config.output);
-    remove_stale_temporaries(config.output);
+    remove_temporaries(config);
   }
   const std::vector<chain::PlannedStage> plan = plan_of(config, read.checksum, range);
   check_plan(config, plan);

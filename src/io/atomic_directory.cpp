@@ -240,4 +240,11 @@ int remove_stale_temporaries(const std::string& directory) {
   return removed;
 }
 
+void remove_stale_temporaries_of(const std::string& path) {
+  std::error_code ignored;
+  for (const std::string& temporary : found_beside(path, temporary_mark)) {
+    fs::remove(temporary, ignored);
+  }
+}
+
 }  // namespace fathom

@@ -53,5 +53,8 @@ void require_replaceable(const std::string& path, const OwnFiles& own);
 // Removes temporaries of AtomicFile and AtomicDirectory that killed processes left in
 // `directory`. The caller must hold the directory's lock. Returns the number removed.
 int remove_stale_temporaries(const std::string& directory);
+// Only those of the file `path`, in a directory where other programs may write too. The caller must
+// hold a lock that every writer of `path` takes.
+void remove_stale_temporaries_of(const std::string& path);
 
 }  // namespace fathom

@@ -364,6 +364,21 @@ TEST_F(DataRun, KeepsFilesOfOthers) {
   EXPECT_THAT(changes_since(files), IsEmpty());
 }
 
+// The output is the user's folder: another command may be writing there.
+TEST_F(DataRun, KeepsTemporariesOfOtherCommands) {
+  for (const char* name :
+       {"second.tmp-12-0/train/web-00000.tokens", "a.json.tmp-12-3", "clean.stage.json.tmp-12-0"}) {
+    write_file(path("corpus/") + name, "{");
+  }
+  must(run({"--until", "clean"}));
+  EXPECT_TRUE(has("second.tmp-12-0/train/web-00000.tokens"));
+  EXPECT_TRUE(has("a.json.tmp-12-3"));
+  EXPECT_FALSE(has("clean.stage.json.tmp-12-0"));
+  write_file(path("corpus/clean/clean.json.tmp-12-0"), "{");
+  must(run({"--until", "clean"}));
+  EXPECT_FALSE(has("clean/clean.json.tmp-12-0"));
+}
+
 // Sources with holes are larger than the disk.
 TEST_F(DataRun, RefusesADiskThatIsClearlyTooSmall) {
   EXPECT_THAT(run({"--dry-run"}).err, HasSubstr("stages without an output write up to about "));
