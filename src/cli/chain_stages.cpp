@@ -123,16 +123,16 @@ chain::StageOutput prepare_stage(const chain::ChainConfig& given,
 
 }  // namespace
 
-OwnFiles files_of(chain::Stage stage) {
+OwnFiles files_of(chain::Stage stage, std::span<const std::string> sources) {
   switch (stage) {
     case chain::Stage::clean:
-      return clean::clean_files();
+      return clean::clean_files(sources);
     case chain::Stage::dedup:
-      return dedup::dedup_files();
+      return dedup::dedup_files(sources);
     case chain::Stage::tokenizer:
       return {"tokenizer.json", "tokenizer.json.tmp-*"};
     case chain::Stage::prepare:
-      return prepared_files();
+      return prepared_files(sources);
   }
   fail_runtime("no stage {}", static_cast<int>(stage));
 }

@@ -1,6 +1,7 @@
 // The stages of `data run`: each called as its own command would call it.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,8 @@
 
 namespace fathom::cli {
 
-// Names of all files in the stage's folder.
-OwnFiles files_of(chain::Stage stage);
+// Names of all files in the stage's folder, made of these sources.
+OwnFiles files_of(chain::Stage stage, std::span<const std::string> sources);
 
 // Reads `sources` and writes the stage's folder; goes on with what a stopped call has left there. A
 // report goes to standard error. Throws the Errors of the stage.

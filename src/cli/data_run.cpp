@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -62,13 +63,19 @@ std::vector<chain::PlannedStage> plan_of(const chain::ChainConfig& config,
   return plan_stages(facts, sources, range);
 }
 
+// Names of the files that the stage's runs made; nothing else in its folder is removed.
+OwnFiles made_by(const chain::ChainConfig& config, chain::Stage stage) {
+  const auto stamp = chain::StageStamp::load(stamp_path(config, stage));
+  return stamp ? files_of(stage, stamp->source_names()) : OwnFiles{};
+}
+
 // Finds what would stop a stage only after those before it have run.
 void check_plan(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan) {
   for (const chain::PlannedStage& planned : plan) {
     if (planned.action == chain::Action::keep) continue;
     const std::string folder = config.folder(planned.stage);
-    if (planned.action == chain::Action::replace)
-      require_own_files(folder, files_of(planned.stage));
+    if (planned.action != chain::Action::make)
+      require_own_files(folder, made_by(config, planned.stage));
     if (planned.stage != chain::Stage::prepare || config.prepare.tokenizer.empty()) continue;
     make_encoder(Tokenizer::load(config.prepare.tokenizer), config.prepare.tokenizer,
                  config.prepare.end_of_document);
@@ -120,7 +127,7 @@ void remove_old_texts(const chain::ChainConfig& config, chain::Stage stage) {
   const std::string place = through_links(config.folder(stage));
   std::error_code error;
   if (!fs::exists(place, error)) return;
-  remove_own_files(place, files_of(stage));
+  remove_own_files(place, made_by(config, stage));
   fs::create_directories(place, error);
   if (error) fail_runtime("{}: cannot create this directory: {}", place, error.message());
 }
@@ -130,11 +137,25 @@ void remove_old_texts(const chain::ChainConfig& config, chain::Stage stage) {
 void remove_temporaries(const chain::ChainConfig& config) {
   for (const chain::Stage stage : config.stages) {
     remove_stale_temporaries_of(stamp_path(config, stage));
-    if (!fs::exists(stamp_path(config, stage))) continue;
-    for (const std::string& file : files_of(stage)) {
+    for (const std::string& file : made_by(config, stage)) {
       if (file.find('*') == std::string::npos) remove_stale_temporaries_of(config.folder(stage) + "/" + file);
     }
   }
+}
+
+// With the names of the sources, by which a later call knows the files that this one leaves, and of
+// those before, whose shards stay until new ones take their place.
+chain::StageStamp begun(const chain::ChainConfig& config, const chain::PlannedStage& planned,
+                        const std::optional<chain::StageStamp>& before) {
+  std::vector<std::string> names = source_names(config.sources, planned.stage);
+  if (before) {
+    for (const std::string& name : before->source_names()) {
+      if (std::ranges::count(names, name) == 0) names.push_back(name);
+    }
+  }
+  chain::StageStamp stamp{planned.config, planned.input, false, 0, {}};
+  for (const std::string& name : names) stamp.output.sources.push_back({name, {}, {}, {}, 0});
+  return stamp;
 }
 
 chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::PlannedStage& planned,
@@ -142,7 +163,7 @@ chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::Pla
   const std::string path = stamp_path(config, planned.stage);
   if (planned.action == chain::Action::keep) return *chain::StageStamp::load(path);
   if (planned.action == chain::Action::replace) remove_old_texts(config, planned.stage);
-  chain::StageStamp stamp{planned.config, planned.input, false, 0, {}};
+  chain::StageStamp stamp = begun(config, planned, chain::StageStamp::load(path));
   stamp.save(path);
   log::info("{}: running", enum_name(planned.stage));
   const auto start = std::chrono::steady_clock::now();

@@ -27,6 +27,18 @@ std::string part_name(const std::string& source, std::int64_t number) {
   return fmt::format("{}-{:05}", source, number);
 }
 
+std::vector<std::string> part_patterns(std::span<const std::string> sources) {
+  std::vector<std::string> patterns;
+  for (const std::string& source : sources) {
+    std::string digits;
+    for (int i = 0; i < 7; ++i) {
+      digits += "[0-9]";
+      if (i >= 4) patterns.push_back(source + "-" + digits);
+    }
+  }
+  return patterns;
+}
+
 std::vector<SourcePart> parts_of(const TextSourceConfig& source, std::int64_t part_mb,
                                  const std::string& output) {
   const InputFiles found = find_input_files(source.paths, "source '" + source.name + "'");

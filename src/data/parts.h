@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct SourcePart {
 
 // "<source>-00003": the name of a part's files and directories.
 std::string part_name(const std::string& source, std::int64_t number);
+
+// Shell patterns of the names of the sources' parts, for the names of files that belong to them.
+std::vector<std::string> part_patterns(std::span<const std::string> sources);
 
 // A part ends with the file that brings it to `part_mb`. Parts depend on the files alone. Throws an
 // input Error that names the source when it has no files, one cannot be read, or a

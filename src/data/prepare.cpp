@@ -157,6 +157,14 @@ OwnFiles prepared_files() {
   return {"manifest.json", "tokenizer.json", "train/*.tokens", "held_out/*.tokens"};
 }
 
+OwnFiles prepared_files(std::span<const std::string> sources) {
+  OwnFiles files = {"manifest.json", "tokenizer.json"};
+  for (const std::string& part : part_patterns(sources)) {
+    files.insert(files.end(), {"train/" + part + ".tokens", "held_out/" + part + ".tokens"});
+  }
+  return files;
+}
+
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite) {
   check_prepare_config(config);

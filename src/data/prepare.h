@@ -42,6 +42,8 @@ std::string summary(const PrepareReport& report);
 
 // Names of all files of a prepared directory.
 OwnFiles prepared_files();
+// Of one of these sources.
+OwnFiles prepared_files(std::span<const std::string> sources);
 
 enum class Overwrite { no, yes };
 

@@ -361,7 +361,39 @@ TEST_F(DataRun, KeepsFilesOfOthers) {
   EXPECT_THAT(refusal({"--set", "clean.samples=1"}),
               HasSubstr("corpus/clean: holds texts/notes.txt, which Fathom did not make"));
   fs::remove(path("corpus/clean/texts/notes.txt"));
+  for (const char* name :
+       {"clean/texts/mine.jsonl.zst", "dedup/copies/web-copy.jsonl.zst",
+        "dedup/index/segments/web-00000/notes", "dedup/index/segments/mine/segment.json",
+        "prepare/train/mine.tokens"}) {
+    write_file(path("corpus/") + name, "mine");
+    EXPECT_THAT(refusal({"--set", "clean.samples=1"}), HasSubstr("which Fathom did not make"))
+        << name;
+    EXPECT_EQ(read_file(path("corpus/") + name), "mine");
+    fs::remove(path("corpus/") + name);
+    if (std::string(name).find("segments/mine") != std::string::npos)
+      fs::remove(path("corpus/dedup/index/segments/mine"));
+  }
   EXPECT_THAT(changes_since(files), IsEmpty());
+  // Also of a source that the config no longer has; and what a stopped stage left.
+  must(run({"--set", "sources=[{name='web', paths=['" + path("text/web") + "']}]"}));
+  EXPECT_FALSE(has("clean/texts/books-00000.jsonl.zst"));
+  Json stamp = Json::parse(read_file(path("corpus/clean.stage.json")));
+  stamp["done"] = false;
+  write_file(path("corpus/clean.stage.json"), stamp.dump());
+  write_file(path("corpus/clean/texts/mine.jsonl.zst"), "mine");
+  EXPECT_THAT(refusal(), HasSubstr("texts/mine.jsonl.zst, which Fathom did not make"));
+}
+
+// The shards of a source that is gone stay while a call that replaces them is stopped.
+TEST_F(DataRun, GoesOnReplacingShardsOfOtherSources) {
+  must(run());
+  const std::string web = "sources=[{name='web', paths=['" + path("text/web") + "']}]";
+  must(run({"--set", web, "--until", "tokenizer"}));
+  EXPECT_EQ(run_fathom(dir_, command({"--set", web}), 9000).code, 1);
+  EXPECT_FALSE(is_done("prepare"));
+  EXPECT_TRUE(has("prepare/train/books-00000.tokens"));
+  must(run({"--set", web}));
+  EXPECT_FALSE(has("prepare/train/books-00000.tokens"));
 }
 
 // The output is the user's folder: another command may be writing there.

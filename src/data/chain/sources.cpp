@@ -40,6 +40,18 @@ std::string held_out_name(const std::string& source) {
   return source + ".held-out";
 }
 
+std::vector<std::string> source_names(const std::vector<SourceConfig>& sources, Stage stage) {
+  std::vector<std::string> names;
+  if (stage == Stage::tokenizer) return names;
+  for (const SourceConfig& source : sources) {
+    names.push_back(source.name);
+    if (makes_text(stage) && !source.held_out_paths.empty()) {
+      names.push_back(held_out_name(source.name));
+    }
+  }
+  return names;
+}
+
 // Rows of JSON, Parquet and pages keep the source's field; of plain text they have "text".
 std::string text_field_of(const TextSourceConfig& source) {
   const bool plain = source.content == TextContent::text &&

@@ -13,6 +13,10 @@ namespace fathom::chain {
 // this name, so that both stay apart.
 std::string held_out_name(const std::string& source);
 
+// The names under which a stage has the sources: those held out whole among them, where it makes
+// text; none for the tokenizer.
+std::vector<std::string> source_names(const std::vector<SourceConfig>& sources, Stage stage);
+
 // The key of the source's texts in rows that a stage writes of them.
 std::string text_field_of(const TextSourceConfig& source);
 

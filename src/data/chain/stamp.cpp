@@ -49,6 +49,12 @@ std::string StageStamp::identity() const {
   return checksum_text(checksum_of(config + input));
 }
 
+std::vector<std::string> StageStamp::source_names() const {
+  std::vector<std::string> names;
+  for (const StageSource& source : output.sources) names.push_back(source.name);
+  return names;
+}
+
 void StageStamp::save(const std::string& path) const {
   Json sources = Json::array();
   for (const StageSource& source : output.sources) {

@@ -37,12 +37,14 @@ struct StageOutput {
 
 struct StageStamp {
   std::string config, input;  // checksums: of the stage's own config, of all that it reads
-  bool done = false;
+  bool done = false;  // until then `output` has no more than the names of sources
   double seconds = 0;  // of the call that ended the stage
   StageOutput output;
 
   // What the next stage depends on: equal ones mean equal outputs.
   std::string identity() const;
+
+  std::vector<std::string> source_names() const;
 
   void save(const std::string& path) const;
   // None when there is no file. Throws an input Error for a file that is no stamp, or of another

@@ -230,16 +230,15 @@ void check_config(const CleanConfig& config) {
   }
 }
 
-OwnFiles clean_files() {
-  return {".lock",
-          "clean.json",
-          "clean.json.tmp-*",
-          "parts/*.json",
-          "parts/*.json.tmp-*",
-          "texts/*.jsonl.zst",
-          "texts/*.jsonl.zst.tmp-*",
-          "dropped/*.jsonl.zst",
-          "dropped/*.jsonl.zst.tmp-*"};
+OwnFiles clean_files(std::span<const std::string> sources) {
+  OwnFiles files = {".lock", "clean.json", "clean.json.tmp-*"};
+  for (const std::string& part : part_patterns(sources)) {
+    for (const std::string& file : {"parts/" + part + ".json", "texts/" + part + ".jsonl.zst",
+                                    "dropped/" + part + ".jsonl.zst"}) {
+      files.insert(files.end(), {file, file + ".tmp-*"});
+    }
+  }
+  return files;
 }
 
 CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks,

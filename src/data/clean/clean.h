@@ -48,8 +48,8 @@ Cleaned clean_document(std::string_view text, const CleanConfig& config,
                        std::span<const Filter> filters, const Contamination* benchmarks = nullptr,
                        std::span<const LoadedClassifier> classifiers = {});
 
-// Names of all files in an output, those of a call that was stopped among them.
-OwnFiles clean_files();
+// Names of all files in an output of these sources, those of a call that was stopped among them.
+OwnFiles clean_files(std::span<const std::string> sources);
 
 struct CleanReport {
   std::vector<std::pair<std::string, Counts>> sources;  // by name, in their order

@@ -191,19 +191,25 @@ void check_config(const DedupConfig& config) {
   if (config.sources.size() > 65535) fail_input("sources: more than 65535");
 }
 
-OwnFiles dedup_files() {
+OwnFiles dedup_files(std::span<const std::string> sources) {
   OwnFiles files = {".lock",
                     "dedup.json",
                     "dedup.json.tmp-*",
                     "index/.lock",
                     "index/index.json",
                     "index/index.json.tmp-*",
-                    "index/segments/*/*",
                     "index/.dedup-scratch/*"};
-  for (const char* kind : {"texts", "copies", "cuts"}) {
-    files.insert(files.end(), {fmt::format("{}/*.jsonl.zst", kind),
-                               fmt::format("{}/*.jsonl.zst.tmp-*", kind),
-                               fmt::format(".{}-stamps/*", kind)});
+  for (const std::string& part : part_patterns(sources)) {
+    for (const char* name : {"segment.json", "documents", "sketches", "bands", "lines", "paragraphs"}) {
+      files.push_back(fmt::format("index/segments/{}/{}", part, name));
+    }
+    files.push_back(fmt::format("index/segments/{}.tmp-*/*", part));
+    for (const char* kind : {"texts", "copies", "cuts"}) {
+      files.insert(files.end(), {fmt::format("{}/{}.jsonl.zst", kind, part),
+                                 fmt::format("{}/{}.jsonl.zst.tmp-*", kind, part),
+                                 fmt::format(".{}-stamps/{}", kind, part),
+                                 fmt::format(".{}-stamps/{}.tmp-*", kind, part)});
+    }
   }
   return files;
 }

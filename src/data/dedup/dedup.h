@@ -53,8 +53,9 @@ struct DedupReport {
 // config that cannot be carried out, before any work.
 DedupReport deduplicate(const DedupConfig& config);
 
-// Names of all files in an output, those of its index and of a call that was stopped among them.
-OwnFiles dedup_files();
+// Names of all files in an output of these sources, those of its index and of a call that was
+// stopped among them.
+OwnFiles dedup_files(std::span<const std::string> sources);
 
 // Tables for people.
 std::string summary(const DedupReport& report);
