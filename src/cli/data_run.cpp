@@ -49,7 +49,8 @@ chain::StageFacts facts_of(const chain::ChainConfig& config, chain::Stage stage)
                           chain::text_of_files(named_files(config, stage), enum_name(stage)),
                           chain::StageStamp::load(stamp_path(config, stage)),
                           "",
-                          true};
+                          true,
+                          source_names(config.sources, stage)};
   if (facts.stamp) facts.missing = missing_file(facts.stamp->output, folder);
   std::error_code absent;
   facts.folder_is_empty = !fs::exists(folder, absent) || fs::is_empty(folder, absent);

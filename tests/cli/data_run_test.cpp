@@ -311,6 +311,9 @@ TEST_F(DataRun, FromAStageOn) {
   EXPECT_THAT(changes_since(files), IsEmpty());
   EXPECT_THAT(refusal({"--from", "dedup", "--set", "clean.samples=1"}),
               HasSubstr("--from dedup: clean was run with another config"));
+  EXPECT_THAT(refusal({"--from", "dedup", "--set",
+                       "sources=[{name='books', format='lines', paths=['" + path("none") + "']}]"}),
+              HasSubstr("clean was run with the sources web, web.held-out, books"));
   fs::remove(path("corpus/clean/texts/web-00000.jsonl.zst"));
   EXPECT_THAT(refusal({"--from", "dedup"}),
               HasSubstr("clean has lost " + path("corpus/clean/texts/web")));

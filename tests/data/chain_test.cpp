@@ -95,9 +95,14 @@ TEST(ChainConfig, AStagesOwnConfigIsWhatItsOutputDependsOn) {
     const std::string name(enum_name(stage));
     const std::string same = own(stage, "output=elsewhere");
     EXPECT_EQ(own(stage, name + ".threads=7"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', paths=['z']}, {name='b', paths=[]}]"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', weight=3}, {name='b'}]") == same,
+    EXPECT_EQ(own(stage, "sources=[{name='a', paths=['z']}, {name='b', field='body'}]"), same);
+    EXPECT_EQ(own(stage, "sources=[{name='a', weight=3}, {name='b', field='body'}]") == same,
               stage != Stage::prepare);
+    for (const char* other :
+         {"{name='c', field='body'}", "{name='b'}", "{name='b', field='body', held_out_paths=['h']}",
+          "{name='b', field='body', skip_broken_lines=true}"}) {
+      EXPECT_NE(own(stage, fmt::format("sources=[{{name='a'}}, {}]", other)), same) << other;
+    }
   }
   EXPECT_EQ(own(Stage::dedup, "dedup.memory_mb=100"), own(Stage::dedup, "dedup.memory_mb=200"));
   EXPECT_NE(own(Stage::clean, "clean.samples=1"), own(Stage::clean, "clean.samples=2"));
@@ -262,6 +267,11 @@ TEST_F(ChainPlan, ARangeOfStages) {
               ElementsAre("clean: taken as it is", "dedup: asked for by --from; replaces F"));
   EXPECT_EQ(plan(range)[0].identity(), identity);
   EXPECT_EQ(plan(range)[1].input, facts_[1].stamp->input);
+  facts_[0].sources = {"a", "b"};
+  facts_[0].stamp->output.sources = {{"b", {}, {}, {}, 0}, {"c", {}, {}, {}, 0}};
+  EXPECT_EQ(error(range), "--from dedup: clean was run with the sources b, c; run without --from");
+  facts_[0].stamp->output.sources[1].name = "a";
+  EXPECT_EQ(lines(range).size(), 2u);
   facts_[0].missing = "y";
   EXPECT_EQ(error(range), "--from dedup: clean has lost y; run without --from");
   facts_[0].config = "another";

@@ -114,6 +114,16 @@ std::string text_without_threads(StageTable<Config> table) {
   return config_to_toml(table);
 }
 
+// What of the sources a stage depends on even when it reads what another one wrote.
+std::string sources_of(const ChainConfig& config) {
+  std::string text;
+  for (const SourceConfig& source : config.sources) {
+    text += fmt::format("# {} {} held out: {} skip: {}\n", source.name, text_field_of(source),
+                        !source.held_out_paths.empty(), source.skip_broken_lines);
+  }
+  return text;
+}
+
 // The shares of the sources, which `data prepare` writes.
 std::string weights_of(const ChainConfig& config) {
   std::string text;
@@ -121,6 +131,23 @@ std::string weights_of(const ChainConfig& config) {
     text += fmt::format("# {} {}\n", source.name, source.weight);
   }
   return text;
+}
+
+std::string table_of(const ChainConfig& config, Stage stage) {
+  switch (stage) {
+    case Stage::clean:
+      return text_without_threads(config.clean);
+    case Stage::dedup: {
+      StageTable<dedup::DedupConfig> table = config.dedup;
+      table.memory_mb = 0;
+      return text_without_threads(table);
+    }
+    case Stage::tokenizer:
+      return text_without_threads(config.tokenizer);
+    case Stage::prepare:
+      return text_without_threads(config.prepare) + weights_of(config);
+  }
+  fail_runtime("no stage {}", static_cast<int>(stage));
 }
 
 }  // namespace
@@ -160,20 +187,7 @@ ChainConfig load_chain(const std::string& path, std::span<const std::string> ove
 }
 
 std::string own_config(const ChainConfig& config, Stage stage) {
-  switch (stage) {
-    case Stage::clean:
-      return text_without_threads(config.clean);
-    case Stage::dedup: {
-      StageTable<dedup::DedupConfig> table = config.dedup;
-      table.memory_mb = 0;
-      return text_without_threads(table);
-    }
-    case Stage::tokenizer:
-      return text_without_threads(config.tokenizer);
-    case Stage::prepare:
-      return text_without_threads(config.prepare) + weights_of(config);
-  }
-  fail_runtime("no stage {}", static_cast<int>(stage));
+  return table_of(config, stage) + sources_of(config);
 }
 
 std::vector<std::string> named_files(const ChainConfig& config, Stage stage) {

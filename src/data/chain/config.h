@@ -69,8 +69,8 @@ void visit_fields(ChainConfig& c, Visitor&& field) {
 // read: unknown keys, values out of range, names of sources, and stages that do not fit together.
 ChainConfig load_chain(const std::string& path, std::span<const std::string> overrides = {});
 
-// The stage's own table as text: what its output depends on besides what it reads. Not how much of
-// the machine it takes.
+// The stage's own table, and the sources without their paths, as text: what its output depends on
+// besides what it reads. Not how much of the machine it takes.
 std::string own_config(const ChainConfig& config, Stage stage);
 
 // Files and folders that the stage's table names, of those that are there: models, benchmarks.

@@ -1,5 +1,7 @@
 #include "data/chain/plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/error.h"
@@ -17,6 +19,11 @@ std::size_t index_of(const std::vector<StageFacts>& stages, std::string_view opt
   fail_input("{}: the config has no table [{}]", option, enum_name(*name));
 }
 
+std::vector<std::string> sorted(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  return names;
+}
+
 // A stage before Range::from.
 PlannedStage taken_as_it_is(const StageFacts& facts, Stage from) {
   const auto refuse = [&](const std::string& problem) {
@@ -24,6 +31,9 @@ PlannedStage taken_as_it_is(const StageFacts& facts, Stage from) {
                problem);
   };
   if (!facts.stamp || !facts.stamp->done) refuse("has no output to read");
+  if (makes_text(facts.stage) && sorted(facts.sources) != sorted(facts.stamp->source_names())) {
+    refuse(fmt::format("was run with the sources {}", fmt::join(facts.stamp->source_names(), ", ")));
+  }
   if (facts.stamp->config != facts.config) refuse("was run with another config");
   if (!facts.missing.empty()) refuse("has lost " + facts.missing);
   return {facts.stage, Action::keep, "taken as it is", facts.config, facts.stamp->input};

@@ -25,6 +25,7 @@ struct StageFacts {
   std::optional<StageStamp> stamp;  // of its last run
   std::string missing;              // a file of the stamp's that is not as it was; empty: none
   bool folder_is_empty = true;      // or absent
+  std::vector<std::string> sources = {};  // their names in this stage
 };
 
 struct PlannedStage {
