@@ -180,9 +180,9 @@ void run_chain(const RunArguments& arguments) {
                            enum_of<chain::Stage>(arguments.until)};
   const chain::ChainConfig config = chain::load_chain(arguments.config, arguments.overrides);
   // Before the lock makes the output: that may be a folder which a source reads.
-  const bool reads_sources = !range.from || range.from == config.stages.front();
-  const chain::SourcesOnDisk read =
-      reads_sources ? chain::find_sources(config.sources, config.output) : chain::SourcesOnDisk{};
+  const chain::SourcesOnDisk read = reads_sources(config.stages, range)
+                                        ? chain::find_sources(config.sources, config.output)
+                                        : chain::SourcesOnDisk{};
   std::optional<DirectoryLock> lock;
   if (!arguments.dry_run) {
     lock.emplace(config.output);

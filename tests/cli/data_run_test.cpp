@@ -319,6 +319,32 @@ TEST_F(DataRun, FromAStageOn) {
               HasSubstr("clean has lost " + path("corpus/clean/texts/web")));
 }
 
+// Without clean and dedup every stage reads the sources.
+TEST_F(DataRun, FromAStageThatReadsTheSources) {
+  const auto source = [&](const std::string& text) {
+    write_file(path("raw.toml"), fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"books\""
+                                             "\npaths = [\"{0}/text/{1}\"]\n[tokenizer]\n"
+                                             "vocab_size = 300\n[prepare]\nheld_out_fraction = 0\n",
+                                             dir_.path(), text));
+  };
+  const auto run_raw = [&](const Arguments& more) {
+    Arguments arguments{"data", "run", path("raw.toml")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_fathom(dir_, arguments);
+  };
+  source("books.txt");
+  must(run_raw({}));
+  const auto files = outputs();
+  must(run_raw({"--from", "prepare"}));
+  EXPECT_THAT(changes_since(files), IsEmpty());
+  write_file(path("text/books.txt"), "another text\n");
+  EXPECT_THAT(run_raw({"--from", "prepare"}).err,
+              HasSubstr("--from prepare: tokenizer was run before what it reads changed"));
+  source("none.txt");
+  EXPECT_THAT(run_raw({"--from", "prepare"}).err, HasSubstr("none.txt' matches no file"));
+  EXPECT_THAT(changes_since(files), IsEmpty());
+}
+
 TEST_F(DataRun, RefusesBeforeAnythingRuns) {
   const auto refused = [&](const std::string& key, const std::string& message) {
     EXPECT_THAT(refusal({"--set", key}), HasSubstr(message)) << key;

@@ -261,12 +261,19 @@ TEST_F(ChainPlan, ARangeOfStages) {
             "--from prepare --until dedup: nothing is between them");
   finish();
   const std::string identity = plan()[0].identity();
-  sources_ = "gone";  // what the stages before read is not looked at
+  sources_.clear();  // what the first stage reads need not exist
   const Range range{Stage::dedup, Stage::dedup};
   EXPECT_THAT(lines(range),
               ElementsAre("clean: taken as it is", "dedup: asked for by --from; replaces F"));
   EXPECT_EQ(plan(range)[0].identity(), identity);
   EXPECT_EQ(plan(range)[1].input, facts_[1].stamp->input);
+  facts_[1].stamp->input = "another";
+  EXPECT_EQ(error({Stage::prepare, {}}),
+            "--from prepare: dedup was run before what it reads changed; run without --from");
+  sources_ = "others";
+  EXPECT_EQ(error(range), "--from dedup: clean was run before what it reads changed; run without "
+                          "--from");
+  sources_.clear();
   facts_[0].sources = {"a", "b"};
   facts_[0].stamp->output.sources = {{"b", {}, {}, {}, 0}, {"c", {}, {}, {}, 0}};
   EXPECT_EQ(error(range), "--from dedup: clean was run with the sources b, c; run without --from");

@@ -24,8 +24,9 @@ std::vector<std::string> sorted(std::vector<std::string> names) {
   return names;
 }
 
-// A stage before Range::from.
-PlannedStage taken_as_it_is(const StageFacts& facts, Stage from) {
+// A stage before Range::from. `input`: what it would read; none when that need not exist.
+PlannedStage taken_as_it_is(const StageFacts& facts, Stage from,
+                            const std::optional<std::string>& input) {
   const auto refuse = [&](const std::string& problem) {
     fail_input("--from {}: {} {}; run without --from", enum_name(from), enum_name(facts.stage),
                problem);
@@ -35,6 +36,7 @@ PlannedStage taken_as_it_is(const StageFacts& facts, Stage from) {
     refuse(fmt::format("was run with the sources {}", fmt::join(facts.stamp->source_names(), ", ")));
   }
   if (facts.stamp->config != facts.config) refuse("was run with another config");
+  if (input && facts.stamp->input != *input) refuse("was run before what it reads changed");
   if (!facts.missing.empty()) refuse("has lost " + facts.missing);
   return {facts.stage, Action::keep, "taken as it is", facts.config, facts.stamp->input};
 }
@@ -73,6 +75,11 @@ std::string PlannedStage::identity() const {
   return StageStamp{config, input, false, 0, {}}.identity();
 }
 
+bool reads_sources(const std::vector<Stage>& stages, const Range& range) {
+  if (!range.from) return true;
+  return std::none_of(stages.begin(), std::ranges::find(stages, *range.from), makes_text);
+}
+
 std::vector<PlannedStage> plan_stages(const std::vector<StageFacts>& stages,
                                       const std::string& sources, const Range& range) {
   const std::size_t from = index_of(stages, "--from", range.from, 0);
@@ -84,13 +91,14 @@ std::vector<PlannedStage> plan_stages(const std::vector<StageFacts>& stages,
   std::vector<PlannedStage> plan;
   for (std::size_t i = 0; i <= until; ++i) {
     const StageFacts& facts = stages[i];
-    if (i < from) {
-      plan.push_back(taken_as_it_is(facts, *range.from));
-      continue;
-    }
     const PlannedStage* before = i == 0 ? nullptr : &plan.back();
     const std::string read = before ? before->identity() : sources;
     const std::string input = checksum_text(checksum_of(read + "\n" + facts.files));
+    if (i < from) {
+      const bool known = before || !sources.empty();
+      plan.push_back(taken_as_it_is(facts, *range.from, known ? std::optional(input) : std::nullopt));
+      continue;
+    }
     plan.push_back(plan_stage(facts, input, before, range.from.has_value()));
   }
   return plan;

@@ -43,10 +43,13 @@ struct Range {
   std::optional<Stage> until;  // the last one
 };
 
-// `stages`: in their order. `sources`: a checksum of what the first one reads; not looked at with
-// Range::from, which takes the stages before it as they are. Throws an input Error for a range that
-// names a stage which is left out, for stages before Range::from without a whole output of their
-// config, and for a folder that holds files of others.
+// Whether a stage of the range reads the sources: none before Range::from makes text of them.
+bool reads_sources(const std::vector<Stage>& stages, const Range& range);
+
+// `stages`: in their order. `sources`: a checksum of what the first one reads; empty when
+// reads_sources() is false: they need not exist. Throws an input Error for a range that names a
+// stage which is left out, for stages before Range::from without a whole output of their config and
+// input, and for a folder that holds files of others.
 std::vector<PlannedStage> plan_stages(const std::vector<StageFacts>& stages,
                                       const std::string& sources, const Range& range);
 
