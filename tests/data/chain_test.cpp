@@ -287,6 +287,18 @@ TEST_F(ChainPlan, ARangeOfStages) {
   EXPECT_EQ(error(range), "--from dedup: clean has no output to read; run without --from");
 }
 
+// A stopped `--from dedup` is called again: the sources may be gone by then.
+TEST_F(ChainPlan, ARangeGoesOn) {
+  finish();
+  facts_[1].stamp->done = false;
+  sources_.clear();
+  const Range range{Stage::dedup, {}};
+  EXPECT_THAT(lines(range), ElementsAre("clean: taken as it is", "dedup: was stopped, goes on",
+                                        "prepare: asked for by --from; replaces F"));
+  facts_[1].config = "another";
+  EXPECT_EQ(plan(range)[1].action, Action::replace);
+}
+
 TEST_F(ChainPlan, TakesNoFolderOfOthers) {
   facts_[1].folder_is_empty = false;
   EXPECT_THAT(input_error_of([&] { plan(); }), HasSubstr("dedup: the output has a folder of this"));

@@ -55,7 +55,8 @@ PlannedStage plan_stage(const StageFacts& facts, const std::string& input,
         enum_name(facts.stage));
   }
   const StageStamp& stamp = *facts.stamp;
-  if (again) return planned(Action::replace, "asked for by --from");
+  const bool same = stamp.config == facts.config && stamp.input == input;
+  if (again && (stamp.done || !same)) return planned(Action::replace, "asked for by --from");
   if (stamp.config != facts.config) return planned(Action::replace, "its config changed");
   if (stamp.input != input) {
     const bool follows = before && before->action != Action::keep;
