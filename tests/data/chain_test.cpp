@@ -29,7 +29,8 @@ ChainConfig chain_of(const TempDir& dir, const std::string& tables,
 
 constexpr const char* two_sources =
     "[[sources]]\nname = \"a\"\npaths = [\"x\"]\n"
-    "[[sources]]\nname = \"b\"\npaths = [\"y\"]\nfield = \"body\"\n";
+    "[[sources]]\nname = \"b\"\npaths = [\"y\"]\nfield = \"body\"\n"
+    "format = \"jsonl\"\n";
 
 TEST(ChainConfig, HasTheStagesOfItsTables) {
   const TempDir dir;
@@ -57,7 +58,7 @@ TEST(ChainConfig, RefusesStagesThatDoNotFit) {
     return input_error_of([&] { chain_of(dir, tables); });
   };
   const std::string sources = two_sources;
-  EXPECT_THAT(error(sources + "[tokenizer]\n"),
+  EXPECT_THAT(error(sources + "[clean]\n[tokenizer]\n"),
               HasSubstr("tokenizer: sources 'a' and 'b' have their texts in different fields"));
   EXPECT_THAT(
       error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\ncontent = \"html\"\n[tokenizer]\n"),
@@ -70,7 +71,27 @@ TEST(ChainConfig, RefusesStagesThatDoNotFit) {
               HasSubstr("two are called 'a.held-out'"));
   EXPECT_THAT(error("[dedup]\n"), HasSubstr("sources: missing"));
   EXPECT_THAT(error(sources + "[dedup]\nindex = \"i\"\n"),
-              HasSubstr("chain.toml:10: dedup.index: the chain sets this key"));
+              HasSubstr("chain.toml:11: dedup.index: the chain sets this key"));
+}
+
+// The next stage would look for the text of a plain file in "body".
+TEST(ChainConfig, RefusesAFieldThatPlainTextLacks) {
+  const TempDir dir;
+  const auto error = [&](const std::string& keys, const std::string& tables) {
+    return input_error_of([&] {
+      chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" + keys + tables);
+    });
+  };
+  EXPECT_THAT(error("", "[clean]\n[dedup]\n"),
+              AllOf(HasSubstr("source 'a': field = \"body\" with format = \"auto\""),
+                    HasSubstr("in 'body' behind clean; set format = \"jsonl\"")));
+  const std::string tables = "[dedup]\n[tokenizer]\n[prepare]\n";
+  EXPECT_THAT(error("format = \"auto\"\n", tables), HasSubstr("behind dedup"));
+  for (const char* keys : {"format = \"jsonl\"\n", "format = \"lines\"\n", "content = \"html\"\n"}) {
+    EXPECT_NO_THROW(
+        chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" +
+                          std::string(keys) + tables));
+  }
 }
 
 // Of plain text with a field of its own, rows have "text".
@@ -95,12 +116,12 @@ TEST(ChainConfig, AStagesOwnConfigIsWhatItsOutputDependsOn) {
     const std::string name(enum_name(stage));
     const std::string same = own(stage, "output=elsewhere");
     EXPECT_EQ(own(stage, name + ".threads=7"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', paths=['z']}, {name='b', field='body'}]"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', weight=3}, {name='b', field='body'}]") == same,
+    EXPECT_EQ(own(stage, "sources=[{name='a', paths=['z']}, {name='b', field='body', format='jsonl'}]"), same);
+    EXPECT_EQ(own(stage, "sources=[{name='a', weight=3}, {name='b', field='body', format='jsonl'}]") == same,
               stage != Stage::prepare);
     for (const char* other :
-         {"{name='c', field='body'}", "{name='b'}", "{name='b', field='body', held_out_paths=['h']}",
-          "{name='b', field='body', skip_broken_lines=true}"}) {
+         {"{name='c', field='body', format='jsonl'}", "{name='b'}", "{name='b', field='body', format='jsonl', held_out_paths=['h']}",
+          "{name='b', field='body', format='jsonl', skip_broken_lines=true}"}) {
       EXPECT_NE(own(stage, fmt::format("sources=[{{name='a'}}, {}]", other)), same) << other;
     }
   }

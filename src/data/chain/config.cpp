@@ -64,6 +64,20 @@ void check_links(const ChainConfig& config) {
   }
 }
 
+// A stage that makes text writes rows of JSON under the source's field, and plain text under
+// "text"; the next one reads one field.
+void check_fields(const ChainConfig& config) {
+  if (config.stages.size() < 2 || !makes_text(config.stages.front())) return;
+  for (const SourceConfig& source : config.sources) {
+    if (source.format != TextFormat::automatic || source.content != TextContent::text) continue;
+    if (source.field == TextSourceConfig{}.field) continue;
+    fail_input(
+        "source '{0}': field = \"{1}\" with format = \"auto\": files of plain text would not have "
+        "their text in '{1}' behind {2}; set format = \"jsonl\", which reads Parquet, too",
+        source.name, source.field, enum_name(config.stages.front()));
+  }
+}
+
 // [tokenizer] reads files without a source's settings.
 void check_tokenizer_sources(const ChainConfig& config) {
   if (!config.has(Stage::tokenizer)) return;
@@ -181,6 +195,7 @@ ChainConfig load_chain(const std::string& path, std::span<const std::string> ove
       with_location(fmt::format("[{}]", enum_name(stage)), [&] { check_table(config, stage); });
     }
     check_links(config);
+    check_fields(config);
     check_tokenizer_sources(config);
   });
   return config;
