@@ -132,7 +132,7 @@ TEST(ChainConfig, AStagesOwnConfigIsWhatItsOutputDependsOn) {
 
 TEST(ChainConfig, NamesTheFilesThatItsTablesName) {
   const TempDir dir;
-  for (const char* name : {"q.bin", "like.json", "own.json", "data/d", "tasks/t"}) {
+  for (const char* name : {"q.bin", "like.json", "own.json", "data/d", "tasks/t", "own.toml"}) {
     write_file(dir / name, "");
   }
   const auto named = [&](const std::string& tables, Stage stage) {
@@ -146,6 +146,9 @@ TEST(ChainConfig, NamesTheFilesThatItsTablesName) {
   EXPECT_THAT(named(clean, Stage::clean), ElementsAre(dir / "q.bin"));
   EXPECT_THAT(named(clean + "tasks = [\"t\"]\n", Stage::clean),
               ElementsAre(dir / "q.bin", dir / "data", dir / "tasks"));
+  EXPECT_THAT(named(clean + "tasks = [\"t\", \"" + (dir / "own.toml") + "\", \"none.toml\"]\n",
+                    Stage::clean),
+              ElementsAre(dir / "q.bin", dir / "data", dir / "tasks", dir / "own.toml"));
   EXPECT_THAT(named("[tokenizer]\nlike = \"" + (dir / "like.json") + "\"\n", Stage::tokenizer),
               ElementsAre(dir / "like.json"));
   EXPECT_THAT(named("[prepare]\ntokenizer = \"" + (dir / "own.json") + "\"\n", Stage::prepare),

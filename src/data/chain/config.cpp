@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 
 #include "core/error.h"
@@ -215,6 +216,9 @@ std::vector<std::string> named_files(const ChainConfig& config, Stage stage) {
     if (const clean::ContaminationConfig& table = config.clean.contamination;
         !table.tasks.empty()) {
       files.insert(files.end(), {table.data, table.configs});
+      // A task is a name in `configs`, or the path of a file.
+      std::ranges::copy_if(table.tasks, std::back_inserter(files),
+                           [](const std::string& task) { return task.ends_with(".toml"); });
     }
   }
   if (stage == Stage::tokenizer) files.push_back(config.tokenizer.like);
