@@ -77,6 +77,10 @@ void check_plan(const chain::ChainConfig& config, const std::vector<chain::Plann
     const std::string folder = config.folder(planned.stage);
     if (planned.action != chain::Action::make)
       require_own_files(folder, made_by(config, planned.stage));
+    if (const std::string& like = config.tokenizer.like;
+        planned.stage == chain::Stage::tokenizer && !like.empty() && !fs::exists(like)) {
+      fail_input("tokenizer.like: there is no file {}", like);
+    }
     if (planned.stage != chain::Stage::prepare || config.prepare.tokenizer.empty()) continue;
     make_encoder(Tokenizer::load(config.prepare.tokenizer), config.prepare.tokenizer,
                  config.prepare.end_of_document);
@@ -175,6 +179,16 @@ chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::Pla
   return stamp;
 }
 
+// A later stage would say only that it finds no files, and one that is held out whole would be
+// missing silently.
+void require_texts(chain::Stage stage, const chain::StageOutput& output) {
+  for (const chain::StageSource& source : output.sources) {
+    if (source.kept.documents > 0) continue;
+    fail_input("source '{}': {} kept none of its {} documents; change [{}], or leave the source out",
+               source.name, enum_name(stage), source.read.documents, enum_name(stage));
+  }
+}
+
 void run_chain(const RunArguments& arguments) {
   const chain::Range range{enum_of<chain::Stage>(arguments.from),
                            enum_of<chain::Stage>(arguments.until)};
@@ -198,7 +212,8 @@ void run_chain(const RunArguments& arguments) {
   for (const chain::PlannedStage& planned : plan) {
     const chain::Stage stage = planned.stage;
     done.emplace_back(stage, run_planned(config, planned, sources));
-    if (chain::makes_text(stage)) {
+    if (chain::makes_text(stage) && stage != config.stages.back()) {
+      require_texts(stage, done.back().second.output);
       sources = carried(std::move(sources), done.back().second.output, config.folder(stage));
     }
   }

@@ -48,6 +48,9 @@ SourceFiles find_source_files(const SourceConfig& source, const std::string& out
   for (const std::string& file : files.held_out) held_out.insert(identity_of(file));
   std::erase_if(files.read,
                 [&](const std::string& file) { return held_out.contains(identity_of(file)); });
+  if (files.read.empty()) {
+    fail_input("{}: held_out_paths hold out all files of paths; leave some to train on", owner);
+  }
   return files;
 }
 

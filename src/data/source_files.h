@@ -16,7 +16,7 @@ struct SourceFiles {
 
 // A file that both lists lead to, under whatever name, is held out. Logs what find_input_files()
 // notes, and throws its errors, which name the source; an input Error too for a file in `output`,
-// and for an `output` in a directory that is read.
+// for held_out_paths that leave no file to read, and for an `output` in a directory that is read.
 SourceFiles find_source_files(const SourceConfig& source, const std::string& output);
 
 // Bytes on the disk. FIFOs and devices, whose sizes are unknown, count as zero.

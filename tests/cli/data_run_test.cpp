@@ -366,6 +366,12 @@ TEST_F(DataRun, RefusesBeforeAnythingRuns) {
   refused("prepare.tokenizer=own.json", "prepare.tokenizer: [tokenizer] trains one");
   refused("clean.buckets.by=quality", "[clean]: buckets.by: no score 'quality'");
   refused("output=", "output: missing");
+  refused("tokenizer.like=" + path("none"), "tokenizer.like: there is no file " + path("none"));
+  refused("prepare.end_of_document=<end>",
+          "prepare.end_of_document: '<end>' is none of tokenizer.special_tokens");
+  refused("sources=[{name='web', paths=['" + path("text/web") + "'], held_out_paths=['" +
+              path("text/web/*") + "']}]",
+          "source 'web': held_out_paths hold out all files of paths");
   refused("output=" + path("text/web/corpus"), "is inside " + path("text/web"));
   const std::string twice = "[[sources]]\nname = \"web\"\npaths = [\"x\"]\n";
   write_config(twice);
@@ -489,8 +495,11 @@ TEST_F(DataRun, NamesASourceOfWhichNothingIsLeft) {
                                      path("text/short.jsonl") + "\"]\n");
   const Outcome outcome = run();
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("source 'short': no documents for training"));
-  EXPECT_TRUE(is_done("tokenizer"));
+  const std::string message = "source 'short': clean kept none of its 1 documents; change [clean]";
+  EXPECT_THAT(outcome.err, HasSubstr(message));
+  EXPECT_TRUE(is_done("clean"));
+  EXPECT_FALSE(has("dedup"));
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("clean: done"), HasSubstr(message)));
   write_file(path("chain.toml"), config);
   must(run());
 }

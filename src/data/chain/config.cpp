@@ -60,6 +60,10 @@ void check_links(const ChainConfig& config) {
     fail_input(
         "prepare.tokenizer: missing; name a tokenizer.json, or add [tokenizer] to train one");
   }
+  if (const std::string& name = config.prepare.end_of_document;
+      !given && !name.empty() && std::ranges::count(config.tokenizer.special_tokens, name) == 0) {
+    fail_input("prepare.end_of_document: '{}' is none of tokenizer.special_tokens", name);
+  }
   if (given && !std::filesystem::exists(config.prepare.tokenizer)) {
     fail_input("prepare.tokenizer: there is no file {}", config.prepare.tokenizer);
   }

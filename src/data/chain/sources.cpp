@@ -118,6 +118,7 @@ SourcesOnDisk find_sources(const std::vector<SourceConfig>& sources, const std::
       checksum.update(text_of(found) + "\n");
       bytes += total_bytes(found.paths);
     }
+    if (!source.held_out_paths.empty()) find_source_files(source, output);
   }
   return {checksum_text(checksum.value()), bytes};
 }
