@@ -63,6 +63,11 @@ TEST(ChainConfig, RefusesStagesThatDoNotFit) {
   EXPECT_THAT(
       error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\ncontent = \"html\"\n[tokenizer]\n"),
       HasSubstr("tokenizer: source 'a' is web pages; add [clean]"));
+  for (const char* key : {"format = \"lines\"\n", "skip_broken_lines = true\n"}) {
+    EXPECT_THAT(error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\n" + std::string(key) +
+                      "[tokenizer]\n"),
+                HasSubstr("tokenizer: source 'a' has format or skip_broken_lines"));
+  }
   EXPECT_THAT(error(sources + "[clean.buckets]\nby = \"bits_per_byte\"\nedges = [1]\n"
                               "[clean.perplexity]\nmodel = \"m\"\n"),
               HasSubstr("clean.buckets: a chain does not sort texts into buckets"));
@@ -101,7 +106,7 @@ TEST(ChainConfig, PlainTextHasNoFieldOfItsOwn) {
       chain_of(dir,
                "[[sources]]\nname = \"a\"\npaths = [\"x\"]\n"
                "[[sources]]\nname = \"b\"\npaths = [\"y\"]\nfield = \"body\"\nformat = \"lines\"\n"
-               "[tokenizer]\n");
+               "[clean]\n[tokenizer]\n");
   EXPECT_EQ(text_field_of(config.sources[1]), "text");
 }
 

@@ -92,6 +92,12 @@ void check_tokenizer_sources(const ChainConfig& config) {
       fail_input("tokenizer: source '{}' is web pages; add [clean], which takes their text",
                  source.name);
     }
+    if (raw && (source.format != TextFormat::automatic || source.skip_broken_lines)) {
+      fail_input(
+          "tokenizer: source '{}' has format or skip_broken_lines, which training a tokenizer does "
+          "not know; add [clean] or [dedup], or remove these keys",
+          source.name);
+    }
     if (text_field_of(source) == text_field_of(config.sources.front())) continue;
     fail_input(
         "tokenizer: sources '{}' and '{}' have their texts in different fields; train the "
