@@ -53,7 +53,8 @@ chain::StageFacts facts_of(const chain::ChainConfig& config, chain::Stage stage)
                           source_names(config.sources, stage)};
   if (facts.stamp) facts.missing = missing_file(facts.stamp->output, folder);
   std::error_code absent;
-  facts.folder_is_empty = !fs::exists(folder, absent) || fs::is_empty(folder, absent);
+  facts.folder_is_empty = !fs::exists(folder, absent) ||
+                          (fs::is_directory(folder, absent) && fs::is_empty(folder, absent));
   return facts;
 }
 

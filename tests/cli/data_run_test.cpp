@@ -387,8 +387,11 @@ TEST_F(DataRun, RefusesBeforeAnythingRuns) {
 
 TEST_F(DataRun, KeepsFilesOfOthers) {
   write_file(path("corpus/dedup/notes.txt"), "mine");
-  EXPECT_THAT(refusal(), HasSubstr("dedup: the output has a folder of this name that"));
+  EXPECT_THAT(refusal(), HasSubstr("dedup: the output has a folder or file of this name that"));
   EXPECT_FALSE(has("clean"));
+  fs::remove_all(path("corpus"));
+  write_file(path("corpus/clean"), "");
+  EXPECT_THAT(refusal(), HasSubstr("clean: the output has a folder or file of this name that"));
   fs::remove_all(path("corpus"));
   must(run());
   const auto files = outputs();

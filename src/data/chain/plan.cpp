@@ -50,7 +50,7 @@ PlannedStage plan_stage(const StageFacts& facts, const std::string& input,
   if (!facts.stamp) {
     if (facts.folder_is_empty) return planned(Action::make, "to run");
     fail_input(
-        "{}: the output has a folder of this name that `fathom data run` did not make; move it "
+        "{}: the output has a folder or file of this name that `fathom data run` did not make; move it "
         "away, or choose another output",
         enum_name(facts.stage));
   }

@@ -7,15 +7,14 @@
 namespace fathom::chain {
 namespace {
 
-std::string number_or_dash(std::int64_t number) {
-  return number == 0 ? "-" : std::to_string(number);
-}
-
-std::string row(std::string_view stage, const std::string& source, const TextCounts& counts,
+// `counts`: null for a stage that has none.
+std::string row(std::string_view stage, const std::string& source, const TextCounts* counts,
                 std::int64_t tokens, const std::string& time) {
   return fmt::format("{:<10} {:<20} {:>12} {:>16} {:>16}{}\n", stage, source,
-                     number_or_dash(counts.documents), number_or_dash(counts.bytes),
-                     number_or_dash(tokens), time.empty() ? "" : fmt::format(" {:>14}", time));
+                     counts ? std::to_string(counts->documents) : "-",
+                     counts ? std::to_string(counts->bytes) : "-",
+                     tokens == 0 ? "-" : std::to_string(tokens),
+                     time.empty() ? "" : fmt::format(" {:>14}", time));
 }
 
 // A row for each source, and one for all, with `time`.
@@ -25,11 +24,12 @@ std::string rows(std::string_view stage, const StageOutput& output, TextCounts S
   TextCounts all;
   std::int64_t tokens = 0;
   for (const StageSource& source : output.sources) {
-    text += row(stage, source.name, source.*counts, source.tokens, "");
+    text += row(stage, source.name, &(source.*counts), source.tokens, "");
     all.add(source.*counts);
     tokens += source.tokens;
   }
-  return text + row(stage, output.sources.empty() ? "" : "all", all, tokens, time);
+  const bool counted = !output.sources.empty();
+  return text + row(stage, counted ? "all" : "", counted ? &all : nullptr, tokens, time);
 }
 
 }  // namespace
