@@ -105,8 +105,9 @@ void print_plan(const chain::ChainConfig& config, const std::vector<chain::Plann
   }
 }
 
-// Tells what stages without an output need on the disk: each about as much as the first of them
-// reads, at most. Throws when there is clearly less; the stages themselves check it more closely.
+// Tells roughly what stages without an output need on the disk: each as much as the first of them
+// reads. It is no bound: packed text grows, and `data dedup` writes an index beside the text. Throws
+// when there is clearly less; the stages themselves check it more closely.
 void check_space(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan,
                  std::uint64_t bytes) {
   std::uint64_t needed = 0;
@@ -120,7 +121,7 @@ void check_space(const chain::ChainConfig& config, const std::vector<chain::Plan
   if (needed == 0) return;
   const std::uint64_t free = free_disk_bytes(config.output);
   const std::string line =
-      fmt::format("stages without an output write up to about {}; {} are free",
+      fmt::format("stages without an output write roughly {}; {} are free",
                   human_bytes(static_cast<double>(needed)), human_bytes(static_cast<double>(free)));
   if (free < needed / 4)
     fail_runtime("{}: {}; choose an output on another disk", config.output, line);
