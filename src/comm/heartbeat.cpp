@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "core/log.h"
 
@@ -81,17 +82,24 @@ void Heartbeat::listen_to(Neighbour& neighbour, std::string_view words) {
   }
 }
 
-// Once for each silence, and once for its end.
+void Heartbeat::warn(const Neighbour& neighbour, const std::string& news) {
+  if (options_.warned && &neighbour == &neighbours_.front()) {
+    options_.warned(neighbour.rank, news);
+  }
+}
+
+// Once for each silence.
 void Heartbeat::tell_silence(Neighbour& neighbour, double now) {
   const double silence = now - neighbour.heard;
-  const bool silent = silence >= warning_seconds();
-  if (silent == neighbour.told || &neighbour != &neighbours_.front()) return;
-  neighbour.told = silent;
-  if (!options_.warned) return;
-  options_.warned(neighbour.rank,
-                  silent ? fmt::format("has not answered for {:.0f} s: after {:.0f} s the job ends",
-                                       silence, options_.silence_seconds)
-                         : "answers again");
+  if (neighbour.told || silence < warning_seconds()) return;
+  neighbour.told = true;
+  warn(neighbour, fmt::format("has not answered for {:.0f} s: after {:.0f} s the job ends", silence,
+                              options_.silence_seconds));
+}
+
+void Heartbeat::tell_answer(Neighbour& neighbour) {
+  if (!std::exchange(neighbour.told, false)) return;
+  warn(neighbour, "answers again");
 }
 
 std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
@@ -99,7 +107,7 @@ std::string Heartbeat::look_at(Neighbour& neighbour, double now) {
   const ssize_t count = recv(neighbour.socket.get(), words, sizeof words, MSG_DONTWAIT);
   if (count > 0) {
     neighbour.heard = now;
-    tell_silence(neighbour, now);
+    tell_answer(neighbour);
     listen_to(neighbour, {words, static_cast<std::size_t>(count)});
     return {};
   }
@@ -122,7 +130,7 @@ void Heartbeat::run() {
     }
     poll(wanted, count, options_.round_milliseconds);
     const double now = options_.now();
-    // After a stop of its own a rank knows nothing of the others.
+    // After a stop of its own a rank knows nothing of the others, also not that they answer.
     if (now - last > warning_seconds()) {
       for (Neighbour& n : neighbours_) n.heard = now;
     }

@@ -42,13 +42,15 @@ class Heartbeat {
     Socket socket;
     double heard = 0;     // when, on the options' clock
     bool watched = true;  // false: it has said goodbye or has failed
-    bool told = false;    // of its silence
+    bool told = false;    // of its silence, and not yet of its end
   };
   void run();
   // Empty: all is well; else the reason why the neighbour counts as failed.
   std::string look_at(Neighbour& neighbour, double now);
   void listen_to(Neighbour& neighbour, std::string_view words);
   void tell_silence(Neighbour& neighbour, double now);
+  void tell_answer(Neighbour& neighbour);
+  void warn(const Neighbour& neighbour, const std::string& news);
   double warning_seconds() const { return options_.silence_seconds / 3; }
   void say(char word);
   void leave();

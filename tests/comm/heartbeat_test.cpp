@@ -151,25 +151,21 @@ TEST(Heartbeat, ASilentRankIsToldAfterItsTimeAndNotBefore) {
   });
 }
 
-TEST(Heartbeat, WarnsOnceOfASilenceAndTellsThatItIsOver) {
-  Told told;
-  std::vector<std::string> news;  // of rank 0's thread alone
+// Rank 1 falls silent until rank 0 has warned of it and done `meanwhile`, and then speaks again.
+void with_a_silence(Told& failures, Told& news, const std::function<void(TestClock&)>& meanwhile) {
   run_thread_ranks(2, {60}, [&](Communicator& world) {
     TestClock clock;
     HeartbeatOptions options{silence, round_milliseconds, clock.reader()};
-    if (world.rank() == 0) {
-      options.warned = [&](int rank, const std::string& text) {
-        news.push_back(std::to_string(rank) + ": " + text);
-      };
-    }
+    if (world.rank() == 0) options.warned = news.teller();
     {
-      const Heartbeat heartbeat(world, told.teller(), std::move(options));
+      const Heartbeat heartbeat(world, failures.teller(), std::move(options));
       clock.await_rounds(3);
       world.barrier();  // rank 1 is silent from here
       for (int i = 0; i < 7 && world.rank() == 0; ++i) {
         clock.advance(1);
         clock.await_rounds(2);
       }
+      if (world.rank() == 0) meanwhile(clock);
       world.barrier();
       if (world.rank() == 1) {
         clock.advance(1);  // and speaks again
@@ -180,9 +176,26 @@ TEST(Heartbeat, WarnsOnceOfASilenceAndTellsThatItIsOver) {
     }
     world.barrier();
   });
-  EXPECT_THAT(told.all(), testing::IsEmpty());
-  EXPECT_THAT(news, testing::ElementsAre("1: has not answered for 5 s: after 15 s the job ends",
-                                         "1: answers again"));
+}
+
+constexpr const char* silence_of_one = "1: has not answered for 5 s: after 15 s the job ends";
+
+TEST(Heartbeat, WarnsOnceOfASilenceAndTellsThatItIsOver) {
+  Told failures, news;
+  with_a_silence(failures, news, [](TestClock&) {});
+  EXPECT_THAT(failures.all(), testing::IsEmpty());
+  EXPECT_THAT(news.all(), testing::ElementsAre(silence_of_one, "1: answers again"));
+}
+
+TEST(Heartbeat, AStopOfItsOwnIsNoAnswerOfASilentRank) {
+  Told failures, news;
+  with_a_silence(failures, news, [&](TestClock& clock) {
+    clock.advance(10 * silence);
+    clock.await_rounds(4);
+    EXPECT_THAT(news.all(), testing::ElementsAre(silence_of_one));
+  });
+  EXPECT_THAT(failures.all(), testing::IsEmpty());
+  EXPECT_THAT(news.all(), testing::ElementsAre(silence_of_one, "1: answers again"));
 }
 
 // One rank with a heartbeat, and one whose sockets the test holds.
