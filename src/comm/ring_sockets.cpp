@@ -22,7 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto patience = std::chrono::seconds(10);
-constexpr auto stranger_patience = std::chrono::seconds(2);  // with a caller who says nothing
 
 // What both ends of a connection tell each other first: who they are. Hosts may have the same
 // address on networks of their own, a container bridge's, say, and a rank that connects to its own
@@ -129,16 +128,27 @@ void send_at_once(const Socket& socket) {
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-// Waits for the rank that greets so, and answers it.
+// Waits for the rank that greets so, and answers it. Listens to all callers at once, for strangers
+// may say nothing.
 Socket accept_from(const Socket& listener, const Greeting& greeting) {
+  std::vector<Socket> callers;
   const auto end = Clock::now() + patience;
-  while (ready(listener, POLLIN, end)) {
-    Socket socket(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    const auto soon = std::min(end, Clock::now() + stranger_patience);
-    if (socket && ready(socket, POLLIN, soon) && hear(socket, greeting)) {
-      greet(socket, {greeting.job, greeting.to, greeting.from});
-      return socket;
+  while (Clock::now() < end) {
+    std::vector<pollfd> wanted{{listener.get(), POLLIN, 0}};
+    for (const Socket& caller : callers) wanted.push_back({caller.get(), POLLIN, 0});
+    poll(wanted.data(), wanted.size(), milliseconds_until(end));
+    for (std::size_t i = 0; i < callers.size(); ++i) {
+      if (wanted[i + 1].revents == 0) continue;
+      if (hear(callers[i], greeting)) {
+        greet(callers[i], {greeting.job, greeting.to, greeting.from});
+        return std::move(callers[i]);
+      }
+      callers[i] = Socket();
     }
+    std::erase_if(callers, [](const Socket& caller) { return !caller; });
+    if (wanted.front().revents == 0) continue;
+    Socket caller(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (caller) callers.push_back(std::move(caller));
   }
   return Socket();
 }

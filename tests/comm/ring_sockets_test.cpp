@@ -45,13 +45,16 @@ int port_of(std::span<const std::byte> bytes) {
   return space == std::string::npos ? 0 : std::atoi(text.c_str() + space);
 }
 
-// Before a rank tells the others of its port, two others connect to it: one that does not know the
-// job's number, and a rank of the job that looks for another one.
+// Before a rank tells the others of its port, others connect to it: more that say nothing than
+// there is time to wait for one after another, one that does not know the job's number, and ranks
+// of the job that look for another one.
 class WithStrangers final : public test::ForwardingCommunicator {
  public:
   using ForwardingCommunicator::ForwardingCommunicator;
+  static constexpr int num_silent = 12;
   std::vector<std::byte> gather(std::span<const std::byte> bytes) override {
     if (const int port = port_of(bytes); strangers.empty() && port > 0) {
+      for (int i = 0; i < num_silent; ++i) strangers.push_back(call("127.0.0.1", port));
       const int before = (rank() + size() - 1) % size(), after = (rank() + 1) % size();
       for (const Greeting& words : {greeting(12345, before, rank()), greeting(job_, rank(), after),
                                     greeting(job_, before, after)}) {
@@ -81,7 +84,7 @@ TEST(RingSockets, JoinNeighboursWhoKnowTheJobsNumber) {
   run_thread_ranks(3, {60}, [](Communicator& world) {
     WithStrangers disturbed(world);
     RingSockets ring = connect_ring(disturbed);
-    EXPECT_EQ(disturbed.strangers.size(), 3u);
+    EXPECT_EQ(disturbed.strangers.size(), WithStrangers::num_silent + 3u);
     ASSERT_TRUE(ring.next && ring.previous);
     const char mine = static_cast<char>('a' + world.rank());
     ASSERT_EQ(send(ring.next.get(), &mine, 1, MSG_NOSIGNAL), 1);
