@@ -14,16 +14,34 @@ namespace fathom {
 namespace {
 
 Host this_host() {
-  Host host{host_name(), "", ""};
+  Host host{host_name(), "", ip_addresses()};
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), host.boot);
-  const std::vector<std::string> addresses = ip_addresses();
-  if (!addresses.empty()) host.address = addresses.front();
   return host;
 }
 
 // Machines of a cluster may all be called "localhost".
-std::string identity(const Host& host) {
-  return host.name + " " + host.boot;
+bool are_one(const Host& a, const Host& b) {
+  return a.name == b.name && a.boot == b.boot;
+}
+
+bool has_namesake(const Host& host, const std::vector<Host>& hosts) {
+  return std::ranges::any_of(
+      hosts, [&](const Host& other) { return other.name == host.name && !are_one(other, host); });
+}
+
+bool has_address(const Host& host, const std::string& address) {
+  return std::ranges::find(host.addresses, address) != host.addresses.end();
+}
+
+// The first address that no other host has; empty: none.
+std::string own_address(const Host& host, const std::vector<Host>& hosts) {
+  for (const std::string& address : host.addresses) {
+    const bool shared = std::ranges::any_of(hosts, [&](const Host& other) {
+      return !are_one(other, host) && has_address(other, address);
+    });
+    if (!shared) return address;
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,34 +67,40 @@ std::vector<std::string> ip_addresses() {
   return addresses;
 }
 
-std::vector<std::string> host_names(Communicator& world) {
-  return gather_texts(world, identity(this_host()));
+std::vector<std::string> host_identities(Communicator& world) {
+  const Host mine = this_host();
+  return gather_texts(world, mine.name + " " + mine.boot);
+}
+
+std::vector<Host> gather_hosts(Communicator& world, const Host& mine) {
+  // A line for each field, for it may be empty.
+  const std::string text =
+      fmt::format("{}\n{}\n{}", mine.name, mine.boot, fmt::join(mine.addresses, " "));
+  std::vector<Host> hosts;
+  for (const std::string& sent : gather_texts(world, text)) {
+    std::istringstream stream(sent);
+    Host& host = hosts.emplace_back();
+    std::getline(stream, host.name);
+    std::getline(stream, host.boot);
+    for (std::string address; stream >> address;) host.addresses.push_back(address);
+  }
+  return hosts;
 }
 
 std::vector<std::string> host_labels(const std::vector<Host>& hosts) {
-  const auto same = [&](const Host& a, const Host& b) { return identity(a) == identity(b); };
-  if (std::ranges::all_of(hosts, [&](const Host& h) { return same(h, hosts.front()); })) return {};
+  if (std::ranges::all_of(hosts, [&](const Host& h) { return are_one(h, hosts.front()); })) {
+    return {};
+  }
   std::vector<std::string> labels;
   for (const Host& host : hosts) {
-    const bool ambiguous = std::ranges::any_of(
-        hosts, [&](const Host& other) { return other.name == host.name && !same(other, host); });
-    labels.push_back(ambiguous && !host.address.empty()
-                         ? fmt::format("{} ({})", host.name, host.address)
-                         : host.name);
+    const std::string address = has_namesake(host, hosts) ? own_address(host, hosts) : "";
+    labels.push_back(address.empty() ? host.name : fmt::format("{} ({})", host.name, address));
   }
   return labels;
 }
 
 std::vector<std::string> host_labels(Communicator& world) {
-  const Host mine = this_host();
-  std::vector<Host> hosts;
-  for (const std::string& text :
-       gather_texts(world, fmt::format("{} {} {}", mine.name, mine.boot, mine.address))) {
-    std::istringstream stream(text);
-    Host& host = hosts.emplace_back();
-    stream >> host.name >> host.boot >> host.address;
-  }
-  return host_labels(hosts);
+  return host_labels(gather_hosts(world, this_host()));
 }
 
 }  // namespace fathom

@@ -62,7 +62,7 @@ Total device_total(const std::vector<Need>& needs, int device_index) {
 
 std::vector<Need> needs_on_this_host(const RankGroups& ranks, const Need& own) {
   Communicator& world = ranks.world();
-  const std::vector<std::string> hosts = host_names(world);
+  const std::vector<std::string> hosts = host_identities(world);
   const std::vector<Need> all = gather_values(world, own);
   std::vector<Need> here;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(HostLabels, AreEmptyWhereAllRanksShareAHost) {
-  const Host host{"node7", "boot", "10.0.0.7"};
+  const Host host{"node7", "boot", {"10.0.0.7"}};
   EXPECT_THAT(host_labels({host}), IsEmpty());
   EXPECT_THAT(host_labels({host, host}), IsEmpty());
   run_thread_ranks(3, {60}, [](Communicator& world) {
@@ -25,14 +25,34 @@ TEST(HostLabels, AreEmptyWhereAllRanksShareAHost) {
 }
 
 TEST(HostLabels, AreNamesWithAddressesWhereHostsHaveTheSameName) {
-  const Host seven{"node7", "a", "10.0.0.7"}, eight{"node8", "b", "10.0.0.8"};
+  const Host seven{"node7", "a", {"10.0.0.7"}}, eight{"node8", "b", {"10.0.0.8"}};
   EXPECT_THAT(host_labels({seven, seven, eight}), ElementsAre("node7", "node7", "node8"));
-  const Host one{"localhost", "c", "10.0.0.1"}, two{"localhost", "d", "10.0.0.2"};
+  const Host one{"localhost", "c", {"10.0.0.1"}}, two{"localhost", "d", {"10.0.0.2"}};
   EXPECT_THAT(
       host_labels({one, seven, two, one}),
       ElementsAre("localhost (10.0.0.1)", "node7", "localhost (10.0.0.2)", "localhost (10.0.0.1)"));
-  EXPECT_THAT(host_labels({one, {"localhost", "d", ""}}),
+  EXPECT_THAT(host_labels({one, {"localhost", "d", {}}}),
               ElementsAre("localhost (10.0.0.1)", "localhost"));
+}
+
+// As of a container bridge, which every host may have.
+TEST(HostLabels, HaveNoAddressThatAnotherHostHasToo) {
+  const std::string bridge = "172.17.0.1";
+  const Host one{"localhost", "c", {bridge, "10.0.0.1"}};
+  const Host two{"localhost", "d", {bridge, "10.0.0.2"}};
+  const Host seven{"node7", "a", {"10.0.0.2", bridge}};
+  EXPECT_THAT(host_labels({one, one, two}),
+              ElementsAre("localhost (10.0.0.1)", "localhost (10.0.0.1)", "localhost (10.0.0.2)"));
+  EXPECT_THAT(host_labels({one, two, seven}),
+              ElementsAre("localhost (10.0.0.1)", "localhost", "node7"));
+}
+
+TEST(GatherHosts, KeepsFieldsThatAreEmpty) {
+  const std::vector<Host> hosts{
+      {"node7", "", {"10.0.0.7", "172.17.0.1"}}, {"node8", "boot", {}}, {"", "", {"10.0.0.9"}}};
+  run_thread_ranks(3, {60}, [&](Communicator& world) {
+    EXPECT_EQ(gather_hosts(world, hosts[static_cast<std::size_t>(world.rank())]), hosts);
+  });
 }
 
 // Rank 0 of a job whose other ranks say their colour, rank % 2, and never more.

@@ -233,7 +233,7 @@ TEST(MemoryCheck, RanksOfAHostCountTogether) {
 
 TEST(MemoryCheck, RanksOfAProcessAreOnOneHost) {
   run_thread_ranks(3, {60}, [](Communicator& world) {
-    const std::vector<std::string> hosts = host_names(world);
+    const std::vector<std::string> hosts = host_identities(world);
     require(hosts.size() == 3 && hosts[0] == hosts[1] && hosts[0] == hosts[2] && hosts[0] != "",
             "hosts {}", fmt::join(hosts, ", "));
   });
