@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from hosts import NAMES, NEVER, Trial, expect, last_step, parse, tried
+from hosts import NAMES, NEVER, Trial, exit_code, expect, last_step, parse, tried
 from namespace_hosts import NETWORK, Hosts, enter_room, within
 
 CONFIG = """ClusterName=trial
@@ -135,9 +135,9 @@ def script(slurm, trial):
 def goes_on(slurm, trial, job, run):
     """The job has been queued again, and goes on from where it was. Slurm waits two minutes, and until it
     has given up a node that does not answer."""
-    saved = last_step(trial.checkpoints(run)[-1])
+    saved = last_step(trial.newest(run))
     await_state(slurm, job, run, 300, lambda state, restarts: state == "RUNNING" and restarts == 1)
-    expect(within(60, lambda: last_step(trial.checkpoints(run)[-1]) > saved), slurm.log(run))
+    expect(within(60, lambda: last_step(trial.newest(run)) > saved), slurm.log(run))
     slurm.ask("scancel", job)
     await_state(slurm, job, run, 60, ends)
     expect(trial.losses(run).keys() >= set(range(1, saved + 2)), "steps are missing")
@@ -188,7 +188,7 @@ CASES = {case.__name__: case for case in [script, limit, requeue, node_lost]}
 
 def main():
     options = parse(__doc__.splitlines()[0], CASES, [*TOOLS, "mpirun"])
-    folder, failed = enter_room(options.keep), 0
+    folder, codes = enter_room(options.keep), []
     # Over TCP alone, as between hosts.
     os.environ.update(OMP_NUM_THREADS="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="tcp,self",
                       OMPI_MCA_btl_tcp_if_include=f"{NETWORK}.0/24")
@@ -196,8 +196,8 @@ def main():
         trial = Trial(folder, options.fathom, hosts)
         slurm = Slurm(folder, hosts)
         for name, case in options.cases.items():
-            failed += not tried(name, lambda: case(slurm, trial))
-    return 1 if failed else 0
+            codes.append(tried(name, lambda: case(slurm, trial)))
+    return exit_code(codes)
 
 
 if __name__ == "__main__":
