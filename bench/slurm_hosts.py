@@ -9,6 +9,7 @@ slurmctld, slurmd, slurm-client and munge. Exit codes as those of hosts.py.
 """
 
 import os
+import pathlib
 import re
 import secrets
 import subprocess
@@ -43,23 +44,19 @@ SelectTypeParameters=CR_Core
 NodeName={names} CPUs={cpus} RealMemory=500
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-# As docs/parallelism.md has it, for two hosts with two ranks each and no GPUs.
+# As docs/parallelism.md has it, for two hosts with two ranks each and no GPUs; ENDING follows.
 SCRIPT = """#!/bin/bash
 #SBATCH --nodes=2 --ntasks-per-node=2 --overcommit
 #SBATCH --signal=TERM@{notice}
 #SBATCH --time={minutes}
-#SBATCH --requeue --open-mode=append --output={folder}/{run}.log
+#SBATCH --requeue --open-mode=append --chdir={folder} --output={folder}/{run}.log
 export SLURM_PMIX_FENCE=tree
 srun --mpi=pmix --overcommit {fathom} train {config} --set output={folder}/{run} --set train.steps={steps} \\
      --set parallel.pp=2
-code=$?
-case $code in
-  0|2) ;;
-  143) scontrol requeue "$SLURM_JOB_ID" ;;
-  *) [ "${{SLURM_RESTART_COUNT:-0}}" -lt 10 ] && scontrol requeue "$SLURM_JOB_ID" ;;
-esac
-exit $code
 """
+# What the script there does with the run's exit code.
+DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs/parallelism.md"
+ENDING = re.search(r"^code=\$\?\n.*?^exit \$code\n", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)[0]
 TOOLS = ["slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "munged"]
 
 
@@ -89,7 +86,7 @@ class Slurm:
     def submit(self, trial, run, steps, minutes=10, notice=120):
         script = self.folder / f"{run}.sh"
         script.write_text(SCRIPT.format(folder=self.folder, run=run, steps=steps, minutes=minutes, notice=notice,
-                                        fathom=trial.fathom, config=trial.config))
+                                        fathom=trial.fathom, config=trial.config) + ENDING)
         said = self.ask("sbatch", "--parsable", script)
         expect(said.strip().isdigit(), said)
         return said.strip()
@@ -183,7 +180,28 @@ def node_lost(slurm, trial):
         gone.plug()
 
 
-CASES = {case.__name__: case for case in [script, limit, requeue, node_lost]}
+def failures(slurm, trial):
+    """The script queues its job again after every stop at the limit, and after nine failures in a row; with
+    a scontrol that only says so."""
+    folder = slurm.folder / "failures"
+    folder.mkdir()
+
+    def ends_with(code):
+        """Whether the script queues the job again after this exit code of the run."""
+        said = subprocess.run(["bash", "-c", f"scontrol() {{ echo \"$@\"; }}\n(exit {code})\n{ENDING}"], cwd=folder,
+                              env={**os.environ, "SLURM_JOB_ID": "7"}, stdout=subprocess.PIPE, text=True)
+        expect(said.returncode == code and said.stdout in ("", "requeue 7\n"), said)
+        return said.stdout != ""
+
+    codes = [143] * 12 + [1] * 9 + [143] + [1, 137] * 5
+    again = [ends_with(code) for code in codes]
+    expect(again == [True] * (len(codes) - 1) + [False], list(zip(codes, again)))
+    expect(len((folder / "failures-7").read_text().splitlines()) == 10, list(folder.iterdir()))
+    expect(not ends_with(2) and not ends_with(0) and not list(folder.iterdir()), list(folder.iterdir()))
+    return f"queued again {sum(again)} times of {len(codes)}, not after the tenth failure in a row"
+
+
+CASES = {case.__name__: case for case in [script, limit, requeue, node_lost, failures]}
 
 
 def main():
