@@ -106,8 +106,8 @@ void print_plan(const chain::ChainConfig& config, const std::vector<chain::Plann
 }
 
 // Tells roughly what stages without an output need on the disk: each as much as the first of them
-// reads. It is no bound: packed text grows, and `data dedup` writes an index beside the text. Throws
-// when there is clearly less; the stages themselves check it more closely.
+// reads. It is no bound: packed text grows, and `data dedup` writes an index beside the text.
+// Throws when there is clearly less; the stages themselves check it more closely.
 void check_space(const chain::ChainConfig& config, const std::vector<chain::PlannedStage>& plan,
                  std::uint64_t bytes) {
   std::uint64_t needed = 0;
@@ -139,13 +139,14 @@ void remove_old_texts(const chain::ChainConfig& config, chain::Stage stage) {
   if (error) fail_runtime("{}: cannot create this directory: {}", place, error.message());
 }
 
-// Temporaries of the chain's own files, left by a kill. The output may hold others: it is the user's
-// folder, and another command may be writing there.
+// Temporaries of the chain's own files, left by a kill. The output may hold others: it is the
+// user's folder, and another command may be writing there.
 void remove_temporaries(const chain::ChainConfig& config) {
   for (const chain::Stage stage : config.stages) {
     remove_stale_temporaries_of(stamp_path(config, stage));
     for (const std::string& file : made_by(config, stage)) {
-      if (file.find('*') == std::string::npos) remove_stale_temporaries_of(config.folder(stage) + "/" + file);
+      if (file.find('*') == std::string::npos)
+        remove_stale_temporaries_of(config.folder(stage) + "/" + file);
     }
   }
 }
@@ -186,8 +187,9 @@ chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::Pla
 void require_texts(chain::Stage stage, const chain::StageOutput& output) {
   for (const chain::StageSource& source : output.sources) {
     if (source.kept.documents > 0) continue;
-    fail_input("source '{}': {} kept none of its {} documents; change [{}], or leave the source out",
-               source.name, enum_name(stage), source.read.documents, enum_name(stage));
+    fail_input(
+        "source '{}': {} kept none of its {} documents; change [{}], or leave the source out",
+        source.name, enum_name(stage), source.read.documents, enum_name(stage));
   }
 }
 

@@ -322,10 +322,11 @@ TEST_F(DataRun, FromAStageOn) {
 // Without clean and dedup every stage reads the sources.
 TEST_F(DataRun, FromAStageThatReadsTheSources) {
   const auto source = [&](const std::string& text) {
-    write_file(path("raw.toml"), fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"books\""
-                                             "\npaths = [\"{0}/text/{1}\"]\n[tokenizer]\n"
-                                             "vocab_size = 300\n[prepare]\nheld_out_fraction = 0\n",
-                                             dir_.path(), text));
+    write_file(path("raw.toml"),
+               fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"books\""
+                           "\npaths = [\"{0}/text/{1}\"]\n[tokenizer]\n"
+                           "vocab_size = 300\n[prepare]\nheld_out_fraction = 0.0\n",
+                           dir_.path(), text));
   };
   const auto run_raw = [&](const Arguments& more) {
     Arguments arguments{"data", "run", path("raw.toml")};
@@ -399,10 +400,9 @@ TEST_F(DataRun, KeepsFilesOfOthers) {
   EXPECT_THAT(refusal({"--set", "clean.samples=1"}),
               HasSubstr("corpus/clean: holds texts/notes.txt, which Fathom did not make"));
   fs::remove(path("corpus/clean/texts/notes.txt"));
-  for (const char* name :
-       {"clean/texts/mine.jsonl.zst", "dedup/copies/web-copy.jsonl.zst",
-        "dedup/index/segments/web-00000/notes", "dedup/index/segments/mine/segment.json",
-        "prepare/train/mine.tokens"}) {
+  for (const char* name : {"clean/texts/mine.jsonl.zst", "dedup/copies/web-copy.jsonl.zst",
+                           "dedup/index/segments/web-00000/notes",
+                           "dedup/index/segments/mine/segment.json", "prepare/train/mine.tokens"}) {
     write_file(path("corpus/") + name, "mine");
     EXPECT_THAT(refusal({"--set", "clean.samples=1"}), HasSubstr("which Fathom did not make"))
         << name;

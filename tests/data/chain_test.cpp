@@ -64,9 +64,9 @@ TEST(ChainConfig, RefusesStagesThatDoNotFit) {
       error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\ncontent = \"html\"\n[tokenizer]\n"),
       HasSubstr("tokenizer: source 'a' is web pages; add [clean]"));
   for (const char* key : {"format = \"lines\"\n", "skip_broken_lines = true\n"}) {
-    EXPECT_THAT(error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\n" + std::string(key) +
-                      "[tokenizer]\n"),
-                HasSubstr("tokenizer: source 'a' has format or skip_broken_lines"));
+    EXPECT_THAT(
+        error("[[sources]]\nname = \"a\"\npaths = [\"x\"]\n" + std::string(key) + "[tokenizer]\n"),
+        HasSubstr("tokenizer: source 'a' has format or skip_broken_lines"));
   }
   EXPECT_THAT(error(sources + "[clean.buckets]\nby = \"bits_per_byte\"\nedges = [1]\n"
                               "[clean.perplexity]\nmodel = \"m\"\n"),
@@ -84,7 +84,8 @@ TEST(ChainConfig, RefusesAFieldThatPlainTextLacks) {
   const TempDir dir;
   const auto error = [&](const std::string& keys, const std::string& tables) {
     return input_error_of([&] {
-      chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" + keys + tables);
+      chain_of(dir,
+               "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" + keys + tables);
     });
   };
   EXPECT_THAT(error("", "[clean]\n[dedup]\n"),
@@ -92,10 +93,10 @@ TEST(ChainConfig, RefusesAFieldThatPlainTextLacks) {
                     HasSubstr("in 'body' behind clean; set format = \"jsonl\"")));
   const std::string tables = "[dedup]\n[tokenizer]\n[prepare]\n";
   EXPECT_THAT(error("format = \"auto\"\n", tables), HasSubstr("behind dedup"));
-  for (const char* keys : {"format = \"jsonl\"\n", "format = \"lines\"\n", "content = \"html\"\n"}) {
-    EXPECT_NO_THROW(
-        chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" +
-                          std::string(keys) + tables));
+  for (const char* keys :
+       {"format = \"jsonl\"\n", "format = \"lines\"\n", "content = \"html\"\n"}) {
+    EXPECT_NO_THROW(chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" +
+                                      std::string(keys) + tables));
   }
 }
 
@@ -121,12 +122,16 @@ TEST(ChainConfig, AStagesOwnConfigIsWhatItsOutputDependsOn) {
     const std::string name(enum_name(stage));
     const std::string same = own(stage, "output=elsewhere");
     EXPECT_EQ(own(stage, name + ".threads=7"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', paths=['z']}, {name='b', field='body', format='jsonl'}]"), same);
-    EXPECT_EQ(own(stage, "sources=[{name='a', weight=3}, {name='b', field='body', format='jsonl'}]") == same,
-              stage != Stage::prepare);
-    for (const char* other :
-         {"{name='c', field='body', format='jsonl'}", "{name='b'}", "{name='b', field='body', format='jsonl', held_out_paths=['h']}",
-          "{name='b', field='body', format='jsonl', skip_broken_lines=true}"}) {
+    EXPECT_EQ(
+        own(stage, "sources=[{name='a', paths=['z']}, {name='b', field='body', format='jsonl'}]"),
+        same);
+    EXPECT_EQ(
+        own(stage, "sources=[{name='a', weight=3}, {name='b', field='body', format='jsonl'}]") ==
+            same,
+        stage != Stage::prepare);
+    for (const char* other : {"{name='c', field='body', format='jsonl'}", "{name='b'}",
+                              "{name='b', field='body', format='jsonl', held_out_paths=['h']}",
+                              "{name='b', field='body', format='jsonl', skip_broken_lines=true}"}) {
       EXPECT_NE(own(stage, fmt::format("sources=[{{name='a'}}, {}]", other)), same) << other;
     }
   }
@@ -300,8 +305,9 @@ TEST_F(ChainPlan, ARangeOfStages) {
   EXPECT_EQ(error({Stage::prepare, {}}),
             "--from prepare: dedup was run before what it reads changed; run without --from");
   sources_ = "others";
-  EXPECT_EQ(error(range), "--from dedup: clean was run before what it reads changed; run without "
-                          "--from");
+  EXPECT_EQ(error(range),
+            "--from dedup: clean was run before what it reads changed; run without "
+            "--from");
   sources_.clear();
   facts_[0].sources = {"a", "b"};
   facts_[0].stamp->output.sources = {{"b", {}, {}, {}, 0}, {"c", {}, {}, {}, 0}};
@@ -330,7 +336,8 @@ TEST_F(ChainPlan, ARangeGoesOn) {
 
 TEST_F(ChainPlan, TakesNoFolderOfOthers) {
   facts_[1].folder_is_empty = false;
-  EXPECT_THAT(input_error_of([&] { plan(); }), HasSubstr("dedup: the output has a folder or file of this"));
+  EXPECT_THAT(input_error_of([&] { plan(); }),
+              HasSubstr("dedup: the output has a folder or file of this"));
   EXPECT_EQ(plan({{}, Stage::clean}).size(), 1u);
 }
 

@@ -290,7 +290,8 @@ TEST(Prepare, HeldOutPathsAreCheckedLikeOthers) {
   };
   EXPECT_THAT(error("/nonexistent"), testing::AllOf(HasSubstr("source 'a': held_out_paths"),
                                                     HasSubstr("matches no file")));
-  EXPECT_THAT(error(config.sources[0].paths[0]), HasSubstr("no documents for training"));
+  EXPECT_THAT(error(config.sources[0].paths[0]),
+              HasSubstr("held_out_paths hold out all files of paths"));
   config.sources[0].held_out_paths.clear();
   prepare_data(config, byte_encoder());
   config.sources[0].held_out_paths = {config.output + "/manifest.json"};

@@ -33,7 +33,8 @@ PlannedStage taken_as_it_is(const StageFacts& facts, Stage from,
   };
   if (!facts.stamp || !facts.stamp->done) refuse("has no output to read");
   if (makes_text(facts.stage) && sorted(facts.sources) != sorted(facts.stamp->source_names())) {
-    refuse(fmt::format("was run with the sources {}", fmt::join(facts.stamp->source_names(), ", ")));
+    refuse(
+        fmt::format("was run with the sources {}", fmt::join(facts.stamp->source_names(), ", ")));
   }
   if (facts.stamp->config != facts.config) refuse("was run with another config");
   if (input && facts.stamp->input != *input) refuse("was run before what it reads changed");
@@ -50,8 +51,8 @@ PlannedStage plan_stage(const StageFacts& facts, const std::string& input,
   if (!facts.stamp) {
     if (facts.folder_is_empty) return planned(Action::make, "to run");
     fail_input(
-        "{}: the output has a folder or file of this name that `fathom data run` did not make; move it "
-        "away, or choose another output",
+        "{}: the output has a folder or file of this name that `fathom data run` did not make; "
+        "move it away, or choose another output",
         enum_name(facts.stage));
   }
   const StageStamp& stamp = *facts.stamp;
@@ -97,7 +98,8 @@ std::vector<PlannedStage> plan_stages(const std::vector<StageFacts>& stages,
     const std::string input = checksum_text(checksum_of(read + "\n" + facts.files));
     if (i < from) {
       const bool known = before || !sources.empty();
-      plan.push_back(taken_as_it_is(facts, *range.from, known ? std::optional(input) : std::nullopt));
+      plan.push_back(
+          taken_as_it_is(facts, *range.from, known ? std::optional(input) : std::nullopt));
       continue;
     }
     plan.push_back(plan_stage(facts, input, before, range.from.has_value()));

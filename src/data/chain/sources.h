@@ -41,8 +41,8 @@ struct SourcesOnDisk {
   std::string checksum;  // of the files' names, sizes and times, and of how they are read
   std::uint64_t bytes = 0;
 };
-// Throws an input Error that names the source for one without files to read, and for files in `output`, or
-// around it.
+// Throws an input Error that names the source for one without files to read, and for files in
+// `output`, or around it.
 SourcesOnDisk find_sources(const std::vector<SourceConfig>& sources, const std::string& output);
 
 }  // namespace fathom::chain

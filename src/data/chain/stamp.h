@@ -37,7 +37,7 @@ struct StageOutput {
 
 struct StageStamp {
   std::string config, input;  // checksums: of the stage's own config, of all that it reads
-  bool done = false;  // until then `output` has no more than the names of sources
+  bool done = false;          // until then `output` has no more than the names of sources
   double seconds = 0;  // of the call that ended the stage
   StageOutput output;
 

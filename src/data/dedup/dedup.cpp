@@ -200,7 +200,8 @@ OwnFiles dedup_files(std::span<const std::string> sources) {
                     "index/index.json.tmp-*",
                     "index/.dedup-scratch/*"};
   for (const std::string& part : part_patterns(sources)) {
-    for (const char* name : {"segment.json", "documents", "sketches", "bands", "lines", "paragraphs"}) {
+    for (const char* name :
+         {"segment.json", "documents", "sketches", "bands", "lines", "paragraphs"}) {
       files.push_back(fmt::format("index/segments/{}/{}", part, name));
     }
     files.push_back(fmt::format("index/segments/{}.tmp-*/*", part));
