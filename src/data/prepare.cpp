@@ -9,6 +9,7 @@
 #include "core/philox.h"
 #include "core/progress.h"
 #include "data/document_chunks.h"
+#include "data/parts.h"
 #include "data/prepare_check.h"
 #include "data/prepare_split.h"
 #include "data/source_files.h"
