@@ -78,7 +78,9 @@ int main(int argc, char** argv) {
   app.name("fathom");
   app.set_version_flag("--version", "fathom " FATHOM_VERSION);
   app.require_subcommand(1);
-  app.footer("Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
+  app.footer(
+      "From text to a first model: man fathom, or fathom manual man && man man/fathom.1\n"
+      "Example: fathom train configs/demo/train.toml --set train.max_minutes=1");
   cli::add_bench(app);
   cli::add_chat(app);
   cli::add_completion(app);
@@ -110,12 +112,7 @@ int main(int argc, char** argv) {
     return stop.get_exit_code();
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    const std::string problem = cli::unknown_word(app, argc, argv);
-    if (problem.empty()) {
-      app.exit(error);
-    } else {
-      log::write(log::Level::error, problem);
-    }
+    log::write(log::Level::error, cli::usage_problem(app, argc, argv, error.what()));
     return 2;
   } catch (const Error& error) {
     log::write(log::Level::error, error.what());

@@ -17,6 +17,7 @@
 #include "cli/completion.h"
 #include "cli/manual_page.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "io/atomic_file.h"
 
 namespace fathom::cli {
@@ -41,10 +42,12 @@ void write_manual(CLI::App& app, const std::string& directory) {
   std::error_code problem;
   std::filesystem::create_directories(directory, problem);
   if (problem) fail_input("{}: cannot be made: {}", directory, problem.message());
-  for (const Command* command : all_commands(top)) {
+  const auto commands = all_commands(top);
+  for (const Command* command : commands) {
     write_file_atomically(fmt::format("{}/{}.1", directory, full_name(*command, '-')),
                           manual_page(*command, "Fathom " FATHOM_VERSION, date));
   }
+  log::info("{0} pages are in {1}; man {1}/fathom.1 shows the first", commands.size(), directory);
 }
 
 void print_completion(CLI::App& app, const std::string& shell) {

@@ -121,16 +121,17 @@ std::string environment() {
 }
 
 std::string files() {
-  return section(
-      "FILES", item("/usr/share/fathom/configs/",
-                    "Shapes of models, runs, recipes, scaling studies and tasks of "
-                    "fathom eval. A path configs/... that does not exist is looked "
-                    "for there, so that fathom scaling flops "
-                    "configs/models/deepseek-llm-7b.toml works in any folder. An "
-                    "installation elsewhere has share/fathom/configs beside its bin.") +
-                   item("/usr/share/doc/fathom/",
-                        "Guides: training.md, data.md, tokenizer.md, alignment.md, "
-                        "evaluation.md, serving.md, parallelism.md, scaling-laws.md and others."));
+  return section("FILES",
+                 item("/usr/share/fathom/configs/",
+                      "Shapes of models, runs, recipes, scaling studies and tasks of "
+                      "fathom eval. A path configs/... that does not exist is looked "
+                      "for there, so that fathom scaling flops "
+                      "configs/models/deepseek-llm-7b.toml works in any folder. An "
+                      "installation elsewhere has share/fathom/configs beside its bin.") +
+                     item("/usr/share/doc/fathom/",
+                          "README.md, and docs/, a book from the first run to a cluster: "
+                          "docs/README.md lists its chapters, among them data.md, training.md, "
+                          "alignment.md, evaluation.md, serving.md and parallelism.md."));
 }
 
 }  // namespace

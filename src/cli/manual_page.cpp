@@ -194,8 +194,12 @@ std::string manual_page(const Command& command, const std::string& version,
   if (is_top(command) && summary.starts_with("Fathom ")) summary.erase(0, 7);
   page += troff::section("NAME", escape(name) + " \\- " + escape(summary) + "\n");
   page += synopsis(command);
-  if (!footer.prose.empty()) page += troff::section("DESCRIPTION", escape(footer.prose));
-  if (is_top(command)) page += manual_guide();
+  // The first command's prose leads to its page, whose guide has a description of its own.
+  if (is_top(command)) {
+    page += manual_guide();
+  } else if (!footer.prose.empty()) {
+    page += troff::section("DESCRIPTION", escape(footer.prose));
+  }
   page += arguments(command) + command_list(command) + options(command);
   if (!footer.keys.empty()) page += printed({"Configuration", footer.keys});
   for (const PrintedText& text : command.texts) page += printed(text);

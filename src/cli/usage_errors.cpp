@@ -66,6 +66,9 @@ class Walk {
     return "";
   }
 
+  // The command of the words so far, such as "fathom data prepare".
+  const std::string& command() const { return names_; }
+
  private:
   std::string unknown_switch(const std::string& word) {
     const bool long_name = word.starts_with("--");
@@ -106,8 +109,11 @@ class Walk {
 
 }  // namespace
 
-std::string unknown_word(const CLI::App& app, int argc, char** argv) {
-  return Walk(app, argc, argv).first_unknown();
+std::string usage_problem(const CLI::App& app, int argc, char** argv, const std::string& reason) {
+  Walk walk(app, argc, argv);
+  const std::string unknown = walk.first_unknown();
+  if (!unknown.empty()) return unknown;
+  return fmt::format("{0}: {1}; {0} --help shows how", walk.command(), reason);
 }
 
 }  // namespace fathom::cli

@@ -123,6 +123,17 @@ TEST_F(Manual, IsAcceptedByTroff) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST_F(Manual, IsWhereHelpLeads) {
+  EXPECT_THAT(run_fathom(dir_, {"--help"}).out,
+              HasSubstr("first model: man fathom, or fathom manual"));
+  EXPECT_THAT(
+      run_fathom(dir_, {"manual", dir_ / "man"}).err,
+      testing::MatchesRegex("[0-9]+ pages are in .*/man; man .*/man/fathom.1 shows the first\n"));
+  const std::string first = shown(page("fathom"));
+  EXPECT_EQ(first.find(".SH \"DESCRIPTION\""), first.rfind(".SH \"DESCRIPTION\""));
+  EXPECT_THAT(first, HasSubstr("docs/README.md lists its chapters"));
+}
+
 TEST_F(Manual, DatesItsPagesAsItIsTold) {
   const auto manual_of = [&](const std::string& epoch) {
     return shell("SOURCE_DATE_EPOCH=" + epoch + " '" FATHOM_BINARY "' manual '" + (dir_ / "dated") +

@@ -71,6 +71,20 @@ TEST(Usage, CommandsNameWhatTheyLack) {
   }
 }
 
+TEST(Usage, WhatIsLackingIsToldWithTheCommandAndItsHelp) {
+  const TempDir dir;
+  for (const auto& [command, message] : std::vector<std::pair<std::string, std::string>>{
+           {"", "error: fathom: A subcommand is required; fathom --help shows how\n"},
+           {"data prepare --overwrite",
+            "error: fathom data prepare: config is required; fathom data prepare --help shows "
+            "how\n"},
+           {"train --set",
+            "error: fathom train: --set: 1 required KEY=VALUE missing; fathom train --help shows "
+            "how\n"}}) {
+    EXPECT_EQ(run_fathom(dir, words_of(command)).err, message);
+  }
+}
+
 // Also where the parser stumbles over another word first, and below a command that takes words.
 TEST(Usage, UnknownWordsAreAnsweredWithTheNearestKnown) {
   const TempDir dir;
