@@ -189,7 +189,8 @@ void warn_of_other_builds(Communicator& world) {
   const std::vector<std::string> builds = gather_texts(world, build_id());
   const auto other = std::ranges::find_if(builds, [&](const auto& b) { return b != builds[0]; });
   if (world.rank() != 0 || other == builds.end()) return;
-  log::warning("{} runs another build of Fathom than {}: its results may differ, or the job fail",
+  log::warning("{} runs another build of Fathom than {}: its results may differ, or the job fail; "
+               "install the same one on both",
                world.name_of(static_cast<int>(other - builds.begin())), world.name_of(0));
 }
 
