@@ -11,6 +11,10 @@ fail() {
   echo "docs_test: $*" >&2
   exit 1
 }
+"$check" --help | grep -q '^usage: scripts/check_docs' || fail "--help says nothing"
+status=0
+"$check" --hlep 2>/dev/null || status=$?
+[ "$status" = 2 ] || fail "an unknown switch ends with $status"
 mkdir -p "$dir/docs/pictures" "$dir/src/part/of"
 touch "$dir"/src/{here.cpp,part/one.h,part/of/two.cu}
 echo picture >"$dir/docs/pictures/a.png"
