@@ -25,6 +25,7 @@
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
+#include "io/file_lock.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom::cli {

@@ -24,6 +24,7 @@
 #include "eval/series.h"
 #include "eval/task_folder.h"
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 
 namespace fathom::cli {
 namespace {

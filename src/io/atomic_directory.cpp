@@ -228,6 +228,19 @@ void AtomicDirectory::flush_parents() const {
   for (const std::string& parent : new_parents_) fsync_directory(parent_of(parent));
 }
 
+bool is_temporary(std::string_view name) {
+  return has_mark(name, temporary_mark);
+}
+
+// A file made and removed changes the directory. Its new state, which comes with the server's
+// answer, tells the client that others changed it, too, and so that what it knows of names is old.
+void see_files_of_other_hosts(const std::string& directory) {
+  const std::string path = name_beside(directory + "/.look", temporary_mark);
+  FileWriter(path).close(Flush::by_directory);
+  std::error_code ignored;
+  fs::remove(path, ignored);
+}
+
 int remove_stale_temporaries(const std::string& directory) {
   int removed = 0;
   std::error_code error;

@@ -50,6 +50,14 @@ class AtomicDirectory {
 // not a directory, holds other files than `own`, or cannot be renamed (a mount point).
 void require_replaceable(const std::string& path, const OwnFiles& own);
 
+// Whether AtomicFile or AtomicDirectory gives this name to something unfinished.
+bool is_temporary(std::string_view name);
+
+// Lets this host see at once which files other hosts have made in `directory`: a network file
+// system may take a name for absent for half a minute after it has looked for it. Throws a runtime
+// Error when the directory cannot be written.
+void see_files_of_other_hosts(const std::string& directory);
+
 // Removes temporaries of AtomicFile and AtomicDirectory that killed processes left in
 // `directory`. The caller must hold the directory's lock. Returns the number removed.
 int remove_stale_temporaries(const std::string& directory);

@@ -82,20 +82,6 @@ class AtomicFile {
 void write_file_atomically(const std::string& path, std::string_view content,
                            Flush when = Flush::at_commit);
 
-// A lock on `<directory>/.lock`, held while a run writes to `directory` (created when
-// absent). The operating system releases it when the process ends. A second process gets an
-// input Error with the pid and the host of the first.
-class DirectoryLock {
- public:
-  explicit DirectoryLock(std::string directory);
-  ~DirectoryLock();
-  DirectoryLock(DirectoryLock&& other) noexcept;
-  DirectoryLock& operator=(DirectoryLock&&) = delete;
-
- private:
-  int file_ = -1;
-};
-
 // Free bytes on the disk of `path`; when that does not exist, of its nearest existing parent.
 std::uint64_t free_disk_bytes(const std::string& path);
 // Throws a runtime Error when fewer than `bytes` are free; `what` names the output.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 #include "io/mapped_file.h"
 #include "train/metric_names.h"
 

@@ -16,6 +16,7 @@
 #include "core/parallel.h"
 #include "data/prepared.h"
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 #include "scaling/sweep_display.h"
 #include "scaling/sweep_queue.h"
 #include "scaling/sweep_report.h"

@@ -10,6 +10,7 @@
 #include "core/num_threads_scope.h"
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 #include "model/hugging_face.h"
 #include "train/branch.h"
 #include "train/data_phases.h"

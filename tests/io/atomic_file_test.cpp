@@ -358,31 +358,6 @@ TEST(AtomicFile, CanBeAskedForBeforeLongWork) {
               HasSubstr("cannot write this file: No such file or directory"));
 }
 
-TEST(DirectoryLock, SecondHolderLearnsWhoTheFirstIs) {
-  const TempDir dir;
-  const std::string out = dir / "run";
-  {
-    const DirectoryLock lock(out);
-    const std::string error = input_error_of([&] { DirectoryLock second(out); });
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
-    EXPECT_THAT(error, StartsWith(fmt::format("{}: this directory is in use by process {} on {};",
-                                              out, getpid(), host)));
-  }
-  const DirectoryLock again(out);  // released by the destructor
-}
-
-TEST(DirectoryLock, EndsWithItsProcess) {
-  const TempDir dir;
-  const pid_t child = fork();
-  if (child == 0) {
-    new DirectoryLock(dir.path());  // killed without a destructor
-    kill(getpid(), SIGKILL);
-  }
-  waitpid(child, nullptr, 0);
-  const DirectoryLock lock(dir.path());
-}
-
 TEST(FreeDisk, IsAskedForTheNearestExistingParent) {
   const TempDir dir;
   EXPECT_GT(free_disk_bytes(dir / "not/there/yet"), 0u);

@@ -9,6 +9,7 @@
 
 #include "core/device.h"
 #include "core/error.h"
+#include "io/file_lock.h"
 #include "scaling/small_sweep.h"
 #include "scaling/sweep_results.h"
 #include "train/trainer.h"

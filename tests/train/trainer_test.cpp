@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 #include "train/small_run.h"
 
 namespace fathom {

@@ -15,6 +15,7 @@
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
+#include "io/file_lock.h"
 #include "io/json_object.h"
 
 namespace fathom::clean {

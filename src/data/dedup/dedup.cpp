@@ -13,6 +13,7 @@
 #include "data/dedup/output.h"
 #include "data/prepare_check.h"
 #include "io/atomic_file.h"
+#include "io/file_lock.h"
 
 namespace fathom::dedup {
 namespace {
