@@ -86,10 +86,15 @@ void Progress::advance(std::uint64_t amount) {
     return;
   }
   const std::string text = line(done, static_cast<double>(elapsed) / 1e3);
-  if (terminal)
+  if (terminal && !sink_)
     log::set_status(text);
   else
-    log::write(log::Level::info, text);
+    tell(text);
+}
+
+void Progress::tell(const std::string& line) const {
+  if (sink_) return sink_(log::Level::info, line);
+  log::write(log::Level::info, line);
 }
 
 void Progress::finish() {
@@ -98,8 +103,9 @@ void Progress::finish() {
   log::set_status("");
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const std::uint64_t done = done_.load();
-  log::info("{}: {} in {}{}", label_, figure(static_cast<double>(done)), human_seconds(seconds),
-            done > 0 && seconds > 0 ? " (" + rate_text(done, seconds, unit_) + ")" : "");
+  tell(fmt::format("{}: {} in {}{}", label_, figure(static_cast<double>(done)),
+                   human_seconds(seconds),
+                   done > 0 && seconds > 0 ? " (" + rate_text(done, seconds, unit_) + ")" : ""));
 }
 
 }  // namespace fathom

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/log_redirection.h"
+
 namespace fathom {
 
 // Amounts for people: "1.50 GB", "12 s", "3 min 20 s".
@@ -15,7 +17,8 @@ std::string human_seconds(double seconds);
 std::string human_count(double count);  // "12.3M"
 
 // advance() may be called from any thread; it draws at most ten times a second
-// (on a terminal) or every ten seconds (in a log).
+// (on a terminal) or every ten seconds (in a log). Where the thread that makes it has its lines
+// redirected, these go there, too, from whatever thread advances it.
 class Progress {
  public:
   enum class Unit { count, bytes };
@@ -34,7 +37,10 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   std::string line(std::uint64_t done, double seconds) const;
   std::string figure(double amount) const;
+  void tell(const std::string& line) const;
 
+  // Of the thread that made it: a worker that advances it may have another.
+  const log::Redirection::Sink sink_ = log::Redirection::sink();
   std::string label_;
   std::uint64_t total_;
   Unit unit_;

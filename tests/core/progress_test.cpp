@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 #include "core/log.h"
 
 namespace fathom {
@@ -53,6 +56,24 @@ TEST(Figures, Seconds) {
   EXPECT_EQ(human_seconds(12 * 3600 + 59), "12 h 0 min");
   EXPECT_EQ(human_seconds(3 * 86400 + 5 * 3600), "3 d 5 h");
   EXPECT_EQ(human_seconds(86400 + 2 * 3600 + 3 * 60 + 4), "1 d 2 h");
+}
+
+// A worker's thread has no redirection of its own.
+TEST(Progress, GoesWhereItsMakersLinesGo) {
+  testing::internal::CaptureStderr();
+  std::vector<std::string> lines;
+  {
+    const log::Redirection redirection(
+        [&](log::Level, const std::string& line) { lines.push_back(line); });
+    Progress progress("reading", 10);
+    std::thread([&] {
+      progress.advance(10);
+      progress.finish();
+    }).join();
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], MatchesRegex("reading: 10 in .*"));
 }
 
 TEST(Progress, TellsItsTotalOnce) {
