@@ -28,6 +28,12 @@ bool read_chunk(DocumentReader& reader, std::vector<RawDocument>& chunk) {
   return !chunk.empty();
 }
 
+std::size_t bytes_of(const std::vector<RawDocument>& chunk) {
+  std::size_t bytes = 0;
+  for (const RawDocument& document : chunk) bytes += document.content.size();
+  return bytes;
+}
+
 DocumentChunk read_documents_of(std::vector<RawDocument>&& raw, const DocumentOptions& options) {
   DocumentChunk chunk;
   chunk.documents.reserve(raw.size());

@@ -26,6 +26,12 @@ namespace detail {
 // About a megabyte of documents; false at the end.
 bool read_chunk(DocumentReader& reader, std::vector<RawDocument>& chunk);
 DocumentChunk read_documents_of(std::vector<RawDocument>&& raw, const DocumentOptions& options);
+std::size_t bytes_of(const std::vector<RawDocument>& chunk);
+// Of chunks that exist at once, several times as much as of the usual size: documents of up to
+// max_document_bytes are processed one by one.
+inline std::size_t max_chunk_bytes(int threads) {
+  return static_cast<std::size_t>(threads) << 25;
+}
 
 }  // namespace detail
 
@@ -50,7 +56,7 @@ void for_each_chunk(const TextSourceConfig& source, std::vector<std::string> fil
       [&](std::vector<RawDocument>&& chunk) {
         return work(detail::read_documents_of(std::move(chunk), options));
       },
-      consume);
+      consume, detail::bytes_of, detail::max_chunk_bytes(threads));
 }
 
 }  // namespace fathom

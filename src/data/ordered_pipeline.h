@@ -17,14 +17,17 @@ namespace fathom {
 
 namespace detail {
 
-template <class Input, class Output, class Produce, class Work, class Consume>
+template <class Input, class Output, class Produce, class Work, class Consume, class Weigh>
 class OrderedPipeline {
  public:
-  OrderedPipeline(int threads, Produce& produce, Work& work, Consume& consume)
+  OrderedPipeline(int threads, Produce& produce, Work& work, Consume& consume, Weigh& weigh,
+                  std::size_t max_weight)
       : limit_(4 * static_cast<std::size_t>(threads)),
+        max_weight_(max_weight),
         produce_(produce),
         work_(work),
-        consume_(consume) {}
+        consume_(consume),
+        weigh_(weigh) {}
 
   void run(int threads) {
     std::vector<std::thread> pool;
@@ -41,6 +44,7 @@ class OrderedPipeline {
     std::optional<Input> input;
     std::optional<Output> output;
     std::exception_ptr error;
+    std::size_t weight = 0;
     bool done = false;
   };
 
@@ -49,18 +53,26 @@ class OrderedPipeline {
       auto piece = std::make_shared<Piece>();
       try {
         more = produce_(piece->input.emplace());
+        piece->weight = more ? weigh_(*piece->input) : 0;
       } catch (...) {
         piece->error = std::current_exception();
         piece->done = true;
       }
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return stopping_ || in_order_.size() < limit_; });
-      if (more) in_order_.push_back(piece);
+      changed_.wait(lock, [&] { return stopping_ || has_room(*piece); });
+      if (more) {
+        in_order_.push_back(piece);
+        weight_ += piece->weight;
+      }
       if (more && !piece->error) waiting_.push_back(piece);
       more = more && !piece->error && !stopping_;
       ended_ = !more;
       changed_.notify_all();
     }
+  }
+
+  bool has_room(const Piece& piece) const {
+    return in_order_.size() < limit_ && (weight_ == 0 || weight_ + piece.weight <= max_weight_);
   }
 
   void work_on_all() {
@@ -92,8 +104,15 @@ class OrderedPipeline {
       } catch (...) {
         return std::current_exception();
       }
+      release(*piece);
     }
     return nullptr;
+  }
+
+  void release(const Piece& piece) {
+    const std::lock_guard lock(mutex_);
+    weight_ -= piece.weight;
+    changed_.notify_all();
   }
 
   // Null at the end.
@@ -113,14 +132,20 @@ class OrderedPipeline {
     changed_.notify_all();
   }
 
-  const std::size_t limit_;
+  const std::size_t limit_, max_weight_;
   Produce& produce_;
   Work& work_;
   Consume& consume_;
+  Weigh& weigh_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Piece>> in_order_, waiting_;
+  std::size_t weight_ = 0;  // of the pieces that are not consumed yet
   bool ended_ = false, stopping_ = false;
+};
+
+struct NoWeight {
+  std::size_t operator()(const auto&) const { return 0; }
 };
 
 }  // namespace detail
@@ -129,9 +154,14 @@ class OrderedPipeline {
 // on `threads` threads, and consume(output) on the calling thread in the order of
 // production. At most 4 * threads pieces exist at once. An exception of any of the three
 // is rethrown here at its piece's turn, after the pieces before it were consumed.
-template <class Input, class Output, class Produce, class Work, class Consume>
-void run_ordered(int threads, Produce produce, Work work, Consume consume) {
-  detail::OrderedPipeline<Input, Output, Produce, Work, Consume>(threads, produce, work, consume)
+// weigh(input): a piece's weight; pieces that weigh more than `max_weight` together do not exist at
+// once, besides the one that is being produced, but a single one may weigh more.
+template <class Input, class Output, class Produce, class Work, class Consume,
+          class Weigh = detail::NoWeight>
+void run_ordered(int threads, Produce produce, Work work, Consume consume, Weigh weigh = {},
+                 std::size_t max_weight = 0) {
+  detail::OrderedPipeline<Input, Output, Produce, Work, Consume, Weigh>(threads, produce, work,
+                                                                        consume, weigh, max_weight)
       .run(threads);
 }
 

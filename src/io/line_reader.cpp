@@ -23,14 +23,17 @@ bool LineReader::fill() {
   return end_ > 0;
 }
 
-bool LineReader::next(std::string& line) {
+bool LineReader::next(std::string& line, std::size_t max_bytes) {
   line.clear();
+  cut_ = false;
   if (begin_ == end_ && !fill()) return false;
   ++line_number_;
   do {
     const std::string_view rest(buffer_.get() + begin_, end_ - begin_);
     const auto newline = rest.find('\n');
-    line.append(rest.substr(0, newline));
+    const std::string_view part = rest.substr(0, newline);
+    cut_ = cut_ || part.size() > max_bytes - line.size();
+    line.append(part.substr(0, max_bytes - line.size()));
     if (newline != std::string_view::npos) {
       begin_ += newline + 1;
       break;
@@ -46,9 +49,10 @@ std::size_t read_fully(ByteReader& bytes, std::span<char> out) {
   return count;
 }
 
-std::string read_all(ByteReader& bytes) {
+std::string read_all(ByteReader& bytes, std::size_t max_bytes) {
   std::string text;
   for (;;) {
+    if (text.size() > max_bytes) return text;
     const std::size_t old = text.size();
     text.resize(old + read_bytes);
     const std::size_t count = bytes.read({text.data() + old, read_bytes});

@@ -15,15 +15,28 @@ namespace fathom {
 
 namespace {
 
+void drop_content(RawDocument& document) {
+  document.too_long = true;
+  document.content = {};
+}
+
+void drop_if_longer(RawDocument& document, std::size_t max_bytes) {
+  if (document.content.size() > max_bytes) drop_content(document);
+}
+
 // The whole file is one document.
 class WholeFile : public DocumentSource {
  public:
-  WholeFile(std::string file, std::unique_ptr<ByteReader> bytes, bool page)
-      : file_(std::move(file)), bytes_(std::move(bytes)), page_(page) {}
+  WholeFile(std::string file, std::unique_ptr<ByteReader> bytes, const DocumentOptions& options)
+      : file_(std::move(file)),
+        bytes_(std::move(bytes)),
+        page_(options.content == TextContent::html),
+        max_bytes_(options.max_bytes) {}
   bool next(RawDocument& document) override {
     if (read_) return false;
     read_ = true;
-    document = {page_ ? read_page_bytes(*bytes_) : read_all(*bytes_), file_, 1, false};
+    document = {page_ ? read_page_bytes(*bytes_) : read_all(*bytes_, max_bytes_), file_, 1, false};
+    if (!page_) drop_if_longer(document, max_bytes_);
     return true;
   }
   std::uint64_t file_position() const override { return bytes_->file_position(); }
@@ -32,17 +45,27 @@ class WholeFile : public DocumentSource {
   std::string file_;
   std::unique_ptr<ByteReader> bytes_;
   bool page_;
+  std::size_t max_bytes_;
   bool read_ = false;
 };
 
 // Each line is a document, of text or of JSON.
 class Lines : public DocumentSource {
  public:
-  Lines(std::string file, std::unique_ptr<ByteReader> bytes, bool json, bool keep_empty)
-      : file_(std::move(file)), lines_(std::move(bytes)), json_(json), keep_empty_(keep_empty) {}
+  Lines(std::string file, std::unique_ptr<ByteReader> bytes, bool json,
+        const DocumentOptions& options)
+      : file_(std::move(file)),
+        lines_(std::move(bytes)),
+        json_(json),
+        keep_empty_(options.keep_empty_lines),
+        max_bytes_(options.max_bytes) {}
   bool next(RawDocument& document) override {
-    while (lines_.next(document.content)) {
-      if (is_blank(document.content)) continue;
+    while (lines_.next(document.content, max_bytes_)) {
+      if (lines_.was_cut()) {
+        drop_content(document);
+      } else if (is_blank(document.content)) {
+        continue;
+      }
       document.file = file_;
       document.line = lines_.line_number();
       document.json = json_;
@@ -61,24 +84,31 @@ class Lines : public DocumentSource {
   std::string file_;
   LineReader lines_;
   bool json_, keep_empty_;
+  std::size_t max_bytes_;
 };
 
 // Documents are separated by lines that equal the separator.
 class Separated : public DocumentSource {
  public:
-  Separated(std::string file, std::unique_ptr<ByteReader> bytes, std::string separator)
-      : file_(std::move(file)), lines_(std::move(bytes)), separator_(std::move(separator)) {}
+  Separated(std::string file, std::unique_ptr<ByteReader> bytes, const DocumentOptions& options)
+      : file_(std::move(file)),
+        lines_(std::move(bytes)),
+        separator_(options.separator),
+        max_bytes_(options.max_bytes) {}
   bool next(RawDocument& document) override {
     document = {"", file_, 0, false};
-    while (lines_.next(line_)) {
+    while (lines_.next(line_, max_bytes_)) {
       if (line_ == separator_) {
-        if (!document.content.empty()) return true;
+        if (document.line > 0) return true;
         continue;
       }
-      if (document.content.empty()) document.line = lines_.line_number();
+      if (document.line == 0) document.line = lines_.line_number();
+      if (document.too_long) continue;
       document.content.append(line_).append("\n");
+      if (lines_.was_cut()) drop_content(document);
+      drop_if_longer(document, max_bytes_);
     }
-    return !document.content.empty();
+    return document.line > 0;
   }
   std::uint64_t file_position() const override { return lines_.file_position(); }
 
@@ -86,18 +116,22 @@ class Separated : public DocumentSource {
   std::string file_;
   LineReader lines_;
   std::string separator_, line_;
+  std::size_t max_bytes_;
 };
 
 // Each row of a Parquet file is a document, of which the columns of text are read.
 class Rows : public DocumentSource {
  public:
-  Rows(std::string file, std::span<const std::string> columns)
-      : file_(std::move(file)), rows_(open_parquet(file_, columns)) {}
+  Rows(std::string file, const DocumentOptions& options)
+      : file_(std::move(file)),
+        rows_(open_parquet(file_, options.fields)),
+        max_bytes_(options.max_bytes) {}
   bool next(RawDocument& document) override {
     if (!rows_->next(document.content)) return false;
     document.file = file_;
     document.line = ++row_;
     document.json = true;
+    drop_if_longer(document, max_bytes_);
     return true;
   }
   std::uint64_t file_position() const override { return rows_->file_position(); }
@@ -105,8 +139,20 @@ class Rows : public DocumentSource {
  private:
   std::string file_;
   std::unique_ptr<ParquetReader> rows_;
+  std::size_t max_bytes_;
   std::uint64_t row_ = 0;
 };
+
+// Of a document that is too long; throws where these are not skipped.
+void count_too_long(const RawDocument& raw, const DocumentOptions& options,
+                    DocumentCounts& counts) {
+  if (!options.skip_broken_lines) {
+    fail_input("{}: this document has more than {} bytes; {}", raw.where(), options.max_bytes,
+               options.remedy);
+  }
+  ++counts.broken_lines;
+  if (counts.first_broken.empty()) counts.first_broken = raw.where();
+}
 
 // `raw` gives the position where the text begins.
 void repair(std::string& text, const RawDocument& raw, DocumentCounts& counts) {
@@ -187,11 +233,11 @@ std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedTe
     case TextFormat::lines:
     case TextFormat::jsonl:
       return std::make_unique<Lines>(path, std::move(opened.bytes),
-                                     opened.format == TextFormat::jsonl, options.keep_empty_lines);
+                                     opened.format == TextFormat::jsonl, options);
     case TextFormat::separated:
-      return std::make_unique<Separated>(path, std::move(opened.bytes), options.separator);
+      return std::make_unique<Separated>(path, std::move(opened.bytes), options);
     case TextFormat::parquet:
-      return std::make_unique<Rows>(path, options.fields);
+      return std::make_unique<Rows>(path, options);
     case TextFormat::warc:
       return std::make_unique<WarcDocuments>(path, std::move(opened.bytes), options.content,
                                              options.skip_broken_lines);
@@ -199,8 +245,7 @@ std::unique_ptr<DocumentSource> open_documents(const std::string& path, OpenedTe
     case TextFormat::automatic:
       break;
   }
-  return std::make_unique<WholeFile>(path, std::move(opened.bytes),
-                                     options.content == TextContent::html);
+  return std::make_unique<WholeFile>(path, std::move(opened.bytes), options);
 }
 
 bool DocumentReader::next(RawDocument& document) {
@@ -221,6 +266,10 @@ std::uint64_t DocumentReader::file_bytes_read() const {
 
 std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,
                                       DocumentCounts& counts) {
+  if (raw.too_long) {
+    count_too_long(raw, options, counts);
+    return std::nullopt;
+  }
   if (options.content == TextContent::html) {
     return read_page_document(std::move(raw), options, counts);
   }

@@ -23,6 +23,7 @@ struct RawDocument {
   std::uint64_t line = 0;  // first line in the file, row of Parquet or record, from 1
   bool json = false;
   bool response = false;
+  bool too_long = false;  // more than DocumentOptions::max_bytes, which are left out
   PageProblem problem = PageProblem::none;  // of a response that could not be read
   std::string members{};                    // of a response's row: "url" and "date" as JSON
 
@@ -45,7 +46,7 @@ struct RefusedPages {
 
 // Counts of documents that were left out or repaired.
 struct DocumentCounts {
-  std::int64_t broken_lines = 0;     // left out
+  std::int64_t broken_lines = 0;     // left out; documents that are too long, too
   std::int64_t empty_documents = 0;  // left out
   std::int64_t repaired_documents = 0, replaced_bytes = 0;
   std::string first_broken, first_repaired;  // "file:line"; empty when there is none
@@ -98,7 +99,8 @@ class DocumentReader {
 // Takes the text out of JSON and web pages, and repairs its UTF-8. Returns none for a page that has
 // none, for an empty text, unless
 // empty lines are kept, and for a broken line of JSON when broken lines are skipped; when
-// they are not, throws an input Error with file and line. Any thread may call it.
+// they are not, throws an input Error with file and line. So for a document that is too long. Any
+// thread may call it.
 std::optional<Document> read_document(RawDocument&& raw, const DocumentOptions& options,
                                       DocumentCounts& counts);
 

@@ -18,6 +18,10 @@ enum class InvalidUtf8 {
   keep,     // leave all bytes as they are
 };
 
+// Of one document, as it is read: a text as large as this already takes several times as much memory
+// on its way, and a few kilobytes of a packed file can hold any number of bytes.
+inline constexpr std::size_t max_document_bytes = std::size_t{1} << 30;
+
 struct DocumentOptions {
   TextFormat format = TextFormat::automatic;
   TextContent content = TextContent::text;
@@ -29,6 +33,7 @@ struct DocumentOptions {
   std::string separator;           // separated: the line between documents
   bool skip_broken_lines = false;  // jsonl: count broken lines instead of failing
   bool keep_empty_lines = false;   // an empty line, or an empty file, is a document
+  std::size_t max_bytes = max_document_bytes;
   InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
   std::string remedy = "mend or remove the line";  // ends the message of a broken line
 };

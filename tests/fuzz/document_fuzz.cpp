@@ -48,6 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.format = format;
     options.skip_broken_lines = true;
     read_as(path, options);
+    options.max_bytes = 16;
+    read_as(path, options);
     options.bare_strings = options.keep_empty_lines = true;
     options.invalid_utf8 = InvalidUtf8::keep;
     options.separator = "a";

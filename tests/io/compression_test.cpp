@@ -88,6 +88,25 @@ TEST(Compression, LastLineNeedsNoNewlineAndCarriageReturnsGo) {
   EXPECT_THAT(lines, testing::ElementsAre("one", "", "two"));
 }
 
+TEST(Lines, TheRestOfALongOneIsLeftOut) {
+  const TempDir dir;
+  write_file(dir / "a", "abc\n" + std::string(600'000, 'x') + "\nabcd\r\nabcde");
+  LineReader reader(dir / "a");
+  std::string line;
+  for (const auto& [text, cut] : {std::pair{"abc", false}, std::pair{"xxxx", true},
+                                  std::pair{"abcd", true}, std::pair{"abcd", true}}) {
+    ASSERT_TRUE(reader.next(line, 4));
+    EXPECT_EQ(line, text);
+    EXPECT_EQ(reader.was_cut(), cut) << text;
+  }
+  EXPECT_EQ(reader.line_number(), 4u);
+  EXPECT_FALSE(reader.next(line, 4));
+  LineReader again(dir / "a");  // reads less at once than the line has
+  ASSERT_TRUE(again.next(line, 500'000) && again.next(line, 500'000));
+  EXPECT_EQ(line.size(), 500'000u);
+  EXPECT_TRUE(again.was_cut());
+}
+
 TEST(Compression, TruncationIsAnErrorWhereverItHappens) {
   const TempDir dir;
   const std::string text = sample_text();

@@ -175,6 +175,40 @@ TEST(Documents, BrokenLinesNameFileAndLineOrAreCounted) {
               ElementsAre("2 broken lines are left out (the first: " + path + ":2)"));
 }
 
+// Documents of any format that are longer than they may be, between others that are not.
+TEST(Documents, ThoseThatAreTooLongAreRefusedByNameOrCounted) {
+  const TempDir dir;
+  DocumentOptions options;
+  options.max_bytes = 30;
+  options.remedy = "mend it";
+  const std::string long_text(31, 'x'), most(30, 'y');
+  const auto expect = [&](TextFormat format, const std::string& content, std::uint64_t line,
+                          const std::vector<std::string>& texts) {
+    const std::string path = dir / "a.txt";
+    write_file(path, content);
+    options.format = format;
+    options.skip_broken_lines = false;
+    EXPECT_EQ(input_error_of([&] { read({path}, options); }),
+              fmt::format("{}:{}: this document has more than 30 bytes; mend it", path, line));
+    options.skip_broken_lines = true;
+    const Reading reading = read({path}, options);
+    EXPECT_EQ(reading.texts, texts);
+    EXPECT_EQ(reading.counts.broken_lines, 1);
+    EXPECT_EQ(reading.counts.first_broken, fmt::format("{}:{}", path, line));
+  };
+  expect(TextFormat::lines, "a\n" + long_text + "\n" + most + "\n", 2, {"a", most});
+  expect(TextFormat::lines, "a\n" + std::string(1'000'000, 'x') + "\nb", 2, {"a", "b"});
+  expect(TextFormat::jsonl,
+         "{\"text\": \"a\"}\n{\"text\": \"" + long_text + "\"}\n{\"text\": \"b\"}\n", 2,
+         {"a", "b"});
+  // One line that is too long, and lines that are so together.
+  expect(TextFormat::separated, "a\n\n" + long_text + "\nx\n\nb\n", 3, {"a\n", "b\n"});
+  expect(TextFormat::separated, "a\n\n" + most + "\n\n\nb\n", 3, {"a\n", "b\n"});
+  expect(TextFormat::text, long_text, 1, {});
+  write_file(dir / "a.txt", most);
+  EXPECT_THAT(read({dir / "a.txt"}, options).texts, ElementsAre(most));
+}
+
 TEST(Documents, CountsAddUpAndKeepTheFirst) {
   DocumentCounts all{1, 2, 0, 0, "a:1", "", 0, ""};
   all.add({1, 1, 1, 5, "b:1", "b:2", 0, ""});
