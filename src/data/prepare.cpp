@@ -14,6 +14,7 @@
 #include "data/prepare_split.h"
 #include "data/source_files.h"
 #include "io/atomic_directory.h"
+#include "io/atomic_file.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom {
@@ -21,6 +22,10 @@ namespace fathom {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Bytes of input for one of output, at most: a token takes 2 bytes or 4, and has rarely more than 8
+// of text; the rest is what rows hold besides the text.
+constexpr std::uint64_t least_input_per_output = 8;
 
 struct EncodedDocument {
   std::vector<std::int32_t> ids;
@@ -176,6 +181,7 @@ PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& e
     files.push_back(find_source_files(source, config.output));
     bytes += total_bytes(files.back().read) + total_bytes(files.back().held_out);
   }
+  require_free_disk(config.output, bytes / least_input_per_output, "the token shards");
   PrepareReport report{
       {encoder.hash, encoder.vocab_size, encoder.eos, config.seed, config.held_out_fraction, {}},
       std::vector<DocumentCounts>(config.sources.size())};

@@ -53,7 +53,8 @@ enum class Overwrite { no, yes };
 // with held_out_paths, when it is in a file of these.
 // Before any work, throws an input Error for a config that cannot be carried out, for an
 // output that exists and may not be overwritten or was not made by prepare_data(), and for
-// sources that overlap with the output. After any error an earlier output is unchanged.
+// sources that overlap with the output; and a runtime Error for a disk with clearly less space free
+// than the shards take. After any error an earlier output is unchanged.
 PrepareReport prepare_data(const PrepareConfig& config, const DocumentEncoder& encoder,
                            Overwrite overwrite = Overwrite::no);
 
