@@ -31,11 +31,12 @@ std::vector<PartFile> texts_in(const std::string& folder, const std::string& sou
 }
 
 chain::StageOutput clean_stage(const chain::ChainConfig& given,
-                               const std::vector<SourceConfig>& sources) {
+                               const std::vector<SourceConfig>& sources, DataCrew& crew) {
   clean::CleanConfig config = given.clean;
   config.output = given.folder(chain::Stage::clean);
   config.sources = chain::text_sources(sources, config.output);
-  const clean::CleanReport report = run_clean(config);
+  const clean::CleanReport report =
+      run_clean(config, crew.sharing<clean::CleanConfig>(chain::Stage::clean));
   std::fputs(clean::summary(report).c_str(), stderr);
   chain::StageOutput output;
   for (const auto& [name, counts] : report.sources) {
@@ -51,11 +52,12 @@ chain::StageOutput clean_stage(const chain::ChainConfig& given,
 }
 
 chain::StageOutput dedup_stage(const chain::ChainConfig& given,
-                               const std::vector<SourceConfig>& sources) {
+                               const std::vector<SourceConfig>& sources, DataCrew& crew) {
   dedup::DedupConfig config = given.dedup;
   config.output = given.folder(chain::Stage::dedup);
   config.sources = chain::text_sources(sources, config.output);
-  const dedup::DedupReport report = dedup::deduplicate(config);
+  const dedup::DedupReport report =
+      dedup::deduplicate(config, crew.sharing<dedup::DedupConfig>(chain::Stage::dedup));
   std::fputs(dedup::summary(report).c_str(), stderr);
   chain::StageOutput output;
   for (const dedup::SourceReport& source : report.sources) {
@@ -138,12 +140,12 @@ OwnFiles files_of(chain::Stage stage, std::span<const std::string> sources) {
 }
 
 chain::StageOutput run_stage(const chain::ChainConfig& config, chain::Stage stage,
-                             const std::vector<SourceConfig>& sources) {
+                             const std::vector<SourceConfig>& sources, DataCrew& crew) {
   switch (stage) {
     case chain::Stage::clean:
-      return clean_stage(config, sources);
+      return clean_stage(config, sources, crew);
     case chain::Stage::dedup:
-      return dedup_stage(config, sources);
+      return dedup_stage(config, sources, crew);
     case chain::Stage::tokenizer:
       return tokenizer_stage(config, sources);
     case chain::Stage::prepare:

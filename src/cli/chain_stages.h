@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/data_crew.h"
 #include "data/chain/config.h"
 #include "data/chain/stamp.h"
 #include "io/output_path.h"
@@ -15,8 +16,8 @@ namespace fathom::cli {
 OwnFiles files_of(chain::Stage stage, std::span<const std::string> sources);
 
 // Reads `sources` and writes the stage's folder; goes on with what a stopped call has left there. A
-// report goes to standard error. Throws the Errors of the stage.
+// report goes to standard error. Throws the Errors of the stage. The crew's other ranks help.
 chain::StageOutput run_stage(const chain::ChainConfig& config, chain::Stage stage,
-                             const std::vector<SourceConfig>& sources);
+                             const std::vector<SourceConfig>& sources, DataCrew& crew);
 
 }  // namespace fathom::cli

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "cli/data_stages.h"
 #include "core/config.h"
 #include "core/error.h"
@@ -92,7 +93,7 @@ void add_data(CLI::App& app) {
   command->add_flag("--overwrite", arguments->overwrite, "replace an existing output directory");
   command->footer("Keys of the config:\n" + config_help<PrepareConfig>() +
                   "Example: fathom data prepare data.toml --set output=prepared");
-  command->callback([arguments] { prepare(*arguments); });
+  command->callback([arguments] { run_data_ranks([&](DataCrew&) { prepare(*arguments); }); });
 
   add_data_check(*data);
   add_data_clean(*data);

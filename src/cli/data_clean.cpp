@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "cli/data_stages.h"
 #include "cli/text_flag.h"
 #include "core/config.h"
@@ -20,6 +21,7 @@ struct CleanArguments {
   std::string config;
   std::vector<std::string> overrides;
   std::int64_t dry_run = 0;
+  bool shared = false;
 };
 
 std::string list_of_rules() {
@@ -35,12 +37,18 @@ std::string list_of_rules() {
   return list;
 }
 
-void clean_texts(const CleanArguments& arguments) {
+void clean_texts(const CleanArguments& arguments, DataCrew& crew) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
-  const clean::CleanReport report = run_clean(config, arguments.dry_run);
-  fmt::print("{}", clean::summary(report));
-  if (arguments.dry_run > 0) fmt::print("\n{}", clean::samples_text(report));
+  if (arguments.dry_run > 0) {
+    const clean::CleanReport report = try_clean(config, arguments.dry_run);
+    fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
+    return;
+  }
+  crew.check_shared(arguments.shared);
+  const Role role = arguments.shared ? Role::member : Role::alone;
+  fmt::print("{}", clean::summary(run_clean(
+                       config, crew.sharing<clean::CleanConfig>(chain::Stage::clean, role))));
 }
 
 }  // namespace
@@ -56,11 +64,16 @@ void add_data_clean(CLI::App& data) {
       ->add_option("--dry-run", arguments->dry_run,
                    "Judge so many documents of each source, show samples, and write nothing")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--shared", arguments->shared,
+                    "Other processes run the same command: each takes parts that no other has, and "
+                    "ends when all are done");
   add_text_flag(*command, "--rules", "Rules of filters", list_of_rules,
                 "List the rules that filters can name, and what each measures");
   command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +
-                  "Example: fathom data clean clean.toml --dry-run 1000");
-  command->callback([arguments] { clean_texts(*arguments); });
+                  "Example: fathom data clean clean.toml --dry-run 1000\n" +
+                  shared_examples("clean clean.toml"));
+  command->callback(
+      [arguments] { run_data_ranks([&](DataCrew& crew) { clean_texts(*arguments, crew); }); });
 }
 
 }  // namespace fathom::cli

@@ -7,10 +7,20 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "core/config.h"
+#include "core/log.h"
 #include "data/dedup/dedup.h"
 
 namespace fathom::cli {
+namespace {
+
+void index_with_others(const dedup::DedupConfig& config, const std::string& path) {
+  dedup::deduplicate(config, {Role::helper, {}});
+  log::info("all sources are in the index; `fathom data dedup {}` does the rest", path);
+}
+
+}  // namespace
 
 void add_data_dedup(CLI::App& data) {
   CLI::App* command = data.add_subcommand("dedup",
@@ -20,17 +30,28 @@ void add_data_dedup(CLI::App& data) {
   struct Arguments {
     std::string config;
     std::vector<std::string> overrides;
+    bool shared = false;
   };
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
   command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
       ->type_name("KEY=VALUE");
+  command->add_flag(
+      "--shared", arguments->shared,
+      "Only read the sources into the index, together with other processes of the same "
+      "command; a call without it does the rest");
   command->footer("Keys of the config:\n" + config_help<dedup::DedupConfig>() +
-                  "Example: fathom data dedup dedup.toml --set minhash.threshold=0.7");
+                  "Example: fathom data dedup dedup.toml --set minhash.threshold=0.7\n" +
+                  shared_examples("dedup dedup.toml"));
   command->callback([arguments] {
-    dedup::DedupConfig config;
-    read_config(ConfigTable::load(arguments->config, arguments->overrides), config);
-    fmt::print("{}", dedup::summary(dedup::deduplicate(config)));
+    run_data_ranks([&](DataCrew& crew) {
+      dedup::DedupConfig config;
+      read_config(ConfigTable::load(arguments->config, arguments->overrides), config);
+      crew.check_shared(arguments->shared);
+      if (arguments->shared) return index_with_others(config, arguments->config);
+      fmt::print("{}", dedup::summary(dedup::deduplicate(
+                           config, crew.sharing<dedup::DedupConfig>(chain::Stage::dedup))));
+    });
   });
 }
 

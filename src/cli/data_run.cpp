@@ -168,7 +168,7 @@ chain::StageStamp begun(const chain::ChainConfig& config, const chain::PlannedSt
 }
 
 chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::PlannedStage& planned,
-                              const std::vector<SourceConfig>& sources) {
+                              const std::vector<SourceConfig>& sources, DataCrew& crew) {
   const std::string path = stamp_path(config, planned.stage);
   if (planned.action == chain::Action::keep) return *chain::StageStamp::load(path);
   if (planned.action == chain::Action::replace) remove_old_texts(config, planned.stage);
@@ -176,7 +176,7 @@ chain::StageStamp run_planned(const chain::ChainConfig& config, const chain::Pla
   stamp.save(path);
   log::info("{}: running", enum_name(planned.stage));
   const auto start = std::chrono::steady_clock::now();
-  stamp.output = run_stage(config, planned.stage, sources);
+  stamp.output = run_stage(config, planned.stage, sources, crew);
   stamp.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   stamp.done = true;
   stamp.save(path);
@@ -194,7 +194,7 @@ void require_texts(chain::Stage stage, const chain::StageOutput& output) {
   }
 }
 
-void run_chain(const RunArguments& arguments) {
+void run_chain(const RunArguments& arguments, DataCrew& crew) {
   const chain::Range range{enum_of<chain::Stage>(arguments.from),
                            enum_of<chain::Stage>(arguments.until)};
   const chain::ChainConfig config = chain::load_chain(arguments.config, arguments.overrides);
@@ -216,7 +216,7 @@ void run_chain(const RunArguments& arguments) {
   std::vector<std::pair<chain::Stage, chain::StageStamp>> done;
   for (const chain::PlannedStage& planned : plan) {
     const chain::Stage stage = planned.stage;
-    done.emplace_back(stage, run_planned(config, planned, sources));
+    done.emplace_back(stage, run_planned(config, planned, sources, crew));
     if (chain::makes_text(stage) && stage != config.stages.back()) {
       require_texts(stage, done.back().second.output);
       sources = carried(std::move(sources), done.back().second.output, config.folder(stage));
@@ -239,6 +239,7 @@ with chain.toml such as
   vocab_size = 32000
   [prepare]
   held_out_fraction = 0.005
+On many machines (docs/data.md): mpirun --map-by ppr:1:node --bind-to none fathom data run chain.toml
 )";
 
 }  // namespace
@@ -266,7 +267,8 @@ void add_data_run(CLI::App& data) {
       *command, "--help-config", "Configuration", [] { return config_help<chain::ChainConfig>(); },
       "List every key of the config with its default");
   command->footer(run_example);
-  command->callback([arguments] { run_chain(*arguments); });
+  command->callback(
+      [arguments] { run_data_ranks([&](DataCrew& crew) { run_chain(*arguments, crew); }); });
 }
 
 }  // namespace fathom::cli

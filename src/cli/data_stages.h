@@ -3,14 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "data/chain/config.h"
 #include "data/clean/clean.h"
 #include "data/prepare.h"
 
 namespace fathom::cli {
 
-// `documents`: of each source only so many are judged, and nothing is written; 0: all are cleaned.
-clean::CleanReport run_clean(const clean::CleanConfig& config, std::int64_t documents = 0);
+clean::CleanReport run_clean(const clean::CleanConfig& config,
+                             const Sharing<clean::CleanConfig>& sharing = {});
+// Of each source only so many documents are judged, and nothing is written.
+clean::CleanReport try_clean(const clean::CleanConfig& config, std::int64_t documents);
+
+// Makes parts of `stage` as a helper (data/sharing.h), until all are made; `config`: its TOML.
+void help_stage(chain::Stage stage, const std::string& config);
 
 // Warns of sources of which nothing is held out.
 PrepareReport run_prepare(const PrepareConfig& config, Overwrite overwrite);

@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "data/clean/edits.h"
 #include "io/checksum.h"
@@ -322,6 +323,59 @@ TEST(Clean, OutputDependsNeitherOnThreadsNorOnAKill) {
   clean_data(config);
   EXPECT_TRUE(outputs_of(config) == expected);
   EXPECT_EQ(fs::last_write_time(config.output + "/texts/web-00000.jsonl.zst"), time);
+}
+
+CleanConfig config_of_many_parts(const TempDir& dir, const std::string& output) {
+  CleanConfig config = config_of(dir, output);
+  config.part_mb = 1;
+  for (std::string& path : config.sources[0].paths) {
+    std::string text = test::read_file(path), all;
+    while (all.size() < 1'100'000) all += text;
+    write_file(path, all);
+  }
+  return config;
+}
+
+// Threads are kept apart by the locks as processes are.
+TEST(Clean, OutputDoesNotDependOnHowManyShareIt) {
+  const TempDir dir;
+  CleanConfig config = config_of_many_parts(dir, "alone");
+  const std::string report = summary(clean_data(config));
+  const auto expected = outputs_of(config);
+  config.output = dir / "shared";
+  // As killed processes left it.
+  write_file(config.output + "/texts/web-00001.jsonl.zst.tmp-2000000000-0", "x");
+  write_file(config.output + "/clean.json.tmp-2000000000-0", "x");
+  std::vector<std::thread> others;
+  for (int i = 0; i < 3; ++i) {
+    others.emplace_back([&] {
+      EXPECT_EQ(summary(clean_data(config, nullptr, nullptr, {Role::member, {}})), report);
+    });
+  }
+  others.emplace_back([&] {
+    EXPECT_TRUE(clean_data(config, nullptr, nullptr, {Role::helper, {}}).sources.empty());
+  });
+  for (std::thread& other : others) other.join();
+  EXPECT_TRUE(outputs_of(config) == expected);
+  EXPECT_TRUE(fs::exists(config.output + "/.claims/web-00002"));
+  EXPECT_EQ(summary(clean_data(config)), report);
+  require_own_files(config.output, clean_files(std::vector<std::string>{"web"}));
+}
+
+TEST(Clean, CallsOthersOnceAllIsChecked) {
+  const TempDir dir;
+  CleanConfig config = config_of(dir, "out");
+  std::vector<CleanConfig> begun;
+  const Sharing<CleanConfig> sharing{Role::member,
+                                     [&](const CleanConfig& c) { begun.push_back(c); }};
+  config.samples = -1;
+  EXPECT_THAT(input_error_of([&] { clean_data(config, nullptr, nullptr, sharing); }),
+              HasSubstr("samples"));
+  EXPECT_TRUE(begun.empty());
+  config.samples = 2;
+  clean_data(config, nullptr, nullptr, sharing);
+  ASSERT_EQ(begun.size(), 1u);
+  EXPECT_EQ(begun[0].samples, 2);
 }
 
 TEST(Clean, DryRunCountsTheSameAndWritesNothing) {

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "core/philox.h"
 #include "data/dedup/shingles.h"
@@ -336,6 +338,54 @@ TEST(Dedup, GoesOnAfterAKill) {
 }
 
 // Other inputs of the same names, sizes and decisions: nothing of the old outputs stays.
+// Of a source in several parts; threads are kept apart by the locks as processes are.
+TEST(Dedup, OutputsDoNotDependOnHowManyShareTheIndexing) {
+  const TempDir dir;
+  TextSourceConfig web;
+  web.name = "web";
+  for (int file = 0; file < 4; ++file) {
+    std::string lines;
+    for (int i = 0; i < 400; ++i)
+      lines += line_of(text_of(static_cast<std::uint64_t>(file * 300 + i), 500));
+    web.paths.push_back(dir / ("web" + std::to_string(file) + ".jsonl"));
+    write_file(web.paths.back(), lines);
+  }
+  web.paths.push_back(dir / "empty.jsonl");
+  write_file(web.paths.back(), "");
+  DedupConfig config = config_of(dir, {web}, "alone");
+  config.part_mb = 1;
+  deduplicate(config);
+  const auto expected = outputs_of(config);
+  config.output = dir / "shared";
+  write_file(config.output + "/dedup.json.tmp-2000000000-0", "x");  // as a killed process left it
+  std::vector<std::thread> others;
+  for (const Role role : {Role::member, Role::helper, Role::helper}) {
+    others.emplace_back([&, role] {
+      EXPECT_EQ(deduplicate(config, {role, {}}).sources.empty(), role == Role::helper);
+    });
+  }
+  for (std::thread& other : others) other.join();
+  EXPECT_TRUE(outputs_of(config) == expected);
+  EXPECT_TRUE(std::filesystem::exists(config.output + "/index/.claims/web-00003"));
+  deduplicate(config);
+  EXPECT_TRUE(outputs_of(config) == expected);
+  require_own_files(config.output, dedup_files(std::vector<std::string>{"web"}));
+}
+
+TEST(Dedup, CallsOthersWhereSomethingIsToBeRead) {
+  const TempDir dir;
+  const DedupConfig config = config_of(dir, {source(dir, "web", line_of("a text"))});
+  int calls = 0;
+  const Sharing<DedupConfig> sharing{Role::member, [&](const DedupConfig& c) {
+                                       ++calls;
+                                       EXPECT_EQ(c.output, config.output);
+                                     }};
+  deduplicate(config, sharing);
+  EXPECT_EQ(calls, 1);
+  deduplicate(config, sharing);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST(Dedup, OutputsOfARebuiltIndexAreNew) {
   const TempDir dir;
   DedupConfig config = config_of(dir, {source(dir, "a", line_of("one text") + line_of("another"))});

@@ -12,6 +12,7 @@
 #include "data/clean/keep_share.h"
 #include "data/parts.h"
 #include "data/prepare_check.h"
+#include "data/sharing.h"
 #include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/checksum.h"
@@ -22,6 +23,8 @@ namespace fathom::clean {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* joining = "clean.json";  // the name of what is left when all parts are made
 
 void erase_text(std::string& text, std::string_view part) {
   if (const std::size_t at = text.find(part); at != std::string::npos) text.erase(at, part.size());
@@ -98,14 +101,21 @@ std::string part_stamp(const std::string& config_stamp, TextSourceConfig source,
 struct PlannedPart {
   const TextSourceConfig* source;
   SourcePart part;
-  std::string stamp;
+  std::string name, stamp;
   PartPaths paths;
-  bool done;
 };
+
+// What killed processes left of this part, which is ours.
+void remove_unfinished(const PartPaths& paths) {
+  for (const std::string& path : paths.texts) remove_stale_temporaries_of(path);
+  remove_stale_temporaries_of(paths.dropped);
+  remove_stale_temporaries_of(paths.counts);
+}
 
 void clean_part(const CleanConfig& config, const PlannedPart& planned, const Judges& judges,
                 Progress& progress) {
   const PartPaths& paths = planned.paths;
+  remove_unfinished(paths);
   const TextSourceConfig& source = *planned.source;
   std::vector<AtomicFile> texts;
   for (const std::string& path : paths.texts) texts.emplace_back(path);
@@ -138,7 +148,8 @@ void check_planned(const CleanConfig& config, const std::vector<PlannedPart>& pa
   for (const char* name : {"parts", "texts", "dropped"}) {
     std::error_code absent;
     for (const auto& entry : fs::directory_iterator(config.output + "/" + name, absent)) {
-      if (planned.contains(entry.path())) continue;
+      if (planned.contains(entry.path()) || is_temporary(entry.path().filename().string()))
+        continue;
       fail_input(
           "{}: is of a source or part that is not in the config; remove it, or choose another "
           "output",
@@ -148,13 +159,14 @@ void check_planned(const CleanConfig& config, const std::vector<PlannedPart>& pa
 }
 
 // `bytes`: of the parts that are to be cleaned.
-void prepare_output(const CleanConfig& config, std::uint64_t bytes) {
+void prepare_output(const CleanConfig& config, std::uint64_t bytes, Role role) {
   std::error_code error;
   if (fs::exists(config.output, error)) {
     static const std::set<std::string> own = {"texts", "dropped", "parts", "clean.json"};
     for (const auto& entry : fs::directory_iterator(config.output)) {
       const std::string name = entry.path().filename();
       if (own.contains(name) || name.starts_with('.')) continue;
+      if (is_temporary(name) && name.starts_with("clean.json")) continue;
       fail_input("output: {} holds '{}', which `fathom data clean` did not make; choose another",
                  config.output, name);
     }
@@ -162,7 +174,8 @@ void prepare_output(const CleanConfig& config, std::uint64_t bytes) {
   require_free_disk(config.output, bytes, "the cleaned text");
   for (const char* name : {"texts", "dropped", "parts"}) {
     const std::string directory = config.output + "/" + name;
-    remove_stale_temporaries(directory);  // also of a call that wrote what was dropped
+    // Also of a call that wrote what was dropped. Those of other processes are their own.
+    if (role == Role::alone) remove_stale_temporaries(directory);
     if (name == std::string_view("dropped") && !config.write_dropped) continue;
     fs::create_directories(directory, error);
     if (error) fail_input("{}: cannot create this directory: {}", directory, error.message());
@@ -191,10 +204,59 @@ std::vector<PlannedPart> plan_parts(const CleanConfig& config, const std::string
     for (SourcePart& part : parts_of(source, config.part_mb, config.output)) {
       const std::string name = part_name(source.name, part.number);
       const std::string stamp = part_stamp(config_stamp, source, part);
-      planned.push_back({&source, std::move(part), stamp, PartPaths(config, name), false});
+      planned.push_back({&source, std::move(part), name, stamp, PartPaths(config, name)});
     }
   }
   return planned;
+}
+
+std::uint64_t bytes_to_clean(const std::vector<PlannedPart>& parts) {
+  std::uint64_t bytes = 0;
+  for (const PlannedPart& part : parts) {
+    if (!is_done(part.paths, part.stamp)) bytes += part.part.bytes();
+  }
+  return bytes;
+}
+
+void clean_parts(const CleanConfig& config, const std::vector<PlannedPart>& parts,
+                 const Judges& judges, Role role) {
+  std::uint64_t bytes = 0;
+  for (const PlannedPart& part : parts) bytes += part.part.bytes();
+  Progress progress("cleaning", bytes, Progress::Unit::bytes);
+  const PartWork work{
+      .parts = parts.size(),
+      .name = [&](std::size_t i) { return parts[i].name; },
+      .is_made = [&](std::size_t i) { return is_done(parts[i].paths, parts[i].stamp); },
+      .make = [&](std::size_t i) { clean_part(config, parts[i], judges, progress); },
+      .found_made = [&](std::size_t i) { progress.advance(parts[i].part.bytes()); }};
+  make_parts(work, config.output, config.output + "/parts", role);
+  progress.finish();
+}
+
+// The counts of all parts, which have been made; and OUTPUT/clean.json.
+CleanReport join_counts(const CleanConfig& config, const std::vector<PlannedPart>& parts,
+                        const std::string& config_stamp, Role role) {
+  CleanReport report;
+  for (const TextSourceConfig& source : config.sources) {
+    report.sources.emplace_back(source.name, Counts(config.samples));
+  }
+  for (const PlannedPart& part : parts) {
+    const auto source = static_cast<std::size_t>(part.source - config.sources.data());
+    report.sources[source].second.add(Counts::load(part.paths.counts, config.samples));
+  }
+  Counts all(config.samples);
+  for (const auto& [name, counts] : report.sources) all.add(counts);
+  const auto claim = wait_for_claim(config.output, joining, role);
+  const std::string path = config.output + "/clean.json";
+  remove_stale_temporaries_of(path);
+  write_file_atomically(path, all.to_json(config_stamp));
+  return report;
+}
+
+// The bounds that were measured stand in the place of the shares.
+CleanConfig with_bounds(CleanConfig config) {
+  for (ClassifierConfig& classifier : config.classifiers) classifier.keep.reset();
+  return config;
 }
 
 Judges judges_of(const CleanConfig& config, const Contamination* benchmarks, TextScorer* scorer) {
@@ -232,18 +294,20 @@ void check_config(const CleanConfig& config) {
 }
 
 OwnFiles clean_files(std::span<const std::string> sources) {
-  OwnFiles files = {".lock", "clean.json", "clean.json.tmp-*"};
+  OwnFiles files = {".lock", "clean.json", "clean.json.tmp-*", claim_file(joining),
+                    "parts/.look.tmp-*"};
   for (const std::string& part : part_patterns(sources)) {
     for (const std::string& file : {"parts/" + part + ".json", "texts/" + part + ".jsonl.zst",
                                     "dropped/" + part + ".jsonl.zst"}) {
       files.insert(files.end(), {file, file + ".tmp-*"});
     }
+    files.push_back(claim_file(part));
   }
   return files;
 }
 
 CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks,
-                       TextScorer* scorer) {
+                       TextScorer* scorer, const Sharing<CleanConfig>& sharing) {
   CleanConfig config = given;
   Judges judges = judges_of(config, benchmarks, scorer);
   // Refuses an output that lies where a source is read, before bounds are measured.
@@ -252,35 +316,14 @@ CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks
   }
   set_bounds(config, judges, threads_of(config));
   const std::string config_stamp = stamp_of(config, judges);
-  std::vector<PlannedPart> parts = plan_parts(config, config_stamp);
-  const DirectoryLock lock(config.output);
-  std::uint64_t bytes = 0, bytes_to_clean = 0;
-  for (PlannedPart& part : parts) {
-    part.done = is_done(part.paths, part.stamp);
-    bytes += part.part.bytes();
-    if (!part.done) bytes_to_clean += part.part.bytes();
-  }
-  prepare_output(config, bytes_to_clean);
+  const std::vector<PlannedPart> parts = plan_parts(config, config_stamp);
+  const DirectoryLock lock(config.output, lock_use(sharing.role));
+  prepare_output(config, bytes_to_clean(parts), sharing.role);
   check_planned(config, parts);
-  CleanReport report;
-  for (const TextSourceConfig& source : config.sources) {
-    report.sources.emplace_back(source.name, Counts(config.samples));
-  }
-  Progress progress("cleaning", bytes, Progress::Unit::bytes);
-  for (const PlannedPart& part : parts) {
-    if (part.done) {
-      progress.advance(part.part.bytes());
-    } else {
-      clean_part(config, part, judges, progress);
-    }
-    const auto source = static_cast<std::size_t>(part.source - config.sources.data());
-    report.sources[source].second.add(Counts::load(part.paths.counts, config.samples));
-  }
-  progress.finish();
-  Counts all(config.samples);
-  for (const auto& [name, counts] : report.sources) all.add(counts);
-  write_file_atomically(config.output + "/clean.json", all.to_json(config_stamp));
-  return report;
+  if (sharing.begun) sharing.begun(with_bounds(config));
+  clean_parts(config, parts, judges, sharing.role);
+  if (sharing.role == Role::helper) return {};
+  return join_counts(config, parts, config_stamp, sharing.role);
 }
 
 CleanReport try_out(const CleanConfig& given, std::int64_t documents,
@@ -313,7 +356,8 @@ CleanReport try_out(const CleanConfig& given, std::int64_t documents,
         },
         [&](ChunkCleaner::Judged&& judged) {
           counts.add(cleaner.finish(std::move(judged)).counts);
-        });
+        },
+        detail::bytes_of, detail::max_chunk_bytes(threads_of(config)));
     report.sources.emplace_back(source.name, std::move(counts));
   }
   return report;

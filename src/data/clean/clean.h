@@ -16,6 +16,7 @@
 #include "data/clean/config.h"
 #include "data/clean/counts.h"
 #include "data/clean/text_scorer.h"
+#include "data/sharing.h"
 #include "io/output_path.h"
 
 namespace fathom::clean {
@@ -60,8 +61,10 @@ struct CleanReport {
 // cannot be carried out, an output made with another config, and a disk with less space free than
 // the sources take.
 // `scorer`: of config.perplexity; null when that names no model.
+// Processes may share the parts (data/sharing.h); then each returns when all are done, and a
+// helper's report is empty. The output has the same bytes.
 CleanReport clean_data(const CleanConfig& config, const Contamination* benchmarks = nullptr,
-                       TextScorer* scorer = nullptr);
+                       TextScorer* scorer = nullptr, const Sharing<CleanConfig>& sharing = {});
 
 // The counts of the first `documents` of each source, without output.
 CleanReport try_out(const CleanConfig& config, std::int64_t documents,

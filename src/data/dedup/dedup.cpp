@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "data/dedup/output.h"
 #include "data/prepare_check.h"
+#include "io/atomic_directory.h"
 #include "io/atomic_file.h"
 #include "io/file_lock.h"
 
@@ -46,7 +47,8 @@ void check_output(const std::string& output) {
   for (const auto& entry : fs::directory_iterator(output)) {
     const std::string name = entry.path().filename();
     if (name == "texts" || name == "copies" || name == "cuts" || name == "index" ||
-        name == "dedup.json" || name.starts_with('.')) {
+        name == "dedup.json" || name.starts_with('.') ||
+        (is_temporary(name) && name.starts_with("dedup.json"))) {
       continue;
     }
     fail_input("output: {} holds '{}', which `fathom data dedup` did not make; choose another",
@@ -59,13 +61,15 @@ void check_index(const std::string& directory) {
   std::error_code error;
   if (!fs::exists(directory, error)) return;
   if (!fs::is_directory(directory, error)) fail_input("index: {} is not a directory", directory);
-  if (fs::exists(directory + "/index.json") || fs::exists(directory + "/segments")) return;
+  std::string other;
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename();
-    if (name.starts_with('.')) continue;
-    fail_input("index: {} holds '{}', and no index of `fathom data dedup`; choose another",
-               directory, name);
+    if (name == "index.json" || name == "segments") return;  // which another process may just make
+    if (!name.starts_with('.')) other = name;
   }
+  if (other.empty()) return;
+  fail_input("index: {} holds '{}', and no index of `fathom data dedup`; choose another", directory,
+             other);
 }
 
 // A directory for sorted runs, empty at the beginning and removed at the end.
@@ -199,13 +203,15 @@ OwnFiles dedup_files(std::span<const std::string> sources) {
                     "index/.lock",
                     "index/index.json",
                     "index/index.json.tmp-*",
-                    "index/.dedup-scratch/*"};
+                    "index/.dedup-scratch/*",
+                    "index/segments/.look.tmp-*"};
   for (const std::string& part : part_patterns(sources)) {
     for (const char* name :
          {"segment.json", "documents", "sketches", "bands", "lines", "paragraphs"}) {
       files.push_back(fmt::format("index/segments/{}/{}", part, name));
     }
     files.push_back(fmt::format("index/segments/{}.tmp-*/*", part));
+    files.push_back("index/" + claim_file(part));
     for (const char* kind : {"texts", "copies", "cuts"}) {
       files.insert(files.end(), {fmt::format("{}/{}.jsonl.zst", kind, part),
                                  fmt::format("{}/{}.jsonl.zst.tmp-*", kind, part),
@@ -216,16 +222,18 @@ OwnFiles dedup_files(std::span<const std::string> sources) {
   return files;
 }
 
-DedupReport deduplicate(const DedupConfig& config) {
+DedupReport deduplicate(const DedupConfig& config, const Sharing<DedupConfig>& sharing) {
   check_config(config);
   check_output(config.output);
   const std::string directory = config.index.empty() ? config.output + "/index" : config.index;
   check_index(directory);
   std::optional<NumThreadsScope> threads;
   if (config.threads > 0) threads.emplace(static_cast<int>(config.threads));
-  const DirectoryLock output_lock(config.output), index_lock(directory);
+  const DirectoryLock output_lock(config.output, lock_use(sharing.role));
+  const DirectoryLock index_lock(directory, lock_use(sharing.role));
   print_plan(config.minhash);
-  const Index index = build_index(config, directory);
+  const Index index = build_index(config, directory, sharing);
+  if (sharing.role == Role::helper) return {};
   const ScratchDirectory scratch(directory + "/.dedup-scratch");
   log::info("finding copies among {} documents", index.documents);
   const Clusters clusters = find_clusters(index, config, scratch.path());
@@ -235,6 +243,7 @@ DedupReport deduplicate(const DedupConfig& config) {
   const std::size_t sort_bytes =
       (static_cast<std::size_t>(config.memory_mb) << 20) - cluster_memory(index.documents);
   write_outputs(index, clusters, config, {scratch.path(), sort_bytes}, report);
+  remove_stale_temporaries_of(config.output + "/dedup.json");
   write_file_atomically(config.output + "/dedup.json", to_json(report));
   return report;
 }

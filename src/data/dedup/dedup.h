@@ -14,6 +14,7 @@
 
 #include "data/dedup/clusters.h"
 #include "data/dedup/config.h"
+#include "data/sharing.h"
 #include "io/output_path.h"
 
 namespace fathom::dedup {
@@ -51,7 +52,9 @@ struct DedupReport {
 // on threads, memory_mb, or in how many calls the sources were added; but substrings
 // are searched in the config's sources alone. Throws an input Error for a
 // config that cannot be carried out, before any work.
-DedupReport deduplicate(const DedupConfig& config);
+// Processes may share the reading (data/sharing.h): helpers return, with an empty report, when all
+// sources are in the index, and one other process does the rest. The outputs have the same bytes.
+DedupReport deduplicate(const DedupConfig& config, const Sharing<DedupConfig>& sharing = {});
 
 // Names of all files in an output of these sources, those of its index and of a call that was
 // stopped among them.

@@ -100,32 +100,48 @@ std::int64_t parts_on_disk(const std::string& segments, const std::string& sourc
   return parts;
 }
 
-void build_missing(const std::vector<PlannedPart>& parts, const std::string& segments,
-                   const DedupConfig& config) {
-  std::vector<const PlannedPart*> missing;
-  std::uint64_t bytes = 0;
-  for (const PlannedPart& part : parts) {
-    const std::string name = part_name(part.info.source, part.info.part);
-    const std::string stored = segments + "/" + name + "/segment.json";
-    if (fs::exists(stored)) {
-      const SegmentInfo info = load_segment_info(stored);
-      if (info.files != part.info.files) fail_other_files(stored, part.info.source);
-      require_options(stored, info.options, part.info.options);
-      continue;
-    }
-    missing.push_back(&part);
-    bytes += part.bytes;
+// Throws where the part was indexed from other files, or otherwise.
+bool is_indexed(const PlannedPart& part, const std::string& directory) {
+  const std::string stored = directory + "/segment.json";
+  if (!fs::exists(stored)) return false;
+  const SegmentInfo info = load_segment_info(stored);
+  if (info.files != part.info.files) fail_other_files(stored, part.info.source);
+  require_options(stored, info.options, part.info.options);
+  return true;
+}
+
+void build_missing(const std::vector<PlannedPart>& parts, const std::string& directory,
+                   const DedupConfig& config, const Sharing<DedupConfig>& sharing) {
+  const std::string segments = directory + "/segments";
+  const auto name = [&](std::size_t i) {
+    return part_name(parts[i].info.source, parts[i].info.part);
+  };
+  const auto segment = [&](std::size_t i) { return segments + "/" + name(i); };
+  std::vector<bool> before(parts.size());  // indexed by an earlier call
+  std::uint64_t bytes = 0;                 // of the others
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    before[i] = is_indexed(parts[i], segment(i));
+    if (!before[i]) bytes += parts[i].bytes;
   }
-  if (missing.empty()) return;
+  const auto indexed = std::ranges::count(before, true);
+  if (indexed == std::ssize(parts)) return;
   require_free_disk(segments, bytes, "the index");
-  if (missing.size() < parts.size()) {
-    log::info("{} of {} parts are indexed already", parts.size() - missing.size(), parts.size());
-  }
+  if (indexed > 0) log::info("{} of {} parts are indexed already", indexed, parts.size());
+  if (sharing.begun) sharing.begun(config);
   Progress progress("indexing", bytes, Progress::Unit::bytes);
-  for (const PlannedPart* part : missing) {
-    build_segment(segments + "/" + part_name(part->info.source, part->info.part), part->info,
-                  *part->source, config, progress);
-  }
+  const PartWork work{.parts = parts.size(),
+                      .name = name,
+                      .is_made = [&](std::size_t i) { return is_indexed(parts[i], segment(i)); },
+                      .make =
+                          [&](std::size_t i) {
+                            build_segment(segment(i), parts[i].info, *parts[i].source, config,
+                                          progress);
+                          },
+                      .found_made =
+                          [&](std::size_t i) {
+                            if (!before[i]) progress.advance(parts[i].bytes);
+                          }};
+  make_parts(work, directory, segments, sharing.role);
   progress.finish();
 }
 
@@ -174,12 +190,13 @@ std::string Index::place(std::uint64_t number) const {
   return segment_of(number).segment->place(document(number));
 }
 
-Index build_index(const DedupConfig& config, const std::string& directory) {
+Index build_index(const DedupConfig& config, const std::string& directory,
+                  const Sharing<DedupConfig>& sharing) {
   const std::string options = IndexOptions(config).text();
   const std::string segments = directory + "/segments", names = directory + "/index.json";
   Catalog catalog = load_catalog(names, options);
   fs::create_directories(segments);
-  remove_stale_temporaries(segments);
+  if (sharing.role == Role::alone) remove_stale_temporaries(segments);
   std::vector<PlannedPart> parts;
   for (const TextSourceConfig& source : config.sources) {
     const std::vector<SourcePart> planned = parts_of(source, config.part_mb, config.output);
@@ -198,7 +215,8 @@ Index build_index(const DedupConfig& config, const std::string& directory) {
           {&source, {source.name, part.number, read_options, part.files, 0, 0, {}}, part.bytes()});
     }
   }
-  build_missing(parts, segments, config);
+  build_missing(parts, directory, config, sharing);
+  if (sharing.role == Role::helper) return {};
   save_catalog(names, options, catalog);
   Index index;
   open_segments(index, segments, catalog);

@@ -6,6 +6,7 @@
 //                                sources in the order of adding
 //   segments/<source>-<part>/    data/dedup/segment.h
 //   .dedup-scratch/              sorted runs of a process that is at work, or was killed
+//   .claims/                     of processes that share the parts (data/sharing.h)
 #pragma once
 
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "data/dedup/segment.h"
+#include "data/sharing.h"
 
 namespace fathom::dedup {
 
@@ -37,7 +39,8 @@ struct Index {
 // is, so work that was stopped goes on. Throws an input Error when the index was made with other
 // options, when the files of an indexed source are others now or are
 // read in another way, when a part is missing whose source is not in the config, and for what
-// cannot be read.
-Index build_index(const DedupConfig& config, const std::string& directory);
+// cannot be read. Processes may share the segments; a helper opens none.
+Index build_index(const DedupConfig& config, const std::string& directory,
+                  const Sharing<DedupConfig>& sharing);
 
 }  // namespace fathom::dedup
