@@ -80,13 +80,13 @@ void Progress::advance(std::uint64_t amount) {
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_).count();
   std::int64_t due = next_draw_ms_.load();
-  const bool terminal = log::stderr_is_terminal();
+  const bool terminal = log::stderr_is_terminal() && !sink_;
   if (elapsed < due ||
       !next_draw_ms_.compare_exchange_strong(due, elapsed + (terminal ? 100 : 10'000))) {
     return;
   }
   const std::string text = line(done, static_cast<double>(elapsed) / 1e3);
-  if (terminal && !sink_)
+  if (terminal)
     log::set_status(text);
   else
     tell(text);
