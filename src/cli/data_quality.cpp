@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "data/quality/train.h"
@@ -42,7 +43,7 @@ void add_data_quality(CLI::App& data) {
       ->type_name("KEY=VALUE");
   command->footer("Keys of the config:\n" + config_help<quality::TrainConfig>() +
                   "Example: fathom data quality train quality.toml --set output=quality.bin");
-  command->callback([arguments] { train_quality(*arguments); });
+  command->callback([arguments] { run_data_ranks([&](DataCrew&) { train_quality(*arguments); }); });
 }
 
 }  // namespace fathom::cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "core/enum_names.h"
 #include "core/error.h"
 #include "data/stats.h"
@@ -65,6 +66,12 @@ void print_statistics(const StatisticsArguments& arguments) {
   for (const std::string& line : lines_about(statistics.counts)) fmt::print("{}\n", line);
 }
 
+void print_sample(const StatisticsArguments& arguments) {
+  const DocumentSample found = sample_documents(source_of(arguments), arguments.count, arguments.seed);
+  for (const std::string& line : found.lines) fmt::print("{}", line);
+  for (const std::string& line : lines_about(found.counts)) fmt::print(stderr, "{}\n", line);
+}
+
 std::shared_ptr<StatisticsArguments> add_text_options(CLI::App& command) {
   const auto arguments = std::make_shared<StatisticsArguments>();
   command.add_option("paths", arguments->source.paths, "files, directories or patterns")
@@ -91,7 +98,8 @@ void add_data_stats(CLI::App& data) {
   const auto arguments = add_text_options(*stats);
   stats->add_flag("--json", arguments->json, "write JSON");
   stats->footer("Example: fathom data stats cleaned/texts");
-  stats->callback([arguments] { print_statistics(*arguments); });
+  stats->callback(
+      [arguments] { run_data_ranks([&](DataCrew&) { print_statistics(*arguments); }); });
 
   CLI::App* sample =
       data.add_subcommand("sample", "Write documents drawn at random, as JSON lines");
@@ -99,11 +107,7 @@ void add_data_stats(CLI::App& data) {
   sample->add_option("--count", drawn->count, "documents")->capture_default_str();
   sample->add_option("--seed", drawn->seed, "another seed draws others")->capture_default_str();
   sample->footer("Example: fathom data sample cleaned/texts --count 20 --seed 1 | less");
-  sample->callback([drawn] {
-    const DocumentSample found = sample_documents(source_of(*drawn), drawn->count, drawn->seed);
-    for (const std::string& line : found.lines) fmt::print("{}", line);
-    for (const std::string& line : lines_about(found.counts)) fmt::print(stderr, "{}\n", line);
-  });
+  sample->callback([drawn] { run_data_ranks([&](DataCrew&) { print_sample(*drawn); }); });
 }
 
 }  // namespace fathom::cli

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/data_crew.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -83,7 +84,7 @@ void add_tokenizer_train(CLI::App& parent) {
   app->footer(
       "Example: fathom tokenizer train english.txt chinese.jsonl.zst --vocab-size 32000 "
       "--out tokenizer.json");
-  app->callback([flags] { train(*flags); });
+  app->callback([flags] { run_data_ranks([&](DataCrew&) { train(*flags); }); });
 }
 
 struct CodecFlags {
