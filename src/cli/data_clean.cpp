@@ -40,12 +40,12 @@ std::string list_of_rules() {
 void clean_texts(const CleanArguments& arguments, DataCrew& crew) {
   clean::CleanConfig config;
   read_config(ConfigTable::load(arguments.config, arguments.overrides), config);
+  crew.check_shared(arguments.shared);
   if (arguments.dry_run > 0) {
     const clean::CleanReport report = try_clean(config, arguments.dry_run);
     fmt::print("{}\n{}", clean::summary(report), clean::samples_text(report));
     return;
   }
-  crew.check_shared(arguments.shared);
   const Role role = arguments.shared ? Role::member : Role::alone;
   fmt::print("{}", clean::summary(run_clean(
                        config, crew.sharing<clean::CleanConfig>(chain::Stage::clean, role))));
@@ -60,13 +60,16 @@ void add_data_clean(CLI::App& data) {
   command->add_option("config", arguments->config, "TOML file")->type_name("FILE")->required();
   command->add_option("--set", arguments->overrides, "key=value: override a key of the config")
       ->type_name("KEY=VALUE");
+  CLI::Option* dry_run =
+      command
+          ->add_option("--dry-run", arguments->dry_run,
+                       "Judge so many documents of each source, show samples, and write nothing")
+          ->check(CLI::PositiveNumber);
   command
-      ->add_option("--dry-run", arguments->dry_run,
-                   "Judge so many documents of each source, show samples, and write nothing")
-      ->check(CLI::PositiveNumber);
-  command->add_flag("--shared", arguments->shared,
-                    "Other processes run the same command: each takes parts that no other has, and "
-                    "ends when all are done");
+      ->add_flag("--shared", arguments->shared,
+                 "Other processes run the same command: each takes parts that no other has, and "
+                 "ends when all are done")
+      ->excludes(dry_run);
   add_text_flag(*command, "--rules", "Rules of filters", list_of_rules,
                 "List the rules that filters can name, and what each measures");
   command->footer("Keys of the config:\n" + config_help<clean::CleanConfig>() +

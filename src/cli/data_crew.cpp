@@ -19,11 +19,11 @@ namespace {
 constexpr double timeout_seconds = 3e7;
 
 // This rank's share of the processors that it may run on: several ranks of a host share some,
-// unless the launcher binds each to its own.
+// unless the launcher binds each to its own. 0: unknown.
 int processors_of(Communicator& world) {
   cpu_set_t mine;
   CPU_ZERO(&mine);
-  if (sched_getaffinity(0, sizeof mine, &mine) != 0) return num_threads();
+  if (sched_getaffinity(0, sizeof mine, &mine) != 0) CPU_ZERO(&mine);
   const std::vector<cpu_set_t> all = gather_values(world, mine);
   const std::vector<std::string> hosts = host_identities(world);
   const std::string& host = hosts[static_cast<std::size_t>(world.rank())];
@@ -36,7 +36,7 @@ int processors_of(Communicator& world) {
     }
     share += 1.0 / ranks;
   }
-  return std::max(1, static_cast<int>(share + 0.5));
+  return share == 0 ? 0 : std::max(1, static_cast<int>(share + 0.5));
 }
 
 // Rank 0's call, as every rank gets it.
@@ -82,7 +82,9 @@ void run_data_ranks(const std::function<void(DataCrew&)>& lead) {
   CommunicatorOptions options;
   options.timeout_seconds = timeout_seconds;
   run_ranks(1, options, [&](Communicator& world) {
-    if (world.size() > 1 && !std::getenv("OMP_NUM_THREADS")) set_num_threads(processors_of(world));
+    // Asked of all, also where the variable is set: it may be on some hosts alone.
+    const int processors = world.size() > 1 ? processors_of(world) : 0;
+    if (processors > 0 && !std::getenv("OMP_NUM_THREADS")) set_num_threads(processors);
     if (world.rank() != 0) return follow(world);
     DataCrew crew(world);
     lead(crew);

@@ -15,9 +15,9 @@
 namespace fathom::cli {
 namespace {
 
-void index_with_others(const dedup::DedupConfig& config, const std::string& path) {
+void index_with_others(const dedup::DedupConfig& config) {
   dedup::deduplicate(config, {Role::helper, {}});
-  log::info("all sources are in the index; `fathom data dedup {}` does the rest", path);
+  log::info("all sources are in the index; the same command without --shared does the rest");
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ void add_data_dedup(CLI::App& data) {
       dedup::DedupConfig config;
       read_config(ConfigTable::load(arguments->config, arguments->overrides), config);
       crew.check_shared(arguments->shared);
-      if (arguments->shared) return index_with_others(config, arguments->config);
+      if (arguments->shared) return index_with_others(config);
       fmt::print("{}", dedup::summary(dedup::deduplicate(
                            config, crew.sharing<dedup::DedupConfig>(chain::Stage::dedup))));
     });

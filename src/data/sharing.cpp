@@ -108,6 +108,17 @@ void make_parts(const PartWork& work, const std::string& directory, const std::s
   }
 }
 
+std::optional<FileLock> claim_rest(const std::string& directory, Role role) {
+  if (role != Role::member) return std::nullopt;
+  const std::string path = claim_path(directory, rest_claim);
+  auto claim = FileLock::try_take(path);
+  if (!claim) {
+    fail_input("{}: {} works on this, too; wait for it to end, stop it, or choose another directory",
+               directory, FileLock::holder_of(path));
+  }
+  return claim;
+}
+
 std::optional<FileLock> wait_for_claim(const std::string& directory, const std::string& name,
                                        Role role) {
   if (role == Role::alone) return std::nullopt;

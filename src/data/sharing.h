@@ -53,7 +53,12 @@ void make_parts(const PartWork& work, const std::string& directory, const std::s
 std::optional<FileLock> wait_for_claim(const std::string& directory, const std::string& name,
                                        Role role);
 
+// For what one member does, before and after the parts, until it is done: throws an input Error where
+// another member does it. Other roles need no lock, and get none.
+std::optional<FileLock> claim_rest(const std::string& directory, Role role);
+
 // Names of the files that hold the claims of these parts, in the directory.
 std::string claim_file(const std::string& name);
+inline constexpr const char* rest_claim = "rest";  // claim_rest()'s name
 
 }  // namespace fathom

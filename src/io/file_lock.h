@@ -23,7 +23,8 @@ class FileLock {
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&&) = delete;
 
-  // "process 12 on host": who locked the file last, for messages.
+  // "process 12 on host": who locked the file last, for messages; others may share the lock still
+  // when this one has ended.
   static std::string holder_of(const std::string& path);
 
  private:

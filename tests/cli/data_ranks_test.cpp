@@ -10,6 +10,7 @@
 #include "cli/tiny_run.h"
 #include "core/philox.h"
 #include "io/checksum.h"
+#include "io/file_lock.h"
 
 namespace fathom::test {
 namespace {
@@ -171,6 +172,41 @@ TEST_F(DataMpiRanks, RefuseAFlagOfOthers) {
   }
 }
 
+// What rank 0 does alone would be done by both.
+TEST_F(DataMpiRanks, RefuseADedupThatAnotherJobWorksOn) {
+  for (const std::string folder : {"out", "out/index"}) {
+    fs::create_directories(dir_ / (folder + "/.claims"));
+    const auto claim = FileLock::try_take(dir_ / (folder + "/.claims/rest"));
+    const Outcome outcome = run_ranks(2, stage("dedup", "out"));
+    EXPECT_EQ(outcome.code, 2) << folder;
+    EXPECT_THAT(outcome.err, HasSubstr(fmt::format("{}: process {} on", dir_ / folder, getpid())));
+    EXPECT_THAT(outcome.err, HasSubstr("works on this, too"));
+  }
+  must(run_ranks(2, stage("dedup", "out")));
+}
+
+TEST_F(DataMpiRanks, MayHaveTheirThreadsFromTheEnvironmentOfSome) {
+  Arguments command = ranks(1, stage("clean", "out"));
+  const Arguments other = ranks(1, stage("clean", "out"));
+  command.insert(command.end(), {":", "-n", "1", "-x", "OMP_NUM_THREADS=1"});
+  command.insert(command.end(), std::ranges::find(other, FATHOM_BINARY), other.end());
+  must(Process(dir_, command, Process::Program::any).wait());
+}
+
+TEST_F(DataMpiRanks, DoOnceWhatIsNotShared) {
+  for (const Arguments& words : {Arguments{"data", "stats", dir_ / "text"}, Arguments{"data", "sample", dir_ / "text"}}) {
+    const Outcome one = run_fathom(dir_, words), many = run_ranks(2, words);
+    must(many);
+    EXPECT_EQ(many.out, one.out) << words[1];
+  }
+  must(run_ranks(2, {"tokenizer", "train", dir_ / "text", "--vocab-size", "300", "--out", dir_ / "t.json"}));
+}
+
+// Else an array of them would end at once, with nothing done.
+TEST_F(DataRanks, ADryRunIsNotShared) {
+  EXPECT_NE(run_fathom(dir_, stage("clean", "out", {"--shared", "--dry-run", "5"})).code, 0);
+}
+
 // Without a launcher: a process that is killed leaves its part to the others.
 TEST_F(DataRanks, ProcessesShareAFolder) {
   const Outcome one = run_fathom(dir_, stage("clean", "one"));
@@ -197,7 +233,7 @@ TEST_F(DataRanks, ProcessesShareAnIndex) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(processes[static_cast<std::size_t>(i)]->wait().code, 0);
     EXPECT_EQ(read_file(dir_ / fmt::format("{}.out", i)), "");
-    EXPECT_THAT(read_file(dir_ / fmt::format("{}.err", i)), HasSubstr("dedup.toml` does the rest"));
+    EXPECT_THAT(read_file(dir_ / fmt::format("{}.err", i)), HasSubstr("without --shared does the rest"));
   }
   EXPECT_FALSE(has("shared/dedup.json"));
   const Outcome rest = run_fathom(dir_, stage("dedup", "shared"));

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/error.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -132,6 +133,18 @@ TEST(PartSharing, APartThatWasMadeMeanwhileIsNotMadeAgain) {
       [](std::size_t) { ADD_FAILURE() << "made again"; }, [&](std::size_t) { ++found; }};
   make_parts(work, dir.path(), dir.path(), Role::member);
   EXPECT_EQ(found, 1);
+}
+
+TEST(PartSharing, TheRestIsOneMembers) {
+  const TempDir dir;
+  {
+    const auto claim = claim_rest(dir.path(), Role::member);
+    EXPECT_TRUE(claim.has_value());
+    EXPECT_THROW(claim_rest(dir.path(), Role::member), Error);
+    EXPECT_FALSE(claim_rest(dir.path(), Role::helper).has_value());
+    EXPECT_FALSE(claim_rest(dir.path(), Role::alone).has_value());
+  }
+  EXPECT_TRUE(claim_rest(dir.path(), Role::member).has_value());
 }
 
 TEST(PartSharing, AClaimIsWaitedFor) {

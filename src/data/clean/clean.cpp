@@ -171,7 +171,8 @@ void prepare_output(const CleanConfig& config, std::uint64_t bytes, Role role) {
                  config.output, name);
     }
   }
-  require_free_disk(config.output, bytes, "the cleaned text");
+  // A helper's rank 0 has checked; what others have begun since is in the way of no one.
+  if (role != Role::helper) require_free_disk(config.output, bytes, "the cleaned text");
   for (const char* name : {"texts", "dropped", "parts"}) {
     const std::string directory = config.output + "/" + name;
     // Also of a call that wrote what was dropped. Those of other processes are their own.
@@ -295,7 +296,7 @@ void check_config(const CleanConfig& config) {
 
 OwnFiles clean_files(std::span<const std::string> sources) {
   OwnFiles files = {".lock", "clean.json", "clean.json.tmp-*", claim_file(joining),
-                    "parts/.look.tmp-*"};
+                    "parts/.look.tmp-*", "texts/.look.tmp-*"};
   for (const std::string& part : part_patterns(sources)) {
     for (const std::string& file : {"parts/" + part + ".json", "texts/" + part + ".jsonl.zst",
                                     "dropped/" + part + ".jsonl.zst"}) {
@@ -323,6 +324,7 @@ CleanReport clean_data(const CleanConfig& given, const Contamination* benchmarks
   if (sharing.begun) sharing.begun(with_bounds(config));
   clean_parts(config, parts, judges, sharing.role);
   if (sharing.role == Role::helper) return {};
+  if (sharing.role == Role::member) see_files_of_other_hosts(config.output + "/texts");
   return join_counts(config, parts, config_stamp, sharing.role);
 }
 

@@ -204,7 +204,9 @@ OwnFiles dedup_files(std::span<const std::string> sources) {
                     "index/index.json",
                     "index/index.json.tmp-*",
                     "index/.dedup-scratch/*",
-                    "index/segments/.look.tmp-*"};
+                    "index/segments/.look.tmp-*",
+                    claim_file(rest_claim),
+                    "index/" + claim_file(rest_claim)};
   for (const std::string& part : part_patterns(sources)) {
     for (const char* name :
          {"segment.json", "documents", "sketches", "bands", "lines", "paragraphs"}) {
@@ -231,6 +233,8 @@ DedupReport deduplicate(const DedupConfig& config, const Sharing<DedupConfig>& s
   if (config.threads > 0) threads.emplace(static_cast<int>(config.threads));
   const DirectoryLock output_lock(config.output, lock_use(sharing.role));
   const DirectoryLock index_lock(directory, lock_use(sharing.role));
+  const auto output_claim = claim_rest(config.output, sharing.role);
+  const auto index_claim = claim_rest(directory, sharing.role);
   print_plan(config.minhash);
   const Index index = build_index(config, directory, sharing);
   if (sharing.role == Role::helper) return {};
