@@ -189,8 +189,9 @@ Specification read_braces(Reader& reader, const Rendering& rendering, const Valu
   read_width(reader, specification);
   const char type = reader.peek();
   if (type != '}') {
+    const bool of_integers = std::string_view("dxXob").find(type) != std::string_view::npos;
     if (std::string_view("sdxXobeEfFgG").find(type) == std::string_view::npos ||
-        (type == 's') != value.is_text()) {
+        (type == 's') != value.is_text() || (of_integers && value.is_real())) {
       rendering.fail("the format ':{}' is not supported for {}", type, value.type_name());
     }
     specification.type = reader.next();
