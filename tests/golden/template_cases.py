@@ -155,6 +155,12 @@ s[::2]
 s[-3:]
 s[:-3]
 s[5:2]
+[s[0:0], s[0:1], s[1:1], s[10:], s[11:], s[:11], s[:12], s[-11:], s[-12:], s[:-11], s[:-10]]
+[s[::-2], s[3::-1], s[:3:-1], s[-1:0:-1], s[100::-5], s[:-100:-5], s[1:9:3]]
+[l[0:2], l[0:3], l[0:4], l[-3:], l[-4:], l[:-3], l[2::-1], l[3::-1], l[::3]]
+[s[10], s[-11], l[2], l[-3]]
+[s[11] is defined, s[-12] is defined, l[3] is defined, l[-4] is defined, s[10] is defined, l[-3] is defined]
+[range(5)[1:]|list, range(5)[4], range(5)[-5], range(5)[5] is defined]
 s[8:2:-2]
 s[100:]
 s[-100:3]
@@ -238,6 +244,12 @@ s.__class__
 'a' "b" 'c'
 'a\\nb'
 '\\t|\\\\|\\x41|\\u4f60|\\U0001F389|\\101|\\q'
+'\\n\\t\\r\\a\\b\\f\\v\\\\\\'\\"'|tojson
+'\\x4'
+'\\x4g'
+'\\u4f6'
+'\\U0001F38'
+'\\U00110000'
 "it's"
 'say "x"'
 '\\''
@@ -350,6 +362,69 @@ s.count('')
 'ABC'.isupper()
 'aBC'.islower()
 'abc1'.islower()
+'ABC1'.isupper()
+'1'.isupper()
+'1'.islower()
+''.isupper()
+''.islower()
+'aB'.isupper()
+''.isalpha()
+'a1'.isalpha()
+'a_'.isalpha()
+'a '.isalnum()
+'a_1'.isalnum()
+''.isalnum()
+'1a'.isdigit()
+'0189'.isdecimal()
+'1.5'.isdecimal()
+'12½'.isnumeric()
+'12a'.isnumeric()
+''.isspace()
+' a'.isspace()
+'prefix-x'.removeprefix('x')
+'x.txt'.removesuffix('x.')
+'abc'.removeprefix('')
+'abc'.removesuffix('')
+'abc'.removeprefix('abc')|length
+'abc'.removesuffix('abc')|length
+'abcabc'.find('c')
+'abcabc'.rfind('a')
+'abcabc'.index('c')
+'abcabc'.rindex('a')
+'abc'.rindex('z')
+'abc'.rfind('z')
+'aaaa'.count('aa')
+'ab'.count('c')
+'a=b=c'.partition('')
+'a=b=c'.rpartition('')
+'=a'.partition('=')
+'a='.rpartition('=')
+'a b  c '.split(none, 0)
+' a b  c '.rsplit(none, 0)
+' a b  c '.rsplit(none, 2)
+'a,b,c'.split(',', 0)
+'a,b,c'.rsplit(',', 0)
+'a,b,c'.split(',', 5)
+'a,b,c'.rsplit(',', 5)
+',a,'.split(',')
+',a,'.rsplit(',', 1)
+'aaa'.rsplit('aa', 1)
+'a--b-c'.rsplit('--', 2)
+'xyx'.strip('')
+'xyx'.rstrip('x')
+'a\\nb\\n\\n'.splitlines()
+'a\\r\\n\\nb\\r'.splitlines(true)
+'a\\x0cb\\x1cc\\x1dd\\x1ee\\x1ff\\x85g\\u2029h'.splitlines()
+''.splitlines()
+'abc'.replace('b', 'x', -1)
+'aaa'.replace('a', 'b', 2)
+'aaa'.replace('a', 'b', 4)
+'ab'.replace('', '-', 1)
+'ab'.replace('', '-', 3)
+'ab'.replace('', '-', 4)
+'ǆ'.title()
+'ß'.upper() ~ 'ß'.lower() ~ 'ß'.title() ~ 'ß'.capitalize()
+'a.b_c-d e'.title()
 'prefix-x'.removeprefix('prefix-')
 'x.txt'.removesuffix('.txt')
 'a=b=c'.partition('=')
@@ -369,6 +444,51 @@ s.upper().lower()[0:2]
 '%.2s' % '你好吗'
 '%s and %s'|format('a', 'b')
 '%.2f'|format(2)
+'%d|%i|%x|%X|%o' % (42, 42, 42, 42, 42)
+'%d|%i|%x|%X|%o' % (-42, -42, -42, -42, -42)
+'%d|%i|%x|%X|%o' % (0, 0, 0, 0, 0)
+'%e|%E|%f|%F|%g|%G' % (1234.5, 1234.5, 1234.5, 1234.5, 1234.5, 1234.5)
+'%e|%E|%f|%F|%g|%G' % (-0.00001, -0.00001, -0.00001, -0.00001, -0.00001, -0.00001)
+'%.0f|%.0f|%.0e|%.0g|%.3g' % (0.5, 1.5, 12.5, 12.5, 12345678)
+'%5d|%-5d|%05d|%-05d|%+5d|% 5d|%+05d|% 05d' % (3, 3, 3, 3, 3, 3, 3, 3)
+'%5d|%-5d|%05d|%-05d|%+5d|% 5d|%+05d|% 05d' % (-3, -3, -3, -3, -3, -3, -3, -3)
+'%5.1f|%-5.1f|%05.1f|%-05.1f|%+5.1f|% 5.1f' % (2.5, 2.5, 2.5, 2.5, 2.5, 2.5)
+'%1d|%2d|%3d' % (12, 12, 12)
+'%+ d|% +d|%0-4d|' % (5, 5, 5)
+'%5s|%-5s|%2s|%.0s|%.1s|%.9s' % ('abc', 'abc', 'abc', 'abc', 'abc', 'abc')
+'%5.2s|%-5.2s|' % ('abc', 'abc')
+'%4r|%-4r|%.2r|' % ('a', 'a', 'abc')
+'%d|%d|%i' % (2.9, -2.9, true)
+'%d' % none
+'%x' % 2.5
+'%f|%e' % (1, true)
+'%f' % 'x'
+'%q' % 1
+'%' % 1
+'%5' % 1
+'%s' % ()
+'%s %s' % (1,)
+'%s' % (1, 2)
+'none' % ()
+'none' % []
+'none' % {}
+'none' % 1
+'%%|%5d|%%' % 1
+'{:<5d}|{:>5d}|{:5d}|{:+d}|{:+5d}|{:05d}'.format(3, 3, 3, 3, 3, -3)
+'{:x}|{:X}|{:o}|{:b}'.format(42, 42, 42, 42)
+'{:x}|{:X}|{:o}|{:b}'.format(-42, -42, -42, -42)
+'{:e}|{:E}|{:f}|{:F}|{:g}|{:G}'.format(1234.5, 1234.5, 1234.5, 1234.5, 1234.5, 1234.5)
+'{:5}|{:<5}|{:>5}|{:.2}|{:5.2}|{:s}'.format('abc', 'abc', 'abc', 'abc', 'abc', 'abc')
+'{0}{0}{1}'.format('a', 'b')
+'{:}|{a:}'.format(1, a=2)
+'{a}'.format(b=1)
+'{2}'.format(1, 2)
+'{:d}'.format('a')
+'{:d}'.format(1.5)
+'{:x}'.format(1.0)
+'{:d}'.format(true)
+'{:s}'.format(1)
+'{:q}'.format(1)
 spaces|trim
 'xax'|trim('x')
 '  x '|trim|length
@@ -430,6 +550,17 @@ d|tojson(indent=2, separators=(',', ': '))
 d|tojson(indent='--')
 '\\x00\\x1f\\x7f\\u2028/<>&\\''|tojson
 nothing|tojson
+'\\"|\\\\|\\n|\\r|\\t|\\b|\\f|\\v|\\x00|\\x1f|\\x20|~|\\x7f|\\x80|é'|tojson
+'\\"|\\\\|\\n|\\r|\\t|\\b|\\f|\\v|\\x00|\\x1f|\\x20|~|\\x7f|\\x80|é'|tojson(ensure_ascii=true)
+'\\u07ff|\\u0800|\\ud7ff|\\ue002|\\uffff|\\U00010000|\\U0010ffff'|tojson
+'\\u07ff|\\u0800|\\ud7ff|\\ue002|\\uffff|\\U00010000|\\U0010ffff'|tojson(ensure_ascii=true)
+[true, false, none, 0, -1, 0.5, '', [], {}]|tojson
+[1, [2, [3]], {'a': {'b': []}}]|tojson(indent=1)
+[1, 2]|tojson(indent=-1)
+[1, 2]|tojson(indent=none)
+{'b': 1, 'a': {'d': 2, 'c': 3}}|tojson(sort_keys=true, indent=2)
+{'b': 1, 2: 3}|tojson(sort_keys=true)
+[1, 2]|tojson(separators=(',',))
 t|tojson
 f|tojson
 floats|tojson
@@ -475,6 +606,10 @@ l|string
 -5.9|int
 nothing|int
 l|int
+['0'|int, '-0'|int, ' 7 '|int, '7.9'|int, '-7.9'|int, '1e2'|int, '7x'|int, ''|int, ''|int(3), '+-3'|int]
+[true|int, false|int, 0.99|int, -0.99|int, 1e15|int, nothing|int(4), []|int(5)]
+'12'|int(base=10)
+['1'|float, '-1.5'|float, ' 2 '|float, '1e-3'|float, '.5'|float, '5.'|float, ''|float, 'x'|float(1), true|float]
 missing|int
 t|int
 '1.5'|float
@@ -497,6 +632,10 @@ true|abs
 7|round
 2.5|round(method='x')
 1234.5|round(-2)
+[0.5|round, 1.5|round, -0.5|round, -1.5|round, 0.49|round, 2.5|round(0, 'common')]
+[2.1|round(0, 'ceil'), 2.0|round(0, 'ceil'), -2.1|round(0, 'ceil'), 2.11|round(1, 'ceil')]
+[2.9|round(0, 'floor'), 2.0|round(0, 'floor'), -2.1|round(0, 'floor'), 2.19|round(1, 'floor')]
+[1|round(0, 'ceil'), 1|round(0, 'floor'), 7|round(2), 0.125|round(2), 0.375|round(2)]
 d|items|list
 missing|items|list
 l|items|list
@@ -563,6 +702,10 @@ l|sum(start=10)
 l|min
 l|max
 []|max
+[['b', 'A', 'c']|max, ['b', 'A', 'c']|min, ['b', 'A', 'c']|min(true), ['b', 'C']|max(true)]
+[[1, 1.0]|max, [1.0, 1]|max, [1, 1.0]|min, [1.0, 1]|min, users|min(attribute='age'), users|max(attribute='name')]
+[[]|min is defined, []|max is defined, []|first is defined, []|last is defined, ''|last is defined]
+[[3]|first, [3]|last, [3, 4]|first, [3, 4]|last, (3, 4)|last, range(3)|last, 'é中'|first, 'é中'|last]
 words|max
 words|min
 users|max(attribute='age')
@@ -572,9 +715,12 @@ lines|indent(2)
 lines|indent(2, true)
 lines|indent(2, first=true, blank=true)
 lines|indent('> ')
+[''|indent, 'a'|indent, 'a\\n'|indent, '\\na'|indent, 'a\\nb'|indent(0), 'a\\nb'|indent(1)]
+[''|indent(2, true), '\\na'|indent(2, true), 'a\\n\\nb'|indent(2, false, true), 'a\\n\\nb'|indent(2)]
 n|indent
 l|batch(2)|list
 l|batch(2, 'x')|list
+[[]|batch(2)|list, [1]|batch(2)|list, [1]|batch(2, 0)|list, [1, 2]|batch(2, 0)|list, [1, 2, 3]|batch(5, 0)|list]
 '<a href="x">\\'&'|escape
 '<'|e|e
 '<b>'|safe
@@ -584,6 +730,15 @@ l|batch(2, 'x')|list
 users|groupby('age')|list
 users|groupby('age')|map('first')|list
 l|map('float')|sum
+[[]|sum(start=5), [1.5]|sum, [true, true]|sum, users|sum('age'), users|sum(attribute='age', start=1)]
+'&<>"\\'a'|e
+'a<b'|e ~ '<' ~ ('<'|safe ~ '<') ~ (('<'|e) + '<') ~ ('<' + ('<'|safe))
+['hello-world (a) [b] {c} <d> a_b a.b'|title, ''|title, ''|capitalize, ' a'|capitalize]
+[[3, 1]|sort(true), ['b', 'A']|sort, ['b', 'A']|sort(case_sensitive=true), ['b', 'A']|sort(true, true)]
+[{'b': 1, 'A': 2}|dictsort, {'b': 1, 'A': 2}|dictsort(true), {'b': 1, 'A': 2}|dictsort(by='value', reverse=true)]
+[[1, 2, 1]|unique|list, ['a', 'A']|unique|list, ['a', 'A']|unique(case_sensitive=true)|list]
+[missing|d('x'), none|d('x'), none|d('x', true), 0|d('x'), 0|d('x', true), ''|d('x', true), 'a'|d('x', true)]
+[-5|abs, (-5)|abs, (-5.5)|abs, 0|abs, true|abs, (-0.0)|abs]
 3|string + 'a'
 n is odd
 n is even
@@ -591,6 +746,48 @@ n is even
 'a' is odd
 9 is divisibleby 3
 9 is divisibleby(2)
+[-1.5 and 1, -0.0 and 1, 0.0 and 1, 0.1 and 1, 1e-300 and 1]
+[-1 and 1, 0 and 1, 1 and 1, '' and 1, '0' and 1, [] and 1, [0] and 1, () and 1, (0,) and 1]
+[{} and 1, {0: 0} and 1, none and 1, false and 1, true and 1, (range(0) and 1)|list, range(1) and 1]
+[not -1.5, not 0.0, not -0.0, not none, not '', not ' ', not range(0)]
+[missing and 1, namespace() and 1, dict and 1]
+'a' if -1.5 else 'b'
+[0 is even, 1 is even, -1 is even, -2 is even, 0 is odd, 1 is odd, -1 is odd, -2 is odd]
+[1.0 is odd, 2.0 is even, 1.5 is odd, 1.5 is even, true is odd]
+[0 is divisibleby 3, -9 is divisibleby 3, 9 is divisibleby -3, 4.5 is divisibleby 1.5]
+1 is divisibleby 0
+[1 is integer, true is integer, 1.0 is integer, '1' is integer, none is integer]
+[1 is float, true is float, 1.0 is float, '1' is float, none is float]
+[1 is number, true is number, 1.0 is number, '1' is number, none is number]
+[1 is boolean, true is boolean, false is boolean, none is boolean, '' is boolean]
+[1 is true, true is true, false is true, none is true, 'a' is true]
+[0 is false, true is false, false is false, none is false, '' is false]
+['' is string, 1 is string, none is string, [] is string, '<'|e is string]
+[{} is mapping, [] is mapping, '' is mapping, none is mapping, namespace() is mapping]
+[[] is sequence, () is sequence, '' is sequence, {} is sequence, range(2) is sequence, 1 is sequence, none is sequence]
+[[] is iterable, () is iterable, '' is iterable, {} is iterable, range(2) is iterable, 1 is iterable, none is iterable]
+[none is none, 0 is none, false is none, '' is none, missing is none]
+[none is defined, 0 is defined, missing is defined, none is undefined, missing is undefined]
+['<'|e is escaped, '<'|safe is escaped, '<' is escaped, 1 is escaped]
+['abc' is lower, 'aBc' is lower, '1' is lower, 'a1' is lower, '' is lower, 'é' is lower]
+['ABC' is upper, 'AbC' is upper, '1' is upper, 'A1' is upper, '' is upper, 'É' is upper]
+[1 == 1, 1 == 2, 1 != 1, 1 != 2, 1 is eq 1, 1 is eq 2, 1 is ne 1, 1 is ne 2, 1 is equalto 2]
+[1 < 1, 1 < 2, 2 < 1, 1 is lt 1, 1 is lt 2, 2 is lt 1, 1 is lessthan 1, 1 is lessthan 2]
+[1 <= 1, 1 <= 2, 2 <= 1, 1 is le 1, 1 is le 2, 2 is le 1]
+[1 > 1, 1 > 2, 2 > 1, 1 is gt 1, 1 is gt 2, 2 is gt 1, 1 is greaterthan 1, 2 is greaterthan 1]
+[1 >= 1, 1 >= 2, 2 >= 1, 1 is ge 1, 1 is ge 2, 2 is ge 1]
+[[1, 2, 3]|select('<', 2)|list, [1, 2, 3]|select('<=', 2)|list, [1, 2, 3]|select('>', 2)|list]
+[[1, 2, 3]|select('>=', 2)|list, [1, 2, 3]|select('==', 2)|list, [1, 2, 3]|select('!=', 2)|list]
+['' < 'a', 'a' < 'ab', 'b' < 'ab', [] < [1], [1] < [1, 0], [2] < [1, 0], (1,) < (1, 2)]
+[7 // 2, -7 // 2, 7 // -2, -7 // -2, 6 // 2, -6 // 2, 7 // -1, 0 // 5]
+[7 % 2, -7 % 2, 7 % -2, -7 % -2, 6 % 2, -6 % 2, 7 % -1, 0 % 5]
+[7.5 // 2, -7.5 // 2, 7.5 // -2, -7.5 // -2, 6.0 // 2, 1 // 0.1, 0.0 // 3]
+[7.5 % 2, -7.5 % 2, 7.5 % -2, -7.5 % -2, 6.0 % 2, -6.0 % 2, 6.0 % -2, 1 % 0.1]
+[2 ** 0, 2 ** 1, 2 ** 62, 0 ** 0, 0 ** 1, (-2) ** 3, (-2) ** 2, 2 ** -2, 2.5 ** 2, 4 ** 0.5]
+0 ** -1
+0.0 ** -1
+[9223372036854775806 + 1, -9223372036854775807 - 1, 3037000499 * 3037000499]
+['ab' * 1, 'ab' * 2, 'ab' * 5, [1] * 3, (1,) * 0, 2 * [1], true * 'x']
 n is number
 f is number
 t is number
