@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <set>
@@ -241,6 +242,22 @@ TEST(SftSource, WeightsRepeat) {
   EXPECT_EQ(numbers.size(), 17u);
   EXPECT_NE(repeat_by_weight(counts, std::vector<double>{2, 0.5, 1.4}, 2), numbers);
   EXPECT_TRUE(repeat_by_weight(counts, std::vector<double>{0, 0, 0}, 1).empty());
+}
+
+// Parts of a pass take different conversations, for every number taken.
+TEST(SftSource, WeightsRepeatEvenly) {
+  const std::vector<std::int64_t> counts{3};
+  for (int taken = 0; taken <= 7; ++taken) {
+    for (std::uint64_t seed = 0; seed < 10; ++seed) {
+      std::vector<int> times(3);
+      for (const std::int64_t number :
+           repeat_by_weight(counts, std::vector<double>{taken / 3.0}, seed)) {
+        ++times.at(static_cast<std::size_t>(number));
+      }
+      EXPECT_EQ(std::accumulate(times.begin(), times.end(), 0), taken);
+      EXPECT_LE(std::ranges::max(times), (taken + 2) / 3) << taken << " by seed " << seed;
+    }
+  }
 }
 
 TEST(SftSource, RefusesWhatIsNothingToLearnFrom) {

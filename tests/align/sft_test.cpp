@@ -265,6 +265,25 @@ TEST_F(Sft, TooLongConversationsAreLeftOutWhereTheyMayBe) {
   EXPECT_GT(data.stages[0].source->examples().size(), 20);
 }
 
+// A first token has none before it that could tell it.
+TEST_F(Sft, ConversationsThatLearnTheirFirstTokenAloneAreLeftOut) {
+  write_file(dir_ / "first.jinja",
+             "{% for m in messages if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+             "{% endgeneration %}{% endfor %}"
+             "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}");
+  write_file(dir_ / "b.jsonl",
+             "{\"prompt\": \"qrs\", \"completion\": \"x\"}\n"
+             "{\"prompt\": \"qrs\", \"completion\": \"xy\"}\n");
+  SftConfig config = two_stages(dir_, "run");
+  config.model.chat_template = dir_ / "first.jinja";
+  config.stages.erase(config.stages.begin());
+  testing::internal::CaptureStderr();
+  const SftData data = read_sft_data(config, true);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("1 conversations without a learned token left out"));
+  EXPECT_EQ(data.stages[0].source->examples().size(), 1);
+}
+
 // Each kind of row follows its own policy.
 TEST_F(Sft, BadAndTooLongRowsAreLeftOutEachByItsPolicy) {
   write_file(dir_ / "b.jsonl",
