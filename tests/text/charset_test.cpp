@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <iconv.h>
 
+#include <sstream>
 #include <string>
 
 #include "text/utf8.h"
@@ -104,6 +105,71 @@ TEST(Charset, ReadsNames) {
                                                        {"cp99", ""},
                                                        {"windows-1259", ""}};
   for (const auto& [label, encoding] : names) EXPECT_EQ(encoding_named(label), encoding) << label;
+}
+
+// Labels as the Encoding Standard has them, and those of pages beside.
+TEST(Charset, KnowsEveryLabel) {
+  for (const auto& [encoding, labels] :
+       {std::pair("UTF-8",
+                  "utf-8 utf8 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 "
+                  "x-unicode20utf8 utf-16 utf-16le utf-16be unicode"),
+        {"GB18030",
+         "gb2312 gb_2312 gb_2312-80 csgb2312 csiso58gb231280 iso-ir-58 "
+         "chinese gbk gb18030 x-gbk"},
+        {"HZ", "hz-gb-2312"},
+        {"BIG5-HKSCS", "big5 big5-hkscs cn-big5 csbig5 x-x-big5"},
+        {"CP932",
+         "shift_jis shift-jis csshiftjis ms_kanji sjis x-sjis ms932 "
+         "windows-31j"},
+        {"EUC-JP-MS", "euc-jp x-euc-jp cseucpkdfmtjapanese"},
+        {"ISO-2022-JP", "iso-2022-jp csiso2022jp"},
+        {"CP949",
+         "euc-kr cseuckr csksc56011987 iso-ir-149 korean "
+         "ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949"},
+        {"WINDOWS-1252",
+         "ascii us-ascii ansi_x3.4-1968 cp819 ibm819 iso-ir-100 latin1 "
+         "latin-1 l1 iso-8859-1 iso8859-1 iso88591 iso_8859-1:1987 "
+         "windows-1252 cp1252 x-cp1252"},
+        {"ISO-8859-2", "latin2 l2 iso-8859-2 iso8859_2 iso_8859-2:1987"},
+        {"ISO-8859-3", "latin3 l3 iso-8859-3"},
+        {"ISO-8859-4", "latin4 l4 iso-8859-4"},
+        {"ISO-8859-5", "cyrillic iso-8859-5"},
+        {"ISO-8859-6",
+         "arabic asmo-708 ecma-114 iso-8859-6 iso-8859-6-e "
+         "iso-8859-6-i"},
+        {"ISO-8859-7", "greek greek8 ecma-118 elot_928 iso-8859-7"},
+        {"ISO-8859-8",
+         "hebrew visual logical csiso88598e csiso88598i iso-8859-8 "
+         "iso-8859-8-e iso-8859-8-i"},
+        {"WINDOWS-1254", "latin5 l5 iso-8859-9 windows-1254 cp1254 x-cp1254"},
+        {"ISO-8859-10", "latin6 l6 iso-8859-10"},
+        {"CP874", "tis-620 dos-874 windows-874 iso-8859-11"},
+        {"ISO-8859-13", "iso-8859-13"},
+        {"ISO-8859-14", "iso-8859-14"},
+        {"ISO-8859-15", "l9 iso-8859-15 iso885915"},
+        {"ISO-8859-16", "iso-8859-16"},
+        {"WINDOWS-1250", "windows-1250 cp1250 x-cp1250"},
+        {"WINDOWS-1251", "windows-1251 cp1251 x-cp1251"},
+        {"WINDOWS-1253", "windows-1253 cp1253"},
+        {"WINDOWS-1255", "windows-1255 cp1255"},
+        {"WINDOWS-1256", "windows-1256 cp1256"},
+        {"WINDOWS-1257", "windows-1257 cp1257"},
+        {"WINDOWS-1258", "windows-1258 x-cp1258"},
+        {"KOI8-R", "koi8-r koi8_r koi8 koi cskoi8r"},
+        {"KOI8-U", "koi8-u koi8-ru"},
+        {"IBM866", "866 cp866 ibm866 csibm866"},
+        {"MACINTOSH", "mac macintosh csmacintosh x-mac-roman"},
+        {"MAC-CYRILLIC", "x-mac-cyrillic x-mac-ukrainian"}}) {
+    std::istringstream words(labels);
+    for (std::string label; words >> label;) {
+      EXPECT_EQ(encoding_named(label), encoding) << label;
+    }
+  }
+  for (const char* label :
+       {"", " ", "utf", "utf-7", "utf-32", "koi8-t", "l0", "l7", "latin0", "latin7", "iso-8859-0",
+        "iso-8859-17", "iso-8859-2-x", "windows-", "windows-1249", "cp12510", "x-cp1259", "big6"}) {
+    EXPECT_EQ(encoding_named(label), "") << label;
+  }
 }
 
 // Characters of the vendors' supersets, without a name of the encoding.

@@ -63,13 +63,20 @@ TEST(Content, AWordIsAFormatWhenABinaryByteFollows) {
 TEST(Content, EveryFormatHasItsRemedy) {
   const auto with_length = [](const std::string& text) { return "\x40\0\0\0\0\0\0\0"s + text; };
   const std::tuple<std::string, const char*, const char*> formats[] = {
+      {"ARROW1\0"s, "an Arrow file", "convert it to JSON lines"},
       {"FEA1\0"s, "a Feather file", "convert it to JSON lines"},
+      {"ORC\x08", "an ORC file", "convert it to JSON lines"},
+      {"SQLite format 3\0"s, "an SQLite database", "convert it to JSON lines"},
       {"Obj\x01", "an Avro file", "convert it to JSON lines"},
       {"\x89HDF\r\n", "HDF5 data", "convert it to JSON lines"},
       {"WARC/1.0", "a WARC archive", "extract its text as JSON lines"},
+      {"%PDF-", "a PDF document", "convert it to text"},
       {"{\\rtf1", "an RTF document", "convert it to text"},
+      {"AT&TFORM\0"s, "a DjVu document", "convert it to text"},
       {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "convert it to text"},
+      {"PK\x03\x04", "a ZIP archive (or an Office, EPUB or NumPy file)", "unpack it first"},
       {"PK\x05\x06", "an empty ZIP archive", "leave it out of the paths"},
+      {std::string(257, 'a') + "ustar", "a tar archive", "unpack it first"},
       {"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
       {"Rar!\x1a\x07", "a RAR archive", "unpack it first"},
       {"\x04\x22\x4d\x18", "LZ4 data", "unpack it first"},
@@ -81,13 +88,30 @@ TEST(Content, EveryFormatHasItsRemedy) {
       {"GGUF\x03\0\0\0"s, "a GGUF model", "leave it out of the paths"},
       {"\x93NUMPY", "a NumPy array", "leave it out of the paths"},
       {"\x80\x02", "a Python pickle", "leave it out of the paths"},
+      {"\x80\x03", "a Python pickle", "leave it out of the paths"},
+      {"\x80\x04", "a Python pickle", "leave it out of the paths"},
       {"\x80\x05", "a Python pickle", "leave it out of the paths"},
+      {"\x7f"
+       "ELF",
+       "an ELF program", "leave it out of the paths"},
+      {"\xca\xfe\xba\xbe", "a Java class or macOS program", "leave it out of the paths"},
+      {"\xcf\xfa\xed\xfe", "a macOS program", "leave it out of the paths"},
       {"MZ\x90\0"s, "a Windows program", "leave it out of the paths"},
       {"\0asm"s, "a WebAssembly program", "leave it out of the paths"},
+      {"\x89PNG\r\n\x1a\n", "a PNG image", "leave it out of the paths"},
       {"\xff\xd8\xff", "a JPEG image", "leave it out of the paths"},
+      {"GIF87a\0"s, "a GIF image", "leave it out of the paths"},
+      {"GIF89a\0"s, "a GIF image", "leave it out of the paths"},
       {"II*\0"s, "a TIFF image", "leave it out of the paths"},
+      {"MM\0*"s, "a TIFF image", "leave it out of the paths"},
       {"RIFF\x24\x08\0\0WEBP"s, "a WebP image", "leave it out of the paths"},
+      {"\0\0\0\x18"
+       "ftypmp42"s,
+       "a video or image (MP4 family)", "leave it out of the paths"},
+      {"RIFF\x24\x08\0\0WAVE"s, "a WAV recording", "leave it out of the paths"},
       {"OggS\0"s, "an Ogg recording", "leave it out of the paths"},
+      {"fLaC\0"s, "a FLAC recording", "leave it out of the paths"},
+      {"ID3\x03", "an MP3 recording", "leave it out of the paths"},
       {"ID3\x04", "an MP3 recording", "leave it out of the paths"},
       {"\x1a\x45\xdf\xa3", "a Matroska video", "leave it out of the paths"},
   };
@@ -97,6 +121,31 @@ TEST(Content, EveryFormatHasItsRemedy) {
     EXPECT_EQ(content->name, name);
     EXPECT_EQ(content->remedy, remedy) << name;
   }
+}
+
+// A magic that is not whole, not at its place, or of another version.
+TEST(Content, WhatIsNearAFormatIsNone) {
+  const std::string almost[] = {"%PDF ",
+                                "SQLite format 2",
+                                "Obj\x02",
+                                "PK\x03\x03",
+                                "PK\x05\x05",
+                                "{\\rt",
+                                "7z\xbc\xaf",
+                                "LZIP\x02",
+                                "ID3\x05",
+                                "MZ\x91",
+                                std::string(256, 'a') + "ustar",
+                                std::string(258, 'a') + "ustar",
+                                "RIFF    WAVF",
+                                "RIFG    WAVE",
+                                "RIFG    WEBP",
+                                "1234ftypmp42"};
+  for (const std::string& sample : almost) {
+    const std::string name = name_of(sample);
+    EXPECT_TRUE(name == "text" || name == "binary data") << sample << ": " << name;
+  }
+  EXPECT_EQ(name_of("\x40\0\0\0\1\0\0\0{\"w\""s), "binary data") << "longer than any header";
 }
 
 TEST(Content, WordsThatBeginLikeAFormatAreText) {

@@ -95,6 +95,19 @@ TEST(Mojibake, DoubtfulRunsStay) {
   }
 }
 
+// Each byte of windows-1252 from 0x80 to 0xbf, within a word.
+TEST(Mojibake, LettersOfLatin1AreReadAgainWithinAWord) {
+  for (char32_t c = 0xc0; c <= 0xff; ++c) {
+    std::string letter;
+    utf8::append(letter, c);
+    const bool doubtful = c == 0xd2;  // as "Ã’s", above
+    const std::string one = "a" + letter + "b", two = "a" + letter + letter + "b";
+    EXPECT_EQ(repaired(misread(one)), doubtful ? misread(one) : one);
+    EXPECT_EQ(repaired(misread(one, true)), one);
+    EXPECT_EQ(repaired(misread(two)), two);
+  }
+}
+
 TEST(Mojibake, OneCharacterIsClear) {
   EXPECT_EQ(repaired("5Ã—3, Ã–sterreich, Ã…land, fÃ¼r"), "5×3, Österreich, Åland, für");
   EXPECT_EQ(repaired("Å»ycie"), "Życie");

@@ -46,6 +46,25 @@ TEST(Warc, HeadersOfOldTools) {
             R"({"text": "One.", "url": "http://a/", "date": "2024-10-01T00:00:00Z"})");
 }
 
+TEST(Warc, VersionsThatAreRead) {
+  const TempDir dir;
+  const auto read_version = [&](const std::string& version) {
+    std::string text = info + record("conversion", "http://a/", "One.");
+    for (std::size_t at = 0; (at = text.find("WARC/1.0", at)) != std::string::npos;) {
+      text.replace(at, 8, version);
+      at += version.size();
+    }
+    write_file(dir / "a.wet", text);
+    return input_error_of([&] { EXPECT_THAT(read(dir / "a.wet"), ElementsAre("2 One.")); });
+  };
+  for (const char* version : {"WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"}) {
+    EXPECT_EQ(read_version(version), "no error") << version;
+  }
+  for (const char* version : {"WARC/0.16", "WARC/0.19", "WARC/1.2", "WARC/1.10"}) {
+    EXPECT_THAT(read_version(version), HasSubstr("a.wet")) << version;
+  }
+}
+
 TEST(Warc, ConversionsAreDocuments) {
   const TempDir dir;
   const std::string a = record("conversion", "http://a/\"x\"", "One\nline. 中文\n");

@@ -1,12 +1,16 @@
-// What each element is: rows of all names, so that a line of the tables that is changed is noticed.
+// What each element is and ends: rows of all names, so that a line of the tables that is changed is
+// noticed.
 #include "text/html/tags.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string>
+
+#include "text/html/implied_ends.h"
 
 namespace fathom::html {
 namespace {
@@ -78,6 +82,55 @@ TEST(HtmlTags, SomeElementsAreNeverRead) {
   EXPECT_EQ(names_where(is_invisible),
             words("applet audio button canvas datalist dialog embed head iframe noembed noframes "
                   "noscript object script select style svg template textarea title video"));
+}
+
+TEST(HtmlImpliedEnds, ScopesAndTableParts) {
+  const std::string scopes = "applet caption html marquee object table td template th";
+  EXPECT_EQ(names_where(is_scope), words(scopes));
+  EXPECT_EQ(names_where(is_table_part), words("caption colgroup table tbody td tfoot th thead tr"));
+}
+
+TEST(HtmlImpliedEnds, StartTagsEndElementsOfTheirKind) {
+  const std::map<std::string, std::string> ended = {{"li", "li"},
+                                                    {"dd", "dd dt"},
+                                                    {"dt", "dd dt"},
+                                                    {"td", "td th"},
+                                                    {"th", "td th"},
+                                                    {"tr", "td th tr"},
+                                                    {"tbody", "td th tr tbody tfoot thead caption"},
+                                                    {"tfoot", "td th tr tbody tfoot thead caption"},
+                                                    {"thead", "td th tr tbody tfoot thead caption"},
+                                                    {"option", "option"},
+                                                    {"optgroup", "option optgroup"},
+                                                    {"a", "a"}};
+  for (const std::string& opened : words(all_names)) {
+    const auto row = ended.find(opened);
+    EXPECT_EQ(names_where([&](Tag open) { return ends_open(tag_of(opened), open); }),
+              words(row == ended.end() ? "" : row->second))
+        << opened;
+  }
+}
+
+TEST(HtmlImpliedEnds, SearchesStopAtWhatHoldsTheKind) {
+  const std::string scopes = "applet caption html marquee object table td template th ";
+  const std::map<std::string, std::string> stops = {{"li", scopes + "ul ol menu dir"},
+                                                    {"dd", scopes + "dl"},
+                                                    {"dt", scopes + "dl"},
+                                                    {"td", "tr table"},
+                                                    {"th", "tr table"},
+                                                    {"tr", "table"},
+                                                    {"tbody", "table"},
+                                                    {"tfoot", "table"},
+                                                    {"thead", "table"},
+                                                    {"option", scopes + "select"},
+                                                    {"optgroup", scopes + "select"}};
+  for (const std::string& opened : words(all_names)) {
+    std::set<std::string> expected = words(scopes);
+    if (const auto row = stops.find(opened); row != stops.end()) expected = words(row->second);
+    if (opened == "a") expected.merge(names_where(is_block));
+    EXPECT_EQ(names_where([&](Tag open) { return stops_search(tag_of(opened), open); }), expected)
+        << opened;
+  }
 }
 
 }  // namespace
