@@ -288,6 +288,8 @@ TEST(PeekReader, WhatWasPeekedIsReadOnce) {
   PeekReader reader(open_file_bytes(dir / "a"));
   EXPECT_EQ(reader.peek(3), "012");
   EXPECT_EQ(reader.peek(5), "01234");
+  EXPECT_EQ(reader.peek(3), "012") << "no more than was asked for";
+  EXPECT_EQ(reader.peek(0), "");
   char bytes[4];
   ASSERT_EQ(reader.read(bytes), 4u);
   EXPECT_EQ(std::string_view(bytes, 4), "0123");

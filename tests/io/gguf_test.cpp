@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "io/temp_dir.h"
 
@@ -95,6 +96,78 @@ TEST(Gguf, WhatIsWrittenIsRead) {
   std::memcpy(second, matrix->row(1).data(), sizeof(second));
   EXPECT_EQ(second[2], 6);
   EXPECT_EQ(file.find("q")->data.size(), 34u);
+}
+
+// One of each type of number, with its least and largest value.
+TEST(Gguf, KeysOfEveryTypeAreRead) {
+  Bytes bytes = header(0, 2 * 8 + 4);
+  const auto both = [&]<class T>(const std::string& name, std::uint32_t type, T) {
+    bytes.string(name + "<").u32(type).number(std::numeric_limits<T>::lowest());
+    const auto most = std::numeric_limits<T>::max() >> (type == 10 ? 1 : 0);
+    bytes.string(name + ">").u32(type).number(static_cast<T>(most));
+  };
+  both("u8", 0, std::uint8_t{});
+  both("i8", 1, std::int8_t{});
+  both("u16", 2, std::uint16_t{});
+  both("i16", 3, std::int16_t{});
+  both("u32", 4, std::uint32_t{});
+  both("i32", 5, std::int32_t{});
+  both("u64", 10, std::uint64_t{});
+  both("i64", 11, std::int64_t{});
+  bytes.string("f32").u32(6).number(-0.5F);
+  bytes.string("no").u32(7).number(std::uint8_t{0});
+  bytes.string("yes").u32(7).number(std::uint8_t{1});
+  bytes.string("f64").u32(12).number(-0.1);
+  const std::string file = with_data(bytes, 0);
+  const GgufFile read(std::as_bytes(std::span(file)), "f");
+  using Limits = std::pair<std::int64_t, std::int64_t>;
+  for (const auto& [name, limits] : {std::pair("u8", Limits(0, 255)),
+                                     {"i8", {-128, 127}},
+                                     {"u16", {0, 65535}},
+                                     {"i16", {-32768, 32767}},
+                                     {"u32", {0, 4294967295}},
+                                     {"i32", {-2147483648, 2147483647}},
+                                     {"u64", {0, INT64_MAX}},
+                                     {"i64", {INT64_MIN, INT64_MAX}}}) {
+    EXPECT_EQ(read.integer(std::string(name) + "<"), limits.first) << name;
+    EXPECT_EQ(read.integer(std::string(name) + ">"), limits.second) << name;
+  }
+  EXPECT_EQ(read.number("f32"), -0.5);
+  EXPECT_EQ(read.number("f64"), -0.1);
+  EXPECT_EQ(read.find_boolean("no"), false);
+  EXPECT_EQ(read.find_boolean("yes"), true);
+}
+
+// The same in lists, of which each takes as many bytes as its type has.
+TEST(Gguf, ListsOfEveryTypeAreRead) {
+  Bytes bytes = header(0, 10);
+  const auto list = [&]<class T>(const std::string& name, std::uint32_t type, T last) {
+    bytes.string(name).u32(9).u32(type).u64(2).number(T{1}).number(last);
+  };
+  list("u8", 0, std::uint8_t{200});
+  list("i8", 1, std::int8_t{-2});
+  list("u16", 2, std::uint16_t{60000});
+  list("i16", 3, std::int16_t{-300});
+  list("u32", 4, std::uint32_t{4000000000});
+  list("i32", 5, std::int32_t{-70000});
+  list("f32", 6, 0.5F);
+  list("u64", 10, std::uint64_t{1} << 40);
+  list("i64", 11, -(std::int64_t{1} << 40));
+  list("f64", 12, 0.1);
+  const std::string file = with_data(bytes, 0);
+  const GgufFile read(std::as_bytes(std::span(file)), "f");
+  for (const auto& [name, last] : {std::pair("u8", std::int64_t{200}),
+                                   {"i8", -2},
+                                   {"u16", 60000},
+                                   {"i16", -300},
+                                   {"u32", 4000000000},
+                                   {"i32", -70000},
+                                   {"u64", std::int64_t{1} << 40},
+                                   {"i64", -(std::int64_t{1} << 40)}}) {
+    EXPECT_EQ(read.integers(name), (std::vector<std::int64_t>{1, last})) << name;
+  }
+  EXPECT_EQ(read.numbers("f32"), (std::vector<double>{1, 0.5}));
+  EXPECT_EQ(read.numbers("f64"), (std::vector<double>{1, 0.1}));
 }
 
 // Types that we do not write: 10, 11 and 12 are u64, i64 and f64.
