@@ -1,4 +1,5 @@
 // Requests of the API: JSON in, checked requests or errors that name the field out.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "align/small_tokenizer.h"
@@ -192,6 +193,82 @@ TEST(CompletionRequest, WrongFieldsAreRefusedByName) {
            {R"("tools":[])", "tools: "}}) {
     EXPECT_THAT(refused_completion("," + fields), testing::StartsWith(message)) << fields;
   }
+}
+
+// The least and the largest that a field takes, and what is next to them.
+TEST(CompletionRequest, FieldsHaveBoundsThatAreTheirs) {
+  struct Row {
+    const char *field, *least, *most, *below, *above;
+  };
+  for (const auto& [field, least, most, below, above] :
+       {Row{"temperature", "0", "2", "-0.001", "2.001"},
+        {"top_p", "0.001", "1", "0", "1.001"},
+        {"top_k", "-1", "2147483647", "-2", "2147483648"},
+        {"min_p", "0", "1", "-0.001", "1.001"},
+        {"repetition_penalty", "0.001", "1000", "0.0009", "1000.1"},
+        {"presence_penalty", "-2", "2", "-2.001", "2.001"},
+        {"frequency_penalty", "-2", "2", "-2.001", "2.001"},
+        {"n", "1", "128", "0", "129"},
+        {"best_of", "1", "20", "0", "21"},
+        {"min_tokens", "0", "2147483647", "-1", "2147483648"},
+        {"max_tokens", "1", "2147483647", "0", "2147483648"},
+        {"logprobs", "0", "20", "-1", "21"},
+        {"seed", "-9223372036854775808", "9223372036854775807", "-9223372036854775809",
+         "9223372036854775808"}}) {
+    const auto refused = [&](const char* value) {
+      return refused_completion(fmt::format(",\"{}\":{}", field, value));
+    };
+    EXPECT_EQ(refused(least), "accepted") << field;
+    EXPECT_EQ(refused(most), "accepted") << field;
+    EXPECT_THAT(refused(below), testing::StartsWith(std::string(field) + ": "));
+    EXPECT_THAT(refused(above), testing::StartsWith(std::string(field) + ": "));
+  }
+  EXPECT_EQ(refused_completion(R"(,"echo":true,"max_tokens":0)"), "accepted");
+  EXPECT_THAT(refused_completion(R"(,"echo":true,"max_tokens":-1)"), HasSubstr("max_tokens: "));
+}
+
+TEST(CompletionRequest, ListsHaveBounds) {
+  const auto list = [](int count, const std::string& item) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += (i > 0 ? "," : "") + item;
+    return "[" + all + "]";
+  };
+  const auto stop = [](const std::string& value) { return refused_completion(",\"stop\":" + value); };
+  EXPECT_EQ(stop(list(16, R"("a")")), "accepted");
+  EXPECT_EQ(stop(list(17, R"("a")")), "stop: 'stop' has 17 strings: use at most 16");
+  EXPECT_EQ(stop("\"" + std::string(512, 'a') + "\""), "accepted");
+  EXPECT_EQ(stop("\"" + std::string(513, 'a') + "\""),
+            "stop: a string of 'stop' has 513 bytes: use at most 512");
+  const auto biased = [](int tokens, const char* bias) {
+    std::string all;
+    for (int i = 0; i < tokens; ++i) all += fmt::format("{}\"{}\":{}", i > 0 ? "," : "", i, bias);
+    return refused_completion(",\"logit_bias\":{" + all + "}");
+  };
+  EXPECT_EQ(biased(1024, "100"), "accepted");
+  EXPECT_EQ(biased(1, "-100"), "accepted");
+  EXPECT_EQ(biased(1025, "1"), "logit_bias: 'logit_bias' has 1025 tokens: use at most 1024");
+  EXPECT_THAT(biased(1, "-100.1"), HasSubstr("is not a number from -100 to 100"));
+  EXPECT_THAT(biased(1, "100.1"), HasSubstr("is not a number from -100 to 100"));
+  const auto prompts = [&](int count, const std::string& fields) {
+    return refusal([&] { completion("{\"prompt\":" + list(count, R"("x")") + fields + "}"); });
+  };
+  EXPECT_EQ(prompts(256, ""), "accepted");
+  EXPECT_EQ(prompts(257, ""), "prompt: 'prompt' has 257 prompts: use at most 256");
+  EXPECT_EQ(prompts(2, ",\"n\":128"), "accepted");
+  EXPECT_EQ(prompts(3, ",\"n\":86"),
+            "n: 3 prompts with 86 texts each are 258 sequences: ask for at most 256 at once");
+  EXPECT_EQ(prompts(13, ",\"best_of\":20"),
+            "best_of: 13 prompts with 20 texts each are 260 sequences: ask for at most 256 at once");
+}
+
+// As clients send fields of their own that they do not set.
+TEST(CompletionRequest, FieldsThatAreNullAreAbsent) {
+  const CompletionRequest r =
+      completion(R"({"prompt":"a","tools_x":null,"suffix":null,"tools":null,"max_tokens":null})");
+  EXPECT_EQ(r.max_tokens, completion(R"({"prompt":"a"})").max_tokens);
+  EXPECT_THAT(refused_completion(R"(,"tools_x":0)"), testing::StartsWith("tools_x: "));
+  EXPECT_THAT(refused_completion(R"(,"tools_x":false)"), testing::StartsWith("tools_x: "));
+  EXPECT_THAT(refused_completion(R"(,"tools_x":"")"), testing::StartsWith("tools_x: "));
 }
 
 TEST(CompletionRequest, LimitsWhatOneRequestMayAskFor) {

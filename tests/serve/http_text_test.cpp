@@ -24,6 +24,12 @@ TEST(HttpText, WritesResponses) {
   EXPECT_THAT(response_text(reply, form), testing::EndsWith("\r\n\r\n"));
   EXPECT_THAT(response_text(reply, form), HasSubstr("\r\nConnection: close\r\n"));
   EXPECT_THAT(response_text(reply, form), HasSubstr("Access-Control-Allow-Origin: *\r\n"));
+  for (const auto& [status, has_length] :
+       {std::pair(200, true), {204, false}, {304, false}, {500, true}}) {
+    reply.status = status;
+    EXPECT_EQ(response_head(reply, {}).find("Content-Length") != std::string::npos, has_length)
+        << status;
+  }
 }
 
 TEST(HttpText, FramesChunks) {
@@ -45,6 +51,10 @@ TEST(HttpText, KnowsOriginsThatMayAsk) {
   EXPECT_EQ(allowed_origin("http://localhost:8001", "localhost:8000", {}), std::nullopt);
   EXPECT_EQ(allowed_origin("null", "localhost", {}), std::nullopt);
   EXPECT_EQ(allowed_origin("http://", "", {}), std::nullopt);
+  EXPECT_EQ(allowed_origin("https://localhost", "localhost", {}), "");
+  EXPECT_EQ(allowed_origin("ftp://localhost", "localhost", {}), std::nullopt);
+  EXPECT_EQ(allowed_origin("https://b.example", "b", {"https://a.example", "https://b.example"}),
+            "https://b.example");
   EXPECT_EQ(allowed_origin("https://a.example", "b", one), "https://a.example");
   EXPECT_EQ(allowed_origin("https://a.example.evil", "b", one), std::nullopt);
   EXPECT_EQ(allowed_origin("null", "b", all), "*");
@@ -55,8 +65,10 @@ TEST(HttpText, KnowsThisMachinesNames) {
                            "127.9.9.9", "[::1]", "[::1]:80", "localhost."}) {
     EXPECT_TRUE(is_local_host(name)) << name;
   }
-  for (const char* name : {"evil.example", "localhost.evil.example", "127.evil.example", "10.0.0.1",
-                           "[::2]:80", "0.0.0.0"}) {
+  for (const char* name :
+       {"evil.example", "localhost.evil.example", "127.evil.example", "10.0.0.1", "evillocalhost",
+        "evil-localhost:80", "localhost.evil", "127", "1270.0.0.1", "128.0.0.1", "[::1].evil",
+        "[::11]", "[::2]:80", "0.0.0.0"}) {
     EXPECT_FALSE(is_local_host(name)) << name;
   }
 }
