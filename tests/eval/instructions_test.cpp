@@ -1,6 +1,7 @@
 // IFEval: each kind of instruction, followed and not.
 #include "eval/instructions.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
@@ -67,6 +68,69 @@ TEST(Instructions, AreFollowedOrNot) {
   }
 }
 
+// Of texts with one, two and three of what is counted, those from two on or below two.
+TEST(Instructions, CountUpToTheirThreshold) {
+  struct Row {
+    const char *id, *names, *texts[3];
+  };
+  for (const Row& row : std::initializer_list<Row>{
+           {"keywords:frequency", R"("keyword": " go ", "relation": "{}", "frequency": 2)", {"Go", "go gone", "go GO ago"}},
+           {"keywords:letter_frequency", R"("letter": "A", "let_relation": "{}", "let_frequency": 2)", {"Ab", "aba", "baAa"}},
+           {"length_constraints:number_sentences", R"("relation": "{}", "num_sentences": 2)", {"So. ", "So. No!", "So. No! Why?"}},
+           {"length_constraints:number_words", R"("relation": "{}", "num_words": 2)", {"so", "so-so", "so it is"}},
+           {"change_case:capital_word_frequency", R"("capital_relation": "{}", "capital_frequency": 2)",
+            {"I am", "I AM", "I AM IT"}}}) {
+    for (const bool least : {false, true}) {
+      std::string names = row.names;
+      names.replace(names.find("{}"), 2, least ? "at least" : "less than");
+      for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(follows(row.id, "{" + names + "}", row.texts[i]), least ? i >= 1 : i < 1) << names << ": " << row.texts[i];
+      }
+    }
+  }
+}
+
+// As many as are wanted; where more do too, and where they do not.
+TEST(Instructions, CountWhatTheyWant) {
+  struct Row {
+    const char *id, *kwargs;
+    bool more;
+    const char* texts[3];
+  };
+  for (const Row& row : std::initializer_list<Row>{
+           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", false, {"a", "a *** b", "a *** b *** c"}},
+           {"detectable_content:number_placeholders", R"({"num_placeholders": 2})", true, {"[a] b", "[a][b]", "[a] [b] [c]"}},
+           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})", false, {"* a\nb", "* a\n  - b", "- a\n- b\n* c"}},
+           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 2})", true, {"*a* b", "*a* *b*", "*a* *b* *c*"}},
+           {"detectable_format:multiple_sections", R"({"section_spliter": "Part", "num_sections": 2})", true,
+            {"Part 1 a", "Part 1 a Part 2 b", "Part 1 Part 2 Part 3"}},
+           {"combination:two_responses", "{}", false, {"a", "a ****** b", "a ****** b ****** c"}}}) {
+    EXPECT_FALSE(follows(row.id, row.kwargs, row.texts[0])) << row.id;
+    EXPECT_TRUE(follows(row.id, row.kwargs, row.texts[1])) << row.id;
+    EXPECT_EQ(follows(row.id, row.kwargs, row.texts[2]), row.more) << row.id;
+  }
+}
+
+TEST(Instructions, HaveOtherFormsThatFollowThem) {
+  for (const char* answer : {"My answer is yes.", "My answer is no.", "My answer is maybe."}) {
+    EXPECT_TRUE(follows("detectable_format:constrained_response", "{}", answer)) << answer;
+  }
+  for (const char* answer : {"```json\n1\n```", "```Json\n1```", "```JSON\n1\n```", "```\n1\n```", " 1 "}) {
+    EXPECT_TRUE(follows("detectable_format:json_format", "{}", answer)) << answer;
+  }
+  const std::string first = "length_constraints:nth_paragraph_first_word";
+  const auto begins = [&](int paragraphs, int nth, const std::string& answer) {
+    return follows(first, fmt::format(R"({{"num_paragraphs": {}, "nth_paragraph": {}, "first_word": "so"}})", paragraphs, nth), answer);
+  };
+  EXPECT_TRUE(begins(2, 1, "So, a\n\nb"));
+  EXPECT_TRUE(begins(2, 2, "a\n\n\"so\" b"));
+  EXPECT_FALSE(begins(2, 0, "so a\n\nso b"));
+  EXPECT_FALSE(begins(2, 3, "so a\n\nso b"));
+  EXPECT_FALSE(begins(3, 1, "so a\n\nso b"));
+  EXPECT_FALSE(begins(1, 1, "so a\n\nso b"));
+  EXPECT_FALSE(begins(2, 1, "sore a\n\nso b"));
+}
+
 TEST(Instructions, AreLooseWithFirstAndLastLines) {
   const auto loose = [](const char* id, const std::string& answer) -> bool {
     return follow_instructions(item_of(id, Json::object()), answer).loose.at(0);
@@ -101,6 +165,27 @@ TEST(EnglishText, HasSentences) {
               ElementsAre("Is it No. 5?", "The answer is no.", "It is six."));
   EXPECT_THAT(sentences_of("He ate, slept, etc.   and then...  left. why not?! \"so!\" he said."),
               ElementsAre("He ate, slept, etc.   and then...  left.", "why not?!", "\"so!\"", "he said."));
+}
+
+TEST(EnglishText, AbbreviationsEndNoSentence) {
+  for (const char* word : {"Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Jr", "Sr", "Gen", "Col", "Capt", "Lt", "Sgt", "Rev",
+                           "Hon", "Rep", "Sen", "Gov", "vs", "e.g", "i.e", "etc", "cf", "al", "Fig", "vol", "Inc", "Ltd",
+                           "Co", "Corp", "dept", "est", "approx", "Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep",
+                           "Sept", "Oct", "Nov", "Dec", "U.S", "U.K", "P.S", "P.P.S", "a.m", "p.m", "Ph.D"}) {
+    EXPECT_EQ(sentences_of("See " + std::string(word) + ". Smith of it.").size(), 1u) << word;
+    EXPECT_EQ(sentences_of("See " + std::string(word) + "! Smith of it.").size(), 2u) << word;
+  }
+  for (const char* word : {"May", "us", "an", "cat", "I", "i", "no", "7"}) {
+    EXPECT_EQ(sentences_of("See " + std::string(word) + ". Smith of it.").size(), 2u) << word;
+  }
+}
+
+// An initial is a letter, but for "I".
+TEST(EnglishText, InitialsEndNoSentence) {
+  for (char letter = 'A'; letter <= 'Z'; ++letter) {
+    const std::string text = std::string("It is ") + letter + ". You know.";
+    EXPECT_EQ(sentences_of(text).size(), letter == 'I' ? 2u : 1u) << text;
+  }
 }
 
 TEST(EnglishText, HasWords) {

@@ -76,6 +76,38 @@ TEST(AnswerMetrics, OfSeveralAnswersAreMeans) {
   EXPECT_EQ(scores.at("exact_match").weight, 1);
 }
 
+TEST(AnswerMetrics, OfInstructionsCountThemAndPromptsThatFollowAll) {
+  using Json = nlohmann::ordered_json;
+  TaskConfig task;
+  task.source = "t.toml";
+  task.mode = Mode::generate;
+  task.generate.metric = TextMetric::instructions;
+  Item item;
+  item.where = "data:1";
+  item.fields = std::make_shared<Json>(Json{{"prompt", "p"},
+                                            {"instruction_id_list", {"punctuation:no_comma", "change_case:english_lowercase"}},
+                                            {"kwargs", Json::array({Json::object(), Json::object()})}});
+  const auto metric = make_metric(task, nullptr);
+  struct Row {
+    const char* answer;
+    double prompt, instructions;
+  };
+  for (const auto& [answer, prompt, instructions] : {Row{"this is an english sentence about the weather.", 1, 1},
+                                                     {"This is an English sentence about the weather.", 0, 0.5},
+                                                     {"this is, we say, an english sentence.", 0, 0.5},
+                                                     {"This is, we say, an English sentence.", 0, 0}}) {
+    const ItemScores scores = metric->score(item, {answer});
+    for (const std::string kind : {"strict", "loose"}) {
+      EXPECT_EQ(scores.at("prompt_level_" + kind + "_acc").value, prompt) << answer;
+      EXPECT_EQ(scores.at("prompt_level_" + kind + "_acc").weight, 1);
+      EXPECT_EQ(scores.at("inst_level_" + kind + "_acc").value / scores.at("inst_level_" + kind + "_acc").weight,
+                instructions)
+          << answer;
+      EXPECT_EQ(scores.at("inst_level_" + kind + "_acc").weight, 2);
+    }
+  }
+}
+
 TEST(AnswerMetrics, OfCodeNeedARunner) {
   TaskConfig task;
   task.source = "t.toml";

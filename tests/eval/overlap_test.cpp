@@ -1,6 +1,7 @@
 // Items of a benchmark in training texts.
 #include "eval/overlap.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "eval/overlap_search.h"
@@ -48,6 +49,26 @@ TEST(Overlap, LeavesOutWhatManyItemsShare) {
   EXPECT_EQ(index.runs(0), 1);
   EXPECT_TRUE(index.search("please answer this question about it").empty());
   EXPECT_EQ(found(index, "question about pear").size(), 1u);
+}
+
+// More than two items, and more than a tenth of them.
+TEST(Overlap, ARunIsCommonFromAnItemMoreThanATenth) {
+  const auto runs_left = [](int items, int sharing) {
+    OverlapIndex index({.length = 3, .shortest = 3});
+    for (int i = 0; i < items; ++i) {
+      index.add(i < sharing ? "all of these" : fmt::format("item {0}a {0}b", i));
+    }
+    index.leave_out_common();
+    return index.runs(0);
+  };
+  EXPECT_EQ(runs_left(5, 2), 1);
+  EXPECT_EQ(runs_left(5, 3), 0);
+  EXPECT_EQ(runs_left(29, 2), 1);
+  EXPECT_EQ(runs_left(29, 3), 0);
+  EXPECT_EQ(runs_left(30, 3), 1);
+  EXPECT_EQ(runs_left(30, 4), 0);
+  EXPECT_EQ(runs_left(50, 5), 1);
+  EXPECT_EQ(runs_left(50, 6), 0);
 }
 
 TaskOverlap overlap_of_two(bool second_found) {

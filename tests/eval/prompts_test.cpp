@@ -56,6 +56,31 @@ TEST(PythonRandom, DrawsAsPython) {
   EXPECT_THAT(wide.sample(1000, 5), ElementsAre(960, 967, 654, 584, 722));
 }
 
+// CPython copies small populations, up to 21 for five and fewer, and draws from larger ones again
+// until it has others.
+TEST(PythonRandom, SamplesOfEverySizeAreThoseOfPython) {
+  struct Row {
+    std::size_t size, count;
+    std::vector<std::size_t> drawn;
+  };
+  for (const auto& [size, count, drawn] : std::initializer_list<Row>{
+           {1, 1, {0}},
+           {5, 5, {2, 1, 3, 0, 4}},
+           {6, 6, {2, 1, 3, 5, 0, 4}},
+           {21, 5, {10, 4, 12, 1, 2}},
+           {22, 5, {10, 4, 12, 20, 1}},
+           {37, 5, {20, 9, 25, 3, 4}},
+           {37, 6, {20, 9, 25, 3, 4, 6}},
+           {85, 6, {41, 19, 50, 6, 9, 68}},
+           {86, 6, {41, 19, 50, 83, 6, 9}},
+           {85, 21, {41, 19, 50, 6, 9, 68, 12, 46, 74, 7, 64, 27, 4, 11, 55, 53, 8, 30, 71, 54, 75}},
+           {86, 21, {41, 19, 50, 83, 6, 9, 68, 12, 46, 74, 7, 64, 27, 4, 11, 55, 53, 8, 30, 70, 54}},
+           {277, 22, {165, 77, 202, 24, 37, 48, 187, 29, 259, 109, 19, 44, 222, 214, 35, 123, 46, 217, 30, 63, 114, 31}},
+           {278, 22, {165, 77, 202, 24, 37, 274, 48, 187, 29, 259, 109, 19, 44, 222, 214, 35, 123, 46, 217, 30, 63, 114}}}) {
+    EXPECT_EQ(PythonRandom(7).sample(size, count), drawn) << count << " of " << size;
+  }
+}
+
 TEST(Prompts, OfChoicesHaveAPairForEach) {
   TaskConfig task = choices_task();
   task.prompt.description = "About {{ subset }}.\n\n";
