@@ -69,6 +69,10 @@ TEST(CutText, TakesLinesAndParagraphsOut) {
   EXPECT_EQ(cut("a\n\nb\n\n", {}, {1}), "a\n");
   EXPECT_EQ(cut("a\n\nb\n\nc\n\nd", {}, {1, 2}), "a\n\nd");
   EXPECT_EQ(cut("a\nb\n\n\nc\nd", {1, 5}, {}), "a\n\nc");
+  EXPECT_EQ(cut("a\nb\nc\n\n\nd", {1}, {}), "a\nc\n\n\nd") << "blank lines behind what stays";
+  EXPECT_EQ(cut("a\nb\nc\n\n\n", {1}, {}), "a\nc\n\n\n");
+  EXPECT_EQ(cut("a\n\n\nb\n\n\nc\n\n\nd", {3}, {}), "a\n\n\nc\n\n\nd");
+  EXPECT_EQ(cut("\n\na\n\nb\n", {4}, {}), "\n\na\n");
   EXPECT_EQ(cut("a\n\nb", {0}, {1}), "");
   EXPECT_EQ(cut("中文\n\n一行\n", {}, {0}), "一行\n");
   EXPECT_EQ(cut("a\n\n\nb\n ", {}, {}), "a\n\n\nb\n ") << "nothing goes";
@@ -326,6 +330,25 @@ TEST(Repeats, GoOnWhereTheyWere) {
   deduplicate(config);
   EXPECT_TRUE(outputs_of(config) == expected);
   EXPECT_EQ(fs::last_write_time(config.output + "/texts/a-00000.jsonl.zst"), untouched);
+}
+
+// The texts of each part, by what goes out of it.
+TEST(Repeats, OtherLinesMakeThePartsAgainThatTheyAreIn) {
+  const TempDir dir;
+  const std::string twice = "this line stands in two documents";
+  const auto own = [](std::uint64_t n) { return "\n" + text_of(n, 40); };
+  DedupConfig config =
+      config_of(dir, {source(dir, "a", line_of("nothing of the others" + own(0))),
+                      source(dir, "b", line_of(twice + own(1)) + line_of(twice + own(2)))});
+  config.lines = {true, 2, 1, 10};
+  deduplicate(config);
+  EXPECT_THAT(texts_of(config, "b"), ElementsAre(twice + own(1), twice + own(2)));
+  config.lines.more_than = 1;
+  deduplicate(config);
+  EXPECT_THAT(texts_of(config, "b"), ElementsAre(twice + own(1), own(2).substr(1)));
+  config.lines.more_than = 2;
+  deduplicate(config);
+  EXPECT_THAT(texts_of(config, "b"), ElementsAre(twice + own(1), twice + own(2)));
 }
 
 // What an earlier call cut out of a source that is not read now is no figure of this one.

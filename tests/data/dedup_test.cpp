@@ -453,6 +453,9 @@ TEST(Dedup, RefusesWhatItCannotDo) {
   deduplicate(config);
   EXPECT_THAT(error_with([](DedupConfig& c) { c.minhash.seed = 9; }),
               HasSubstr("this index was made with keep longest, 18 bands of 7 rows"));
+  EXPECT_THAT(error_with([](DedupConfig& c) { c.sources[0].skip_broken_lines = true; }),
+              testing::ContainsRegex("this index was made with .*skip_broken_lines false.*; the "
+                                     "config has .*skip_broken_lines true"));
   write_file(a.paths[0], line_of("other") + line_of("documents"));
   EXPECT_THAT(error_with([](DedupConfig&) {}), HasSubstr("the files of source 'a' are others"));
   write_file(dir / "out/notes.txt", "mine");

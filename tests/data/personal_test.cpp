@@ -82,6 +82,20 @@ TEST(Personal, PublicAddresses) {
   EXPECT_EQ(mask("x:2001:4860::1"), "x:2001:4860::1");
 }
 
+TEST(Personal, VersionsAreNoAddresses) {
+  expect_kept({"19.18.17.16", "9.9.9.200", "200.9.9.9"});
+  expect_masked({"20.18.17.16", "9.9.20.200", "11.9.9.200", "200.10.9.9"}, "192.0.2.1");
+  const std::string address = "93.184.216.34";
+  for (const std::string word : {"version", "v", "ver", "Section", "sections", "since", "release",
+                                 "sec", "Versions", "§", ">=", "<=", "==", "~=", "版本", "章节"}) {
+    EXPECT_EQ(mask(word + " " + address), word + " " + address);
+    EXPECT_EQ(mask(word + ". " + address), word + ". " + address);
+  }
+  for (const std::string word : {"aversion", "server", "w", "versions of", ">", "<", "=", "本"}) {
+    EXPECT_EQ(mask(word + " " + address), word + " 192.0.2.1");
+  }
+}
+
 TEST(Personal, Phones) {
   expect_masked(
       {"13812345678",        "138-1234-5678",     "8613812345678",     "86-13812345678",
@@ -107,7 +121,92 @@ TEST(Personal, Phones) {
   }
 }
 
-// Each country has its own number of digits, the country code included.
+// The networks of China by the first three digits.
+TEST(Personal, MobileNumbersHaveAPrefixOfANetwork) {
+  const std::string thirds[] = {"",          "",     "",         "0123456789", "56789",
+                                "012356789", "2567", "01235678", "0123456789", "012356789"};
+  for (char second = '0'; second <= '9'; ++second) {
+    for (char third = '0'; third <= '9'; ++third) {
+      const std::string number = std::string("1") + second + third + "12345678";
+      if (thirds[second - '0'].find(third) == std::string::npos) {
+        expect_kept({number});
+      } else {
+        expect_masked({number}, "000-0000-0000");
+      }
+    }
+  }
+  expect_kept({"13812300000"});
+  expect_masked({"13812340000"}, "000-0000-0000");
+}
+
+TEST(Personal, PhonesOfAreasAreWrittenInManyWays) {
+  expect_masked({"020-12345678", "029-12345678", "0312-1234567", "0999-12345678", "(010) 12345678",
+                 "(021)12345678", "(021) 12345678", "(0755)1234567", "(0755) 1234567",
+                 "0086-13812345678", "0086 13812345678", "86-138-1234-5678", "(212)555-0123",
+                 "1 (212) 555-0123", "(999) 999-0123"},
+                "000-0000-0000");
+  expect_kept({"011-12345678", "0255-1234567", "030-12345678", "(112) 555-0123", "(212) 155-0123",
+               "2-212-555-0123"});
+}
+
+TEST(Personal, LabelsTellThatAPhoneComes) {
+  const std::string number = "138 1234 5678";
+  for (const std::string label :
+       {"tel", "Phone", "Telephone", "MOBILE", "cell", "fax", "call", "WhatsApp", "mob", "电话",
+        "手机", "热线", "号码", "传真", "微信"}) {
+    for (const std::string mark : {":", "：", ". ", " ", "\u3000"}) {
+      EXPECT_EQ(mask(label + mark + number), label + mark + "000-0000-0000");
+    }
+  }
+  for (const std::string label : {"motel", "phones", "model", "电", "话机"}) {
+    EXPECT_EQ(mask(label + ": " + number), label + ": " + number);
+  }
+}
+
+TEST(Personal, AmountsAreNoPhones) {
+  const std::string number = "13812345678";
+  for (const std::string mark : {"$", "¥", "￥", "€", "£", "=", "＄"}) {
+    expect_kept({mark + number, mark + " " + number, mark + "\u3000" + number});
+  }
+  for (const std::string unit :
+       {"元", "美元", "万", "亿", "円", "日元", "dollars", "yuan", "USD", "%"}) {
+    expect_kept({number + " " + unit});
+  }
+  EXPECT_EQ(mask(number + " dollar"), "000-0000-0000 dollar");
+  EXPECT_EQ(mask(number + "人"), "000-0000-0000人");
+}
+
+// The codes that ITU-T E.164 assigns, by the first digits of a number.
+TEST(Personal, PhonesBeginWithACodeOfACountry) {
+  const std::string codes =
+      " 1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 "
+      "63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 "
+      "226 227 228 229 230 231 232 233 234 235 236 237 238 239 240 241 242 243 244 245 246 247 248 "
+      "249 250 251 252 253 254 255 256 257 258 260 261 262 263 264 265 266 267 268 269 290 291 297 "
+      "298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 375 376 377 378 380 381 "
+      "382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 590 591 592 593 "
+      "594 595 596 597 598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 686 687 688 "
+      "689 690 691 692 800 850 852 853 855 856 870 880 881 882 883 886 960 961 962 963 964 965 966 "
+      "967 968 970 971 972 973 974 975 976 977 992 993 994 995 996 998 ";
+  const auto assigned = [&](const std::string& code) {
+    return codes.find(" " + code + " ") != std::string::npos;
+  };
+  for (int first = 120; first <= 999; ++first) {
+    const std::string begin = std::to_string(first);
+    // 12 digits, but for the countries that have 11.
+    const bool eleven = begin[0] == '1' || begin[0] == '7' || begin.starts_with("33") ||
+                        begin.starts_with("61") || begin == "852";
+    const std::string number = "+" + begin + " 4567" + (eleven ? "8902" : "89023");
+    if (assigned(begin.substr(0, 1)) || assigned(begin.substr(0, 2)) || assigned(begin)) {
+      EXPECT_EQ(mask(number), "000-0000-0000") << number;
+    } else {
+      EXPECT_EQ(mask(number), number);
+    }
+  }
+}
+
+// Each country has its own number of digits// Each country has its own number of digits, the
+// country code included.
 TEST(Personal, PhonesHaveTheDigitsOfTheirCountry) {
   struct Country {
     std::string code;
@@ -187,14 +286,26 @@ TEST(Personal, IdNumbers) {
   expect_kept({"110105194912310021", "11010519491231003X", "11010519491331002X",
                "01010519491231002X", "1101051949123100X2", "11010519491231002",
                "11010519491231002XY", "211010519491231002X"});
-  // The checksum holds, the date is none: month 13, day 0, year 1899.
-  for (const char* digits :
-       {"11010519491301002", "11010519490100002", "11010518991231002", "11010519490431002"}) {
+}
+
+// The checksum holds, and the date is one or none.
+TEST(Personal, IdNumbersHoldADate) {
+  const auto number_of = [](const std::string& date) {
     static constexpr int weights[] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
+    const std::string digits = "110105" + date + "002";
     int sum = 0;
-    for (int i = 0; i < 17; ++i) sum += weights[i] * (digits[i] - '0');
-    expect_kept({std::string(digits) + "10X98765432"[sum % 11]});
+    for (std::size_t i = 0; i < 17; ++i) sum += weights[i] * (digits[i] - '0');
+    return digits + "10X98765432"[sum % 11];
+  };
+  const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  for (int month = 1; month <= 12; ++month) {
+    const auto on = [&](int day) { return number_of(fmt::format("1949{:02}{:02}", month, day)); };
+    expect_masked({on(1), on(days[month - 1])}, "000000000000000000");
+    expect_kept({on(0), on(days[month - 1] + 1)});
   }
+  expect_masked({number_of("19000101"), number_of("20991231")}, "000000000000000000");
+  expect_kept(
+      {number_of("18991231"), number_of("21000101"), number_of("19490001"), number_of("19491301")});
 }
 
 TEST(Personal, KindsAreByChoice) {
