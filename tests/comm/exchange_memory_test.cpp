@@ -125,6 +125,17 @@ TEST(CollectiveCapacity, APartIsDisplacedWhereOthersReadIt) {
   EXPECT_TRUE(is_displaced(from, from.slice(0, 4), 1));
   EXPECT_TRUE(is_displaced(from, from.slice(2, 4), 0));
   EXPECT_FALSE(is_displaced(from, Tensor(other.data(), DType::f32, {4}), 0));
+  std::vector<float> around(16);
+  const Tensor all(around.data(), DType::f32, {16}), middle = all.slice(4, 8);
+  for (const auto& [begin, displaced] : {std::pair(0, false),
+                                         {1, true},
+                                         {3, true},
+                                         {4, false},
+                                         {5, true},
+                                         {11, true},
+                                         {12, false}}) {
+    EXPECT_EQ(is_displaced(middle, all.slice(begin, 4), 0), displaced) << "from " << begin;
+  }
 }
 
 }  // namespace

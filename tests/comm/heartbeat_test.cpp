@@ -98,19 +98,26 @@ TEST(Heartbeat, AnOrderlyEndIsNeverTakenForADeath) {
 
 // As after SIGSTOP and SIGCONT, of one rank or of the whole job.
 TEST(Heartbeat, ARankThatWasStoppedKnowsNothingOfTheOthers) {
-  for (const bool all : {false, true}) {
-    Told told;
+  // Longer than a silence that ends the job, and one that is warned of.
+  for (const auto& [seconds, all] : {std::pair(10 * silence, false),
+                                     {10 * silence, true},
+                                     {silence / 2, false},
+                                     {silence / 2, true}}) {
+    Told told, news;
     run_thread_ranks(2, {60}, [&](Communicator& world) {
       TestClock clock;
       const Heartbeat heartbeat(world, told.teller(),
-                                {silence, round_milliseconds, clock.reader()});
-      clock.await_rounds(2);
+                                {silence, round_milliseconds, clock.reader(), news.teller()});
+      clock.await_rounds(3);
       world.barrier();
-      if (all || world.rank() == 0) clock.advance(10 * silence);
+      clock.await_rounds(3);  // has heard what the other said
+      world.barrier();
+      if (all || world.rank() == 0) clock.advance(seconds);
       clock.await_rounds(4);
       world.barrier();
     });
-    EXPECT_THAT(told.all(), testing::IsEmpty()) << (all ? "both" : "one");
+    EXPECT_THAT(told.all(), testing::IsEmpty()) << seconds << (all ? " both" : " one");
+    EXPECT_THAT(news.all(), testing::IsEmpty()) << seconds << (all ? " both" : " one");
   }
 }
 

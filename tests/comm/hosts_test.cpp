@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "comm/peer_communicator.h"
 #include "comm/thread_ranks.h"
 #include "core/error.h"
@@ -10,6 +12,7 @@
 namespace fathom {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -21,6 +24,18 @@ TEST(HostLabels, AreEmptyWhereAllRanksShareAHost) {
   run_thread_ranks(3, {60}, [](Communicator& world) {
     EXPECT_THAT(host_labels(world), IsEmpty());
     EXPECT_EQ(world.name_of(2), "rank 2");
+  });
+}
+
+// Machines of one name differ by the number of their boot.
+TEST(HostIdentities, HoldTheNameAndTheBoot) {
+  std::string boot;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    const std::vector<std::string> identities = host_identities(world);
+    ASSERT_EQ(identities.size(), 2u);
+    EXPECT_EQ(identities[0], identities[1]);
+    EXPECT_THAT(identities[0], AllOf(HasSubstr(host_name()), HasSubstr(boot)));
   });
 }
 
