@@ -35,10 +35,12 @@ class LoadModel : public testing::Test {
   }
   void save_checkpoint(const std::string& path) { save_checkpoint(path, model_, {}); }
   void save_checkpoint(const std::string& path, const TinyModel& model,
-                       std::vector<CheckpointTensor> tensors) {
+                       std::vector<CheckpointTensor> tensors,
+                       const std::vector<CheckpointTensor>& behind = {}) {
     for (const Parameter& p : model.parameters.all()) {
       tensors.push_back(CheckpointTensor::whole(StateKind::weight, p.spec.name, p.weight));
     }
+    tensors.insert(tensors.end(), behind.begin(), behind.end());
     TrainingState state;
     state.config_toml = "[model]\n" + config_to_toml(model_.config);
     fs::create_directories(fs::path(path).parent_path());
@@ -248,9 +250,12 @@ TEST_F(LoadModel, HasTheTypeOfACheckpointsWeights) {
   for (const StateKind kind : {StateKind::first_moment, StateKind::second_moment}) {
     moments.push_back(CheckpointTensor::whole(kind, "embedding.weight", values));
   }
-  save_checkpoint(dir_ / "checkpoint", model, std::move(moments));
-  write_tokenizer(dir_ / "checkpoint", "</s>");
-  EXPECT_EQ(load_model(dir_ / "checkpoint", {}, model_.context).stage->dtype(), DType::bf16);
+  save_checkpoint(dir_ / "before", model, moments);
+  save_checkpoint(dir_ / "behind", model, {}, moments);
+  for (const char* name : {"before", "behind"}) {
+    write_tokenizer(dir_ / name, "</s>");
+    EXPECT_EQ(load_model(dir_ / name, {}, model_.context).stage->dtype(), DType::bf16) << name;
+  }
 }
 
 TEST_F(LoadModel, RefusesACheckpointThatHoldsMoreThanItsModel) {
