@@ -80,6 +80,9 @@ TEST_F(Bench, BriefIsTheStepAlone) {
   const Outcome outcome = run({"--brief", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
+  const auto& step = json["step"];
+  const double rate = step["flops"].get<double>() / step["seconds"].get<double>();
+  EXPECT_NEAR(step["mfu"].get<double>() / (rate / 989e12), 1, 1e-9);
   EXPECT_GT(json["step"]["tokens_per_second"].get<double>(), 0);
   EXPECT_FALSE(json.contains("operations"));
   EXPECT_FALSE(std::filesystem::exists("-")) << "the name of standard output, not of a file";

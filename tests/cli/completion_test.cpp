@@ -89,6 +89,9 @@ TEST_F(Completion, OfFilesAndFolders) {
   EXPECT_THAT(offered({"train", "two"}), ElementsAre("two words.toml"));
   EXPECT_THAT(offered({"train", "--ranks", "2", "r"}), ElementsAre("run.toml"));
   EXPECT_THAT(offered({"generate", "m", "--prompts", ""}), all);
+  EXPECT_THAT(offered({"generate", "m", "--template", ""}), all) << "NAME|FILE";
+  EXPECT_THAT(offered({"eval", "m", "--tasks", ""}), all) << "NAME|FILE";
+  EXPECT_THAT(offered({"eval", "m", "--beside", ""}), all) << "DIR|FILE";
   EXPECT_THAT(offered({"data", "text", ""}), ElementsAre("folder"));
   EXPECT_THAT(offered({"bench", "cpu", "--json", ""}), all);
 }

@@ -91,6 +91,31 @@ TEST_F(DataQuality, FromExamplesToSources) {
   EXPECT_THAT(dropped.err, HasSubstr("buckets.by: no score 'bits_per_byte'"));
 }
 
+// Texts in lists and objects are the benchmark's, too.
+TEST_F(DataQuality, BenchmarksAreSearchedForTheTextsOfTheirRows) {
+  const auto text = [](const char* kind) {
+    return fmt::format("{0}a {0}b {0}c {0}d {0}e {0}f {0}g {0}h {0}i {0}j", kind);
+  };
+  const std::string question = text("question"), choice = text("choice"), nested = text("answer");
+  write_file(path("data/rows.jsonl"),
+             Json{{"q", question}, {"n", 1}, {"c", {"yes", choice}}, {"more", {{"why", {nested}}}}}
+                     .dump() +
+                 "\n");
+  write_file(path("tasks/own.toml"),
+             "metric = \"acc\"\n[data]\nfiles = [\"rows.jsonl\"]\n[prompt]\n"
+             "context = \"{{ q }}\"\nchoice_list = \"c\"\ngold = \"1\"\n");
+  write_file(path("web.jsonl"),
+             rows_of({"Asked: " + question, "Chosen: " + choice, "Solved: " + nested, "A page."}));
+  const Outcome outcome =
+      clean(fmt::format("[contamination]\ntasks = [\"own\"]\nwords = 10\ndata = \"{}\"\n"
+                        "configs = \"{}\"\n",
+                        path("data"), path("tasks")));
+  must(outcome);
+  EXPECT_THAT(outcome.err, HasSubstr("of 4 texts of 1 tasks; 1 texts are too short"));
+  ASSERT_EQ(cleaned("web-00000").size(), 1u);
+  EXPECT_EQ(cleaned("web-00000")[0].at("text"), "A page.");
+}
+
 TEST_F(DataQuality, NamesWhatIsWrong) {
   EXPECT_THAT(run_fathom(dir_, {"data", "quality", "train", path("none.toml")}).err,
               HasSubstr("none.toml"));
