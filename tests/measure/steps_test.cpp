@@ -1,6 +1,7 @@
 // Real training steps of a small model, timed on the CPU.
 #include "measure/steps.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -62,10 +63,17 @@ TEST(MeasureSteps, TextsArePackedIntoSequences) {
   shape.text_lengths = {32, 31, 30, 29};
   shape.sequences = 2;
   EXPECT_EQ(packed_texts(shape), (Rows{{32}, {30}})) << "evenly spread over the rows";
-  shape.text_lengths = {33};
-  EXPECT_THROW(packed_texts(shape), Error);
-  shape.text_lengths = {0};
-  EXPECT_THROW(packed_texts(shape), Error);
+  const auto refusal = [&](std::vector<std::int64_t> lengths) {
+    shape.text_lengths = std::move(lengths);
+    return test::input_error_of([&] { packed_texts(shape); });
+  };
+  EXPECT_EQ(refusal({1, 32}), "no error");
+  for (const std::int64_t length : {-1, 0, 33}) {
+    EXPECT_EQ(
+        refusal({5, length}),
+        fmt::format("a text of {} tokens in sequences of 32: use lengths from 1 to 32", length));
+    EXPECT_EQ(refusal({length}), refusal({5, length}));
+  }
 }
 
 TEST(MeasureSteps, PackedTextsHaveSegmentsAndNoTargetsInPadding) {

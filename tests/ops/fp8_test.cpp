@@ -194,6 +194,19 @@ TEST_P(Fp8Test, ZerosAndTinyNumbersStayFinite) {
     EXPECT_LE(y.scale(), 1e-39f);
     for (const double back : y.values()) EXPECT_LE(back, 1e-39);
   }
+  // Zeros beside numbers whose inverse is beyond f32.
+  Values mixed(256, 0.0);
+  for (std::size_t i = 0; i < mixed.size(); i += 2) mixed[i] = 1e-39;
+  const DeviceTensor x(context_, DType::f32, {16, 16}, mixed);
+  for (const Fp8Format format : {Fp8Format::e4m3, Fp8Format::e5m2}) {
+    const TestFp8Matrix y(context_, format, 16, 16);
+    quantize_fp8(context_, x, format, y.matrix.values, Tensor{}, y.matrix.scale);
+    const Values back = y.values();
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      EXPECT_GE(back[i], 0) << i;
+      EXPECT_LE(back[i], mixed[i]) << i;
+    }
+  }
 }
 
 // As in bf16: a step whose gradients are not finite is to be seen.

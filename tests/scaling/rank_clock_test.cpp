@@ -56,6 +56,15 @@ TEST(RankClock, ComputingIsSlowerBesideAnExchange) {
   EXPECT_DOUBLE_EQ(clock.now(), 3.5);
 }
 
+TEST(RankClock, OfExchangesBesideIsTheOneThatSlowsMost) {
+  // 2 s beside 1.5 s of computing at three quarters, whichever queue slows the most.
+  for (const auto& [one, other] : {std::pair(0.25, 0.1), {0.1, 0.25}, {0.25, 0.25}, {0.25, 0.0}}) {
+    const RankClock clock = after(
+        {submit(0, 1, 2, Link::node, one), submit(1, 1, 2, Link::network, other), compute(3)});
+    EXPECT_DOUBLE_EQ(clock.now(), 3.5) << one << " and " << other;
+  }
+}
+
 TEST(RankClock, QueuesShareALink) {
   EXPECT_DOUBLE_EQ(after({submit(0, 1, 2), submit(1, 1, 2), wait(0, 1), wait(1, 1)}).now(), 4);
   EXPECT_DOUBLE_EQ(

@@ -138,6 +138,15 @@ TEST(Trainer, FillsTheVocabularyUpToAMultiple) {
   EXPECT_EQ(t.token_to_id("<a>"), 300);
   config.pad_to_multiple = 10;
   EXPECT_EQ(train_tokenizer(config).tokenizer.vocab_size(), 310);
+  // A text that gives fewer tokens than were asked for.
+  config.files = {sample("few.txt", 1)};
+  config.vocab_size = 5000;
+  for (const int multiple : {1, 7, 64}) {
+    config.pad_to_multiple = multiple;
+    const auto size = train_tokenizer(config).tokenizer.vocab_size();
+    EXPECT_LT(size, 1000);
+    EXPECT_EQ(size % multiple, 0) << size;
+  }
 }
 
 TEST(Trainer, RefusesSizesThatMakeNoSense) {
