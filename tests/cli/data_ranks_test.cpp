@@ -67,9 +67,18 @@ class DataRanks : public testing::Test {
     return words;
   }
   // Of so many ranks.
-  static Arguments ranks(int number, const Arguments& words) {
-    Arguments command{FATHOM_MPIRUN,         "-n", std::to_string(number),        "--oversubscribe",
-                      "--allow-run-as-root", "-x", "ASAN_OPTIONS=detect_leaks=0", FATHOM_BINARY};
+  Arguments ranks(int number, const Arguments& words) const {
+    Arguments command{FATHOM_MPIRUN,
+                      "-n",
+                      std::to_string(number),
+                      "--oversubscribe",
+                      "--allow-run-as-root",
+                      "--mca",  // or another test's mpirun may be removing the folder that this one begins to use
+                      "orte_tmpdir_base",
+                      dir_.path(),
+                      "-x",
+                      "ASAN_OPTIONS=detect_leaks=0",
+                      FATHOM_BINARY};
     command.insert(command.end(), words.begin(), words.end());
     return command;
   }
