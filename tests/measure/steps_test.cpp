@@ -68,11 +68,11 @@ TEST(MeasureSteps, TextsArePackedIntoSequences) {
     return test::input_error_of([&] { packed_texts(shape); });
   };
   EXPECT_EQ(refusal({1, 32}), "no error");
-  for (const std::int64_t length : {-1, 0, 33}) {
+  for (const std::int64_t given : {-1, 0, 33}) {
     EXPECT_EQ(
-        refusal({5, length}),
-        fmt::format("a text of {} tokens in sequences of 32: use lengths from 1 to 32", length));
-    EXPECT_EQ(refusal({length}), refusal({5, length}));
+        refusal({5, given}),
+        fmt::format("a text of {} tokens in sequences of 32: use lengths from 1 to 32", given));
+    EXPECT_EQ(refusal({given}), refusal({5, given}));
   }
 }
 
