@@ -35,8 +35,14 @@ TokenModel::ScoredTokens TokenModel::tokens_of(const TextPair& pair, std::size_t
     result.tokens.insert(result.tokens.begin(), prefix());
   } else {
     const std::string context = std::string(without_last_blanks(pair.context));
-    result.tokens = encode(pair.context + pair.continuation);
-    result.first = std::ssize(encode(context));
+    result.tokens = encode(context);
+    result.first = std::ssize(result.tokens);
+    // The context's own tokens stand before what the whole has more, as lm-evaluation-harness has it: also
+    // where the whole joins the context's end and the continuation's beginning in one token.
+    const std::vector<std::int32_t> whole = encode(pair.context + pair.continuation);
+    if (std::ssize(whole) > result.first) {
+      result.tokens.insert(result.tokens.end(), whole.begin() + result.first, whole.end());
+    }
     if (result.first == 0) {
       result.tokens.insert(result.tokens.begin(), prefix());
       result.first = 1;

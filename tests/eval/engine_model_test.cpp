@@ -106,6 +106,19 @@ TEST(EngineModel, MovesBlanksToTheContinuation) {
   EXPECT_EQ(scores[0].log_probability, scores[1].log_probability);
 }
 
+// As lm-evaluation-harness has it: the context's tokens, and what the whole has more of them.
+TEST(EngineModel, ReadsTheContextByItselfWhereTheWholeJoinsItsEnd) {
+  Fixture f;
+  std::string json = small_tokenizer_json();
+  json.replace(json.find("\"Ġa\""), std::string("\"Ġa\"").size(), "\"bc\"");
+  json.replace(json.find("\"Ġ a\""), std::string("\"Ġ a\"").size(), "\"b c\"");
+  f.model.tokenizer = Tokenizer::from_json(json);
+  ASSERT_THAT(f.ids("abcdef"), testing::ElementsAre('a', 256, 'd', 'e', 'f'));
+  const PairScore score = f.score({{"ab", "cdef"}})[0];
+  EXPECT_EQ(score.tokens, 3);
+  EXPECT_NEAR(score.log_probability, f.expected({'a', 'b', 'd', 'e', 'f'}, 2), 1e-4);
+}
+
 TEST(EngineModel, ScoresEachFromItsOwnFirstToken) {
   Fixture f;
   const auto tokens = f.ids("one two A");
