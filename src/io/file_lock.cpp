@@ -49,11 +49,10 @@ std::optional<FileLock> FileLock::try_take(const std::string& path, LockUse use)
     if (problem == EWOULDBLOCK) return std::nullopt;
     fail_input("{}: cannot lock: {}", path, std::strerror(problem));
   }
-  // Names the holder for messages. If writing this fails, nothing is lost.
   const std::string holder = this_holder() + (use == LockUse::shared ? ", or others that share it" : "");
-  if (ftruncate(file, 0) != 0 || pwrite(file, holder.data(), holder.size(), 0) < 0) {
-    return FileLock(file);
-  }
+  // For messages. If writing this fails, nothing is lost.
+  [[maybe_unused]] const bool named =
+      ftruncate(file, 0) == 0 && pwrite(file, holder.data(), holder.size(), 0) >= 0;
   return FileLock(file);
 }
 
