@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <set>
+#include <utility>
 
 #include "scaling/law_fit.h"
 #include "scaling/optima.h"
@@ -59,19 +59,28 @@ bool describe(Grid& grid) {
   return true;
 }
 
+// Batches seldom divide a budget evenly, so runs of one grid differ a little in D.
+bool belongs_to(const Grid& grid, const GridRun& run) {
+  constexpr double tolerance = 0.01;
+  return run.model_flops == grid.model_flops && run.tokens <= grid.tokens * (1 + tolerance);
+}
+
 std::vector<Grid> grids_of(std::span<const GridRun> runs) {
-  std::map<std::pair<double, double>, Grid> by_model;
-  for (const GridRun& run : runs) {
-    Grid& grid = by_model[{run.model_flops, run.tokens}];
-    grid.model_flops = run.model_flops;
-    grid.tokens = run.tokens;
-    grid.compute = run.compute;
-    grid.points.push_back(run.point);
-  }
+  std::vector<GridRun> ascending(runs.begin(), runs.end());
+  std::ranges::stable_sort(ascending, {}, [](const GridRun& run) {
+    return std::pair(run.model_flops, run.tokens);
+  });
   std::vector<Grid> grids;
-  for (auto& [key, grid] : by_model) {
-    if (describe(grid)) grids.push_back(std::move(grid));
+  for (const GridRun& run : ascending) {
+    if (grids.empty() || !belongs_to(grids.back(), run)) {
+      Grid& grid = grids.emplace_back();
+      grid.model_flops = run.model_flops;
+      grid.tokens = run.tokens;
+      grid.compute = run.compute;
+    }
+    grids.back().points.push_back(run.point);
   }
+  std::erase_if(grids, [](Grid& grid) { return !describe(grid); });
   std::ranges::sort(grids, {}, &Grid::compute);
   return grids;
 }

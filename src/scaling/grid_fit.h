@@ -27,7 +27,7 @@ struct GridPoint {
 enum class GridKind { learning_rate, batch, both };
 
 struct Grid {
-  double model_flops = 0, tokens = 0, compute = 0;  // M, D, C
+  double model_flops = 0, tokens = 0, compute = 0;  // M, and the least D and C
   GridKind kind = GridKind::both;
   std::vector<GridPoint> points;
   std::string problem;  // why the laws do without it; empty: they use it
@@ -52,8 +52,9 @@ struct GridRun {
   GridPoint point;
 };
 
-// Runs with the same M and D make a grid, when rate or batch varies among them. Of a grid only runs
-// at most 5 % above the lowest loss are fitted: farther away a loss is no quadratic.
+// Runs with the same M, and D at most 1 % above the lowest of them, make a grid, when rate or batch
+// varies among them. Of a grid only runs at most 5 % above the lowest loss are fitted: farther away
+// a loss is no quadratic.
 GridFits fit_grids(std::span<const GridRun> runs, const BootstrapOptions& options);
 
 }  // namespace fathom::scaling

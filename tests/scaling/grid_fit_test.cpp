@@ -40,6 +40,26 @@ std::vector<GridRun> one_grid(std::vector<double> rates, std::vector<double> bat
   return runs;
 }
 
+// Smaller batches, added to a grid later, end a few steps elsewhere.
+TEST(GridFit, RunsOfOneGridDifferALittleInTheirTokens) {
+  std::vector<GridRun> runs = one_grid({1e-3, 2e-3, 4e-3}, {32768, 65536, 131072});
+  const auto grids_with_last_at = [&](double tokens) {
+    runs.back().tokens = tokens;
+    return fit_grids(runs, grid_draws).grids;
+  };
+  for (const double tokens : {0.991e9, 1e9, 1.0099e9}) {
+    const std::vector<Grid> grids = grids_with_last_at(tokens);
+    ASSERT_EQ(grids.size(), 1u) << tokens;
+    EXPECT_EQ(grids[0].points.size(), 9u);
+    EXPECT_EQ(grids[0].tokens, std::min(tokens, 1e9));
+  }
+  for (const double tokens : {0.98e9, 1.011e9}) {  // a run alone is no grid
+    const std::vector<Grid> grids = grids_with_last_at(tokens);
+    ASSERT_EQ(grids.size(), 1u) << tokens;
+    EXPECT_EQ(grids[0].points.size(), 8u);
+  }
+}
+
 TEST(GridFit, RecoversTheReportsLaws) {
   synthetic::Study study;
   study.noise = 0;
