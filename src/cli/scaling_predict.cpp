@@ -45,12 +45,8 @@ Prediction prediction_of(const PredictArguments& a) {
 }
 
 void predict(const PredictArguments& a) {
-  constexpr double far = 30;
   const Prediction prediction = prediction_of(a);
-  if (prediction.beyond && *prediction.beyond > far) {
-    log::warning("the budget is {:.0f} times that of the largest run behind the laws",
-                 *prediction.beyond);
-  }
+  for (const std::string& doubt : prediction.doubts()) log::warning("{}", doubt);
   if (a.unique_tokens && prediction.tokens > *a.unique_tokens) {
     log::warning("the run reads its text {:.1f} times: the laws hold for text that is read once, "
                  "and a model may learn repeated text by heart",

@@ -1,10 +1,13 @@
 #include "scaling/predict.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string_view>
 
 #include "core/error.h"
+#include "scaling/law_fit.h"
 
 namespace fathom::scaling {
 namespace {
@@ -45,13 +48,29 @@ double largest_budget(const Laws& laws) {
 }
 
 Prediction prediction_at(const Laws& laws, double model_flops, double tokens) {
-  Prediction out{model_flops, tokens, {}, {}, laws.loss_unit, laws.source, {}};
+  Prediction out{model_flops, tokens, {}, {}, laws.loss_unit, laws.source, {}, false};
+  out.endless_curve = laws.loss && laws.loss->irreducible.value == 0;
   const double largest = largest_budget(laws);
   if (largest > 0) out.beyond = model_flops * tokens / largest;
   return out;
 }
 
 }  // namespace
+
+std::vector<std::string> Prediction::doubts() const {
+  constexpr double far = 30, rounding = 1.01;
+  std::vector<std::string> doubts;
+  if (!beyond || *beyond <= rounding) return doubts;
+  if (*beyond > far) {
+    doubts.push_back(fmt::format("the budget is {:.0f} times that of the largest run behind the laws", *beyond));
+  }
+  if (by_curve && endless_curve) {
+    doubts.push_back(fmt::format(
+        "the curve has no irreducible loss, for which a fit takes {} budgets: beyond its runs it falls too far",
+        least_budgets_for_irreducible));
+  }
+  return doubts;
+}
 
 Prediction predict_loss(const Laws& laws, double model_flops, double tokens) {
   const LossSurface& surface = require_law(laws.loss_surface, "loss_surface", laws);

@@ -331,6 +331,23 @@ TEST(Predict, TheLossOfALargerRunIsHeldByTheInterval) {
   EXPECT_EQ(to_json(p).at("loss_by_curve").at("value"), p.by_curve->value);
 }
 
+TEST(Predict, DoubtsWhatLiesFarBeyondTheRuns) {
+  Laws laws = fit_of(study_runs()).laws();  // up to 1e19
+  EXPECT_THAT(predict_best_loss(laws, 30e19).doubts(), IsEmpty());
+  EXPECT_THAT(predict_best_loss(laws, 31e19).doubts(),
+              ElementsAre(HasSubstr("31 times that of the largest run")));
+  laws.loss->irreducible.value = 0;
+  EXPECT_THAT(predict_best_loss(laws, 1e19).doubts(), IsEmpty());
+  EXPECT_THAT(predict_best_loss(laws, 5e19).doubts(),
+              ElementsAre(HasSubstr("the curve has no irreducible loss")));
+  EXPECT_THAT(predict_loss(laws, 1e9, 5e10).doubts(),
+              ElementsAre(HasSubstr("the curve has no irreducible loss")));
+  EXPECT_THAT(predict_best_loss(laws, 31e19).doubts(),
+              ElementsAre(HasSubstr("31 times"), HasSubstr("takes 5 budgets")));
+  laws.loss.reset();
+  EXPECT_THAT(predict_loss(laws, 1e9, 5e10).doubts(), IsEmpty());
+}
+
 // A curve and a surface that agree at each budget's best run, with round numbers: with a = b and
 // A = B, M and D are best when they are equal.
 Laws agreeing_laws() {
