@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <set>
 
 #include "core/error.h"
+#include "io/gguf_blocks.h"
+#include "model/hugging_face.h"
 #include "model/shard.h"
 #include "parallel/small_model.h"
 
@@ -263,6 +266,37 @@ TEST(ParameterStore, BeginsGradientsAtZeroOrStale) {
   EXPECT_EQ(store.at("product").gradient.as<float>()[5], 5);
   ParameterStore none(specs, DType::f32, Gradients::none, cpu_device);
   EXPECT_NO_THROW(none.begin_gradients(context));
+}
+
+// Rows in 8 bits are rounded about four million values at a time.
+TEST(ParameterStore, LargeMatricesIn8BitsAreLoadedInParts) {
+  constexpr std::int64_t rows = 33, columns = std::int64_t{1} << 17;
+  ParameterStore store({spec_of("wide", {rows, columns}, true)}, DType::f32, MatrixStorage::int8,
+                       cpu_device);
+  Context context(cpu_device);
+  std::vector<std::pair<std::int64_t, std::int64_t>> parts;
+  load_weights(
+      [&](const ParameterSpec& spec, std::int64_t first, Tensor values) {
+        EXPECT_EQ(spec.name, "wide");
+        parts.emplace_back(first, values.rows());
+        for (std::int64_t r = 0; r < values.rows(); ++r) {
+          std::fill_n(values.as<float>() + r * columns, columns, 127.0f * float(first + r + 1));
+        }
+      },
+      store, context);
+  EXPECT_EQ(parts, (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 32}, {32, 1}}));
+  const Parameter& wide = store.at("wide");
+  ASSERT_TRUE(wide.is_int8());
+  constexpr std::int64_t blocks = columns / ops::int8_block;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::vector<float> values(ops::int8_block, 127.0f * float(r + 1));
+    std::vector<std::byte> encoded(block_of(GgufType::q8_0).bytes);
+    encode_gguf(GgufType::q8_0, values, encoded.data());
+    const auto* scales = wide.scales.as<std::uint16_t>() + r * blocks;
+    EXPECT_EQ(std::memcmp(&scales[0], encoded.data(), 2), 0) << r;
+    EXPECT_EQ(scales[blocks - 1], scales[0]) << r;
+    EXPECT_EQ(int(wide.weight.as<std::uint8_t>()[(r + 1) * columns - 1]), 127) << r;
+  }
 }
 
 }  // namespace

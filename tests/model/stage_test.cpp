@@ -58,11 +58,12 @@ struct Part {
   Activations activations;
   std::size_t planned;
 
-  Part(const ModelConfig& config, StageRange range, Recompute recompute, DType dtype)
+  Part(const ModelConfig& config, StageRange range, Recompute recompute, DType dtype,
+       std::int64_t chunk = 8)
       : parameters(stage_parameters(config, range), dtype, Gradients::f32, cpu_device),
-        stage(config, range, parameters, {recompute, 8}, cpu_device),
-        activations(Arena(
-            cpu_device, Stage::activation_bytes(config, range, {recompute, 8}, dtype, Tokens::n))),
+        stage(config, range, parameters, {recompute, chunk}, cpu_device),
+        activations(Arena(cpu_device, Stage::activation_bytes(config, range, {recompute, chunk},
+                                                              dtype, Tokens::n))),
         planned(activations.arena.capacity()) {
     Context context(cpu_device);
     for (Parameter& p : parameters.all()) initialize(context, p.spec, config.init_std, 5, p.weight);
@@ -310,6 +311,38 @@ TEST(Stage, ForwardsTakeThePlannedMemory) {
     };
     EXPECT_EQ(bytes(1000, Stage::activation_bytes), bytes(Tokens::n, Stage::activation_bytes));
     EXPECT_EQ(bytes(1000, Stage::forward_bytes), bytes(Tokens::n, Stage::forward_bytes));
+  }
+}
+
+// In several chunks, in one and more, in exactly one, and in one that is not full.
+TEST(Stage, LossesMayBeWeighedBeforeTheirGradient) {
+  const ModelConfig config = small(1);
+  Context context(cpu_device);
+  Tokens tokens(context);
+  std::vector<float> factors;
+  for (int i = 0; i < Tokens::n; ++i) factors.push_back(float(i % 4) - 1.5f);
+  const Buffer weight_memory(cpu_device, Tokens::n * 4), loss_memory(cpu_device, Tokens::n * 4);
+  tokens.batch.loss_weights = weight_memory.tensor(DType::f32, {Tokens::n});
+  const Tensor losses = loss_memory.tensor(DType::f32, {Tokens::n}), none;
+  for (const std::int64_t chunk : {8, 20, 21, 32}) {
+    std::vector<float> weighed;
+    const auto gradients = [&](const WeighLosses& weigh) {
+      Part part(config, whole_model(config), Recompute::none, DType::f32, chunk);
+      tokens.batch.weigh = weigh;
+      part.stage.forward(context, tokens.batch, none, part.activations, none, 0.1f, losses);
+      part.stage.backward(context, tokens.batch, part.activations, none, none);
+      Gradients_ all;
+      collect(context, part, all);
+      return all;
+    };
+    std::fill_n(tokens.batch.loss_weights.as<float>(), Tokens::n, 0.0f);
+    const Gradients_ after = gradients([&](Tensor given) {
+      weighed = golden::download(context, given);
+      std::ranges::copy(factors, tokens.batch.loss_weights.as<float>());
+    });
+    EXPECT_EQ(weighed, golden::download(context, losses)) << chunk;
+    EXPECT_EQ(after, gradients({})) << chunk;
+    EXPECT_NE(after.at("head.weight"), std::vector<float>(after.at("head.weight").size()));
   }
 }
 
