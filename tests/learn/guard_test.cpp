@@ -172,5 +172,39 @@ TEST(SpikeGuard, ErrorsNameTheKey) {
   EXPECT_EQ(message(least), "no error");
 }
 
+TEST(SpikeGuard, AnewForgetsAllButTheSkippedSteps) {
+  const SpikeGuard::State anew = SpikeGuard::anew({2, 0.25, 10, 7, 3});
+  EXPECT_EQ(anew.mean, 0);
+  EXPECT_EQ(anew.variance, 0);
+  EXPECT_EQ(anew.seen, 0);
+  EXPECT_EQ(anew.skipped, 7);
+  EXPECT_EQ(anew.consecutive, 0);
+}
+
+// A step that the guard stops is the last of those in a row, and a skip that is not finite counts
+// like a spike.
+TEST(SpikeGuard, SkipsOfBothKindsCountInARow) {
+  GuardConfig config = skipping();
+  config.on_nan = GuardAction::skip;
+  config.max_consecutive = 2;
+  SpikeGuard guard(config);
+  guard.restore({2, 0.25, 10, 0, 0});
+  EXPECT_EQ(guard.judge(1, NAN, 1, "").action, GuardAction::skip);
+  EXPECT_EQ(guard.state().consecutive, 1);
+  const auto verdict = guard.judge(2, 99, 1, "samples 3 to 4");
+  EXPECT_EQ(verdict.action, GuardAction::stop);
+  EXPECT_EQ(guard.state().skipped, 2);
+  EXPECT_EQ(verdict.message,
+            "step 2: loss 99.0000 lies more than 8 standard deviations above its running mean "
+            "2.0000 ± 0.5000, gradient norm 1.000, samples 3 to 4; training stops before the "
+            "weights change");
+  config.max_consecutive = 1;
+  SpikeGuard strict(config);
+  EXPECT_EQ(strict.judge(7, 1, INFINITY, "samples 5 to 6").message,
+            "step 7: loss 1 and gradient norm inf are not both finite, samples 5 to 6; training "
+            "stops before the weights change");
+  EXPECT_EQ(strict.judge(8, 1, 1, "samples").message, "") << "a fine step says nothing";
+}
+
 }  // namespace
 }  // namespace fathom

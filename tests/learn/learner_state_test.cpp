@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "io/temp_dir.h"
 #include "learn/learner_run.h"
+#include "model/hugging_face.h"
 
 namespace fathom {
 namespace {
@@ -185,6 +186,22 @@ TEST(LearnerState, TheWeightsAreThoseAfterTheLastUpdate) {
     learner.parameters();
     if (world.rank() == 0) told.set_value();
   });
+}
+
+TEST(LearnerState, TheWeightsOfADirectoryAreLoadedAndTheirBytesCounted) {
+  const OneRank rank(model_of({}));
+  const TempDir dir;
+  Learner saved(options_with(rank.groups, DType::f32));
+  saved.initialize_weights(5);
+  SaveModelOptions save;
+  save.dtype = DType::f32;
+  save_model(dir / "model", model_of({}), weights_of(saved.parameters(), saved.context()), save);
+  const DirectoryWeights weights(dir / "model");
+  Learner loaded(options_with(rank.groups, DType::f32));
+  loaded.initialize_weights(6);
+  EXPECT_EQ(loaded.load_weights(weights),
+            static_cast<std::uint64_t>(count_parameters(model_of({}))) * 4);
+  EXPECT_EQ(state_of(loaded), state_of(saved));
 }
 
 }  // namespace
