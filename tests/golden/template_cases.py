@@ -917,6 +917,140 @@ not
 {% x %}
 )
 ]
+[missing, 0, 'a']|map('default', 'x', boolean=true)|list
+[missing, 0, 'a']|map('default', 'x')|list
+['aa', 'ba']|map('replace', 'a', 'b', count=1)|list
+['a\\nb']|map('indent', width=2, first=true)|list
+[3.14159, 2.5]|map('round', precision=2)|list
+[3.19, 2.51]|map('round', 1, method='floor')|list
+[[1, 3, 2], [2, 4]]|map('sort', reverse=true)|list
+['1', 'x']|map('int', default=7)|list
+[1, 2, 3, 4]|select('divisibleby', num=2)|list
+[1, 2, 3, 4]|reject('divisibleby', num=2)|list
+users|selectattr('age', 'divisibleby', num=6)|map(attribute='name')|list
+users|rejectattr('age', 'divisibleby', num=6)|map(attribute='name')|list
+[{'a': none}, {'a': 0}, {}]|map(attribute='a', default='x')|list
+[{'a': none}, {}]|map(attribute='a', default=none)|list
+users|map(attribute='tags.1', default='-')|list
+[[]|map('upper')|list, ''|map('upper')|list, 'ab'|map('upper')|list, {'a': 1}|map('upper')|list]
+[missing|map('upper')|list, none|map('upper')|list, range(0)|map('string')|list]
+['aAb'|select('upper')|list, range(5)|select('even')|list, range(0)|select|list, {'a': 1, 'b': 2}|reject('eq', 'a')|list]
+users|groupby('ok', default='no')|map('first')|list
+users|groupby('name')|map('last')|map('length')|list
+['b', 'B', 'a']|groupby(0)|map('first')|list
+['b', 'B', 'a']|groupby(0, case_sensitive=true)|map('first')|list
+[]|groupby('x')|list
+[[]|batch(1)|list, range(4)|batch(3)|list, range(4)|batch(3, fill_with='-')|list, range(4)|batch(linecount=2)|list]
+[{'b': 1, 'a': 2}|dictsort(reverse=true), {'A': 1, 'a': 2}|dictsort, {'A': 1, 'a': 2}|dictsort(reverse=true)]
+[{'B': 'x', 'a': 'Y', 'A': 'z'}|dictsort(by='value'), {'B': 'x', 'a': 'Y', 'A': 'z'}|dictsort(true, 'value')]
+[{'B': 1, 'a': 2, 'A': 3}|dictsort(true, reverse=true), {}|dictsort]
+missing|dictsort
+[['b', 'B', 'a', 'A']|sort, ['b', 'B', 'a', 'A']|sort(reverse=true), ['b', 'B', 'a', 'A']|sort(true, true)]
+users|sort(attribute='age,name', reverse=true)|map(attribute='name')|list
+users|sort(true, true, 'name')|map(attribute='name')|list
+users|sort(attribute='name', case_sensitive=true)|map(attribute='name')|list
+users|sort(attribute='name')|map(attribute='name')|list
+[[]|sort, ()|sort, 'cab'|sort, {'b': 1, 'a': 2}|sort, (2, 1)|sort, range(3)|sort(reverse=true)]
+[[1, 2, 1.0, true]|unique|list, ['b', 'B', 'a']|unique(case_sensitive=false)|list, 'abca'|unique|list, []|unique|list]
+users|unique(true, 'age')|map(attribute='name')|list
+[['B', 'a']|min, ['B', 'a']|min(case_sensitive=true), ['B', 'a']|max, ['B', 'a']|max(case_sensitive=true)]
+[users|max(attribute='age'), users|min(attribute='name'), 'bca'|max, {'b': 1, 'a': 2}|min, (2, 1)|min]
+[users|sum(attribute='age', start=0.5), [[1], [2]]|sum(start=[]), ()|sum, range(4)|sum, [0.5, 1]|sum]
+[[1, none, true, 1.5]|join('-'), []|join('-'), users|join(attribute='name'), 'ab'|join, {'a': 1, 'b': 2}|join(',')]
+[[1, 2]|join(d='/'), [1, 2]|join(0), [1]|join('-'), [[1], [2]]|join, users|join('|', 'age'), [missing, 1]|join('-')]
+[(1, 2)|reverse|list, ''|reverse, 'é中'|reverse, range(3)|reverse|list, {'a': 1, 'b': 2}|reverse|list]
+[''|list, 'é中'|list, (1,)|list, range(2)|list, {}|list, {'a': 1}|items|list, {}|items|list]
+['a'|length, ''|length, {}|length, range(0)|length, range(7)|count, ()|count, 'é中'|count]
+['aba'|replace('a', 'x', 0), 'aba'|replace('a', 'x', 1), 'aba'|replace('', '.'), 121|replace(1, 3), 'a'|replace('a', none)]
+['  a '|trim, 'xyaxy'|trim('xy'), 'aé'|trim('é'), '\\u3000a\\u00a0'|trim, 12|trim, ''|trim('x')]
+['  -7  '|int, '--7'|int(3), '7-'|int(3), '_1'|int(4), '1_'|int(4), '1__0'|int(4), '1_0'|int, '0x1f'|int(2), '1e3'|int, '1.9e1'|int]
+['+1.5'|float, '1_0.5'|float, '  '|float(3), none|float(2), []|float, '1__0'|float(5), '_1'|float(5), '-'|float(6), false|float]
+['inf'|int(4), '-inf'|int(4), 'nan'|int(4), 'Infinity'|float, '-inf'|float, 'nan'|float]
+[2.5|round(1, 'ceil'), 2.51|round(1, 'ceil'), 2.59|round(1, 'floor'), -2.5|round(0, 'ceil'), -2.5|round(0, 'floor'), 1e20|round]
+[15|round(-1, 'ceil'), 15|round(-1, 'floor'), 15.0|round(-1), 25.0|round(-1), 5|round(2, 'ceil'), true|round]
+['a\\nb'|indent(-1), 'a\\n\\n'|indent(1, blank=true), 'a\\nb\\n'|indent(2), '\\n'|indent(1, true, true), ''|indent(1, true, true)]
+['a\\r\\nb'|indent(1), 'a\\rb'|indent('-'), 'a\\nb'|indent('--', true), 'a\\nb'|indent(width=1), 'é\\n中'|indent(1)]
+['%s-%s'|format(1, none), '%d%%'|format(5), 'x'|format, '%s'|format([1]), '%s %s'|format('a', 'b')]
+[1|e, none|e, ['<']|e, missing|e, '&amp;'|e, '"'|e, "'"|e, true|e, 1.5|e, ''|e]|join('|')
+('<'|safe) ~ '<' ~ ('&'|e)
+('<'|safe) + 'a' + ('>'|safe)
+'<' + ('b'|safe)
+('<' + ('b'|safe)) is escaped
+[('<' ~ ('b'|safe)) is escaped, ('a' ~ 'b') is escaped, ('a'|e * 2) is escaped, ('a'|safe)|string is escaped]
+[d|tojson(indent=1, sort_keys=false), {'a': []}|tojson(indent=2), (1,)|tojson(indent=1), {'a': {}}|tojson(indent=1)]|join(';')
+[[1, 2]|tojson(indent=0), {'a': 1}|tojson(indent='\\t'), [1, 2]|tojson(separators=(' , ', ':')), {'a': 1}|tojson(false, none, none, true)]|join(';')
+['é'|tojson(true), 'é'|tojson(false), {'é': 1}|tojson(ensure_ascii=true), 1e16|tojson, 1e15|tojson, -0.0|tojson, 1e-7|tojson]|join(';')
+{'b': {'d': 1, 'c': [{'f': 1, 'e': 2}]}, 'a': 1}|tojson(sort_keys=true)
+[1 < 2 < 3 < 3, 1 == 1 != 2, 3 > 2 > 1, 3 > 1 > 2, 1 < 2 == 2, not 1 < 2 < 1, 1 in [1] in [[1]], 1 <= 1 < 2 >= 2]
+[2 > 1 in [1], 'a' in 'ab' != 'b', 1 < 3 > 2, 1 < 3 < 2, 1 != 2 != 1, 0 == 0 == 0, 0 == 0 == 1, 1 not in [2] in [[2]]]
+[[1] < [1], [1] <= [1], [1] > [1], [1] >= [1], (1, 2) < (1, 2), [1, 2] < [1], [] < [], [2] < [1], [1, 'a'] < [2, 1]]
+['a' < 'a', 'b' < 'a', 'a' <= 'a', 'a' >= 'b', 'B' < 'a', 'é' < 'z', 'a' < 'á', '' < '', 1 < 1.0, 1 <= 1.0, true < 2]
+[1 in (1,), 1.0 in [1], true in [1], 'b' in {'b': 1}, '' in '', 'a' in '', [] in [[]], 2 in range(3), 3 in range(3), 'é' in 'café']
+[none in (1,), (1,) in [(1,)], 1 in {1: 2}, 1 in {'1': 2}, 'a' in ['ab'], {} in [{}], none in {none: 1}, missing in [1]]
+1 in 5
+1 in 'a'
+[1] in {'a': 1}
+[{'a': 1} == {'a': 1, 'b': 2}, {'a': [1]} == {'a': [1]}, {1: 2} == {1.0: 2}, {'a': 1} == {'b': 1}, {'a': 1, 'b': 2} == {'b': 2, 'a': 1}]
+[range(3) == range(3), [1] == (1,), [] == (), 'a' == ['a'], none == false, none == 0, '' == none, 1 == '1', 0 == '', [] == false]
+[[1, 2] == [2, 1], [1] == [1, 1], (1, (2,)) == (1, (2,)), [none] == [none], 1.5 == 1.5, 0.1 + 0.2 == 0.3, -0.0 == 0]
+[10 - 2 - 3, 2 * 3 % 4, 7 // 2 * 2, 100 / 10 / 2, 2 ** 2 ** 3, 2 + 3 * 4 ** 2, -3 % 5, (-3) % 5, -3 // 2, 7 - -2]
+[1 + 2 ~ 3, 1 ~ 2 + 3, 2 * 3 ~ 4, -1 ~ 2, 1 ~ 2 ~ 3, 'a' ~ 1 == 'a1', 1 ~ 2 in '12']
+[1 or 0 and 0, not 0 or 1, not (0 or 1), 0 or 0 or 3, 1 and 2 and 3, 0 and 1 or 2, not 1 == 2, not not 3, 1 and not 0]
+[1 if 0 else 2 if 1 else 3, 1 if 1 else 2 if 0 else 3, 1 if 0 else 2 if 0 else 3, 'x' ~ 1 if 1 else 2, (1 if 0 else 2) + 1, 1 if 0 or 1 else 2]
+1 if true else 2 if false else 3
+[('a' if 0) is defined, ('a' if 1) is defined, ('a' if 0 else 'b' if 0) is defined]
+-2 ** 2 ~ (-2) ** 2 ~ 2 ** -2
+[1.0, 1e5, 1E5, 1e+5, 1_0, 1_0.5_0, 1.0e1_0, 00, 0_0, 0.0, 1e0, 123_456]
+1__0
+1_
+01
+[9223372036854775807, -9223372036854775807, 2 ** 62, 4611686018427387904 * 2 - 1 if 0 else 1]
+['abc'.find(''), 'abc'.rfind(''), 'ab'.index(''), ''.find(''), ''.find('a'), '中b中'.rfind('中'), '中b'.find('b'), '中b'.index('b'), 'b中中'.rindex('中')]
+['中中a'.count('中'), '中'.count(''), ''.count(''), 'aaa'.count('a'), 'abab'.count('ab'), 'a'.count('aa')]
+[[1, 1.0, true, '1'].count(1), [1, 2, 1].index(1), (1, 2).index(2), [].count(1), (1, 1).count(1), range(3).index(2), range(3).count(1)]
+(1, 2).index(3)
+[{'a': none}.get('a', 1), {}.get('b', 2), {}.get('b'), {1: 2}.get(1.0), {}.items()|list, {}.keys()|list, {'a': 1}.values()|list, {'keys': 1}.keys()|list]
+['a'.startswith(()), ''.startswith(''), 'ab'.endswith(''), 'a'.startswith('ab'), 'ab'.startswith('b'), 'ab'.endswith('a'), 'ab'.endswith(('a', 'b'))]
+'a'.startswith((1,))
+['  a\\t\\n'.strip(), 'abcba'.strip('ab'), 'é中é'.strip('é'), 'aab'.lstrip('a'), 'baa'.rstrip('a'), '   '.strip(), 'aaa'.strip('a'), ' a '.lstrip(), ' a '.rstrip()]
+['a\\r\\rb'.splitlines(), '\\r\\n\\r\\n'.splitlines(), '\\n'.splitlines(true), 'a\\n\\rb'.splitlines(), 'a'.splitlines(), '\\na'.splitlines(), 'a\\r'.splitlines(true)]
+['a,b'.split(',', -1), 'a'.split(','), ','.split(','), 'a  b'.split(), ' '.split(), 'aXbXc'.split('X', 1), 'aXbXc'.rsplit('X', 1), 'é中é'.split('中')]
+['a b c'.rsplit(none, 1), 'a b c'.split(none, 1), ' a  b '.rsplit(none, 1), ' a  b '.split(none, 1), 'a b'.rsplit(none, 5), 'a,b'.rsplit(',', 5), 'a,b'.rsplit(',', 0)]
+['x-y z_w 1a'.title(), 'ǆa'.capitalize(), "a'b".title(), 'ÉCOLE'.capitalize(), 'éa'.title(), '1a'.capitalize(), 'ab'.upper(), 'AB'.lower()]
+['ab'.join('xyz'), '-'.join(('a',)), ''.join(['a', 'b']), ','.join({'k': 1}), '-'.join('')]
+','.join([1])
+['axb'.partition('x'), 'axbxc'.partition('x'), 'axbxc'.rpartition('x'), 'x'.partition('x'), 'é中é'.partition('中')]
+['aa'.removeprefix('a'), 'aa'.removesuffix('a'), 'a'.removeprefix('aa'), 'a'.removesuffix('aa'), ''.removeprefix('a')]
+['%.3d' % 7, '%.3d' % -7, '%5.3d|' % 7, '%-5.3d|' % 7, '%.2x' % 255, '%.4x' % 255, '%.0d' % 0, '%05.3d' % 7, '%+.2d' % 3]
+['%5s|' % 'ab', '%-5s|' % 'ab', '%05s|' % 'ab', '%+s' % 'a', '%.1s' % 'é中', '%5s' % 'é', '%s' % none, '%s' % [1, 'a'], '%r' % ['a']]
+['%5.1f' % 2.25, '%.0f' % 2.5, '%.1f' % -0.04, '%05.1f' % -2.5, '%+.1f' % 0.0, '%g' % 1e6, '%g' % 1e5, '%g' % 0.0001, '%g' % 0.00001, '%.3g' % 1234]
+['%e' % 0, '%.0e' % 1.5, '%f' % 1e10, '%x' % 0, '%o' % 8, '%X' % 171, '%d' % 3.99, '%d' % -3.99, '%i' % true, '% d' % 5, '% d' % -5]
+['{:3}|{:<3}|{:>3}'.format(1, 1, 1), '{:3}|{:<3}|{:>3}'.format('a', 'a', 'a'), '{:03}'.format(-1), '{:+}'.format(0), '{:.1f}'.format(1), '{:5.1f}'.format(2.25)]
+['{}{}'.format(1, 'a'), '{1}{0}{1}'.format(1, 2), '{a}{b}'.format(b=1, a=2), '{0}{a}'.format(1, a=2), '{{{}}}'.format(1), '{}'.format(none), '{}'.format([1])]
+'{}{}'.format(1)
+'}}'.format()
+'{:.3d}'.format(7)
+'{:.3}'.format(7)
+'{:.3x}'.format(7)
+[range(5, 1)|list, range(1, 6, 2)|list, range(5, 0, -2)|list, range(0, 5, 5)|list, range(0, 6, 5)|list, range(-3)|list, range(3, 3)|list, range(0, -3, -1)|list]
+[range(100000)|length, range(7)[-1], range(10)[::3]|list, range(10)[8:]|list, range(3)[5:]|list]
+['abc'[3:], 'abc'[2:], 'abc'[:0], 'abc'[-1:], 'abc'[:-1], 'abc'[::-2], 'abc'[1:1], 'é中a'[1:], 'é中a'[::-1], 'é中a'[-2:-1]]
+[[1, 2, 3][3:], [1, 2, 3][-2:], [1, 2, 3][::2], [1, 2, 3][::-1], (1, 2, 3)[1:], (1, 2, 3)[:-1], [1, 2, 3][5:1:-1], [1, 2, 3][-1:0:-1]]
+[dict(a=1)['a'], dict([['a', 1]], a=2), dict({'a': 1}, b=2)|length, dict(), dict(missing), dict({})]
+dict([1])
+dict([(1, 2, 3)])
+dict(1, 2)
+[namespace(a=1, b=2).b, namespace([('a', 3)]).a, namespace({'a': 1}, a=2).a]
+[1 is divisibleby 1, 7 is divisibleby 7, 7 is divisibleby 2, -7 is divisibleby 7, 0 is divisibleby 1]
+[true is sameas true, true is sameas false, none is sameas false, 0 is sameas false, 1 is sameas true, none is sameas none, '' is sameas none]
+['a' is in ['a'], 'a' is in 'b', 1 is not in [1], 'in' is test, 'divisibleby' is test, 'upper' is test, 'upper' is filter, 'e' is filter]
+[missing is none, missing is string, missing is number, missing is mapping, missing is true, missing is boolean]
+[d.items() is iterable, d.items() is sequence, d.keys() is mapping, [1]|map('string') is iterable, [1]|map('string') is sequence, range(1) is mapping]
+[1 is lt 2, 1 is le 1, 2 is gt 1, 1 is ge 2, 'a' is lt 'b', 1 is eq 1.0, 1 is ne '1', [1] is eq [1], [1] is lt [1], [1] is le [1]]
+strftime_now('%H:%M|%y|%m|%d|%a|%b|%p|%I|%%')
+strftime_now('')
+['\\u00e9'|upper, 'É'|lower, 'ß'|upper, 'éa b'|title, 'ÉA'|capitalize, 12|upper, none|lower, true|upper]
+[users[0].name, users[-1]['name'], users[0]['tags'][1], users[0].tags.0, users[9] is defined, users[0].zz is defined, d['a'][1]['x']]
 """.strip("\n").split("\n")
 
 BLOCKS = [
@@ -956,6 +1090,18 @@ BLOCKS = [
     "{% set messages = messages[1:] %}{{ messages|length }}", "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% endif %}{{ system }}{{ loop_messages|length }}", "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content %}{% if c.type == 'text' %}{{ c.text }}{% elif c['type'] == 'image' %}<img>{% endif %}{% endfor %}{% endif %}|{% endfor %}",
     "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 1) %}{{ raise_exception('alternate') }}{% endif %}{% endfor %}", "{{ 'a\n b' }}\n", "{{ '''a''' }}", "{{ s\n }}\n{{ s }}", "{% if t\n %}x{% endif %}", "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% do l.append(1) %}", "{% set x = [] %}{% set _ = x.append(1) %}{{ x }}", "{% autoescape true %}", "{{ self }}{{ super() }}", "{{ a }}{{", "{{ }}", "{% set %}", "{{ 1, 2 }}", "{{ 1, }}", "{{ () }}", "{% if 1, 2 %}x{% endif %}", "{% set a = %}", "{{ s if }}", "{{ (s }}", "{{ s) }}", "{{ [1, 2 }}", "{{ {'a' 1} }}",
     "{{ messages[0].content ~ '\\n' }}x", "{%- for m in messages -%}\n{{ '<|' ~ m.role ~ '|>' }}\n{%- endfor -%}", "{% set a = 'x' if t else 'y' %}{{ a }}", "{% set a = b = 1 %}", "{{ a := 1 }}", "{% for m in messages %}{{- m.role }}\n{% endfor %}", "{%- set x -%} a {%- endset -%}{{ x }}|", "{% set a = {'x': 1, 'y': [1, 2, {'z': s}]} %}{{ a.y[2].z }}{{ a['x'] }}", "{{ [1, [2, [3]]][1][1][0] }}", "{{ ((((1)))) }}", "{% if not t and no or n == 7 %}y{% endif %}",
+    "{% set a, b = [1] %}x", "{% set a, b = [1, 2, 3] %}x", "{% set a, b = [] %}x", "{% set a, b = (1,) %}x", "{% set a, b = missing %}x", "{% set (a, b), c = [1, 2], 3 %}{{ a }}{{ b }}{{ c }}",
+    "{% for a, b in [[1]] %}x{% endfor %}", "{% for a, b in [[]] %}x{% endfor %}", "{% set a, b = {'x': 1, 'y': 2} %}{{ a }}{{ b }}", "{% set a, b = 'xy' %}{{ b }}{{ a }}", "{% set a, (b, c) = 1, [2, 3] %}{{ c }}{{ b }}{{ a }}", "{% set a, (b, c) = 1, [2] %}x",
+    "{% for x in [1] %}{{ loop.first }}{{ loop.last }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.previtem is defined }}{{ loop.nextitem is defined }}{% endfor %}", "{% for x in range(5) %}{{ loop.cycle('a', 'b', 'c') }}{% endfor %}", "{% for x in 'ab' %}{{ loop.index0 }}{{ x }}{% endfor %}", "{% for x in range(3) %}{% for y in range(x) %}{{ x }}{{ y }}{% if y %}{% break %}{% endif %}{% else %}-{% endfor %};{% endfor %}",
+    "{% for x in l %}{% continue %}{{ x }}{% endfor %}e", "{% for x in l %}{% if loop.last %}{% continue %}{% endif %}{{ x }}{% else %}e{% endfor %}", "{% for x in l %}{% if x == 3 %}{% continue %}{% endif %}{{ loop.index }}{{ x }}{% endfor %}", "{% set x = 9 %}{% for x in l %}{% endfor %}{{ x }}", "{% for x in l if x < 3 %}{{ loop.length }}{{ loop.revindex }};{% endfor %}", "{% for x in l if x != 1 %}{{ loop.previtem }}{{ x }}{{ loop.nextitem }};{% endfor %}",
+    "{% set x = [1, 2, 3]|map('string') %}{{ x|first }}{{ x|first }}{{ x|list }}{{ x|first is defined }}", "{% set x = [1, 2]|map('string') %}{% for a in x %}{{ a }}{% endfor %}{% for a in x %}{{ a }}{% else %}none{% endfor %}", "{% set x = [1, 2]|batch(1) %}{{ x|list }}{{ x|list }}", "{% set x = d|items %}{{ x|list|length }}{{ x|list|length }}", "{% set x = l|reverse %}{{ 1 in x }}{{ x|list }}", "{% set x = 'ab'|reverse %}{{ x|list }}{{ x|list }}",
+    "{% with a=1 %}{% with a=2 %}{{ a }}{% endwith %}{{ a }}{% endwith %}", "{% set a = 5 %}{% with a=1, b=a %}{{ b }}{{ a }}{% endwith %}{{ a }}", "{% with a=1 %}{% set a = 2 %}{{ a }}{% endwith %}{{ a is defined }}", "{% set a = 5 %}{% set b %}{% set a = 6 %}{{ a }}{% endset %}{{ a }}{{ b }}",
+    "{% filter indent(2) %}a\nb{% endfilter %}", "{% filter default('x', true) %}{% endfilter %}", "{% filter join('-') %}abc{% endfilter %}", "{% set a | trim | upper %} x {% endset %}{{ a }}", "{% set a | replace('x', 'y', count=1) %}xx{% endset %}{{ a }}", "{% filter e %}<{% endfilter %}<", "{% filter upper %}{% filter lower %}aB{% endfilter %}c{% endfilter %}",
+    "{% macro m(a, b=a ~ 'x', c=b) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1) }} {{ m(1, 2) }} {{ m(1, c=3) }} {{ m(c=1, a=2) }}", "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, a=2) }}", "{% macro m() %}{% macro n() %}n{% endmacro %}{{ n() }}{% endmacro %}{{ m() }}{{ n is defined }}", "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}{% set i = 1 %}{% call m() %}{{ i }}{% endcall %}", "{% macro m() %}{{ caller(1, 2) }}{% endmacro %}{% call(x) m() %}{{ x }}{% endcall %}", "{% macro m() %}{{ caller() }}{% endmacro %}{% call(x) m() %}{{ x is defined }}{% endcall %}", "{% set m = 1 %}{% macro m() %}x{% endmacro %}{{ m() }}", "{% macro m(x) %}{{ x }}{% endmacro %}{% for x in l %}{{ m(x) }}{% endfor %}{{ x is defined }}", "{% macro a() %}a{{ b() }}{% endmacro %}{% macro b() %}b{% endmacro %}{{ a() }}",
+    "{% raw -%}  a{% endraw %}", "{% raw %}a\n{% endraw -%}  \n b", "{% raw %}a{% endraw +%}\nb", "{% raw %}a{% endraw %}\nb", "{% raw %}a{% endraw %}\n\nb", "a\n  {%- raw %} b {%- endraw %} c", "{%raw%}{{x}}{%endraw%}", "{% raw%}\n\nx{% endraw %}\n\ny", "a\n  {% raw %}x\n  {% endraw %}y", "a  {%+ raw %}x{%+ endraw %}", "{% raw %}{% endraw %}x", "{% raw %}{% end raw %}{% endraw %}", "{% raw %}{# c #}{% endraw %}{# c #}d", "{% raw x %}a{% endraw %}",
+    "a {#- c #} b", "a\n{# c -#}\n b", "{# a #}\n{# b #}\nc", "a {# c #}\n\nb", "a{# {# #}b", "{#- a -#}", " {# c #}x", "x {# c #}", "a\n {#- c +#}\nb",
+    "a\n  {%- if t -%}\n  b\n  {%- endif -%}\n  c", "a\n  {%+ if t +%}\n  b\n  {%+ endif +%}\n  c", "a\n  {% if t %}\n  b\n  {% endif %}\n  c", "  {{ s }}  \n  {{ s }}", "a\n\n  {% if t %}x{% endif %}\n\n\nb", "a \n \n {%- if t %}x{% endif %}", "{% if t %}\n\n{% endif %}\n", "\t{% set a = 1 %}\n{{ a }}", "x{% set a = 1 %} {{ a }}", "{{ 1 -}} \n {{- 2 }}", "{{ 1 }} \n {{- 2 }}",
+    "{% if no %}{% elif t %}{% generation %}x{% endgeneration %}{% else %}y{% endif %}", "{% generation %}{{ s|upper }}{% endgeneration %}{{ s }}", "{% generation %}{% endgeneration %}x", "x{% generation %}\ny\n{% endgeneration %}\nz",
 ]
 
 FAMILIES = {

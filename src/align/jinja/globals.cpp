@@ -46,8 +46,8 @@ void collect(Interpreter& interpreter, const Arguments& arguments, std::string_v
   if (arguments.positional.size() > 1) rendering.fail("{}() takes at most 1 argument", function);
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
-    if (source.is_undefined()) {
-    } else if (source.is_dict()) {
+    if (source.is_undefined()) rendering.fail("{}", source.undefined_message());
+    if (source.is_dict()) {
       for (const auto& [key, value] : source.dict().entries) add(key, value);
     } else {
       for (const Value& pair : iterate(rendering, source)) {

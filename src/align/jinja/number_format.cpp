@@ -61,7 +61,7 @@ void read_width(Reader& reader, Specification& specification) {
   if (reader.skip_if('.')) specification.precision = static_cast<int>(reader.number());
 }
 
-std::string integer_digits(std::uint64_t magnitude, char type) {
+std::string plain_digits(std::uint64_t magnitude, char type) {
   switch (type) {
     case 'x':
       return fmt::format("{:x}", magnitude);
@@ -74,6 +74,14 @@ std::string integer_digits(std::uint64_t magnitude, char type) {
     default:
       return fmt::format("{}", magnitude);
   }
+}
+
+// At least as many digits as the precision.
+std::string integer_digits(std::uint64_t magnitude, const Specification& specification) {
+  std::string digits = plain_digits(magnitude, specification.type);
+  const auto least = static_cast<std::size_t>(specification.precision.value_or(0));
+  if (digits.size() < least) digits.insert(0, least - digits.size(), '0');
+  return digits;
 }
 
 std::string real_digits(double magnitude, const Specification& specification) {
@@ -137,7 +145,7 @@ void add_field(TextBuilder& out, Rendering& rendering, const Specification& spec
   const auto number = truncates ? static_cast<std::int64_t>(value.real()) : value.integral();
   const auto magnitude =
       number < 0 ? ~static_cast<std::uint64_t>(number) + 1 : static_cast<std::uint64_t>(number);
-  add_number(out, specification, number < 0, integer_digits(magnitude, type));
+  add_number(out, specification, number < 0, integer_digits(magnitude, specification));
 }
 
 Specification read_percent(Reader& reader, const Rendering& rendering) {
@@ -197,6 +205,10 @@ Specification read_braces(Reader& reader, const Rendering& rendering, const Valu
     specification.type = reader.next();
   } else if (value.is_real()) {
     rendering.fail("the format of a float wants a type, such as ':.2f'");
+  }
+  const bool integer = std::string_view("dxXob").find(specification.type) != std::string_view::npos;
+  if (specification.precision && integer) {
+    rendering.fail("the format of an integer has no precision");
   }
   return specification;
 }

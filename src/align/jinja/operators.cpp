@@ -96,6 +96,14 @@ bool contains(Rendering& rendering, const Value& container, const Value& item) {
     return std::any_of(items.begin(), items.end(),
                        [&](const Value& one) { return equal(rendering, one, item); });
   }
+  if (container.is_sequence()) {
+    // An iterator is left behind the element that was found.
+    const Sequence& iterator = container.sequence();
+    while (iterator.position < iterator.items.size()) {
+      if (equal(rendering, iterator.items[iterator.position++], item)) return true;
+    }
+    return false;
+  }
   for (const Value& one : iterate(rendering, container)) {
     if (equal(rendering, one, item)) return true;
   }

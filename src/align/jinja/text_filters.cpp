@@ -148,14 +148,27 @@ Value json(Interpreter& interpreter, const Value& value, const Arguments& argume
   return make_text(interpreter, to_json(rendering, value, style));
 }
 
+// Leaves out each '_' between two digits; false when there is another one.
+bool join_digits(std::string_view text, std::string& joined) {
+  const auto digit_at = [&](std::size_t i) {
+    return i < text.size() && text[i] >= '0' && text[i] <= '9';
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '_') {
+      joined += text[i];
+    } else if (i == 0 || !digit_at(i - 1) || !digit_at(i + 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // The number that a text begins to end is, between white space; false when it is none.
 template <class Number>
 bool parse_number(Rendering& rendering, const Text& text, Number& number) {
   const Text stripped = strip(rendering, text, Side::both, nullptr);
   std::string digits;
-  for (const char c : stripped.bytes()) {
-    if (c != '_') digits += c;
-  }
+  if (!join_digits(stripped.bytes(), digits)) return false;
   const char* begin = digits.data();
   const char* end = begin + digits.size();
   if (begin != end && *begin == '+' && digits.find('-') == std::string::npos) ++begin;
