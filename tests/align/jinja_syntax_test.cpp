@@ -211,5 +211,61 @@ TEST(JinjaAttributes, GroupsAreInTheOrderOfTheirKeys) {
   EXPECT_EQ(groups("'z', default='none'"), "none:1234;");
 }
 
+// Surrogates are no characters, and none is beyond U+10FFFF.
+TEST(JinjaSyntax, EscapesAreCharacters) {
+  for (const auto& [escape, text] : {std::pair(R"(\ud7ff)", "\xed\x9f\xbf"),
+                                     {R"(\ue000)", "\xee\x80\x80"},
+                                     {R"(\uffff)", "\xef\xbf\xbf"},
+                                     {R"(\U00010000)", "\xf0\x90\x80\x80"},
+                                     {R"(\U0010ffff)", "\xf4\x8f\xbf\xbf"},
+                                     {R"(\x7f)", "\x7f"},
+                                     {R"(\x80)", "\xc2\x80"},
+                                     {R"(\177)", "\x7f"},
+                                     {R"(\777)", "\xc7\xbf"},
+                                     {R"(\uABcd)", "\xea\xaf\x8d"}}) {
+    EXPECT_EQ(output_of("{{ '" + std::string(escape) + "' }}"), text) << escape;
+  }
+  for (const char* escape :
+       {R"(\ud800)", R"(\udfff)", R"(\U0000d800)", R"(\U00110000)", R"(\Uffffffff)", R"(\x1)",
+        R"(\u12g4)", R"(\u+123)", R"(\x-1)", R"(\N{DASH})"}) {
+    EXPECT_EQ(syntax_error_of("{{ '" + std::string(escape) + "' }}"),
+              "t, line 1: a text has an escape sequence that Python refuses")
+        << escape;
+  }
+}
+
+TEST(JinjaSyntax, UnpackingWantsAsManyValues) {
+  const auto failure = [](const std::string& source) {
+    return test::input_error_of([&] { output_of(source); });
+  };
+  for (const auto& [values, count] :
+       {std::pair("[1]", 1), {"[1, 2, 3]", 3}, {"[]", 0}, {"''", 0}, {"'a'", 1}, {"{}", 0}}) {
+    const std::string message =
+        "t, line 1: " + std::to_string(count) + " values can't be unpacked into 2 names";
+    EXPECT_EQ(failure("{% set a, b = " + std::string(values) + " %}"), message);
+    EXPECT_EQ(failure("{% for a, b in [" + std::string(values) + "] %}{% endfor %}"), message);
+  }
+  EXPECT_EQ(failure("\n{% set a, (b, c) = 1, [2] %}"),
+            "t, line 2: 1 values can't be unpacked into 2 names");
+}
+
+TEST(JinjaAttributes, MapPassesNamedArgumentsOn) {
+  EXPECT_EQ(output_of("{{ [x, 0, 'a']|map('default', '-', boolean=true)|join }}"), "--a");
+  EXPECT_EQ(output_of("{{ [4, 6]|select('divisibleby', num=3)|join }}"), "6");
+  EXPECT_EQ(output_of("{{ w|selectattr('n', 'divisibleby', num=2)|map(attribute='n')|join }}",
+                      {{"w", lettered}}),
+            "24");
+  const auto failure = [](const std::string& source) {
+    return test::input_error_of([&] { output_of(source); });
+  };
+  EXPECT_THAT(failure("{{ ['a']|map('upper', x=1)|list }}"), HasSubstr("has no argument 'x'"));
+  EXPECT_THAT(failure("{{ ['a']|map('replace', 'a', old='b')|list }}"),
+              HasSubstr("replace(): the argument 'old' is given twice"));
+  EXPECT_THAT(failure("{{ ['a']|map('replace', 'a')|list }}"),
+              HasSubstr("replace() needs the argument 'new'"));
+  EXPECT_THAT(failure("{{ ['a']|map('replace', 'a', 'b', 1, 2)|list }}"),
+              HasSubstr("replace() takes at most 3 arguments, not 4"));
+}
+
 }  // namespace
 }  // namespace fathom
