@@ -88,5 +88,35 @@ TEST(AnswerSampler, APromptAsLongAsTheContextIsRefused) {
             "prompt 2 has 64 tokens, which leaves no room for an answer in a context of 64");
 }
 
+// To equally likely tokens the first one is drawn, which ends an answer here.
+TEST(AnswerSampler, TheEndTokenIsNoPartOfAnAnswer) {
+  ByteModel model;
+  const Tensor head = model.model.parameters->at("head.weight").weight;
+  std::fill_n(head.as<float>(), head.elements(), 0.0f);
+  model.model.end_tokens = {0};
+  SampleOptions options;
+  options.answers = 2;
+  options.sampling.temperature = 0;
+  for (const std::int64_t most : {1, 9}) {
+    options.max_tokens = most;
+    const auto all = model.sample({{65}, {66}}, options);
+    ASSERT_EQ(all.size(), 2u);
+    for (const auto& answers : all) {
+      ASSERT_EQ(answers.size(), 2u);
+      for (const AnswerSample& answer : answers) {
+        EXPECT_TRUE(answer.ended);
+        EXPECT_EQ(answer.tokens, 0);
+        EXPECT_EQ(answer.text, "");
+        EXPECT_FALSE(answer.repeats);
+      }
+    }
+  }
+}
+
+TEST(AnswerSampler, NoPromptsHaveNoAnswers) {
+  ByteModel model;
+  EXPECT_TRUE(model.sample({}, {}).empty());
+}
+
 }  // namespace
 }  // namespace fathom

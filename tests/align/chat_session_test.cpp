@@ -312,5 +312,146 @@ TEST(ChatCommands, ASecondSlashMakesATurn) {
   EXPECT_EQ(chat_turn("a//b"), "a//b");
 }
 
+// Turns that were forgotten to make room for a message come back when it does not fit at all.
+TEST(ChatSession, ARefusedMessageForgetsNothing) {
+  ChatModel m(160);
+  ChatSession session(m.model, *m.engine, m.chat, greedy());
+  const std::string first = session.ask("Hi", go_on).text;
+  EXPECT_THAT(input_error_of([&] { session.ask(std::string(200, 'x'), go_on); }),
+              HasSubstr("the message is 2"));
+  const Conversation shown =
+      of({make_message("user", "Hi"), make_message("assistant", first), make_message("user", "c")});
+  const ChatAnswer answer = session.ask("c", go_on);
+  EXPECT_EQ(answer.dropped_turns, 0);
+  EXPECT_EQ(answer.text, m.continued(m.chat.encode_prompt(shown, m.model.tokenizer), answer_tokens,
+                                     greedy().sampling));
+}
+
+// Who wants no more when the answer has ended has stopped nothing.
+TEST(ChatSession, AnAnswerThatHasEndedIsNotStopped) {
+  ChatModel m;
+  int pieces = 0;
+  const auto answer_up_to = [&](int most) {
+    ChatSession session(m.model, *m.engine, m.chat, greedy());
+    pieces = 0;
+    return session.ask("Hi", [&](std::string_view) { return ++pieces < most; });
+  };
+  const std::string whole = answer_up_to(1000).text;
+  const int all = pieces;
+  const ChatAnswer last = answer_up_to(all);
+  EXPECT_FALSE(last.stopped);
+  EXPECT_EQ(last.text, whole);
+  EXPECT_EQ(last.finish, infer::FinishReason::length);
+  const ChatAnswer before = answer_up_to(all - 1);
+  EXPECT_TRUE(before.stopped);
+  EXPECT_EQ(before.finish, infer::FinishReason::none);
+}
+
+// An answer is cut by the context, but not to less than a quarter of it while old turns could go.
+TEST(ChatSession, ALongAnswerTakesAtLeastAQuarterOfTheContext) {
+  const TempDir dir;
+  ChatModel m(120);
+  ChatSettings settings = greedy();
+  settings.max_tokens = 1000;
+  // A conversation with a question of so many letters, and then "q".
+  const auto shown = [](std::size_t letters) {
+    return of({make_message("user", std::string(letters, 'a')), make_message("assistant", "b"),
+               make_message("user", "q")});
+  };
+  const auto tokens = [&](std::size_t letters) {
+    return m.chat.encode_prompt(shown(letters), m.model.tokenizer);
+  };
+  std::size_t letters = 1;
+  while (std::ssize(tokens(letters)) < 120 - 30) ++letters;
+  ASSERT_EQ(std::ssize(tokens(letters)), 120 - 30);
+  for (const int more : {0, 1}) {
+    write_file(dir / "c.json", fmt::format(R"({{"messages": [{{"role": "user", "content": "{}"}}, )"
+                                           R"({{"role": "assistant", "content": "b"}}]}})",
+                                           std::string(letters + std::size_t(more), 'a')));
+    ChatSession session(m.model, *m.engine, m.chat, settings);
+    session.load(dir / "c.json");
+    const ChatAnswer answer = session.ask("q", go_on);
+    EXPECT_EQ(answer.dropped_turns, more);
+    EXPECT_EQ(answer.finish, infer::FinishReason::length);
+    if (more == 0) {
+      EXPECT_EQ(answer.text, m.continued(tokens(letters), 30, settings.sampling));
+    }
+  }
+}
+
+TEST(ChatSession, WhatIsNoSettingIsRefused) {
+  ChatModel m;
+  ChatSession session(m.model, *m.engine, m.chat, greedy());
+  const auto refusal = [&](auto&& change) {
+    ChatSettings settings = greedy();
+    change(settings);
+    return input_error_of([&] { session.change(settings); });
+  };
+  EXPECT_EQ(refusal([](ChatSettings& s) { s.system = " \n"; }),
+            "the system prompt is empty: leave it out");
+  EXPECT_EQ(refusal([](ChatSettings& s) { s.system = ""; }),
+            "the system prompt is empty: leave it out");
+  EXPECT_EQ(refusal([](ChatSettings& s) { s.max_tokens = 0; }), "max-tokens is 0: use at least 1");
+  EXPECT_EQ(refusal([](ChatSettings& s) { s.max_tokens = 1; }), "no error");
+  EXPECT_THAT(refusal([](ChatSettings& s) { s.sampling.top_p = 0; }), HasSubstr("top"));
+}
+
+TEST(ChatSession, FilesWithToolsOrNothingAreRefused) {
+  const TempDir dir;
+  ChatModel m;
+  ChatSession session(m.model, *m.engine, m.chat, greedy());
+  const auto refusal = [&](const std::string& text) {
+    write_file(dir / "c.json", text);
+    return input_error_of([&] { session.load(dir / "c.json"); });
+  };
+  EXPECT_EQ(refusal("\n"), dir / "c.json: it contains no conversation");
+  EXPECT_EQ(refusal(R"({"tools": [{"name": "f"}], "messages": [{"role": "user", "content": "a"}, )"
+                    R"({"role": "assistant", "content": "b"}]})"),
+            dir / "c.json: its tools cannot be used here");
+  // Of a developer's and a system's prompt the last one counts.
+  write_file(dir / "c.json", R"({"messages": [{"role": "system", "content": "s"}, )"
+                             R"({"role": "developer", "content": "d"}, )"
+                             R"({"role": "user", "content": "a"}, )"
+                             R"({"role": "assistant", "content": "b"}]})");
+  session.load(dir / "c.json");
+  EXPECT_EQ(session.settings().system, "d");
+  EXPECT_EQ(session.messages().size(), 2u);
+}
+
+TEST(ChatCommands, NumbersAreReadWhole) {
+  ChatModel m;
+  ChatSession session(m.model, *m.engine, m.chat, greedy());
+  const std::vector<std::string> names{"/temperature", "/top-p", "/max-tokens", "/seed"};
+  for (const std::string& name : names) {
+    for (const char* argument : {"12abc", "1 2", "x", "1e", "0x1", "--1", "1,5"}) {
+      EXPECT_EQ(input_error_of([&] { run_chat_command(session, name + " " + argument); }),
+                name + " takes a number, not '" + argument + "'");
+    }
+  }
+  EXPECT_EQ(run_chat_command(session, "/seed\t 12\t").text, "seed is 12");
+  EXPECT_EQ(input_error_of([&] { run_chat_command(session, "/seed 18446744073709551616"); }),
+            "/seed takes a number, not '18446744073709551616'");
+}
+
+TEST(ChatCommands, SaySomethingOfWhatTheyDid) {
+  const TempDir dir;
+  ChatModel m;
+  ChatSession session(m.model, *m.engine, m.chat, greedy());
+  const auto said = [&](const std::string& line) { return run_chat_command(session, line).text; };
+  EXPECT_EQ(said("/system"), "without a system prompt");
+  EXPECT_EQ(said("/system x"), "the system prompt is set");
+  session.ask("Hi", go_on);
+  const std::string path = dir / "c d.json";
+  EXPECT_EQ(said("/save " + path), "saved in " + path);
+  EXPECT_EQ(said("/reset"), "the conversation begins again");
+  EXPECT_TRUE(session.messages().empty());
+  EXPECT_EQ(session.settings().system, "x");
+  EXPECT_EQ(said("/load " + path), "goes on from " + path + ", after 2 messages");
+  EXPECT_EQ(run_chat_command(session, "/quit").text, "");
+  EXPECT_EQ(input_error_of([&] { said("/load"); }), "/load takes the name of a file");
+  EXPECT_EQ(input_error_of([&] { said("/xyzzy"); }),
+            "there is no command /xyzzy: /help lists them");
+}
+
 }  // namespace
 }  // namespace fathom
