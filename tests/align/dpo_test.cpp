@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "align/dpo_data.h"
+#include "align/pair_source.h"
 #include "align/sft_data.h"
 #include "align/small_base.h"
 #include "align/weights_checksum.h"
@@ -306,6 +307,112 @@ TEST(DpoConfigs, SayWhatIsImpossible) {
                 HasSubstr("validation.share is"));
   }
   EXPECT_THAT(refusal("train.sequence_length=1"), HasSubstr("train.sequence_length is 1"));
+}
+
+// All that the runs of the general trainer are told of, apart from what differs from its keys.
+template <class Config>
+Config with_shared_values() {
+  Config c;
+  c.device = "cuda:1";
+  c.threads = 3;
+  c.dtype = DTypeChoice::bf16;
+  c.precision = Products::fp8;
+  c.seed = 4;
+  c.deterministic = true;
+  c.data.prefetch = 5;
+  c.optimizer.beta1 = 0.8;
+  c.validation.every_steps = 6;
+  c.validation.sample_prompts = {"a"};
+  c.validation.sample_tokens = 7;
+  c.validation.sample_temperature = 0.25;
+  c.repetition.max_tokens = 8;
+  c.checkpoint.every_steps = 9;
+  c.parallel.tp = 2;
+  c.guard.sigma = 10;
+  return c;
+}
+
+TEST(DpoConfigs, BecomeARunsConfig) {
+  DpoConfig config = with_shared_values<DpoConfig>();
+  config.output = "out";
+  config.model.from = "base";
+  config.train.steps = 11;
+  config.train.sequence_length = 12;
+  config.schedule.kind = ScheduleKind::constant;
+  config.schedule.peak = 0.125;
+  ModelConfig model;
+  model.num_layers = 13;
+  const TrainConfig c = train_config(config, model);
+  EXPECT_EQ(c.output, "out");
+  EXPECT_EQ(c.init_from, "base");
+  EXPECT_EQ(c.train.steps, 11);
+  EXPECT_EQ(c.train.sequence_length, 12);
+  EXPECT_EQ(c.schedule.kind, ScheduleKind::constant);
+  EXPECT_EQ(c.schedule.peak, 0.125);
+  EXPECT_EQ(c.model.num_layers, 13);
+  EXPECT_EQ(c.device, "cuda:1");
+  EXPECT_EQ(c.threads, 3);
+  EXPECT_EQ(c.dtype, DTypeChoice::bf16);
+  EXPECT_EQ(c.precision, Products::fp8);
+  EXPECT_EQ(c.seed, 4);
+  EXPECT_TRUE(c.deterministic);
+  EXPECT_EQ(c.data.prefetch, 5);
+  EXPECT_EQ(c.optimizer.beta1, 0.8);
+  EXPECT_EQ(c.validation.every_steps, 6);
+  EXPECT_EQ(c.validation.sample_prompts, std::vector<std::string>{"a"});
+  EXPECT_EQ(c.validation.sample_tokens, 7);
+  EXPECT_EQ(c.validation.sample_temperature, 0.25);
+  EXPECT_EQ(c.repetition.max_tokens, 8);
+  EXPECT_EQ(c.checkpoint.every_steps, 9);
+  EXPECT_EQ(c.parallel.tp, 2);
+  EXPECT_EQ(c.guard.sigma, 10);
+}
+
+// The prompt counts twice.
+TEST_F(Dpo, APairMayFillARow) {
+  write_file(dir_ / "one.jsonl", R"({"prompt": "a?", "chosen": "xyz", "rejected": "y"})");
+  DpoConfig c = config("run");
+  c.data.paths = {dir_ / "one.jsonl"};
+  c.validation.paths.clear();
+  const auto pairs = [&](std::int64_t length) {
+    c.train.sequence_length = length;
+    return read_dpo_data(c, false).source->pairs().size();
+  };
+  ASSERT_EQ(pairs(96), 1);
+  const std::int64_t exact = pair_row_tokens(read_dpo_data(c, false).source->pairs()[0]);
+  for (const RowPolicy policy : {RowPolicy::refuse, RowPolicy::leave_out}) {
+    c.data.too_long = policy;
+    EXPECT_EQ(pairs(exact), 1);
+    const std::string refused = fmt::format(
+        "pair 1 takes {} tokens of a row, the prompt twice, and rows have {}: raise "
+        "train.sequence_length, or leave such pairs out with data.too_long = \"leave_out\"",
+        exact, exact - 1);
+    const std::string none =
+        fmt::format("no pair fits into rows of {} tokens: raise train.sequence_length", exact - 1);
+    EXPECT_EQ(input_error_of([&] { pairs(exact - 1); }),
+              policy == RowPolicy::refuse ? refused : none);
+  }
+}
+
+TEST_F(Dpo, HeldOutPairsAreOfFilesOrAShare) {
+  DpoConfig c = config("run");
+  c.validation.share = 0.5;
+  DpoData data = read_dpo_data(c, false);
+  EXPECT_EQ(data.source->pairs().size(), 60) << "files come before the share";
+  EXPECT_EQ(data.held_out->pairs().size(), 11);
+  c.validation.paths.clear();
+  const auto held_out = [&](std::int64_t seed) {
+    c.seed = seed;
+    return read_dpo_data(c, false).held_out->pairs().hash();
+  };
+  const std::uint64_t first = held_out(1);
+  EXPECT_EQ(held_out(1), first);
+  EXPECT_NE(held_out(2), first);
+  c.validation.share = 0;
+  EXPECT_EQ(read_dpo_data(c, false).held_out, nullptr);
+  c.validation.share = 0.9999999;
+  EXPECT_EQ(input_error_of([&] { read_dpo_data(c, false); }),
+            "validation.share holds all pairs out");
 }
 
 }  // namespace

@@ -159,5 +159,105 @@ TEST_F(PreferenceData, KindsOfFilesAreToldByTheirFirstRow) {
   EXPECT_FALSE(holds("{broken"));
 }
 
+TEST_F(PreferenceData, APairEndsWhereBothAnswersDo) {
+  chat_ = ChatTemplate::from_source(
+      "{% for m in messages %}{{ m.content }}{% if m.content[0] == 'e' %}{{ eos_token }}"
+      "{% endif %}{% endfor %}",
+      "t", {{"eos_token", "</s>"}});
+  const auto unended = [&](const std::string& chosen, const std::string& rejected) {
+    read(fmt::format(R"({{"prompt": "p", "chosen": "{}", "rejected": "{}"}})", chosen, rejected));
+    return statistics_.unended;
+  };
+  EXPECT_EQ(unended("e1", "e2"), 0);
+  EXPECT_EQ(unended("e1", "x2"), 1);
+  EXPECT_EQ(unended("x1", "e2"), 1);
+  EXPECT_EQ(unended("x1", "x2"), 1);
+}
+
+TEST_F(PreferenceData, DialoguesHaveASystemPromptAndTools) {
+  const std::string dialogues =
+      R"("chosen": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "x"}],
+         "rejected": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "y"}]})";
+  EXPECT_THAT(read("{\"system\": \"s\", " + dialogues),
+              ElementsAre("<s>s\n\nUser: p\n\nAssistant:| x</s>| y</s>"));
+  EXPECT_THAT(read("{\"system\": \"\", " + dialogues),
+              ElementsAre("<s>User: p\n\nAssistant:| x</s>| y</s>"));
+  chat_ = ChatTemplate::from_source(
+      "{{ tools | tojson }}{% for m in messages %}{{ m.content }}{% endfor %}", "t", {});
+  EXPECT_THAT(read(R"({"tools": [{"name": "f"}], )" + dialogues),
+              ElementsAre(R"([{"name": "f"}]p|x|y)"));
+  EXPECT_THAT(read(R"({"prompt": "p", "tools": [{"name": "f"}], "chosen": "x", "rejected": "y"})"),
+              ElementsAre(R"([{"name": "f"}]p|x|y)"));
+}
+
+// Equal ranks make no pair, wherever they stand, and the first of the best and the last of the
+// worst are taken.
+TEST_F(PreferenceData, RankingsLeaveEqualRanksOut) {
+  const auto pairs = [&](const std::vector<int>& ranks, RankingPairs rankings) {
+    std::string answers;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      answers += fmt::format("{}{{\"answer\": \"{}\", \"rank\": {}}}", i > 0 ? ", " : "",
+                             static_cast<char>('a' + i), ranks[i]);
+    }
+    rankings_ = rankings;
+    std::vector<std::string> short_ones;
+    for (const std::string& pair : read(R"({"prompt": "p", "answers": [)" + answers + "]}")) {
+      short_ones.push_back({pair[pair.find("| ") + 2], pair[pair.rfind("| ") + 2]});
+    }
+    return short_ones;
+  };
+  EXPECT_THAT(pairs({1, 1, 2, 2}, RankingPairs::best_and_worst), ElementsAre("ad"));
+  EXPECT_THAT(pairs({1, 1, 2, 2}, RankingPairs::all), ElementsAre("ac", "ad", "bc", "bd"));
+  EXPECT_THAT(pairs({3, -1}, RankingPairs::all), ElementsAre("ba"));
+  EXPECT_THAT(pairs({2, 1, 3}, RankingPairs::all), ElementsAre("ba", "bc", "ac"));
+}
+
+TEST_F(PreferenceData, BadRankingsAreNamed) {
+  const auto answers = [&](const std::string& list) {
+    return problem(R"({"prompt": "p", "answers": )" + list + "}");
+  };
+  for (const char* list : {"[3]", R"([{"answer": "a"}])", R"([{"answer": "a", "rank": "1"}])",
+                           R"([{"answer": "a", "rank": null}])"}) {
+    EXPECT_THAT(answers(list),
+                StartsWith(":1: 'answers' wants objects with an answer and a rank, a number"))
+        << list;
+  }
+  EXPECT_THAT(answers("{}"), StartsWith(":1: 'answers' is object, not a list"));
+  EXPECT_THAT(answers(R"([{"rank": 1}])"), StartsWith(":1: has no 'answer'"));
+  EXPECT_THAT(answers("[]"), StartsWith(":1: the ranking has no two answers of different rank"));
+  EXPECT_THAT(answers(R"([{"answer": "a", "rank": 1}, {"answer": "a", "rank": 2}])"),
+              StartsWith(":1: the ranking has no two answers of different rank"));
+  EXPECT_THAT(problem(R"({"instruction": "p", "output": ["a", 3]})"),
+              StartsWith(":1: 'output' holds number, not a text"));
+  EXPECT_THAT(problem(R"({"message_tree_id": "t", "prompt": {"text": "q", "role": "prompter",
+                          "replies": [{"text": "a", "role": "assistant"},
+                                      {"text": "b", "role": "assistant", "rank": 1}]}})"),
+              StartsWith(":1: no message of the tree has answers of different rank"));
+}
+
+TEST_F(PreferenceData, QuestionsAreInAnyOfTheirKeys) {
+  const std::string answers = R"(, "chosen": "x", "rejected": "y"})";
+  const std::string pair = "<s>User: p\n\nAssistant:| x</s>| y</s>";
+  for (const char* question :
+       {R"({"prompt": "p")", R"({"question": "p")", R"({"instruction": "p")",
+        R"({"messages": [{"role": "user", "content": "p"}])",
+        R"({"conversation": [{"role": "user", "content": "p"}], "prompt": "other")",
+        R"({"prompt": "p", "question": "other")", R"({"instruction": "p", "prompt": "other")"}) {
+    EXPECT_THAT(read(question + answers), ElementsAre(pair)) << question;
+  }
+  EXPECT_THAT(read(R"({"instruction": "i", "input": "j")" + answers),
+              ElementsAre("<s>User: i\nj\n\nAssistant:| x</s>| y</s>"));
+  EXPECT_THAT(problem(R"({"prompt": "p", "chosen": {"role": "assistant", "content": "x"},
+                          "rejected": {"role": "assistant", "content": "x"}})"),
+              StartsWith(":1: chosen and rejected are the same"));
+  EXPECT_THAT(problem(R"({"chosen": "\n\nHuman: p\n\nAssistant: x",
+                          "rejected": "\n\nHuman: p\n\nAssistant: x"})"),
+              StartsWith(":1: chosen and rejected are the same"));
+  EXPECT_THAT(problem(R"({"prompt": "p", "chosen": 3, "rejected": "y"})"),
+              StartsWith(":1: 'chosen': is number, neither a text nor messages"));
+  EXPECT_THAT(problem(R"({"prompt": "p", "chosen": "x", "rejected": []})"),
+              StartsWith(":1: 'rejected' ends with the shared prompt: it has no answer"));
+}
+
 }  // namespace
 }  // namespace fathom

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -142,6 +143,62 @@ TEST(PreferenceLoss, ImpossibleSettingsAreRefusedByKey) {
             "dpo.label_smoothing is 0.1, which hinge does not have: use sigmoid or robust, or 0");
   EXPECT_EQ(message([](auto& c) { c.nll = -1; }),
             "dpo.nll is -1: use 0 (none) or a positive number");
+}
+
+TEST(PreferenceLoss, SettingsGoUpToTheirBounds) {
+  const auto message = [](auto change) {
+    PreferenceLossConfig config;
+    change(config);
+    return test::input_error_of([&] { check(config); });
+  };
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  for (const double beta : {-1.0, 0.0, inf, std::nan("")}) {
+    EXPECT_EQ(message([&](auto& c) { c.beta = beta; }),
+              fmt::format("dpo.beta is {}: use a positive number", beta));
+  }
+  for (const double smoothing : {-0.01, 0.5, 0.6, std::nan("")}) {
+    EXPECT_EQ(message([&](auto& c) { c.label_smoothing = smoothing; }),
+              fmt::format("dpo.label_smoothing is {}: use 0 or more and less than 0.5", smoothing));
+  }
+  EXPECT_EQ(message([](auto& c) { c.label_smoothing = 0.499; }), "no error");
+  for (const PreferenceLoss loss :
+       {PreferenceLoss::sigmoid, PreferenceLoss::robust, PreferenceLoss::hinge, PreferenceLoss::ipo,
+        PreferenceLoss::simpo}) {
+    const bool smooths = loss == PreferenceLoss::sigmoid || loss == PreferenceLoss::robust;
+    EXPECT_EQ(message([&](auto& c) {
+                c.loss = loss;
+                c.label_smoothing = 0.1;
+              }) == "no error",
+              smooths)
+        << enum_name(loss);
+    EXPECT_EQ(message([&](auto& c) { c.loss = loss; }), "no error");
+  }
+  EXPECT_EQ(message([](auto& c) { c.margin = std::nan(""); }),
+            "dpo.margin is nan: use a finite number");
+  EXPECT_EQ(message([](auto& c) { c.margin = -inf; }), "dpo.margin is -inf: use a finite number");
+  EXPECT_EQ(message([](auto& c) { c.margin = -2; }), "no error");
+  EXPECT_EQ(message([](auto& c) { c.nll = inf; }),
+            "dpo.nll is inf: use 0 (none) or a positive number");
+  EXPECT_EQ(message([](auto& c) { c.nll = 0.5; }), "no error");
+}
+
+// Beyond its margin the hinge is flat; IPO's distance is 1 / (2 beta); SimPO has its own margin.
+TEST(PreferenceLoss, CurvesHaveTheirMargins) {
+  const auto terms = [](PreferenceLoss loss, double h, double margin = 0) {
+    PreferenceLossConfig config = config_of(loss, 0.5);
+    config.margin = margin;
+    return preference_terms(config, {h, 0, 1}, {0, 0, 1});
+  };
+  EXPECT_EQ(terms(PreferenceLoss::hinge, 2).loss, 0);
+  EXPECT_EQ(terms(PreferenceLoss::hinge, 2).by_chosen, 0);
+  EXPECT_EQ(terms(PreferenceLoss::hinge, 1).loss, 0.5);
+  EXPECT_EQ(terms(PreferenceLoss::hinge, 1).by_chosen, -0.5);
+  EXPECT_EQ(terms(PreferenceLoss::hinge, 3).loss, 0);
+  EXPECT_EQ(terms(PreferenceLoss::ipo, 1).loss, 0);
+  EXPECT_EQ(terms(PreferenceLoss::ipo, 3).loss, 4);
+  EXPECT_EQ(terms(PreferenceLoss::ipo, 3).by_chosen, 4);
+  EXPECT_EQ(terms(PreferenceLoss::simpo, 1.5, 1.5).loss, std::log(2.0));
+  EXPECT_EQ(terms(PreferenceLoss::sigmoid, 0, 1.5).loss, std::log(2.0)) << "SimPO's alone";
 }
 
 }  // namespace
