@@ -9,8 +9,11 @@
 #include <set>
 
 #include "align/random_examples.h"
+#include "align/sft_objective.h"
 #include "core/error.h"
 #include "io/temp_dir.h"
+#include "parallel/small_model.h"
+#include "train/metric_names.h"
 
 namespace fathom {
 namespace {
@@ -273,6 +276,88 @@ TEST(SftSource, RefusesWhatIsNothingToLearnFrom) {
   EXPECT_THAT(test::input_error_of(
                   [] { source_of(std::make_shared<ExampleSet>(), {.sequence_length = 2}); }),
               HasSubstr("no conversations"));
+}
+
+// To the nearest number of conversations, a half upwards.
+TEST(SftSource, WeightsAreRoundedToWholeConversations) {
+  for (const auto& [count, weight, taken] : {std::tuple(3, 0.5, 2),
+                                             {1, 0.5, 1},
+                                             {1, 0.49, 0},
+                                             {5, 0.3, 2},
+                                             {5, 0.29, 1},
+                                             {4, 0.125, 1},
+                                             {4, 0.12, 0},
+                                             {3, 1.5, 5},
+                                             {7, 1.0, 7},
+                                             {0, 2.0, 0},
+                                             {2, 0.0, 0},
+                                             {2, 1000.0, 2000}}) {
+    const auto numbers =
+        repeat_by_weight(std::vector<std::int64_t>{count}, std::vector<double>{weight}, 1);
+    EXPECT_EQ(std::ssize(numbers), taken) << count << " of weight " << weight;
+    for (const std::int64_t number : numbers) EXPECT_TRUE(number >= 0 && number < count);
+  }
+  // Sets are taken apart: each has its own count.
+  const auto both =
+      repeat_by_weight(std::vector<std::int64_t>{1, 1}, std::vector<double>{0.5, 0.4}, 1);
+  EXPECT_THAT(both, ElementsAre(0));
+}
+
+class FixedLosses : public testing::Test {
+ protected:
+  // Each target's loss is its own id.
+  EvaluateBatch evaluate() {
+    return [this](const Batch& batch) {
+      batches_.push_back({batch.first_sample, batch.sequences});
+      losses_.clear();
+      for (const std::int32_t target : batch.targets) {
+        losses_.push_back(static_cast<float>(std::max(target, 0)));
+      }
+      return std::span<const float>(losses_);
+    };
+  }
+  double validation_loss(const std::shared_ptr<const SftSource>& source, std::int64_t micro_batch,
+                         const RankGroups& ranks) {
+    MetricsRecord record{0, {}};
+    SftValidator(source, micro_batch, ranks).run(evaluate(), record);
+    return *record.find(metric::validation_loss);
+  }
+
+  std::vector<std::pair<std::int64_t, std::int64_t>> batches_;  // first row, rows
+  std::vector<float> losses_;
+};
+
+// The last batch has the rows that are left, so that none counts twice.
+TEST_F(FixedLosses, HeldOutRowsCountOnceInAnyMicroBatch) {
+  const auto source =
+      std::make_shared<const SftSource>(source_of(of_lengths({4, 3, 2}), {.sequence_length = 4}));
+  ASSERT_EQ(source->num_rows(), 3);
+  const OneRank rank(test::small_model(2, 2, 50));
+  using Batches = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  for (const auto& [micro_batch, batches] : {std::pair(1, Batches{{0, 1}, {1, 1}, {2, 1}}),
+                                             {2, Batches{{0, 2}, {2, 1}}},
+                                             {3, Batches{{0, 3}}},
+                                             {8, Batches{{0, 3}}}}) {
+    batches_.clear();
+    EXPECT_DOUBLE_EQ(validation_loss(source, micro_batch, rank.groups),
+                     (4 * 4 + 3 * 3 + 2 * 2) / 9.0);
+    EXPECT_EQ(batches_, batches) << micro_batch;
+  }
+}
+
+// Targets, not rows: the tokens of the whole step count alike.
+TEST(SftObjective, IsNormalisedByLearnedTokens) {
+  std::vector<Batch> batches(2);
+  const SftSource source = source_of(of_lengths({4, 3, 2}), {.sequence_length = 6});
+  source.fill(0, 1, batches[0]);
+  source.fill(1, 1, batches[1]);
+  const StepTerms terms = SftObjective().prepare(batches);
+  EXPECT_EQ(terms.normaliser, 9);
+  ASSERT_TRUE(terms.counts);
+  EXPECT_EQ(terms.counts->targets, 9);
+  EXPECT_EQ(terms.counts->tokens, 12);
+  EXPECT_EQ(terms.counts->padding, 3);
+  EXPECT_FALSE(terms.loss);
 }
 
 }  // namespace

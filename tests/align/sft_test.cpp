@@ -356,6 +356,24 @@ TEST(SftConfigFile, SaysWhatIsMissing) {
   EXPECT_THAT(config_error(dir, model + "[[stage]]\nepochs = 1\n" + data + "weight = -1\n"),
               HasSubstr("a weight of -1"));
   EXPECT_THAT(config_error(dir, model + "[train]\nsteps = 5\n"), HasSubstr("steps"));
+  const std::string one_stage = "[[stage]]\nepochs = 1\n" + data;
+  for (const auto& [section, message] :
+       {std::pair("[train]\nsequence_length = 1\n", "train.sequence_length is 1: use 2 or more"),
+        {"[train]\nglobal_batch = 0\n", "train.global_batch is 0: use 1 or more"},
+        {"[parallel]\ntp = 0\n", "parallel.tp and parallel.sequence_pieces: use 1 or more"},
+        {"[parallel]\nsequence_pieces = 0\n",
+         "parallel.tp and parallel.sequence_pieces: use 1 or more"},
+        {"[validation]\nshare = -0.1\n", "validation.share is -0.1: use 0 or more, below 1"},
+        {"[train]\nsequence_length = 2\nglobal_batch = 1\n", "no error"},
+        {"[validation]\nshare = 0.0\n", "no error"},
+        {"[validation]\nshare = 0.99\n", "no error"},
+        {"[checkpoint]\nenabled = false\n", "no error"}}) {
+    EXPECT_EQ(config_error(dir, model + section + one_stage), message) << section;
+  }
+  EXPECT_EQ(config_error(dir, "output = \"\"\n" + model + one_stage),
+            "output is empty: name the directory of the run");
+  EXPECT_EQ(load_sft_config(dir / "sft.toml", std::vector<std::string>{"output=a//"}).output, "a");
+  EXPECT_EQ(load_sft_config(dir / "sft.toml", std::vector<std::string>{"output=/"}).output, "/");
   EXPECT_THAT(config_error(dir, model + "[validation]\nshare = 1\n[[stage]]\nepochs = 1\n" + data),
               HasSubstr("validation.share is 1"));
   EXPECT_THAT(config_error(dir, model + "date = \"7 March\"\n"), HasSubstr("model.date is"));
@@ -386,6 +404,53 @@ TEST(SftConfigFile, TheRecipesAreRead) {
   EXPECT_EQ(report.stages[0].data.size(), 2u);
   EXPECT_EQ(report.stages[1].data.size(), 1u);
   EXPECT_EQ(load_sft_config(configs + "demo/sft.toml").stages.size(), 2u);
+}
+
+// Of the same files each stage holds out others: by its own random numbers.
+TEST_F(Sft, StagesHoldOutTheirOwnConversations) {
+  SftConfig config = two_stages(dir_, "run");
+  config.validation.paths.clear();
+  config.validation.share = 0.3;
+  config.stages[1].data = config.stages[0].data;
+  const SftData data = read_sft_data(config, false);
+  ASSERT_TRUE(data.stages[0].held_out && data.stages[1].held_out);
+  EXPECT_NE(data.stages[0].held_out->examples().hash(), data.stages[1].held_out->examples().hash());
+  for (const SftStageData& stage : data.stages) {
+    EXPECT_EQ(stage.held_out->examples().size() + stage.source->examples().size(), 60);
+  }
+}
+
+// What names no special token beside the model does so beside the one that was made of it.
+TEST_F(Sft, ChatFilesNameTheTemplatesSpecialTokens) {
+  write_file(
+      dir_ / "base/tokenizer_config.json",
+      R"({"bos_token": null, "eos_token": "</s>", "pad_token": {"content": "<s>"}, "x": 1})");
+  write_file(dir_ / "base/generation_config.json", R"({"eos_token_id": 259})");
+  write_file(dir_ / "base/chat_template.jinja", "old");
+  fs::create_directories(dir_ / "base/additional_chat_templates");
+  write_file(dir_ / "base/additional_chat_templates/rag.jinja", "rag");
+  const BaseModel model = open_base_model(dir_ / "base", "deepseek");
+  fs::create_directories(dir_ / "made");
+  write_chat_files(model, dir_ / "made");
+  const auto json = nlohmann::ordered_json::parse(read_file(dir_ / "made/tokenizer_config.json"));
+  EXPECT_EQ(json.dump(),
+            R"({"bos_token":"<s>","eos_token":"</s>","pad_token":{"content":"<s>"},"x":1})");
+  EXPECT_EQ(read_file(dir_ / "made/chat_template.jinja"), model.chat.source());
+  EXPECT_EQ(read_file(dir_ / "made/additional_chat_templates/rag.jinja"), "rag");
+  EXPECT_FALSE(fs::exists(dir_ / "made/generation_config.json"));
+}
+
+TEST_F(Sft, ABaseModelSaysWhatItLacks) {
+  const auto refusal_of = [&](const std::string& path, const std::string& chat_template) {
+    return input_error_of([&] { open_base_model(path, chat_template); });
+  };
+  EXPECT_EQ(refusal_of("", "plain"), "model.from is empty: name the model to begin with");
+  EXPECT_EQ(refusal_of(dir_ / "none", "plain"),
+            "model.from: " + (dir_ / "none") + ": there is no such directory");
+  EXPECT_THAT(refusal_of(dir_ / "base", ""), HasSubstr("the model has no chat template"));
+  fs::remove(dir_ / "base/tokenizer.json");
+  EXPECT_EQ(refusal_of(dir_ / "base", "plain"),
+            (dir_ / "base") + ": there is no tokenizer.json with this model: copy it there");
 }
 
 }  // namespace
