@@ -2,6 +2,7 @@
 // bytes; bench/gguf_vs_llama_cpp.py compares more of them.
 #include "io/gguf_blocks.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +10,7 @@
 #include <random>
 
 #include "io/stored_values.h"
+#include "io/temp_dir.h"
 
 namespace fathom {
 namespace {
@@ -117,6 +119,86 @@ TEST(GgufBlocks, HalvesAreTheNearestWithTiesToEven) {
     EXPECT_EQ(half_of_float(std::nextafter(middle, 1e9f)), bits + 1) << bits;
     EXPECT_EQ(half_of_float(std::nextafter(middle, -1e9f)), bits) << bits;
   }
+}
+
+// As ggml numbers and names them (ggml.h, ggml-common.h).
+TEST(GgufBlocks, TypesHaveTheirNumbersNamesAndSizes) {
+  struct Row {
+    std::uint32_t number;
+    std::string_view name;
+    std::int64_t values;
+    std::size_t bytes;
+  };
+  const Row rows[] = {{0, "F32", 1, 4},       {1, "F16", 1, 2},       {2, "Q4_0", 32, 18},
+                      {3, "Q4_1", 32, 20},    {6, "Q5_0", 32, 22},    {7, "Q5_1", 32, 24},
+                      {8, "Q8_0", 32, 34},    {10, "Q2_K", 256, 84},  {11, "Q3_K", 256, 110},
+                      {12, "Q4_K", 256, 144}, {13, "Q5_K", 256, 176}, {14, "Q6_K", 256, 210},
+                      {15, "Q8_K", 256, 292}, {30, "BF16", 1, 2}};
+  std::size_t readable = 0;
+  for (std::uint32_t number = 0; number < 64; ++number) {
+    readable += gguf_type_numbered(number).has_value();
+  }
+  EXPECT_EQ(readable, std::size(rows));
+  for (const Row& row : rows) {
+    const auto type = gguf_type_numbered(row.number);
+    ASSERT_TRUE(type.has_value()) << row.name;
+    EXPECT_EQ(name_of(*type), row.name);
+    EXPECT_EQ(block_of(*type).values, row.values) << row.name;
+    EXPECT_EQ(block_of(*type).bytes, row.bytes) << row.name;
+    const bool written = row.number <= 1 || row.number == 8 || row.number == 30;
+    EXPECT_EQ(is_gguf_output(*type), written) << row.name;
+    std::vector<std::byte> bytes(row.bytes + 1);
+    std::vector<float> values(static_cast<std::size_t>(row.values) + 1);
+    EXPECT_EQ(test::runtime_error_of([&] { decode_gguf(*type, bytes, values.data()); }),
+              fmt::format("{} bytes are no whole number of {} blocks", row.bytes + 1, row.name));
+    if (row.values == 1) continue;
+    EXPECT_EQ(
+        test::runtime_error_of([&] { encode_gguf(*type, values, bytes.data()); }),
+        written ? fmt::format("{} values are no whole number of {} blocks", values.size(), row.name)
+                : fmt::format("values are not converted to {}", row.name));
+  }
+}
+
+// The scale is 1 with a largest magnitude of 127, so that values are rounded as they are.
+TEST(GgufBlocks, Q8RoundsHalvesAwayFromZero) {
+  std::vector<float> values(64, 0.0f);
+  const std::pair<float, int> rounded[] = {{127, 127}, {2.5f, 3},       {-2.5f, -3},
+                                           {0.5f, 1},  {-0.5f, -1},     {0.49f, 0},
+                                           {1.5f, 2},  {-126.5f, -127}, {126.4f, 126}};
+  for (std::size_t i = 0; i < std::size(rounded); ++i) values[i] = rounded[i].first;
+  values[63] = -254;  // the largest of the second block, whose scale is 2
+  values[32] = 3;
+  std::byte blocks[2 * 34];
+  encode_gguf(GgufType::q8_0, values, blocks);
+  for (std::size_t i = 0; i < std::size(rounded); ++i) {
+    EXPECT_EQ(static_cast<std::int8_t>(blocks[2 + i]), rounded[i].second) << rounded[i].first;
+  }
+  std::uint16_t scales[2];
+  std::memcpy(&scales[0], blocks, 2);
+  std::memcpy(&scales[1], blocks + 34, 2);
+  EXPECT_EQ(scales[0], half_of_float(1));
+  EXPECT_EQ(scales[1], half_of_float(2));
+  EXPECT_EQ(static_cast<std::int8_t>(blocks[34 + 2]), 2);
+  EXPECT_EQ(static_cast<std::int8_t>(blocks[34 + 2 + 31]), -127);
+}
+
+TEST(GgufBlocks, UnquantisedValuesAreRoundedToNearest) {
+  const std::vector<float> values = {1, -2.5f, 1.00390625f, 1.01171875f, 65520, -0.0f};
+  const auto through = [&](GgufType type) {
+    std::vector<std::byte> bytes(values.size() * block_of(type).bytes + 1, std::byte(7));
+    encode_gguf(type, values, bytes.data());
+    EXPECT_EQ(bytes.back(), std::byte(7)) << name_of(type);
+    bytes.pop_back();
+    std::vector<float> back(values.size());
+    decode_gguf(type, bytes, back.data());
+    EXPECT_TRUE(std::signbit(back.back())) << name_of(type);
+    return back;
+  };
+  EXPECT_EQ(through(GgufType::f32), values);
+  EXPECT_EQ(through(GgufType::f16),
+            (std::vector<float>{1, -2.5f, 1.00390625f, 1.01171875f, INFINITY, 0}));
+  EXPECT_EQ(through(GgufType::bf16), (std::vector<float>{1, -2.5f, 1, 1.015625f, 65536, 0}));
+  encode_gguf(GgufType::f32, {}, nullptr);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // GGUF files: out and in, and every way in which one can lie.
 #include "io/gguf.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 #include <limits>
 
 #include "io/temp_dir.h"
@@ -183,6 +185,125 @@ TEST(Gguf, KeysOf64BitsAreRead) {
   EXPECT_EQ(read.number("f"), 0.1);
 }
 
+TEST(Gguf, TheWriterHoldsTheCallerToTheDeclaration) {
+  const test::TempDir dir;
+  GgufWriter writer(dir / "model.gguf", {},
+                    {{"a", GgufType::f32, {2}}, {"b", GgufType::q8_0, {64}}});
+  const std::vector<std::byte> bytes(100);
+  const auto append = [&](std::string_view name, std::size_t count) {
+    return test::runtime_error_of([&] { writer.append(name, std::span(bytes).first(count)); });
+  };
+  const auto finish = [&] { return test::runtime_error_of([&] { writer.finish(); }); };
+  EXPECT_EQ(append("b", 1), "the tensor b is not due");
+  EXPECT_EQ(append("a", 9), "a: more bytes than its 8");
+  EXPECT_EQ(append("a", 3), "no error");
+  EXPECT_EQ(append("a", 6), "a: more bytes than its 8");
+  EXPECT_EQ(finish(), "bytes of the tensor a are missing");
+  EXPECT_EQ(append("a", 5), "no error");
+  EXPECT_EQ(append("a", 1), "the tensor a is not due");
+  EXPECT_EQ(append("b", 67), "no error");
+  EXPECT_EQ(finish(), "bytes of the tensor b are missing");
+  EXPECT_EQ(append("b", 1), "no error");
+  EXPECT_EQ(append("b", 1), "the tensor b is not due");
+  EXPECT_EQ(finish(), "no error");
+}
+
+// A header that ends on a multiple of 32 bytes, as every fourth of these does, has no padding.
+TEST(Gguf, TensorsBeginAtTheNextMultipleOfTheAlignment) {
+  const test::TempDir dir;
+  for (std::size_t length = 1; length <= 40; ++length) {
+    const std::string name(length, 'n');
+    const std::vector<float> values{1.5f, -2, 3};
+    GgufWriter writer(dir / "a", {}, {{name, GgufType::f32, {3}}, {"z", GgufType::f32, {3}}});
+    for (const std::string_view tensor : {std::string_view(name), std::string_view("z")}) {
+      writer.append(tensor, std::as_bytes(std::span(values)));
+    }
+    writer.finish();
+    const std::size_t header = 24 + (8 + length + 4 + 8 + 4 + 8) + (8 + 1 + 4 + 8 + 4 + 8);
+    EXPECT_EQ(std::filesystem::file_size(dir / "a"), (header + 31) / 32 * 32 + 64) << length;
+    const GgufFile file(dir / "a");
+    for (const GgufTensor& tensor : file.tensors()) {
+      std::vector<float> back(3);
+      ASSERT_EQ(tensor.data.size(), 12u);
+      std::memcpy(back.data(), tensor.data.data(), 12);
+      EXPECT_EQ(back, values) << length;
+    }
+  }
+}
+
+TEST(Gguf, AlignmentsArePowersOfTwoUpTo65536) {
+  for (const std::uint32_t alignment : {1u, 2u, 32u, 64u, 65536u}) {
+    const auto file_with = [&](std::uint64_t offset) {
+      Bytes bytes = header(1, 1).string("general.alignment").u32(4).u32(alignment);
+      bytes = tensor(bytes, "a", {4}, 0, offset);
+      bytes.text.resize((bytes.text.size() + alignment - 1) / alignment * alignment);
+      return bytes.text + std::string(offset, '\2') + std::string(16, '\1');
+    };
+    const std::string file = file_with(alignment);
+    const GgufFile read(std::as_bytes(std::span(file)), "f");
+    ASSERT_EQ(read.find("a")->data.size(), 16u) << alignment;
+    for (const std::byte b : read.find("a")->data) EXPECT_EQ(b, std::byte(1)) << alignment;
+    if (alignment == 1) continue;
+    EXPECT_EQ(gguf_error(file_with(alignment / 2)),
+              fmt::format("f: the tensor 'a' begins at {}, no multiple of the alignment {}",
+                          alignment / 2, alignment));
+  }
+}
+
+TEST(Gguf, MetadataAppendsTheKeysOfOthers) {
+  GgufMetadata keys, more;
+  keys.add_u32("a", 1);
+  more.add_text("b", "x");
+  more.add_boolean("c", false);
+  keys.append(more);
+  EXPECT_EQ(keys.count(), 3u);
+  const test::TempDir dir;
+  GgufWriter(dir / "a", keys, {}).finish();
+  const GgufFile file(dir / "a");
+  EXPECT_EQ(file.path(), dir / "a");
+  EXPECT_EQ(file.integer("a"), 1);
+  EXPECT_EQ(file.find_text("b"), "x");
+  EXPECT_EQ(file.find_boolean("c"), false);
+  EXPECT_TRUE(file.has("c"));
+  EXPECT_FALSE(file.has("d"));
+  EXPECT_EQ(file.find("a"), nullptr) << "a key is no tensor";
+}
+
+TEST(Gguf, RowsAreThoseOfTheTensor) {
+  const test::TempDir dir;
+  const std::vector<GgufTensorSpec> specs = {{"cube", GgufType::f32, {2, 3, 4}},
+                                             {"line", GgufType::f32, {6}},
+                                             {"blocks", GgufType::q8_0, {3, 64}}};
+  EXPECT_EQ(specs[0].elements(), 24);
+  EXPECT_EQ(specs[2].bytes(), 3u * 2 * 34);
+  GgufWriter writer(dir / "a", {}, specs);
+  for (const GgufTensorSpec& spec : specs) {
+    std::vector<std::byte> bytes(spec.bytes());
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = std::byte(i % 251);
+    writer.append(spec.name, bytes);
+  }
+  writer.finish();
+  const GgufFile file(dir / "a");
+  EXPECT_EQ(file.find("cube")->shape, specs[0].shape);
+  EXPECT_EQ(file.find("line")->row(0).size(), 24u);
+  EXPECT_EQ(file.find("blocks")->row(2).size(), 68u);
+  EXPECT_EQ(file.find("blocks")->row(2)[0], std::byte(136));
+  EXPECT_EQ(test::runtime_error_of([&] { file.find("line")->row(1); }), "line: no row 1");
+  EXPECT_EQ(test::runtime_error_of([&] { file.find("blocks")->row(3); }), "blocks: no row 3");
+  EXPECT_EQ(test::runtime_error_of([&] { file.find("blocks")->row(-1); }), "blocks: no row -1");
+}
+
+TEST(Gguf, FilesAreToldByTheirBeginning) {
+  const test::TempDir dir;
+  for (const auto& [content, is] :
+       {std::pair("GGUF", true), {"GGUFx", true}, {"GGU", false}, {"gguf", false}, {"", false}}) {
+    test::write_file(dir / "a", content);
+    EXPECT_EQ(is_gguf_file(dir / "a"), is) << content;
+  }
+  EXPECT_FALSE(is_gguf_file(dir / "none"));
+  EXPECT_FALSE(is_gguf_file(dir.path()));
+}
+
 TEST(Gguf, AWriterThatIsNotFinishedLeavesNoFile) {
   const test::TempDir dir;
   GgufWriter(dir / "model.gguf", {}, {{"m", GgufType::f32, {2}}});
@@ -194,6 +315,133 @@ TEST(Gguf, AKeyOfAnotherTypeIsNamed) {
   const GgufFile gguf(std::as_bytes(std::span(file)), "f");
   EXPECT_EQ(input_error_of([&] { gguf.integer("k"); }), "f: the key 'k' is no integer");
   EXPECT_EQ(input_error_of([&] { gguf.integer("l"); }), "f: the key 'l' is missing");
+}
+
+TEST(Gguf, EachKindOfValueIsNamedWhereAnotherIsThere) {
+  Bytes bytes = header(0, 3).string("text").u32(8).string("x").string("n").u32(4).u32(1);
+  bytes.string("list").u32(9).u32(8).u64(0);
+  const std::string file = with_data(bytes, 0);
+  const GgufFile gguf(std::as_bytes(std::span(file)), "f");
+  const auto error = [](auto&& read) { return input_error_of(read); };
+  EXPECT_EQ(error([&] { gguf.find_integer("text"); }), "f: the key 'text' is no integer");
+  EXPECT_EQ(error([&] { gguf.number("text"); }), "f: the key 'text' is no number");
+  EXPECT_EQ(error([&] { gguf.find_boolean("n"); }), "f: the key 'n' is no boolean");
+  EXPECT_EQ(error([&] { gguf.text("n"); }), "f: the key 'n' is no text");
+  EXPECT_EQ(error([&] { gguf.find_text("list"); }), "f: the key 'list' is no text");
+  EXPECT_EQ(error([&] { gguf.texts("text"); }), "f: the key 'text' is no list of texts");
+  EXPECT_EQ(error([&] { gguf.integers("list"); }), "f: the key 'list' is no list of integers");
+  EXPECT_EQ(error([&] { gguf.numbers("list"); }), "f: the key 'list' is no list of numbers");
+  EXPECT_TRUE(gguf.texts("list").empty());
+  EXPECT_EQ(error([&] { gguf.number("none"); }), "f: the key 'none' is missing");
+  EXPECT_EQ(error([&] { gguf.texts("none"); }), "f: the key 'none' is missing");
+  EXPECT_EQ(gguf.find_number("none"), std::nullopt);
+  EXPECT_EQ(gguf.find_text("none"), std::nullopt);
+  EXPECT_EQ(gguf.find_boolean("none"), std::nullopt);
+}
+
+TEST(GgufCorrupt, VersionsTwoAndThreeAreRead) {
+  for (const std::uint32_t version : {0u, 1u, 2u, 3u, 4u, 0x02000000u}) {
+    const std::string error = gguf_error(header(0, 0, version).text);
+    if (version == 2 || version == 3) {
+      EXPECT_EQ(error, "no error");
+    } else {
+      EXPECT_EQ(error, fmt::format("f: is of GGUF version {}{}: Fathom reads versions 2 and 3",
+                                   version, version % 65536 == 0 ? " (big endian)" : ""));
+    }
+  }
+}
+
+// The last value of each limit, and the first beyond it.
+TEST(GgufCorrupt, LimitsOfNamesListsAndNumbers) {
+  const auto key_of = [](std::size_t length) {
+    return header(0, 1).string(std::string(length, 'k')).u32(0).number(std::uint8_t{1}).text;
+  };
+  EXPECT_EQ(gguf_error(key_of(0)), "no error") << "13 bytes, the fewest of a key";
+  EXPECT_EQ(gguf_error(key_of(0).substr(0, 24 + 12)),
+            "f: announces 0 tensors and 1 keys, but 12 bytes follow");
+  EXPECT_EQ(gguf_error(key_of(65535)), "no error");
+  EXPECT_EQ(gguf_error(key_of(65536)), "f: a key is 65536 bytes long; the most is 65535");
+  const auto tensor_named = [](std::size_t length) {
+    return with_data(tensor(header(1, 0), std::string(length, 'n'), {4}, 0, 0), 16);
+  };
+  EXPECT_EQ(gguf_error(tensor_named(65535)), "no error");
+  EXPECT_EQ(gguf_error(tensor_named(65536)),
+            "f: the name of a tensor is 65536 bytes long; the most is 65535");
+  const auto booleans = [](std::uint64_t count) {
+    return header(0, 1).string("k").u32(9).u32(7).u64(count).text + std::string(count, '\1');
+  };
+  EXPECT_EQ(gguf_error(booleans(1 << 24)), "no error");
+  EXPECT_EQ(gguf_error(booleans((1 << 24) + 1)),
+            "f: the key 'k' is a list of 16777217 values; the most is 16777216");
+  const auto list = [](std::uint32_t type, std::uint64_t count, std::size_t bytes) {
+    return gguf_error(header(0, 1).string("k").u32(9).u32(type).u64(count).text +
+                      std::string(bytes, '\0'));
+  };
+  EXPECT_EQ(list(8, 2, 16), "no error");
+  EXPECT_EQ(list(8, 3, 23),
+            "f: the key 'k' is a list of 3 values, but 23 bytes are left in the file");
+  EXPECT_EQ(list(10, 3, 23),
+            "f: the key 'k' is a list of 3 values, but 23 bytes are left in the file");
+  EXPECT_EQ(list(2, 3, 5),
+            "f: the key 'k' is a list of 3 values, but 5 bytes are left in the file");
+  EXPECT_EQ(list(12, 3, 24), "no error");
+  EXPECT_EQ(list(13, 0, 8), "f: the key 'k' has the unknown type 13");
+  EXPECT_EQ(gguf_error(header(0, 1).string("k").u32(13).u64(0).text),
+            "f: the key 'k' has the unknown type 13");
+  EXPECT_EQ(gguf_error(header(0, 1).string("k").u32(10).u64(1ull << 63).text),
+            "f: the key 'k' is 9223372036854775808, larger than any number of a model");
+}
+
+TEST(GgufCorrupt, LongNamesAreShownByTheirBeginning) {
+  const auto error = [](const std::string& key) {
+    return gguf_error(header(0, 1).string(key).u32(99).text);
+  };
+  EXPECT_EQ(error(std::string(60, 'k')),
+            "f: the key '" + std::string(60, 'k') + "' has the unknown type 99");
+  EXPECT_EQ(error(std::string(61, 'k')),
+            "f: the key '" + std::string(60, 'k') + "...' has the unknown type 99");
+  EXPECT_EQ(error("a\x1f\x7f ~"), "f: the key 'a?? ~' has the unknown type 99");
+}
+
+TEST(GgufCorrupt, SizesOfTensorsHaveBounds) {
+  const auto error = [](std::vector<std::uint64_t> sizes, std::uint64_t offset = 0,
+                        std::size_t data = 16) {
+    return gguf_error(with_data(tensor(header(1, 0), "a", std::move(sizes), 0, offset), data));
+  };
+  const std::string more = "f: the tensor 'a' has more elements than any file";
+  EXPECT_EQ(error({1ull << 58, 2}), more) << "2^62 bytes of eight each";
+  EXPECT_THAT(error({1ull << 58}), HasSubstr("but the data end at 16: the file is cut short"));
+  EXPECT_EQ(error({1ull << 62}), more);
+  EXPECT_EQ(error({1ull << 31, 1ull << 31}), more);
+  EXPECT_EQ(error({2, 1, 2, 1}), "no error");
+  EXPECT_EQ(error({4}, 32, 48), "no error");
+  EXPECT_EQ(error({4}, 32, 47),
+            "f: the tensor 'a' of 16 bytes begins at 32, but the data end at 47: the file is cut "
+            "short");
+  EXPECT_THAT(error({4}, 64, 48), HasSubstr("begins at 64, but the data end at 48"));
+  // The first dimension in a file is that of the rows.
+  EXPECT_EQ(gguf_error(with_data(tensor(header(1, 0), "a", {32, 3}, 8, 0), 102)), "no error");
+  EXPECT_EQ(gguf_error(with_data(tensor(header(1, 0), "a", {3, 32}, 8, 0), 102)),
+            "f: the tensor 'a' has rows of 3 values, no multiple of the 32 of a Q8_0 block");
+}
+
+TEST(GgufCorrupt, TensorsMayTouchAndComeInAnyOrder) {
+  const auto two = [](std::uint64_t first, std::uint64_t second, std::uint64_t size = 8) {
+    return gguf_error(
+        with_data(tensor(tensor(header(2, 0), "a", {8}, 0, first), "b", {size}, 0, second), 128));
+  };
+  EXPECT_EQ(two(0, 32), "no error");
+  EXPECT_EQ(two(32, 0), "no error");
+  EXPECT_EQ(two(64, 0), "no error") << "with a gap between them";
+  EXPECT_EQ(two(32, 0, 9), "f: the tensors 'b' and 'a' overlap");
+  EXPECT_THAT(two(32, 32), HasSubstr("overlap"));
+}
+
+// Without tensors a file may end with its keys.
+TEST(GgufCorrupt, AFileWithoutTensorsNeedsNoPadding) {
+  EXPECT_EQ(gguf_error(header(0, 0).text), "no error");
+  const std::string unpadded = tensor(header(1, 0), "a", {4}, 0, 0).text;
+  EXPECT_EQ(gguf_error(unpadded), "f: ends before the tensors' bytes");
 }
 
 TEST(GgufCorrupt, AValidFileIsTheControl) {
