@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "io/checksum.h"
+#include "io/recorded_calls.h"
 #include "io/temp_dir.h"
 #include "test_data.h"
 
@@ -136,6 +138,76 @@ TEST(Safetensors, TypesMapBothWays) {
   EXPECT_EQ(name_of(StoredType::f8_e4m3), "F8_E4M3");
 }
 
+// In the order in which the libraries sort them: the widest come last here, and first in files.
+TEST(Safetensors, TypesHaveTheirNamesAndSizes) {
+  const std::pair<std::string_view, std::size_t> types[] = {
+      {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1},
+      {"I16", 2},  {"U16", 2}, {"F16", 2}, {"BF16", 2},    {"I32", 4},
+      {"U32", 4},  {"F32", 4}, {"F64", 8}, {"I64", 8},     {"U64", 8}};
+  std::vector<TensorSpec> specs;
+  for (std::size_t i = 0; i < std::size(types); ++i) {
+    const auto type = static_cast<StoredType>(i);
+    EXPECT_EQ(name_of(type), types[i].first);
+    EXPECT_EQ(size_of(type), types[i].second) << types[i].first;
+    specs.push_back({std::string(types[i].first), type, {3}});
+  }
+  const TempDir dir;
+  SafetensorsWriter writer(dir / "a", specs);
+  for (const TensorSpec& spec : writer.tensors()) {
+    writer.append(spec.name, bytes_of(std::string(spec.bytes(), 'x')));
+  }
+  writer.finish();
+  const SafetensorsFile file(dir / "a");
+  ASSERT_EQ(file.tensors().size(), std::size(types));
+  for (std::size_t i = 0; i < std::size(types); ++i) {
+    const StoredTensor& tensor = file.tensors()[std::size(types) - 1 - i];
+    EXPECT_EQ(tensor.name, types[i].first) << "wide types first";
+    EXPECT_EQ(tensor.data.size(), 3 * types[i].second) << tensor.name;
+  }
+}
+
+TEST(Safetensors, TensorsOfOneTypeAreSortedByName) {
+  const TempDir dir;
+  const SafetensorsWriter writer(dir / "x", {{"b", StoredType::u8, {1}},
+                                             {"a", StoredType::u8, {1}},
+                                             {"z", StoredType::f32, {1}},
+                                             {"B", StoredType::u8, {1}}});
+  std::vector<std::string> names;
+  for (const TensorSpec& spec : writer.tensors()) names.push_back(spec.name);
+  EXPECT_THAT(names, ElementsAre("z", "B", "a", "b"));
+}
+
+TEST(Safetensors, TensorsWithoutBytesNeedNone) {
+  const TempDir dir;
+  SafetensorsWriter writer(
+      dir / "x",
+      {{"a", StoredType::u8, {0}}, {"b", StoredType::u8, {1}}, {"c", StoredType::u8, {2, 0}}});
+  writer.append("c", {});
+  writer.append("b", bytes_of("1"));
+  writer.append("none", {});
+  writer.finish();
+  EXPECT_EQ(SafetensorsFile(dir / "x").tensors().size(), 3u);
+}
+
+TEST(Safetensors, MetadataIsWrittenWhereThereIsAny) {
+  const TempDir dir;
+  SafetensorsWriter(dir / "none", {}).finish();
+  EXPECT_EQ(read_file(dir / "none").find("__metadata__"), std::string::npos);
+  SafetensorsWriter(dir / "some", {}, {{"b", "2"}, {"a", "1"}}).finish();
+  EXPECT_EQ(SafetensorsFile(dir / "some").metadata(),
+            (SafetensorsMetadata{{"a", "1"}, {"b", "2"}}));
+}
+
+TEST(Safetensors, IsFlushedUnlessItsDirectoryDoesThat) {
+  const TempDir dir;
+  for (const Flush when : {Flush::at_commit, Flush::by_directory}) {
+    SafetensorsWriter writer(dir / "x", {}, {}, when);
+    test::RecordedCalls recorded(dir.path());
+    writer.finish();
+    EXPECT_EQ(recorded.calls().size(), when == Flush::at_commit ? 3u : 1u);
+  }
+}
+
 // Writes a, b, c of 8 bytes each as a model directory.
 void write_model(const std::string& directory, std::uint64_t max_shard_bytes) {
   const std::vector<SafetensorsShard> shards = plan_shards(
@@ -201,6 +273,53 @@ TEST(SafetensorsSet, BrokenDirectoriesAreRefused) {
   EXPECT_EQ(error(), (dir / "x") + ": cannot read this file: No such file or directory");
   SafetensorsWriter(dir / "x", {}).finish();
   EXPECT_EQ(error(), index + ": tensor 'a' should be in " + (dir / "x") + ", but is not");
+}
+
+TEST(SafetensorsSet, NamesOfManyTensorsAreSorted) {
+  const TempDir dir;
+  std::vector<TensorSpec> specs;
+  std::vector<std::string> names;
+  for (int i = 0; i < 50; ++i) {
+    specs.push_back(
+        {fmt::format("layer.{}", 97 * i % 50), i % 2 ? StoredType::u8 : StoredType::f32, {0}});
+    names.push_back(specs.back().name);
+  }
+  std::ranges::sort(names);
+  SafetensorsWriter(dir / "model.safetensors", specs).finish();
+  EXPECT_EQ(SafetensorsSet(dir.path()).names(), names);
+  EXPECT_EQ(SafetensorsSet(dir.path()).find("layer.50"), nullptr);
+  EXPECT_NE(SafetensorsSet(dir.path()).find("layer.49"), nullptr);
+}
+
+TEST(SafetensorsSet, OneFileGoesBeforeAnIndex) {
+  const TempDir dir;
+  write_file(dir / "model.safetensors.index.json", "{");
+  SafetensorsWriter(dir / "model.safetensors", {{"a", StoredType::u8, {0}}}).finish();
+  EXPECT_THAT(SafetensorsSet(dir.path()).names(), ElementsAre("a"));
+}
+
+TEST(SafetensorsSet, ShardsAreFilledToTheirBound) {
+  const auto sizes = [](std::initializer_list<std::int64_t> tensors, std::uint64_t bound) {
+    std::vector<TensorSpec> specs;
+    for (const std::int64_t bytes : tensors) {
+      specs.push_back({std::string(specs.size() + 1, 'n'), StoredType::u8, {bytes}});
+    }
+    std::vector<std::uint64_t> found;
+    std::size_t number = 0;
+    const auto shards = plan_shards(specs, bound);
+    for (const SafetensorsShard& shard : shards) {
+      found.push_back(shard.bytes);
+      EXPECT_EQ(shard.file, shards.size() == 1 ? "model.safetensors"
+                                               : fmt::format("model-{:05}-of-{:05}.safetensors",
+                                                             ++number, shards.size()));
+    }
+    return found;
+  };
+  EXPECT_THAT(sizes({3, 4}, 7), ElementsAre(7));
+  EXPECT_THAT(sizes({3, 4}, 6), ElementsAre(3, 4));
+  EXPECT_THAT(sizes({3, 4, 1, 9, 2}, 8), ElementsAre(8, 9, 2));
+  EXPECT_THAT(sizes({0, 9}, 8), ElementsAre(0, 9));
+  EXPECT_THAT(sizes({}, 8), ElementsAre(0));
 }
 
 TEST(SafetensorsSet, ShardsNeverCutATensorAndRefuseNamesTwice) {

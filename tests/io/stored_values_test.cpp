@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "io/temp_dir.h"
 
 namespace fathom {
 namespace {
@@ -56,6 +57,42 @@ TEST(StoredValues, EachTypeBecomesEach) {
   EXPECT_FALSE(is_convertible(StoredType::i32));
   float out = 0;
   EXPECT_THROW(convert_stored({}, StoredType::i32, &out, DType::f32), Error);
+}
+
+TEST(StoredValues, HalvesKeepSignsInfinitiesAndNan) {
+  EXPECT_EQ(half_of_float(-0.0f), 0x8000);
+  EXPECT_EQ(half_of_float(INFINITY), 0x7c00);
+  EXPECT_EQ(half_of_float(-INFINITY), 0xfc00);
+  EXPECT_EQ(half_of_float(std::nanf("")), 0x7e00);
+  EXPECT_EQ(half_of_float(std::copysign(std::nanf(""), -1.0f)), 0xfe00);
+  EXPECT_EQ(half_of_float(-65519.0f), 0xfbff);
+  EXPECT_EQ(half_of_float(-65520.0f), 0xfc00);
+  EXPECT_EQ(half_of_float(3e38f), 0x7c00);
+  EXPECT_EQ(half_of_float(-1.5f), 0xbe00);
+  EXPECT_EQ(half_of_float(-0x1p-24f), 0x8001);
+  EXPECT_EQ(half_of_float(0x1p-26f), 0);
+}
+
+TEST(StoredValues, HalvesAndBfloatsAreConvertedOrCopied) {
+  const std::vector<std::uint16_t> halves = {0x3c00, 0xc000, 0x3c05};  // the last is 1.0048828125
+  EXPECT_EQ((converted<std::uint16_t, bfloat16>(halves, StoredType::f16)),
+            (std::vector<float>{1, -2, 1.0078125f}));
+  EXPECT_EQ((converted<std::uint16_t, bfloat16>({0x3f80, 0xc001}, StoredType::bf16)),
+            (std::vector<float>{1, -2.015625f}));
+  convert_stored({}, StoredType::f32, nullptr, DType::f32);
+}
+
+TEST(StoredValues, OtherTypesAreNamed) {
+  for (const StoredType type :
+       {StoredType::boolean, StoredType::u8, StoredType::i8, StoredType::f8_e5m2,
+        StoredType::f8_e4m3, StoredType::i16, StoredType::u16, StoredType::i32, StoredType::u32,
+        StoredType::f64, StoredType::i64, StoredType::u64}) {
+    EXPECT_FALSE(is_convertible(type)) << name_of(type);
+    float out = 0;
+    EXPECT_EQ(test::runtime_error_of([&] { convert_stored({}, type, &out, DType::bf16); }),
+              fmt::format("values of type {} cannot be converted to {}", name_of(type),
+                          name_of(DType::bf16)));
+  }
 }
 
 }  // namespace
