@@ -146,5 +146,101 @@ TEST(JsonObject, NamesEachMistake) {
   EXPECT_EQ(input_error_of([] { JsonObject::parse("[]", "f"); }), "f: does not hold a JSON object");
 }
 
+TEST(JsonValue, KnowsItsType) {
+  const std::pair<const char*, int> values[] = {{"null", 0}, {"true", 1}, {"-1.5", 2}, {"7", 2},
+                                                {"\"\"", 3}, {"[]", 4},   {"{}", 5}};
+  for (const auto& [text, kind] : values) {
+    const JsonValue value = JsonValue::parse(text, "f");
+    const bool is[] = {value.is_null(), value.is_bool(),  value.is_number(),
+                       value.is_text(), value.is_array(), value.is_object()};
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(is[i], i == kind) << text << " " << i;
+  }
+}
+
+TEST(JsonValue, WholeNumbersHaveNoFraction) {
+  const auto error = [](const char* text) {
+    return input_error_of([&] { JsonValue::parse(text, "f").integer(); });
+  };
+  EXPECT_EQ(error("1.0"), "f: is 1.0, not a whole number");
+  EXPECT_EQ(error("9223372036854775808"), "f: is 9223372036854775808, not a whole number");
+  EXPECT_EQ(error("true"), "f: is true, not a whole number");
+  EXPECT_EQ(JsonValue::parse("-5", "f").integer(-5, -5), -5);
+  EXPECT_EQ(JsonValue::parse("0", "f").unsigned_integer(), 0u);
+  EXPECT_EQ(JsonValue::parse("3", "f").number(), 3.0);
+}
+
+TEST(JsonValue, FieldsHaveFallbacks) {
+  const JsonValue root = JsonValue::parse(R"({"yes": true, "no": false, "n": 1})", "f");
+  EXPECT_TRUE(root.boolean_or("yes", false));
+  EXPECT_FALSE(root.boolean_or("no", true));
+  EXPECT_TRUE(root.boolean_or("none", true));
+  EXPECT_FALSE(root.boolean_or("none", false));
+  EXPECT_EQ(input_error_of([&] { root.boolean_or("n", true); }), "f: 'n' is 1, not true or false");
+}
+
+// Siblings before a value, their keys and their own values, are no part of its path.
+TEST(JsonValue, PathsLeadThroughTheirOwnLevelsAlone) {
+  const JsonValue root =
+      JsonValue::parse(R"({"a": {"x": [1, [2, 3]]}, "b": [[], {"c": 4, "d": [5, 6]}]})", "f");
+  EXPECT_EQ(root.path(), "");
+  EXPECT_EQ(root.at("a").at("x").items()[1].items()[1].path(), "a.x[1][1]");
+  EXPECT_EQ(root.at("b").items()[0].path(), "b[0]");
+  EXPECT_EQ(root.at("b").items()[1].at("d").items()[1].path(), "b[1].d[1]");
+  EXPECT_EQ(JsonValue::parse("[7, 8]", "f").items()[1].path(), "[1]");
+  EXPECT_EQ(input_error_of([&] { root.at("b").items()[1].at("e"); }), "f: 'b[1].e' is missing");
+}
+
+TEST(JsonObject, OptionalFieldsAreNoneOrChecked) {
+  const JsonObject root = JsonObject::parse(
+      R"({"n": 1.5, "s": "x", "o": {}, "i": -2, "no": false, "null": null})", "f");
+  EXPECT_EQ(root.find_integer("i"), -2);
+  EXPECT_EQ(root.find_number("n"), 1.5);
+  EXPECT_EQ(root.find_boolean("no"), false);
+  EXPECT_EQ(root.find_text("s"), "x");
+  EXPECT_TRUE(root.find_object("o").has_value());
+  for (const char* key : {"null", "none"}) {
+    EXPECT_FALSE(root.has(key));
+    EXPECT_EQ(root.find_integer(key), std::nullopt) << key;
+    EXPECT_EQ(root.find_number(key), std::nullopt) << key;
+    EXPECT_EQ(root.find_boolean(key), std::nullopt) << key;
+    EXPECT_EQ(root.find_text(key), std::nullopt) << key;
+    EXPECT_FALSE(root.find_object(key).has_value()) << key;
+    EXPECT_TRUE(root.find_integers(key).empty()) << key;
+    EXPECT_EQ(input_error_of([&] { root.number(key); }), fmt::format("f: '{}' is missing", key));
+  }
+  EXPECT_EQ(input_error_of([&] { root.find_integer("n"); }), "f: 'n' is 1.5, not a whole number");
+  EXPECT_EQ(input_error_of([&] { root.find_number("s"); }), "f: 's' is \"x\", not a number");
+  EXPECT_EQ(input_error_of([&] { root.find_boolean("i"); }), "f: 'i' is -2, not true or false");
+  EXPECT_EQ(input_error_of([&] { root.find_text("i"); }), "f: 'i' is -2, not a text");
+  EXPECT_EQ(input_error_of([&] { root.find_object("i"); }), "f: 'i' is -2, not an object");
+  EXPECT_EQ(input_error_of([&] { root.find_integers("s"); }),
+            "f: 's' is \"x\", not a whole number");
+  EXPECT_EQ(input_error_of([&] { root.texts("i"); }), "f: 'i' is -2, not a list");
+  EXPECT_EQ(input_error_of([&] { root.unsigned_integer("i"); }),
+            "f: 'i' is -2, not a whole number from 0");
+  EXPECT_THAT(root.keys(), ElementsAre("i", "n", "no", "null", "o", "s"));
+  EXPECT_EQ(root.source(), "f");
+}
+
+TEST(JsonObject, IsLoadedFromAFile) {
+  const test::TempDir dir;
+  test::write_file(dir / "a.json", "{\"a\": 3}");
+  test::write_file(dir / "b.json", "[3]");
+  EXPECT_EQ(JsonObject::load(dir / "a.json").integer("a"), 3);
+  EXPECT_EQ(JsonValue::load(dir / "b.json").items()[0].integer(), 3);
+  EXPECT_EQ(input_error_of([&] { JsonObject::load(dir / "b.json"); }),
+            (dir / "b.json") + ": does not hold a JSON object");
+}
+
+TEST(JsonQuoted, KeepsCharactersAndEscapesWhatJsonMust) {
+  EXPECT_EQ(json_quoted(""), "\"\"");
+  EXPECT_EQ(json_quoted("中文 é 😀"), "\"中文 é 😀\"");
+  EXPECT_EQ(json_quoted("a \"b\" \\ /"), R"("a \"b\" \\ /")");
+  EXPECT_EQ(json_quoted("\n\r\t\b\f\x01\x1f\x7f"), "\"\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\"");
+  EXPECT_EQ(json_quoted("a\xff"
+                        "b\xe4\xb8"),
+            "\"a\ufffdb\ufffd\"");
+}
+
 }  // namespace
 }  // namespace fathom
