@@ -280,6 +280,118 @@ TEST(AtomicDirectory, RemovesWhatAKilledProcessLeftButNoLivingOnes) {
   EXPECT_TRUE(fs::exists(living.temporary()));
 }
 
+TEST(AtomicDirectory, ErrorsNameTheDirectoryAndWhatToDo) {
+  const TempDir dir;
+  write_file(dir / "out/b", "1");
+  for (const int problem : {EIO, EBUSY}) {
+    RecordedCalls recorded(dir.path());
+    recorded.on_call = [&](const std::string& call) {
+      return call == "rename out.tmp out" ? problem : no_exchange(call);
+    };
+    EXPECT_EQ(input_error_of([&] { replace(dir / "out", "2"); }),
+              (dir / "out") + ": this directory cannot be replaced: " +
+                  (problem == EIO ? "Input/output error; choose another one"
+                                  : "Device or resource busy; choose another one, such as one "
+                                    "inside it, if it is a mount point"));
+  }
+  RecordedCalls recorded(dir.path());
+  recorded.on_call = [](const std::string& call) { return call.starts_with("rename") ? EIO : 0; };
+  AtomicDirectory fresh(dir / "new");
+  EXPECT_EQ(test::runtime_error_of([&] { fresh.commit(); }),
+            (dir / "new") + ": cannot give the finished directory this name: Input/output error");
+}
+
+TEST(AtomicDirectory, AFileThatComesMeanwhileIsKept) {
+  const TempDir dir;
+  {
+    AtomicDirectory out(dir / "out", own);
+    write_file(dir / "out", "mine");
+    EXPECT_EQ(input_error_of([&] { out.commit(); }),
+              (dir / "out") +
+                  ": this directory cannot be replaced: Not a directory; choose another "
+                  "one");
+  }
+  EXPECT_EQ(read_file(dir / "out"), "mine");
+  EXPECT_EQ(dir.count(), 1);
+}
+
+TEST(AtomicDirectory, MovesWithItsTemporary) {
+  const TempDir dir;
+  {
+    AtomicDirectory out(dir / "out");
+    AtomicDirectory moved(std::move(out));
+    write_file(moved.file("a"), "1");
+    moved.commit();
+  }
+  EXPECT_EQ(read_file(dir / "out/a"), "1");
+  { AtomicDirectory moved(AtomicDirectory(dir / "other")); }
+  EXPECT_EQ(dir.count(), 1);
+}
+
+TEST(AtomicDirectory, KeepsTheModeOfWhatItReplaces) {
+  for (const bool exchange : {true, false}) {
+    const TempDir dir;
+    write_file(dir / "out/a", "1");
+    fs::permissions(dir / "out", fs::perms(02710));
+    RecordedCalls recorded(dir.path());
+    if (!exchange) recorded.on_call = no_exchange;
+    replace(dir / "out", "2");
+    EXPECT_EQ(fs::status(dir / "out").permissions(), fs::perms(02710));
+  }
+}
+
+// Where it may not be replaced, an interrupted replacement is finished, too.
+TEST(AtomicDirectory, RestoresAnInterruptedReplacementBeforeItRefusesTheName) {
+  const TempDir dir;
+  write_file(dir / "out.old-2000000000-0/a", "old");
+  testing::internal::CaptureStderr();
+  EXPECT_THAT(input_error_of([&] { AtomicDirectory(dir / "out"); }), HasSubstr("exists already"));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      HasSubstr((dir / "out") + ": restored to the earlier directory, because its replacement was "
+                                "interrupted"));
+  EXPECT_EQ(read_file(dir / "out/a"), "old");
+  EXPECT_EQ(dir.count(), 1);
+}
+
+TEST(AtomicDirectory, WarnsWhereFilesOfOthersWereKept) {
+  const TempDir dir;
+  write_file(dir / "out/b", "1");
+  AtomicDirectory out(dir / "out", own);
+  write_file(dir / "out/notes.txt", "mine");
+  testing::internal::CaptureStderr();
+  out.commit();
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      HasSubstr((dir / "out") +
+                ": files that Fathom did not make were put here meanwhile; they are now in " +
+                (dir / "out.kept-")));
+}
+
+TEST(AtomicDirectory, TemporariesOfOneFileAreRemovedAlone) {
+  const TempDir dir;
+  for (const char* name : {"a.tmp-1-0", "a.tmp-2-5", "ab.tmp-1-0", "a.old-1-0", "a.tmp-x", "a"}) {
+    write_file(dir / name, "1");
+  }
+  remove_stale_temporaries_of(dir / "a");
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(dir.path())) {
+    left.push_back(entry.path().filename());
+  }
+  EXPECT_THAT(left, testing::UnorderedElementsAre("ab.tmp-1-0", "a.old-1-0", "a.tmp-x", "a"));
+  EXPECT_TRUE(is_temporary("a.tmp-1-0"));
+  EXPECT_FALSE(is_temporary("a.old-1-0"));
+  EXPECT_FALSE(is_temporary("a"));
+}
+
+TEST(AtomicDirectory, LookingForFilesOfOtherHostsLeavesNothing) {
+  const TempDir dir;
+  see_files_of_other_hosts(dir.path());
+  EXPECT_EQ(dir.count(), 0);
+  EXPECT_THAT(test::runtime_error_of([&] { see_files_of_other_hosts(dir / "none"); }),
+              HasSubstr("cannot write this file: No such file or directory"));
+}
+
 TEST(AtomicDirectory, StaleTemporariesAreFoundByName) {
   const TempDir dir;
   write_file(dir / "step-10.tmp-123-4/a", "1");

@@ -16,6 +16,7 @@
 #include "io/output_path.h"
 #include "io/recorded_calls.h"
 #include "io/temp_dir.h"
+#include "io/temporary_name.h"
 
 namespace fathom {
 namespace {
@@ -358,6 +359,139 @@ TEST(AtomicFile, CanBeAskedForBeforeLongWork) {
               HasSubstr("cannot write this file: No such file or directory"));
 }
 
+TEST(AtomicFile, ThatCannotBeRenamedLeavesTheOldFile) {
+  const TempDir dir;
+  write_file(dir / "a", "old");
+  RecordedCalls recorded(dir.path());
+  recorded.on_call = [](const std::string& call) { return call == "rename a.tmp a" ? EIO : 0; };
+  EXPECT_EQ(runtime_error_of([&] { write_file_atomically(dir / "a", "new"); }),
+            (dir / "a") + ": cannot give the finished file this name: Input/output error");
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  EXPECT_EQ(dir.count(), 1);
+}
+
+TEST(AtomicFile, MovesWithWhatWasWritten) {
+  const TempDir dir;
+  {
+    AtomicFile file(dir / "a");
+    file.write("one ");
+    AtomicFile moved(std::move(file));
+    moved.write("two");
+    moved.overwrite(0, std::as_bytes(std::span("ONE", 3)));
+    EXPECT_EQ(moved.size(), 7u);
+    moved.commit();
+  }
+  EXPECT_EQ(read_file(dir / "a"), "ONE two");
+  { AtomicFile moved(AtomicFile(dir / "b")); }
+  EXPECT_EQ(dir.count(), 1);
+}
+
+// Another user's file in a directory that all may write: it becomes the writer's own, and so must
+// not run with the rights of its new owner.
+TEST(AtomicFile, OfAnotherUserLosesTheBitsThatGiveHisRights) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root, to become another user";
+  const TempDir dir;
+  for (const char* name : {"a", "locked"}) write_file(dir / name, "old");
+  std::filesystem::permissions(dir.path(), std::filesystem::perms(0777));
+  ASSERT_EQ(chmod((dir / "a").c_str(), 06776), 0);
+  ASSERT_EQ(chmod((dir / "locked").c_str(), 0644), 0);
+  ASSERT_EQ(seteuid(65534), 0);
+  const bool reached = access((dir / "a").c_str(), F_OK) == 0;
+  std::string error, locked;
+  if (reached) {
+    error = runtime_error_of([&] { write_file_atomically(dir / "a", "new"); });
+    locked = runtime_error_of([&] { write_file_atomically(dir / "locked", "new"); });
+  }
+  ASSERT_EQ(seteuid(0), 0);
+  if (!reached) GTEST_SKIP() << "the directory of temporary files is closed to others";
+  EXPECT_EQ(error, "no error");
+  struct stat status {};
+  ASSERT_EQ(stat((dir / "a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0776u);
+  EXPECT_EQ(status.st_uid, 65534u);
+  EXPECT_EQ(locked, (dir / "locked") + ": cannot write this file: Permission denied");
+  EXPECT_EQ(read_file(dir / "locked"), "old");
+}
+
+// A file of one part is left to fsync().
+TEST(FileWriter, FlushesAFileOfOnePartAtOnce) {
+  const TempDir dir;
+  for (const std::size_t more : {0, 1}) {
+    FileWriter file(dir / "a");
+    file.write(std::string(16 * mebi + more, 'x'));
+    RecordedCalls recorded(dir.path());
+    file.close();
+    EXPECT_EQ(recorded.calls().size(), more == 0 ? 1u : 5u);
+  }
+}
+
+TEST(FileWriter, NamesADirectoryThatCannotBeFlushed) {
+  const TempDir dir;
+  EXPECT_EQ(
+      runtime_error_of([&] { fsync_directory(dir / "none"); }),
+      (dir / "none") + ": cannot flush this directory to the disk: No such file or directory");
+  RecordedCalls recorded(dir.path());
+  recorded.on_call = [](const std::string&) { return EIO; };
+  EXPECT_EQ(runtime_error_of([&] { fsync_directory(dir.path()); }),
+            dir.path() + ": cannot flush this directory to the disk: Input/output error");
+}
+
+TEST(OwnFiles, AreRemovedWithTheDirectoriesThatTheyLeaveEmpty) {
+  const TempDir dir;
+  const OwnFiles own = {"a", "train/*.tokens"};
+  const auto fill = [&] {
+    for (const char* name : {"out/a", "out/train/x.tokens"}) write_file(dir / name, "own");
+    std::filesystem::create_directories(dir / "out/empty/deep");
+  };
+  fill();
+  require_own_files(dir / "out", own);
+  EXPECT_TRUE(remove_own_files(dir / "out", own));
+  EXPECT_FALSE(std::filesystem::exists(dir / "out"));
+  require_own_files(dir / "out", own);  // which is not there
+  fill();
+  const std::vector<std::string> others = {"out/train/x.token", "out/train/deep/y.tokens", "out/b",
+                                           "out/deep/a"};
+  for (const std::string& other : others) write_file(dir / other, "mine");
+  std::filesystem::create_symlink("b", dir / "out/train/link.tokens");
+  EXPECT_FALSE(remove_own_files(dir / "out", own));
+  for (const std::string& other : others) EXPECT_EQ(read_file(dir / other), "mine") << other;
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "out/train/link.tokens"));
+  for (const char* gone : {"out/a", "out/train/x.tokens", "out/empty"}) {
+    EXPECT_FALSE(std::filesystem::exists(dir / gone)) << gone;
+  }
+}
+
+TEST(OwnFiles, TheFirstOfOthersIsNamedWithWhatToDo) {
+  const TempDir dir;
+  write_file(dir / "out/notes", "mine");
+  EXPECT_EQ(input_error_of([&] { require_own_files(dir / "out", {"a"}); }),
+            (dir / "out") +
+                ": holds notes, which Fathom did not make, so this directory is not replaced; move "
+                "that file away or choose another directory");
+  EXPECT_EQ(input_error_of([&] { require_own_files(dir / "out/notes", {"a"}); }),
+            (dir / "out/notes") + ": is a file; name a directory to make");
+  std::filesystem::create_symlink("out", dir / "link");
+  require_own_files(dir / "link", {"notes"});
+}
+
+TEST(TemporaryName, TellsWhatItIsOf) {
+  const std::string one = name_beside("d/a", temporary_mark), two = name_beside("d/a", old_mark);
+  EXPECT_THAT(one, StartsWith(fmt::format("d/a.tmp-{}-", getpid())));
+  EXPECT_THAT(two, StartsWith(fmt::format("d/a.old-{}-", getpid())));
+  EXPECT_NE(one, name_beside("d/a", temporary_mark));
+  EXPECT_TRUE(has_mark(one.substr(2), temporary_mark));
+  EXPECT_FALSE(has_mark(one.substr(2), kept_mark));
+  EXPECT_TRUE(has_mark("a.tmp-1-2", temporary_mark));
+  EXPECT_TRUE(has_mark("a.tmp-1-2.tmp-03-4", temporary_mark));
+  for (const char* other : {"a", "a.tmp-", "a.tmp-1", "a.tmp-1-", "a.tmp--2", "a.tmp-1-2x",
+                            "a.tmp-x-2", ".tmp-1-2", "a.tmp-1-2.tmp-"}) {
+    EXPECT_FALSE(has_mark(other, temporary_mark)) << other;
+  }
+  EXPECT_EQ(parent_of("a"), ".");
+  EXPECT_EQ(parent_of("d/a"), "d");
+  EXPECT_EQ(parent_of("/a"), "/");
+}
+
 TEST(FreeDisk, IsAskedForTheNearestExistingParent) {
   const TempDir dir;
   EXPECT_GT(free_disk_bytes(dir / "not/there/yet"), 0u);
@@ -377,6 +511,11 @@ TEST(Checksum, DoesNotDependOnHowTheBytesAreCut) {
   EXPECT_EQ(checksum_of_file(dir / "a"), checksum_of(text));
   EXPECT_EQ(checksum_text(checksum_of("")), "2d06800538d394c2");  // XXH3's published value
   EXPECT_EQ(checksum_text(0x1f), "000000000000001f");
+}
+
+TEST(Checksum, WideOnesAreThePublishedOnes) {
+  EXPECT_EQ(wide_checksum_of(""), (WideChecksum{0x99aa06d3014798d8u, 0x6001c324468d497fu}));
+  EXPECT_NE(wide_checksum_of("a"), wide_checksum_of("b"));
 }
 
 }  // namespace
