@@ -8,6 +8,7 @@
 #include "io/line_reader.h"
 #include "io/packed.h"
 #include "io/temp_dir.h"
+#include "io/zstd_frame.h"
 
 namespace fathom {
 namespace {
@@ -105,6 +106,53 @@ TEST(Lines, TheRestOfALongOneIsLeftOut) {
   ASSERT_TRUE(again.next(line, 500'000) && again.next(line, 500'000));
   EXPECT_EQ(line.size(), 500'000u);
   EXPECT_TRUE(again.was_cut());
+}
+
+// Each line is cut or not by its own length, its "\r" included.
+TEST(Lines, ALineIsCutByItsOwnLengthAlone) {
+  const TempDir dir;
+  write_file(dir / "a", "abcde\nabcd\n\nabc\r\nabcd\r\nab");
+  LineReader reader(dir / "a");
+  std::string line;
+  const std::pair<const char*, bool> expected[] = {{"abcd", true}, {"abcd", false}, {"", false},
+                                                   {"abc", false}, {"abcd", true},  {"ab", false}};
+  for (std::size_t i = 0; i < std::size(expected); ++i) {
+    ASSERT_TRUE(reader.next(line, 4));
+    EXPECT_EQ(line, expected[i].first);
+    EXPECT_EQ(reader.was_cut(), expected[i].second) << i;
+    EXPECT_EQ(reader.line_number(), i + 1);
+  }
+  EXPECT_FALSE(reader.next(line, 4));
+  EXPECT_EQ(line, "");
+  EXPECT_EQ(reader.line_number(), 6u);
+}
+
+// It may read a piece more, but not the whole of a large file.
+TEST(ReadAll, EndsSoonAfterItsBound) {
+  const TempDir dir;
+  write_file(dir / "a", std::string(2'000'000, 'x'));
+  const auto size = [&](std::size_t bound) {
+    return read_all(*open_bytes(dir / "a"), bound).size();
+  };
+  for (const std::size_t bound : {0ul, 1ul, 262'144ul, 300'000ul}) {
+    EXPECT_GT(size(bound), bound);
+    EXPECT_LE(size(bound), bound + (256 << 10)) << bound;
+  }
+  EXPECT_EQ(size(2'000'000), 2'000'000u);
+  EXPECT_EQ(size(1'999'999), 2'000'000u);
+}
+
+TEST(ZstdFrame, IsReadBackAndFramesFollowOneAnother) {
+  const TempDir dir;
+  const std::string text = sample_text();
+  for (const int level : {1, 3, 9}) {
+    write_file(dir / "a", zstd_frame(text, level) + zstd_frame("") + zstd_frame("end"));
+    EXPECT_TRUE(read_text(dir / "a") == text + "end") << level;
+  }
+  EXPECT_EQ(zstd_frame(text), zstd_frame(text, 3));
+  std::string words;
+  for (int i = 0; i < 20'000; ++i) words += "word" + std::to_string(i * i % 977) + " ";
+  EXPECT_LT(zstd_frame(words, 9).size(), zstd_frame(words, 1).size());
 }
 
 TEST(Compression, TruncationIsAnErrorWhereverItHappens) {

@@ -120,6 +120,33 @@ TEST(Glob, BracesGiveEachChoice) {
   EXPECT_THAT(match_pattern("{,}"), IsEmpty());
 }
 
+TEST(Glob, ABackslashIsACharacter) {
+  Tree tree{"a\\b", "ab", "a*b"};
+  EXPECT_THAT(tree.match("a\\[b]"), ElementsAre("a\\b"));
+  EXPECT_THAT(tree.match("a\\?"), ElementsAre("a\\b"));
+  EXPECT_THAT(tree.match("a[*]b"), ElementsAre("a*b"));
+}
+
+TEST(Glob, PatternsAreToldByTheirMarks) {
+  for (const char* pattern : {"*", "a?", "[", "x{", "dir/*.txt"}) EXPECT_TRUE(is_pattern(pattern));
+  for (const char* path : {"", "a.txt", "a]", "x}", "-,!\\"})
+    EXPECT_FALSE(is_pattern(path)) << path;
+}
+
+TEST(Glob, NamesAreJoinedByOneSlash) {
+  EXPECT_EQ(join_path("", "a"), "a");
+  EXPECT_EQ(join_path("/", "a"), "/a");
+  EXPECT_EQ(join_path("d", "a"), "d/a");
+  EXPECT_EQ(join_path("d/", "a"), "d/a");
+}
+
+TEST(Glob, NamesOfADirectoryAreSortedByBytes) {
+  Tree tree{"b", "a/x", "B", ".h", "é", "a.txt"};
+  EXPECT_THAT(sorted_names(tree.dir.path()), ElementsAre(".h", "B", "a", "a.txt", "b", "é"));
+  EXPECT_EQ(input_error_of([&] { sorted_names(tree.dir / "none"); }),
+            (tree.dir / "none") + ": cannot read this directory: No such file or directory");
+}
+
 TEST(InputFiles, ComeInOrderAndOnce) {
   Tree tree{"b/2.txt", "b/1.txt", "a/z.txt"};
   EXPECT_THAT(tree.find({"b/2.txt", "", "b/*"}), ElementsAre("b/2.txt", "a/z.txt", "b/1.txt"));
@@ -194,7 +221,9 @@ TEST(InputFiles, DirectoriesAreEnteredOnceAndLoopsAreSaid) {
 TEST(InputFiles, AnEmptyDirectoryBehindARepeatedOneIsStillAnError) {
   Tree tree{"a/x.txt"};
   fs::create_directory(tree.dir / "empty");
-  EXPECT_THAT(input_error_of([&] { tree.find({"a", "a", "empty"}); }),
+  EXPECT_THAT(input_error_of([&] {
+                tree.find({"a", "a", "empty"});
+              }),
               testing::HasSubstr("empty' matches no file"));
 }
 
@@ -207,6 +236,19 @@ TEST(InputFiles, HiddenOnesAreCountedAndReadWhenNamed) {
   EXPECT_EQ(tree.error(".only"),
             "source 's': '.only' matches no file (1 hidden files or directories are left out); "
             "check the path");
+}
+
+TEST(InputFiles, HiddenOnesAreCountedForEachEntry) {
+  Tree tree{"a/x.txt", "a/.y.txt", "b/z.txt", "c/v.txt", "c/.1", "c/.2"};
+  EXPECT_THAT(tree.find({"a", "b", "c"}), ElementsAre("a/x.txt", "b/z.txt", "c/v.txt"));
+  EXPECT_THAT(tree.notes,
+              ElementsAre("source 's': 'a': 1 hidden files or directories are left out",
+                          "source 's': 'c': 2 hidden files or directories are left out"));
+  fs::create_directory(tree.dir / "empty");
+  EXPECT_EQ(input_error_of([&] {
+              tree.find({"c", "empty"});
+            }),
+            "source 's': '" + (tree.dir / "empty") + "' matches no file; check the path");
 }
 
 TEST(InputFiles, DanglingLinksAreErrors) {
