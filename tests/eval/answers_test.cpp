@@ -1,7 +1,9 @@
 // From answers to scores: normalisations, filters, comparisons, errors of means.
 #include <gmock/gmock.h>
 
+#include <cctype>
 #include <cmath>
+#include <tuple>
 
 #include "eval/scores.h"
 #include "eval/text_metrics.h"
@@ -43,6 +45,47 @@ TEST(ChoiceScores, PreferTheFirstOfEquals) {
   answer.pairs = {{-3, 1, true}, {-1, 1, true}, {-1, 1, true}};
   EXPECT_EQ(choice_scores(item_of({"a", "b", "c"}, 1), answer).at("acc").value, 1);
   EXPECT_EQ(choice_scores(item_of({"a", "b", "c"}, 2), answer).at("acc").value, 0);
+  for (const auto& [name, part] : choice_scores(item_of({"a", "b", "c"}, 1), answer)) EXPECT_EQ(part.value, 1) << name;
+  EXPECT_FALSE(choice_scores(item_of({"a", "b", "c"}, 1), answer).contains("acc_uncond"));
+  // An answer without tokens counts as one of a token.
+  answer.pairs = {{-3, 2, true}, {-2, 0, true}};
+  EXPECT_EQ(choice_scores(item_of({"a", "b"}, 0), answer).at("acc_token").value, 1);
+}
+
+TEST(Scores, SomeHaveWeights) {
+  for (const char* score : {"bits_per_byte", "word_perplexity", "byte_perplexity", "inst_level_strict_acc", "inst_level_loose_acc"}) {
+    EXPECT_TRUE(has_weights(score)) << score;
+  }
+  for (const char* score : {"perplexity", "acc", "acc_norm", "prompt_level_strict_acc", "pass@1", "bits_per_byte_x", "x_inst_level_"}) {
+    EXPECT_FALSE(has_weights(score)) << score;
+  }
+}
+
+// A mean's own values; of other scores values whose mean is the score.
+TEST(Scores, AreMeansOfTheirLinearisedParts) {
+  EXPECT_EQ(linearised("acc", {{0}, {1}, {1}}), (std::vector<double>{0, 1, 1}));
+  const std::vector<Part> parts{{-1, 2}, {-3, 1}, {-2, 3}};
+  for (const char* score : {"bits_per_byte", "word_perplexity", "perplexity", "inst_level_x"}) {
+    const std::vector<double> values = linearised(score, parts);
+    const Estimate mean = mean_of(values), whole = summarise(score, parts);
+    EXPECT_NEAR(mean.value, whole.value, 1e-12) << score;
+    EXPECT_NEAR(mean.standard_error, whole.standard_error, 1e-12) << score;
+  }
+  EXPECT_NEAR(summarise("bits_per_byte", parts).value, 1 / std::log(2.0), 1e-12);
+  EXPECT_NEAR(summarise("word_perplexity", parts).value, std::exp(1), 1e-12);
+  EXPECT_NEAR(summarise("inst_level_x", parts).value, -1, 1e-12);
+}
+
+TEST(DocumentScores, WordsAreDividedByBlanks) {
+  const auto words = [](const char* text) {
+    Item item;
+    item.document = text;
+    return document_scores(item, {}).at("word_perplexity").weight;
+  };
+  EXPECT_EQ(words("a"), 1);
+  EXPECT_EQ(words("a b"), 2);
+  EXPECT_EQ(words("  a,b\n\u3000 c\u00a0d "), 3);
+  EXPECT_EQ(words(" \n"), 0);
 }
 
 TEST(LikelihoodScores, AreGreedinessAndPerplexity) {
@@ -119,6 +162,56 @@ TEST(TextFilters, TakeMatches) {
   EXPECT_EQ(filtered(filter(FilterKind::regex, "x(y)?"), "xz"), "");      // one group, which took no part
   EXPECT_EQ(filtered(filter(FilterKind::regex, "x(y)?(z)?"), "x"), "[invalid]");
   EXPECT_EQ(filtered(filter(FilterKind::regex, "\\d", -3), "1 2"), "[invalid]");
+  for (const auto& [match, found] : {std::pair(0, "1"), {1, "2"}, {2, "3"}, {3, "[invalid]"}, {-1, "3"}, {-2, "2"}, {-3, "1"}, {-4, "[invalid]"}}) {
+    EXPECT_EQ(filtered(filter(FilterKind::regex, "\\d", match), "1 2 3"), found) << match;
+  }
+  // Of several groups the first that is not empty.
+  const FilterConfig groups = filter(FilterKind::regex, "<( *)(a)?(b*)>");
+  EXPECT_EQ(filtered(groups, "<a>"), "a");
+  EXPECT_EQ(filtered(groups, "<bb>"), "bb");
+  EXPECT_EQ(filtered(groups, "< a>"), "");
+  EXPECT_EQ(filtered(groups, "<>"), "[invalid]");
+  EXPECT_EQ(filtered(filter(FilterKind::regex, "<(.*)>"), "< a >"), "a");
+  FilterConfig other = filter(FilterKind::regex, "\\d");
+  other.steps[0].otherwise = "?";
+  EXPECT_EQ(filtered(other, "x"), "?");
+}
+
+TEST(TextFilters, ApplyTheirStepsInOrder) {
+  FilterConfig steps = filter(FilterKind::before, "\\n");
+  steps.steps.push_back({FilterKind::lower, "", "", "", 0});
+  steps.steps.push_back({FilterKind::replace, "b", "B", "", 0});
+  steps.steps.push_back({FilterKind::regex, "(B.*)", "", "none", -1});
+  EXPECT_EQ(filtered(steps, "ABC \nB"), "Bc");
+  EXPECT_EQ(filtered(steps, "A\nB"), "none");
+  EXPECT_EQ(TextFilter(steps, "t").name(), "f");
+  EXPECT_EQ(filtered({}, " A "), " A ");
+}
+
+// Whether each kind of step has a pattern.
+TEST(TextFilters, SayWhichStepsNeedAPattern) {
+  for (const auto& [kind, needs] : {std::pair(FilterKind::regex, true), {FilterKind::before, true}, {FilterKind::remove, true},
+                                    {FilterKind::replace, true}, {FilterKind::strip, false}, {FilterKind::lstrip, false},
+                                    {FilterKind::lower, false}}) {
+    for (const char* pattern : {"", "x"}) {
+      const std::string error = input_error_of([&] { TextFilter(filter(kind, pattern), "t"); });
+      const bool good = needs == (*pattern != '\0');
+      EXPECT_EQ(error, good ? "no error" : fmt::format("t: filter f: the step {} {} a pattern", enum_name(kind), needs ? "needs" : "has no use for"));
+    }
+  }
+}
+
+TEST(TextMetrics, KnowBlanksPunctuationAndSmallLetters) {
+  for (int c = 0; c < 128; ++c) EXPECT_EQ(is_punctuation(static_cast<char>(c)), c != 0 && std::ispunct(c) != 0) << c;
+  EXPECT_FALSE(is_punctuation('\xa1'));
+  for (const auto& [text, first, last] : std::vector<std::tuple<const char*, const char*, const char*>>{
+           {"", "", ""}, {" ", "", ""}, {"a", "a", "a"}, {" a b ", "a b ", " a b"}, {"\t\n中\u3000", "中\u3000", "\t\n中"},
+           {"\u3000\u00a0é \u2028", "é \u2028", "\u3000\u00a0é"}}) {
+    EXPECT_EQ(without_first_blanks(text), first);
+    EXPECT_EQ(without_last_blanks(text), last);
+    EXPECT_EQ(strip_blanks(text), without_last_blanks(first));
+  }
+  EXPECT_EQ(small_letters("AÉЯ中ß1"), "aéя中ß1");
 }
 
 TEST(TextFilters, CutReplaceAndStrip) {
@@ -151,6 +244,22 @@ TEST(AnswerComparison, IgnoresWhatItIsTold) {
   EXPECT_EQ(score("x Paris y", {"Paris"}), 0);
   config.metric = TextMetric::contains;
   EXPECT_EQ(score("x Paris y", {"Paris"}), 1);
+  EXPECT_EQ(score("Paris", {"x Paris y"}), 0);
+  EXPECT_EQ(score("x", {}), 0);
+  EXPECT_EQ(score("x", {"a", "X"}), 1);
+}
+
+// Expressions see the text as it was written.
+TEST(AnswerComparison, RemovesExpressionsFirst) {
+  GenerateConfig config;
+  config.ignore = {"B", "!c"};
+  config.ignore_case = config.ignore_punctuation = true;
+  const AnswerComparison comparison(config, "t");
+  EXPECT_EQ(comparison.score("aB!c", {"A"}), 1);
+  EXPECT_EQ(comparison.score("ab", {"A"}), 0);
+  EXPECT_EQ(comparison.score("aÉ", {"Aé."}), 1);
+  config.ignore = {"("};
+  EXPECT_THAT(input_error_of([&] { AnswerComparison(config, "t"); }), HasSubstr("t: ignore: '(' is no regular expression"));
 }
 
 }  // namespace
