@@ -137,6 +137,35 @@ TEST_F(OverlapSearch, PreparedDataIsReadByItsDocuments) {
   EXPECT_EQ(found[1].documents[0].where, config.output + "/web, document 3");
 }
 
+// As where preparing was cut short: the last document has no end token.
+TEST_F(OverlapSearch, PreparedDataMayEndWithinADocument) {
+  write_file(dir_ / "text.txt", "nothing\nx alpha beta gamma y\n");
+  const std::string path = dir_ / "tokenizer.json";
+  write_file(path, test::byte_tokenizer({"<|endoftext|>"}));
+  PrepareConfig config;
+  config.output = dir_ / "prepared";
+  config.tokenizer = path;
+  config.held_out_fraction = 0;
+  SourceConfig source;
+  source.name = "web";
+  source.paths = {dir_ / "text.txt"};
+  source.format = TextFormat::lines;
+  config.sources = {source};
+  prepare_data(config, make_encoder(Tokenizer::load(path), path));
+  const std::string shard = config.output + "/train/web-00000.tokens";
+  std::string bytes = test::read_file(shard);
+  const std::size_t tokens = 8 + std::string("x alpha beta gamma y").size() + 1;  // of 2 bytes, behind 256
+  ASSERT_EQ(bytes.substr(256 + 2 * (tokens - 1), 2), std::string("\0\1", 2));
+  bytes[256 + 2 * (tokens - 1)] = '!';
+  bytes[256 + 2 * (tokens - 1) + 1] = '\0';
+  write_file(shard, bytes);
+  const std::vector<std::string> paths{config.output};
+  const auto found = find_overlap({choices()}, dir_ / "data", paths, short_runs)[0].items;
+  ASSERT_EQ(found[0].documents.size(), 1u);
+  EXPECT_EQ(found[0].documents[0].where, config.output + "/web, document 2");
+  EXPECT_EQ(found[0].documents[0].beginning, "x alpha beta gamma y!");
+}
+
 TEST_F(OverlapSearch, RunsAreNoShorterThanWholeItems) {
   const TaskConfig own = choices();
   const auto refusal = [&](const OverlapRule& wrong) {
@@ -156,6 +185,9 @@ TEST(OverlapOutput, LinesAreOfItemsThatWereFound) {
   EXPECT_EQ(overlap_jsonl(overlap),
             "{\"doc_id\":1,\"runs\":4,\"documents\":[{\"where\":\"a:1\",\"runs\":3,\"beginning\":"
             "\"中\"},{\"where\":\"b:2\",\"runs\":1,\"beginning\":\"x\"}]}\n");
+  overlap.items[0].documents = {{"c:1", 1, "\xff"}};
+  EXPECT_THAT(overlap_jsonl(overlap), testing::StartsWith("{\"doc_id\":0,\"runs\":0,\"documents\":[{\"where\":\"c:1\",\"runs\":1,\"beginning\":\"\ufffd\"}]}\n{\"doc_id\":1,"));
+  overlap.items[0].documents.clear();
   overlap.task.name = "own";
   EXPECT_EQ(overlap_table({overlap}, ""),
             "task                       items   found    share\n"

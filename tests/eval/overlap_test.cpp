@@ -6,6 +6,7 @@
 
 #include "eval/overlap_search.h"
 #include "io/temp_dir.h"
+#include "text/utf8.h"
 
 namespace fathom::eval {
 namespace {
@@ -15,6 +16,25 @@ TEST(Overlap, CountsWordsAndChineseCharactersAsUnits) {
   EXPECT_EQ(text_units("今天天气 very good").size(), 6u);
   EXPECT_NE(text_units("a b"), text_units("b a"));
   EXPECT_TRUE(text_units(" ,.!").empty());
+  EXPECT_EQ(text_units("don’t"), text_units("dont"));
+  EXPECT_EQ(text_units("ÀB2½"), text_units("àb2½"));
+  EXPECT_EQ(text_units("a\u0301b").size(), 1u) << "a mark is of its word";
+  EXPECT_EQ(text_units("a_b-c.d").size(), 4u);
+  // The ends of the blocks whose characters are units, and their neighbours, between letters.
+  const std::pair<char32_t, char32_t> blocks[] = {{0x3041, 0x30ff}, {0x3400, 0x4dbf}, {0x4e00, 0x9fff},
+                                                  {0xac00, 0xd7a3}, {0xf900, 0xfad9}, {0x20000, 0x2a6df}};
+  const auto units_with = [](char32_t c) {
+    std::string text = "a";
+    utf8::append(text, c);
+    return text_units(text + "b").size();
+  };
+  for (const auto& [first, last] : blocks) {
+    EXPECT_EQ(units_with(first), 3u) << std::hex << static_cast<unsigned>(first);
+    EXPECT_EQ(units_with(last), 3u) << std::hex << static_cast<unsigned>(last);
+  }
+  for (const char32_t c : {0x3031, 0x3105, 0xa000, 0xabff, 0xd7b0, 0xfb00, 0x1b000}) {
+    EXPECT_LT(units_with(c), 3u) << std::hex << static_cast<unsigned>(c);
+  }
   // A character that is cut short ends with the text.
   EXPECT_EQ(text_units(std::string_view("a \xF0 b c d").substr(0, 3)), text_units("a"));
 }
@@ -39,6 +59,21 @@ TEST(Overlap, FindsRunsOfUnits) {
   EXPECT_EQ(found(index, "nine seven eight 说今天的天气好"), (All{{1, 1}, {3, 2}}));
   EXPECT_EQ(found(index, "one two three four one two three four"), (All{{0, 1}}));  // counted once
   EXPECT_EQ(found(index, ""), All{});
+}
+
+// As long as a run, one unit shorter, as short as may be, and shorter.
+TEST(Overlap, ItemsAreRunsOrWhole) {
+  using All = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  OverlapIndex index({.length = 4, .shortest = 2});
+  for (const char* item : {"a b c d", "e f g", "h i", "j"}) index.add(item);
+  for (std::int64_t item = 0; item < 4; ++item) EXPECT_EQ(index.runs(item), item < 3 ? 1 : 0);
+  EXPECT_EQ(found(index, "a b c"), All{});
+  EXPECT_EQ(found(index, "x a b c d"), (All{{0, 1}}));
+  EXPECT_EQ(found(index, "e f g h i j"), (All{{1, 1}, {2, 1}}));
+  // A run that an item has twice is one.
+  OverlapIndex twice({.length = 2, .shortest = 1});
+  twice.add("a b a b");
+  EXPECT_EQ(twice.runs(0), 2);
 }
 
 TEST(Overlap, LeavesOutWhatManyItemsShare) {

@@ -86,6 +86,12 @@ TEST(Pattern, ReplacesByTextAndGroups) {
   EXPECT_EQ(replaced("(a)(n)?", "banana", "<\\2\\1>"), "b<na><na><a>");
   EXPECT_EQ(replaced("a", "banana", "\\0\\0"), "baanaanaa");
   EXPECT_EQ(replaced("x*", "ab", "-"), "-a-b-");
+  EXPECT_EQ(replaced("x*", "é", "-"), "-é-");
+  EXPECT_EQ(replaced("x*", "中x😀", "-"), "-中--😀-");
+  EXPECT_EQ(replaced("中|", "a中", "<\\0>"), "<>a<中><>");
+  EXPECT_EQ(replaced("", "", "-"), "-");
+  EXPECT_EQ(replaced("(a)(b)(c)(d)(e)(f)(g)(h)(i)", "abcdefghi", "\\9\\1"), "ia");
+  EXPECT_EQ(replaced("a", "a", "\\/"), "\\/");
   EXPECT_EQ(replaced("a", "ab", "\\"), "\\b");
   EXPECT_EQ(replaced("a", "ab", "\\n\\:"), "\\n\\:b") << "digits alone name groups";
   EXPECT_EQ(replaced("(a)", "a", "\\12"), "a2");
