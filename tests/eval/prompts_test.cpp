@@ -183,11 +183,103 @@ TEST(Prompts, TakeExamplesOfTheSamePartOrTheSameField) {
   EXPECT_EQ(own[1].pairs[0].context, "Q: y\nA:");
 }
 
+// A row of a file of examples that equals the question is an example like any other.
+TEST(Prompts, TakeRowsOfAnotherFileThatEqualTheQuestion) {
+  for (const ShotDraw draw : {ShotDraw::first, ShotDraw::sample, ShotDraw::same_value}) {
+    TaskConfig task = choices_task();
+    task.shots.count = 4;
+    task.shots.draw = draw;
+    task.shots.same = "c";
+    task.shots.data.files = {"x"};
+    for (const Item& item : make_items(task, four_rows(), four_rows())) {
+      const std::string& context = item.pairs[0].context;
+      for (const char* question : {"Q: q0\nA: a\n", "Q: q1\nA: b\n", "Q: q2\nA: a\n", "Q: q3\nA: b\n"}) {
+        EXPECT_THAT(context, HasSubstr(question));
+      }
+    }
+  }
+}
+
+TEST(Prompts, SayThatThereAreTooFewExamples) {
+  const auto error = [](ShotDraw draw, std::int64_t count, bool own, std::vector<Row> rows = four_rows()) {
+    TaskConfig task = choices_task();
+    task.shots.count = count;
+    task.shots.draw = draw;
+    if (!own) task.shots.data.files = {"x"};
+    return input_error_of([&] { make_items(task, own ? rows : four_rows(), own ? std::vector<Row>{} : rows); });
+  };
+  for (const ShotDraw draw : {ShotDraw::first, ShotDraw::sample}) {
+    EXPECT_EQ(error(draw, 3, true), "no error");
+    EXPECT_EQ(error(draw, 4, false), "no error");
+    EXPECT_EQ(error(draw, 5, false), "data:1: there are 4 rows for 5 examples (shots.count)");
+    EXPECT_EQ(error(draw, 1, false, {}), "data:1: there are 0 rows for 1 examples (shots.count)");
+  }
+  EXPECT_EQ(error(ShotDraw::first, 4, true), "data:1: there are 3 rows for 4 examples (shots.count)");
+  EXPECT_EQ(error(ShotDraw::sample, 4, true), "data:1: there are 4 rows for 4 examples (shots.count)");
+  std::vector<Row> alike = four_rows();
+  alike[1] = alike[2] = alike[0];
+  EXPECT_EQ(error(ShotDraw::sample, 2, true, alike), "data:1: there are 1 rows for 2 examples (shots.count)");
+  TaskConfig task = choices_task();
+  task.shots.count = 1;
+  task.shots.draw = ShotDraw::same_value;
+  task.shots.same = "p";
+  EXPECT_EQ(input_error_of([&] { make_items(task, four_rows(), {}); }), "data:1: it has no field 'p'");
+}
+
+// Another seed draws others; a chat without a system message and a description begins with a user.
+TEST(Prompts, DrawBySeed) {
+  TaskConfig task = choices_task();
+  task.shots.count = 3;
+  task.shots.draw = ShotDraw::sample;
+  task.shots.data.files = {"x"};
+  const auto drawn = [&](std::int64_t seed) {
+    task.shots.seed = seed;
+    std::string all;
+    for (const Item& item : make_items(task, four_rows(), four_rows())) all += item.pairs[0].context;
+    return all;
+  };
+  EXPECT_EQ(drawn(7), drawn(7));
+  EXPECT_NE(drawn(7), drawn(8));
+}
+
+TEST(Prompts, NumberTheRowsAndKeepTheirPlaces) {
+  std::vector<Row> rows = four_rows();
+  rows[2].where = "other:9";
+  rows[3].subset = "s";
+  const auto items = make_items(choices_task(), rows, {});
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    EXPECT_EQ(items[i].row, std::int64_t(i));
+    EXPECT_EQ(items[i].fields, rows[i].fields);
+  }
+  EXPECT_EQ(items[2].where, "other:9");
+  EXPECT_EQ(items[3].subset, "s");
+}
+
+TEST(Prompts, OfLikelihoodHaveOneAnswer) {
+  TaskConfig task = choices_task();
+  task.mode = Mode::likelihood;
+  task.prompt.target = "{{ c[g] }}";
+  task.prompt.unconditional = "A:";
+  task.prompt.delimiter = "|";
+  task.shots.count = 1;
+  const auto items = make_items(task, four_rows(), {});
+  ASSERT_EQ(items[1].pairs.size(), 1u);
+  EXPECT_EQ(items[1].pairs[0].context, "Q: q0\nA:|a\n\nQ: q1\nA:");
+  EXPECT_EQ(items[1].pairs[0].continuation, "|b");
+  EXPECT_THAT(items[1].answers, ElementsAre("b"));
+  EXPECT_EQ(items[1].gold, -1);
+  EXPECT_EQ(items[1].unconditional.at(0).context, "A:");
+  EXPECT_EQ(items[1].unconditional.at(0).continuation, "|b");
+}
+
 TEST(Prompts, UseFixedTexts) {
   TaskConfig task = choices_task();
   task.shots.count = 1;
   task.shots.texts = {"one", "two"};
   EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].context, "one\n\nQ: q0\nA:");
+  task.shots.count = 2;
+  task.shots.separator = "|";
+  EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].context, "one|two|Q: q0\nA:");
 }
 
 std::vector<std::string> messages_of(const Chat& chat) {
@@ -208,6 +300,10 @@ TEST(Prompts, InChatFormAreMessages) {
   EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].chat, nullptr);
   // Fixed texts are not cut into turns.
   task.prompt.description = "";
+  EXPECT_THAT(messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, ""})[0].pairs[0].chat),
+              ElementsAre("user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
+  EXPECT_THAT(messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, "Hi."})[0].pairs[0].chat),
+              ElementsAre("system: Hi.", "user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
   task.shots.texts = {"one", "two"};
   task.shots.count = 2;
   task.mode = Mode::generate;
@@ -261,6 +357,7 @@ TEST(Prompts, AreLoadedWithTheirExamplesUpToALimit) {
   task.data.files = {"rows.jsonl"};
   task.shots.data.files = {"shots.jsonl"};
   EXPECT_EQ(load_items(task, dir.path()).size(), 2u);
+  EXPECT_EQ(load_items(task, dir.path(), 2).size(), 2u);
   EXPECT_EQ(load_items(task, dir.path(), 3).size(), 2u);
   task.shots.data.files = {"missing.jsonl"};  // not read: no example is asked for
   EXPECT_EQ(load_items(task, dir.path()).size(), 2u);
@@ -277,6 +374,24 @@ TEST(Prompts, NameTheRowThatCannotBeAsked) {
   };
   EXPECT_THAT(error(R"({"q": "x", "c": ["a", ""], "g": 0})"), HasSubstr("data:1: its choice 2 is empty"));
   EXPECT_THAT(error(R"({"q": "x", "c": ["a"], "g": 1})"), HasSubstr("data:1: its right answer is number 1, and there are the choices 0 to 0"));
+  const std::string four = R"({"q": "x", "c": ["a", "b", "c", "d"], "g": )";
+  EXPECT_EQ(error(four + "3}"), "no error");
+  EXPECT_EQ(error(four + "4}"), "data:1: its right answer is number 4, and there are the choices 0 to 3");
+  EXPECT_EQ(error(four + "-1}"), "data:1: its right answer is number -1, and there are the choices 0 to 3");
+  for (const char* text : {"", " 1", "1 ", "1.0", "+1", "0x1"}) {
+    EXPECT_EQ(error(four + "\"" + text + "\"}"), "data:1: its right answer '" + std::string(text) + "' is no choice's number");
+  }
+  TaskConfig contexts = choices_task();
+  contexts.prompt = {};
+  contexts.prompt.contexts = {"a", "b"};
+  contexts.prompt.target = "t";
+  contexts.prompt.gold = "{{ g }}";
+  EXPECT_EQ(error(R"({"g": 1})", contexts), "no error");
+  EXPECT_EQ(error(R"({"g": 2})", contexts), "data:1: its right answer is number 2, and there are the choices 0 to 1");
+  TaskConfig written = choices_task();
+  written.mode = Mode::generate;
+  written.prompt.golds = "c";
+  EXPECT_EQ(error(R"({"q": "x", "c": []})", written), "data:1: it has no right answer");
   EXPECT_THAT(error(R"({"q": "x", "c": ["a"], "g": "z"})"), HasSubstr("its right answer 'z' is no choice's number"));
   EXPECT_THAT(error(R"({"q": "x", "c": 3, "g": 0})"), HasSubstr("data:1: t.toml: prompt.choice_list gives no list"));
   TaskConfig by_text = choices_task();
