@@ -10,6 +10,7 @@
 #include "align/chat_model.h"
 #include "core/error.h"
 #include "infer/scorer.h"
+#include "io/temp_dir.h"
 #include "text/utf8.h"
 
 namespace fathom::eval {
@@ -255,8 +256,13 @@ TEST(EngineModel, GeneratesUpToTheStop) {
 }
 
 TEST(EngineModel, RefusesLengthsThatItCannotUse) {
-  EXPECT_THROW(Fixture({.max_length = 65}), Error);
-  EXPECT_THROW(Fixture({.max_length = 1}), Error);
+  for (const std::int64_t length : {-1, 1, 65}) {
+    EXPECT_EQ(test::input_error_of([&] { Fixture({.max_length = length}); }),
+              fmt::format("a length of {} tokens: use 2 to the model's context of 64", length));
+  }
+  for (const std::int64_t length : {0, 2, 64}) {
+    EXPECT_EQ(test::input_error_of([&] { Fixture({.max_length = length}); }), "no error") << length;
+  }
 }
 
 // Alone, in batches of any size, in another order, and beside other questions.
