@@ -287,6 +287,11 @@ TEST(EnglishText, InitialsEndNoSentence) {
 TEST(EnglishText, HasWords) {
   EXPECT_THAT(treebank_words("I don't like the U.S. flag, it's COVID-19."),
               ElementsAre("I", "do", "n't", "like", "the", "U.S.", "flag", ",", "it", "'s", "COVID-19", "."));
+  EXPECT_THAT(treebank_words("She'll go... we've \"seen\" it--I'd say 'yes' (or NO)! Dogs' well-known"),
+              ElementsAre("She", "'ll", "go", "...", "we", "'ve", "\"", "seen", "\"", "it", "--", "I", "'d", "say", "'", "yes", "'", "(", "or",
+                          "NO", ")", "!", "Dogs", "'", "well-known"));
+  EXPECT_THAT(treebank_words("NO--don't STOP...NOW. U.K. U.S...Why-- He left..."),
+              ElementsAre("NO", "--", "do", "n't", "STOP", "...", "NOW", ".", "U.K.", "U.S", "...", "Why", "--", "He", "left", "..."));
   EXPECT_THAT(treebank_words("CAN'T WON'T I'M. It is 3.5."), ElementsAre("CA", "N'T", "WO", "N'T", "I", "'M", ".", "It", "is", "3.5", "."));
   EXPECT_THAT(treebank_words(""), ElementsAre());
   for (const char* text : {"A", "É!", "ЯЯ", "A1中"}) {
