@@ -272,6 +272,24 @@ TEST(Regex, PropertiesAreThoseOfPcre2) {
   for (const auto& [name, expected] : others) EXPECT_EQ(members(name), expected) << name;
 }
 
+// As in Ruby: each line has its beginning and its end, and \n alone ends a line.
+TEST(Regex, LinesBeginAndEndWithinTheText) {
+  EXPECT_THAT(matches("^a.", "ab\nac\n\nad\rae"), ElementsAre("ab", "ac", "ad"));
+  EXPECT_THAT(matches("b$", "ab\nb\nbc\rb"), ElementsAre("b", "b", "b"));
+  EXPECT_THAT(matches(R"([ ]+$)", "a  \nb \n  c "), ElementsAre("  ", " ", " "));
+  EXPECT_THAT(matches(R"(\s+$)", "a  \n b "), ElementsAre("  ", " "));
+  EXPECT_THAT(matches(R"(\Aa|a\z)", "aa\na"), ElementsAre("a", "a"));
+  EXPECT_THAT(matches(".+", "a\rb\u2028c\nd"), ElementsAre("a\rb\u2028c", "d"));
+  EXPECT_THAT(matches("(?m)a.b", "a\nb"), ElementsAre("a\nb"));
+  EXPECT_THAT(matches("a$\nb", "a\nb"), ElementsAre("a\nb"));
+}
+
+TEST(Regex, AMatchMayBeginBehindWhatItSaw) {
+  EXPECT_THAT(matches("a\\Kb", "abab"), ElementsAre("b", "b"));
+  EXPECT_THAT(matches("(?<=中)é*", "中éé中a"), ElementsAre("éé", ""));
+  EXPECT_THAT(matches("", "é中"), ElementsAre("", "", ""));
+}
+
 TEST(Regex, EmptyMatchesDoNotRepeat) {
   EXPECT_THAT(matches("b*", "abc"), ElementsAre("", "b", ""));
 }

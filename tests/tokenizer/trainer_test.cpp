@@ -149,6 +149,46 @@ TEST(Trainer, FillsTheVocabularyUpToAMultiple) {
   }
 }
 
+// A reserved token gets a name that no special token has.
+TEST(Trainer, ReservedTokensHaveNamesOfTheirOwn) {
+  auto config = config_for(sample("reserved.txt", 500));
+  config.special_tokens = {"<｜reserved▁1｜>", "<a>", "<｜reserved▁0｜>"};
+  config.pad_to_multiple = 8;
+  const auto t = train_tokenizer(config).tokenizer;
+  EXPECT_EQ(t.vocab_size(), 304);
+  const char* names[] = {"<｜reserved▁1｜>", "<a>", "<｜reserved▁0｜>", "<｜reserved▁2｜>"};
+  for (std::int32_t id = 300; id < 304; ++id) {
+    EXPECT_EQ(t.id_to_token(id), names[id - 300]);
+    EXPECT_EQ(t.token_to_id(names[id - 300]), id);
+    EXPECT_TRUE(t.is_special(id));
+  }
+}
+
+TEST(Trainer, DefaultSpecialTokensAreFifteen) {
+  const std::vector<std::string> names = default_special_tokens();
+  ASSERT_EQ(names.size(), 15u);
+  EXPECT_THAT(std::vector(names.begin(), names.begin() + 7),
+              testing::ElementsAre("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜System｜>", "<｜User｜>",
+                                   "<｜Assistant｜>", "<｜spare▁0｜>"));
+  EXPECT_EQ(names.back(), "<｜spare▁8｜>");
+  EXPECT_EQ(TokenizerTrainConfig().special_tokens, names);
+}
+
+// A pair is joined from as often as the config says, and not below.
+TEST(Trainer, JoinsPairsThatAreFrequentEnough) {
+  const std::string path = temporary("frequency.txt");
+  test::write_file(path, "zq\nzq\nzq\nxj\nxj\n");
+  auto config = config_for(path);
+  config.vocab_size = 400;
+  config.report_mb = 0;
+  for (const auto& [least, zq, xj] : {std::tuple(2, true, true), {3, true, false}, {4, false, false}}) {
+    config.min_frequency = least;
+    const auto t = train_tokenizer(config).tokenizer;
+    EXPECT_EQ(t.token_to_id("zq").has_value(), zq) << least;
+    EXPECT_EQ(t.token_to_id("xj").has_value(), xj) << least;
+  }
+}
+
 TEST(Trainer, RefusesSizesThatMakeNoSense) {
   const std::string path = sample("small.txt", 10);
   const auto error = [&](auto change) {
