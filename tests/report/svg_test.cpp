@@ -1,8 +1,10 @@
 // Charts as pictures.
 #include "report/svg.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "io/temp_dir.h"
@@ -69,6 +71,178 @@ TEST(SvgScale, TicksAreRound) {
               ElementsAre("3.1", "3.15", "3.2", "3.25", "3.3", "3.35", "3.4"));
 }
 
+// By the decades that they cover: nine a decade, three, two, one, one in several, and none.
+TEST(SvgScale, TicksOfALogarithmicAxisAreAsManyAsFit) {
+  const auto ticks = [](double low, double high) {
+    std::string texts;
+    for (const double t : SvgScale(logarithmic, low, high, 0, 1).ticks(9)) {
+      texts += (texts.empty() ? "" : " ") + tick_text(t);
+    }
+    return texts;
+  };
+  EXPECT_EQ(ticks(1, 9), "1 2 3 4 5 6 7 8 9");
+  EXPECT_EQ(ticks(1, 10), "1 2 5 10");
+  EXPECT_EQ(ticks(1, 200), "1 2 5 10 20 50 100 200");
+  EXPECT_EQ(ticks(1, 3000), "1 3 10 30 100 300 1000 3000");
+  EXPECT_EQ(ticks(1, 1e8), "1 10 100 1000 10000 100000 1e6 1e7 1e8");
+  EXPECT_EQ(ticks(1, 1e9), "1 100 10000 1e6 1e8");
+  EXPECT_EQ(ticks(1e-3, 1e-1), "0.001 0.002 0.005 0.01 0.02 0.05 0.1");
+  EXPECT_EQ(ticks(1, 1e40), "1 100000 1e10 1e15 1e20 1e25 1e30 1e35 1e40");
+}
+
+// Steps of 1, 2 or 5 times a power of ten: the smallest with which there are few enough.
+TEST(SvgScale, TicksOfALinearAxisAreStepsOfOneTwoOrFive) {
+  const auto ticks = [](double low, double high, std::size_t most) {
+    std::string texts;
+    for (const double t : SvgScale(linear, low, high, 0, 1).ticks(most)) {
+      texts += (texts.empty() ? "" : " ") + tick_text(t);
+    }
+    return texts;
+  };
+  EXPECT_EQ(ticks(0, 10, 11), "0 1 2 3 4 5 6 7 8 9 10");
+  EXPECT_EQ(ticks(0, 10, 10), "0 2 4 6 8 10");
+  EXPECT_EQ(ticks(0, 10, 5), "0 5 10");
+  EXPECT_EQ(ticks(0, 10, 2), "0 10");
+  EXPECT_EQ(ticks(-300, 500, 9), "-300 -200 -100 0 100 200 300 400 500");
+  EXPECT_EQ(ticks(7, 7, 9), "6 6.5 7 7.5 8") << "one value has one to each side";
+}
+
+TEST(SvgScale, TextsOfTicksAreShort) {
+  for (const auto& [value, text] : {std::pair{0.0, "0"},
+                                    {1e-13, "0"},
+                                    {-1e-13, "0"},
+                                    {1e-12, "1e-12"},
+                                    {0.00123456, "0.00123456"},
+                                    {0.000987654, "0.0009877"},
+                                    {-123456.0, "-123456"},
+                                    {999999.0, "999999"},
+                                    {1234567.0, "1.235e6"}}) {
+    EXPECT_EQ(tick_text(value), text) << value;
+  }
+}
+
+// The room on each side is 4 % of what is shown.
+TEST(SvgScale, LeavesTheSameRoomOnEachSide) {
+  const SvgScale even(linear, 0, 10, 0, 108);
+  EXPECT_NEAR(even.at(0), 4, 1e-9);
+  EXPECT_NEAR(even.at(10), 104, 1e-9);
+  const SvgScale one(logarithmic, 100, 100, 0, 10);
+  EXPECT_NEAR(one.at(100), 5, 1e-9);
+  EXPECT_NEAR(one.at(100 * std::pow(10, 0.3)), 10, 1e-9);
+}
+
+// The commands of the first path without a filling: those of a line.
+std::string commands_of_line(const std::string& svg) {
+  const std::size_t end = svg.find("\" fill=\"none\"");
+  const std::size_t begin = svg.rfind("d=\"", end) + 3;
+  std::string commands;
+  for (const char c : svg.substr(begin, end - begin)) {
+    if (c == 'M' || c == 'L') commands += c;
+  }
+  return commands;
+}
+
+TEST(Svg, ALineHasAGapWhereItHasNoValue) {
+  Chart c = chart();
+  c.series = {{"a", Series::Mark::line, {1, 2, 3, 4, 5, 6}, {1, 2, NAN, 4, 5, INFINITY}, {}, {}}};
+  EXPECT_EQ(commands_of_line(chart_svg(c)), "MLML");
+  c.series[0].y = {NAN, 2, 3, 4, 5, 6};
+  EXPECT_EQ(commands_of_line(chart_svg(c)), "MLLLL");
+  c.y.scale = logarithmic;
+  c.series[0].y = {1, 2, 0, -4, 5, 6};
+  EXPECT_EQ(commands_of_line(chart_svg(c)), "MLML") << "none is at or below 0";
+  c.series[0].x = {1, 2, 3, 4, 5, 6};
+  c.series[0].y = {1, NAN, 3, NAN, 5, 6};
+  EXPECT_EQ(commands_of_line(chart_svg(c)), "MMML");
+}
+
+TEST(Svg, ABandGoesThereAlongItsHighEndAndBackAlongItsLow) {
+  Chart c = chart();
+  c.x = {"x", "", linear};
+  c.series = {{"a", Series::Mark::line, {0, 50, 100}, {1, 2, 3}, {1, NAN, 1}, {3, 3, 3}}};
+  const SvgScale x(linear, 0, 100, 76, 596), y(linear, 1, 3, 384, 44);
+  EXPECT_THAT(chart_svg(c),
+              HasSubstr(fmt::format("<path d=\"M{0:.2f} {3:.2f}L{1:.2f} {3:.2f}L{1:.2f} {2:.2f}"
+                                    "L{0:.2f} {2:.2f}Z\" fill=\"#1f6feb\" fill-opacity",
+                                    x.at(0), x.at(100), y.at(1), y.at(3))));
+  c.series[0].low = {NAN, NAN, NAN};
+  EXPECT_THAT(chart_svg(c), Not(HasSubstr("fill-opacity")));
+}
+
+TEST(Svg, PointsHaveBarsWhereTheirEndsAreKnown) {
+  Chart c = chart();
+  c.series.pop_back();
+  const auto lines = [&] { return count(chart_svg(c), "<line"); };
+  const std::size_t all = lines();
+  c.series[0].low[1] = NAN;
+  EXPECT_EQ(lines(), all - 1);
+  c.series[0].high[0] = NAN;
+  EXPECT_EQ(lines(), all - 2);
+  EXPECT_EQ(count(chart_svg(c), "<circle"), 3u + 1u) << "the points themselves stay";
+}
+
+// Four shapes in turn, and six colours.
+TEST(Svg, EachSeriesHasAShapeAndAColourOfItsOwn) {
+  Chart c = chart();
+  c.series.clear();
+  const auto drawn = [&](std::size_t series) {
+    c.series.resize(series, {"s", Series::Mark::points, {1}, {1}, {}, {}});
+    return chart_svg(c);
+  };
+  const auto shapes = [](const std::string& svg) {
+    return std::array{count(svg, "<circle"), count(svg, "width=\"6\""), count(svg, "l4 7h-8z"),
+                      count(svg, "l4.4 4.4l-4.4 4.4")};
+  };
+  using Counts = std::array<std::size_t, 4>;  // of each in the chart and in its legend
+  EXPECT_EQ(shapes(drawn(1)), (Counts{2, 0, 0, 0}));
+  EXPECT_EQ(shapes(drawn(2)), (Counts{2, 2, 0, 0}));
+  EXPECT_EQ(shapes(drawn(3)), (Counts{2, 2, 2, 0}));
+  EXPECT_EQ(shapes(drawn(4)), (Counts{2, 2, 2, 2}));
+  EXPECT_EQ(shapes(drawn(5)), (Counts{4, 2, 2, 2}));
+  const std::string seven = drawn(7);
+  for (const char* colour : {"#d9480f", "#2b8a3e", "#862e9c", "#0b7285", "#a61e4d"}) {
+    EXPECT_EQ(count(seven, "stroke=\"" + std::string(colour)), 2u) << colour;
+  }
+  EXPECT_EQ(count(seven, "stroke=\"#1f6feb"), 4u) << "the seventh has the first one's";
+}
+
+TEST(Svg, IsAsLargeAsItsLegendNeeds) {
+  Chart c = chart();
+  c.series = {{"", Series::Mark::line, {1, 2}, {1, 2}, {}, {}}};
+  const auto size = [&] {
+    const std::string svg = chart_svg(c);
+    const std::size_t begin = svg.find("viewBox=\"") + 9;
+    return svg.substr(begin, svg.find('"', begin) - begin);
+  };
+  EXPECT_EQ(size(), "0 0 626 438") << "596 of the plot and 18 and 12 beside it; 384 and 54 below";
+  c.series[0].name = std::string(10, 'n');
+  EXPECT_EQ(size(), "0 0 715 438") << "22 for the mark and 6.7 for each character";
+  c.series.push_back({"n", Series::Mark::line, {1, 2}, {1, 2}, {}, {}});
+  EXPECT_EQ(size(), "0 0 715 438");
+  c.series.resize(18, c.series[0]);
+  EXPECT_EQ(size(), "0 0 715 438");
+  c.series.resize(19, c.series[0]);
+  EXPECT_EQ(size(), "0 0 715 444") << "19 rows of 20 behind 52, and 12 below";
+}
+
+TEST(Svg, NamesOfEventsStayInsideThePlot) {
+  Chart c = chart();
+  c.x = {"x", "", linear};
+  c.series = {{"a", Series::Mark::line, {0, 100}, {1, 2}, {}, {}}};
+  const SvgScale x(linear, 0, 100, 76, 596);
+  const std::string name = "ten chars.";  // 67 units, and 4 to the line
+  const auto place = [&](double at) {
+    c.events = {{name, at}};
+    const std::string svg = chart_svg(c);
+    const std::size_t end = svg.find("\" y=\"58.00\">" + name);
+    const std::size_t begin = svg.rfind("x=\"", end) + 3;
+    return std::stod(svg.substr(begin, end - begin)) - x.at(at);
+  };
+  EXPECT_NEAR(place(0), 4, 0.01);
+  EXPECT_NEAR(place(85), 4, 0.01);
+  EXPECT_NEAR(place(100), -4 - 67, 0.01);
+}
+
 TEST(Svg, HasTitleAxesLegendPointsLineBandAndBars) {
   const std::string svg = chart_svg(chart());
   EXPECT_THAT(svg, testing::StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\""));
@@ -113,6 +287,29 @@ TEST(Svg, AWideBandLeavesTheValuesRoom) {
   c.series[1].high = {1e6, 3.6, 1e6};
   const std::string svg = chart_svg(c);
   EXPECT_THAT(svg, HasSubstr(">3.5<"));  // a tick among the values
+}
+
+// The values' own range below and above them, of their ratio on a logarithmic axis.
+TEST(Svg, ABandReachesBeyondTheValuesByTheirRangeAtMost) {
+  Chart c = chart();
+  c.series = {{"a", Series::Mark::line, {1, 2}, {30, 40}, {-1e6, 30}, {30, 1e6}}};
+  std::string svg = chart_svg(c);
+  for (const char* tick : {">20<", ">50<"}) EXPECT_THAT(svg, HasSubstr(tick));
+  for (const char* tick : {">15<", ">55<"}) EXPECT_THAT(svg, Not(HasSubstr(tick)));
+  c.series[0].low[0] = 28;
+  c.series[0].high[1] = 41;
+  svg = chart_svg(c);
+  for (const char* tick : {">28<", ">40<"}) EXPECT_THAT(svg, HasSubstr(tick));
+  for (const char* tick : {">26<", ">42<"}) EXPECT_THAT(svg, Not(HasSubstr(tick)));
+  c.y.scale = logarithmic;
+  c.series[0].y = {10, 100};
+  c.series[0].low[0] = 1e-9;
+  c.series[0].high[1] = 1e9;
+  svg = chart_svg(c);
+  for (const char* tick : {">1<", ">1000<"}) EXPECT_THAT(svg, HasSubstr(tick));
+  for (const char* tick : {">0.5<", ">2000<", ">0.1<", ">10000<"}) {
+    EXPECT_THAT(svg, Not(HasSubstr(tick)));
+  }
 }
 
 TEST(Svg, UnevenColumnsAreRefused) {
