@@ -119,6 +119,63 @@ TEST(Checkpoint, WrongRequestsNameTheTensor) {
               HasSubstr("'matrix' has the shape [7, 5], which holds no [2, 5] at [6, 0]"));
 }
 
+// Each dimension's first and last place, and one beyond.
+TEST(Checkpoint, ASliceLiesInsideItsTensor) {
+  const std::string directory = fresh_directory("inside");
+  State state;
+  const Checkpoint checkpoint(saved(directory, state, 1));
+  std::vector<float> memory(100);
+  const auto load = [&](std::vector<std::int64_t> offset, Shape shape) {
+    return message_of([&] {
+      checkpoint.load_slice(state.context, StateKind::weight, "matrix", offset,
+                            Tensor(memory.data(), DType::f32, shape));
+    });
+  };
+  for (const auto& [offset, shape] : {std::pair{std::vector<std::int64_t>{0, 0}, Shape{7, 5}},
+                                      {{6, 4}, {1, 1}},
+                                      {{7, 0}, {0, 5}},
+                                      {{0, 5}, {7, 0}}}) {
+    EXPECT_EQ(load(offset, shape), "") << testing::PrintToString(offset);
+  }
+  for (const auto& [offset, shape] : {std::pair{std::vector<std::int64_t>{-1, 0}, Shape{1, 5}},
+                                      {{0, -1}, {7, 1}},
+                                      {{1, 0}, {7, 5}},
+                                      {{0, 1}, {7, 5}},
+                                      {{7, 0}, {1, 5}},
+                                      {{8, 0}, {0, 5}},
+                                      {{0, 0}, {8, 5}},
+                                      {{0, 0}, {7, 6}},
+                                      {{0, 0}, {35}},
+                                      {{0}, {7, 5}},
+                                      {{0, 0, 0}, {7, 5}}}) {
+    EXPECT_THAT(load(offset, shape), HasSubstr("'matrix' has the shape [7, 5], which holds no "))
+        << testing::PrintToString(offset);
+  }
+}
+
+TEST(Checkpoint, SaysWhatItHolds) {
+  const std::string path = fresh_directory("holds") + "/" + checkpoint_name(1);
+  float values[6] = {};
+  State state;
+  write_checkpoint(
+      path,
+      {CheckpointTensor::whole(StateKind::weight, "m", Tensor(values, DType::f32, {2, 3})),
+       CheckpointTensor::whole(StateKind::second_moment, "v", Tensor(values, DType::f32, {3}))},
+      state.training(1));
+  const Checkpoint checkpoint(path);
+  EXPECT_EQ(checkpoint.directory(), path);
+  EXPECT_EQ(checkpoint.step(), 1);
+  EXPECT_TRUE(checkpoint.has(StateKind::weight));
+  EXPECT_FALSE(checkpoint.has(StateKind::remainder));
+  EXPECT_FALSE(checkpoint.has(StateKind::first_moment));
+  EXPECT_TRUE(checkpoint.has(StateKind::second_moment));
+  ASSERT_NE(checkpoint.find(StateKind::weight, "m"), nullptr);
+  EXPECT_EQ(checkpoint.find(StateKind::weight, "m")->shape, (Shape{2, 3}));
+  EXPECT_EQ(checkpoint.find(StateKind::second_moment, "v")->kind, StateKind::second_moment);
+  EXPECT_EQ(checkpoint.find(StateKind::second_moment, "m"), nullptr);
+  EXPECT_EQ(checkpoint.find(StateKind::weight, "v"), nullptr);
+}
+
 // Types without digits to convert, as the rest of a bf16 master, are read as they are or not at
 // all.
 TEST(Checkpoint, ConvertsFloatsAlone) {
@@ -314,9 +371,31 @@ TEST(Checkpoint, ADamagedChecksumIsNotPrinted) {
 TEST(Checkpoint, NamesReadBack) {
   EXPECT_EQ(checkpoint_name(1200), "step-00001200");
   EXPECT_EQ(checkpoint_step("step-00001200"), 1200);
-  for (const char* other : {"step-1200", "step-00001200.tmp-1-2", "step-", "x", "step-0000120x"}) {
+  for (const char* other : {"step-1200", "step-00001200.tmp-1-2", "step-", "x", "step-0000120x",
+                            "step-000001200", "step-0001200", " step-00001200", "step-00001200 ",
+                            "Step-00001200", "step-99999999999999999999"}) {
     EXPECT_FALSE(checkpoint_step(other)) << other;
   }
+  for (const std::int64_t step :
+       {std::int64_t{0}, std::int64_t{99'999'999}, std::int64_t{100'000'000}, INT64_MAX}) {
+    EXPECT_EQ(checkpoint_step(checkpoint_name(step)), step);
+  }
+}
+
+// In the order of their steps, which is not that of their names, and nothing else that is there.
+TEST(Checkpoint, StepsAreListedInTheirOrder) {
+  const std::string directory = fresh_directory("order");
+  for (const std::int64_t step : {20, 100'000'000, 3, 99'999'999}) {
+    fs::create_directories(directory + "/" + checkpoint_name(step));
+  }
+  for (const char* other : {"step-00000004.abandoned", "step-5", "notes"}) {
+    fs::create_directories(directory + "/" + other);
+  }
+  EXPECT_THAT(checkpoint_steps(directory), ElementsAre(3, 20, 99'999'999, 100'000'000));
+  EXPECT_THAT(checkpoints_at(directory).front(), testing::EndsWith("step-100000000"));
+  EXPECT_THAT(checkpoint_steps(directory + "/absent"), IsEmpty());
+  write_file(directory + "/file", "");
+  EXPECT_THAT(checkpoint_steps(directory + "/file"), IsEmpty());
 }
 
 }  // namespace

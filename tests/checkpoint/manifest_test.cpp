@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "checkpoint/checkpoint_state.h"
+#include "checkpoint/files.h"
 #include "io/checksum.h"
 
 namespace fathom::test {
@@ -77,6 +80,67 @@ TEST(CheckpointManifest, EachBlockHasAChecksum) {
   EXPECT_EQ(with(block + 1, 1), "s: a slice of 'm' of 4194308 bytes has 1 checksums, not 2");
 }
 
+// Parts of one tensor, as ranks write them.
+TEST(CheckpointManifest, PartsOfRanksMakeOneManifest) {
+  const auto part = [](std::int64_t row, const char* file) {
+    CheckpointManifest manifest;
+    manifest.step = 7;
+    manifest.files = {{file, 8, 1}};
+    manifest.tensors = {{StateKind::weight, "m", DType::f32, {2, 3}, {}}};
+    manifest.tensors[0].slices = {{{row, 0}, {1, 3}, file, "k", {}}};
+    return manifest;
+  };
+  std::vector<CheckpointManifest> parts{part(0, "a"), part(1, "b")};
+  parts[1].tensors.push_back({StateKind::first_moment, "m", DType::f32, {1}, {}});
+  parts[1].tensors[1].slices = {{{0}, {1}, "b", "v", {}}};
+  const CheckpointManifest whole = merge_manifests(parts);
+  EXPECT_EQ(whole.step, 7);
+  ASSERT_EQ(whole.files.size(), 2u);
+  EXPECT_EQ(whole.files[1].name, "b");
+  ASSERT_EQ(whole.tensors.size(), 2u);
+  ASSERT_EQ(whole.tensors[0].slices.size(), 2u);
+  EXPECT_EQ(whole.tensors[0].slices[1].file, "b");
+  EXPECT_EQ(whole.tensors[1].kind, StateKind::first_moment);
+  const auto refused = [&](auto&& change) {
+    std::vector<CheckpointManifest> other = parts;
+    change(other[1].tensors[0]);
+    return message_of([&] { merge_manifests(other); });
+  };
+  const std::string differ = "the slices of 'm' differ in type or global shape";
+  EXPECT_EQ(refused([](ManifestTensor& t) { t.dtype = DType::bf16; }), differ);
+  EXPECT_EQ(refused([](ManifestTensor& t) { t.shape = {3, 3}; }), differ);
+  EXPECT_EQ(refused([](ManifestTensor& t) { t.slices.clear(); }),
+            "cannot save: the slices of 'm' hold 3 of its 6 values");
+  EXPECT_THAT(refused([](ManifestTensor& t) {
+                t.slices[0].offset = {0, 0};
+              }),
+              StartsWith("cannot save: two slices of 'm' overlap"));
+}
+
+TEST(CheckpointManifest, OnlySlicesOfTheTensorAreSaved) {
+  float values[6] = {};
+  const auto refused = [&](std::vector<CheckpointTensor> tensors) {
+    return message_of([&] { check_tensors(tensors); });
+  };
+  const Tensor row(values, DType::f32, {1, 3});
+  const CheckpointTensor first{StateKind::weight, "m", {2, 3}, {0, 0}, row};
+  const CheckpointTensor second{StateKind::weight, "m", {2, 3}, {1, 0}, row};
+  EXPECT_EQ(refused({first, second}), "");
+  EXPECT_EQ(refused({first}), "cannot save: the slices of 'm' hold 3 of its 6 values");
+  EXPECT_EQ(message_of([&] { check_tensors({first}, ManifestSlices::part); }), "");
+  const std::string dimensions = "the slice of 'm' has not the dimensions of [2, 3]";
+  for (const auto& [offset, tensor] :
+       {std::pair{std::vector<std::int64_t>{1}, row},
+        {std::vector<std::int64_t>{1, 0, 0}, row},
+        {std::vector<std::int64_t>{1, 0}, Tensor(values, DType::f32, {3})},
+        {std::vector<std::int64_t>{1, 0}, Tensor{}}}) {
+    EXPECT_EQ(refused({first, {StateKind::weight, "m", {2, 3}, offset, tensor}}), dimensions);
+  }
+  const CheckpointTensor other{
+      StateKind::weight, "m", {2, 3}, {1, 0}, Tensor(values, DType::bf16, {1, 3})};
+  EXPECT_EQ(refused({first, other}), "the slices of 'm' differ in type or global shape");
+}
+
 // The text with `old` replaced, and its checksum put right.
 std::string changed(std::string text, const std::string& old, const std::string& with) {
   EXPECT_NE(text.find(old), std::string::npos) << old;
@@ -131,6 +195,28 @@ TEST(CheckpointManifest, TextsThatMakeNoSenseAreRefused) {
   }
 }
 
+// Their checksums would not match; the files' own still do.
+TEST(CheckpointManifest, BlocksOfAnotherSizeHaveNoChecksums) {
+  CheckpointManifest manifest;
+  manifest.tensors.push_back({StateKind::weight, "m", DType::f32, {2, 3}, {}});
+  manifest.tensors[0].slices = {{{0, 0}, {1, 3}, "a", "k", {7}}, {{1, 0}, {1, 3}, "a", "l", {8}}};
+  const std::string text = checkpoint_manifest_text(manifest);
+  const auto checksums = [](const std::string& of) {
+    std::vector<std::uint64_t> all;
+    const CheckpointManifest parsed = parse_checkpoint_manifest(of, "s");
+    for (const ManifestSlice& slice : parsed.tensors[0].slices) {
+      all.insert(all.end(), slice.checksums.begin(), slice.checksums.end());
+    }
+    return all;
+  };
+  const std::string key = "\"block_bytes\": 4194304";
+  EXPECT_THAT(checksums(text), testing::ElementsAre(7, 8));
+  for (const char* other :
+       {"\"block_bytes\": 4194303", "\"block_bytes\": 4194305", "\"other_bytes\": 4194304"}) {
+    EXPECT_THAT(checksums(changed(text, key, other)), testing::IsEmpty()) << other;
+  }
+}
+
 TEST(CheckpointManifest, AStateIsOfAStep) {
   TrainingState state;
   state.step = -1;
@@ -182,6 +268,59 @@ TEST(CheckpointManifest, StatesHaveTheKeysOfOlderCheckpoints) {
   EXPECT_EQ(back.schedule.warmup, 0.75);
   EXPECT_EQ(back.schedule.decay, 0.625);
   EXPECT_EQ(state_text(back), text);  // the branch too
+}
+
+// Each figure differs, so that no two can be exchanged.
+TEST(CheckpointManifest, StatesHaveThePhasesThatHaveBegun) {
+  TrainingState state;
+  state.data = {5, 0xab, 64, false, {{"a", 0.5, 7, 8, 0xcd}}};
+  state.data->phases = {{11, 12, 0xe1, {{"b", 0.25, 13, 14, 0xf1}, {"c", 3, 15, 16, 0xf2}}},
+                        {21, 22, 0xe2, {}}};
+  const std::string text = state_text(state);
+  EXPECT_THAT(text, HasSubstr(R"(
+  "phases": [{"first_sample": 11, "step": 12, "sample_order": "00000000000000e1",
+    "sources": [{"name": "b", "weight": "0.25", "tokens": 13, "documents": 14, "content": "00000000000000f1"},
+    {"name": "c", "weight": "3", "tokens": 15, "documents": 16, "content": "00000000000000f2"}]},
+    {"first_sample": 21, "step": 22, "sample_order": "00000000000000e2",
+    "sources": []}]},
+)"));
+  EXPECT_EQ(parse_state(text, "state.json"), state);
+  state.data->phases.clear();
+  EXPECT_THAT(state_text(state), testing::Not(HasSubstr("phases")));
+  EXPECT_EQ(parse_state(state_text(state), "state.json"), state);
+}
+
+TEST(CheckpointManifest, AStateWithoutAnOptionalPartHasItsDefault) {
+  const TrainingState state = parse_state(
+      R"({"step": 0, "tokens": 0, "seed": 18446744073709551615, "elapsed_seconds": "inf",
+          "tokenizer_hash": "", "config_toml": ""})",
+      "state.json");
+  EXPECT_EQ(state.objective, "next_token");
+  EXPECT_EQ(state.schedule, (ScheduleState{1, 1}));
+  EXPECT_EQ(state.seed, ~0ULL);
+  EXPECT_EQ(state.elapsed_seconds, std::numeric_limits<double>::infinity());
+  EXPECT_FALSE(state.data || state.guard || state.branch);
+}
+
+TEST(CheckpointManifest, FiguresOfAStateThatAreNoneAreNamed) {
+  TrainingState state;
+  state.data = {5, 0xab, 64, true, {{"a", 0.5, 7, 8, 0xcd}}};
+  const auto refused = [&](const std::string& old, const std::string& with) {
+    std::string text = state_text(state);
+    EXPECT_NE(text.find(old), std::string::npos) << old;
+    text.replace(text.find(old), old.size(), with);
+    return message_of([&] { parse_state(text, "state.json"); });
+  };
+  EXPECT_EQ(refused("\"warmup\": \"1\"", "\"warmup\": \"one\""),
+            "state.json: 'warmup' holds 'one', which is no number");
+  EXPECT_EQ(refused("\"weight\": \"0.5\"", "\"weight\": \"0.5x\""),
+            "state.json: 'weight' holds '0.5x', which is no number");
+  EXPECT_EQ(refused("\"weight\": \"0.5\"", "\"weight\": \"\""),
+            "state.json: 'weight' holds '', which is no number");
+  EXPECT_EQ(refused("00000000000000cd", "00000000000000cg"),
+            "state.json: 'content' holds '00000000000000cg', which is no number");
+  EXPECT_EQ(refused("00000000000000ab", "100000000000000ab"),
+            "state.json: 'sample_order' holds '100000000000000ab', which is no number");
 }
 
 TEST(CheckpointManifest, HasTheKeysOfOlderCheckpoints) {

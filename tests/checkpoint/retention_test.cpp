@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "checkpoint/checkpoint_state.h"
 
 namespace fathom::test {
@@ -75,6 +77,33 @@ TEST(Retention, KeepsFilesOfOthersInOldCheckpoints) {
   EXPECT_EQ(read_file(directory + "/step-00000001.kept/notes.txt"), "mine");
   EXPECT_EQ(std::distance(fs::directory_iterator(directory + "/step-00000001.kept"), {}), 1);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 2);
+}
+
+// Also what other commands put beside a model's weights; a name that only looks like one is kept.
+TEST(Retention, RemovesEveryFileThatFathomMakesInACheckpoint) {
+  const std::string directory = fresh_directory("retention_own");
+  State state;
+  for (const std::int64_t step : {1, 2, 3}) saved(directory, state, step);
+  const std::string first = directory + "/step-00000001", second = directory + "/step-00000002";
+  for (const std::string& checkpoint : {first, second}) {
+    fs::create_directories(checkpoint + "/additional_chat_templates");
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                             "generation_config.json", "chat_template.jinja",
+                             "additional_chat_templates/tools.jinja", "weight.00001.safetensors"}) {
+      write_file(checkpoint + "/" + name, "x");
+    }
+  }
+  const std::vector<std::string> others = {"config.json", "additional_chat_templates/notes.txt",
+                                           "state.json.old", "weights.safetensors.bak"};
+  for (const std::string& name : others) write_file(second + "/" + name, "mine");
+  apply_retention(directory, {1, 0}, 3);
+  EXPECT_FALSE(fs::exists(first + ".kept"));
+  std::set<std::string> kept;
+  for (const auto& entry : fs::recursive_directory_iterator(second + ".kept")) {
+    if (entry.is_regular_file()) kept.insert(fs::relative(entry, second + ".kept"));
+  }
+  EXPECT_THAT(kept, testing::UnorderedElementsAreArray(others));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 2) << "step 3 and what is kept";
 }
 
 TEST(Retention, SetsAsideBesideFilesOfOthers) {

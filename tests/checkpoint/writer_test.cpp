@@ -81,6 +81,11 @@ TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
               HasSubstr("while another one runs"));
   ASSERT_TRUE(writer.finish()->committed());
   EXPECT_TRUE(writer.due(5));  // that of step 4
+  writer.save(state.context, state.training(5));
+  ASSERT_TRUE(writer.finish()->committed());
+  EXPECT_FALSE(writer.due(5)) << "once";
+  EXPECT_FALSE(writer.due(7));
+  EXPECT_TRUE(writer.due(8));
 }
 
 // By steps, by time, and never before the first step after those that the run resumes.
