@@ -178,6 +178,24 @@ TEST(Benchmarks, RefuseKeysWithoutEffect) {
   EXPECT_EQ(refused([](auto& c) { c.cache_gib = 8192.0 / (1 << 30); }), "no error");
 }
 
+TEST(Benchmarks, AreAskedByAnEngineOfTheRunsLengthAndTheConfigsSizes) {
+  const TempDir dir;
+  RunOf run(dir);
+  run.config.eval.batch = 7;
+  run.config.eval.cache_gib = 0.25;
+  const DataFacts facts = facts_of(open_prepared(dir / "out"), run.config.data);
+  const infer::EngineOptions options = benchmark_engine(resolve(run.config, facts));
+  EXPECT_EQ(options.limits.max_sequences, 7);
+  EXPECT_EQ(options.max_length, 24);
+  EXPECT_EQ(options.cache_bytes, std::size_t{1} << 28);
+  run.config.eval.cache_gib = 1e300;
+  EXPECT_EQ(benchmark_engine(resolve(run.config, facts)).cache_bytes,
+            std::size_t{1'000'000'000'000'000'000})
+      << "a number that a size can hold";
+  run.config.eval = {};
+  EXPECT_EQ(benchmark_bytes(resolve(run.config, facts)).device, 0u) << "none without tasks";
+}
+
 TEST(Benchmarks, AreInTheMemoryTable) {
   const TempDir dir;
   RunOf run(dir);

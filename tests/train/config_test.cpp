@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "io/temp_dir.h"
 #include "model/hugging_face.h"
 
@@ -28,6 +30,37 @@ TEST(TrainConfigFile, TheRunsOwnModelKeysStandOverTheModelFiles) {
   EXPECT_EQ(config.train.steps, 7);
   EXPECT_EQ(config.data.directory, "d=e");
   EXPECT_EQ(config.model_file, "") << "merged";
+}
+
+// The process's working directory for the time of a test.
+class InDirectory {
+ public:
+  explicit InDirectory(const std::string& directory) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(directory);
+  }
+  ~InDirectory() { std::filesystem::current_path(before_); }
+
+ private:
+  std::filesystem::path before_;
+};
+
+TEST(TrainConfigFile, AModelFileIsLookedForBesideTheConfigThenWhereTheProcessIs) {
+  const TempDir dir;
+  write_file(dir / "configs/run.toml", "model_file = \"m.toml\"\n");
+  write_file(dir / "here/m.toml", "[model]\nnum_layers = 3\n");
+  const InDirectory here(dir / "here");
+  const auto layers = [&] { return load_train_config(dir / "configs/run.toml").model.num_layers; };
+  EXPECT_EQ(layers(), 3) << "there is none beside the config";
+  EXPECT_EQ(load_train_config("../configs/run.toml").model.num_layers, 3);
+  write_file(dir / "configs/m.toml", "[model]\nnum_layers = 5\n");
+  EXPECT_EQ(layers(), 5);
+  EXPECT_EQ(load_train_config("../configs/run.toml").model.num_layers, 5);
+  std::filesystem::copy_file(dir / "configs/run.toml", dir / "here/run.toml");
+  EXPECT_EQ(load_train_config("run.toml").model.num_layers, 3) << "a path of a name alone";
+  write_file(dir / "configs/run.toml", "model_file = \"" + (dir / "here/m.toml") + "\"\n");
+  EXPECT_EQ(layers(), 3) << "a whole path";
+  write_file(dir / "configs/run.toml", "model_file = \"nowhere.toml\"\n");
+  EXPECT_THAT(input_error_of([&] { layers(); }), testing::StartsWith("nowhere.toml: cannot read"));
 }
 
 TEST(TrainConfigFile, NamesMeanTheirValues) {

@@ -2,13 +2,18 @@
 #include "train/machine.h"
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
+
+#include <cstring>
 
 #include "comm/thread_ranks.h"
 #include "core/progress.h"
 #include "io/temp_dir.h"
 #include "learn/device_batch.h"
+#include "train/benchmarks.h"
 #include "train/rank_config.h"
 #include "train/rank_options.h"
+#include "train/repetition_meter.h"
 
 namespace fathom {
 namespace {
@@ -104,6 +109,71 @@ TEST(ExamineMachine, SaysHowOftenTheTextIsRead) {
   testing::internal::CaptureStderr();
   examine_machine(runtime, plan, rank.groups);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("training tokens 4.0 times"));
+  // One pass ends with a whole step, which is no repetition.
+  plan.max_steps = 104;
+  plan.epoch_tokens = 100 * plan.tokens_per_step;
+  const auto told = [&] {
+    testing::internal::CaptureStderr();
+    examine_machine(runtime, plan, rank.groups);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(told(), Not(HasSubstr("training tokens")));
+  plan.max_steps = 105;
+  EXPECT_THAT(told(), HasSubstr("training tokens 1.1 times"));  // 1.05 in full
+}
+
+// What is drawn at once decides how many rows of logits the learner has.
+TEST(LearnerOptions, HaveTheLogitsOfWhicheverDrawsMost) {
+  const TempDir dir;
+  TrainConfig config = config_with(dir, 2);
+  config.parallel.tp = 2;
+  config.validation.sample_tokens = 4;
+  config.validation.sample_prompts = {"a", "b", "c"};
+  config.repetition.prompts = {"a"};
+  config.eval.data = "d";
+  const auto rows = [&](std::int64_t meter, std::int64_t benchmarks) {
+    config.repetition.batch = meter;
+    config.eval.batch = benchmarks;
+    config.eval.tasks = {"t"};
+    const TrainPlan plan = resolve(config, {256, 10000}, 2);
+    EXPECT_EQ(benchmark_logit_rows(plan), benchmarks);
+    EXPECT_EQ(RepetitionMeter::logit_rows(plan), meter);
+    EXPECT_EQ(benchmark_bytes(plan).device, 0u) << "the learner's own memory";
+    std::int64_t found = 0;
+    run_thread_ranks(2, {60}, [&](Communicator& world) {
+      const RankGroups groups(world, plan.parallel, plan.config.model);
+      if (world.rank() == 0) found = learner_options(plan, groups).logit_rows;
+    });
+    return found;
+  };
+  EXPECT_EQ(rows(1, 2), 3);
+  EXPECT_EQ(rows(5, 2), 5);
+  EXPECT_EQ(rows(1, 7), 7);
+  config.parallel.tp = 1;
+  const TrainPlan alone = resolve(config, {256, 10000});
+  EXPECT_EQ(benchmark_logit_rows(alone), 0) << "an engine has its own";
+  EXPECT_EQ(RepetitionMeter::logit_rows(alone), 0);
+  EXPECT_EQ(learner_options(alone, OneRank(alone.config.model).groups).logit_rows, 3);
+}
+
+TEST(LoaderOptions, GiveEachReplicaItsSamples) {
+  const TempDir dir;
+  TrainConfig config = config_with(dir, 2);
+  config.data.prefetch = 5;
+  config.parallel.tp = 2;
+  const TrainPlan plan = resolve(config, {256, 10000}, 4);
+  std::vector<LoaderOptions> all(4);
+  run_thread_ranks(4, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan.parallel, plan.config.model);
+    all[std::size_t(world.rank())] = loader_options(plan, groups);
+  });
+  for (int rank = 0; rank < 4; ++rank) {
+    const LoaderOptions& options = all[std::size_t(rank)];
+    EXPECT_EQ(options.batch_size, 2);
+    EXPECT_EQ(options.rank, rank / 2) << "ranks of a tensor group read the same";
+    EXPECT_EQ(options.ranks, 2);
+    EXPECT_EQ(options.prefetch, 5);
+  }
 }
 
 TEST(ExamineMachine, RefusesARunThatDoesNotFit) {
@@ -141,6 +211,29 @@ TEST(MemoryTable, IsWrittenRowByRow) {
                               "       size   share\n" + row("snapshot", "500 B", " 25.0 %") +
                               row("program", "1.00 kB", " 50.0 %") +
                               row("libraries", "500 B", " 25.0 %") + row("total", "2.00 kB", ""));
+}
+
+// Memory that was written and given back is in the peak alone.
+TEST(ProcessMemory, HasThePresentThePeakAndTheMappedFiles) {
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  const ProcessMemory before = ProcessMemory::now();
+  EXPECT_GT(before.resident, mib);
+  EXPECT_GE(before.peak_resident, before.resident);
+  EXPECT_GT(before.mapped_files, 0u);
+  EXPECT_LT(before.mapped_files, before.resident);
+  std::size_t bytes = 64 * mib;
+  while (before.resident + bytes < before.peak_resident + 32 * mib) bytes += 64 * mib;
+  void* const block =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(block, MAP_FAILED);
+  std::memset(block, 1, bytes);
+  const ProcessMemory with = ProcessMemory::now();
+  munmap(block, bytes);
+  const ProcessMemory after = ProcessMemory::now();
+  EXPECT_GT(with.resident, before.resident + bytes - 8 * mib);
+  EXPECT_LT(after.resident, with.resident - bytes + 8 * mib);
+  EXPECT_GT(after.peak_resident, with.resident - 8 * mib);
+  EXPECT_GT(available_host_memory(), 0u);
 }
 
 TEST(MemoryTable, OfNothingHasNoRows) {

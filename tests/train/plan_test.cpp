@@ -196,6 +196,13 @@ TEST(Plan, TakesWhatJustFits) {
       [](auto& c) { c.data.prefetch = 1024; },
       [](auto& c) { c.validation.every_steps = c.validation.sample_tokens = 0; },
       [](auto& c) { c.validation.sample_temperature = 0; },
+      [](auto& c) { c.repetition.every_steps = 0, c.repetition.limit = 0; },
+      [](auto& c) { c.repetition.max_tokens = c.repetition.prompt_tokens = 1; },
+      [](auto& c) { c.repetition.batch = 1, c.repetition.limit = 1; },
+      [](auto& c) { c.eval.tasks = {"t"}, c.eval.data = "d", c.eval.steps = {0}; },
+      [](auto& c) { c.eval.tasks = {"t"}, c.eval.data = "d", c.eval.batch = 1, c.eval.shots = 0; },
+      [](auto& c) { c.eval.tasks = {"t"}, c.eval.data = "d", c.train.sequence_length = 2; },
+      [](auto& c) { c.validation.sample_prompts = {}, c.validation.sample_tokens = 5; },
   };
   for (std::size_t i = 0; i < std::size(all); ++i) {
     TrainConfig config = small();
@@ -259,6 +266,30 @@ TEST(Plan, ChoosesTheMicroBatchAndWhatElseIsOpen) {
   EXPECT_EQ(plan.threads, 3);
   EXPECT_EQ(plan.dtype, DType::bf16);
   EXPECT_EQ(plan.config.dtype, DTypeChoice::bf16);
+}
+
+// A GPU takes 16384 tokens at once, of one replica.
+TEST(Plan, ChoosesLargerPiecesOnAGpu) {
+  LoopConfig loop;
+  loop.sequence_length = 1024;
+  loop.global_batch = 96;
+  EXPECT_EQ(choose_micro_batch(loop, 1, DeviceType::cuda), 16);
+  EXPECT_EQ(choose_micro_batch(loop, 1, DeviceType::cpu), 4);
+  EXPECT_EQ(choose_micro_batch(loop, 8, DeviceType::cuda), 12);
+  loop.sequence_length = 1025;
+  EXPECT_EQ(choose_micro_batch(loop, 1, DeviceType::cuda), 12) << "16 are 16 tokens too many";
+  loop.sequence_length = 1 << 20;
+  EXPECT_EQ(choose_micro_batch(loop, 1, DeviceType::cuda), 1) << "one at least";
+  EXPECT_EQ(choose_logits_chunk(DeviceType::cpu), 1024);
+  EXPECT_EQ(choose_logits_chunk(DeviceType::cuda), 8192);
+}
+
+TEST(Plan, DrawsASampleOfEachPromptWhereSamplesAreWanted) {
+  TrainConfig config = small();
+  config.validation.sample_prompts = {"a", "b", "c"};
+  EXPECT_EQ(resolve(config, {300, 10000}).sample_rows(), 3);
+  config.validation.sample_tokens = 0;
+  EXPECT_EQ(resolve(config, {300, 10000}).sample_rows(), 0);
 }
 
 TEST(Plan, AVocabularyThatIsAMultipleStaysAsItIs) {
@@ -384,6 +415,23 @@ TEST(Plan, ImpossibleSizesNameTheirKey) {
          c.validation.sample_prompts = {"Once", ""};
        },
        "validation.sample_prompts holds an empty text"},
+      {[](auto& c) { c.repetition.limit = -0.01; }, "repetition.limit is -0.01: use a share"},
+      {[](auto& c) { c.eval.every_steps = -1; }, "eval.every_steps is -1: use 0 or more"},
+      {[](auto& c) {
+         c.eval.steps = {4, -1};
+       },
+       "eval.steps holds -1: use 0 or more"},
+      {[](auto& c) { c.eval.limit = -1; }, "eval.limit is -1: use 0 or more"},
+      {[](auto& c) { c.eval.shots = -1; }, "eval.shots is -1: use 0 or more"},
+      {[](auto& c) { c.eval.batch = 0; }, "eval.batch is 0: use 1 or more"},
+      {[](auto& c) { c.eval.cache_gib = 0; }, "eval.cache_gib is 0: use more than 0"},
+      {[](auto& c) { c.eval.cache_gib = INFINITY; }, "eval.cache_gib is inf"},
+      {[](auto& c) { c.eval.tasks = {"t"}; }, "eval.data is missing: name the folder"},
+      {[](auto& c) { c.eval.data = "d"; }, "[eval] has keys but no tasks"},
+      {[](auto& c) { c.eval.tasks = {"t"}, c.eval.data = "d", c.train.sequence_length = 1; },
+       "train.sequence_length is 1: [eval] needs 2 or more"},
+      {[](auto& c) { c.init_from = "a", c.continue_from = "b"; },
+       "init_from and continue_from: give one of them"},
       {[](auto& c) { c.optimizer.beta2 = 1; }, "optimizer.beta2 is 1"},
       {[](auto& c) { c.schedule.peak = 0; }, "schedule.peak is 0"},
       {[](auto& c) { c.guard.window = 1; }, "guard.window is 1"},

@@ -224,6 +224,31 @@ TEST(RepetitionMeter, RefusesPromptsThatItCannotUse) {
   EXPECT_FALSE(fs::exists(good.output + "/config.toml"));
 }
 
+// A prompt as long as repetition.prompt_tokens, and an answer that fills the sequence to its last
+// token.
+TEST(RepetitionMeter, TakesPromptsThatJustFit) {
+  const TempDir dir;
+  TrainConfig config = measured(dir, "run");
+  const DataFacts facts = facts_of(open_prepared(dir / "out"), config.data);
+  const Tokenizer tokenizer = Tokenizer::load(dir / "out/tokenizer.json");
+  const auto refusal = [&](std::size_t tokens, std::int64_t max_tokens) {
+    config.repetition.max_tokens = max_tokens;
+    const TrainPlan plan = resolve(config, facts);
+    const OneRank rank(plan.config.model);
+    const MeterPrompt prompt{"shown", std::vector<std::int32_t>(tokens, 65), "here"};
+    return input_error_of([&] { RepetitionMeter(plan, rank.groups, tokenizer, {prompt}, {}); });
+  };
+  EXPECT_EQ(refusal(10, 14), "no error") << "24 in all";
+  EXPECT_THAT(refusal(10, 15),
+              HasSubstr("here: the prompt's 10 tokens and an answer of repetition.max_tokens = 15 "
+                        "are more than a sequence of 24: lower repetition.max_tokens"));
+  EXPECT_THAT(refusal(11, 1), HasSubstr("here: the prompt is 11 tokens, more than "
+                                        "repetition.prompt_tokens = 10: shorten it"));
+  EXPECT_EQ(refusal(1, 23), "no error");
+  EXPECT_THAT(refusal(0, 1), HasSubstr("here: the prompt has no tokens: leave it out"));
+  EXPECT_THAT(refusal(1, INT64_MAX), HasSubstr("are more than a sequence of 24"));
+}
+
 TEST(RepetitionPrompts, AreReadFromJsonLines) {
   const TempDir dir;
   RepetitionConfig config;

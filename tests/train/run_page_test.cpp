@@ -76,6 +76,53 @@ TEST(RunPage, ChartsWhatARunRecords) {
   }
 }
 
+// In this order, each with its axis.
+TEST(RunPage, HasAChartOfEachFigure) {
+  std::vector<MetricsRecord> records{step_record(1)};
+  records[0].add(metric::targets_per_second, 900);
+  records[0].add(metric::padding_share, 0.25);
+  const Page page = run_page({"run", {}, "", ""}, records, {});
+  std::vector<std::string> charts;
+  for (const SectionPart& part : page.sections.at(1).parts) {
+    const Chart& chart = std::get<Chart>(part);
+    EXPECT_EQ(chart.x.name, "step");
+    EXPECT_EQ(chart.x.scale, Axis::Scale::linear);
+    EXPECT_EQ(chart.y.scale == Axis::Scale::logarithmic, chart.title == "Gradient norm");
+    charts.push_back(fmt::format("{}: {} [{}]", chart.title, chart.y.name, chart.y.unit));
+    for (const Series& series : chart.series) charts.back() += ", " + series.name;
+  }
+  EXPECT_THAT(charts,
+              ElementsAre("Loss: loss [nats per token], training, validation",
+                          "Held-out text: compression [bits per byte]",
+                          "Learning rate: learning rate [], learning rate",
+                          "Gradient norm: norm before clipping [], gradient norm",
+                          "Throughput: throughput [tokens/s], tokens/s",
+                          "Step time: step time [s], step time",
+                          "Repetition: share [], answers that never end and repeat, answers that "
+                          "end, repeated 4-grams",
+                          "Learned tokens: learned [tokens/s], tokens/s",
+                          "Padding: share of the computed tokens [], padding"));
+  EXPECT_THAT(chart_named(page, "Learned tokens")->series[0].y, ElementsAre(900));
+  EXPECT_THAT(chart_named(page, "Padding")->series[0].y, ElementsAre(0.25));
+  EXPECT_EQ(chart_named(run_page({"run", {}, "", ""}, {step_record(1)}, {}), "Padding"), nullptr);
+}
+
+TEST(RunPage, HasItsSectionsInTheirOrder) {
+  const SamplePoint point{1, {{"Once", "a"}}};
+  const Page page = run_page({"run", {{"a", "b"}}, "the config", "the memory", "the reading"},
+                             {step_record(1)}, {point}, {point});
+  std::vector<std::string> titles;
+  for (const Section& section : page.sections) titles.push_back(section.title);
+  EXPECT_THAT(titles, ElementsAre("", "Curves", "Samples", "Answers", "Settings"));
+  std::vector<std::string> settings;
+  for (const SectionPart& part : page.sections.back().parts) {
+    const auto& text = std::get<Preformatted>(part);
+    settings.push_back(text.title + ": " + text.text);
+  }
+  EXPECT_THAT(settings, ElementsAre("Data, as planned: the reading",
+                                    "Memory, as planned: the memory", "Configuration: the config"));
+}
+
 TEST(RunPage, DrawsWhatLawsPredictBesideTheFigureThatTheyPredict) {
   std::vector<MetricsRecord> records{step_record(1), step_record(2)};
   for (MetricsRecord& record : records) record.add(metric::tokens, 100 * double(record.step));
@@ -152,6 +199,50 @@ TEST(RunPage, DrawsBenchmarksBesideTheLosses) {
   EXPECT_EQ(std::get<Chart>(parts.at(2)).title, "Benchmarks");
 }
 
+// Shares of right answers share a chart; any other score has one of its own, by its name.
+TEST(RunPage, BenchmarksWithAUnitOfTheirOwnHaveChartsOfTheirOwn) {
+  std::vector<MetricsRecord> records;
+  for (const char* name :
+       {"eval/wiki/word_perplexity", "eval/piqa/acc", "eval/wiki/byte_perplexity",
+        "eval/lambada/perplexity", "eval/ptb/word_perplexity", "eval/alone", "other/piqa/acc"}) {
+    records.push_back({1, {{name, 2}}});
+  }
+  const Page page = run_page({"run", {}, "", ""}, records, {});
+  std::vector<std::string> charts;
+  for (const SectionPart& part : page.sections.at(1).parts) {
+    const Chart& chart = std::get<Chart>(part);
+    if (!chart.title.starts_with("Benchmarks")) continue;
+    charts.push_back(fmt::format("{}: {} [{}]", chart.title, chart.y.name, chart.y.unit));
+    for (const Series& series : chart.series) {
+      charts.back() += ", " + series.name;
+      EXPECT_TRUE(series.low.empty() && series.high.empty()) << "no error is known";
+    }
+  }
+  EXPECT_THAT(
+      charts,
+      ElementsAre("Benchmarks: word_perplexity: word_perplexity [], wiki word_perplexity, ptb "
+                  "word_perplexity",
+                  "Benchmarks: right answers [share], piqa acc",
+                  "Benchmarks: byte_perplexity: byte_perplexity [], wiki byte_perplexity",
+                  "Benchmarks: perplexity: perplexity [], lambada perplexity"));
+}
+
+// 95 % of a normal distribution; none where an error is missing at one of the steps.
+TEST(RunPage, BenchmarksHaveTheIntervalOfTheirStandardErrors) {
+  std::vector<MetricsRecord> records{{1, {{"eval/piqa/acc", 0.5}, {"eval/piqa/acc_stderr", 0.1}}},
+                                     {2, {{"eval/piqa/acc", 0.7}, {"eval/piqa/acc_stderr", 0.2}}}};
+  const auto series = [&] {
+    return chart_named(run_page({"run", {}, "", ""}, records, {}), "Benchmarks")->series.at(0);
+  };
+  EXPECT_THAT(series().low, ElementsAre(testing::DoubleNear(0.5 - 0.1959964, 1e-12),
+                                        testing::DoubleNear(0.7 - 0.3919928, 1e-12)));
+  EXPECT_THAT(series().high, ElementsAre(testing::DoubleNear(0.5 + 0.1959964, 1e-12),
+                                         testing::DoubleNear(0.7 + 0.3919928, 1e-12)));
+  records[1].values.pop_back();
+  EXPECT_THAT(series().y, ElementsAre(0.5, 0.7));
+  EXPECT_TRUE(series().low.empty() && series().high.empty());
+}
+
 TEST(RunPage, SaysThatThereIsNothingYet) {
   const std::string html = page_html(run_page({"run", {}, "", ""}, {}, {}));
   EXPECT_NE(html.find("<p>No step has been recorded yet.</p>"), std::string::npos);
@@ -200,6 +291,29 @@ TEST(RunPage, ShowsSomeOfManySamples) {
   EXPECT_EQ(samples[1].title, "Step 95");
   EXPECT_EQ(samples.back().title, "Step 1");
   EXPECT_NE(page_html(page).find("20 of 100 points: samples.jsonl has all."), std::string::npos);
+}
+
+// Twenty are shown whole; of 21 one in the middle is left out.
+TEST(RunPage, ShowsTwentyPointsAtMost) {
+  const auto page_of = [](int count) {
+    std::vector<SamplePoint> points;
+    for (int i = 1; i <= count; ++i) points.push_back({i, {{"Once", "a"}}});
+    return run_page({"run", {}, "", ""}, {step_record(1)}, points);
+  };
+  for (const int count : {1, 2, 19, 20}) {
+    const std::vector<Continuations> samples = samples_of(page_of(count));
+    ASSERT_EQ(std::ssize(samples), count);
+    EXPECT_EQ(samples.front().title, fmt::format("Step {}", count));
+    EXPECT_EQ(samples.back().title, "Step 1");
+    EXPECT_EQ(page_html(page_of(count)).find("samples.jsonl has all"), std::string::npos);
+  }
+  const Page more = page_of(21);
+  const std::vector<Continuations> samples = samples_of(more);
+  ASSERT_EQ(samples.size(), 20u);
+  EXPECT_EQ(samples.front().title, "Step 21");
+  EXPECT_EQ(samples.back().title, "Step 1");
+  EXPECT_NE(page_html(more).find("newest first. 20 of 21 points: samples.jsonl has all."),
+            std::string::npos);
 }
 
 TEST(RunPage, ShowsRepetitionAndSomeAnswers) {

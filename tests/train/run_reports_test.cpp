@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 
+#include "checkpoint/checkpoint.h"
 #include "core/progress.h"
 #include "train/metric_names.h"
 #include "train/rank_config.h"
@@ -204,6 +206,155 @@ TEST(RunReports, SamplesAreWrittenAndTheFirstIsLogged) {
   EXPECT_THAT(events, Not(HasSubstr("samples/0")));
   EXPECT_THAT(events, HasSubstr("    Once"));
   EXPECT_THAT(events, HasSubstr("    Then a\n    b"));
+}
+
+// Of rows that are padded, or only partly learned: 384 tokens of an epoch of 10000.
+TEST(RunReports, AStepIsRecordedWithItsCountsOfTokens) {
+  const TempDir dir;
+  Reported reported(dir);
+  StepRecord step = third_step();
+  step.figures.counts = TokenCounts{128, 32, 40};
+  reported.log_of([&](RunReports& reports) { reports.step(step); });
+  const MetricsRecord record = reported.metrics().at(0);
+  EXPECT_EQ(*record.find("targets"), 40);
+  EXPECT_EQ(*record.find("targets_per_second"), 80);
+  EXPECT_EQ(*record.find("padding_share"), 0.25);
+  EXPECT_EQ(*record.find("epoch"), 0.0384);
+  EXPECT_EQ(*record.find("tokens_per_second"), 256);
+}
+
+RepetitionResult measured_repetition(std::size_t answers) {
+  RepetitionResult result;
+  result.figures = {std::int64_t(answers), 0.25, 0.5, 12.25, {0.1, 0.2, 0.3, 0.4}};
+  for (std::size_t i = 1; i <= answers; ++i) {
+    result.answers.push_back({fmt::format("question {}.", i), fmt::format(" answer {}.", i)});
+  }
+  return result;
+}
+
+TEST(RunReports, RepetitionIsRecordedWithItsAnswers) {
+  const TempDir dir;
+  Reported reported(dir);
+  reported.plan.config.repetition.prompts = {"any"};
+  const std::string log =
+      reported.log_of([](RunReports& reports) { reports.repetition(3, measured_repetition(10)); });
+  EXPECT_EQ(log,
+            "step 3: of 10 answers 25.0 % never end and repeat, 50.0 % end; 12.2 tokens on "
+            "average, 0.400 of their 4-grams are repeated\n");
+  const MetricsRecord record = reported.metrics().at(0);
+  EXPECT_EQ(record.step, 3);
+  EXPECT_THAT(
+      record.values,
+      UnorderedElementsAre(Pair("repetition", 0.25), Pair("repetition/ended", 0.5),
+                           Pair("repetition/tokens", 12.25), Pair("repetition/seq_rep_1", 0.1),
+                           Pair("repetition/seq_rep_2", 0.2), Pair("repetition/seq_rep_3", 0.3),
+                           Pair("repetition/seq_rep_4", 0.4)));
+  const std::vector<SamplePoint> points =
+      read_samples(reported.plan.config.output + "/answers.jsonl");
+  ASSERT_EQ(points.size(), 1u);
+  EXPECT_EQ(points[0].step, 3);
+  EXPECT_EQ(points[0].samples, measured_repetition(10).answers);
+  const std::string events = reported.events();
+  EXPECT_THAT(events, HasSubstr("repetition/seq_rep_4"));
+  EXPECT_THAT(events, HasSubstr("    question 8. answer 8."));
+  EXPECT_THAT(events, Not(HasSubstr("question 9.")));
+  EXPECT_THAT(events, HasSubstr("answers/8"));
+  EXPECT_THAT(events, Not(HasSubstr("answers/0")));
+}
+
+TEST(RunReports, ABenchmarkIsRecordedWithItsError) {
+  const TempDir dir;
+  Reported reported(dir);
+  const auto log_of = [&](double error) {
+    return reported.log_of([&](RunReports& reports) {
+      reports.benchmark(3, {"piqa", "acc_norm", 0.625, error, 70});
+    });
+  };
+  EXPECT_EQ(log_of(0.03125), "step 3: piqa acc_norm 0.6250 ± 0.0312, of 70 items\n");
+  EXPECT_THAT(
+      reported.metrics().at(0).values,
+      ElementsAre(Pair("eval/piqa/acc_norm", 0.625), Pair("eval/piqa/acc_norm_stderr", 0.03125)));
+  EXPECT_THAT(reported.events(), HasSubstr("eval/piqa/acc_norm"));
+  EXPECT_THAT(reported.events(), Not(HasSubstr("stderr")));
+  EXPECT_EQ(log_of(std::nan("")), "step 3: piqa acc_norm 0.6250, of 70 items\n");
+  EXPECT_EQ(reported.metrics().at(0).step, 3);
+}
+
+// Of the checkpoints that are there; 0.02 is the default limit.
+TEST(RunReports, ACheckpointIsRecommendedWhereRepetitionIsMeasured) {
+  const TempDir dir;
+  Reported reported(dir);
+  const std::string checkpoints = reported.plan.config.output + "/checkpoints";
+  const auto log_of = [&](double repetition) {
+    return reported.log_of([&](RunReports& reports) {
+      for (const std::int64_t step : {4, 8}) {
+        std::filesystem::create_directories(checkpoints + "/" + checkpoint_name(step));
+        RepetitionResult result = measured_repetition(1);
+        result.figures.repeating = repetition * double(step) / 4;
+        MetricsRecord validation{step, {}};
+        validation.add(metric::validation_loss, 3 - 0.125 * double(step));
+        validation.add(metric::bits_per_byte, 1);
+        reports.validation(validation);
+        reports.repetition(step, result);
+      }
+      reports.recommend_checkpoint();
+      reports.write_page({8, 1024, 64, 30}, "");
+    });
+  };
+  EXPECT_THAT(log_of(0.01), Not(HasSubstr("/checkpoints/"))) << "without a meter";
+  EXPECT_THAT(reported.read("report.html"), Not(HasSubstr("checkpoint to use")));
+  reported.plan.config.repetition.prompts = {"any"};
+  EXPECT_THAT(log_of(0.01),
+              HasSubstr(checkpoints + "/step-00000008: of the checkpoints that were measured the "
+                                      "one with the lowest loss and repetition of at most 2.0 %: "
+                                      "validation loss 2.0000, 2.0 % of answers never end and "
+                                      "repeat\n"));
+  EXPECT_THAT(reported.read("report.html"),
+              HasSubstr("<dt>checkpoint to use</dt><dd>step-00000008</dd>"));
+  EXPECT_THAT(log_of(0.0625),
+              HasSubstr(checkpoints + "/step-00000004: of the checkpoints that were measured the "
+                                      "one with the lowest repetition, for none has 2.0 % or "
+                                      "less: validation loss 2.5000, 6.2 % of answers"));
+  EXPECT_THAT(reported.read("report.html"),
+              HasSubstr("<dt>checkpoint to use</dt><dd>step-00000004</dd>"));
+}
+
+// The run's name and where it was; a checkpoint that is not in a run's directory has its own name.
+TEST(RunReports, ThePageSaysWhatTheRunContinues) {
+  const TempDir dir;
+  Reported reported(dir);
+  const auto page = [&](const std::string& checkpoint) {
+    reported.plan.branch = BranchState{checkpoint, 1200, 0, 0, 1, {}};
+    reported.log_of([](RunReports& reports) { reports.write_page({3, 384, 24, 30}, ""); });
+    return reported.read("report.html");
+  };
+  EXPECT_THAT(page("runs/first/checkpoints/step-00001200"),
+              HasSubstr("<dt>continues</dt><dd>first, step 1200</dd>"));
+  EXPECT_THAT(page("kept/good"), HasSubstr("<dt>continues</dt><dd>good, step 1200</dd>"));
+}
+
+// Records behind the step from which the run goes on are of a past that is done again.
+TEST(RunReports, WhatTheRunDoesAgainIsCutOff) {
+  const TempDir dir;
+  Reported reported(dir);
+  reported.plan.config.repetition.prompts = {"any"};
+  reported.log_of([](RunReports& reports) {
+    for (const std::int64_t i : {3, 4, 5}) {
+      StepRecord step = third_step();
+      step.after = {i, i * 128, i * 8, 30};
+      reports.step(step);
+      reports.samples({i, {{"Once", "a"}}});
+      reports.repetition(i, measured_repetition(1));
+    }
+  });
+  const RunPosition from{4, 4 * 128, 32, 30};
+  { const RunReports again(reported.plan, reported.machine, from); }
+  EXPECT_EQ(reported.metrics().back().step, 4);
+  for (const char* file : {"/samples.jsonl", "/answers.jsonl"}) {
+    const std::vector<SamplePoint> points = read_samples(reported.plan.config.output + file);
+    ASSERT_EQ(points.size(), 2u) << file;
+    EXPECT_EQ(points.back().step, 4) << file;
+  }
 }
 
 TEST(RunReports, ThePageHasItsFiguresItsCurvesAndItsConfig) {

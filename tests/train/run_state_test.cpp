@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 
+#include "checkpoint/writer.h"
 #include "train/rank_config.h"
 
 namespace fathom {
@@ -65,6 +67,53 @@ TEST_F(RunState, ARunGoesOnWhereItWas) {
   EXPECT_EQ(state_.data.value().sample_order, 78u);
   EXPECT_EQ(state_.tokenizer_hash, "79");
   EXPECT_EQ(state_.objective, "80");
+}
+
+// Phases to come are a plan that may change; one that begins with the next sample is to come.
+TEST_F(RunState, KeepsThePhasesThatHaveBegun) {
+  for (const std::int64_t first : {1, 42, 43, 44}) {
+    identity_.data.phases.push_back({first, 0, std::uint64_t(first), {}});
+  }
+  const std::vector<PhaseState> phases =
+      state_of(position_, guard_, identity_, plan_).data.value().phases;
+  ASSERT_EQ(phases.size(), 2u);
+  EXPECT_EQ(phases[0].first_sample, 1);
+  EXPECT_EQ(phases[1].first_sample, 42);
+}
+
+TEST_F(RunState, KeepsWhatTheRunContinues) {
+  EXPECT_FALSE(state_.branch);
+  plan_.branch = BranchState{"x", 2, 300, 10, 0.25, {{"a", 7, 16, 9}}};
+  EXPECT_EQ(state_of(position_, guard_, identity_, plan_).branch, plan_.branch);
+  EXPECT_NE(state_.config_toml.find("num_layers = 2"), std::string::npos);
+}
+
+TEST_F(RunState, ACheckpointIsUsedWhereOneIsWanted) {
+  const OneRank rank(plan_.config.model);
+  const std::string directory = dir_ / "checkpoints";
+  std::filesystem::create_directories(directory);
+  std::vector<std::string> used;
+  const auto use = [&](const std::string& resume) {
+    return use_checkpoint(directory, resume, rank.groups, [&](const Checkpoint& checkpoint) {
+      used.push_back(checkpoint.directory());
+    });
+  };
+  EXPECT_FALSE(use("auto")) << "there is none";
+  EXPECT_EQ(test::input_error_of([&] { use(directory); }).find(directory + ": holds no checkpoint"),
+            0u);
+  std::vector<float> values(3);
+  for (const std::int64_t step : {1, 2}) {
+    state_.step = step;
+    write_checkpoint(
+        directory + "/" + checkpoint_name(step),
+        {CheckpointTensor::whole(StateKind::weight, "w", Tensor(values.data(), DType::f32, {3}))},
+        state_);
+  }
+  EXPECT_FALSE(use("none"));
+  EXPECT_TRUE(use("auto"));
+  EXPECT_TRUE(use(directory + "/step-00000001"));
+  EXPECT_EQ(used,
+            (std::vector<std::string>{directory + "/step-00000002", directory + "/step-00000001"}));
 }
 
 // The next step's warm-up, the sixth of ten, and the decay of the fifth, behind 40 % of the run.

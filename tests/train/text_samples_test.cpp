@@ -128,6 +128,27 @@ TEST(TextSamples, AreDrawnByTheRunsSeed) {
   EXPECT_NE(texts(2), one);
 }
 
+// Whatever is drawn first is an end here.
+TEST(TextSamples, EndWhereATokenEndsTheText) {
+  const TempDir dir;
+  TrainConfig config = sampled(dir, "run");
+  const PreparedData data = open_prepared(dir / "out");
+  const TrainPlan plan = resolve(config, facts_of(data, config.data));
+  const OneRank rank(plan.config.model);
+  Learner learner(learner_options(plan, rank.groups));
+  learner.initialize_weights(1);
+  const OwnedStream uploads(cpu_device);
+  DeviceBatch memory(uploads, plan.micro_tokens);
+  RunTokenizer tokenizer = run_tokenizer(data);
+  const auto texts = [&] {
+    return TextSamples(plan, tokenizer, rank.groups).draw(learner, memory);
+  };
+  EXPECT_NE(texts()[0].text, "");
+  tokenizer.end_tokens.clear();
+  for (std::int32_t token = 0; token < 256; ++token) tokenizer.end_tokens.push_back(token);
+  for (const TextSample& sample : texts()) EXPECT_EQ(sample.text, "") << sample.prompt;
+}
+
 TEST(TextSamples, AreLoggedAndShown) {
   const TempDir dir;
   TrainConfig config = sampled(dir, "run");
