@@ -212,6 +212,25 @@ TEST(MinTokens, KeepsEndTokensFromBeingDrawnBefore) {
   for (std::size_t i = 0; i < 4; ++i) EXPECT_NE(generated[i].token, first);
 }
 
+// An end token that is always the likeliest comes as soon as it may.
+TEST(MinTokens, LetsTheEndComeRightBehindThem) {
+  TinyModel model;
+  Engine engine(model.stage, model.context, {});
+  for (const std::int64_t least : {0, 1, 2, 5, 7}) {
+    Request request;
+    request.prompt = scored_prompt(6, 1);
+    request.max_tokens = 7;
+    request.min_tokens = least;
+    request.end_tokens = {40, 41};
+    request.sampling.temperature = 0;
+    request.sampling.logit_bias = {{41, 100.0f}};
+    engine.submit(request);
+    const auto generated = run_scored(engine).begin()->second.generated;
+    ASSERT_EQ(std::ssize(generated), std::min<std::int64_t>(least + 1, 7)) << least;
+    EXPECT_EQ(generated.back().token == 41, least < 7);
+  }
+}
+
 TEST(PromptScores, RequestsOutOfRangeAreRefused) {
   TinyModel model;
   const Engine engine(model.stage, model.context, {});

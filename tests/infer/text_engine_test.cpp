@@ -188,6 +188,68 @@ TEST(TextEngine, LeavesTheEndTokenOutOfTheText) {
                             std::span(ended.tokens).first(static_cast<std::size_t>(place))));
 }
 
+// All by a request's own word: tokens that end it beside the model's, and whether the model's do.
+TEST(TextEngine, EndsAtTheTokensThatARequestNames) {
+  TextModel model(0, {end_of_text});
+  TextRequest request = greedy_request("hello", 3);
+  const auto tokens = [&](std::int32_t likeliest) {
+    request.sampling.logit_bias = {{likeliest, 100.0f}};
+    return alone(model, request).tokens;
+  };
+  EXPECT_EQ(tokens(end_of_text), Tokens{end_of_text});
+  EXPECT_EQ(tokens(user), Tokens(3, user));
+  request.more_end_tokens = {user};
+  EXPECT_EQ(tokens(end_of_text), Tokens{end_of_text});
+  EXPECT_EQ(tokens(user), Tokens{user});
+  request.ignore_end = true;
+  EXPECT_EQ(tokens(end_of_text), Tokens(3, end_of_text));
+  EXPECT_EQ(tokens(user), Tokens{user});
+}
+
+TEST(TextEngine, ShowsSpecialTokensOnlyWhenAsked) {
+  TextModel model;
+  TextRequest request = greedy_request("hello", 2);
+  request.sampling.logit_bias = {{user, 100.0f}};
+  EXPECT_EQ(alone(model, request).text, "");
+  request.special_tokens = SpecialTokens::keep;
+  EXPECT_EQ(alone(model, request).text, "<user><user>");
+}
+
+// A prompt may end within a character, which the first tokens complete.
+TEST(TextEngine, GoesOnFromThePromptsTextWhenAsked) {
+  TextModel model;
+  TextRequest request = greedy_request("", 2);
+  request.prompt = Tokens{'a', 0xe5};
+  request.sampling.logit_bias = {{0x8c, 100.0f}};
+  for (const bool continues : {false, true}) {
+    request.continues_prompt = continues;
+    TextEngine engine(model.model, model.context, options_for(1));
+    engine.submit(request);
+    EXPECT_EQ(engine.step()[0].text, continues ? "" : "\x8c");
+    EXPECT_EQ(engine.step()[0].text, continues ? "\x8c\x8c" : "\x8c");
+  }
+}
+
+TEST(TextEngine, EndsNoSoonerThanItsMinTokens) {
+  TextModel model(0, {end_of_text});
+  TextRequest request = greedy_request("hello", 9);
+  request.sampling.logit_bias = {{end_of_text, 100.0f}};
+  request.min_tokens = 3;
+  EXPECT_EQ(alone(model, request).tokens.size(), 4u);
+}
+
+TEST(RowsWithoutToken, AreIdsThatATokenizerLeavesOutAndThoseBehindItsLast) {
+  std::string json = byte_tokenizer({"<a>", "<b>"});
+  const std::size_t at = json.find("\"id\":257");
+  ASSERT_NE(at, std::string::npos);
+  json.replace(at, 8, "\"id\":258");
+  const Tokenizer tokenizer = Tokenizer::from_json(json);
+  ASSERT_EQ(tokenizer.vocab_size(), 259);
+  EXPECT_EQ(rows_without_token(tokenizer, 261), (Tokens{257, 259, 260}));
+  EXPECT_EQ(rows_without_token(tokenizer, 259), (Tokens{257}));
+  EXPECT_TRUE(rows_without_token(tokenizer, 257).empty());
+}
+
 TEST(TextEngine, EndsBeforeTheEarliestStopString) {
   TextModel model;
   const TextResult whole = alone(model, greedy_request("hello", 16));
