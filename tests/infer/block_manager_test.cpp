@@ -150,6 +150,43 @@ TEST(BlockManager, KeepsOnePageOfAContent) {
   EXPECT_THAT(table, testing::ElementsAre(first, second));
 }
 
+TEST(BlockManager, ForgetsContentsAndNoPages) {
+  BlockManager blocks(6, 4);
+  BlockTable held = read(blocks, counting(0, 8)), given = read(blocks, counting(100, 8));
+  blocks.release(given);
+  EXPECT_EQ(blocks.free_pages(), 4);
+  blocks.forget_contents();
+  EXPECT_EQ(blocks.free_pages(), 4);
+  BlockTable table;
+  EXPECT_EQ(blocks.take_known(table, counting(0, 9)), 0);
+  EXPECT_EQ(blocks.take_known(table, counting(100, 9)), 0);
+  blocks.release(held);
+  EXPECT_EQ(blocks.free_pages(), 6);
+  EXPECT_EQ(blocks.take_known(table, counting(0, 9)), 0) << "also of pages released since";
+  EXPECT_TRUE(blocks.grow(table, 24));
+  std::ranges::sort(table);
+  EXPECT_THAT(table, testing::ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
+// A page is known once all of it is read, and taken where a token is left behind it.
+TEST(BlockManager, KnowsAPageFromItsLastTokenOn) {
+  for (const std::int64_t count : {3, 4, 7, 8}) {
+    BlockManager blocks(6, 4);
+    BlockTable table, other;
+    blocks.grow(table, 8);
+    blocks.make_known(table, counting(0, 8), count);
+    EXPECT_EQ(blocks.take_known(other, counting(0, 20)), count / 4 * 4) << count;
+  }
+  BlockManager blocks(6, 4);
+  read(blocks, counting(0, 8));
+  for (const std::int32_t length : {1, 4, 5, 8, 9, 12}) {
+    BlockTable table;
+    EXPECT_EQ(blocks.take_known(table, counting(0, length)), length <= 4 ? 0 : length <= 8 ? 4 : 8)
+        << length;
+    blocks.release(table);
+  }
+}
+
 // Random texts of few tokens: whatever is taken as known was read with the same tokens before, and
 // pages are neither lost nor overwritten while somebody holds them.
 TEST(BlockManager, NeverTakesAPageForAnother) {

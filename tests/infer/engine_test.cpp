@@ -301,6 +301,48 @@ TEST(Engine, RefusesOptionsItCannotServe) {
   EXPECT_EQ(message(1, {1, 1}, 32), "accepted");
 }
 
+// Without a number of tokens a step has as many as suit a CPU, or one for each sequence.
+TEST(Engine, HasTheDefaultsThatItsHeaderSays) {
+  const TinyModel model;
+  const auto planned = [&](SchedulerLimits limits, std::int64_t max_length) {
+    EngineOptions options;
+    options.limits = limits;
+    options.max_length = max_length;
+    return Engine::planned_bytes(model.config, DType::f32, cpu_device, options).device;
+  };
+  EXPECT_EQ(planned({4, 0}, 0), planned({4, 512}, 64));
+  EXPECT_NE(planned({4, 0}, 0), planned({4, 511}, 64));
+  EXPECT_EQ(planned({600, 0}, 0), planned({600, 600}, 64));
+  EXPECT_NE(planned({4, 0}, 0), planned({4, 0}, 48));
+  const EngineOptions options;
+  EXPECT_EQ(options.page_size, 16);
+  EXPECT_EQ(options.max_length, 0);
+  EXPECT_EQ(options.cache_bytes, std::size_t{4} << 30);
+  EXPECT_EQ(options.max_log_probabilities, 20);
+}
+
+TEST(Engine, ServesSoManySequencesAndTokensAndNoMore) {
+  const TinyModel model;
+  const auto message = [&](SchedulerLimits limits) -> std::string {
+    EngineOptions options;
+    options.limits = limits;
+    try {
+      Engine::planned_bytes(model.config, DType::f32, cpu_device, options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  constexpr std::int64_t sequences = 1 << 20, tokens = 1 << 24;
+  EXPECT_EQ(message({sequences, tokens}), "accepted");
+  EXPECT_EQ(message({sequences + 1, tokens}),
+            "an engine for 1048577 sequences at once: use 1 to 1048576");
+  EXPECT_EQ(message({1, tokens + 1}), "an engine for 16777217 tokens a step: use at most 16777216");
+  EXPECT_EQ(message({8, 7}),
+            "an engine for 7 tokens a step and 8 sequences at once: each needs one");
+  EXPECT_EQ(message({8, 8}), "accepted");
+}
+
 TEST(Engine, RefusesTokensAndPagesThatAreNone) {
   TinyModel model;
   EngineOptions options = small_options(model, 9, 4, {4, 16});

@@ -70,6 +70,34 @@ TEST(LogitChanges, CountsPresenceOnce) {
   EXPECT_EQ(found[0].bias, 1.0f);
 }
 
+// The bias of a token that is there twice counts twice; what is banned stays so, whatever its bias.
+TEST(LogitChanges, AddUpForAToken) {
+  LogitChanges changes;
+  SamplingOptions options;
+  options.presence_penalty = 0.5;
+  options.frequency_penalty = 0.25;
+  options.logit_bias = {{2, 4.0f}, {2, 1.0f}, {3, 7.0f}};
+  const Tokens history{1, 2, 2}, banned{3};
+  const auto found = changes.of(history, options, {1, banned}, 4);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].token, 2);
+  EXPECT_EQ(found[0].bias, 4);  // 5 − 0.5 − 2 · 0.25
+  EXPECT_EQ(found[0].penalty, 1);
+  EXPECT_EQ(found[1].token, 3);
+  EXPECT_EQ(found[1].bias, -INFINITY);
+}
+
+// A prompt longer than the history, as while it is read, has nothing that was generated.
+TEST(LogitChanges, OfAPromptAreItsRepetitionPenaltiesAlone) {
+  LogitChanges changes;
+  SamplingOptions options;
+  options.presence_penalty = options.frequency_penalty = 1;
+  EXPECT_TRUE(changes.of(Tokens{1, 2}, options, {2, {}}, 4).empty());
+  EXPECT_TRUE(changes.of(Tokens{1, 2}, options, {3, {}}, 4).empty());
+  options.repetition_penalty = 1.5;
+  EXPECT_EQ(changes.of(Tokens{1, 2}, options, {2, {}}, 4).size(), 2u);
+}
+
 TEST(LogitChanges, LeavesOutTokensOutsideTheVocabularyAndForgetsEarlierCalls) {
   LogitChanges changes;
   SamplingOptions options;

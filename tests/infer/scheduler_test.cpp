@@ -316,6 +316,43 @@ TEST(Scheduler, LetsOthersPassWhoseBeginningIsNotBeingRead) {
   EXPECT_EQ(next.back().first, 24);
 }
 
+// Not more than may run: each look takes time.
+TEST(Scheduler, LetsOthersPassOnlyAFewThatWait) {
+  for (const SequenceId waiting : {2u, 3u}) {
+    Scheduler scheduler(100, 4, {2, 64});
+    for (SequenceId id = 0; id <= waiting; ++id) scheduler.add(that_begins(id, 24, 3));
+    scheduler.add(make_sequence(9, 5, 1));
+    const auto chunks = scheduler.schedule();
+    ASSERT_EQ(chunks.size(), waiting == 2 ? 2u : 1u);
+    EXPECT_EQ(chunks[0].sequence->id, 0u);
+    EXPECT_EQ(chunks.back().sequence->id, waiting == 2 ? 9u : 0u);
+  }
+}
+
+// A whole page behind which a token is left to read: shorter ones are read twice.
+TEST(Scheduler, WaitsForBeginningsOfAPageAndMore) {
+  for (const std::int64_t common : {3, 4}) {
+    for (const std::int64_t own : {0, 1}) {
+      Scheduler scheduler(100, 4, {4, 64});
+      for (const SequenceId id : {1, 2}) scheduler.add(that_begins(id, common, own));
+      EXPECT_EQ(scheduler.schedule().size(), common == 4 && own == 1 ? 1u : 2u)
+          << common << " and " << own;
+    }
+  }
+}
+
+TEST(Scheduler, ReadsAPromptOfAsManyTokensAsAStepAtOnce) {
+  for (const std::int64_t prompt : {8, 9}) {
+    Scheduler scheduler(100, 4, {2, 8});
+    scheduler.add(make_sequence(0, prompt, 1));
+    scheduler.add(make_sequence(1, 1, 1));
+    const auto chunks = scheduler.schedule();
+    ASSERT_EQ(chunks.size(), 1u) << "nothing of the step is left for the second";
+    EXPECT_EQ(chunks[0].count, 8);
+    EXPECT_EQ(chunks[0].samples(), prompt == 8);
+  }
+}
+
 TEST(Scheduler, ForgetsBeginningsWhenTold) {
   Scheduler scheduler(100, 4, {4, 64});
   scheduler.add(that_begins(1, 10, 3));
