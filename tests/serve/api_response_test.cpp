@@ -113,6 +113,74 @@ TEST(CompletionResponse, OffsetsSkipWhatTheTextHides) {
   }
 }
 
+// Of characters, not bytes: a token of a character's later bytes stands where it ends.
+TEST(CompletionResponse, OffsetsCountCharacters) {
+  const auto response =
+      completion_response(R"({"prompt":[228,184,173,97],"echo":true,"logprobs":0})");
+  TextEvent only = event("\xe5\x8c\x97z", {drawn(0xe5, -1, {}), drawn(0x8c, -1, {}),
+                                          drawn(0x97, -1, {}), drawn('z', -1, {})});
+  only.prompt_scores = {drawn(184, -2, {}), drawn(173, -2, {}), drawn('a', -2, {})};
+  response->take(0, only);
+  const Json choice = Json::parse(response->finish())["choices"][0];
+  EXPECT_EQ(choice["text"], "中a北z");
+  EXPECT_EQ(choice["logprobs"]["text_offset"], Json::parse("[0,1,1,1,2,3,3,3]"));
+}
+
+// The token itself is among the likeliest once, in its place, or behind them.
+TEST(CompletionResponse, ListsTheLikeliestAndTheTokenItself) {
+  const auto response = completion_response(R"({"prompt":"a","logprobs":2})");
+  response->take(0, event("xy", {drawn('x', -1, {{'q', -0.5f}, {'x', -1}}),
+                                 drawn('y', -7, {{'q', -0.25f}, {'p', -3}})}));
+  const Json top = Json::parse(response->finish())["choices"][0]["logprobs"]["top_logprobs"];
+  EXPECT_EQ(top.dump(), R"([{"q":-0.5,"x":-1},{"q":-0.25,"p":-3,"y":-7}])");
+}
+
+// Each of two streamed answers has offsets of its own.
+TEST(CompletionResponse, CountsOffsetsOfEachAnswerByItself) {
+  const auto response = completion_response(R"({"prompt":"a","n":2,"stream":true,"logprobs":0})");
+  response->take(0, event("bcd", {drawn('b', -1, {}), drawn('c', -1, {}), drawn('d', -1, {})}));
+  const auto second = events_of(response->take(1, event("e", {drawn('e', -1, {})})));
+  EXPECT_EQ(second[0]["choices"][0]["logprobs"]["text_offset"], Json::parse("[0]"));
+  const auto third = events_of(response->take(0, event("f", {drawn('f', -1, {})})));
+  EXPECT_EQ(third[0]["choices"][0]["logprobs"]["text_offset"], Json::parse("[3]"));
+}
+
+TEST(CompletionResponse, NamesWhyEachTextEnded) {
+  for (const auto& [finish, name] : {std::pair(FinishReason::end_of_text, "stop"),
+                                     {FinishReason::stop, "stop"},
+                                     {FinishReason::length, "length"}}) {
+    const auto whole = completion_response(R"({"prompt":"a"})");
+    whole->take(0, event("x", {plain('x')}, finish));
+    EXPECT_EQ(Json::parse(whole->finish())["choices"][0]["finish_reason"], name);
+  }
+}
+
+// Of equally likely texts those drawn first; of two prompts each has its own.
+TEST(CompletionResponse, ChoosesAmongTheTextsOfEachPromptTheFirstOfEquals) {
+  const auto response = completion_response(R"({"prompt":["a","b"],"n":1,"best_of":2})");
+  const std::vector<std::pair<const char*, float>> texts{
+      {"p", -1}, {"q", -1}, {"r", -2}, {"s", -1.5f}};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    response->take(i, event(texts[i].first, {drawn('x', texts[i].second, {})},
+                            FinishReason::length));
+  }
+  const Json json = Json::parse(response->finish());
+  ASSERT_EQ(json["choices"].size(), 2u);
+  EXPECT_EQ(json["choices"][0]["text"], "p");
+  EXPECT_EQ(json["choices"][1]["text"], "s");
+  EXPECT_EQ(json["choices"][1]["index"], 1);
+  EXPECT_EQ(json["usage"]["prompt_tokens"], 2);
+}
+
+// Its mean has one more token to be of.
+TEST(CompletionResponse, ComparesTextsByTheMeanOfTheirTokens) {
+  const auto response = completion_response(R"({"prompt":"a","best_of":2})");
+  response->take(0, event("x", {drawn('x', -1.5f, {})}, FinishReason::length));
+  response->take(1, event("y", {drawn('y', -1, {})}));
+  response->take(1, event("z", {drawn('z', -1.25f, {})}, FinishReason::length));
+  EXPECT_EQ(Json::parse(response->finish())["choices"][0]["text"], "yz");
+}
+
 // With echo and no new tokens the answer is the prompt alone.
 TEST(CompletionResponse, ShowsNoTokensWhenNoneWereAskedFor) {
   const auto response =
@@ -225,6 +293,87 @@ TEST(ChatResponse, StreamsTheRoleFirst) {
   EXPECT_EQ(last[0]["choices"][0]["finish_reason"], "length");
   EXPECT_FALSE(last[0].contains("usage"));
   EXPECT_EQ(events_of(response->finish()).size(), 1u);
+}
+
+// A chunk for each answer, in their order.
+TEST(ChatResponse, StreamsTheRoleOfEachAnswer) {
+  const auto response =
+      chat_response(R"(,"n":3,"stream":true,"stream_options":{"include_usage":true})");
+  const auto begin = events_of(response->begin());
+  ASSERT_EQ(begin.size(), 3u);
+  for (int i = 0; i < 3; ++i) {
+    const Json& choice = begin[static_cast<std::size_t>(i)]["choices"][0];
+    EXPECT_EQ(choice["index"], i);
+    EXPECT_EQ(choice["delta"]["role"], "assistant");
+    EXPECT_TRUE(choice["finish_reason"].is_null());
+    EXPECT_TRUE(begin[0].at("usage").is_null());
+  }
+  EXPECT_EQ(events_of(response->take(2, event("x", {plain('x')})))[0]["choices"][0]["index"], 2);
+  const auto end = events_of(response->finish());
+  ASSERT_EQ(end.size(), 2u);
+  EXPECT_TRUE(end[0]["choices"].empty());
+  EXPECT_EQ(end[0]["usage"],
+            Json::parse(R"({"prompt_tokens":5,"completion_tokens":1,"total_tokens":6})"));
+  EXPECT_EQ(end[1], "[DONE]");
+}
+
+TEST(ChatResponse, NumbersItsAnswersAndCountsAllOfTheirTokens) {
+  const auto response = chat_response(R"(,"n":2)");
+  response->take(1, event("b", {plain('b')}, FinishReason::length));
+  response->take(0, event("a", {plain('a')}));
+  response->take(0, event("c", {plain('c')}, FinishReason::stop));
+  const Json json = Json::parse(response->finish());
+  EXPECT_EQ(json["id"], "chatcmpl-1");
+  EXPECT_EQ(json["created"], 12);
+  EXPECT_EQ(json["model"], "m");
+  ASSERT_EQ(json["choices"].size(), 2u);
+  EXPECT_EQ(json["choices"][0], Json::parse(R"({"index":0,"message":{"role":"assistant",
+      "content":"ac"},"logprobs":null,"finish_reason":"stop"})"));
+  EXPECT_EQ(json["choices"][1], Json::parse(R"({"index":1,"message":{"role":"assistant",
+      "content":"b"},"logprobs":null,"finish_reason":"length"})"));
+  EXPECT_EQ(json["usage"],
+            Json::parse(R"({"prompt_tokens":5,"completion_tokens":3,"total_tokens":8})"));
+}
+
+// Each chunk has those of its own tokens; a chunk comes also for tokens that show nothing.
+TEST(ChatResponse, StreamsLogprobsOfEachChunk) {
+  const auto response = chat_response(R"(,"stream":true,"logprobs":true)");
+  const auto first = events_of(
+      response->take(0, event("ab", {drawn('a', -1, {}), drawn('b', -2, {})})));
+  const Json& content = first[0]["choices"][0]["logprobs"]["content"];
+  ASSERT_EQ(content.size(), 2u);
+  EXPECT_EQ(content[1]["token"], "b");
+  EXPECT_TRUE(content[1]["top_logprobs"].empty());
+  const auto second = events_of(response->take(0, event("", {drawn('c', -3, {})})));
+  ASSERT_EQ(second.size(), 1u);
+  ASSERT_EQ(second[0]["choices"][0]["logprobs"]["content"].size(), 1u);
+  EXPECT_EQ(second[0]["choices"][0]["logprobs"]["content"][0]["logprob"], -3.0);
+}
+
+TEST(ApiError, NamesTheKindOfEachStatus) {
+  for (const auto& [status, type] : {std::pair(400, "invalid_request_error"),
+                                     {401, "authentication_error"},
+                                     {403, "permission_error"},
+                                     {404, "not_found_error"},
+                                     {405, "invalid_request_error"},
+                                     {413, "invalid_request_error"},
+                                     {429, "rate_limit_error"},
+                                     {499, "invalid_request_error"},
+                                     {500, "server_error"},
+                                     {503, "server_error"}}) {
+    EXPECT_EQ(Json::parse(error_body(ApiError(status, "x")))["error"]["type"], type) << status;
+  }
+  const Json json = Json::parse(error_body(ApiError(404, "x", "model", "model_not_found")));
+  EXPECT_EQ(json["error"]["code"], "model_not_found");
+  EXPECT_TRUE(Json::parse(error_body(ApiError(404, "x")))["error"]["param"].is_null());
+}
+
+// Cut behind a whole character.
+TEST(ApiError, ShowsTheBeginningOfLongNames) {
+  EXPECT_EQ(shortened(std::string(64, 'x')), std::string(64, 'x'));
+  EXPECT_EQ(shortened(std::string(65, 'x')), std::string(64, 'x') + "...");
+  EXPECT_EQ(shortened(std::string(63, 'x') + "中"), std::string(63, 'x') + "...");
+  EXPECT_EQ(shortened(std::string(61, 'x') + "中y"), std::string(61, 'x') + "中...");
 }
 
 TEST(ApiError, HasOpenAisShape) {
