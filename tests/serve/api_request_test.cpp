@@ -373,6 +373,20 @@ TEST(EngineRequests, AskForTheLogProbabilitiesThatTheyNeed) {
   EXPECT_EQ(asked(R"(,"best_of":3,"echo":true)"), std::pair(Count(0), none));
 }
 
+// A completion goes on from its prompt's text; an answer of a chat does not. Without new tokens one
+// is drawn nevertheless.
+TEST(EngineRequests, OfACompletionContinueItsPrompt) {
+  const auto of = [](const std::string& fields) {
+    const CompletionRequest r = completion(R"({"prompt":"a")" + fields + "}");
+    return engine_requests(r, encode_prompts(r, small_tokenizer()))[0];
+  };
+  EXPECT_TRUE(of("").continues_prompt);
+  EXPECT_EQ(of("").max_tokens, 16);
+  EXPECT_EQ(of(R"(,"echo":true,"max_tokens":0)").max_tokens, 1);
+  EXPECT_EQ(of(R"(,"echo":true,"max_tokens":2)").max_tokens, 2);
+  EXPECT_FALSE(engine_requests(chat(""), Tokens(10), 64, 261)[0].continues_prompt);
+}
+
 // Every option that the API shares with the engine, of both kinds of requests.
 TEST(EngineRequests, HaveTheOptionsOfTheirRequest) {
   const std::string fields = R"(,"max_tokens":7,"min_tokens":5,"stop":["a","bc"],"ignore_eos":true,
@@ -411,6 +425,150 @@ TEST(EngineRequests, FillTheContextForAChat) {
   EXPECT_THAT(requests[0].more_end_tokens, ElementsAre(261));
   EXPECT_TRUE(engine_requests(chat(R"(,"ignore_eos":true)"), Tokens(10), 64, 261)[0]
                   .more_end_tokens.empty());
+}
+
+// A prompt that leaves no room asks for a token nevertheless, for the engine to refuse it by its
+// length; so does one whose min_tokens are more than there is room for.
+TEST(EngineRequests, OfAChatAskForATokenAtLeast) {
+  const auto asked = [](const std::string& fields, std::int64_t prompt) {
+    return engine_requests(chat(fields), Tokens(static_cast<std::size_t>(prompt)), 64, {})[0]
+        .max_tokens;
+  };
+  EXPECT_EQ(asked("", 63), 1);
+  EXPECT_EQ(asked("", 64), 1);
+  EXPECT_EQ(asked("", 70), 1);
+  EXPECT_EQ(asked(R"(,"min_tokens":9)", 60), 9);
+  EXPECT_EQ(asked(R"(,"min_tokens":3)", 60), 4);
+  EXPECT_EQ(asked(R"(,"max_tokens":2,"min_tokens":1)", 60), 2);
+}
+
+TEST(EngineRequests, OfAChatHaveStreamsAndLogprobsOfTheirOwn) {
+  const auto requests = engine_requests(chat(R"(,"n":3,"logprobs":true,"top_logprobs":2)"),
+                                        Tokens(10), 64, {});
+  ASSERT_EQ(requests.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(requests[i].sampling.stream, i);
+    EXPECT_EQ(requests[i].log_probabilities, 2);
+    EXPECT_FALSE(requests[i].prompt_log_probabilities);
+    EXPECT_TRUE(requests[i].more_end_tokens.empty());
+  }
+  EXPECT_EQ(engine_requests(chat(R"(,"logprobs":true)"), Tokens(1), 64, {})[0].log_probabilities, 0);
+  EXPECT_FALSE(engine_requests(chat(""), Tokens(1), 64, {})[0].log_probabilities);
+  EXPECT_FALSE(
+      engine_requests(chat(R"(,"logprobs":false)"), Tokens(1), 64, {})[0].log_probabilities);
+}
+
+TEST(ChatRequest, TakesTheEndsOfEachRangeAndNoMore) {
+  EXPECT_EQ(refused_chat(R"(,"logprobs":true,"top_logprobs":0)"), "accepted");
+  EXPECT_EQ(refused_chat(R"(,"logprobs":true,"top_logprobs":20)"), "accepted");
+  EXPECT_THAT(refused_chat(R"(,"logprobs":true,"top_logprobs":21)"), HasSubstr("top_logprobs: "));
+  EXPECT_THAT(refused_chat(R"(,"logprobs":false,"top_logprobs":0)"), HasSubstr("top_logprobs: "));
+  for (const char* name : {"max_tokens", "max_completion_tokens"}) {
+    const auto refused = [&](const char* value) {
+      return refused_chat(fmt::format(",\"{}\":{}", name, value));
+    };
+    EXPECT_EQ(refused("1"), "accepted");
+    EXPECT_EQ(refused("2147483647"), "accepted");
+    EXPECT_THAT(refused("0"), HasSubstr(std::string(name) + ": "));
+    EXPECT_THAT(refused("2147483648"), HasSubstr(std::string(name) + ": "));
+  }
+  EXPECT_EQ(chat(R"(,"max_tokens":3,"max_completion_tokens":3)").max_tokens, 3);
+  EXPECT_EQ(chat(R"(,"max_tokens":4)").max_tokens, 4);
+  EXPECT_FALSE(chat("").max_tokens);
+  EXPECT_EQ(refused_chat(R"(,"n":128)"), "accepted");
+  EXPECT_THAT(refused_chat(R"(,"n":129)"), HasSubstr("n: "));
+}
+
+// What other servers' clients send though it says nothing.
+TEST(ChatRequest, TakesFieldsThatAskForNothing) {
+  for (const char* fields :
+       {R"("tools":null)", R"("tool_choice":"none")", R"("tool_choice":null)", R"("functions":null)",
+        R"("response_format":null)", R"("response_format":{"type":"text"})", R"("user":"me")",
+        R"("stream":false,"stream_options":null)", R"("chat_template":null)"}) {
+    EXPECT_EQ(refused_chat(std::string(",") + fields), "accepted") << fields;
+  }
+  for (const char* fields :
+       {R"("functions":[])", R"("function_call":"auto")", R"("tool_choice":{"type":"function"})",
+        R"("response_format":"text")", R"("response_format":{})"}) {
+    EXPECT_THAT(refused_chat(std::string(",") + fields), testing::Not("accepted")) << fields;
+  }
+}
+
+TEST(ChatRequest, ReadsPartsAndLeavesOutEmptyFieldsOfAMessage) {
+  const auto refused = [](const std::string& message) {
+    return refusal([&] { parse_chat_request("{\"messages\":[" + message + "]}", {}); });
+  };
+  EXPECT_EQ(refused(R"({"role":"user","content":"x","tool_calls":[],"audio":null})"), "accepted");
+  EXPECT_EQ(refused(R"({"role":"user","content":[]})"), "accepted");
+  for (const auto& [message, problem] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"role":"function","content":"x"})", "calls no tools"},
+           {R"({"role":"user","content":"x","tool_calls":[{}]})", "'messages[0].tool_calls'"},
+           {R"({"role":1,"content":"x"})", "'messages[0].role'"},
+           {R"({"role":"user","content":"x","name":1})", "'messages[0].name'"},
+           {R"({"role":"user","content":1})", "'messages[0].content'"},
+           {R"({"role":"user","content":[{"text":"x"}]})", "'messages[0].content[0].type'"},
+           {R"({"role":"user","content":[{"type":"text"}]})", "'messages[0].content[0].text'"}}) {
+    EXPECT_THAT(refused(message), HasSubstr(problem)) << message;
+  }
+}
+
+TEST(CompletionRequest, BiasedTokensAreWholeNumbers) {
+  for (const char* key : {"-1", "1x", " 1", "+1", "", "1.0", "2147483648"}) {
+    EXPECT_EQ(refused_completion(fmt::format(R"(,"logit_bias":{{"{}":1}})", key)),
+              "logit_bias: a key of 'logit_bias' is not a token id: use \"17\" for token 17")
+        << key;
+  }
+  const CompletionRequest r =
+      completion(R"({"prompt":"x","logit_bias":{"0":-0.5,"2147483647":1.5}})");
+  ASSERT_EQ(r.sampling.logit_bias.size(), 2u);
+  EXPECT_EQ(r.sampling.logit_bias[0].token, 0);
+  EXPECT_EQ(r.sampling.logit_bias[0].bias, -0.5f);
+  EXPECT_EQ(r.sampling.logit_bias[1].token, 2147483647);
+}
+
+TEST(TokenizerApi, NamesTheSpecialTokensOfATokenizer) {
+  const auto named = [](const std::string& from, const std::string& to) {
+    std::string json = small_tokenizer_json();
+    json.replace(json.find(from), from.size(), to);
+    return tokenizer_info_json(Tokenizer::from_json(json), nullptr, 77);
+  };
+  const Json without = named("<|im_start|>", "<|im_start|>");
+  EXPECT_TRUE(without.at("pad_token").is_null());
+  EXPECT_EQ(without.at("vocab_size"), 262);
+  EXPECT_EQ(without.at("max_model_len"), 77);
+  const Json padded = named("<|im_start|>", "<pad>");
+  EXPECT_EQ(padded.at("pad_token"), "<pad>");
+  EXPECT_EQ(padded.at("eos_token"), "</s>");
+  EXPECT_EQ(padded.at("bos_token"), "<s>");
+  EXPECT_TRUE(named("<s>", "<other>").at("bos_token").is_null());
+  const Tokenizer tokenizer = small_tokenizer();
+  const ChatTemplate chat = ChatTemplate::open("chatml", "", tokenizer);
+  EXPECT_EQ(tokenizer_info_json(tokenizer, &chat, 64).at("chat_template"), chat.source());
+}
+
+TEST(TokenizerApi, CountsAndTakesTheTemplateUnlessToldNotTo) {
+  EXPECT_EQ(tokenize_json({5, 6}, 64).dump(),
+            R"({"count":2,"max_model_len":64,"tokens":[5,6]})");
+  EXPECT_TRUE(parse_tokenize_request(R"({"prompt":"x"})").add_special_tokens);
+  EXPECT_FALSE(
+      parse_tokenize_request(R"({"prompt":"x","add_special_tokens":false})").add_special_tokens);
+  EXPECT_EQ(parse_tokenize_request(R"({"prompt":"x","model":"m"})").model, "m");
+  EXPECT_EQ(parse_detokenize_request(R"({"tokens":[],"model":"m"})").model, "m");
+  const auto refused = [](const char* body) {
+    return refusal([&] { parse_tokenize_request(body); });
+  };
+  EXPECT_THAT(refused(R"({"prompt":"x","messages":[]})"), HasSubstr("either 'prompt'"));
+  EXPECT_THAT(refused(R"({"prompt":"x","promt":1})"), HasSubstr("promt: "));
+  EXPECT_EQ(refused(R"({"messages":[]})"), "accepted");
+  for (const char* tokens : {"[-1]", "[1.5]", "[2147483648]", "\"x\"", "[\"1\"]"}) {
+    EXPECT_THAT(refusal([&] {
+                  parse_detokenize_request(fmt::format(R"({{"tokens":{}}})", tokens));
+                }),
+                testing::StartsWith("tokens: "))
+        << tokens;
+  }
+  EXPECT_THAT(refusal([] { parse_detokenize_request(R"({"tokens":[1],"x":1})"); }),
+              testing::StartsWith("x: "));
 }
 
 TEST(TokenizerApi, TokenizesAndBack) {
