@@ -140,6 +140,33 @@ TEST(Follower, ServesLaterCheckpointsAndForgetsCachedPrompts) {
   EXPECT_EQ(server.start(greedy(20)).get(), drawn_by(run, 7, 20));
 }
 
+// Each step once: the one that is served is not read again, nor an earlier one.
+TEST(Follower, ServesNoStepTwice) {
+  testing::internal::CaptureStderr();
+  {
+    TestRun run(4);
+    Server server(run);
+    for (const std::int64_t step : {5, 8}) {
+      server.start(greedy(200)).get();  // it looks meanwhile
+      run.save(step - 2);
+      server.start(greedy(200)).get();
+      run.save(step);
+      EXPECT_TRUE(server.serves(step));
+    }
+    server.start(greedy(200)).get();
+    EXPECT_EQ(server.engine.training_step(), 8);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  for (const char* step : {"serving step 3", "serving step 4"}) {
+    EXPECT_EQ(log.find(step), std::string::npos) << log;
+  }
+  for (const char* step : {"serving step 5", "serving step 8"}) {
+    const std::size_t first = log.find(step);
+    ASSERT_NE(first, std::string::npos) << log;
+    EXPECT_EQ(log.find(step, first + 1), std::string::npos) << log;
+  }
+}
+
 // Whose file cannot be written.
 TEST(Follower, FollowsAnExportedModel) {
   TestRun run(1);

@@ -142,6 +142,38 @@ TEST(ServerFaults, BodiesAreLimitedAndChecked) {
   EXPECT_EQ(expecting.receive().status, 200);
 }
 
+// Bodies to the byte, also those in chunks.
+TEST(ServerFaults, BodiesAndHeadersThatJustFitAreRead) {
+  ServerOptions options = TestServer::small_options();
+  options.http.limits.body_bytes = 2000;
+  options.http.limits.header_bytes = 1000;
+  options.service.limits.max_stops = 1;
+  TestServer server(options);
+  std::string body = R"({"prompt":"x","max_tokens":1})";
+  body.resize(2000, ' ');
+  EXPECT_EQ(server.post("/v1/completions", body).status, 200);
+  const Received larger = server.post("/v1/completions", body + " ");
+  EXPECT_EQ(larger.status, 413);
+  EXPECT_THAT(larger.body, HasSubstr("the request's body is larger than 2000 bytes"));
+  for (const std::size_t bytes : {2000u, 2001u}) {
+    Client chunked(server.port());
+    chunked.send(fmt::format("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                             "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                             bytes, body.substr(0, 2000) + std::string(bytes - 2000, ' ')));
+    EXPECT_EQ(chunked.receive().status, bytes == 2000 ? 200 : 413);
+  }
+  const std::string get = "GET /health HTTP/1.1\r\nHost: localhost\r\nX: ";
+  for (const std::size_t bytes : {1000u, 1100u}) {
+    Client client(server.port());
+    client.send(get + std::string(bytes - get.size() - 4, 'x') + "\r\n\r\n");
+    const Received received = client.receive();
+    EXPECT_EQ(received.status, bytes == 1000 ? 200 : 431);
+    if (bytes > 1000) {
+      EXPECT_THAT(received.body, HasSubstr("header is larger than 1000 bytes"));
+    }
+  }
+}
+
 TEST(ServerFaults, SlowClientsAreLeftAndOthersGoOn) {
   ServerOptions options = TestServer::small_options();
   options.http.limits.idle = 300ms;

@@ -235,6 +235,181 @@ TEST(Server, SpeaksHttp10AndHead) {
   EXPECT_TRUE(head.read_until("\r\n\r\n"));
 }
 
+// The end of the connection is the end of a stream without chunks, whatever the client would like;
+// an answer whose length is told leaves it open for one that asks.
+TEST(Server, KeepsAConnectionOfHttp10OnlyWhereTheLengthIsTold) {
+  const TestServer server;
+  Client client(server.port());
+  const std::string keep = " HTTP/1.0\r\nConnection: keep-alive\r\n";
+  client.send("GET /v1/models" + keep + "\r\n");
+  EXPECT_EQ(client.receive().headers.at("connection"), "keep-alive");
+  const std::string body = R"({"prompt":"x","max_tokens":3,"stream":true})";
+  client.send(fmt::format("POST /v1/completions{}Content-Length: {}\r\n\r\n{}", keep, body.size(),
+                          body));
+  ASSERT_TRUE(client.read_until("\r\n\r\n"));
+  std::string stream = client.rest();
+  ASSERT_THAT(stream, HasSubstr("\r\nConnection: close\r\n"));
+  while (client.read_more()) {
+  }
+  stream += client.rest();
+  EXPECT_THAT(stream, testing::EndsWith("\n\ndata: [DONE]\n\n"));
+  Client once(server.port());
+  once.send("GET /v1/models HTTP/1.0\r\n\r\n");
+  const Received received = once.receive();
+  ASSERT_EQ(received.headers.at("connection"), "close");
+  EXPECT_TRUE(once.at_end());
+}
+
+TEST(Server, TakesNoPartOfAQueryForThePath) {
+  const TestServer server;
+  for (const char* target : {"/health?probe=1", "/health?", "/v1/models?a=b?c=/d", "/?chat=1",
+                             "/engine?x"}) {
+    EXPECT_EQ(server.get(target).status, 200) << target;
+  }
+  EXPECT_EQ(server.post("/tokenize?x=1", R"({"prompt":"ab"})").status, 200);
+  EXPECT_EQ(server.get("/none?/health").status, 404);
+}
+
+// A body that was not read would be taken for the next request.
+TEST(Server, EndsTheConnectionOfARefusedBody) {
+  ServerOptions options = TestServer::small_options();
+  options.service.api_keys = {"secret"};
+  const TestServer server(options);
+  const std::string key = "Authorization: Bearer secret\r\n";
+  const std::string body = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const auto& [path, headers, status] :
+       {std::tuple("/v1/completions", std::string(), 401), {"/v1/none", key, 404},
+        {"/v1/models", key, 405}, {"/tokenize", key + "Content-Encoding: gzip\r\n", 415}}) {
+    Client client(server.port());
+    client.post(path, body, headers);
+    const Received refused = client.receive();
+    EXPECT_EQ(refused.status, status) << path;
+    ASSERT_EQ(refused.headers.at("connection"), "close") << path;
+    EXPECT_TRUE(client.at_end()) << path;
+  }
+  // Without a body there is nothing to lose.
+  Client client(server.port());
+  client.post("/v1/completions", "");
+  EXPECT_EQ(client.receive().headers.at("connection"), "keep-alive");
+  client.get("/v1/none", key);
+  EXPECT_EQ(client.receive().status, 404);
+  client.get("/health");
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Server, EndsAConnectionWhenTheClientAsks) {
+  const TestServer server;
+  Client client(server.port());
+  client.get("/health", "Connection: close\r\n");
+  const Received received = client.receive();
+  EXPECT_EQ(received.status, 200);
+  ASSERT_EQ(received.headers.at("connection"), "close");
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST(Server, TellsTheKindsOfRefusalsInItsHeaders) {
+  ServerOptions options = TestServer::small_options();
+  options.service.api_keys = {"secret"};
+  const TestServer server(options);
+  const Received keyless = server.get("/v1/models");
+  EXPECT_EQ(keyless.headers.at("www-authenticate"), "Bearer");
+  EXPECT_EQ(keyless.headers.at("content-type"), "application/json");
+  EXPECT_EQ(keyless.headers.at("cache-control"), "no-store");
+  EXPECT_EQ(keyless.json()["error"]["type"], "authentication_error");
+  EXPECT_EQ(keyless.json()["error"]["code"], "invalid_api_key");
+  const Received model = server.post("/tokenize", R"({"prompt":"x","model":"y"})",
+                                     "Authorization: Bearer secret\r\n");
+  EXPECT_EQ(model.status, 404);
+  EXPECT_EQ(model.json()["error"]["type"], "not_found_error");
+  EXPECT_EQ(model.json()["error"]["code"], "model_not_found");
+  EXPECT_EQ(model.json()["error"]["param"], "model");
+  EXPECT_FALSE(model.headers.contains("www-authenticate"));
+}
+
+TEST(Server, TokenizesAndBack) {
+  const TestServer server;
+  EXPECT_EQ(server.post("/tokenize", R"({"model":"tiny","prompt":"h a"})").body,
+            R"({"count":2,"max_model_len":256,"tokens":[104,256]})");
+  EXPECT_EQ(server.post("/detokenize", R"({"tokens":[104,256]})").body, R"({"prompt":"h a"})");
+  std::string ids = "104";
+  for (int i = 1; i < 256; ++i) ids += ",104";
+  EXPECT_EQ(server.post("/detokenize", "{\"tokens\":[" + ids + "]}").status, 200);
+  const Received more = server.post("/detokenize", "{\"tokens\":[" + ids + ",104]}");
+  EXPECT_EQ(more.status, 400);
+  EXPECT_THAT(more.body, HasSubstr("'tokens' has 257 ids: use at most 256"));
+  EXPECT_EQ(server.post("/detokenize", R"({"tokens":[104],"model":"y"})").status, 404);
+}
+
+// As many as asked for exactly, of each kind.
+TEST(Server, AnswersRequestsThatJustKeepItsLimits) {
+  ServerOptions options = TestServer::small_options();
+  options.service.limits.max_log_probabilities = 100;
+  options.engine.max_waiting = 2;  // beside the four that run
+  const TestServer server(options);
+  const auto message = [&](const std::string& fields) {
+    const Received received = server.post("/v1/completions", "{" + fields + "}");
+    return received.status == 200 ? "answered"
+                                  : received.json()["error"]["message"].get<std::string>();
+  };
+  const std::string scored = R"("max_tokens":1,"logprobs":4,"echo":true,"prompt":)";
+  EXPECT_EQ(message(scored + "\"" + std::string(19, 'x') + "\""), "answered");
+  EXPECT_THAT(message(scored + "\"" + std::string(20, 'x') + "\""),
+              HasSubstr("up to 105 log-probabilities, and 100 are allowed"));
+  EXPECT_EQ(message(R"("prompt":"x","max_tokens":50,"logprobs":1)"), "answered");
+  EXPECT_THAT(message(R"("prompt":"x","max_tokens":51,"logprobs":1)"), HasSubstr("up to 102 "));
+  EXPECT_THAT(message(R"("prompt":"x","max_tokens":9999,"logprobs":0)"),
+              HasSubstr("up to 255 "));  // what the context holds behind the prompt
+  EXPECT_EQ(message(R"("prompt":["x","y","z"],"n":2,"max_tokens":1)"), "answered");
+  EXPECT_THAT(message(R"("prompt":"x","n":7,"max_tokens":1)"),
+              HasSubstr("asks for 7 sequences, and the server's queue holds 6"));
+  EXPECT_EQ(message("\"max_tokens\":9,\"prompt\":\"" + std::string(255, 'x') + "\""), "answered");
+  EXPECT_THAT(message("\"prompt\":\"" + std::string(256, 'x') + "\""),
+              HasSubstr("the prompt has 256 tokens, and the context of 256"));
+  const Received talk = server.post(
+      "/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],"n":7})");
+  EXPECT_EQ(talk.status, 400);
+  EXPECT_THAT(talk.body, HasSubstr("asks for 7 sequences"));
+}
+
+TEST(Server, NumbersItsAnswersByKindAndTime) {
+  const TestServer server;
+  const std::string one = R"("max_tokens":1)";
+  const auto before = std::time(nullptr);
+  const Json text = server.post("/v1/completions", R"({"prompt":"x",)" + one + "}").json();
+  const Json talk = server.post("/v1/chat/completions",
+                                R"({"messages":[{"role":"user","content":"x"}],)" + one + "}")
+                        .json();
+  EXPECT_THAT(text["id"].get<std::string>(), testing::MatchesRegex("cmpl-[0-9a-f]{32}"));
+  EXPECT_THAT(talk["id"].get<std::string>(), testing::MatchesRegex("chatcmpl-[0-9a-f]{32}"));
+  for (const Json& answer : {text, talk}) {
+    EXPECT_EQ(answer["model"], "tiny");
+    EXPECT_GE(answer["created"].get<std::int64_t>(), before);
+    EXPECT_LE(answer["created"].get<std::int64_t>(), std::time(nullptr));
+  }
+  const Json again = server.post("/v1/completions", R"({"prompt":"x",)" + one + "}").json();
+  EXPECT_NE(again["id"], text["id"]);
+}
+
+TEST(Server, PreflightsAreAnsweredForPagesThatMayAsk) {
+  ServerOptions options = TestServer::small_options();
+  options.http.origins = {"https://good.example"};
+  options.service.api_keys = {"secret"};
+  const TestServer server(options);
+  const auto preflight = [&](const std::string& headers) {
+    Client client(server.port());
+    client.send("OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
+    return client.receive();
+  };
+  const Received good = preflight("Origin: https://good.example\r\n");
+  EXPECT_EQ(good.status, 204);
+  EXPECT_EQ(good.headers.at("access-control-allow-methods"), "GET, POST");
+  EXPECT_EQ(good.headers.at("access-control-allow-headers"), "Authorization, Content-Type");
+  EXPECT_EQ(good.headers.at("access-control-max-age"), "600");
+  EXPECT_EQ(good.headers.at("vary"), "Origin");
+  EXPECT_EQ(preflight("Origin: https://evil.example\r\n").status, 403);
+  EXPECT_EQ(preflight("").status, 401) << "of no page";
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   const TestServer server;
   Client client(server.port());
