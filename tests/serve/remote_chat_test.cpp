@@ -5,6 +5,7 @@
 
 #include "align/chat_session.h"
 #include "io/temp_dir.h"
+#include "serve/scripted_server.h"
 #include "serve/test_server.h"
 
 namespace fathom::serve {
@@ -18,10 +19,6 @@ bool go_on(std::string_view) {
   return true;
 }
 
-std::string url_of(std::uint16_t port) {
-  return fmt::format("http://localhost:{}", port);
-}
-
 ChatSettings greedy() {
   ChatSettings settings;
   settings.system = "Be brief.";
@@ -32,92 +29,6 @@ ChatSettings greedy() {
 
 ChatSession remote_session(const std::string& url, const std::string& key = "") {
   return {std::make_unique<RemoteChat>(url, key), greedy()};
-}
-
-// Answers each connection with the next of `answers`, to the letter, and closes it.
-class ScriptedServer {
- public:
-  // Whether the last answer ends, or goes on without a word until the client leaves.
-  enum class Last { ends, goes_on };
-  explicit ScriptedServer(std::vector<std::string> answers, Last last = Last::ends)
-      : answers_(std::move(answers)), last_(last) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_, any, size), 0);
-    EXPECT_EQ(::listen(socket_, 8), 0);
-    EXPECT_EQ(::getsockname(socket_, any, &size), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~ScriptedServer() {
-    ::shutdown(socket_, SHUT_RDWR);
-    if (thread_.joinable()) thread_.join();
-    ::close(socket_);
-  }
-  ScriptedServer(const ScriptedServer&) = delete;
-  ScriptedServer& operator=(const ScriptedServer&) = delete;
-
-  std::string url() const { return url_of(port_); }
-
-  // Waits until all answers were asked for and the clients have left: with `goes_on` it returns
-  // only when the last one hangs up. The requests in order, each with its first line and header.
-  const std::vector<std::string>& requests() {
-    if (thread_.joinable()) thread_.join();
-    return requests_;
-  }
-  // The JSON of a request.
-  nlohmann::json body(std::size_t request) {
-    const std::string& text = requests().at(request);
-    return nlohmann::json::parse(text.substr(text.find("\r\n\r\n") + 4));
-  }
-
- private:
-  void serve() {
-    for (const std::string& answer : answers_) {
-      const int client = ::accept(socket_, nullptr, nullptr);
-      if (client < 0) return;
-      const timeval limit{120, 0};  // of a client that does not leave
-      setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-      requests_.push_back(receive(client));
-      ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
-      if (last_ == Last::ends || requests_.size() < answers_.size()) ::shutdown(client, SHUT_WR);
-      char bytes[4096];
-      while (::recv(client, bytes, sizeof(bytes), 0) > 0) {
-      }
-      ::close(client);
-    }
-  }
-
-  // A request with the body that its header announces.
-  static std::string receive(int client) {
-    std::string request;
-    std::size_t size = std::string::npos;
-    for (char bytes[4096]; request.size() < size;) {
-      const ssize_t n = ::recv(client, bytes, sizeof(bytes), 0);
-      if (n <= 0) break;
-      request.append(bytes, static_cast<std::size_t>(n));
-      const std::size_t end = request.find("\r\n\r\n");
-      if (end == std::string::npos) continue;
-      const std::string key = "Content-Length: ";
-      const std::size_t at = request.find(key);
-      size = end + 4 + (at < end ? std::stoul(request.substr(at + key.size())) : 0);
-    }
-    return request;
-  }
-
-  std::vector<std::string> answers_;
-  Last last_;
-  std::vector<std::string> requests_;
-  int socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
-  std::uint16_t port_ = 0;
-  std::thread thread_;
-};
-
-std::string json_answer(const std::string& body, const std::string& status = "200 OK") {
-  return fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body);
 }
 
 // Without max_model_len, so that tokens are not counted.
@@ -236,6 +147,72 @@ TEST(RemoteChat, ReadsEventsOfAnyForm) {
   EXPECT_FALSE(answer.stopped);
 }
 
+// The end too.
+TEST(RemoteChat, ReadsEventsWhoseLinesEndInReturns) {
+  std::string events;
+  for (const char c : piece + "data: [DONE]\n\n") {
+    events += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  }
+  const ScriptedServer server({models, stream_of_events + events});
+  ChatSession session = remote_session(server.url());
+  EXPECT_EQ(session.ask("Hi", go_on).text, "Well");
+}
+
+TEST(RemoteChat, NamesWhyAnAnswerEnded) {
+  using infer::FinishReason;
+  std::vector<std::string> answers{models};
+  const std::vector<std::pair<const char*, FinishReason>> reasons{
+      {"\"stop\"", FinishReason::stop},
+      {"\"length\"", FinishReason::length},
+      {"\"content_filter\"", FinishReason::stop},
+      {"null", FinishReason::none}};
+  for (const auto& [reason, finish] : reasons) {
+    answers.push_back(stream_of_events + piece +
+                      fmt::format("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":{}}}]}}"
+                                  "\n\ndata: [DONE]\n\n",
+                                  reason));
+  }
+  const ScriptedServer server(answers);
+  ChatSession session = remote_session(server.url());
+  for (const auto& [reason, finish] : reasons) {
+    EXPECT_EQ(session.ask("Hi", go_on).finish, finish) << reason;
+  }
+}
+
+// Whose fault it is decides the kind of the error: of the request 4xx, of the server all others.
+TEST(RemoteChat, TellsAStatusWithoutAWord) {
+  const ScriptedServer server({models, json_answer("{}", "400 Bad Request"),
+                               json_answer("", "499 X"), json_answer("{}", "429 X"),
+                               json_answer("{}", "500 X"), json_answer("[]", "399 X")});
+  ChatSession session = remote_session(server.url());
+  for (const int status : {400, 499}) {
+    EXPECT_THAT(input_error_of([&] { session.ask("Hi", go_on); }),
+                HasSubstr(fmt::format("{}: the server answers with status {}", server.url(), status)));
+  }
+  for (const int status : {429, 500, 399}) {
+    EXPECT_THAT(runtime_error_of([&] { session.ask("Hi", go_on); }),
+                HasSubstr(fmt::format("the server answers with status {}", status)));
+  }
+}
+
+// The host as it was asked for, and no key where none is given.
+TEST(RemoteChat, NamesTheHostAndItself) {
+  ScriptedServer server({models, stream_of_events + piece + "data: [DONE]\n\n"});
+  ChatSession session = remote_session(server.url() + "/deep/v1/");
+  session.ask("Hi", go_on);
+  const std::string get = server.requests().at(0), post = server.requests().at(1);
+  EXPECT_THAT(get, testing::StartsWith("GET /deep/v1/models HTTP/1.1\r\n"));
+  EXPECT_THAT(post, testing::StartsWith("POST /deep/v1/chat/completions HTTP/1.1\r\n"));
+  for (const std::string& request : {get, post}) {
+    EXPECT_THAT(request, HasSubstr("\r\nHost: " + server.url().substr(7) + "\r\n"));
+    EXPECT_THAT(request, HasSubstr("\r\nUser-Agent: fathom\r\n"));
+    EXPECT_THAT(request, HasSubstr("\r\nConnection: close\r\n"));
+    EXPECT_THAT(request, testing::Not(HasSubstr("Authorization")));
+  }
+  EXPECT_THAT(post, HasSubstr("\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(get, testing::Not(HasSubstr("Content-Type")));
+}
+
 TEST(RemoteChat, SendsTheKey) {
   ServerOptions options = TestServer::small_options();
   options.service.api_keys = {"secret"};
@@ -298,7 +275,16 @@ TEST(ServerUrl, IsHostPortAndPrefix) {
   EXPECT_EQ(parts("http://localhost:8000"), (Parts{"localhost", "8000", ""}));
   EXPECT_EQ(parts("http://a.example/v1/"), (Parts{"a.example", "80", ""}));
   EXPECT_EQ(parts("http://[::1]:8000/models/a"), (Parts{"::1", "8000", "/models/a"}));
+  EXPECT_EQ(parts("http://[::1]"), (Parts{"::1", "80", ""}));
+  EXPECT_EQ(parts("http://a:65535/v1x"), (Parts{"a", "65535", "/v1x"}));
+  EXPECT_EQ(parts("http://a/x/v1//"), (Parts{"a", "80", "/x"}));
+  EXPECT_EQ(parse_server_url("http://a/v1/").text, "http://a/v1/");
   for (const auto& [url, why] : std::vector<std::pair<const char*, const char*>>{
+           {"http://a:123456", "the port is no number"},
+           {"http://[::1]:", "the port is no number"},
+           {"http://:80", "the host is missing"},
+           {"http://a#b", "it has more than host and path"},
+           {"http://a b", "it has more than host and path"},
            {"https://a", "TLS is not supported"},
            {"localhost:8000", "this is no address of HTTP"},
            {"http://", "the host is missing"},

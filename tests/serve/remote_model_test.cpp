@@ -11,6 +11,7 @@
 
 #include "eval/engine_model.h"
 #include "io/temp_dir.h"
+#include "serve/scripted_server.h"
 #include "serve/test_server.h"
 
 namespace fathom::serve {
@@ -216,6 +217,80 @@ class FixedServer {
 TEST(RemoteModel, WaitsNoLongerThanItsTime) {
   const FixedServer server("");
   EXPECT_THAT(runtime_error_of([&] { RemoteModel(server.url(), "", {.seconds = 0.2}); }), HasSubstr("no answer within 0.2 s"));
+}
+
+const std::string one_model = json_answer(R"({"data": [{"id": "m"}]})");
+
+// Each sample draws its own, by a seed that is the same each time.
+TEST(RemoteModel, AsksForWhatARequestSays) {
+  const std::string answer = json_answer(R"({"choices": [{"text": "one two three", "message": {"content": "x"}}]})");
+  ScriptedServer server({one_model, answer, answer});
+  RemoteModel remote(server.url(), "secret", {.connections = 1});
+  std::vector<eval::GenerateRequest> requests(2);
+  requests[0].prompt = "Hi";
+  requests[0].max_tokens = 7;
+  requests[0].temperature = 0.5;
+  requests[0].top_p = 0.25;
+  requests[0].sample = 3;
+  requests[0].stop = {"a", "b", "c", "d", " three"};
+  auto chat = std::make_shared<Conversation>();
+  chat->messages = {make_message("system", "Be brief."), make_message("user", "Hi")};
+  requests[1].chat = chat;
+  requests[1].max_tokens = 9;
+  std::vector<std::string> texts(2);
+  remote.generate(requests, [&](std::size_t i, const std::string& text) { texts[i] = text; });
+  EXPECT_EQ(texts[0], "one two") << "also by a stop string that was not sent";
+  EXPECT_EQ(texts[1], "x");
+  EXPECT_THAT(server.requests().at(0), testing::StartsWith("GET /v1/models "));
+  EXPECT_THAT(server.requests().at(1), testing::AllOf(testing::StartsWith("POST /v1/completions "), HasSubstr("\r\nAuthorization: Bearer secret\r\n")));
+  EXPECT_EQ(server.body(1), nlohmann::json::parse(R"({"model": "m", "prompt": "Hi", "max_tokens": 7, "temperature": 0.5, "top_p": 0.25, "seed": 1237, "stop": ["a", "b", "c", "d"]})"));
+  EXPECT_THAT(server.requests().at(2), testing::StartsWith("POST /v1/chat/completions "));
+  const eval::GenerateRequest usual;
+  nlohmann::json expected = nlohmann::json::parse(R"({"model": "m", "max_tokens": 9, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]})");
+  expected["temperature"] = usual.temperature;
+  expected["top_p"] = usual.top_p;
+  expected["seed"] = 1234 + usual.sample;
+  EXPECT_EQ(server.body(2), expected);
+}
+
+// A context's last blanks are the continuation's, as of a model in this process; a document is all scored.
+TEST(RemoteModel, AsksForAnEchoOfTheTextToScore) {
+  const auto echo = [](const char* tokens) {
+    return json_answer(fmt::format(R"({{"usage": {{"prompt_tokens": 3}}, "choices": [{{"logprobs": {{"tokens": {}, "token_logprobs": [null, -1.0, -2.0], "top_logprobs": [null, {{}}, {{}}]}}}}]}})", tokens));
+  };
+  ScriptedServer server({one_model, echo(R"(["a", " ", "b"])"), echo(R"(["<s>", "c", "d"])")});
+  RemoteModel remote(server.url(), "", {.connections = 1});
+  const std::vector<eval::TextPair> pairs{{"a ", "b"}};
+  eval::PairScore score;
+  remote.score(pairs, [&](std::size_t, const eval::PairScore& one) { score = one; });
+  EXPECT_EQ(score.tokens, 2);
+  EXPECT_EQ(score.log_probability, -3);
+  const std::vector<std::string> documents{"cd"};
+  remote.score_documents(documents, [&](std::size_t, const eval::PairScore& one) { score = one; });
+  EXPECT_EQ(score.tokens, 2);
+  EXPECT_EQ(server.body(1), nlohmann::json::parse(R"({"model": "m", "prompt": "a b", "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": true})"));
+  EXPECT_EQ(server.body(2)["prompt"], "cd");
+}
+
+// Before anything is asked, and each refusal by the server's own words where it has some.
+TEST(RemoteModel, TellsWhatAServerRefuses) {
+  const auto refused = [](const std::string& answer, const char* key = "") {
+    const ScriptedServer server({answer});
+    return input_error_of([&] { RemoteModel(server.url(), key, {}); });
+  };
+  const auto failed = [](const std::string& answer) {
+    const ScriptedServer server({answer});
+    return runtime_error_of([&] { RemoteModel(server.url(), "", {}); });
+  };
+  EXPECT_THAT(refused(json_answer("{}", "401 X")), HasSubstr("the API key is missing: give it in FATHOM_API_KEY"));
+  EXPECT_THAT(refused(json_answer("{}", "401 X"), "k"), HasSubstr("the API key is wrong"));
+  EXPECT_THAT(failed(json_answer(R"({"error": {"message": "too busy"}})", "503 X")), testing::EndsWith("/v1/models: too busy"));
+  EXPECT_THAT(failed(json_answer(R"({"error": "x"})", "503 X")), testing::EndsWith("/v1/models: the server answers with status 503"));
+  EXPECT_THAT(failed(json_answer("<html>", "404 X")), testing::EndsWith("the server answers with status 404"));
+  EXPECT_THAT(failed(json_answer("<html>")), HasSubstr("/v1/models: the answer is no JSON: is it a server of OpenAI's API?"));
+  EXPECT_THAT(failed(json_answer("[]")), HasSubstr("the answer is no JSON"));
+  EXPECT_THAT(failed(json_answer(R"({"data": []})")), HasSubstr("the answer has no text at /data/0/id"));
+  EXPECT_THAT(failed(json_answer(R"({"data": [{"id": ""}]})")), HasSubstr("the server names no model"));
 }
 
 std::string chat_answer_of(const char* message) {
