@@ -1,4 +1,6 @@
 // fathom serve: a model behind an HTTP server that speaks OpenAI's API.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
@@ -31,6 +33,11 @@ struct ServeArguments : GenerationOptions {
 
 std::size_t bytes_of_mib(double mib) {
   return static_cast<std::size_t>(mib * (1 << 20));
+}
+
+// The host as in an address: an IPv6 one in brackets.
+std::string host_in_url(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : fmt::format("[{}]", host);
 }
 
 std::chrono::milliseconds milliseconds(double seconds) {
@@ -75,7 +82,7 @@ serve::ServerOptions server_options(const ServeArguments& a) {
     }
     options.follow = follow_options(a);
   }
-  const bool local = serve::is_local_host(a.http.host) || a.http.host == "::1";
+  const bool local = serve::is_local_host(host_in_url(a.http.host));
   options.http.check_host = local && options.service.api_keys.empty();
   if (!local && options.service.api_keys.empty()) {
     log::warning("anybody who reaches {} may use the server: set FATHOM_API_KEY or --api-key-file",
@@ -126,8 +133,8 @@ void run_server(const ServeArguments& a) {
       model, chat ? &*chat : nullptr, context, options, [&] { return signals.received() != 0; },
       [&](std::uint16_t port) {
         const char* const scheme = a.http.tls_certificate.empty() ? "http" : "https";
-        log::info("serving {} on {}://{}:{}/v1", options.service.model_name, scheme, a.http.host,
-                  port);
+        log::info("serving {} on {}://{}:{}/v1", options.service.model_name, scheme,
+                  host_in_url(a.http.host), port);
       });
   log::info("stopped");
 }

@@ -231,6 +231,32 @@ TEST_F(Serve, SaysWhatItCannotUse) {
                                     port_)));
 }
 
+// Without a key only those on this machine may use a server: others are told of.
+TEST_F(Serve, WarnsOfAnOpenServer) {
+  for (const auto& [host, is_open] : {std::pair("127.0.0.1", false), {"localhost", false},
+                                      {"::1", false}, {"0.0.0.0", true}, {"::", true},
+                                      {"192.0.2.1", true}, {"2001:db8::1", true}}) {
+    const Outcome outcome =
+        Process(dir_, {"/usr/bin/env", "-u", "FATHOM_API_KEY", FATHOM_BINARY, "serve", dir_ / "none",
+                       "--host", host},
+                Process::Program::any)
+            .wait();
+    EXPECT_EQ(outcome.code, 2);
+    const std::string warning = fmt::format("anybody who reaches {} may use the server", host);
+    EXPECT_EQ(outcome.err.find(warning) != std::string::npos, is_open) << outcome.err;
+  }
+}
+
+TEST_F(Serve, ShowsAnAddressThatClientsCanTake) {
+  if (read_file("/proc/net/if_inet6").find("00000000000000000000000000000001 ") != 0) {
+    GTEST_SKIP() << "needs IPv6";
+  }
+  start({"--host", "::1"});
+  EXPECT_THAT(read_file(dir_ / "stderr"),
+              HasSubstr(fmt::format(" on http://[::1]:{}/v1\n", port_)));
+  EXPECT_EQ(stop().code, 0);
+}
+
 // A checkpoint that comes while the server runs.
 TEST_F(Serve, FollowsARun) {
   namespace fs = std::filesystem;
