@@ -74,6 +74,13 @@ TEST_F(Bench, FiguresThatAreNoneAreRefused) {
       EXPECT_THAT(outcome.err, HasSubstr(std::string(option) + " is " + value + ": use 0 or more"));
     }
   }
+  for (const char* option :
+       {"--steps", "--tokens-per-step", "--sequence-length", "--logits-chunk"}) {
+    const Outcome outcome = run_fathom(
+        dir_, {"bench", "cpu", "--model", dir_ / "model.toml", "--brief", option, "0"});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(std::string(option) + " is 0: use 1 or more, and at most"));
+  }
 }
 
 TEST_F(Bench, BriefIsTheStepAlone) {

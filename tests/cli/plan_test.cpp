@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cli/tiny_run.h"
@@ -71,6 +72,11 @@ TEST_F(Plan, TakesItsSizes) {
   EXPECT_EQ(layout.at("micro_batch"), 2);
   EXPECT_EQ(layout.at("recompute"), "full");
   EXPECT_GT(planned({}).at("global_batch"), 1);  // by the law of the batch
+  // The model's context, or the usual one of a model with more.
+  const Arguments one{"--batch", "64", "--layouts", "dp4"};
+  EXPECT_EQ(planned(one).at("sequence_length"), 1024);
+  write_file(dir_ / "model.toml", std::string(small_model, std::strlen(small_model) - 5) + "8192\n");
+  EXPECT_EQ(planned(one).at("sequence_length"), 4096);
 }
 
 TEST_F(Plan, TakesLayoutsByName) {

@@ -47,6 +47,23 @@ TEST(Scaling, HparamsOfABudgetAndOfAModelWithTokensAgree) {
             model);
 }
 
+// The model's context, or the usual one of a model with more; of a budget alone the usual one.
+TEST(Scaling, TakesTheLengthOfTheModel) {
+  const TempDir dir;
+  const auto hparams = [&](const std::string& max_position) {
+    write_file(dir / "model.toml",
+               "[model]\nnum_layers = 2\nhidden_size = 64\nnum_heads = 2\nmax_position = " +
+                   max_position + "\n");
+    const auto json = json_of(
+        dir, {"scaling", "hparams", "--model", dir / "model.toml", "--tokens", "1e9"});
+    return std::pair<double, std::int64_t>(json.at("compute"), json.at("sequence_length"));
+  };
+  const double blocks = 72.0 * 2 * 64 * 64, attention = 12.0 * 2 * 64;
+  EXPECT_EQ(hparams("1000"), std::pair(1e9 * (blocks + attention * 1000), std::int64_t{1000}));
+  EXPECT_EQ(hparams("8192"), std::pair(1e9 * (blocks + attention * 4096), std::int64_t{4096}));
+  EXPECT_EQ(json_of(dir, {"scaling", "hparams", "--compute", "1e18"}).at("sequence_length"), 4096);
+}
+
 TEST(Scaling, HparamsWantsOneBudget) {
   const TempDir dir;
   for (const Arguments& budget :

@@ -273,6 +273,15 @@ TEST_F(Switches, OfConvert) {
     EXPECT_THAT(outcome.err, HasSubstr(option[0] + " applies to a Hugging Face directory"));
   }
   EXPECT_FALSE(fs::exists(dir_ / "no"));
+  // Tokens that are given come before the model's own, one by one, in GGUF files too.
+  const auto through_gguf = [&](const std::string& name, const Arguments& to, const Arguments& from) {
+    out(with({"convert", dir_ / "ids", dir_ / (name + ".gguf")}, to));
+    out(with({"convert", dir_ / (name + ".gguf"), dir_ / name}, from));
+    return std::pair<int, int>(config(name).at("bos_token_id"), config(name).at("eos_token_id"));
+  };
+  EXPECT_EQ(through_gguf("own", {}, {}), std::pair(3, 5));
+  EXPECT_EQ(through_gguf("end", {"--eos-token", "7"}, {}), std::pair(3, 7));
+  EXPECT_EQ(through_gguf("begin", {"--bos-token", "8"}, {"--eos-token", "9"}), std::pair(8, 9));
   const auto refused = [&](const Arguments& arguments, const std::string& message) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.code, 2);
@@ -453,6 +462,44 @@ TEST_F(Switches, OfDataMix) {
               HasSubstr("ascending shares between 0 and 1"));
 }
 
+// A source that is read as often as it may be in one part is marked so in that part, and in all.
+TEST_F(Switches, OfDataMixOfTwoSources) {
+  const World& w = world();
+  std::string config = "tokenizer = \"" + w.tokenizer + "\"\noutput = \"" + (dir_ / "two") +
+                       "\"\nheld_out_fraction = 0.0\n";
+  for (const char* name : {"a", "b"}) {
+    config += fmt::format("[[sources]]\nname = \"{}\"\npaths = [\"{}\"]\nformat = \"lines\"\n", name,
+                          w.dir / "text.txt");
+  }
+  write_file(dir_ / "two.toml", config);
+  out({"data", "prepare", dir_ / "two.toml"});
+  const auto tokens_line = out({"data", "check", dir_ / "two"});
+  const auto rows = [&](const Arguments& more) {
+    std::vector<std::string> found;
+    for (const std::string& line :
+         lines_of(out(with({"data", "mix", dir_ / "two", "--tokens", "4000"}, more)))) {
+      if (line.starts_with("# a ") || line.starts_with("# b ")) found.push_back(line);
+    }
+    return found;
+  };
+  const auto is_capped = [](const std::string& row) { return row.ends_with(" (its most)"); };
+  const auto once = rows({"--cap", "a=0.1"});
+  ASSERT_EQ(once.size(), 2u) << tokens_line;
+  EXPECT_TRUE(is_capped(once[0]));
+  EXPECT_FALSE(is_capped(once[1]));
+  const auto parts = rows({"--cap", "a=0.1", "--phase", "0.5:a=0"});
+  ASSERT_EQ(parts.size(), 6u);
+  EXPECT_TRUE(is_capped(parts[0]));
+  EXPECT_FALSE(is_capped(parts[2]));
+  EXPECT_TRUE(is_capped(parts[4]));
+  EXPECT_FALSE(is_capped(parts[5]));
+  const auto later = rows({"--weight", "a=0", "--cap", "a=0.1", "--phase", "0.5:a=1"});
+  ASSERT_EQ(later.size(), 6u);
+  EXPECT_FALSE(is_capped(later[0]));
+  EXPECT_TRUE(is_capped(later[2]));
+  EXPECT_TRUE(is_capped(later[4]));
+}
+
 TEST_F(Switches, OfDataStatsAndSample) {
   const World& w = world();
   const std::string rows = w.dir / "two_fields.jsonl";
@@ -513,6 +560,9 @@ TEST_F(Switches, RefuseNumbersThatAreTooLarge) {
     refused(with(generate, {option, more}), more + " is a larger number");
   }
   refused(with(generate, {"--seed", "18446744073709551616"}), "larger number than 64 bits hold");
+  // Also where the switch has bounds of its own.
+  refused({"serve", dir_ / "none", "--max-length", more}, more + " is a larger number");
+  refused({"dpo", "sample", "--batch", more}, more + " is a larger number");
   EXPECT_EQ(run(with(generate, {"--max-tokens", "1", "--batch", most, "--top-k", most, "--seed",
                                 "18446744073709551615"}))
                 .code,
