@@ -139,13 +139,14 @@ TEST_F(DataQuality, BitsPerByteAreThoseOfEval) {
   make_tiny_data(dir_);
   must(run_fathom(dir_, {"train", make_tiny_config(dir_), "--set", "train.steps=20"}));
   const std::vector<std::string> texts{"7 ships left the harbour of 北京 with 49 tons of grain",
-                                       "zqx jkv wqz 龘靐 vvv qqq zzz", "a"};
+                                       "zqx jkv wqz 龘靐 vvv qqq zzz", "a",
+                                       "zqxjkvwq"};
   write_file(path("web.jsonl"), rows_of(texts));
   const std::string model =
       "[perplexity]\nmodel = \"" + path("run/model") + "\"\nmax_tokens = 64\n";
   must(clean(model));
   const std::vector<Json> rows = cleaned("web-00000");
-  ASSERT_EQ(rows.size(), 3u);
+  ASSERT_EQ(rows.size(), 4u);
   EXPECT_LT(rows[0].at("bits_per_byte").get<double>() + 1,
             rows[1].at("bits_per_byte").get<double>());
   write_file(path("tasks/read.toml"),
@@ -174,6 +175,16 @@ TEST_F(DataQuality, BitsPerByteAreThoseOfEval) {
   const std::vector<Json> kept = cleaned("web-00000.1");
   ASSERT_EQ(kept.size(), 2u);
   EXPECT_EQ(kept[0].at("bits_per_byte"), kept[1].at("bits_per_byte"));
+  // Of the last text each byte is a token: the beginning of a longer one has its score.
+  write_file(path("web.jsonl"), rows_of({texts[3] + "zzqxkv", texts[3], "zqx"}));
+  fs::remove_all(path("cleaned"));
+  must(clean(model, {"--set", "perplexity.max_tokens=8"}));
+  const std::vector<Json> cut = cleaned("web-00000");
+  ASSERT_EQ(cut.size(), 3u);
+  for (const std::size_t i : {0u, 1u}) {
+    EXPECT_EQ(cut[i].at("bits_per_byte"), rows[3].at("bits_per_byte")) << i;
+  }
+  EXPECT_NE(cut[2].at("bits_per_byte"), rows[3].at("bits_per_byte"));
   const Outcome longer = clean(model, {"--set", "perplexity.max_tokens=65"});
   EXPECT_EQ(longer.code, 2);
   EXPECT_THAT(longer.err,

@@ -507,6 +507,40 @@ TEST_F(DataRun, NamesASourceOfWhichNothingIsLeft) {
   must(run());
 }
 
+// A chain of one stage, whose text nothing reads.
+TEST_F(DataRun, MayEndWithAStageThatKeepsNothing) {
+  write_file(path("chain.toml"), fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"web\"\n"
+                                             "paths = [\"{0}/text/web/a.jsonl\"]\n[clean]\n"
+                                             "[[clean.filters]]\nrule = \"characters\"\n"
+                                             "min = 100000\n",
+                                             dir_.path()));
+  const Outcome outcome = run();
+  must(outcome);
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("clean +web +0 +0 "));
+}
+
+// Equal ones, those of which no line is left, and those that lose more than they may.
+TEST_F(DataRun, CountsEveryDocumentThatDedupDrops) {
+  const std::string one = "one two three\nfour five six";
+  std::string rows;
+  for (const std::string& text : {one, one, std::string("one two three"), one + "\nseven",
+                                  std::string("eight nine")}) {
+    rows += Json{{"text", text}}.dump() + "\n";
+  }
+  write_file(path("text/lines.jsonl"), rows);
+  write_file(path("chain.toml"),
+             fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"web\"\n"
+                         "paths = [\"{0}/text/lines.jsonl\"]\n[dedup]\nmax_lost = 0.5\n"
+                         "[dedup.minhash]\nenabled = false\n"
+                         "[dedup.lines]\nenabled = true\nmin_bytes = 1\n",
+                         dir_.path()));
+  const Outcome outcome = run();
+  must(outcome);
+  EXPECT_THAT(outcome.out, AllOf(testing::ContainsRegex("read +web +5 +110 "),
+                                 testing::ContainsRegex("dedup +web +2 +37 "),
+                                 testing::ContainsRegex("dedup +all +2 +37 ")));
+}
+
 TEST_F(DataRun, GoesOnAfterAFullDisk) {
   must(run());
   const auto files = outputs();

@@ -130,6 +130,15 @@ TEST_F(DpoCommand, RanksAnswersByTheRule) {
   EXPECT_EQ(chosen({"--rule", "complete"}), "first");
   EXPECT_EQ(chosen({"--rule", "shorter"}), "short");
   EXPECT_EQ(chosen({"--rule", "longer"}), "long");
+  EXPECT_EQ(chosen({"--reward", "echo '[1, 3, 4, 0]'"}), "long");
+  // Scores of a program that failed are no scores.
+  fs::remove(dir_ / "pairs.jsonl");
+  const Outcome failed =
+      run_fathom(dir_, {"dpo", "sample", "--from-answers", dir_ / "answers.jsonl", "--output",
+                        dir_ / "pairs.jsonl", "--reward", "echo '[1, 3, 4, 0]'; exit 3"});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_THAT(failed.err, HasSubstr("--reward: echo '[1, 3, 4, 0]'; exit 3: ended with status "));
+  EXPECT_FALSE(fs::exists(dir_ / "pairs.jsonl"));
 }
 
 TEST_F(DpoCommand, SaysWhatIsWrong) {

@@ -83,7 +83,9 @@ TEST_F(Eval, GoesOnWhereItWasStopped) {
   const Outcome rest = run({"--out", dir_ / "out", "--all-scores"}), fresh = run({"--all-scores"});
   EXPECT_THAT(rest.err, HasSubstr("4 answers were known from"));
   EXPECT_EQ(rest.out, fresh.out);
-  EXPECT_THAT(run({"--out", dir_ / "out", "--dtype", "bf16"}).err, Not(HasSubstr("were known")));
+  for (const Arguments& other : {Arguments{"--dtype", "bf16"}, {"--max-length", "63"}, {"--weights", "int8"}}) {
+    EXPECT_THAT(run({"--out", dir_ / "out", other[0], other[1]}).err, Not(HasSubstr("were known"))) << other[0];
+  }
   write_file(dir_ / "out/answers.jsonl", "other\n");
   const Outcome refused = run({"--out", dir_ / "out"});
   EXPECT_EQ(refused.code, 2);

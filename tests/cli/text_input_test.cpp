@@ -158,6 +158,16 @@ TEST_F(TextInput, StatsWriteEachCountInItsColumn) {
             R"("documents_by_bytes_log2":[0,0,19,0,0,0,1]})");
 }
 
+TEST_F(TextInput, StatsTellOfDocumentsThatAreLeftOut) {
+  const auto stats = [&](const std::string& rows) {
+    return fathom({"data", "stats", write("rows.jsonl", rows)}).out;
+  };
+  const std::string text = "{\"text\": \"a\"}\n", empty = "{\"text\": \"\"}\n";
+  EXPECT_THAT(stats(text), testing::Not(HasSubstr("empty")));
+  EXPECT_THAT(stats(text + empty), HasSubstr("\n1 empty documents are left out\n"));
+  EXPECT_THAT(stats(empty + text + empty), HasSubstr("\n2 empty documents are left out\n"));
+}
+
 // Each switch and the files of the command line come before the config, and the config before the
 // defaults.
 TEST_F(TextInput, TrainTakesTheCommandLineBeforeTheConfig) {
