@@ -32,10 +32,11 @@ class Progress {
   void advance(std::uint64_t amount);
   // Ends the bar and writes one line: label, total, time, rate.
   void finish();
+  // What it shows when so much is done after so many seconds.
+  std::string line(std::uint64_t done, double seconds) const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string line(std::uint64_t done, double seconds) const;
   std::string figure(double amount) const;
   void tell(const std::string& line) const;
 

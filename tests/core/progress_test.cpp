@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "core/log.h"
@@ -56,6 +58,46 @@ TEST(Figures, Seconds) {
   EXPECT_EQ(human_seconds(12 * 3600 + 59), "12 h 0 min");
   EXPECT_EQ(human_seconds(3 * 86400 + 5 * 3600), "3 d 5 h");
   EXPECT_EQ(human_seconds(86400 + 2 * 3600 + 3 * 60 + 4), "1 d 2 h");
+}
+
+// The bar has 24 places; time that is left goes by the rate so far.
+TEST(Progress, ALineHasShareRateAndWhatIsLeft) {
+  const auto bar = [](int filled) {
+    return "[" + std::string(std::size_t(filled), '=') +
+           std::string(24 - std::size_t(filled), ' ') + "]";
+  };
+  const Progress count("steps", 1000), bytes("reading", 4'000'000, Progress::Unit::bytes);
+  EXPECT_EQ(count.line(0, 10), "steps " + bar(0) + "   0 %");
+  EXPECT_EQ(count.line(500, 0), "steps " + bar(12) + "  50 %") << "the clock has not moved";
+  EXPECT_EQ(count.line(250, 10), "steps " + bar(6) + "  25 %  25/s  30 s left");
+  EXPECT_EQ(count.line(41, 10), "steps " + bar(0) + "   4 %  4.1/s  3 min 54 s left");
+  EXPECT_EQ(count.line(42, 10), "steps " + bar(1) + "   4 %  4.2/s  3 min 48 s left");
+  EXPECT_EQ(count.line(999, 999), "steps " + bar(23) + " 100 %  1/s  1.0 s left");
+  EXPECT_EQ(count.line(1000, 2), "steps " + bar(24) + " 100 %  500/s  0.0 s left");
+  EXPECT_EQ(count.line(1500, 2), "steps " + bar(24) + " 100 %  750/s  0.0 s left");
+  EXPECT_EQ(bytes.line(1'000'000, 2), "reading " + bar(6) + "  25 %  500 kB/s  6.0 s left");
+}
+
+TEST(Progress, ALineOfAnUnknownTotalHasAmountAndRate) {
+  const Progress count("steps", 0), bytes("reading", 0, Progress::Unit::bytes);
+  EXPECT_EQ(count.line(0, 10), "steps: 0");
+  EXPECT_EQ(count.line(2000, 0), "steps: 2.00k");
+  EXPECT_EQ(count.line(2000, 10), "steps: 2.00k, 200/s");
+  EXPECT_EQ(bytes.line(2000, 10), "reading: 2.00 kB, 200 B/s");
+}
+
+// Two digits of slow work, whole numbers of faster work.
+TEST(Progress, SlowWorkHasARateToo) {
+  const Progress work("work", 0);
+  for (const auto& [done, seconds, rate] : {std::tuple(1, 400.0, "0.0025"),
+                                            {1, 3.0, "0.33"},
+                                            {94, 10.0, "9.4"},
+                                            {96, 10.0, "10"},
+                                            {95, 10.0, "10"},
+                                            {1'234'567, 1.0, "1.23M"}}) {
+    EXPECT_EQ(work.line(std::uint64_t(done), seconds),
+              "work: " + human_count(done) + ", " + rate + "/s");
+  }
 }
 
 // A worker's thread has no redirection of its own.

@@ -97,5 +97,48 @@ TEST(StopSignals, AfterwardsSignalsDoWhatTheyDid) {
   EXPECT_EQ(WTERMSIG(status), SIGTERM);
 }
 
+// A second run of a process neither stops by the first one's signal nor ends by its own first
+// interrupt.
+TEST(StopSignals, BeginAnewEachTime) {
+  const int status = status_of([] {
+    {
+      const StopSignals before;
+      let_this_thread_be_signalled();
+      raise(SIGTERM);
+      if (before.received() != SIGTERM) return 100;
+    }
+    const StopSignals signals;
+    let_this_thread_be_signalled();
+    if (signals.received() != 0) return 101;
+    raise(SIGINT);  // the first of these
+    return signals.received();
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), SIGINT);
+}
+
+TEST(StopSignals, AfterwardsTheThreadHearsOfThemAgain) {
+  const int status = status_of([] {
+    sigset_t before, after;
+    sigemptyset(&before);
+    sigaddset(&before, SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    std::signal(SIGHUP, SIG_IGN);
+    { const StopSignals signals; }
+    pthread_sigmask(SIG_SETMASK, nullptr, &after);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+      if (sigismember(&after, signal) != 0) return 100;
+    }
+    if (sigismember(&after, SIGUSR1) != 1) return 101;
+    raise(SIGHUP);  // ignored, as before
+    for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) {
+      if (std::signal(signal, SIG_DFL) != SIG_DFL) return 102;
+    }
+    return 0;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 }  // namespace
 }  // namespace fathom

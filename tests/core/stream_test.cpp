@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/buffer.h"
@@ -52,6 +55,54 @@ TEST_P(StreamTest, HostBuffersAreZeroAndBounded) {
   EXPECT_EQ(all.device, cpu_device);
   for (int i = 0; i < 16; ++i) EXPECT_EQ(all.as<float>()[i], 0);
   EXPECT_THROW(buffer.tensor(DType::f32, {16}, 4), Error);
+  const auto message_of = [&](DType dtype, Shape shape, std::size_t offset) -> std::string {
+    try {
+      buffer.tensor(dtype, shape, offset);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(message_of(DType::f32, {2, 4}, 32), "no error");
+  EXPECT_EQ(message_of(DType::bf16, {16}, 33), "a host buffer of 64 bytes has no [16] at 33");
+  EXPECT_EQ(message_of(DType::f32, {2, 4}, 48), "a host buffer of 64 bytes has no [2, 4] at 48");
+  EXPECT_EQ(message_of(DType::u8, {0}, 64), "no error");
+  EXPECT_EQ(message_of(DType::u8, {0}, 65), "a host buffer of 64 bytes has no [0] at 65");
+  EXPECT_EQ(buffer.tensor(DType::u8, {8}, 56).data, static_cast<std::byte*>(buffer.data()) + 56);
+}
+
+// As owners of memory do: what is moved from has what the other had.
+TEST_P(StreamTest, HostBuffersMove) {
+  HostBuffer first(GetParam(), 64);
+  void* const memory = first.data();
+  HostBuffer second(std::move(first));
+  EXPECT_EQ(second.data(), memory);
+  EXPECT_EQ(second.bytes(), 64u);
+  EXPECT_EQ(first.bytes(), 0u);
+  EXPECT_EQ(first.data(), nullptr);
+  HostBuffer third;
+  third = std::move(second);
+  EXPECT_EQ(third.data(), memory);
+  EXPECT_EQ(second.data(), nullptr);
+}
+
+TEST(HostBuffer, OfNoBytesOrOfPlannedMemoryHasNone) {
+  EXPECT_EQ(HostBuffer(cpu_device, 0).data(), nullptr);
+  const HostBuffer planned(meta_device, 64);
+  EXPECT_EQ(planned.data(), nullptr);
+  EXPECT_EQ(planned.bytes(), 64u);
+}
+
+// On a CPU work is done when a call returns.
+TEST(Event, OfACpuIsAlwaysReached) {
+  Event event(cpu_device);
+  EXPECT_TRUE(event.reached());
+  event.record(nullptr);
+  event.block(nullptr);
+  event.wait();
+  EXPECT_TRUE(event.reached());
+  EXPECT_EQ(OwnedStream(cpu_device).get(), nullptr);
+  EXPECT_EQ(OwnedStream(meta_device).device(), meta_device);
 }
 
 }  // namespace

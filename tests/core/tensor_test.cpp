@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -161,6 +162,53 @@ TEST(Buffer, RefusesATensorThatDoesNotFit) {
   EXPECT_EQ(error_of([&] { buffer.tensor(DType::f32, {0}, 17); }),
             "f32[0] on cpu at byte 17 does not fit in a buffer of 16 bytes");
   EXPECT_EQ(buffer.tensor(DType::f32, {2}, 8).data, static_cast<float*>(buffer.data()) + 2);
+}
+
+TEST(Buffer, MovesItsMemory) {
+  Buffer first(cpu_device, 64);
+  void* const memory = first.data();
+  Buffer second(std::move(first));
+  EXPECT_EQ(second.data(), memory);
+  EXPECT_EQ(first.data(), nullptr);
+  EXPECT_EQ(first.bytes(), 0u);
+  Buffer third(meta_device, 32);
+  third = std::move(second);
+  EXPECT_EQ(third.data(), memory);
+  EXPECT_EQ(third.bytes(), 64u);
+  EXPECT_EQ(third.device(), cpu_device);
+  EXPECT_EQ(second.device(), meta_device);
+}
+
+// The most that was in use at one time, also once less is.
+TEST(Arena, RemembersItsPeak) {
+  Arena arena(cpu_device, 2048);
+  EXPECT_EQ(arena.capacity(), 2048u);
+  EXPECT_EQ(arena.peak(), 0u);
+  const std::size_t empty = arena.mark();
+  arena.take(DType::u8, {1024});
+  arena.release_to(empty);
+  arena.take(DType::u8, {256});
+  EXPECT_EQ(arena.mark(), 256u);
+  EXPECT_EQ(arena.peak(), 1024u);
+  arena.take(DType::u8, {1280});
+  EXPECT_EQ(arena.peak(), 1536u);
+}
+
+// Of three dimensions an entry is a matrix, of four three dimensions.
+TEST(Tensor, EntriesBeginWhereAllBeforeThemEnd) {
+  Buffer buffer(cpu_device, 5 * 4 * 3 * 2 * sizeof(float));
+  const auto place_of = [&](Tensor x) {
+    return static_cast<float*>(x.data) - static_cast<float*>(buffer.data());
+  };
+  const Tensor three = buffer.tensor(DType::f32, {5, 4, 3}), four = three.view({5, 2, 2, 3});
+  EXPECT_EQ(place_of(three.slice(1, 2)), 12);
+  EXPECT_EQ(three.slice(1, 2).shape, (Shape{2, 4, 3}));
+  EXPECT_EQ(place_of(four.slice(2, 3)), 24);
+  EXPECT_EQ(place_of(three.columns(1, 1).slice(3, 1)), 37);
+  const Tensor halves = buffer.tensor(DType::bf16, {5, 4, 3});
+  EXPECT_EQ(static_cast<std::byte*>(halves.slice(1, 1).data) - static_cast<std::byte*>(halves.data),
+            24);
+  EXPECT_EQ(buffer.tensor(DType::f32, {3, 0, 2}).slice(2, 1).data, buffer.data());
 }
 
 TEST(Arena, GivesMultiplesOf256BytesToItsLastOne) {
