@@ -154,6 +154,95 @@ TEST(Config, WholeNumbersAreNotRoundedFromFractions) {
             "run.toml:4: list[1].rate: wants a number, but holds a value of type boolean");
 }
 
+// Each type of a value against each type that a field may have.
+TEST(Config, ValuesHaveTheTypeOfTheirField) {
+  const ConfigTable table = ConfigTable::parse(
+      "yes = true\nwhole = 3\nreal = 2.5\ntext = \"t\"\nwholes = [1, 2]\nreals = [0.5, 2]\n"
+      "texts = [\"a\", \"\"]\nmixed = [1, \"a\"]\nnone = []\nday = 2026-01-02\n[numbers]\na = 1\nb "
+      "= 2.5\n"
+      "[tables]\na = { b = 1 }\n",
+      "run.toml");
+  const auto reads = [&]<class T>(T out, const char* wanted, const std::string& taken) {
+    for (const std::string& key : table.keys()) {
+      const bool fits = (" " + taken + " ").find(" " + key + " ") != std::string::npos;
+      try {
+        EXPECT_TRUE(table.get(key, out));
+        EXPECT_TRUE(fits) << key << " is taken for " << wanted;
+      } catch (const Error& error) {
+        EXPECT_FALSE(fits) << error.what();
+        EXPECT_EQ(error.kind(), ErrorKind::input);
+        EXPECT_THAT(error.what(), testing::HasSubstr(fmt::format(": {}: wants {}, but holds a "
+                                                                 "value of type ",
+                                                                 key, wanted)));
+      }
+    }
+    EXPECT_FALSE(table.get("absent", out));
+  };
+  reads(false, "true or false", "yes");
+  reads(std::int64_t{}, "a whole number", "whole");
+  reads(double{}, "a number", "whole real");
+  reads(std::string(), "a string", "text");
+  reads(std::vector<std::int64_t>(), "a list of whole numbers", "wholes none");
+  reads(std::vector<double>(), "a list of numbers", "wholes reals none");
+  reads(std::vector<std::string>(), "a list of strings", "texts none");
+  reads(NumberTable(), "a table of numbers", "numbers");
+  std::vector<double> reals;
+  EXPECT_TRUE(table.get("reals", reals));
+  EXPECT_EQ(reals, (std::vector<double>{0.5, 2}));
+  std::vector<std::string> texts{"before"};
+  EXPECT_TRUE(table.get("texts", texts));
+  EXPECT_EQ(texts, (std::vector<std::string>{"a", ""}));
+}
+
+// A field whose value is wrong is as it was.
+TEST(Config, AWrongListLeavesTheFieldAsItWas) {
+  const ConfigTable table =
+      ConfigTable::parse("list = [1, 2, \"x\"]\nnumbers = { a = 1, b = true }\n", "run.toml");
+  std::vector<std::int64_t> list{7};
+  EXPECT_THROW(table.get("list", list), Error);
+  EXPECT_EQ(list, std::vector<std::int64_t>{7});
+  NumberTable numbers{{"c", 3}};
+  EXPECT_THROW(table.get("numbers", numbers), Error);
+  EXPECT_EQ(numbers, (NumberTable{{"c", 3}}));
+}
+
+TEST(Config, PlacesHaveTheWholePathOfTheirKey) {
+  const ConfigTable root =
+      ConfigTable::parse("[a]\nx = 1\n[a.b]\n\ny = 2\n[[a.c]]\n[[a.c]]\nz = 3\n", "run.toml",
+                         std::vector<std::string>{"a.b.w=5"});
+  const ConfigTable a = *root.table("a"), b = *a.table("b");
+  EXPECT_EQ(root.where("a"), "run.toml:1: a");
+  EXPECT_EQ(a.where("x"), "run.toml:2: a.x");
+  EXPECT_EQ(b.where("y"), "run.toml:5: a.b.y");
+  EXPECT_EQ(b.where("absent"), "run.toml: a.b.absent");
+  EXPECT_EQ(root.where("absent"), "run.toml: absent");
+  EXPECT_EQ(b.where("w"), "--set a.b.w");
+  const std::vector<ConfigTable> c = *a.tables("c");
+  ASSERT_EQ(c.size(), 2u);
+  EXPECT_EQ(c[1].where("z"), "run.toml:8: a.c[1].z");
+  EXPECT_FALSE(root.table("absent"));
+  EXPECT_FALSE(root.tables("absent"));
+  EXPECT_EQ(b.keys(), (std::vector<std::string>{"w", "y"}));
+}
+
+TEST(Config, OverridesMakeTheTablesOnTheirWay) {
+  const Outer c =
+      parsed("", {"inner.sizes=[3, 4]", "inner.rate=1e-3", "limit=0.25", "color=green"});
+  EXPECT_EQ(c.inner.sizes, (std::vector<std::int64_t>{3, 4}));
+  EXPECT_EQ(c.inner.rate, 1e-3);
+  EXPECT_EQ(c.limit, 0.25);
+  EXPECT_EQ(c.color, Color::green);
+  EXPECT_EQ(config_error_of("", {"inner.rate=fast"}),
+            "--set inner.rate: wants a number, but holds a value of type string");
+  EXPECT_EQ(config_error_of("", {"color=blue"}), "--set color: 'blue' is not one of red, green");
+}
+
+TEST(Config, TextThatIsNoTomlHasTheLineOfItsMistake) {
+  EXPECT_THAT(config_error_of("steps = 1\nname = \"x\ncolor = 1\n"),
+              testing::StartsWith("run.toml:2: not valid TOML: "));
+  EXPECT_THAT(config_error_of("steps = 1\nsteps = 2\n"), testing::StartsWith("run.toml:2: "));
+}
+
 TEST(Config, ControlCharactersAreEscaped) {
   std::string text;
   detail::append_toml(text, "k", std::string("\x1f \x7e\x7f"));
@@ -164,6 +253,9 @@ TEST(Config, ControlCharactersAreEscaped) {
   for (const auto& [value, shown] : {std::pair{1e30, "1e+30"},
                                      {HUGE_VAL, "inf"},
                                      {-HUGE_VAL, "-inf"},
+                                     {std::nan(""), "nan"},
+                                     {1e16, "1e+16"},
+                                     {12345.0, "12345.0"},
                                      {0.5, "0.5"},
                                      {-3.0, "-3.0"}}) {
     text.clear();
@@ -183,6 +275,40 @@ TEST(Config, TextOfAnyKindReadsBack) {
   EXPECT_EQ(again.inner.rate, c.inner.rate);
   EXPECT_THAT(text, testing::HasSubstr("limit = 100.0\n"));
   EXPECT_THAT(text, testing::HasSubstr("color = \"red\"\n"));
+}
+
+// With every kind of list, and with tables within tables.
+TEST(Config, TablesAreWrittenBehindWhatStandsBeforeThem) {
+  Outer c;
+  c.list.resize(2);
+  c.list[1].sizes = {};
+  EXPECT_EQ(
+      config_to_toml(c),
+      "steps = 10\nname = \"x\\\"y\"\ncolor = \"red\"\n\n[inner]\nrate = 0.5\nsizes = [1, 2]\n"
+      "\n[[list]]\nrate = 0.5\nsizes = [1, 2]\n\n[[list]]\nrate = 0.5\nsizes = []\n");
+}
+
+struct Deep {
+  Outer outer;
+};
+template <class V>
+void visit_fields(Deep& c, V&& field) {
+  field("outer", c.outer, "");
+}
+
+TEST(Config, TablesWithinTablesHaveTheirWholePath) {
+  Deep deep;
+  deep.outer.list.resize(1);
+  deep.outer.list[0].rate = 0.75;
+  deep.outer.inner.rate = 0.25;
+  const std::string text = config_to_toml(deep);
+  EXPECT_THAT(text, testing::HasSubstr("\n[outer.inner]\nrate = 0.25\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\n[[outer.list]]\nrate = 0.75\n"));
+  Deep again;
+  read_config(ConfigTable::parse(text, "run.toml"), again);
+  EXPECT_EQ(config_to_toml(again), text);
+  EXPECT_THAT(config_help<Deep>(), testing::HasSubstr("  outer.list[].rate "));
+  EXPECT_THAT(config_help<Deep>(), testing::HasSubstr("  outer.inner.rate "));
 }
 
 struct Switch {

@@ -72,6 +72,41 @@ TEST(Parallel, AnExceptionReachesTheCaller) {
   set_num_threads(2);
 }
 
+// All shares run, and the caller hears of one of the errors.
+TEST(Parallel, OtherSharesRunWhereOneThrows) {
+  set_num_threads(3);
+  std::atomic<int> ran = 0;
+  EXPECT_THROW(on_each_thread([&](int, int) {
+                 ++ran;
+                 throw std::runtime_error("each");
+               }),
+               std::runtime_error);
+  EXPECT_EQ(ran, 3);
+  EXPECT_THROW(on_each_thread([](int, int) { throw std::runtime_error("alone"); }, 1),
+               std::runtime_error);
+  set_num_threads(2);
+}
+
+TEST(Parallel, AsManySharesAsAskedForRunWhateverTheNumberOfThreads) {
+  set_num_threads(2);
+  for (const int wanted : {1, 2, 5}) {
+    std::vector<std::atomic<int>> visits(static_cast<std::size_t>(wanted));
+    on_each_thread(
+        [&](int share, int shares) {
+          EXPECT_EQ(shares, wanted);
+          ++visits[static_cast<std::size_t>(share)];
+        },
+        wanted);
+    for (const auto& visit : visits) EXPECT_EQ(visit, 1);
+  }
+}
+
+TEST(Parallel, NothingIsNoLoop) {
+  for (const std::int64_t count : {0, -1, -100}) {
+    parallel_for(count, 4, [](std::int64_t, std::int64_t) { FAIL() << "the body ran"; });
+  }
+}
+
 TEST(Parallel, AScopeGivesTheNumberBack) {
   set_num_threads(2);
   {

@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "core/error.h"
 #include "core/num_threads_scope.h"
 #include "core/parallel.h"
 
@@ -16,7 +19,8 @@ namespace {
 
 template <class F>
 void run(ThreadTeam& team, int shares, F f) {
-  team.run(shares, [](void* argument, int share) { (*static_cast<F*>(argument))(share); }, &f);
+  team.run(
+      shares, [](void* argument, int share) { (*static_cast<F*>(argument))(share); }, &f);
 }
 
 // Loops one after another, of other functions and sizes, each on memory of its own.
@@ -92,6 +96,76 @@ TEST(ThreadTeam, PassesTheFirstErrorOnAndGoesOn) {
   EXPECT_EQ(visits, 8);
   team.release();
   helper.join();
+}
+
+// A share's number has 16 bits.
+TEST(ThreadTeam, TakesAsManySharesAsItsCounterHolds) {
+  ThreadTeam team(1);
+  EXPECT_EQ(team.threads(), 1);
+  std::vector<int> visits(ThreadTeam::most_shares);
+  run(team, ThreadTeam::most_shares, [&](int share) { ++visits[static_cast<std::size_t>(share)]; });
+  EXPECT_EQ(std::ranges::count(visits, 1), std::ssize(visits));
+  for (const int shares : {-1, ThreadTeam::most_shares + 1}) {
+    try {
+      run(team, shares, [](int) { FAIL() << "a share ran"; });
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()), "a loop of " + std::to_string(shares) + " shares");
+    }
+  }
+}
+
+// Of a loop all shares run, whatever the first ones throw; the error is told once.
+TEST(ThreadTeam, DoesTheOtherSharesOfALoopThatFails) {
+  ThreadTeam team(1);
+  std::vector<int> done;
+  const auto fail = [&](int share) {
+    done.push_back(share);
+    if (share == 1 || share == 3) throw std::runtime_error(std::to_string(share));
+  };
+  try {
+    run(team, 5, fail);
+    ADD_FAILURE() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "1");
+  }
+  EXPECT_EQ(done, (std::vector<int>{0, 1, 2, 3, 4}));
+  EXPECT_NO_THROW(run(team, 3, [](int) {}));
+}
+
+TEST(ReadyThreads, AreKnownOnTheirThreadOutsideOfLoops) {
+  const NumThreadsScope threads(3);
+  EXPECT_FALSE(threads_are_ready());
+  with_ready_threads([] {
+    EXPECT_TRUE(threads_are_ready());
+    std::atomic<int> ready = 0;
+    on_each_thread([&](int, int) { ready += threads_are_ready(); });
+    EXPECT_EQ(ready, 0) << "a loop's shares have no others";
+    std::thread([] { EXPECT_FALSE(threads_are_ready()); }).join();
+    EXPECT_TRUE(threads_are_ready());
+  });
+  EXPECT_FALSE(threads_are_ready());
+  const NumThreadsScope one(1);
+  with_ready_threads([] { EXPECT_FALSE(threads_are_ready()) << "there are no others"; });
+}
+
+// A loop is cut finer, for the thread that is free first takes the next part.
+TEST(ReadyThreads, TakeSmallerPartsOfALoop) {
+  const NumThreadsScope threads(2);
+  const auto parts_of = [](std::int64_t count, std::int64_t grain) {
+    std::atomic<int> parts = 0;
+    parallel_for(count, grain, [&](std::int64_t, std::int64_t) { ++parts; });
+    return parts.load();
+  };
+  EXPECT_EQ(parts_of(100, 1), 2);
+  with_ready_threads([&] {
+    EXPECT_EQ(parts_of(100, 1), 8);
+    EXPECT_EQ(parts_of(100, 20), 5);
+    EXPECT_EQ(parts_of(100, 100), 1);
+    EXPECT_EQ(parts_of(0, 1), 0);
+    const NumThreadsScope one(1);
+    EXPECT_EQ(parts_of(100, 1), 1);
+  });
 }
 
 TEST(ReadyThreads, RunLoopsAsUsual) {
