@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/parallel.h"
+#include "ops/adamw_table.h"
 #include "ops/master_weight.h"
 #include "ops/ops_test.h"
 
@@ -68,6 +69,9 @@ TEST_P(OptimizerTest, ClipScaleBoundsTheNorm) {
   EXPECT_EQ(norm.download()[0], 4);
   EXPECT_EQ(scale_of(0.25, 1), 1);
   EXPECT_EQ(norm.download()[0], 0.5);
+  EXPECT_NEAR(scale_of(1e-12, 1e-6f), 0.5, 1e-4) << "a millionth is added to the norm";
+  EXPECT_EQ(scale_of(0, 1), 1);
+  EXPECT_EQ(scale_of(0, 0), 1);
   EXPECT_EQ(scale_of(1e10, 0), 1);
   EXPECT_EQ(scale_of(1e10, -1), 1);
   EXPECT_TRUE(std::isnan(scale_of(std::numeric_limits<double>::infinity(), 1)));
@@ -216,6 +220,55 @@ TEST_P(OptimizerTest, SlicesAreUpdatedTogetherAsEachAlone) {
     expect_same(together[i]->v.download(), alone[i]->v.download());
     expect_same(together[i]->weights.master(), alone[i]->weights.master());
     EXPECT_EQ(together[i]->grad.download(), alone[i]->grad.download());
+  }
+}
+
+// Pieces of 2048 elements, each with its addresses.
+TEST(AdamWTable, HoldsTheSlicesInPieces) {
+  Context context(cpu_device, 0);
+  constexpr std::int64_t sizes[] = {1, 2048, 2049, 5003, 0};
+  struct Memory {
+    std::vector<float> floats;
+    std::vector<std::uint16_t> halves;
+  };
+  std::vector<Memory> memory;
+  std::vector<AdamWSlice> slices;
+  for (const std::int64_t n : sizes) {
+    Memory& own = memory.emplace_back(Memory{std::vector<float>(std::size_t(4 * n)),
+                                             std::vector<std::uint16_t>(std::size_t(2 * n))});
+    const auto floats = [&](std::int64_t i) {
+      return Tensor(own.floats.data() + i * n, DType::f32, {n});
+    };
+    const bool bf16 = slices.size() % 2 == 1;
+    slices.push_back({floats(0), floats(1), floats(2),
+                      bf16 ? Tensor(own.halves.data(), DType::bf16, {n}) : floats(3),
+                      bf16 ? Tensor(own.halves.data() + n, DType::u16, {n}) : Tensor(),
+                      static_cast<float>(slices.size())});
+  }
+  EXPECT_EQ(adamw_table_bytes({}), 0);
+  EXPECT_EQ(adamw_table_bytes(slices), 7 * std::int64_t{sizeof(AdamWPiece)});
+  std::vector<AdamWPiece> pieces(7);
+  write_adamw_table(context, slices, Tensor(pieces.data(), DType::u8, {adamw_table_bytes(slices)}));
+  struct Piece {
+    std::size_t slice;
+    std::int64_t first;
+    std::int32_t count;
+  };
+  const Piece expected[] = {{0, 0, 1},    {1, 0, 2048},    {2, 0, 2048},  {2, 2048, 1},
+                            {3, 0, 2048}, {3, 2048, 2048}, {3, 4096, 907}};
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    SCOPED_TRACE(i);
+    const auto& [of, first, count] = expected[i];
+    const AdamWSlice& slice = slices[of];
+    EXPECT_EQ(pieces[i].grad, slice.grad.as<float>() + first);
+    EXPECT_EQ(pieces[i].m, slice.m.as<float>() + first);
+    EXPECT_EQ(pieces[i].v, slice.v.as<float>() + first);
+    EXPECT_EQ(pieces[i].weight,
+              static_cast<std::byte*>(slice.weight.data) + first * size_of(slice.weight.dtype));
+    EXPECT_EQ(pieces[i].remainder,
+              slice.remainder ? slice.remainder.as<std::uint16_t>() + first : nullptr);
+    EXPECT_EQ(pieces[i].count, count);
+    EXPECT_EQ(pieces[i].weight_decay, slice.weight_decay);
   }
 }
 

@@ -23,6 +23,9 @@ inline Tensor i32(Shape shape) {
 inline Tensor u16(Shape shape) {
   return {nullptr, DType::u16, shape, meta_device};
 }
+inline Tensor u8(Shape shape) {
+  return {nullptr, DType::u8, shape, meta_device};
+}
 inline Tensor on_cpu(Tensor x) {
   x.device = cpu_device;
   return x;
@@ -34,7 +37,7 @@ inline Tensor apart(Tensor x) {
 }
 
 struct Refusal {
-  const char* problem;  // the end of the message
+  std::string problem;  // the end of the message
   std::function<void(Context&)> call;
 };
 
@@ -43,7 +46,7 @@ inline void expect_refused(const std::vector<Refusal>& refusals) {
   for (const Refusal& refusal : refusals) {
     SCOPED_TRACE(refusal.problem);
     EXPECT_THAT(test::message_of([&] { refusal.call(context); }),
-                testing::EndsWith(std::string(": ") + refusal.problem));
+                testing::EndsWith(": " + refusal.problem));
   }
 }
 

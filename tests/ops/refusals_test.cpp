@@ -1,18 +1,24 @@
-// Each argument of each operation but attention (attention_refusals_test.cpp), wrong in one way at a
-// time, and the sizes that are just right. On the meta device, where a check that is missing lets the
-// call pass.
+// Each argument of each operation but attention (attention_refusals_test.cpp), wrong in one way at
+// a time, and the sizes that are just right. On the meta device, where a check that is missing lets
+// the call pass.
+#include "ops/refusals.h"
+
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "ops/cross_entropy.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/fp8.h"
+#include "ops/int8.h"
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
-#include "ops/refusals.h"
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
+#include "ops/sampling.h"
 #include "ops/swiglu.h"
 
 namespace fathom::ops {
@@ -280,6 +286,179 @@ TEST(Refusals, Optimizer) {
   set(step, 1)(context);
   update(x, step, x, x, x)(context);
   update(x, step, x, x, bf16({9}), u16({9}))(context);
+}
+
+TEST(Refusals, AdamWTables) {
+  const std::vector<AdamWSlice> slices{{f32({9}), f32({9}), f32({9}), f32({9}), {}, 0}};
+  const auto write = [=](Tensor table) {
+    return [=](Context& c) { write_adamw_table(c, slices, table); };
+  };
+  expect_refused({
+      {"table must be [48]", write(u8({47}))},
+      {"table must be [48]", write(u8({96}))},
+      {"table must be u8", write(f32({48}))},
+      {"table is not on meta, where the operation runs", write(on_cpu(u8({48})))},
+  });
+}
+
+TEST(Refusals, Fp8) {
+  const auto round = [](Tensor x, Tensor values, Tensor transposed, Tensor scale) {
+    return [=](Context& c) { quantize_fp8(c, x, Fp8Format::e4m3, values, transposed, scale); };
+  };
+  const auto product = [](Fp8Matrix x, Fp8Matrix w, Tensor y,
+                          Accumulate accumulate = Accumulate::overwrite) {
+    return [=](Context& c) { linear_fp8(c, x, w, y, Fp8Role::output, accumulate); };
+  };
+  const Shape number;
+  const Tensor x = bf16({32, 16}), v = u8({32, 16}), t = u8({16, 32}), one = f32({1}),
+               y = f32({32, 48});
+  Tensor odd = v;
+  odd.data = reinterpret_cast<void*>(8);
+  const Fp8Matrix a{v, one, Fp8Format::e4m3}, w{u8({48, 16}), one, Fp8Format::e4m3};
+  const auto with_values = [&](Fp8Matrix matrix, Tensor values) {
+    matrix.values = values;
+    return matrix;
+  };
+  const auto with_scale = [&](Fp8Matrix matrix, Tensor scale) {
+    matrix.scale = scale;
+    return matrix;
+  };
+  const char *const multiples = "sizes must be multiples of 16",
+                    *const place = "FP8 values must lie at a multiple of 16 bytes",
+                    *const shape = "y must be [rows of x, rows of w]";
+  expect_refused({
+      {"x must be f32 or bf16", round(i32({32, 16}), v, {}, one)},
+      {"x is not on meta, where the operation runs", round(on_cpu(x), v, {}, one)},
+      {"scale must be f32", round(x, v, {}, bf16({1}))},
+      {"scale must be [1]", round(x, v, {}, f32({2}))},
+      {"x needs at least one dimension", round(bf16(number), v, {}, one)},
+      {multiples, round(bf16({31, 16}), u8({31, 16}), {}, one)},
+      {multiples, round(bf16({32, 17}), u8({32, 17}), {}, one)},
+      {"no output is wanted", round(x, {}, {}, one)},
+      {"values must be u8", round(x, i32({32, 16}), {}, one)},
+      {"values must have 2 dimensions", round(x, u8({512}), {}, one)},
+      {"values must be contiguous", round(x, apart(v), {}, one)},
+      {"values must be [32, 16]", round(x, t, {}, one)},
+      {"transposed must be u8", round(x, {}, f32({16, 32}), one)},
+      {"transposed must be contiguous", round(x, v, apart(t), one)},
+      {"transposed must be [16, 32]", round(x, v, v, one)},
+      {place, round(x, odd, {}, one)},
+      {"x must have 2 dimensions", product(with_values(a, u8({512})), w, y)},
+      {"w must have 2 dimensions", product(a, with_values(w, u8({768})), y)},
+      {"y must be f32 or bf16", product(a, w, i32({32, 48}))},
+      {"y is not on meta, where the operation runs", product(a, w, on_cpu(y))},
+      {"x must be u8", product(with_values(a, i32({32, 16})), w, y)},
+      {"w must be u8", product(a, with_values(w, i32({48, 16})), y)},
+      {"x must be contiguous", product(with_values(a, apart(v)), w, y)},
+      {"w must be contiguous", product(a, with_values(w, apart(u8({48, 16}))), y)},
+      {place, product(with_values(a, odd), w, y)},
+      {"scale of x must be f32", product(with_scale(a, bf16({1})), w, y)},
+      {"scale of x must be [1]", product(with_scale(a, f32({2})), w, y)},
+      {"scale of w must be f32", product(a, with_scale(w, i32({1})), y)},
+      {"scale of w must be [1]", product(a, with_scale(w, f32(number)), y)},
+      {"the widths do not agree", product(a, with_values(w, u8({48, 32})), y)},
+      {shape, product(a, w, f32({48, 32}))},
+      {shape, product(a, w, f32({31, 48}))},
+      {shape, product(a, w, f32(number))},
+      {multiples, product(with_values(a, u8({24, 16})), w, f32({24, 48}))},
+      {multiples, product(a, with_values(w, u8({40, 16})), f32({32, 40}))},
+      {multiples, product(with_values(a, u8({32, 24})), with_values(w, u8({48, 24})), y)},
+      {"a product is added to in f32 alone", product(a, w, bf16({32, 48}), Accumulate::add)},
+  });
+  Context context(meta_device);
+  round(x, v, t, one)(context);
+  round(f32({2, 16, 16}), v, {}, one)(context);
+  round(f32({0, 16}), u8({0, 16}), {}, one)(context);
+  product(a, w, bf16({32, 48}))(context);
+  product(a, w, y, Accumulate::add)(context);
+  product(a, w, f32({2, 16, 48}))(context);
+}
+
+TEST(Refusals, Int8) {
+  const auto product = [](Tensor x, Tensor integers, Tensor scales, Tensor y) {
+    return [=](Context& c) { linear_int8(c, x, {integers, scales}, y); };
+  };
+  const auto lookup = [](Tensor ids, Tensor integers, Tensor scales, Tensor y) {
+    return [=](Context& c) { embedding_int8(c, ids, {integers, scales}, 0, y); };
+  };
+  const Shape number;
+  const Tensor x = f32({2, 64}), w = u8({4, 64}), s = u16({4, 2}), y = f32({2, 4}), ids = i32({3}),
+               rows = bf16({3, 64});
+  expect_refused({
+      {"w must be u8", product(x, i32({4, 64}), s, y)},
+      {"scales must be u16", product(x, w, i32({4, 2}), y)},
+      {"w must have 2 dimensions", product(x, u8({256}), s, y)},
+      {"w must be contiguous", product(x, apart(w), s, y)},
+      {"scales must be contiguous", product(x, w, apart(s), y)},
+      {"rows are no whole number of blocks", product(f32({2, 63}), u8({4, 63}), s, y)},
+      {"scales must be [4, 2]", product(x, w, u16({4, 3}), y)},
+      {"scales must be [4, 2]", product(x, w, u16({3, 2}), y)},
+      {"x is not on meta, where the operation runs", product(on_cpu(x), w, s, y)},
+      {"x must be f32 or bf16", product(i32({2, 64}), w, s, i32({2, 4}))},
+      {"y must have the type of x or be f32", product(x, w, s, bf16({2, 4}))},
+      {"activations need at least one dimension", product(f32(number), w, s, y)},
+      {"activations need at least one dimension", product(x, w, s, f32(number))},
+      {"the numbers of rows differ", product(x, w, s, f32({3, 4}))},
+      {"the widths do not agree", product(f32({2, 32}), w, s, y)},
+      {"the widths do not agree", product(x, w, s, f32({2, 5}))},
+      {"table must be u8", lookup(ids, f32({4, 64}), s, rows)},
+      {"scales must be [4, 2]", lookup(ids, w, u16({4, 1}), rows)},
+      {"ids must be i32", lookup(f32({3}), w, s, rows)},
+      {"ids is not on meta, where the operation runs", lookup(on_cpu(ids), w, s, rows)},
+      {"ids must be contiguous", lookup(apart(i32({3, 1})), w, s, rows)},
+      {"y must be f32 or bf16", lookup(ids, w, s, i32({3, 64}))},
+      {"y must have a row for each id", lookup(ids, w, s, bf16({4, 64}))},
+      {"the widths do not agree", lookup(ids, w, s, bf16({3, 32}))},
+  });
+  Context context(meta_device);
+  product(bf16({2, 64}), w, s, bf16({2, 4}))(context);
+  product(bf16({2, 64}), w, s, y)(context);
+  lookup(ids, w, s, rows)(context);
+}
+
+TEST(Refusals, Sampling) {
+  constexpr std::int64_t row = sizeof(DrawRow), change = sizeof(LogitChange);
+  struct Call {
+    Tensor logits = f32({2, 9}), masked = i32({3}), rows = u8({2, row}), changes = u8({4, change}),
+           tokens = i32({2}), log_probabilities = f32({2, 6}), likeliest = i32({2, 5});
+  };
+  const auto with = [](Tensor Call::*argument, Tensor x) {
+    Call call;
+    call.*argument = x;
+    return [call](Context& c) {
+      draw_tokens(c, call.logits, call.masked, call.rows, call.changes,
+                  {call.tokens, call.log_probabilities, call.likeliest});
+    };
+  };
+  expect_refused({
+      {"logits must have 2 dimensions", with(&Call::logits, f32({18}))},
+      {"logits must be f32", with(&Call::logits, bf16({2, 9}))},
+      {"logits is not on meta, where the operation runs", with(&Call::logits, on_cpu(f32({2, 9})))},
+      {"the sum of so many tokens' weights does not fit",
+       with(&Call::logits, f32({2, (1 << 23) + 1}))},
+      {"masked must have 1 dimension", with(&Call::masked, i32({3, 1}))},
+      {"masked must be i32", with(&Call::masked, f32({3}))},
+      {"rows must be [2, " + std::to_string(row) + "]", with(&Call::rows, u8({3, row}))},
+      {"rows must be [2, " + std::to_string(row) + "]", with(&Call::rows, u8({2, row - 1}))},
+      {"rows must be u8", with(&Call::rows, i32({2, row}))},
+      {"rows must be contiguous", with(&Call::rows, apart(u8({2, row})))},
+      {"changes must have 2 dimensions", with(&Call::changes, u8({4 * change}))},
+      {"changes must be u8", with(&Call::changes, i32({4, change}))},
+      {"changes must be contiguous", with(&Call::changes, apart(u8({4, change})))},
+      {"a row of changes is a LogitChange", with(&Call::changes, u8({4, change + 1}))},
+      {"tokens must be [2]", with(&Call::tokens, i32({3}))},
+      {"tokens must be i32", with(&Call::tokens, f32({2}))},
+      {"likeliest must have 2 dimensions", with(&Call::likeliest, i32({2}))},
+      {"likeliest must be i32", with(&Call::likeliest, f32({2, 5}))},
+      {"likeliest must be contiguous", with(&Call::likeliest, apart(i32({2, 5})))},
+      {"likeliest must be [2, 5]", with(&Call::likeliest, i32({3, 5}))},
+      {"log_probabilities must be [2, 6]", with(&Call::log_probabilities, f32({2, 5}))},
+      {"log_probabilities must be f32", with(&Call::log_probabilities, bf16({2, 6}))},
+      {"log_probabilities must be contiguous", with(&Call::log_probabilities, apart(f32({2, 6})))},
+  });
+  Context context(meta_device);
+  with(&Call::logits, f32({2, 1 << 23}))(context);
+  with(&Call::changes, u8({0, change}))(context);
 }
 
 TEST(Refusals, MasterWeights) {

@@ -1,9 +1,11 @@
 #include "ops/sampling.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <set>
 
 #include "ops/ops_test.h"
 
@@ -49,9 +51,10 @@ class SamplingTest : public testing::TestWithParam<Device> {
     std::vector<Result> results;
     for (std::int64_t i = 0; i < n; ++i) {
       const auto count = std::max(0, rows[static_cast<std::size_t>(i)].report);
-      results.push_back({drawn_tokens[static_cast<std::size_t>(i)],
-                         {values.begin() + i * (1 + most), values.begin() + i * (1 + most) + 1 + count},
-                         {reported.begin() + i * most, reported.begin() + i * most + count}});
+      results.push_back(
+          {drawn_tokens[static_cast<std::size_t>(i)],
+           {values.begin() + i * (1 + most), values.begin() + i * (1 + most) + 1 + count},
+           {reported.begin() + i * most, reported.begin() + i * most + count}});
     }
     return results;
   }
@@ -172,9 +175,9 @@ TEST_P(SamplingTest, TakesTheTokenAtItsUniform) {
             row.top_k = top_k;
             row.top_p = top_p;
             row.min_p = min_p;
-            SCOPED_TRACE(testing::Message() << vocabulary << " tokens, temperature " << temperature
-                                            << ", top_k " << top_k << ", top_p " << top_p
-                                            << ", min_p " << min_p);
+            SCOPED_TRACE(testing::Message()
+                         << vocabulary << " tokens, temperature " << temperature << ", top_k "
+                         << top_k << ", top_p " << top_p << ", min_p " << min_p);
             expect_inverse(distribution(logits, row), spread(logits, row, 37), 3e-6);
           }
         }
@@ -196,6 +199,62 @@ TEST_P(SamplingTest, CutsEqualLogitsById) {
       expect_inverse(distribution(logits, row), spread(logits, row, 101), 3e-6);
     }
   }
+}
+
+// The tokens that a filter leaves of few, whose shares are the same in every type of float.
+TEST_P(SamplingTest, KeepsAsManyAsAFilterTakesAtItsEdge) {
+  const auto kept = [&](const std::vector<float>& logits, const DrawRow& row) {
+    const std::vector<std::int32_t> tokens = spread(logits, row, 24);
+    const std::set<std::int32_t> different(tokens.begin(), tokens.end());
+    return std::vector<std::int32_t>(different.begin(), different.end());
+  };
+  using Tokens = std::vector<std::int32_t>;
+  const std::vector<float> two{1, 1}, four{2, 2, 2, 2}, unlike{0, 3, 3, 1};
+  const auto top_p = [](float p) {
+    DrawRow row;
+    row.top_p = p;
+    return row;
+  };
+  EXPECT_EQ(kept(two, top_p(0.5f)), (Tokens{0})) << "the first reaches p by itself";
+  EXPECT_EQ(kept(two, top_p(0.51f)), (Tokens{0, 1}));
+  EXPECT_EQ(kept(four, top_p(0.25f)), (Tokens{0}));
+  EXPECT_EQ(kept(four, top_p(0.5f)), (Tokens{0, 1}));
+  EXPECT_EQ(kept(four, top_p(0.75f)), (Tokens{0, 1, 2}));
+  EXPECT_EQ(kept(four, top_p(0.76f)), (Tokens{0, 1, 2, 3}));
+  EXPECT_EQ(kept(four, top_p(1e-6f)), (Tokens{0}));
+  EXPECT_EQ(kept(four, top_p(1.0f)), (Tokens{0, 1, 2, 3}));
+  const auto top_k = [](int k) {
+    DrawRow row;
+    row.top_k = k;
+    return row;
+  };
+  EXPECT_EQ(kept(unlike, top_k(1)), (Tokens{1}));
+  EXPECT_EQ(kept(unlike, top_k(2)), (Tokens{1, 2}));
+  EXPECT_EQ(kept(unlike, top_k(3)), (Tokens{1, 2, 3}));
+  for (const int k : {0, 4, 5}) EXPECT_EQ(kept(unlike, top_k(k)), (Tokens{0, 1, 2, 3})) << k;
+  const auto min_p = [](float p) {
+    DrawRow row;
+    row.min_p = p;
+    return row;
+  };
+  EXPECT_EQ(kept(unlike, min_p(1)), (Tokens{1, 2})) << "as likely as the likeliest";
+  EXPECT_EQ(kept(unlike, min_p(0.13f)), (Tokens{1, 2, 3})) << "exp(-2) is 0.135";
+  EXPECT_EQ(kept(unlike, min_p(0.14f)), (Tokens{1, 2}));
+  EXPECT_EQ(kept(unlike, min_p(0.04f)), (Tokens{0, 1, 2, 3})) << "exp(-3) is 0.0498";
+  DrawRow both = top_k(3);
+  both.top_p = 0.9f;
+  EXPECT_EQ(kept(unlike, both), (Tokens{1, 2})) << "p is of what top_k leaves";
+}
+
+// A filter's share is of the temperature's probabilities.
+TEST_P(SamplingTest, FiltersAfterTheTemperature) {
+  const std::vector<float> logits{2, 0};
+  DrawRow row;
+  row.min_p = 0.5f;
+  row.uniform = 0.999;
+  EXPECT_EQ(draw(logits, 2, {row})[0].token, 0) << "exp(-2) is less";
+  row.temperature = 4;
+  EXPECT_EQ(draw(logits, 2, {row})[0].token, 1) << "exp(-1/2) is more";
 }
 
 TEST_P(SamplingTest, GreedyTakesTheFirstOfTheLikeliest) {
@@ -248,9 +307,8 @@ TEST_P(SamplingTest, ReportsLogProbabilitiesUnderTheModelItself) {
   for (const float x : logits) sum += std::exp(static_cast<long double>(x));
   std::vector<std::int32_t> order(3000);
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::sort(order, std::greater<>{}, [&](std::int32_t i) {
-    return logits[static_cast<std::size_t>(i)];
-  });
+  std::ranges::sort(order, std::greater<>{},
+                    [&](std::int32_t i) { return logits[static_cast<std::size_t>(i)]; });
   const auto expected = [&](std::int32_t token) {
     return static_cast<float>(logits[static_cast<std::size_t>(token)] - std::log(sum));
   };
@@ -273,6 +331,24 @@ TEST_P(SamplingTest, ReportsLogProbabilitiesUnderTheModelItself) {
   short_row.change_end = 0;
   EXPECT_THAT(draw({1, 2, -infinite}, 3, {short_row})[0].likeliest,
               testing::ElementsAre(1, 0, -1, -1, -1));
+}
+
+// None where none is asked for; of the drawn token alone for 0.
+TEST_P(SamplingTest, ReportsNoMoreThanIsAskedFor) {
+  std::vector<DrawRow> rows(3);
+  for (DrawRow& row : rows) row.temperature = 0;
+  rows[0].report = -1;
+  rows[1].report = 0;
+  rows[2].report = 2;
+  const std::vector<float> logits{1, 1, 0};
+  std::vector<float> all;
+  for (int i = 0; i < 3; ++i) all.insert(all.end(), logits.begin(), logits.end());
+  const std::vector<Result> results = draw(all, 3, rows);
+  const double drawn = 1 - std::log(2 * std::exp(1) + 1);
+  EXPECT_EQ(std::bit_cast<std::int32_t>(results[0].log_probabilities[0]), -7) << "as it was";
+  EXPECT_NEAR(results[1].log_probabilities[0], drawn, 1e-6);
+  EXPECT_THAT(results[2].likeliest, testing::ElementsAre(0, 1)) << "of equals the smaller id first";
+  EXPECT_NEAR(results[2].log_probabilities[2], drawn, 1e-6);
 }
 
 // A positive logit is divided by the penalty, a negative one multiplied; then comes the bias.
