@@ -2,9 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
+#include <thread>
+#include <vector>
 
 #include "core/error.h"
+#include "core/parallel.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
@@ -55,6 +61,91 @@ TEST(CommQueue, WithoutOverlapWorkIsDoneAtOnceInTheCallersContext) {
   EXPECT_EQ(used, &context);
   EXPECT_EQ(ticket, queue.last());
   queue.wait(context, ticket, "wait");
+}
+
+// The work's own spans lie in the lane of communication, the wait for it in the caller's.
+TEST(CommQueue, ATraceShowsTheWorkAndTheWaitForIt) {
+  for (const Overlap overlap : {Overlap::on, Overlap::off}) {
+    Trace trace(cpu_device);
+    Context context(cpu_device, 0);
+    context.trace = &trace;
+    CommQueue queue(cpu_device, overlap);
+    const auto work = [](Context& its) {
+      const TraceSpan span(its, TraceKind::communication, "gather", 3);
+    };
+    const auto first = queue.submit(context, work);
+    queue.wait(context, first, "wait for weights");
+    context.trace = nullptr;
+    queue.wait(context, queue.submit(context, work), "wait for nothing traced");
+    const std::vector<Trace::Span> spans = trace.spans();
+    ASSERT_EQ(spans.size(), overlap == Overlap::on ? 2u : 1u);
+    EXPECT_STREQ(spans[0].name, "gather");
+    EXPECT_EQ(spans[0].number, 3);
+    EXPECT_EQ(spans[0].lane,
+              overlap == Overlap::on ? TraceLane::communication : TraceLane::compute);
+    if (overlap == Overlap::off) continue;
+    EXPECT_STREQ(spans[1].name, "wait for weights");
+    EXPECT_EQ(spans[1].kind, TraceKind::join);
+    EXPECT_EQ(spans[1].lane, TraceLane::compute);
+  }
+}
+
+// What the work computes with is one thread, beside those of the caller.
+TEST(CommQueue, WorkHasAContextOfItsOwn) {
+  Context context(cpu_device, 64);
+  CommQueue queue(cpu_device, Overlap::on);
+  const Context* used = nullptr;
+  TraceLane lane{};
+  int threads = 0;
+  const auto ticket = queue.submit(context, [&](Context& its) {
+    used = &its;
+    lane = its.lane;
+    threads = num_threads();
+  });
+  EXPECT_EQ(ticket, 1);
+  queue.wait(context, ticket, "wait");
+  EXPECT_NE(used, &context);
+  EXPECT_EQ(lane, TraceLane::communication);
+  EXPECT_EQ(threads, 1);
+}
+
+TEST(CommQueue, TicketsCountFromOne) {
+  Context context(cpu_device, 0);
+  for (const Overlap overlap : {Overlap::on, Overlap::off}) {
+    CommQueue queue(cpu_device, overlap);
+    EXPECT_EQ(queue.last(), 0);
+    queue.drain();
+    for (CommQueue::Ticket wanted = 1; wanted <= 3; ++wanted) {
+      EXPECT_EQ(queue.submit(context, [](Context&) {}), wanted);
+      EXPECT_EQ(queue.last(), wanted);
+    }
+    queue.wait(context, 3, "wait");
+  }
+}
+
+// Without overlap an error is the submitter's.
+TEST(CommQueue, WithoutOverlapSubmittingThrows) {
+  Context context(cpu_device, 0);
+  CommQueue queue(cpu_device, Overlap::off);
+  EXPECT_THAT([&] { queue.submit(context, [](Context&) { fail_runtime("a rank has failed"); }); },
+              testing::ThrowsMessage<Error>("a rank has failed"));
+}
+
+TEST(CommQueue, ItsEndWaitsForWhatHasBegun) {
+  Context context(cpu_device, 0);
+  std::promise<void> begun;
+  std::atomic<int> done = 0;
+  {
+    CommQueue queue(cpu_device, Overlap::on);
+    queue.submit(context, [&](Context&) {
+      begun.set_value();
+      // The queue ends meanwhile: its destructor waits here.
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      done = 1;
+    });
+    begun.get_future().wait();
+  }
+  EXPECT_EQ(done, 1);
 }
 
 TEST(CommQueue, WaitingThrowsWhatTheWorkThrewAndNothingRunsAfterIt) {

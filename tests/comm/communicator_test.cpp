@@ -5,12 +5,16 @@
 #include <gmock/gmock.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 
 #include "comm/collectives_check.h"
 #include "comm/echo_group.h"
+#include "comm/planned_group.h"
 #include "comm/thread_ranks.h"
+#include "comm/world_of_one.h"
 #include "core/error.h"
 #include "core/trace.h"
 
@@ -116,6 +120,157 @@ TEST(Communicator, ATimeoutIsOfItsGroupAndOfThoseThatAreSplitOffLater) {
     if (world.rank() == 0) part->barrier();
   });
   EXPECT_THAT(message, testing::HasSubstr("in the group 'part of it' waited 0.2 s for rank 1"));
+}
+
+// A day, unless the ranks have more time anyway.
+TEST(PatientWaits, LastADayAtLeastAndNoLongerThanTheyLive) {
+  for (const auto& [usual, patient] :
+       {std::pair(0.5, 86400.0), {86399.0, 86400.0}, {86400.0, 86400.0}, {172800.0, 172800.0}}) {
+    const auto world = world_of_one({usual});
+    EXPECT_EQ(world->timeout(), usual);
+    {
+      const PatientWaits waits(*world);
+      EXPECT_EQ(world->timeout(), patient);
+      {
+        const PatientWaits within(*world);
+        EXPECT_EQ(world->timeout(), patient);
+      }
+      EXPECT_EQ(world->timeout(), patient);
+    }
+    EXPECT_EQ(world->timeout(), usual);
+  }
+}
+
+// Patience is of one group alone, and ends with the barrier behind the disks' work.
+TEST(PatientWaits, AreOfOneGroup) {
+  run_thread_ranks(2, {30}, [](Communicator& world) {
+    const auto group = world.split(0, "group");
+    const PatientWaits patient(*group);
+    require(world.timeout() == 30, "the world waits {} s", world.timeout());
+    wait_for_disks(world);
+    require(world.timeout() == 30, "afterwards the world waits {} s", world.timeout());
+    require(group->split(0, "part")->timeout() == 86400, "a part is less patient");
+  });
+}
+
+// Sums of whole numbers are exact, and the largest of negative numbers is not 0.
+TEST(Communicator, ReducesWholeNumbersAndNegativeOnes) {
+  constexpr std::int32_t large = (1 << 30) - 1;
+  for (const std::int64_t count : {1, 4095, 4096, 4097}) {
+    run_thread_ranks(2, {30}, [count](Communicator& world) {
+      Context context(cpu_device, 0);
+      std::vector<std::int32_t> whole(static_cast<std::size_t>(count), world.rank() ? 1 : large);
+      world.all_reduce(context, view(whole));
+      require(std::ranges::count(whole, large + 1) == count, "a sum of {}", whole.back());
+      const float mine = world.rank() ? -2.0f : -1.5f;
+      std::vector<float> negative(static_cast<std::size_t>(count), mine);
+      world.all_reduce(context, view(negative), Reduction::max);
+      require(std::ranges::count(negative, -1.5f) == count, "a maximum of {}", negative.back());
+    });
+  }
+}
+
+TEST(Communicator, EveryRankMayBeTheRoot) {
+  run_thread_ranks(3, {30}, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    for (int root = 0; root < 3; ++root) {
+      std::vector<std::int32_t> x(5, world.rank());
+      world.broadcast(context, view(x), root);
+      require(x == std::vector<std::int32_t>(5, root), "{} from {}", x[0], root);
+    }
+  });
+}
+
+TEST(Communicator, MessagesGoToOtherRanksOfTheGroup) {
+  run_thread_ranks(2, {5}, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    float value = 1;
+    const Tensor x(&value, DType::f32, {1});
+    for (const int other : {-1, 2, world.rank()}) {
+      const std::string end =
+          fmt::format("rank {} by rank {} of the 2 of 'world'", other, world.rank());
+      EXPECT_THAT([&] { world.send(context, x, other, 0); },
+                  testing::ThrowsMessage<Error>("send to " + end));
+      EXPECT_THAT([&] { world.receive(context, x, other, 0); },
+                  testing::ThrowsMessage<Error>("receive from " + end));
+    }
+  });
+}
+
+// One message is larger than what the other rank has room for.
+TEST(Communicator, AMessageOfAnotherSizeIsRefusedWithBoth) {
+  const std::string message = failure_of(2, 5, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    std::vector<float> values(3);
+    const Tensor x = view(values);
+    if (world.rank() == 0) return world.send(context, x, 1, 4);
+    world.receive(context, x.slice(0, 2), 0, 4);
+  });
+  EXPECT_EQ(message,
+            "rank 1: receive in the group 'world': rank 0 sent 12 bytes where rank 1 wants 8");
+}
+
+// A message may be sent before the timeout of the one who takes it has begun, and in any order of
+// the tags.
+TEST(Communicator, MessagesOfATagKeepTheirOrder) {
+  run_thread_ranks(2, {30}, [](Communicator& world) {
+    Context context(cpu_device, 0);
+    std::int32_t value = 0;
+    const Tensor x(&value, DType::i32, {1});
+    if (world.rank() == 0) {
+      for (const auto& [tag, sent] : {std::pair(0, 1), {1, 10}, {0, 2}, {1, 20}, {0, 3}}) {
+        value = sent;
+        world.send(context, x, 1, tag);
+      }
+      return;
+    }
+    for (const auto& [tag, expected] : {std::pair(1, 10), {0, 1}, {0, 2}, {1, 20}, {0, 3}}) {
+      world.receive(context, x, 0, tag);
+      require(value == expected, "{} of tag {} where {} was sent", value, tag, expected);
+    }
+  });
+}
+
+// As a rank does that looks in between its own work.
+TEST(Communicator, ARankThatDoesNotWaitHearsOfAFailureToo) {
+  const std::string message = failure_of(2, 60, [](Communicator& world) {
+    if (world.rank() == 0) fail_runtime("out of luck");
+    while (true) {
+      world.throw_if_failed();
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(message, "rank 0: out of luck");
+}
+
+// Of exceptions that are no Errors the message is kept; the kind of an Error is.
+TEST(Communicator, TheJobsErrorIsOfTheKindThatTheRankThrew) {
+  const auto kind_of = [](const std::function<void()>& fail) {
+    try {
+      run_thread_ranks(2, {5}, [&](Communicator& world) {
+        if (world.rank() == 1) fail();
+      });
+    } catch (const Error& error) {
+      return std::pair(error.kind(), std::string(error.what()));
+    }
+    return std::pair(ErrorKind::input, std::string("no error"));
+  };
+  EXPECT_EQ(kind_of([] { fail_input("wrong"); }),
+            std::pair(ErrorKind::input, std::string("rank 1: wrong")));
+  EXPECT_EQ(kind_of([] { fail_runtime("broken"); }),
+            std::pair(ErrorKind::runtime, std::string("rank 1: broken")));
+  EXPECT_EQ(kind_of([] { throw std::out_of_range("beyond"); }),
+            std::pair(ErrorKind::runtime, std::string("rank 1: beyond")));
+}
+
+TEST(Communicator, AJobHasAtLeastOneRank) {
+  for (const int ranks : {0, -1}) {
+    EXPECT_EQ(failure_of(ranks, 5, [](Communicator&) { FAIL() << "a rank was started"; }),
+              fmt::format("a job of {} ranks", ranks));
+  }
+  int started = 0;
+  EXPECT_EQ(failure_of(1, 5, [&](Communicator& world) { started += world.size(); }), "no error");
+  EXPECT_EQ(started, 1);
 }
 
 TEST(Communicator, TypesThatCannotBeReducedAreRefusedByName) {
@@ -302,7 +457,23 @@ TEST(Communicator, TensorsOfCpusGoThroughTheHost) {
     EXPECT_EQ(planned_bytes(world, cpu_device, capacity),
               exchange_bytes(ExchangeWay::host_memory, 2, capacity));
     EXPECT_EQ(planned_bytes(world, cpu_device, RouteEnd::sender, {10, 3}), 30u);
+    EXPECT_EQ(planned_bytes(world, cpu_device, RouteEnd::receiver, {10, 3}), 0u);
   });
+}
+
+// Host memory is none of the GPU's.
+TEST(PlannedBytes, AreOfTheDevice) {
+  const CollectiveCapacity capacity{.bytes = 1000, .displaced_bytes = 300};
+  const Device gpu{DeviceType::cuda, 0};
+  const auto both = [&](ExchangeWay way, Device device) {
+    const PlannedGroup group({0, 4, 1}, way);
+    return std::pair(planned_bytes(group, device, capacity),
+                     planned_bytes(group, device, RouteEnd::sender, {10, 3}));
+  };
+  EXPECT_EQ(both(ExchangeWay::host_memory, gpu), std::pair(std::size_t{0}, std::size_t{0}));
+  EXPECT_EQ(both(ExchangeWay::host_memory, cpu_device),
+            std::pair(exchange_bytes(ExchangeWay::host_memory, 4, capacity), std::size_t{30}));
+  EXPECT_EQ(both(ExchangeWay::peer_memory, gpu), std::pair(std::size_t{300}, std::size_t{30}));
 }
 
 TEST(Communicator, ARouteJoinsTwoRanksOfTheGroup) {
@@ -333,6 +504,9 @@ TEST(EchoGroup, GivesWhatTheOthersWouldFromThisRanksOwn) {
   const Tensor to(part.data(), DType::f32, {2});
   group.reduce_scatter(context, x, to);
   EXPECT_EQ(part, (std::vector<float>{3, 4}));
+  EXPECT_EQ(gather_texts(group, "own"), (std::vector<std::string>{"own", "own"}));
+  EXPECT_EQ(group.name_of(1), "rank 1");
+  EXPECT_FALSE(group.only_planned());
   part = {0, 0};
   EXPECT_FALSE(group.begin_reduce_scatter(context, x, to));
   EXPECT_EQ(part, (std::vector<float>{3, 4}));

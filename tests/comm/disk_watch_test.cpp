@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 #include "comm/thread_ranks.h"
 #include "core/disk_calls.h"
@@ -26,7 +28,28 @@ TEST(DiskWatch, WithoutALimitOrAHangEndsInSilence) {
   const auto never = [](const std::string& message) { ADD_FAILURE() << message; };
   const std::string path = "/far/weight.safetensors";
   const DiskCall call("reading", path);
-  const DiskWatch none(0, never), patient(1e6, never);
+  const DiskWatch none(0, never), less_than_none(-1, never), patient(1e6, never);
+  while (longest_disk_call()->seconds < 0.02) std::this_thread::yield();
+}
+
+// Each call by itself, however long all of them take.
+TEST(DiskWatch, ManyCallsAreNoHang) {
+  const auto never = [](const std::string& message) { ADD_FAILURE() << message; };
+  const std::string path = "/far/weight.safetensors";
+  const DiskWatch watch(5, never);
+  for (int i = 0; i < 1000; ++i) const DiskCall call("reading", path);
+}
+
+TEST(DiskWatch, TellsOnce) {
+  std::atomic<int> told = 0;
+  const std::string path = "/far/weight.safetensors";
+  {
+    const DiskCall call("reading", path);
+    const DiskWatch watch(0.01, [&](const std::string&) { ++told; });
+    while (told == 0) std::this_thread::yield();
+    while (longest_disk_call()->seconds < 0.1) std::this_thread::yield();
+  }
+  EXPECT_EQ(told, 1);
 }
 
 // Rank 1 waits for its disk, and rank 0 for rank 1, with all the time that a disk may need.

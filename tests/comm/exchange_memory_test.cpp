@@ -66,12 +66,67 @@ TEST(ExchangeMemory, OfTheHostIsWhatMessagesAndSumsTake) {
   // Small tensors go whole to every rank.
   capacity = {.bytes = 8};
   EXPECT_EQ(exchange_bytes(ExchangeWay::host_memory, 4, capacity), 2u * 3 * 8 + 4 * 8);
+  // Up to 16 KiB, of which three times as much is more than any of 48 KiB.
+  for (const std::size_t kibi : {16, 17, 40}) {
+    capacity = {.bytes = kibi << 10};
+    EXPECT_EQ(exchange_bytes(ExchangeWay::host_memory, 4, capacity), (2u * 3 * 16 + 4 * 16) << 10);
+  }
+  capacity = {.bytes = 400 << 10};
+  EXPECT_EQ(exchange_bytes(ExchangeWay::host_memory, 4, capacity), (2u * 400 + 4 * 100) << 10);
+  // The largest part of 100,001 numbers over four ranks has 25,001.
+  capacity = {.bytes = 100'001 * 4};
+  EXPECT_EQ(exchange_bytes(ExchangeWay::host_memory, 4, capacity),
+            2u * 100'001 * 4 + 4 * 25'001 * 4);
+}
+
+// A fourth of what is fetched, in whole lines of 256 bytes: from each rank 2 MiB at least, and of
+// all others together 64 MiB at most.
+TEST(ExchangeMemory, SlotsOfFetchedPartsAreNeitherSmallNorLarge) {
+  using exchange::fetch_bytes;
+  for (const std::size_t small : {std::size_t{0}, std::size_t{1}, 8 * mebi, 8 * mebi + 3}) {
+    EXPECT_EQ(fetch_bytes(small, 2), 2 * mebi);
+  }
+  EXPECT_EQ(fetch_bytes(8 * mebi + 4, 2), 2 * mebi + 256);
+  EXPECT_EQ(fetch_bytes(8 * mebi + 4 * 256, 2), 2 * mebi + 256);
+  EXPECT_EQ(fetch_bytes(8 * mebi + 4 * 257, 2), 2 * mebi + 512);
+  EXPECT_EQ(fetch_bytes(256 * mebi, 2), 64 * mebi);
+  EXPECT_EQ(fetch_bytes(1000 * mebi, 2), 64 * mebi);
+  EXPECT_EQ(fetch_bytes(1000 * mebi, 5), 16 * mebi);
+  EXPECT_EQ(fetch_bytes(1000 * mebi, 4), 64 * mebi / 3 / 256 * 256 + 256) << "of three others";
+  EXPECT_EQ(fetch_bytes(1000 * mebi, 33), 2 * mebi);
+  EXPECT_EQ(fetch_bytes(1000 * mebi, 65), 2 * mebi) << "the least wins";
+}
+
+TEST(ExchangeMemory, PlacesForBegunSumsAreFourAtLeastWhereThereAreAny) {
+  const auto places = [](ExchangeWay way, int begun) {
+    return exchange::begun_places(way, {.begun_bytes = 100, .begun = begun});
+  };
+  for (const auto& [begun, expected] : {std::pair(0, 0), {1, 4}, {4, 4}, {5, 5}, {40, 40}}) {
+    EXPECT_EQ(places(ExchangeWay::peer_memory, begun), expected);
+    EXPECT_EQ(places(ExchangeWay::one_gpu, begun), 0);
+    EXPECT_EQ(places(ExchangeWay::nccl, begun), 0);
+  }
+  EXPECT_EQ(exchange::begun_bytes(4, {.begun_bytes = 100}), 300u);
+  EXPECT_EQ(exchange::displaced_bytes(ExchangeWay::peer_memory,
+                                      {.displaced_bytes = 10, .begun_bytes = 100}),
+            10u);
+  for (const auto& [displaced, begun] : {std::pair(10, 100), {100, 10}}) {
+    EXPECT_EQ(
+        exchange::displaced_bytes(ExchangeWay::one_gpu, {.displaced_bytes = std::size_t(displaced),
+                                                         .begun_bytes = std::size_t(begun)}),
+        100u);
+  }
 }
 
 TEST(ExchangeMemory, OfARouteIsItsSendersCopies) {
   const RouteCapacity route{1000, 3};
   EXPECT_EQ(exchange_bytes(ExchangeWay::peer_memory, RouteEnd::sender, route), 3000u);
   EXPECT_EQ(exchange_bytes(ExchangeWay::peer_memory, RouteEnd::receiver, route), 0u);
+  EXPECT_EQ(exchange_bytes(ExchangeWay::nccl, RouteEnd::receiver, route), 32 * mebi);
+  for (const ExchangeWay way : {ExchangeWay::host_memory, ExchangeWay::one_gpu}) {
+    EXPECT_EQ(exchange_bytes(way, RouteEnd::sender, route), 3000u);
+    EXPECT_EQ(exchange_bytes(way, RouteEnd::receiver, route), 0u);
+  }
   EXPECT_EQ(exchange_bytes(ExchangeWay::nccl, RouteEnd::sender, route) - 3000,
             exchange_bytes(ExchangeWay::nccl, RouteEnd::receiver, route));
 }

@@ -194,6 +194,41 @@ TEST(Heartbeat, WarnsOnceOfASilenceAndTellsThatItIsOver) {
   EXPECT_THAT(news.all(), testing::ElementsAre(silence_of_one, "1: answers again"));
 }
 
+// Rank 1 falls silent twice, and speaks several times in between.
+TEST(Heartbeat, WarnsOfEachSilenceAndOfEachEndOnce) {
+  Told failures, news;
+  run_thread_ranks(2, {60}, [&](Communicator& world) {
+    TestClock clock;
+    HeartbeatOptions options{silence, round_milliseconds, clock.reader()};
+    if (world.rank() == 0) options.warned = news.teller();
+    {
+      const Heartbeat heartbeat(world, failures.teller(), std::move(options));
+      clock.await_rounds(3);
+      for (int time = 0; time < 2; ++time) {
+        world.barrier();  // rank 1 is silent from here
+        for (int i = 0; i < 7 && world.rank() == 0; ++i) {
+          clock.advance(1);
+          clock.await_rounds(2);
+        }
+        for (int word = 0; word < 3; ++word) {
+          world.barrier();
+          if (world.rank() == 1) {
+            clock.advance(1);
+            clock.await_rounds(3);
+          }
+          world.barrier();
+          clock.await_rounds(3);  // has heard it
+        }
+      }
+      world.barrier();
+    }
+    world.barrier();
+  });
+  EXPECT_THAT(failures.all(), testing::IsEmpty());
+  EXPECT_THAT(news.all(), testing::ElementsAre(silence_of_one, "1: answers again", silence_of_one,
+                                               "1: answers again"));
+}
+
 TEST(Heartbeat, AStopOfItsOwnIsNoAnswerOfASilentRank) {
   Told failures, news;
   with_a_silence(failures, news, [&](TestClock& clock) {

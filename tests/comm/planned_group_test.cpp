@@ -45,6 +45,30 @@ TEST_F(PlannedGroups, TellTheWholeTensorOfACollective) {
               testing::ElementsAre("0 0 of 4 x8: 64", "0 1 of 4 x8: 64", "0 2 of 4 x8: 64"));
 }
 
+TEST_F(PlannedGroups, TellABroadcastByItsTensor) {
+  PlannedGroup group({1, 4, 8}, ExchangeWay::peer_memory);
+  group.broadcast(context, planned(3), 2);
+  EXPECT_THAT(listener.heard, testing::ElementsAre("0 3 of 4 x8: 12"));
+  EXPECT_TRUE(group.only_planned());
+  EXPECT_EQ(group.planned_way(cpu_device), ExchangeWay::peer_memory);
+}
+
+TEST_F(PlannedGroups, TellTheLaneOfWhatIsBegunAndOfWhatIsAdded) {
+  PlannedGroup group({0, 2, 4}, ExchangeWay::one_gpu);
+  Context beside{meta_device, 0};
+  beside.observer = &listener;
+  beside.lane = TraceLane::communication;
+  group.begin_reduce_scatter(beside, planned(8), planned(4))(context);
+  EXPECT_THAT(listener.heard, testing::ElementsAre("1 4 of 2 x4: 32", "0 5 of 2 x4: 32"));
+}
+
+TEST_F(PlannedGroups, TellNobodyWithoutAnObserver) {
+  context.observer = nullptr;
+  PlannedGroup group({0, 2, 1}, ExchangeWay::nccl);
+  group.all_reduce(context, planned(16), Reduction::sum);
+  EXPECT_THAT(listener.heard, testing::IsEmpty());
+}
+
 TEST_F(PlannedGroups, OfOneExchangeNothing) {
   PlannedGroup group({0, 1, 1}, ExchangeWay::nccl);
   group.all_reduce(context, planned(16), Reduction::sum);
