@@ -2,7 +2,7 @@
 // 2^r everywhere, so that a sum names those that are in it.
 #include "parallel/gradient_sync.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <map>
@@ -157,6 +157,112 @@ TEST(GradientSync, SumsWhatRanksShareAndGathersWhatTheyUpdate) {
       EXPECT_EQ(coverage.times.size(), parameter_table(model).size());
     }
   }
+}
+
+struct Buckets {
+  std::vector<std::int64_t> first;
+  std::int64_t elements = 0;  // of all
+};
+
+// Where the buckets begin, of which rank 0 updates the first part each. On the meta device, where
+// large models take no memory.
+Buckets buckets_of(int replicas, std::int64_t vocabulary, std::int64_t bucket_elements) {
+  Buckets buckets;
+  const ModelConfig model = test::small_model(2, 8, vocabulary);
+  run_thread_ranks(replicas, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan_of({1, replicas, 1, true, false, false}, model, false),
+                            model);
+    ParameterStore parameters(stage_parameters(model, whole_model(model)), DType::f32,
+                              Gradients::f32, meta_device, groups.shard(), replicas);
+    const GradientSync sync(parameters, groups, meta_device, bucket_elements);
+    if (world.rank() != 0) return;
+    buckets.elements = parameters.flat_elements();
+    std::vector<OwnedSlice> owned = sync.owned();
+    std::ranges::sort(owned, {}, &OwnedSlice::first);
+    std::int64_t end = -1000;
+    for (const OwnedSlice& slice : owned) {
+      constexpr std::int64_t padding = 128;  // less than that lies between two parameters
+      if (slice.first - end >= padding) buckets.first.push_back(slice.first);
+      end = slice.first + slice.shape.elements();
+    }
+  });
+  return buckets;
+}
+
+TEST(GradientSync, ABucketIsAThirtySecondOfTheModelButAMillionElementsAtLeast) {
+  constexpr std::int64_t least = 1 << 20;
+  EXPECT_EQ(buckets_of(2, 50, 0).first, std::vector<std::int64_t>{0});
+  const Buckets small = buckets_of(2, 48'000, 0), large = buckets_of(2, 1'100'000, 0);
+  ASSERT_LT(small.elements, 3 * least);
+  EXPECT_EQ(small.first, (std::vector<std::int64_t>{0, least, 2 * least}));
+  ASSERT_GT(large.elements, 64 * least);
+  EXPECT_EQ(large.first.at(1), large.elements / 32 / 256 * 256) << "in parts of whole 128";
+  EXPECT_THAT(large.first.size(), testing::AnyOf(32u, 33u));
+}
+
+TEST(GradientSync, ABucketHasWholePartsForAllReplicas) {
+  for (const auto& [wanted, expected] :
+       {std::pair(1, 512), {100, 512}, {512, 512}, {1000, 512}, {1024, 1024}, {2047, 1536}}) {
+    EXPECT_EQ(buckets_of(4, 50, wanted).first.at(1), expected) << wanted;
+  }
+}
+
+// Of one replica nothing is exchanged but copies, so that one bucket is enough.
+TEST(GradientSync, ASingleRankOwnsAllAndWaitsForNothing) {
+  const ModelConfig model = test::small_model(2, 8, 50);
+  const OneRank one(model);
+  ParameterStore parameters(stage_parameters(model, whole_model(model)), DType::f32, Gradients::f32,
+                            cpu_device, one.groups.shard());
+  GradientSync sync(parameters, one.groups, cpu_device);
+  std::int64_t elements = 0, wanted = 0;
+  for (const OwnedSlice& slice : sync.owned()) {
+    EXPECT_TRUE(slice.primary);
+    elements += slice.shape.elements();
+  }
+  for (const Parameter& p : parameters.all()) wanted += p.weight.elements();
+  EXPECT_EQ(elements, wanted);
+  EXPECT_EQ(sync.exchange_bytes(cpu_device), 0u);
+  Context context(cpu_device, 0);
+  std::fill_n(parameters.flat_gradients().as<float>(), parameters.flat_elements(), 3.0f);
+  sync.after_backward(context, 0);
+  sync.reduce(context);
+  sync.gather_weights(context);
+  sync.before_forward(context, 0);
+  sync.wait_for_weights(context);
+  EXPECT_EQ(*parameters.flat_gradients().as<float>(), 3.0f);
+}
+
+// The largest bucket, and of the tensor group the largest gradient that its ranks have a part of.
+TEST(GradientSync, TakesTheBytesOfItsLargestTensors) {
+  const auto host = [](int ranks, std::size_t bytes) {
+    return exchange_bytes(ExchangeWay::host_memory, ranks, {.bytes = bytes});
+  };
+  for (const bool sequence : {false, true}) {
+    const SyncLayout l{1, 2, 2, true, sequence, false};
+    run_thread_ranks(4, {60}, [&](Communicator& world) {
+      const ModelConfig model = test::small_model(4, 8, 50);
+      SyncRank rank(world, l, model, true);
+      std::size_t partial = 0;
+      for (const Parameter& p : rank.parameters.all()) {
+        if (p.spec.gradient_is_partial) partial = std::max(partial, p.gradient.bytes());
+      }
+      EXPECT_GT(partial, 0u);
+      EXPECT_EQ(rank.sync.exchange_bytes(cpu_device),
+                host(2, 1024 * sizeof(float)) + (sequence ? host(2, partial) : 0));
+    });
+  }
+}
+
+TEST(GradientSync, ItsGroupsThrowOnceCancelled) {
+  run_thread_ranks(2, {60}, [](Communicator& world) {
+    const ModelConfig model = test::small_model(2, 8, 50);
+    SyncRank rank(world, {1, 2, 1, true, false, false}, model, false);
+    world.barrier();
+    rank.sync.cancel();
+    EXPECT_THAT([&] { rank.sync.reduce(rank.context); },
+                testing::ThrowsMessage<Error>("this rank has failed"));
+    EXPECT_NO_THROW(world.throw_if_failed());
+  });
 }
 
 }  // namespace

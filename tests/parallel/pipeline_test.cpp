@@ -360,6 +360,33 @@ TEST(PipelineBytes, OfAStageHoldWhatIsInFlight) {
   }
 }
 
+TEST(Pipeline, HasTheWholeModelOnOneRankAlone) {
+  for (const PipelineLayout& l :
+       {PipelineLayout{1}, {2}, {1, PipelineSchedule::one_f_one_b, 1, 2}}) {
+    SCOPED_TRACE(l.name());
+    run_thread_ranks(l.pp * l.tp, {60}, [&](Communicator& world) {
+      const PipelineRank rank(world, l);
+      EXPECT_EQ(rank.pipeline.whole_model() != nullptr, world.size() == 1);
+    });
+  }
+}
+
+TEST(Pipeline, AStepMayHaveFewerMicroBatches) {
+  run_thread_ranks(2, {60}, [](Communicator& world) {
+    PipelineRank rank(world, {2, PipelineSchedule::gpipe});
+    const std::vector<SampleBatch> all = samples();
+    const std::vector<MicroBatch> batches = batches_of(all);
+    for (const std::size_t count : {4, 1, 3, 4}) {
+      std::ranges::fill(rank.losses, -1.0f);
+      rank.step(std::span(batches).first(count));
+      const auto written = std::ranges::count_if(rank.losses, [](float x) { return x >= 0; });
+      EXPECT_EQ(written, rank.groups.on_last_stage()
+                             ? std::ssize(rank.losses) * std::int64_t(count) / 4
+                             : 0);
+    }
+  });
+}
+
 TEST(Pipeline, RefusesMoreMicroBatchesInFlightThanPlanned) {
   const PipelineLayout l{2, PipelineSchedule::gpipe};
   EXPECT_THAT(test::runtime_error_of([&] {

@@ -104,5 +104,78 @@ TEST(RankGroups, RefuseALayoutOfAnotherNumberOfRanks) {
               testing::HasSubstr("a layout of 4 ranks in a world of 2"));
 }
 
+// On the last stage the first of each tensor group.
+TEST(RankGroups, OneRankOfAReplicaTellsTheLosses) {
+  const ModelConfig model = test::small_model(4, 2, 50);
+  run_thread_ranks(8, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan_of(2, 2, 2, model), model);
+    EXPECT_EQ(groups.tells_losses(), world.rank() == 4 || world.rank() == 6) << world.rank();
+  });
+  EXPECT_TRUE(OneRank(model).groups.tells_losses());
+}
+
+constexpr GroupCapacities group_capacities{
+    .world = {.bytes = 4},
+    .tensor = {.bytes = 400, .displaced_bytes = 100},
+    .beside_products = {.bytes = 800, .begun_bytes = 400, .begun = 2},
+    .pipeline = {.broadcast_bytes = 1000}};
+
+TEST(RankGroups, ConnectEachGroupForItsOwnCollectives) {
+  const ModelConfig model = test::small_model(4, 2, 50);
+  run_thread_ranks(4, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan_of(2, 1, 2, model, true), model);
+    groups.connect(cpu_device, group_capacities);
+    Context context(cpu_device, 0);
+    std::vector<float> values(400);
+    const auto sum_of = [&](Communicator& group, std::int64_t count) {
+      group.all_reduce(context, Tensor(values.data(), DType::f32, {count}));
+    };
+    sum_of(world, 1);
+    sum_of(groups.tensor(), 100);
+    groups.pipeline().broadcast(context, Tensor(values.data(), DType::f32, {250}), 1);
+    sum_of(groups.data(), 400);  // GradientSync has its own
+    EXPECT_THAT([&] { sum_of(world, 2); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("connected for 4")));
+    EXPECT_THAT([&] { sum_of(groups.tensor(), 101); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("connected for 400")));
+    EXPECT_THAT([&] { sum_of(groups.pipeline(), 1); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("connected for 0")));
+  });
+}
+
+// The bytes of all that connect() connects; the group beside products is of sequence parallelism.
+TEST(RankGroups, TakeTheBytesOfTheGroupsThatTheyConnect) {
+  const ModelConfig model = test::small_model(4, 2, 50);
+  const auto host = [](int ranks, const CollectiveCapacity& c) {
+    return exchange_bytes(ExchangeWay::host_memory, ranks, c);
+  };
+  run_thread_ranks(4, {60}, [&](Communicator& world) {
+    for (const bool sequence : {false, true}) {
+      const RankGroups groups(world, plan_of(2, 1, 2, model, sequence), model);
+      EXPECT_EQ(groups.exchange_bytes(cpu_device, group_capacities),
+                host(4, group_capacities.world) + host(2, group_capacities.tensor) +
+                    host(2, group_capacities.pipeline) +
+                    (sequence ? host(2, group_capacities.beside_products) : 0));
+    }
+  });
+  EXPECT_EQ(OneRank(model).groups.exchange_bytes(cpu_device, group_capacities), 0u);
+}
+
+TEST(RankGroups, CancelEveryGroup) {
+  const ModelConfig tied = test::small_model(4, 2, 48, true);
+  run_thread_ranks(8, {60}, [&](Communicator& world) {
+    const RankGroups groups(world, plan_of(2, 1, 4, tied, true), tied);
+    world.barrier();
+    groups.cancel();
+    for (Communicator* const group :
+         {&groups.world(), &groups.tensor(), &groups.data(), &groups.pipeline(),
+          groups.same_key_heads(), groups.tied_embedding()}) {
+      ASSERT_NE(group, nullptr);
+      EXPECT_THAT([&] { group->throw_if_failed(); },
+                  testing::ThrowsMessage<Error>("this rank has failed"));
+    }
+  });
+}
+
 }  // namespace
 }  // namespace fathom

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <sstream>
+#include <tuple>
 
 #include "core/error.h"
 
@@ -208,6 +209,87 @@ TEST(RankLayout, RefusesADiskTimeoutThatIsNone) {
   }
 }
 
+TEST(RankLayout, OptionsOfTheRanksAreThoseOfTheConfig) {
+  ParallelConfig c;
+  for (const bool peer_memory : {false, true}) {
+    c.peer_memory = peer_memory;
+    c.timeout_seconds = 7;
+    c.disk_timeout_seconds = 11;
+    const CommunicatorOptions options = communicator_options(c);
+    EXPECT_EQ(options.peer_memory, peer_memory);
+    EXPECT_EQ(options.timeout_seconds, 7);
+    EXPECT_EQ(options.disk_timeout_seconds, 11);
+  }
+}
+
+TEST(RankLayout, EachRankHasItsPlaceInItsName) {
+  const RankLayout l{2, 3, 2};
+  EXPECT_EQ(l.world(), 12);
+  const std::vector<std::string> names = l.names();
+  ASSERT_EQ(names.size(), 12u);
+  EXPECT_EQ(names[0], "rank 0 (pp 0, dp 0, tp 0)");
+  EXPECT_EQ(names[3], "rank 3 (pp 0, dp 1, tp 1)");
+  EXPECT_EQ(names[11], "rank 11 (pp 1, dp 2, tp 1)");
+  EXPECT_EQ(l.rank_of({1, 0, 0}), 6);
+}
+
+// Parts of a stage are a round of all stages apart.
+TEST(RankLayout, AStagesPartsComeInTurn) {
+  ParallelConfig c = layout(2, 1, 1);
+  c.schedule = PipelineSchedule::interleaved;
+  c.virtual_stages = 2;
+  c.stage_layers = {1, 1, 2, 1};
+  const ParallelPlan plan = resolve(c, 2, model(), facts);
+  const auto first_of = [&](int stage, int chunk) { return plan.part(stage, chunk).first_layer; };
+  EXPECT_EQ(first_of(0, 0), 0);
+  EXPECT_EQ(first_of(1, 0), 1);
+  EXPECT_EQ(first_of(0, 1), 2);
+  EXPECT_EQ(first_of(1, 1), 4);
+}
+
+// Heads of keys are split or copied as a whole, whatever the heads of queries allow.
+TEST(RankLayout, KeyHeadsAreSplitOrCopied) {
+  for (const auto& [kv_heads, tp, fits] : {std::tuple(2, 1, true),
+                                           {2, 2, true},
+                                           {2, 4, true},
+                                           {2, 8, true},
+                                           {8, 8, true},
+                                           {4, 8, true},
+                                           {1, 8, true}}) {
+    ModelConfig m = model();
+    m.num_kv_heads = kv_heads;
+    EXPECT_EQ(error_of(layout(1, 1, tp), tp, m) == "no error", fits) << kv_heads << ", " << tp;
+  }
+}
+
+TEST(RankLayout, TheBatchIsDealtOutWhole) {
+  const auto error_with = [](std::int64_t global, std::int64_t micro) {
+    return error_of(layout(1, 2, 1), 2, model(), {global, micro, 16});
+  };
+  EXPECT_EQ(error_with(8, 4), "no error");
+  EXPECT_EQ(error_with(2, 1), "no error");
+  EXPECT_EQ(error_with(8, 8),
+            "train.global_batch (8) is not a multiple of train.micro_batch (8) times parallel.dp "
+            "(2)");
+  EXPECT_EQ(error_with(12, 4),
+            "train.global_batch (12) is not a multiple of train.micro_batch (4) times parallel.dp "
+            "(2)");
+}
+
+// An interleaved step's micro-batches go round in groups of as many as there are stages.
+TEST(RankLayout, InterleavedMicroBatchesComeInGroups) {
+  ParallelConfig c = layout(2, 2, 1);
+  c.schedule = PipelineSchedule::interleaved;
+  EXPECT_EQ(error_of(c, 4, model(), {8, 2, 16}), "no error");
+  EXPECT_THAT(error_of(c, 4, model(), {4, 2, 16}),
+              testing::HasSubstr("the 1 micro-batches of a step are not a multiple of parallel.pp "
+                                 "(2)"));
+  c.pp = 1;
+  c.dp = 4;
+  c.virtual_stages = 2;
+  EXPECT_THAT(error_of(c, 4), testing::HasSubstr("parallel.virtual_stages is 2: that wants"));
+}
+
 // Each number of a micro-batch's layout alone, at the edge of what is taken.
 TEST(RankLayout, TakesWhatJustFits) {
   ParallelConfig c = layout(2, 1, 1);
@@ -249,6 +331,26 @@ TEST(RankLayout, StagesAreBalancedWithTheHead) {
   EXPECT_EQ(counts(balance_stages(95, 8, 1.0)),
             (std::vector<std::int64_t>{12, 12, 12, 12, 12, 12, 12, 11}));
   EXPECT_EQ(counts(balance_stages(4, 3, 9.0)), (std::vector<std::int64_t>{1, 2, 1}));
+}
+
+// The head costs as its weights do, a block as its weights and its attention do: the longer the
+// sequences, the cheaper the head.
+TEST(RankLayout, TheHeadWeighsLessOfLongerSequences) {
+  ModelConfig m = model();
+  m.num_layers = 8;
+  const std::int64_t head = m.vocab_size * m.hidden_size;
+  const std::int64_t block = (count_matmul_parameters(m) - head) / m.num_layers;
+  const auto counts_with = [&](std::int64_t vocabulary, std::int64_t length) {
+    m.vocab_size = vocabulary;
+    return counts(resolve(layout(2, 1, 1), 2, m, {8, 1, length}).stages);
+  };
+  const std::int64_t attention = m.query_width();  // for each token before
+  // Four blocks of 16 tokens cost as much as the head, and two of many.
+  const std::int64_t vocabulary = 4 * (block + 16 * attention) / m.hidden_size;
+  EXPECT_EQ(counts_with(vocabulary, 16), (std::vector<std::int64_t>{6, 2}));
+  const std::int64_t twice = (2 * (block + 16 * attention) - block) / attention;
+  EXPECT_EQ(counts_with(vocabulary, twice), (std::vector<std::int64_t>{5, 3}));
+  EXPECT_EQ(counts_with(8, 16), (std::vector<std::int64_t>{4, 4}));
 }
 
 }  // namespace
