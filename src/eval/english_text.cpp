@@ -89,7 +89,8 @@ std::vector<std::string> treebank_words(const std::string& text) {
     for (const Pattern::Match& match : piece.find_all(sentence)) {
       std::string word = *match.groups[0];
       // The sentence's own full stop is a word.
-      const bool stops = word.size() > 1 && word.ends_with('.') && word != "..." && match.end == sentence.size();
+      const bool stops = match.end == sentence.size() && word.size() > 1 && word.ends_with('.') &&
+                         word != "...";
       if (stops) word.pop_back();
       words.push_back(std::move(word));
       if (stops) words.emplace_back(".");
