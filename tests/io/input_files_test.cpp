@@ -285,10 +285,13 @@ TEST(InputFiles, UnreadableDirectoriesAreErrors) {
   // Root reads everything: who runs this as root becomes nobody for a while.
   const bool root = geteuid() == 0;
   ASSERT_EQ(root ? seteuid(65534) : 0, 0);
+  std::error_code absent;
+  const bool reached = fs::exists(tree.dir / "a/x.txt", absent);
   const std::string whole = tree.error("a"), pattern = tree.error("a/*/*.txt");
   const std::string inside = tree.error("a/locked/y.txt");
   ASSERT_EQ(root ? seteuid(0) : 0, 0);
   fs::permissions(tree.dir / "a/locked", fs::perms::all);
+  if (!reached) GTEST_SKIP() << "the directory of temporary files is closed to others";
   const std::string error = "source 's': a/locked: cannot read this directory: Permission denied";
   EXPECT_EQ(whole, error);
   EXPECT_EQ(pattern, error);
