@@ -37,6 +37,39 @@ TEST(JsonLines, AddsMembers) {
             "\n");
 }
 
+// An object of any form keeps its bytes; what is no object becomes one.
+TEST(JsonLines, KeepRowsAsTheyWereRead) {
+  const auto line = [](const std::string& row, const std::string& added) {
+    return json_line({"t", "f:1", row}, added);
+  };
+  const std::string made = R"({"text": "t", "source": "f:1")";
+  for (const char* none : {"", "text", "[1]", R"([{"text": "t"}])", "\"{}\"", "x {}"}) {
+    EXPECT_EQ(line(none, ""), made + "}\n") << none;
+    EXPECT_EQ(line(none, "\"n\": 1"), made + ", \"n\": 1}\n") << none;
+  }
+  EXPECT_EQ(line("{}", "\"n\": 1"), "{\"n\": 1}\n");
+  EXPECT_EQ(line("{ \t}\r", "\"n\": 1"), "{ \t\"n\": 1}\n");
+  EXPECT_EQ(line(" \t{\"a\": {}}  \r", ""), " \t{\"a\": {}}\n");
+  EXPECT_EQ(line("{\"a\": {}}", "\"n\": 1, \"m\": 2"), "{\"a\": {}, \"n\": 1, \"m\": 2}\n");
+}
+
+TEST(JsonLines, ReplaceTheTextThatCounts) {
+  const auto replaced = [](const std::string& row) {
+    return json_line_with_text({"old", "f:1", row}, "content", "new");
+  };
+  EXPECT_EQ(replaced(R"({"content": "first", "content": "old"})"),
+            R"({"content": "first", "content": "new"})"
+            "\n");
+  EXPECT_EQ(replaced(R"({"text": "old"})"), R"({"text": "new", "source": "f:1"})"
+                                            "\n")
+      << "without the field";
+  EXPECT_EQ(replaced(R"({"content": 7})"), R"({"text": "new", "source": "f:1"})"
+                                           "\n");
+  EXPECT_EQ(replaced(R"({"in": {"content": "a"}, "content": "old"} )"),
+            R"({"in": {"content": "a"}, "content": "new"})"
+            "\n");
+}
+
 // A document whose bytes were repaired is not written with the broken ones.
 TEST(JsonLines, AreValidUtf8) {
   EXPECT_EQ(json_line({"a\ufffd", "a.jsonl:1", "{\"text\": \"a\xff\"}"}),

@@ -230,5 +230,16 @@ TEST(PhaseWeights, RefuseWhatCannotBeMeant) {
                            "weights = { web = 2 }");
 }
 
+TEST(PhaseWeights, APhaseIsNamedByItsBegin) {
+  MixPhaseConfig config;
+  EXPECT_EQ(description(config), "data.phases: the phase with no begin");
+  config.begin_step = 30;
+  EXPECT_EQ(description(config), "data.phases: the phase with begin_step = 30");
+  config.begin_tokens = 2000;
+  EXPECT_EQ(description(config), "data.phases: the phase with begin_tokens = 2000");
+  config.begin_share = 0.75;
+  EXPECT_EQ(description(config), "data.phases: the phase with begin_share = 0.75");
+}
+
 }  // namespace
 }  // namespace fathom

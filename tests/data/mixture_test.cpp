@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "data/permutation.h"
+#include "io/temp_dir.h"
 
 namespace fathom {
 namespace {
@@ -111,6 +112,22 @@ TEST(Mixture, RefusesWeightsThatAreNone) {
   EXPECT_THROW(Mixture m(zero), Error);
   EXPECT_THROW(Mixture m(infinite), Error);
   EXPECT_THROW(Mixture m(none), Error);
+}
+
+TEST(Mixture, HasFewerSourcesThanItsPeriod) {
+  const std::vector<double> most(Mixture::period - 1, 1), more(Mixture::period, 1);
+  const Mixture mixture(most);
+  EXPECT_EQ(mixture.quota(0), 2);
+  EXPECT_EQ(mixture.quota(1), 1);
+  EXPECT_EQ(mixture.quota(Mixture::period - 2), 1);
+  const auto error = [](std::span<const double> weights) {
+    return test::runtime_error_of([&] { Mixture refused(weights); });
+  };
+  EXPECT_EQ(error(more), "a mixture of 65536 sources");
+  EXPECT_EQ(error({}), "a mixture of 0 sources");
+  EXPECT_EQ(error(std::vector<double>{1, -2}), "a source's weight is -2");
+  EXPECT_EQ(error(std::vector<double>{0}), "a source's weight is 0");
+  EXPECT_EQ(error(std::vector<double>{NAN}), "a source's weight is nan");
 }
 
 }  // namespace

@@ -53,5 +53,55 @@ TEST(OrderedPipeline, AnErrorEndsAProducerThatWaitsForRoom) {
   EXPECT_THROW(run(pass, [&](int) { fail(0); }), std::runtime_error);
 }
 
+// Whichever of the three fails at the sixth piece, the five before it are consumed, and no other.
+TEST(OrderedPipeline, AnErrorComesAtItsPiecesTurn) {
+  for (const int failing : {0, 1, 2}) {
+    std::vector<int> consumed;
+    int next = 0;
+    const auto fail = [&](int stage, int piece) {
+      if (stage == failing && piece == 5) throw std::runtime_error("broken");
+    };
+    EXPECT_THROW((run_ordered<int, int>(
+                     3,
+                     [&](int& piece) {
+                       fail(0, piece = next++);
+                       return piece < 50;
+                     },
+                     [&](int piece) { return fail(1, piece), piece; },
+                     [&](int piece) {
+                       fail(2, piece);
+                       consumed.push_back(piece);
+                     })),
+                 std::runtime_error);
+    EXPECT_EQ(consumed, (std::vector<int>{0, 1, 2, 3, 4})) << failing;
+  }
+}
+
+TEST(OrderedPipeline, HoldsFourPiecesAThread) {
+  for (const int threads : {1, 3}) {
+    std::atomic<int> produced = 0, consumed = 0;
+    int most = 0;
+    run_ordered<int, int>(
+        threads, [&](int& piece) { return (piece = produced++) < 60; },
+        [](int piece) { return piece; },
+        [&](int piece) {
+          EXPECT_EQ(piece, consumed);
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          most = std::max(most, produced - consumed);
+          ++consumed;
+        });
+    EXPECT_EQ(consumed, 60);
+    // Besides them the one that is consumed, and the one that is produced.
+    EXPECT_LE(most, 4 * threads + 2);
+  }
+}
+
+TEST(OrderedPipeline, OfNothingIsNothing) {
+  int consumed = 0;
+  run_ordered<int, int>(
+      2, [](int&) { return false; }, [](int piece) { return piece; }, [&](int) { ++consumed; });
+  EXPECT_EQ(consumed, 0);
+}
+
 }  // namespace
 }  // namespace fathom

@@ -236,6 +236,25 @@ TEST(Prepare, ChunksAreAboutAMegabyte) {
   EXPECT_THAT(sizes, testing::ElementsAre(1024, 1024, 2));
 }
 
+TEST(Prepare, DocumentsAreReadAsTheSourceSays) {
+  SourceConfig source;
+  source.name = "web";
+  source.format = TextFormat::separated;
+  source.content = TextContent::html;
+  source.field = "body";
+  source.separator = "--";
+  const DocumentOptions options = document_options(source);
+  EXPECT_EQ(options.format, TextFormat::separated);
+  EXPECT_EQ(options.content, TextContent::html);
+  EXPECT_THAT(options.fields, testing::ElementsAre("body"));
+  EXPECT_EQ(options.separator, "--");
+  EXPECT_FALSE(options.skip_broken_lines);
+  EXPECT_EQ(options.remedy, "mend the line or set skip_broken_lines = true for source 'web'");
+  source.skip_broken_lines = true;
+  EXPECT_TRUE(document_options(source).skip_broken_lines);
+  EXPECT_EQ(detail::max_chunk_bytes(3), 96u << 20);
+}
+
 // Its share is that of all files of the source together.
 TEST(Prepare, HeldOutBytesAreOfAllFiles) {
   const TempDir dir;
@@ -508,6 +527,45 @@ TEST(Prepare, ConfigsThatCannotBeCarriedOutAreRefused) {
               c.sources[0].paths = {dir / "small.txt"};
             }),
             "no error");
+}
+
+TEST(Prepare, FilesOfItsOutputAreKnownByName) {
+  const TempDir dir;
+  const PrepareConfig config = sample_config(dir);
+  DocumentEncoder encoder = byte_encoder();
+  encoder.tokenizer_json = "{}";
+  prepare_data(config, encoder);
+  EXPECT_EQ(read_file(dir / "out/tokenizer.json"), "{}");
+  const std::vector<std::string> both = {"a", "b"}, one = {"a"};
+  require_own_files(config.output, prepared_files());
+  require_own_files(config.output, prepared_files(both));
+  EXPECT_THAT(input_error_of([&] { require_own_files(config.output, prepared_files(one)); }),
+              HasSubstr("/b-0000"));
+  for (const char* other : {"out/train/a-00000.txt", "out/a-00000.tokens",
+                            "out/held_out/x/a.tokens", "out/notes.json"}) {
+    write_file(dir / other, "mine");
+    EXPECT_THAT(input_error_of([&] { require_own_files(config.output, prepared_files()); }),
+                HasSubstr(std::string(other).substr(4)));
+    std::filesystem::remove(dir / other);
+  }
+}
+
+// A hash of the text and the seed, not of its place, tells what is held out.
+TEST(Prepare, TheHeldOutShareIsOfTextsAndSeeds) {
+  int held_out = 0, same = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string text = std::to_string(i);
+    EXPECT_FALSE(is_held_out(text, 0, 0));
+    EXPECT_TRUE(is_held_out(text, 0, 1));
+    const bool quarter = is_held_out(text, 3, 0.25);
+    held_out += quarter;
+    same += quarter == is_held_out(text, 4, 0.25);
+    if (quarter) {
+      EXPECT_TRUE(is_held_out(text, 3, 0.5)) << "a larger share holds the smaller one";
+    }
+  }
+  EXPECT_NEAR(held_out, 500, 80);  // standard deviation 19
+  EXPECT_NEAR(same, 1250, 100);    // (1 - 2 · 0.25 · 0.75) of 2000
 }
 
 TEST(Prepare, ALongNameOfASourceNamesItsFiles) {

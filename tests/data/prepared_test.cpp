@@ -179,6 +179,58 @@ TEST(Prepared, SourcesOfOneNameHaveNoPhasesAndNoLimits) {
   }
 }
 
+TEST(Prepared, LimitsOfEpochsAreAboveZero) {
+  const TempDir dir;
+  prepare_data(sample_config(dir), byte_encoder());
+  const auto error = [&](std::optional<double> all, std::optional<double> of_b) {
+    DataConfig config;
+    config.directory = dir / "out";
+    config.sources = {{"a", "", {}}, {"b", "", {}}};
+    config.max_epochs = all;
+    config.sources[1].max_epochs = of_b;
+    return input_error_of([&] { open_prepared(config); });
+  };
+  EXPECT_EQ(error(0.001, 0.5), "no error");
+  for (const double none : {0.0, -1.0, std::nan("")}) {
+    EXPECT_EQ(error(none, {}), fmt::format("data.max_epochs is {}: use a number above 0", none));
+    EXPECT_EQ(error(4, none),
+              fmt::format("data.sources: max_epochs of 'b' is {}: use a number above 0", none));
+  }
+}
+
+TEST(Prepared, LimitsOfEpochsAreFoundAndCleared) {
+  DataConfig config;
+  config.sources = {{"a", "", {}}, {"b", "", {}}};
+  EXPECT_FALSE(has_max_epochs(config));
+  config.max_epochs = 2;
+  EXPECT_TRUE(has_max_epochs(config));
+  clear_max_epochs(config);
+  EXPECT_FALSE(has_max_epochs(config));
+  config.sources[1].max_epochs = 2;
+  EXPECT_TRUE(has_max_epochs(config));
+  clear_max_epochs(config);
+  EXPECT_FALSE(config.sources[1].max_epochs);
+}
+
+// What a config with `verify` finds at the start, reading finds otherwise.
+TEST(Prepared, ContentIsVerifiedWhereTheConfigSaysSo) {
+  const TempDir dir;
+  prepare_data(sample_config(dir), byte_encoder());
+  const std::string path = dir / "out/train/a-00000.tokens";
+  std::string damaged = read_file(path);
+  damaged[256] = static_cast<char>(damaged[256] ^ 1);
+  write_file(path, damaged);
+  for (const bool listed : {false, true}) {
+    DataConfig config;
+    config.directory = dir / "out";
+    if (listed) config.sources = {{"a", "", {}}};
+    EXPECT_EQ(input_error_of([&] { open_prepared(config); }), "no error");
+    config.verify = true;
+    EXPECT_EQ(input_error_of([&] { open_prepared(config); }),
+              path + ": the content is damaged (its checksum differs); prepare the data again");
+  }
+}
+
 // Every shard is verified by one of the processes, and between shards each may be ended.
 TEST(Prepared, ProcessesShareTheVerification) {
   const TempDir dir;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "data/reading_table.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -117,6 +120,49 @@ TEST(Remix, RefusesWhatCannotBe) {
               remix({{"a", 1, -1}}, options_of(1));
             }),
             "source 'a': weight -1 must be 0 or more");
+}
+
+TEST(Remix, BoundsAreNamed) {
+  const auto error = [](const RemixSource& source, const RemixOptions& options) {
+    return input_error_of([&] { remix({source}, options); });
+  };
+  EXPECT_EQ(error({"a", 100}, options_of(400)), "no error") << "all that it gives";
+  EXPECT_EQ(error({"a", 100, 0}, options_of(1)),
+            "tokens: 1 are more than the 0 that the sources give at their most epochs; raise "
+            "max-epochs, or add data");
+  EXPECT_EQ(error({"a", 100, 1, 2, 150}, options_of(50)), "no error");
+  EXPECT_EQ(error({"a", 100, 1, 2, 150}, options_of(51)),
+            "tokens: 51 are more than the 50 that the sources give at their most epochs; raise "
+            "max-epochs, or add data");
+  EXPECT_EQ(error({"a", 100}, options_of(1, 0)), "temperature: 0 is not above 0");
+  EXPECT_EQ(error({"a", 100}, options_of(1, NAN)), "temperature: nan is not above 0");
+  EXPECT_EQ(error({"a", 100}, options_of(1, 1, 0)), "max-epochs: 0 is not above 0");
+  EXPECT_EQ(error({"a", 100}, options_of(-1)), "tokens: -1 is not above 0");
+  EXPECT_EQ(error({"a", NAN}, options_of(1)), "source 'a': has no tokens");
+  EXPECT_EQ(error({"a", 100, INFINITY}, options_of(1)), "source 'a': weight inf must be 0 or more");
+  EXPECT_EQ(error({"a", 100, NAN}, options_of(1)), "source 'a': weight nan must be 0 or more");
+  EXPECT_EQ(error({"a", 100, 1, NAN}, options_of(1)), "source 'a': cap nan is not above 0");
+}
+
+TEST(Remix, ASourceWithoutWeightGivesNothing) {
+  const auto shares = remix({{"a", 100}, {"b", 900, 0}}, options_of(400));
+  EXPECT_DOUBLE_EQ(shares[0].share, 1);
+  EXPECT_DOUBLE_EQ(shares[0].epochs, 4);
+  EXPECT_FALSE(shares[0].capped) << "it reaches its cap and does not go beyond";
+  EXPECT_EQ(shares[1].name, "b");
+  EXPECT_EQ(shares[1].tokens, 0);
+  EXPECT_EQ(shares[1].epochs, 0);
+}
+
+TEST(ReadingTable, HasARowForEachSource) {
+  const std::vector<SourceShare> sources = {{"web", 2e6, 0.75, 5e6, " (capped)"},
+                                            {"books", 400, 0.25, std::nullopt}};
+  EXPECT_DOUBLE_EQ(sources[0].epochs(), 2.5);
+  EXPECT_EQ(sources[1].epochs(), 0);
+  EXPECT_EQ(reading_table(sources, "> "),
+            "> source                   tokens       read    share   epochs\n"
+            "> web                       2.00M      5.00M   0.7500    2.500 (capped)\n"
+            "> books                       400              0.2500         \n");
 }
 
 }  // namespace

@@ -204,6 +204,34 @@ TEST_F(ShardFile, LyingHeadersAreRefused) {
   EXPECT_EQ(error_of(with_header([](ShardHeader& h) { h.vocab_size = 70000; })), contradiction);
 }
 
+// Damage that only reading sees, or verifying.
+TEST_F(ShardFile, TokensFromTheVocabularysSizeOnAreRefused) {
+  for (const std::int64_t vocab_size : {300, 65536, 65537, 70000}) {
+    ShardInfo wanted = info;
+    wanted.vocab_size = vocab_size;
+    write_shard(dir_ / "b", wanted);
+    const std::string whole = read_file(dir_ / "b");
+    const std::size_t bytes = vocab_size <= 65536 ? 2 : 4;
+    const auto error = [&](std::uint64_t id) {
+      std::string changed = whole;
+      std::memcpy(changed.data() + 256 + 6 * bytes, &id, bytes);
+      return input_error_of([&] {
+        const Shard shard(std::as_bytes(std::span(changed)), "s", Verify::structure);
+        std::vector<std::int32_t> ids(4);
+        shard.read(3, ids);
+      });
+    };
+    EXPECT_EQ(error(static_cast<std::uint64_t>(vocab_size) - 1), "no error");
+    for (const std::uint64_t id : {static_cast<std::uint64_t>(vocab_size), UINT64_MAX}) {
+      if (vocab_size == 65536) break;  // every number of 16 bits is a token
+      EXPECT_EQ(error(id),
+                fmt::format("s: token 6 is {}, outside the vocabulary of {}; the file is damaged, "
+                            "prepare the data again",
+                            id & (bytes == 2 ? 0xffffu : 0xffffffffu), vocab_size));
+    }
+  }
+}
+
 TEST_F(ShardFile, WriterRefusesTokensOutsideTheVocabulary) {
   ShardWriter writer(dir_ / "b", info);
   EXPECT_EQ(runtime_error_of([&] { writer.add_document(std::vector<std::int32_t>{300}, 1); }),

@@ -147,6 +147,23 @@ TEST(PartSharing, TheRestIsOneMembers) {
   EXPECT_TRUE(claim_rest(dir.path(), Role::member).has_value());
 }
 
+TEST(PartSharing, ErrorsSayWhoHasTheRest) {
+  const TempDir dir;
+  const auto claim = claim_rest(dir.path(), Role::member);
+  EXPECT_EQ(test::input_error_of([&] { claim_rest(dir.path(), Role::member); }),
+            dir.path() + ": " + FileLock::holder_of(dir / ".claims/rest") +
+                " works on this, too; wait for it to end, stop it, or choose another directory");
+  EXPECT_EQ(claim_file("a/b"), ".claims/a/b");
+  EXPECT_TRUE(wait_for_claim(dir.path(), "a/b", Role::helper).has_value());
+  EXPECT_TRUE(fs::exists(dir / ".claims/a/b"));
+  write_file(dir / "file", "x");
+  EXPECT_EQ(test::input_error_of([&] { claim_rest(dir / "file", Role::member); }),
+            (dir / "file/.claims") + ": cannot create this directory: Not a directory");
+  EXPECT_EQ(lock_use(Role::alone), LockUse::alone);
+  EXPECT_EQ(lock_use(Role::member), LockUse::shared);
+  EXPECT_EQ(lock_use(Role::helper), LockUse::shared);
+}
+
 TEST(PartSharing, AClaimIsWaitedFor) {
   const TempDir dir;
   EXPECT_FALSE(wait_for_claim(dir.path(), "rest", Role::alone).has_value());

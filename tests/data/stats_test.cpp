@@ -3,6 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <set>
+
+#include "core/philox.h"
+#include "io/checksum.h"
 #include "io/temp_dir.h"
 
 namespace fathom {
@@ -74,6 +79,69 @@ TEST(CorpusStatistics, AreOfEachLanguage) {
   EXPECT_EQ(statistics.all().documents, 3);
   EXPECT_EQ(statistics.all().words, 25);
   EXPECT_EQ(statistics.all().ideographs, 21);
+}
+
+TEST(TextStatistics, AnEmptyTextIsAmongTheSmallest) {
+  TextStatistics s;
+  s.add("");
+  EXPECT_EQ(s.documents, 1);
+  EXPECT_EQ(s.bytes, 0);
+  EXPECT_THAT(s.sizes, ElementsAre(1));
+  EXPECT_EQ(s.size_at(1), 2);
+  s.add("1234");
+  EXPECT_EQ(s.size_at(0.5), 2) << "half of the documents, to the last one";
+  EXPECT_EQ(s.size_at(0.51), 8);
+}
+
+TextSourceConfig ten_lines(const test::TempDir& dir) {
+  std::string lines;
+  for (int i = 0; i < 10; ++i) lines += "line " + std::to_string(i) + "\n";
+  test::write_file(dir / "a.txt", lines);
+  TextSourceConfig source;
+  source.name = "a";
+  source.paths = {dir / "a.txt"};
+  source.format = TextFormat::lines;
+  return source;
+}
+
+// Those whose places have the smallest numbers, in the order of reading.
+TEST(DocumentSample, IsDrawnByPlacesAndTheSeed) {
+  const test::TempDir dir;
+  const TextSourceConfig source = ten_lines(dir);
+  std::set<std::vector<std::string>> samples;
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    const Philox random{seed, stream_of("sample", 6)};
+    std::vector<std::pair<std::uint64_t, int>> ranks;
+    for (int i = 0; i < 10; ++i) {
+      ranks.emplace_back(random.bits(checksum_of(fmt::format("{}:{}", dir / "a.txt", i + 1))), i);
+    }
+    std::ranges::sort(ranks);
+    std::vector<int> drawn;
+    for (int i = 0; i < 4; ++i) drawn.push_back(ranks[static_cast<std::size_t>(i)].second);
+    std::ranges::sort(drawn);
+    std::vector<std::string> expected;
+    for (const int i : drawn) {
+      expected.push_back(fmt::format("{{\"text\": \"line {}\", \"source\": \"{}:{}\"}}\n", i,
+                                     dir / "a.txt", i + 1));
+    }
+    for (const int threads : {1, 3}) {
+      EXPECT_EQ(sample_documents(source, 4, seed, threads).lines, expected) << seed;
+    }
+    samples.insert(expected);
+  }
+  EXPECT_GT(samples.size(), 1u);
+}
+
+TEST(DocumentSample, IsAllOfFewDocuments) {
+  const test::TempDir dir;
+  const TextSourceConfig source = ten_lines(dir);
+  EXPECT_EQ(sample_documents(source, 10, 0).lines.size(), 10u);
+  EXPECT_EQ(sample_documents(source, 11, 0).lines.size(), 10u);
+  EXPECT_EQ(sample_documents(source, 1, 0).lines.size(), 1u);
+  for (const int count : {0, -3}) {
+    EXPECT_EQ(test::input_error_of([&] { sample_documents(source, count, 0); }),
+              fmt::format("count: {} is below 1", count));
+  }
 }
 
 }  // namespace

@@ -95,5 +95,48 @@ TEST(Validation, LastBatchIsPadded) {
   EXPECT_LT(padding, 7);
 }
 
+TEST(Validation, AttentionMayEndWithDocuments) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Validation whole(data, 16, 4), documents(data, 16, 4, 0, AttentionSpan::document);
+  Batch one, cut;
+  whole.fill(0, one);
+  documents.fill(0, cut);
+  EXPECT_EQ(cut.targets, one.targets);
+  EXPECT_EQ(one.cu_seqlens, (std::vector<std::int32_t>{0, 16, 32, 48, 64}));
+  std::vector<std::int32_t> starts;
+  for (std::int32_t i = 0; i < 64; ++i) {
+    if (i % 16 == 0 || cut.inputs[std::size_t(i)] == 0) starts.push_back(i);
+  }
+  starts.push_back(64);
+  EXPECT_GT(starts.size(), 5u);
+  EXPECT_EQ(cut.cu_seqlens, starts);
+}
+
+// Of the last batch's sequences those behind the text, and of the last window's tokens.
+TEST(Validation, PaddingHasNoTargetsAndNoSource) {
+  const TempDir dir;
+  const auto data = sample_data(dir);
+  const Validation validation(data, 16, 64);
+  Batch batch;
+  validation.fill(validation.num_batches() - 1, batch);
+  ASSERT_EQ(batch.sources.back(), -1);
+  std::int64_t targets = 0;
+  for (std::size_t s = 0; s < 64; ++s) {
+    for (std::size_t t = 0; t < 16; ++t) {
+      const bool is_target = batch.targets[16 * s + t] >= 0;
+      targets += is_target;
+      if (batch.sources[s] == -1) {
+        ASSERT_FALSE(is_target);
+      }
+      if (!is_target && (t == 0 || batch.targets[16 * s + t - 1] < 0)) {
+        ASSERT_EQ(batch.inputs[16 * s + t], data->eos) << s << " " << t;
+      }
+    }
+  }
+  EXPECT_EQ(batch.num_targets, targets);
+  EXPECT_EQ(batch.cu_seqlens.size(), 65u) << "a segment for each sequence";
+}
+
 }  // namespace
 }  // namespace fathom
