@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -110,6 +111,78 @@ TEST(Rules, HaveNamesOfTheirOwnAndDefinitions) {
       EXPECT_TRUE(rule.definition.ends_with('.')) << rule.name;
       EXPECT_GE(rule.measure(TextFacts("")), 0) << rule.name << " of nothing";
     }
+  }
+}
+
+TEST(TextFacts, EndingsWithAnApostropheAreTokens) {
+  const auto tokens = [](std::string_view text) {
+    std::string joined;
+    for (const Token& token : TextFacts(text).tokens) joined += std::string(token.text) + "|";
+    return joined;
+  };
+  EXPECT_EQ(tokens("we'll they're I've she'd"), "we|'ll|they|'re|I|'ve|she|'d|");
+  EXPECT_EQ(tokens("we’ll John’s."), "we|’ll|John|’s|.|");
+  EXPECT_EQ(tokens("o'clock rock'n'roll x'abc"), "o'clock|rock'n'roll|x'abc|");
+}
+
+TEST(TextFacts, BlanksAtBothEndsAreTrimmed) {
+  EXPECT_EQ(trimmed(" \t\n\u3000a b\u00a0\u2003\r\n"), "a b");
+  EXPECT_EQ(trimmed("é中"), "é中");
+  EXPECT_EQ(trimmed("\u3000 \n"), "");
+  EXPECT_EQ(trimmed(""), "");
+}
+
+// Each word and mark of the lists by itself.
+TEST(Rules, KnowEachWordAndMarkOfTheirLists) {
+  std::string all;
+  for (const char* word : {"the", "be", "to", "of", "and", "that", "have", "with"}) {
+    EXPECT_EQ(measured("english_stop_words", word), 1) << word;
+    EXPECT_EQ(measured("english_stop_words", std::string(word) + "x"), 0) << word;
+    all += std::string(word) + " " + word + " ";
+  }
+  EXPECT_EQ(measured("english_stop_words", all), 8);
+  all.clear();
+  for (const char* word : {"的", "是", "在", "了", "和", "有", "不", "这", "我", "他", "个", "中",
+                           "为", "上", "就", "也"}) {
+    EXPECT_EQ(measured("chinese_stop_words", word), 1) << word;
+    all += word;
+  }
+  EXPECT_EQ(measured("chinese_stop_words", all + all), 16);
+  EXPECT_EQ(measured("chinese_stop_words", "文人"), 0);
+  for (const std::string end :
+       {".", "?", "!", "。", "？", "！", "…", "．", "؟", "।", "‼", "⁇", "⁈", "⁉"}) {
+    EXPECT_EQ(measured("punctuated_lines", "a" + end), 1) << end;
+  }
+  for (const std::string end : {",", ";", ":", "，", ")", "\"", " "}) {
+    EXPECT_EQ(measured("punctuated_lines", "a" + end), 0) << end;
+  }
+  for (const std::string end : {".", "?", "!", "。", "？", "！", "...", "…"}) {
+    EXPECT_EQ(measured("sentences", "One words" + end + " and two"), 1) << end;
+  }
+  for (const std::string end : {",", ";", ":", "-"}) {
+    EXPECT_EQ(measured("sentences", "One words" + end + " and two"), 0) << end;
+  }
+  for (const std::string bullet : {"•", "-", " \t•"}) {
+    EXPECT_EQ(measured("bullet_lines", bullet + " a"), 1) << bullet;
+  }
+  EXPECT_EQ(measured("bullet_lines", "* a\n+ b\n1. c"), 0);
+}
+
+// Longer sequences than those that are counted by hand above.
+TEST(Rules, CountSequencesOfEachLength) {
+  for (const int n : {2, 3, 4, 5, 6}) {
+    std::string text;
+    for (int i = 0; i < n; ++i) text += std::string(1, static_cast<char>('a' + i)) + " ";
+    const std::string rule = fmt::format("top_{}_gram", n);
+    // Twice n letters with blanks between them, of which nothing else is there twice.
+    EXPECT_NEAR(measured(rule, text + text + "z"), 2.0 * (2 * n - 1) / (4 * n + 1), 1e-12) << rule;
+  }
+  for (const int n : {5, 6, 7, 8, 9, 10, 11, 13, 14, 16}) {
+    std::string text;
+    for (int i = 0; i < n; ++i) text += std::string(1, static_cast<char>('a' + i)) + " ";
+    const std::string rule = fmt::format("repeated_{}_grams", n);
+    EXPECT_NEAR(measured(rule, text + text + "z"), 1.0 * n / (4 * n + 1), 1e-12) << rule;
+    EXPECT_EQ(measured(rule, text + "y " + text.substr(2)), 0) << rule;
   }
 }
 
@@ -291,6 +364,15 @@ TEST(Filters, NameWhatIsWrong) {
   config.min = 1;
   EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
             "filters: min and max belong to a rule, not a set");
+  config.min.reset();
+  config.rule = "words";
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: a table has both set and rule; give one of them");
+  config.set = FilterSet::none;
+  config.rule = "qqqqqqqq";
+  config.min = 0;
+  EXPECT_EQ(input_error_of([&] { filters_of({config}); }),
+            "filters: there is no rule 'qqqqqqqq'; `fathom data clean --rules` lists them");
 }
 
 }  // namespace

@@ -100,6 +100,103 @@ TEST(CleanScores, BoundsThatKeepAShare) {
   EXPECT_EQ(bound_of({}, 0.5), 0);
 }
 
+// A share that is a whole number of scores keeps so many, however its product is rounded.
+TEST(CleanScores, SharesOfWholeNumbersKeepThatMany) {
+  for (const int n : {1, 7, 10, 100, 1000}) {
+    std::vector<double> scores;
+    for (int i = 1; i <= n; ++i) scores.push_back(i);
+    for (int kept = 1; kept <= n; ++kept) {
+      EXPECT_EQ(bound_of(scores, static_cast<double>(kept) / n), n - kept + 1) << kept << "/" << n;
+    }
+  }
+}
+
+TEST(CleanScores, BoundsAreOfRoundedScores) {
+  EXPECT_EQ(rounded_score(0.12345), 0.1235);
+  EXPECT_EQ(rounded_score(0.12344), 0.1234);
+  EXPECT_EQ(rounded_score(1), 1);
+  EXPECT_TRUE(is_within(0.5, 0.5, 0.5));
+  EXPECT_TRUE(is_within(0.5, {}, {}));
+  EXPECT_FALSE(is_within(0.4999, 0.5, {}));
+  EXPECT_FALSE(is_within(0.5001, {}, 0.5));
+  EXPECT_TRUE(is_scored("zh-Hant", {"en", "zh"}));
+  EXPECT_TRUE(is_scored("fr", {}));
+  EXPECT_FALSE(is_scored("fr", {"en"}));
+  EXPECT_FALSE(is_scored("zh-Hant", {"!zh"}));
+  EXPECT_TRUE(is_scored("en", {"!zh"}));
+}
+
+TEST(CleanScores, BucketsHaveNamesOrNumbers) {
+  EXPECT_THAT(bucket_names({"q", {0.5}, {}}), ElementsAre("0", "1", "unscored"));
+  EXPECT_THAT(bucket_names({"q", {0.5}, {"low", "high"}}), ElementsAre("low", "high", "unscored"));
+}
+
+// The last value that each key may have, and the first that it may not.
+TEST(CleanScores, KeysHaveBounds) {
+  ScoredWorld world;
+  const auto error_of = [&](auto change) {
+    CleanConfig config = world.config;
+    change(config);
+    return input_error_of([&] { check_config(config); });
+  };
+  struct Bounds {
+    std::string key;
+    std::int64_t& (*value)(CleanConfig&);
+    std::int64_t least, most;
+  };
+  using C = CleanConfig;
+  const Bounds all[] = {
+      {"samples", [](C& c) -> std::int64_t& { return c.samples; }, 0, 10000},
+      {"part_mb", [](C& c) -> std::int64_t& { return c.part_mb; }, 1, 1 << 24},
+      {"threads", [](C& c) -> std::int64_t& { return c.threads; }, 0, 4096},
+      {"contamination.words", [](C& c) -> std::int64_t& { return c.contamination.words; }, 1, 1000},
+      {"contamination.characters", [](C& c) -> std::int64_t& { return c.contamination.characters; },
+       1, 1000},
+      {"perplexity.max_tokens", [](C& c) -> std::int64_t& { return c.perplexity.max_tokens; }, 1,
+       1 << 20}};
+  for (const auto& [key, member, least, most] : all) {
+    for (const std::int64_t value : {least - 1, least, most, most + 1}) {
+      EXPECT_EQ(error_of([&, m = member](C& c) { m(c) = value; }),
+                value >= least && value <= most
+                    ? "no error"
+                    : fmt::format("{}: {} is not in [{}, {}]", key, value, least, most));
+    }
+  }
+  EXPECT_EQ(error_of([](C& c) { c.output.clear(); }),
+            "output: missing; name the directory to make");
+  EXPECT_EQ(error_of([](C& c) { c.sources.clear(); }),
+            "sources: missing; add at least one [[sources]] table");
+  EXPECT_EQ(error_of([](C& c) { c.classifiers[0].name = std::string(64, 'n'); }), "no error");
+  for (const std::string& name :
+       {std::string(65, 'n'), std::string("title"), std::string("source"), std::string("language"),
+        std::string("reason"), std::string("bucket"), std::string("empty"), std::string("url"),
+        std::string("date"), std::string("multiple_choice")}) {
+    EXPECT_EQ(error_of([&](C& c) { c.classifiers[0].name = name; }),
+              "classifiers: '" + name +
+                  "' cannot be a score's name; use letters, digits, '-' and '_', and no name of a "
+                  "rule or key of rows");
+  }
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(error_of([&](C& c) { c.classifiers[0].max = nan; }),
+            "classifiers: 'quality': a bound is not a number");
+  EXPECT_EQ(error_of([](C& c) { c.classifiers[0].max = 0.5; }), "no error");
+  EXPECT_EQ(error_of([](C& c) {
+              c.perplexity.model = "m";
+              c.perplexity.min = 2, c.perplexity.max = 1;
+            }),
+            "perplexity: min 2 is above max 1");
+  EXPECT_EQ(error_of([](C& c) {
+              c.classifiers[0].min.reset();
+              c.classifiers[0].keep = 1;
+            }),
+            "no error");
+  EXPECT_EQ(error_of([](C& c) {
+              c.buckets.by = "quality";
+              for (int i = 0; i < 100; ++i) c.buckets.edges.push_back(i);
+            }),
+            "no error");
+}
+
 TEST(CleanScores, KeepsTheBestShareOfAllSources) {
   ScoredWorld world;
   world.config.classifiers[0].min.reset();
@@ -276,7 +373,9 @@ TEST(CleanScores, NameWhatIsWrong) {
                 }),
                 HasSubstr("is not in (0, 1]"));
   }
-  EXPECT_THAT(error_of([](C& c) { c.classifiers[0].languages = {"en", "!zh"}; }),
+  EXPECT_THAT(error_of([](C& c) {
+                c.classifiers[0].languages = {"en", "!zh"};
+              }),
               HasSubstr("classifiers: 'quality': languages names some with '!'"));
   for (const char* name : {"", "!"}) {
     EXPECT_THAT(error_of([&](C& c) { c.perplexity.languages = {name}; }),
@@ -369,6 +468,100 @@ TEST(Counts, HaveTheirOwnKeysInTheirFile) {
   EXPECT_EQ(sample.measure, 0.5);
   EXPECT_EQ(sample.text, "d");
   EXPECT_EQ(nlohmann::ordered_json::parse(counts.to_json("stamp")).dump(), text);
+}
+
+// Every count of one is in the sum of both.
+TEST(Counts, AddUp) {
+  const auto counts_of = [](std::int64_t n) {
+    Counts counts(2);
+    counts.tallies[{"en", "kept"}] = {n, 10 * n};
+    counts.cut_passages["gsm8k"] = 2 * n;
+    counts.add_edits(3 * n, 4 * n);
+    counts.repairs = 5 * n;
+    counts.add_masked({6 * n, 7 * n, 8 * n, 9 * n});
+    counts.read.pages = 11 * n;
+    counts.read.empty_documents = 12 * n;
+    counts.scores["q"].documents[50] = 13 * n;
+    return counts;
+  };
+  Counts sum = counts_of(1);
+  sum.add(counts_of(100));
+  EXPECT_EQ(sum.to_json(""), counts_of(101).to_json(""));
+  Counts other;
+  other.tallies[{"zh", "kept"}] = {1, 2};
+  sum.add(other);
+  EXPECT_EQ(sum.tallies.size(), 2u);
+}
+
+// A sample is a thousand bytes of a text, and no part of a character.
+TEST(Counts, SamplesAreBeginnings) {
+  Counts counts(1), none(0);
+  for (const auto& [text, shown] : {std::pair(std::string(1000, 'x'), std::size_t{1000}),
+                                    {std::string(1001, 'x'), std::size_t{1000}},
+                                    {std::string(999, 'x') + "é", std::size_t{999}},
+                                    {std::string(998, 'x') + "é", std::size_t{1000}}}) {
+    Counts one(1);
+    one.add("en", "words", {"t", "a:1", ""}, 0.5, [&, t = text] { return t; });
+    ASSERT_EQ(one.samples.at("words").size(), 1u);
+    EXPECT_EQ(one.samples.at("words")[0].text, text.substr(0, shown));
+    EXPECT_EQ(one.samples.at("words")[0].measure, 0.5);
+  }
+  none.add("en", "words", {"text", "a:1", ""}, 0, [] { return "t"; });
+  EXPECT_TRUE(none.samples.empty());
+  EXPECT_EQ(none.tallies.at({"en", "words"}).documents, 1);
+  EXPECT_EQ(none.tallies.at({"en", "words"}).bytes, 4);
+}
+
+// Kept ones first, then the most frequent reasons; of equally frequent ones by language and name.
+TEST(CleanSummary, HasARowForEachReason) {
+  CleanReport report;
+  Counts counts(2);
+  counts.tallies = {{{"en", "kept"}, {2, 100}},
+                    {{"en", "words"}, {5, 250}},
+                    {{"zh", "kept"}, {1, 50}},
+                    {{"zh", "digits"}, {1, 50}},
+                    {{"zh", "characters"}, {1, 50}}};
+  counts.read.pages = 7;
+  counts.read.empty_documents = 3;
+  counts.cut_passages["gsm8k"] = 4;
+  counts.add_edits(6, 8);
+  counts.repairs = 2;
+  counts.add_masked({1, 0, 2, 0});
+  for (int i = 0; i < 10; ++i) counts.scores["q"].add(i / 10.0);
+  counts.samples["words"] = {{1, "a:1", 49, "first\nsecond"}};
+  report.sources.emplace_back("web", counts);
+  EXPECT_EQ(
+      summary(report),
+      "source           language  reason                            documents        %            "
+      "bytes        %\n"
+      "web              en        kept                                      2    20.00             "
+      " "
+      "100    20.00\n"
+      "web              zh        kept                                      1    10.00             "
+      "  "
+      "50    10.00\n"
+      "web              en        words                                     5    50.00             "
+      " "
+      "250    50.00\n"
+      "web              zh        characters                                1    10.00             "
+      "  "
+      "50    10.00\n"
+      "web              zh        digits                                    1    10.00             "
+      "  "
+      "50    10.00\n"
+      "web              all                                                10                      "
+      " "
+      "500\n"
+      "web              7 web pages were read\n"
+      "web              3 empty documents are left out\n"
+      "web              4 passages of gsm8k were cut\n"
+      "web              6 documents were changed, 8 lines dropped from them\n"
+      "web              2 pieces of mojibake repaired\n"
+      "web              email masked: 1\n"
+      "web              phone masked: 2\n"
+      "web              q of 10 documents: 10 % are below 0.01, 25 % below 0.21, 50 % below 0.41, "
+      "75 % below 0.71, 90 % below 0.81\n");
+  EXPECT_EQ(samples_text(report), "web words (49) a:1: first\n");
 }
 
 }  // namespace

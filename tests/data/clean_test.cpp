@@ -84,6 +84,37 @@ TEST(Edits, CitationsAreNumbersAndTwoNotes) {
   EXPECT_EQ(without("[x[3]]"), "The mill was built in [x] by two.");
 }
 
+// Each end, phrase and broken character of the rules by itself.
+TEST(Edits, LinesOfC4KnowEachEndAndPhrase) {
+  const auto stays = [](const std::string& line, LineRules rules) {
+    std::int64_t dropped = 0;
+    return filtered_lines(line, rules, dropped) == line;
+  };
+  const std::string words = "one two three four five";
+  for (const char* end : {".", "?", "!", "\"", "。", "．", "！", "？", "।", "؟", "۔", ".\""}) {
+    EXPECT_TRUE(stays(words + end, LineRules::c4)) << end;
+  }
+  for (const char* end : {"", ",", ":", ";", ")", "...", "…", "'", "”"}) {
+    EXPECT_FALSE(stays(words + end, LineRules::c4)) << end;
+  }
+  for (const char* phrase : {"JavaScript", "terms of use", "Privacy Policy", "cookie policy",
+                             "uses cookies", "use of cookies", "USE COOKIES"}) {
+    EXPECT_FALSE(stays(words + " " + phrase + " six.", LineRules::c4)) << phrase;
+  }
+  for (const char* other : {"java script", "terms of service", "cookies", "private policy"}) {
+    EXPECT_TRUE(stays(words + " " + other + " six.", LineRules::c4)) << other;
+  }
+  for (const char* end : {"。", "．", "！", "？", "…", "”", "："}) {
+    EXPECT_TRUE(stays("一二三四" + std::string(end), LineRules::c4_chinese)) << end;
+  }
+  for (const char* end : {"", ".", "?", "，", "\"", "、"}) {
+    EXPECT_FALSE(stays("一二三四五" + std::string(end), LineRules::c4_chinese)) << end;
+  }
+  for (const char* broken : {"□", "■", "\ufffd"}) {
+    EXPECT_FALSE(stays("一二三四" + std::string(broken) + "。", LineRules::c4_chinese)) << broken;
+  }
+}
+
 // The shortest line, and the longest word, that stay; and one beyond.
 TEST(Edits, LinesOfC4HaveBounds) {
   const auto stays = [](const std::string& line, LineRules rules) {

@@ -105,5 +105,44 @@ TEST(Contamination, DropsOrCutsWhileCleaning) {
   EXPECT_EQ(clean_document(question, config, filters, &found).reason, "empty");
 }
 
+// The shortest sequences that count, alone and mixed: of words half, and of characters half.
+TEST(Contamination, SequencesHaveALength) {
+  std::string ten = "a0", twenty;
+  for (int i = 1; i < 10; ++i) ten += " a" + std::to_string(i);
+  for (int i = 0; i < 20; ++i) utf8::append(twenty, static_cast<char32_t>(0x4e00 + 3 * i));
+  Contamination found{ContaminationConfig{}};
+  found.add("words", ten);
+  found.add("characters", twenty);
+  found.add("mixed", "b0 b1 b2 b3 b4 " + twenty.substr(30));
+  EXPECT_EQ(found.texts(), 3);
+  EXPECT_EQ(found.short_texts(), 0);
+  EXPECT_EQ(found.sequences(), 3u);
+  EXPECT_EQ(found.find("x " + ten + " y").size(), 1u);
+  EXPECT_TRUE(found.find(ten.substr(3)).empty());
+  EXPECT_EQ(found.find(twenty).size(), 1u);
+  EXPECT_TRUE(found.find(twenty.substr(3)).empty());
+  EXPECT_EQ(found.tasks()[found.find("b0 b1 b2 b3 b4 " + twenty.substr(30)).at(0).task], "mixed");
+  EXPECT_TRUE(found.find("b0 b1 b2 b3 b4 " + twenty.substr(33)).empty());
+  ContaminationConfig longer;
+  longer.words = 11, longer.characters = 21;
+  Contamination none(longer);
+  none.add("words", ten);
+  none.add("characters", twenty);
+  EXPECT_EQ(none.short_texts(), 2);
+  EXPECT_EQ(none.sequences(), 0u);
+}
+
+TEST(Contamination, ChecksumsAreOfSequencesAndTasks) {
+  const auto checksum = [](const std::string& task, const std::string& text) {
+    Contamination found{ContaminationConfig{}};
+    found.add(task, text);
+    return found.checksum();
+  };
+  const std::string one = random_words(1, 12);
+  EXPECT_EQ(checksum("a", one), checksum("a", one + "!"));
+  EXPECT_NE(checksum("a", one), checksum("b", one));
+  EXPECT_NE(checksum("a", one), checksum("a", random_words(2, 12)));
+}
+
 }  // namespace
 }  // namespace fathom::clean

@@ -63,6 +63,52 @@ TEST(MultipleChoice, EnumerationsAreNone) {
   }
 }
 
+std::string question_with_option(const std::string& option) {
+  return "What?\nA. " + option + "\nB. y\nC. z\n";
+}
+
+// Each question is judged by its own options, of at most 100 characters with their letters.
+TEST(MultipleChoice, OptionsHaveALongestLength) {
+  std::string han;
+  for (int i = 0; i < 97; ++i) han += "中";
+  EXPECT_EQ(in_questions(question_with_option(std::string(97, 'x'))), 5 + 100 + 4 + 4);
+  EXPECT_EQ(in_questions(question_with_option(han)), 5 + 100 + 4 + 4);
+  const std::string too_long = question_with_option(std::string(98, 'x'));
+  EXPECT_EQ(in_questions(too_long), 0);
+  EXPECT_EQ(in_questions(too_long + "Which?\nA. x\nB. y\nC. z\n"), 6 + 4 + 4 + 4);
+  EXPECT_EQ(in_questions("Which?\nA. x\nB. y\nC. z\n" + too_long), 6 + 4 + 4 + 4);
+}
+
+TEST(MultipleChoice, OptionsGoUpToH) {
+  std::string text = "Q?\n";
+  int lines = 0;
+  for (char letter = 'A'; letter <= 'H'; ++letter) {
+    text += std::string(1, letter) + ". x\n";
+    ++lines;
+    EXPECT_EQ(in_questions(text), lines < 3 ? 0 : 2 + 4 * lines) << letter;
+  }
+  EXPECT_EQ(in_questions(text + "I. x\n"), 2 + 4 * 8);
+}
+
+TEST(MultipleChoice, StemsHaveMarksAndAnswersHaveNames) {
+  const std::string options = "\nA. 1\nB. 2\nC. 3\n";
+  for (const char* mark :
+       {"?", "？", "( )", "()", "（ ）", "（）", "（\u3000）", "（  ）", "___"}) {
+    EXPECT_GT(in_questions("It is " + std::string(mark) + options), 12) << mark;
+  }
+  for (const char* none : {"", "!", ".", "：", "(x)", "__", "[ ]"}) {
+    EXPECT_EQ(in_questions("It is " + std::string(none) + options), 0) << none;
+  }
+  for (const std::string name :
+       {"correct answer", "Answer", "ANS", "【答案】", "答案", "正确答案"}) {
+    for (const char* between : {"", " ", ":", "：", "(", ".", ": ("}) {
+      EXPECT_GT(in_questions("It is" + options + name + between + "H"), 12) << name << between;
+    }
+    EXPECT_EQ(in_questions("It is" + options + name + ": I"), 0) << name;
+    EXPECT_EQ(in_questions("It is" + options + name + "- A"), 0) << name;
+  }
+}
+
 // Takes hours when it is quadratic.
 TEST(MultipleChoice, LongLinesAreReadOnce) {
   for (const std::string part : {"A. x B ", "A. x B. y ", "?  A. x ", "A. x B. y C. z "}) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "data/clean/clean.h"
+#include "data/clean/email_domain.h"
 #include "io/line_reader.h"
 #include "io/temp_dir.h"
 
@@ -375,6 +376,29 @@ TEST(Personal, StampsNameWhatIsAskedForAlone) {
   config.personal.phones = true;
   EXPECT_THAT(test::input_error_of([&] { clean_data(config); }),
               testing::HasSubstr("was cleaned with another config"));
+}
+
+TEST(EmailDomain, EndsWithItsTopLevelDomain) {
+  for (const auto& [text, length] :
+       std::vector<std::pair<std::string, std::size_t>>{{"b.com", 5},
+                                                        {"mail.b.co.uk and", 12},
+                                                        {"b.com.", 5},
+                                                        {"b.com.Then", 5},
+                                                        {"b.com-x", 5},
+                                                        {"b.commerce", 0},
+                                                        {"b.COM", 5},
+                                                        {"b.Com", 0},
+                                                        {"com", 0},
+                                                        {".com", 0},
+                                                        {"-b.com", 0},
+                                                        {"b..com", 0},
+                                                        {"4.17.com", 0},
+                                                        {"4.x.com", 7},
+                                                        {"b.zip", 0},
+                                                        {"b.com/x", 5},
+                                                        {"", 0}}) {
+    EXPECT_EQ(domain_length(text), length) << text;
+  }
 }
 
 }  // namespace
