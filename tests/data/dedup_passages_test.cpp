@@ -275,6 +275,59 @@ TEST(Repeats, DocumentsThatLoseTooMuchGo) {
   EXPECT_EQ(texts_of(config, "a").size(), 3u) << "texts of another max_lost are written again";
 }
 
+// Documents of 98 and of 97 bytes that lose 49.
+TEST(Repeats, DocumentsThatLoseJustTheMostStay) {
+  const TempDir dir;
+  const std::string line = "A line that is in some documents of this corpus.";  // 48 bytes
+  DedupConfig config =
+      config_of(dir, {source(dir, "a",
+                             line_of(line) + line_of(line + "\n" + std::string(49, 'x')) +
+                                 line_of(line + "\n" + std::string(48, 'y')))});
+  config.minhash.enabled = false;
+  config.lines.enabled = true;
+  config.max_lost = 0.5;
+  const DedupReport report = deduplicate(config);
+  EXPECT_THAT(texts_of(config, "a"), ElementsAre(line, std::string(49, 'x')));
+  EXPECT_EQ(report.sources[0].cuts.cut, 1u);
+  EXPECT_EQ(report.sources[0].cuts.lost_too_much, 1u);
+  EXPECT_EQ(report.sources[0].cuts.left_empty, 0u);
+  EXPECT_EQ(report.sources[0].cuts.lines, 2u);
+  EXPECT_EQ(report.sources[0].cuts.bytes, 49u + 97u);
+}
+
+// Numbers of documents go on through the parts; what goes is listed for each.
+TEST(Repeats, GoOutOfTheFirstDocumentsOfParts) {
+  const TempDir dir;
+  const std::string line = "A line that is in some documents of this corpus.";
+  TextSourceConfig parts;
+  parts.name = "a";
+  for (int part = 0; part < 3; ++part) {
+    std::string rows;
+    for (int i = 0; i < 2; ++i) {
+      rows += nlohmann::json{{"text", fmt::format("{}\nOf part {} and number {}.", line, part, i)},
+                             {"pad", std::string(600'000, 'x')}}
+                  .dump() +
+              "\n";
+    }
+    parts.paths.push_back(dir / fmt::format("a{}.jsonl", part));
+    test::write_file(parts.paths.back(), rows);
+  }
+  DedupConfig config = config_of(dir, {parts});
+  config.part_mb = 1;
+  config.minhash.enabled = false;
+  config.lines.enabled = true;
+  EXPECT_EQ(deduplicate(config).sources[0].cuts.lines, 5u);
+  for (int part = 0; part < 3; ++part) {
+    const auto rows = lines_of(fmt::format("{}/texts/a-{:05}.jsonl.zst", config.output, part));
+    ASSERT_EQ(rows.size(), 2u);
+    for (int i = 0; i < 2; ++i) {
+      const std::string own = fmt::format("Of part {} and number {}.", part, i);
+      EXPECT_EQ(nlohmann::json::parse(rows[static_cast<std::size_t>(i)]).at("text"),
+                part == 0 && i == 0 ? line + "\n" + own : own);
+    }
+  }
+}
+
 TEST(Repeats, DependNeitherOnThreadsNorMemory) {
   const TempDir dir;
   std::string lines;

@@ -226,6 +226,41 @@ TEST(DedupConfig, KeysHaveBounds) {
       Whole{1} << 20, Whole{1});
 }
 
+TEST(DedupConfig, KeysOfMinHashHaveBounds) {
+  const TempDir dir;
+  DedupConfig config = config_of(dir, {source(dir, "a", "")});
+  config.minhash.bands = config.minhash.rows = 3;  // which decide alone
+  const auto problem = [&](auto&& change) {
+    DedupConfig changed = config;
+    change(changed.minhash);
+    return input_error_of([&] { check_config(changed); });
+  };
+  for (const auto& [value, holds] :
+       {std::pair(0.01, true), {1.0, true}, {0.009, false}, {1.001, false}}) {
+    EXPECT_EQ(problem([&, v = value](MinHashConfig& c) { c.threshold = v; }),
+              holds ? "no error" : fmt::format("minhash.threshold: {} is not in [0.01, 1]", value));
+  }
+  for (const auto& [value, holds] :
+       {std::pair(0.01, true), {0.9999, true}, {0.009, false}, {1.0, false}}) {
+    EXPECT_EQ(
+        problem([&, v = value](MinHashConfig& c) { c.recall = v; }),
+        holds ? "no error" : fmt::format("minhash.recall: {} is not in [0.01, 0.9999]", value));
+  }
+  using Key = std::pair<std::string, std::int64_t MinHashConfig::*>;
+  for (const auto& [key, member] :
+       {Key("permutations", &MinHashConfig::permutations), Key("bands", &MinHashConfig::bands),
+        Key("rows", &MinHashConfig::rows)}) {
+    const std::int64_t least = key == "permutations" ? 1 : 0;
+    for (const std::int64_t value :
+         {least - 1, std::int64_t{1}, std::int64_t{65536}, std::int64_t{65537}}) {
+      EXPECT_EQ(problem([&, m = member](MinHashConfig& c) { c.*m = value; }),
+                value >= least && value <= 65536
+                    ? "no error"
+                    : fmt::format("minhash.{}: {} is not in [{}, 65536]", key, value, least));
+    }
+  }
+}
+
 TEST(DedupConfig, KeysGoTogether) {
   const TempDir dir;
   const DedupConfig config = config_of(dir, {source(dir, "a", "")});

@@ -81,6 +81,52 @@ TEST(ExternalSorter, RunsAreRemovedWhenItIsAbandoned) {
   EXPECT_EQ(dir.count(), 0);
 }
 
+TEST(RecordFile, ReadsAllRecordsInBlocksOfAnySize) {
+  const TempDir dir;
+  for (const std::size_t count : {0u, 1u, 5u, 6u, 7u, 100u}) {
+    FileWriter file(dir / "records");
+    for (std::uint32_t i = 0; i < count; ++i) write_record(file, 7 * i);
+    file.close();
+    for (const std::size_t block : {1u, 4u, 12u, 1000u}) {
+      RecordFile<std::uint32_t> records(dir / "records", block);
+      EXPECT_EQ(records.size(), count);
+      for (std::uint32_t i = 0; i < count; ++i, records.pop()) {
+        ASSERT_FALSE(records.ended());
+        EXPECT_EQ(records.front(), 7 * i);
+      }
+      EXPECT_TRUE(records.ended()) << count << " in blocks of " << block;
+    }
+  }
+}
+
+// A record whose order does not see where it is from.
+struct Sourced {
+  int key, source;
+  friend bool operator<(const Sourced& a, const Sourced& b) { return a.key < b.key; }
+};
+struct SourcedList {
+  std::vector<Sourced> records;
+  std::size_t at = 0;
+  bool ended() const { return at == records.size(); }
+  const Sourced& front() const { return records[at]; }
+  void pop() { ++at; }
+};
+
+TEST(MergeSorted, TakesEqualRecordsInTheOrderOfTheirSources) {
+  std::vector<std::unique_ptr<SourcedList>> sources;
+  for (const std::vector<int>& keys :
+       std::vector<std::vector<int>>{{1, 3, 3, 9}, {}, {3, 4}, {1, 3}}) {
+    sources.push_back(std::make_unique<SourcedList>());
+    for (const int key : keys) {
+      sources.back()->records.push_back({key, static_cast<int>(sources.size()) - 1});
+    }
+  }
+  std::vector<std::pair<int, int>> merged;
+  merge_sorted(sources, [&](const Sourced& r) { merged.emplace_back(r.key, r.source); });
+  EXPECT_EQ(merged, (std::vector<std::pair<int, int>>{
+                        {1, 0}, {1, 3}, {3, 0}, {3, 0}, {3, 2}, {3, 3}, {4, 2}, {9, 0}}));
+}
+
 TEST(RecordFile, RefusesADamagedFile) {
   const TempDir dir;
   test::write_file(dir / "records", std::string(4097, 'x'));

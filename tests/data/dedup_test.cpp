@@ -189,6 +189,92 @@ TEST(Dedup, WhichCopyStaysIsARule) {
   EXPECT_EQ(kept(Keep::best), "7");
 }
 
+// Of equal texts in either order, also where a quality is negative or as good as none.
+TEST(Dedup, TheBestQualityStays) {
+  const TempDir dir;
+  std::string rows;
+  std::vector<double> expected;
+  for (const auto& [worse, better] : std::vector<std::pair<double, double>>{
+           {-1, 0.5}, {-2, -1}, {-1, 0}, {0, 1e-300}, {1, 2}, {-1e300, 1e300}, {0.25, 0.5}}) {
+    for (const bool first : {false, true}) {
+      const std::string text = "text " + std::to_string(expected.size());
+      for (const double quality : {first ? better : worse, first ? worse : better}) {
+        rows += nlohmann::json{{"text", text}, {"score", quality}}.dump() + "\n";
+      }
+      expected.push_back(better);
+    }
+  }
+  DedupConfig config = config_of(dir, {source(dir, "a", rows)});
+  config.keep = Keep::best;
+  config.quality_field = "score";
+  config.minhash.enabled = false;
+  deduplicate(config);
+  std::vector<double> kept;
+  for (const std::string& line : lines_of(config.output + "/texts/a-00000.jsonl.zst")) {
+    kept.push_back(nlohmann::json::parse(line).at("score"));
+  }
+  EXPECT_EQ(kept, expected);
+}
+
+TEST(Dedup, KeepBestNeedsAQualityOfEachDocument) {
+  const TempDir dir;
+  write_file(dir / "plain.txt", "a text");
+  DedupConfig config = config_of(dir, {});
+  config.sources.push_back({"b", {dir / "plain.txt"}, TextFormat::text, "text", "", false});
+  config.keep = Keep::best;
+  EXPECT_EQ(input_error_of([&] { deduplicate(config); }),
+            (dir / "plain.txt") +
+                ":1: text has no field 'quality', which keep = \"best\" needs; give JSON lines or "
+                "Parquet");
+}
+
+// Marks are no words: texts that differ in them alone have the same shingles.
+TEST(Dedup, AThresholdOfOneIsEqualShingles) {
+  const TempDir dir;
+  const std::string text = text_of(1, 60);
+  std::string dashed = text, edited = text;
+  for (std::size_t at; (at = dashed.find(". ")) != std::string::npos;) dashed.replace(at, 2, " - ");
+  edited.replace(edited.rfind("w"), 1, "v");
+  DedupConfig config =
+      config_of(dir, {source(dir, "a", line_of(text) + line_of(dashed) + line_of(edited))});
+  config.keep = Keep::first;
+  config.minhash.threshold = 1;
+  const DedupReport report = deduplicate(config);
+  EXPECT_THAT(copies_of(config, "a"), ElementsAre("a.jsonl:2 of a.jsonl:1 near"));
+  EXPECT_EQ(report.candidates, 1u);
+  EXPECT_EQ(report.verified, 1u);
+  EXPECT_EQ(report.largest_cluster, 2u);
+  EXPECT_EQ(report.cluster_sizes, (std::vector<std::uint64_t>{1, 1}));
+}
+
+// Files of the same names and sizes that were written over: their texts are read again, and fit
+// no longer.
+TEST(Dedup, RefusesFilesWithOtherDocumentsThanIndexed) {
+  const TempDir dir;
+  const std::string one = line_of("one text"), row = R"({"text":"x"})";
+  DedupConfig config = config_of(dir, {source(dir, "a", one + one + one)});
+  config.exact = Exact::off;
+  deduplicate(config);
+  const auto error_with = [&](std::size_t documents) {
+    std::string rows;
+    for (std::size_t i = 0; i + 1 < documents; ++i) rows += row + "\n";
+    rows += row;
+    rows += std::string(3 * one.size() - rows.size() - 1, ' ') + "\n";
+    write_file(config.sources[0].paths[0], rows);
+    std::filesystem::remove(config.output + "/texts/a-00000.jsonl.zst");
+    return input_error_of([&] { deduplicate(config); });
+  };
+  EXPECT_EQ(error_with(2),
+            "source 'a': its files have fewer documents than when they were indexed");
+  EXPECT_EQ(error_with(3), "no error");
+  EXPECT_EQ(error_with(4), (dir / "a.jsonl") + ":4: has more documents than when it was indexed");
+}
+
+TEST(Dedup, TablesHaveASize) {
+  EXPECT_EQ(cluster_memory(0), 0u);
+  EXPECT_EQ(cluster_memory(1000), 19'000u);
+}
+
 // Neighbours of a chain are similar, its ends are not: no document goes that is not itself similar
 // to the one that stays for it.
 TEST(Dedup, ChainsDoNotJoinWhatIsNotSimilar) {
