@@ -1,6 +1,7 @@
 // `data run` without running: its config, its stamps, and which stages it would run.
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "data/chain/config.h"
@@ -97,6 +98,46 @@ TEST(ChainConfig, RefusesAFieldThatPlainTextLacks) {
        {"format = \"jsonl\"\n", "format = \"lines\"\n", "content = \"html\"\n"}) {
     EXPECT_NO_THROW(chain_of(dir, "[[sources]]\nname = \"a\"\npaths = [\"x\"]\nfield = \"body\"\n" +
                                       std::string(keys) + tables));
+  }
+}
+
+TEST(ChainConfig, RefusesTablesThatLackWhatTheyNeed) {
+  const TempDir dir;
+  const std::string source = "[[sources]]\nname = \"a\"\npaths = [\"x\"]\n";
+  const auto error = [&](const std::string& tables) {
+    const std::string text = input_error_of([&] { chain_of(dir, source + tables); });
+    return text.starts_with(dir.path()) ? text.substr((dir / "chain.toml").size() + 2) : text;
+  };
+  EXPECT_EQ(error(""),
+            "no stage: add [clean], [dedup], [tokenizer] or [prepare]; a table may be empty");
+  EXPECT_EQ(error("[dedup]\nwrite_texts = false\n[prepare]\n[tokenizer]\n"),
+            "dedup.write_texts = false: leaves tokenizer nothing to read");
+  EXPECT_EQ(error("[dedup]\nwrite_texts = false\n"), "no error") << "nothing reads behind it";
+  EXPECT_EQ(error("[prepare]\n"),
+            "prepare.tokenizer: missing; name a tokenizer.json, or add [tokenizer] to train one");
+  EXPECT_EQ(error("[prepare]\ntokenizer = \"t\"\n[tokenizer]\n"),
+            "prepare.tokenizer: [tokenizer] trains one; remove this key or that table");
+  EXPECT_EQ(error("[prepare]\ntokenizer = \"" + (dir / "none.json") + "\"\n"),
+            "prepare.tokenizer: there is no file " + (dir / "none.json"));
+  EXPECT_EQ(error("[tokenizer]\nspecial_tokens = [\"<a>\", \"<b>\"]\n"
+                  "[prepare]\nend_of_document = \"<c>\"\n"),
+            "prepare.end_of_document: '<c>' is none of tokenizer.special_tokens");
+  EXPECT_EQ(error("[tokenizer]\nspecial_tokens = [\"<a>\", \"<b>\"]\n"
+                  "[prepare]\nend_of_document = \"<b>\"\n"),
+            "no error");
+  // As the stages themselves check their keys.
+  EXPECT_EQ(error("[clean]\nsamples = -1\n"), "[clean]: samples: -1 is not in [0, 10000]");
+  EXPECT_EQ(error("[dedup]\nmax_lost = 2\n"), "[dedup]: max_lost: 2 is not in [0, 1]");
+  EXPECT_EQ(error("[tokenizer]\n[prepare]\nshard_tokens = 0\n"),
+            "[prepare]: shard_tokens: 0 is below 1");
+}
+
+TEST(ChainConfig, SetsTheKeysThatLinkItsStages) {
+  for (const char* key : {"output", "sources", "index", "files", "text_field", "report_mb"}) {
+    EXPECT_TRUE(set_by_chain(key)) << key;
+  }
+  for (const char* key : {"threads", "tokenizer", "outputs", "", "source"}) {
+    EXPECT_FALSE(set_by_chain(key)) << key;
   }
 }
 
@@ -334,6 +375,18 @@ TEST_F(ChainPlan, ARangeGoesOn) {
   EXPECT_EQ(plan(range)[1].action, Action::replace);
 }
 
+TEST(ChainRange, ReadsSourcesUnlessAStageBeforeMadeTheirText) {
+  const std::vector<Stage> all = {Stage::clean, Stage::dedup, Stage::tokenizer, Stage::prepare};
+  EXPECT_TRUE(reads_sources(all, {}));
+  EXPECT_TRUE(reads_sources(all, {{}, Stage::clean}));
+  EXPECT_TRUE(reads_sources(all, {Stage::clean, {}}));
+  for (const Stage from : {Stage::dedup, Stage::tokenizer, Stage::prepare}) {
+    EXPECT_FALSE(reads_sources(all, {from, {}})) << enum_name(from);
+  }
+  EXPECT_TRUE(reads_sources({Stage::tokenizer, Stage::prepare}, {Stage::prepare, {}}))
+      << "a tokenizer makes no text";
+}
+
 TEST_F(ChainPlan, TakesNoFolderOfOthers) {
   facts_[1].folder_is_empty = false;
   EXPECT_THAT(input_error_of([&] { plan(); }),
@@ -367,6 +420,59 @@ TEST(ChainSources, ChangeWithFilesAndHowTheyAreRead) {
   EXPECT_NE(checksum(), before);
   EXPECT_THAT(input_error_of([&] { find_sources({source}, dir / "in/corpus"); }),
               HasSubstr("is inside"));
+}
+
+// What is written over is seen by its time where its size is the same.
+TEST(ChainSources, ChangeWithTheTimeOfAFile) {
+  const TempDir dir;
+  write_file(dir / "in/a.txt", "one");
+  SourceConfig source;
+  source.name = "s";
+  source.paths = {dir / "in"};
+  const std::vector<std::string> paths = {dir / "in"};
+  const auto time = std::filesystem::last_write_time(dir / "in/a.txt");
+  const auto checksum = [&] { return find_sources({source}, dir / "corpus").checksum; };
+  const std::string before = checksum(), text = text_of_files(paths, "prepare");
+  EXPECT_EQ(text, fmt::format("{}\n3 {}\n", dir / "in/a.txt", time.time_since_epoch().count()));
+  EXPECT_EQ(text_of_files({}, "prepare"), "");
+  write_file(dir / "in/a.txt", "two");
+  std::filesystem::last_write_time(dir / "in/a.txt", time + std::chrono::milliseconds(1));
+  EXPECT_NE(checksum(), before);
+  EXPECT_NE(text_of_files(paths, "prepare"), text);
+  std::filesystem::last_write_time(dir / "in/a.txt", time);
+  EXPECT_EQ(checksum(), before);
+  write_file(dir / "in/a.txt", "four");
+  std::filesystem::last_write_time(dir / "in/a.txt", time);
+  EXPECT_NE(checksum(), before) << "another size";
+  EXPECT_THAT(input_error_of([&] { text_of_files({dir / "none"}, "prepare"); }),
+              HasSubstr("prepare: '" + (dir / "none") + "' matches no file"));
+}
+
+TEST(ChainSources, HaveNamesByStage) {
+  SourceConfig web, books;
+  web.name = "web";
+  web.held_out_paths = {"h"};
+  books.name = "books";
+  EXPECT_EQ(held_out_name("web"), "web.held-out");
+  for (const Stage stage : {Stage::clean, Stage::dedup}) {
+    EXPECT_THAT(source_names({web, books}, stage), ElementsAre("web", "web.held-out", "books"));
+  }
+  EXPECT_THAT(source_names({web, books}, Stage::prepare), ElementsAre("web", "books"));
+  EXPECT_TRUE(source_names({web, books}, Stage::tokenizer).empty());
+}
+
+TEST(ChainSources, TextsAreInTheFieldTheyWereReadFrom) {
+  TextSourceConfig source;
+  source.field = "body";
+  for (const TextFormat format : {TextFormat::automatic, TextFormat::jsonl, TextFormat::text,
+                                  TextFormat::lines, TextFormat::separated}) {
+    source.format = format;
+    const bool plain = format != TextFormat::automatic && format != TextFormat::jsonl;
+    source.content = TextContent::text;
+    EXPECT_EQ(text_field_of(source), plain ? "text" : "body") << enum_name(format);
+    source.content = TextContent::html;
+    EXPECT_EQ(text_field_of(source), "body") << enum_name(format);
+  }
 }
 
 TEST(ChainSources, AreCarriedAlong) {
