@@ -148,6 +148,33 @@ TEST(QualityModel, RefusesModelsThatAreCutShort) {
   EXPECT_THAT(input_error_of([&] { check_model_file(path); }), HasSubstr("of version 13"));
 }
 
+TEST(QualityModel, OfVersions11And12AreRead) {
+  const TempDir dir;
+  const std::string whole = small_model(dir), path = dir / "version.bin";
+  ASSERT_EQ(whole[4], 12);
+  for (const char version : {10, 11, 12, 13}) {
+    std::string other = whole;
+    other[4] = version;
+    write_file(path, other);
+    if (version == 11 || version == 12) {
+      EXPECT_EQ(Classifier(path).score("a b"), Classifier(dir / "quality.bin").score("a b"));
+    } else {
+      EXPECT_EQ(input_error_of([&] { check_model_file(path); }),
+                fmt::format("{}: is a fastText model of version {}; 11 and 12 are read", path,
+                            int{version}));
+    }
+  }
+}
+
+TEST(QualityModel, NotesNameTheWantedLabelAndTheRuleOfWords) {
+  const TempDir dir;
+  small_model(dir);
+  const ModelFile file = check_model_file(dir / "quality.bin");
+  EXPECT_EQ(file.wanted, "good");
+  EXPECT_EQ(file.words, word_rule);
+  EXPECT_EQ(model_notes("hq"), fmt::format("fathom quality\nwords {}\nwanted hq\n", word_rule));
+}
+
 // Models of other tools that were made smaller: matrices as codes, and rows left out.
 TEST(QualityModel, ReadsQuantizedModels) {
   const TempDir dir;

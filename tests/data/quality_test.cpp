@@ -53,9 +53,8 @@ TEST(Quality, TellsWantedTextInBothLanguages) {
   // Nor does what cleaning takes out of a text, such as soft hyphens, in training.
   TrainConfig hyphenated = config;
   hyphenated.output = dir / "hyphenated.bin";
-  hyphenated.classes[0] = quality_class(dir, "good", 80, 3, [](int n) {
-    return "\u00ad" + wanted_text(n);
-  });
+  hyphenated.classes[0] =
+      quality_class(dir, "good", 80, 3, [](int n) { return "\u00ad" + wanted_text(n); });
   train_classifier(hyphenated);
   EXPECT_EQ(read_file(hyphenated.output), read_file(config.output));
   EXPECT_EQ(dir.count(), 8) << "files of the training are left";
@@ -190,6 +189,77 @@ TEST(Quality, RefusesConfigsThatCannotBeCarriedOut) {
   EXPECT_THAT(error_of([&](TrainConfig& c) { c.classes[0].paths = {dir / "blank.txt"}; }),
               HasSubstr("no document of 'good' is left to train on; it has 0"));
   EXPECT_FALSE(fs::exists(good.output));
+}
+
+// The last value that each key may have, and the first that it may not.
+TEST(Quality, KeysHaveBounds) {
+  const TempDir dir;
+  const TrainConfig good = quality_config(dir);
+  struct Bounds {
+    std::string key;
+    std::int64_t TrainConfig::*member;
+    std::int64_t least, most;
+  };
+  const Bounds all[] = {{"documents", &TrainConfig::documents, 0, std::int64_t{1} << 40},
+                        {"epochs", &TrainConfig::epochs, 1, 1000},
+                        {"dim", &TrainConfig::dim, 1, 4096},
+                        {"word_ngrams", &TrainConfig::word_ngrams, 1, 10},
+                        {"buckets", &TrainConfig::buckets, 1, 100'000'000},
+                        {"min_count", &TrainConfig::min_count, 1, 1'000'000},
+                        {"seed", &TrainConfig::seed, 0, INT32_MAX},
+                        {"threads", &TrainConfig::threads, 0, 4096},
+                        {"training_threads", &TrainConfig::training_threads, 1, 256}};
+  for (const auto& [key, member, least, most] : all) {
+    for (const std::int64_t value : {least - 1, least, most, most + 1}) {
+      TrainConfig config = good;
+      config.*member = value;
+      EXPECT_EQ(input_error_of([&] { check_config(config); }),
+                value >= least && value <= most
+                    ? "no error"
+                    : fmt::format("{}: {} is not in [{}, {}]", key, value, least, most));
+    }
+  }
+  for (const auto& [value, holds] :
+       {std::pair(0.0, true), {0.9, true}, {-0.1, false}, {0.91, false}}) {
+    TrainConfig config = good;
+    config.held_out_fraction = value;
+    EXPECT_EQ(input_error_of([&] { check_config(config); }),
+              holds ? "no error" : fmt::format("held_out_fraction: {} is not in [0, 0.9]", value));
+  }
+  for (const auto& [value, holds] :
+       {std::pair(10.0, true), {1e-9, true}, {0.0, false}, {10.1, false}}) {
+    TrainConfig config = good;
+    config.learning_rate = value;
+    EXPECT_EQ(input_error_of([&] { check_config(config); }),
+              holds ? "no error" : fmt::format("learning_rate: {} is not in (0, 10]", value));
+  }
+}
+
+// An AUC needs both kinds of documents.
+TEST(QualityReport, TellsWhatWasMeasured) {
+  TrainReport report;
+  report.classes = {{"good", 70, 10}, {"bad", 80, 0}};
+  report.accuracy.wanted = 10;
+  report.accuracy.auc = 0.5;
+  report.accuracy.thresholds = {{0.1, 1, 1, 0}};
+  const std::string classes =
+      "class                      trained on     held out\n"
+      "good                               70           10\n"
+      "bad                                80            0\n";
+  const std::string nothing = "no documents of both kinds are held out, so nothing was measured\n";
+  EXPECT_EQ(summary(report), classes + nothing);
+  std::swap(report.accuracy.wanted, report.accuracy.others);
+  EXPECT_EQ(summary(report), classes + nothing);
+  report.accuracy.wanted = 1;
+  report.accuracy.auc = 0.98765;
+  report.accuracy.thresholds = {{0.5, 0.25, 0.75, 0.125}, {0.95, 1, 0, 0}};
+  report.repeated = 2;
+  EXPECT_EQ(summary(report), classes +
+                                 "2 documents repeat others of their class and are left out\n"
+                                 "\n'good' on held-out documents: AUC 0.9877\n"
+                                 "      min precision    recall others kept\n"
+                                 "     0.50    0.2500    0.7500      0.1250\n"
+                                 "     0.95    1.0000    0.0000      0.0000\n");
 }
 
 // A model that cannot be finished does not replace the one before.
