@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "report/html.h"
+
 namespace fathom::scaling {
 namespace {
 
@@ -95,7 +97,7 @@ std::string timeline_svg(const StepTime& time, const std::string& title) {
       "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"11\">\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
       "<text x=\"{2:.1f}\" y=\"16\" font-size=\"13\">{3}</text>\n",
-      left + width + 20, bottom + 44, left, title);
+      left + width + 20, bottom + 44, left, html_escaped(title));
   text += legend() + axis(time.seconds, scale, bottom);
   for (std::size_t stage = 0; stage < time.spans.size(); ++stage) {
     const double y = top + static_cast<double>(stage) * (row + gap);

@@ -134,6 +134,15 @@ TEST(Timeline, DrawsEachStagesActions) {
   }
 }
 
+// A card's profile may have any name.
+TEST(Timeline, EscapesItsTitle) {
+  StepTime time;
+  time.seconds = 1;
+  time.spans = {{}};
+  EXPECT_THAT(timeline_svg(time, "dp2 on 2 <mine> & co"),
+              testing::HasSubstr(">dp2 on 2 &lt;mine&gt; &amp; co</text>"));
+}
+
 TEST(Timeline, WritesATraceOfEachStage) {
   const StepTime time = simulate("pp2", 2, {}, Picture::everything).time;
   const std::string trace = timeline_trace(time);
