@@ -29,5 +29,31 @@ TEST(BlockEstimates, AreNearlyLowerBounds) {
   }
 }
 
+// Blocks that were timed once are timed again for a layout whose blocks take another time.
+TEST(BlockEstimates, OfALayoutAreItsOwnWhateverWasAskedBefore) {
+  const PlannedRun run = planned_run(tiny_model(8), 16, 64);
+  const Cluster cluster(load_card("h200"), 4, 4);
+  const OperationTime time(cluster.card());
+  std::vector<LayoutOptions> all;
+  for (const char* name : {"dp4", "dp4+nozero", "pp4", "tp4", "tp4+sp", "tp4+sp+pieces2", "dp2xtp2",
+                           "pp2xtp2", "pp2xdp2+v2"}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+      for (const std::int64_t micro_batch : {1, 2}) {
+        all.push_back(layout(name, micro_batch));
+        all.back().recompute = recompute;
+      }
+    }
+  }
+  BlockEstimates together(run, cluster, time);
+  for (const LayoutOptions& options : all) {
+    BlockEstimates alone(run, cluster, time);
+    EXPECT_EQ(together.step_seconds(options), alone.step_seconds(options))
+        << layout_name(options.parallel) << " of " << options.micro_batch;
+  }
+  LayoutOptions none = layout("dp4"), full = none;
+  full.recompute = Recompute::full;
+  EXPECT_LT(together.step_seconds(none), together.step_seconds(full));
+}
+
 }  // namespace
 }  // namespace fathom::test

@@ -91,6 +91,50 @@ TEST(RankClock, QueuesGoOnWhileTheRankIsIdle) {
   EXPECT_DOUBLE_EQ(clock.exposed(), 0.5);
 }
 
+TEST(RankClock, ProductsAreAsFastAsTheCardIsAndTheRestIsNot) {
+  StepEvent event = compute(5);
+  event.products = 3;
+  RankClock clock(1.5);
+  clock.run({event});
+  EXPECT_DOUBLE_EQ(clock.now(), 2 + 2);
+  EXPECT_DOUBLE_EQ(clock.computing(), 4);
+  EXPECT_DOUBLE_EQ(clock.exposed(), 0);
+}
+
+// Slower beside an exchange, which waits and idling are not part of.
+TEST(RankClock, CountsTheTimeOfItsComputing) {
+  RankClock clock = after({submit(0, 1, 2, Link::node, 0.25), compute(3)});
+  EXPECT_DOUBLE_EQ(clock.computing(), 3.5);
+  clock.run({submit(0, 2, 2), wait(0, 2), exchange(1)});
+  clock.idle_until(20);
+  clock.exchange_until(21);
+  EXPECT_DOUBLE_EQ(clock.computing(), 3.5);
+  EXPECT_DOUBLE_EQ(clock.exposed(), 2 + 1 + 1);
+  EXPECT_DOUBLE_EQ(clock.now(), 21);
+  clock.idle_until(20);  // is over
+  EXPECT_DOUBLE_EQ(clock.now(), 21);
+  clock.skip(10, 2, 7);
+  EXPECT_DOUBLE_EQ(clock.now(), 31);
+  EXPECT_DOUBLE_EQ(clock.exposed(), 6);
+  EXPECT_DOUBLE_EQ(clock.computing(), 10.5);
+}
+
+TEST(RankClock, WhatIsNotUnderWayIsNotWaitedFor) {
+  RankClock clock = after({wait(3, 1), submit(1, 1, 2), wait(1, 2), wait(0, 1)});
+  EXPECT_DOUBLE_EQ(clock.now(), 0);
+  EXPECT_FALSE(clock.queues_are_empty());
+  clock.run({wait(1, 1)});
+  EXPECT_DOUBLE_EQ(clock.now(), 2);
+  EXPECT_TRUE(clock.queues_are_empty());
+}
+
+// Three on one link, then two, then one.
+TEST(RankClock, AQueueIsFasterWhenAnotherHasEnded) {
+  EXPECT_DOUBLE_EQ(after({submit(0, 1, 1), submit(1, 1, 2), submit(2, 1, 3), wait(2, 1)}).now(), 6);
+  EXPECT_DOUBLE_EQ(after({submit(0, 1, 1), submit(1, 1, 2), submit(2, 1, 3), wait(1, 1)}).now(), 5);
+  EXPECT_DOUBLE_EQ(after({submit(0, 1, 1), submit(1, 1, 2), submit(2, 1, 3), wait(0, 1)}).now(), 3);
+}
+
 TEST(RankClock, TellsItsStretches) {
   std::vector<RankClock::Stretch> stretches;
   RankClock clock;

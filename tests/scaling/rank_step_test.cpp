@@ -87,6 +87,29 @@ TEST(RankStep, StagesSendTheResidualStreamThatTheyHold) {
   EXPECT_EQ(record("pp2+v2").parts.size(), 2);
 }
 
+// A card on which nothing takes time but what has no rate of its own. In units of the tokens that a
+// rank holds, of 64 numbers in bf16: a block's forward twice copies them into the gathered ones (2)
+// and twice adds the other rank's part to its own (both are read and their sum is written: 3); at
+// its end the stage adds what the block has changed (3).
+TEST(RankStep, SumsOfPartsReadAllPartsAndWriteTheirSum) {
+  CardProfile card = load_card("h200");
+  card.start = card.spread = 0;
+  card.copy_tbs = 1;
+  card.products.measured = {64, 64, 64, 1e30, 1e30, 1e30};
+  card.attention = {1e30, 1e30, 0, 0};
+  visit_fields(card.copy_shares, [](const char* key, double& share, const char*) {
+    share = key == std::string("other") ? 1 : 1e30;
+  });
+  const LayoutOptions options = layout("pp4xtp2+sp");
+  const TrainPlan plan = plan_layout(planned_run(tiny_model(), 8, 64), options, 8);
+  const RankStep step = record_step(plan, 1, Cluster(card, 8, 8), OperationTime(card));
+  double computing = 0;
+  for (const StepEvent& event : step.parts.front().forward) {
+    if (event.kind == StepEvent::Kind::compute) computing += event.seconds;
+  }
+  EXPECT_NEAR(computing * 1e12 / (64 / 2 * 64 * 2), 2 * 2 + 2 * 3 + 3, 1e-6);
+}
+
 TEST(RankStep, RecomputingTakesTime) {
   const double none = seconds(record("1+none").parts.front().backward);
   const double full = seconds(record("1+full").parts.front().backward);

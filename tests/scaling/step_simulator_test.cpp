@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "scaling/planned.h"
@@ -125,6 +126,77 @@ TEST(StepSimulator, AllStagesUpdateWhenTheNormIsKnown) {
   }
 }
 
+// Two stages of one micro-batch: each computes 3 s and updates 0.5 s of 6.5 s.
+TEST(StepSimulator, SharesAreOfTheWholeStep) {
+  const StepTime time = simulate("pp2", 1).time;
+  EXPECT_DOUBLE_EQ(time.seconds, 6.5);
+  EXPECT_DOUBLE_EQ(time.update, 0.5 / 6.5);
+  EXPECT_DOUBLE_EQ(time.waiting, 1 - 3.5 / 6.5);
+  EXPECT_DOUBLE_EQ(time.bubble, 0.5);
+  const StepTime alone = simulate("1", 1).time;
+  EXPECT_DOUBLE_EQ(alone.update, 0.5 / 3.5);
+  EXPECT_DOUBLE_EQ(alone.waiting, 0);
+}
+
+// By the share of the time in which the card does not wait, and by so much at most.
+TEST(StepSimulator, ProductsAreFasterOnACardThatWaits) {
+  const auto seconds = [](const char* name, double idle_gain, double most_gain) {
+    const LayoutOptions options = layout(name);
+    const TrainPlan plan =
+        plan_layout(planned_run(tiny_model(8), options.parallel.dp, 64), options, gpus_of(options));
+    RankStep step = uniform_stage(1);
+    for (StepEvents* events : {&step.parts[0].first_forward, &step.parts[0].last_backward}) {
+      events->front().products = events->front().seconds;
+    }
+    CardProfile card = load_card("h200");
+    card.peer.latency = 0;
+    card.products.idle_gain = idle_gain;
+    card.products.most_gain = most_gain;
+    const std::vector<RankStep> stages(static_cast<std::size_t>(options.parallel.pp), step);
+    return simulate_step(plan, StageSteps(stages), Cluster(card, gpus_of(options), 8)).seconds;
+  };
+  EXPECT_DOUBLE_EQ(seconds("pp2", 0, 2), 6.5);
+  EXPECT_NEAR(seconds("pp2", 1, 2), 6 / (6.5 / 3.5) + 0.5, 1e-9);
+  EXPECT_NEAR(seconds("pp2", 0.5, 2), 6 / std::sqrt(6.5 / 3.5) + 0.5, 1e-9);
+  EXPECT_NEAR(seconds("pp2", 1, 1.25), 6 / 1.25 + 0.5, 1e-9);
+  EXPECT_DOUBLE_EQ(seconds("1", 1, 2), 3.5) << "one that never waits";
+}
+
+// Alike stages are recorded once: those of as many blocks, but for the first and the last.
+TEST(StageSteps, OfTheFirstAndTheLastStageAreTheirOwn) {
+  const Cluster cluster(load_card("h200"), 4, 4);
+  const auto steps_of = [&](const char* name, std::vector<std::int64_t> layers) {
+    LayoutOptions options = layout(name);
+    options.parallel.stage_layers = std::move(layers);
+    const TrainPlan plan = plan_layout(planned_run(tiny_model(8), 8, 64), options, 4);
+    return StageSteps(plan, cluster, OperationTime(cluster.card()));
+  };
+  const auto seconds = [](const StepEvents& events) {
+    double sum = 0;
+    for (const StepEvent& event : events) sum += event.seconds;
+    return sum;
+  };
+  for (const auto& [name, layers] :
+       {std::pair{"pp4", std::vector<std::int64_t>{2, 2, 2, 2}},
+        {"pp4+v2", std::vector<std::int64_t>{1, 1, 1, 1, 1, 1, 1, 1}}}) {
+    const StageSteps steps = steps_of(name, layers);
+    ASSERT_EQ(steps.size(), 4);
+    EXPECT_EQ(&steps.of(1), &steps.of(2)) << name;
+    EXPECT_NE(&steps.of(0), &steps.of(1)) << name;
+    EXPECT_NE(&steps.of(3), &steps.of(1)) << name;
+    EXPECT_GT(seconds(steps.of(0).parts.front().forward),
+              seconds(steps.of(1).parts.front().forward))
+        << "the embedding";
+    EXPECT_GT(seconds(steps.of(3).parts.back().backward),
+              seconds(steps.of(1).parts.back().backward))
+        << "the head";
+  }
+  const StageSteps uneven = steps_of("pp4", {2, 3, 2, 1});
+  EXPECT_NE(&uneven.of(1), &uneven.of(2));
+  EXPECT_GT(seconds(uneven.of(1).parts.front().forward),
+            seconds(uneven.of(2).parts.front().forward));
+}
+
 TEST(Timeline, DrawsEachStagesActions) {
   const StepTime time = simulate("pp2", 2, {}, Picture::actions).time;
   const std::string svg = timeline_svg(time, "a step");
@@ -141,6 +213,49 @@ TEST(Timeline, EscapesItsTitle) {
   time.spans = {{}};
   EXPECT_THAT(timeline_svg(time, "dp2 on 2 <mine> & co"),
               testing::HasSubstr(">dp2 on 2 &lt;mine&gt; &amp; co</text>"));
+}
+
+// A step of so many seconds has marks of 1, 2 or 5 and zeros, 12 and the first at most.
+TEST(Timeline, HasMarksAtRoundSeconds) {
+  const auto marks = [](double seconds) {
+    StepTime time;
+    time.seconds = seconds;
+    time.spans = {{}};
+    const std::string svg = timeline_svg(time, "a step");
+    std::string texts;
+    const std::string before = " text-anchor=\"middle\">";
+    for (auto at = svg.find(before); at != svg.npos; at = svg.find(before, at + 1)) {
+      const std::size_t begin = at + before.size();
+      texts += (texts.empty() ? "" : " ") + svg.substr(begin, svg.find('<', begin) - begin);
+    }
+    return texts;
+  };
+  EXPECT_EQ(marks(12), "0 1 2 3 4 5 6 7 8 9 10 11 12 seconds");
+  EXPECT_EQ(marks(13), "0 2 4 6 8 10 12 seconds");
+  EXPECT_EQ(marks(25), "0 5 10 15 20 25 seconds");
+  EXPECT_EQ(marks(0.45), "0 0.05 0.1 0.15 0.2 0.25 0.3 0.35 0.4 0.45 seconds");
+}
+
+// 1200 units for the whole step, behind 70 for the names; stages 32 apart.
+TEST(Timeline, PutsEachActionAtItsTime) {
+  StepTime time;
+  time.seconds = 100;
+  time.spans = {{{TraceLane::compute, TraceKind::forward, "F", 3, 25, 50}},
+                {{TraceLane::compute, TraceKind::backward, "B", 1, 0, 1.5},
+                 {TraceLane::compute, TraceKind::backward, "B", 2, 1.5, 4},
+                 {TraceLane::compute, TraceKind::communication, "exchange", -1, 5, 9},
+                 {TraceLane::compute, TraceKind::update, "update", -1, 90, 100}}};
+  const std::string svg = timeline_svg(time, "a step");
+  for (const char* box :
+       {"<rect x=\"370.00\" y=\"50.0\" width=\"300.00\" height=\"26.0\" fill=\"#4c78a8\"", ">F3<",
+        "<rect x=\"70.00\" y=\"82.0\" width=\"18.00\" height=\"26.0\" fill=\"#72b7b2\"", ">B2<",
+        "<rect x=\"1150.00\" y=\"82.0\" width=\"120.00\" height=\"26.0\" "
+        "fill=\"#e45756\""}) {
+    EXPECT_THAT(svg, testing::HasSubstr(box));
+  }
+  EXPECT_THAT(svg, testing::Not(testing::HasSubstr(">B1<"))) << "too narrow for its name";
+  EXPECT_THAT(svg, testing::Not(testing::HasSubstr("exchange")));
+  EXPECT_THAT(svg, testing::HasSubstr("viewBox=\"0 0 1290 158\""));
 }
 
 TEST(Timeline, WritesATraceOfEachStage) {
