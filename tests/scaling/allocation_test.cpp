@@ -80,6 +80,22 @@ TEST(AllocationConfig, IsOneOfATrainingRun) {
   EXPECT_EQ(plan.config.model.vocab_size, 102400);
 }
 
+TEST(AllocationConfig, SaysWhereItsNumbersComeFrom) {
+  const Allocation a = allocate(deepseek_laws(), 1e20, 4096);
+  const std::string text = train_config_text(a, deepseek_laws(), "d", "o");
+  for (const std::string& line :
+       {fmt::format("# 1e+20 FLOPs, spent by the laws of deepseek (DeepSeek LLM's current in-house "
+                    "data):\n# M_opt {:.4g} FLOPs a token, D_opt {:.4g} tokens. This shape has M = "
+                    "{:.4g}, and\n# M · train.tokens is the budget.\n",
+                    a.optimal_model_flops, a.optimal_tokens, a.model_flops),
+        std::string("max_position = 4096\n"), std::string("sequence_length = 4096\n"),
+        fmt::format("global_batch = {}  # the law: 248\ntokens = {}\n", a.batch_sequences,
+                    a.tokens),
+        std::string("peak = 0.000986\n")}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+}
+
 TEST(AllocationConfig, OfASmallBudgetToo) {
   const Allocation a = allocate(deepseek_laws(), 1e13, 256);
   EXPECT_EQ(resolve(config_of(a, "data"), {300}).max_tokens, a.tokens);
@@ -102,6 +118,53 @@ TEST(BudgetReport, SaysWhatTheBudgetBuys) {
   EXPECT_EQ(json["optimal_tokens_interval"], nullptr);
   EXPECT_EQ(json["steps"], (a.tokens + json["global_batch"].get<std::int64_t>() * 4096 - 1) /
                                (json["global_batch"].get<std::int64_t>() * 4096));
+}
+
+// Of an allocation whose figures all differ.
+TEST(BudgetReport, HasEachFigureInItsLineAndUnderItsKey) {
+  Allocation a;
+  a.compute = 6e12;
+  a.sequence_length = 100;
+  a.optimal_model_flops = 2e6;
+  a.optimal_tokens = 3e6;
+  a.model_flops_interval = Interval{1e6, 4e6};
+  a.tokens_interval = Interval{2e6, 5e6};
+  a.model.num_layers = 2;
+  a.model.hidden_size = 96;
+  a.model.num_heads = 6;
+  a.model.num_kv_heads = 3;
+  a.model.head_dim = 16;
+  a.model.intermediate_size = 256;
+  a.model_flops = 2.5e6;
+  a.tokens = 2'400'001;
+  a.hyperparameters = {0.002, 1600, Interval{0.001, 0.003}, Interval{1000, 2000}};
+  a.batch_sequences = 12;
+  const std::string text = to_text(a, deepseek_laws());
+  for (const char* line :
+       {"budget C              6.00e12 FLOPs\n",
+        "M_opt                 2.00e6 FLOPs a token  (95 %: 1.00e6 to 4.00e6)\n",
+        "D_opt                 3.00e6 tokens  (95 %: 2.00e6 to 5.00e6)\n",
+        "model                 2 layers of width 96, 6 heads of 16, 3 key heads, MLP 256\n",
+        "M of the model        2.50e6 FLOPs a token at sequences of 100, +25.0 % from M_opt\n",
+        "parameters            221k besides embedding and head\n",
+        "training tokens       2400001, so that M · D = C\n",
+        "peak learning rate    2.00e-3  (95 %: 1.00e-3 to 3.00e-3)\n",
+        "batch                 1.60k tokens, 16 sequences of 100  (95 %: 1.00e3 to 2.00e3)\n",
+        "batch of the run      12 sequences, 2001 steps\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+  EXPECT_EQ(to_json(a, deepseek_laws()).dump(),
+            R"({"laws":{"source":"deepseek","data":"DeepSeek LLM's current in-house data"},)"
+            R"("compute":6000000000000.0,"sequence_length":100,"optimal_model_flops":2000000.0,)"
+            R"("optimal_model_flops_interval":[1000000.0,4000000.0],"optimal_tokens":3000000.0,)"
+            R"("optimal_tokens_interval":[2000000.0,5000000.0],"model":{"num_layers":2,)"
+            R"("hidden_size":96,"num_heads":6,"num_kv_heads":3,"head_dim":16,)"
+            R"("intermediate_size":256},"model_flops":2500000.0,"tokens":2400001,)"
+            R"("law":{"learning_rate":0.002,"learning_rate_interval":[0.001,0.003],)"
+            R"("batch_tokens":1600.0,"batch_interval":[1000.0,2000.0],"batch_sequences":16},)"
+            R"("global_batch":12,"steps":2001})");
+  a.tokens = 2'400'000;
+  EXPECT_EQ(to_json(a, deepseek_laws()).at("steps"), 2000);
 }
 
 TEST(BudgetReport, ShowsIntervals) {

@@ -144,6 +144,55 @@ TEST(Flops, ReportsNameEachPart) {
   }
 }
 
+// Of a model whose parts all differ.
+TEST(Flops, ReportsHaveEachFigureInItsLineAndUnderItsKey) {
+  const std::string text = flops_text(odd_model(), 64);
+  for (const char* line :
+       {"3 layers of width 40, 6 heads of 8, 2 key heads, MLP 100, vocabulary 300; sequences of 64 "
+        "tokens\n",
+        "  M, non-embedding FLOPs a token      72·L·d² + 12·L·d·T           438k\n",
+        "  N2, with the vocabulary             N1 + V·d                    69.6k   6·N2/M 0.95\n",
+        "  embedding                               12.0k   15.9 %\n",
+        "  attention                               15.4k   20.3 %\n",
+        "  MLP                                     36.0k   47.6 %\n",
+        "  norms                                     280    0.4 %\n",
+        "  head                                    12.0k   15.9 %\n",
+        "  total                                   75.6k  100.0 %\n",
+        "  attention's weights                     92.2k   21.2 %           92.2k\n",
+        "  attention                               55.3k   12.7 %            111k\n",
+        "  MLP                                      216k   49.6 %            216k\n",
+        "  head                                    72.0k   16.5 %           72.0k\n",
+        "  total without the head                   363k   83.5 %            419k\n",
+        "  total                                    435k  100.0 %            491k\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+  const nlohmann::ordered_json json = flops_json(odd_model(), 64);
+  EXPECT_EQ(json.at("model").dump(),
+            R"({"num_layers":3,"hidden_size":40,"num_heads":6,"num_kv_heads":2,"head_dim":8,)"
+            R"("intermediate_size":100,"vocab_size":300,"tie_embeddings":false})");
+  EXPECT_EQ(json.at("sequence_length"), 64);
+  EXPECT_EQ(json.at("parameters").dump(),
+            R"({"embedding":12000,"attention":15360,"mlp":36000,"norms":280,"head":12000,)"
+            R"("total":75640})");
+  EXPECT_EQ(json.at("flops_per_token").dump(),
+            R"({"attention_weights":92160.0,"attention_square":110592.0,"mlp":216000.0,)"
+            R"("head":72000.0,"causal":435456.0,"full":490752.0})");
+  EXPECT_EQ(json.at("scale").at("n1"), 57600);
+  EXPECT_EQ(json.at("scale").at("n2"), 69600);
+  EXPECT_NEAR(json.at("scale").at("n1_ratio").get<double>(), 6 * 57600 / 437760.0, 1e-12);
+  EXPECT_NEAR(json.at("scale").at("n2_ratio").get<double>(), 6 * 69600 / 437760.0, 1e-12);
+  const TrainingMemory memory = training_memory(odd_model(), 64);
+  const nlohmann::ordered_json& bytes = json.at("training_bytes");
+  EXPECT_EQ(bytes.at("weights"), memory.weights);
+  EXPECT_EQ(bytes.at("gradients"), memory.gradients);
+  EXPECT_EQ(bytes.at("masters"), memory.masters);
+  EXPECT_EQ(bytes.at("activations").at("none"), memory.activations_none);
+  EXPECT_EQ(bytes.at("activations").at("selective"), memory.activations_selective);
+  EXPECT_EQ(bytes.at("activations").at("full"), memory.activations_full);
+  EXPECT_EQ(bytes.at("other"), memory.other);
+  EXPECT_EQ(bytes.at("total_selective"), memory.total_selective());
+}
+
 TEST(ModelFile, ReadsTheModelsOfTheRepository) {
   const std::string models = FATHOM_SOURCE_DIR "/configs/models/";
   const ModelConfig model = load_whole_model(models + "deepseek-llm-67b.toml");

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -137,6 +138,28 @@ TEST(Optima, FindTheNoiseAndSpreadAsFarAsItDoes) {
     EXPECT_NEAR(deviation, expected, 0.4 * expected);
     EXPECT_NEAR(one.fit.lowest_point()[0], 0, 4 * expected);
   }
+}
+
+// The same losses in two experiments have noise of their own in every draw.
+TEST(Optima, OfTwoExperimentsHaveNoiseOfTheirOwn) {
+  std::vector<Experiment> twice = experiments(0.002);
+  twice.resize(1);
+  twice.push_back(twice[0]);
+  const Optima optima = find_optima(twice, "test", {20, 1});
+  EXPECT_EQ(optima.each[0].fit.constant, optima.each[1].fit.constant);
+  std::set<double> drawn;
+  for (const Optimum& one : optima.each) {
+    for (const Quadratic& draw : one.draws) drawn.insert(draw.constant);
+  }
+  EXPECT_EQ(drawn.size(), 40u);
+  EXPECT_EQ(optima.freedom,
+            2.0 * static_cast<double>(twice[0].x.size() - parameter_count(twice[0].axes)));
+}
+
+TEST(Optima, OfNothingAreNone) {
+  const Optima optima = find_optima({}, "test", {20, 1});
+  EXPECT_TRUE(optima.each.empty());
+  EXPECT_EQ(optima.freedom, 0);
 }
 
 TEST(Optima, AreTheSameOnAnyNumberOfThreads) {

@@ -212,6 +212,61 @@ TEST(SweepRuns, OfAGridTakeGivenFactors) {
   EXPECT_NEAR(rates[1].learning_rate, 8 * laws_rate, 0.04 * laws_rate);
 }
 
+// Budgets of so many steps of 12 sequences, which are not whole.
+TEST(SweepRuns, HaveTheNearestNumberOfSteps) {
+  SweepConfig config = isoflop({}, 1);
+  config.isoflop.learning_rate = 1e-3;
+  config.isoflop.batch = 12;
+  config.isoflop.model_flops = {1e8};
+  const double step = flops_of({shape_for(1e8, length)})[0] * 12 * length;
+  for (const auto& [steps, nearest] :
+       {std::pair{20.4, 20}, {20.49, 20}, {20.51, 21}, {20.9, 21}, {21.0, 21}}) {
+    config.isoflop.budgets = {steps * step};
+    const SweepRun run = sweep_runs(config, Laws{}).at(0);
+    EXPECT_EQ(run.steps(length), nearest) << steps;
+    EXPECT_EQ(run.tokens, nearest * 12 * length);
+  }
+}
+
+// Ten steps are enough; with several batches all of them end at one number of tokens.
+TEST(SweepRuns, HaveTenStepsAtLeast) {
+  SweepConfig config = isoflop({}, 1);
+  config.grid.model_flops = 1e8;
+  config.grid.learning_rates = {1e-3};
+  config.grid.batches = {4, 6};
+  const double step = flops_of({shape_for(1e8, length)})[0] * 12 * length;
+  const auto steps = [&](double count) {
+    config.grid.budgets = {count * step};
+    const auto runs = sweep_runs(config, Laws{});
+    return std::pair{runs.at(0).steps(length), runs.at(1).steps(length)};
+  };
+  EXPECT_EQ(steps(9.51), (std::pair<std::int64_t, std::int64_t>{30, 20})) << "ten of 12 each";
+  EXPECT_THROW(steps(9.49), Error);
+  config.grid.batches = {(std::int64_t{1} << 21) - 1, (std::int64_t{1} << 21) + 1};
+  try {
+    steps(20);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("its batches (2097151, 2097153) have no common "
+                                                 "multiple that a run could end at"));
+  }
+}
+
+TEST(SweepRuns, OfOneNameWithOtherTokensAreRefused) {
+  SweepConfig config = isoflop({1e17, 1.0001e17}, 1);
+  config.isoflop.learning_rate = 1e-3;
+  config.isoflop.batch = 1;
+  config.isoflop.model_flops = {1e8};
+  try {
+    sweep_runs(config, Laws{});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("two runs are called iso-c1.00e17-"));
+  }
+  config.isoflop.budgets = {1e17, 1e17};
+  EXPECT_EQ(sweep_runs(config, Laws{}).size(), 1u) << "the same run twice is one";
+}
+
 TEST(SweepRuns, RefuseRunsOfFewSteps) {
   SweepConfig config = isoflop({1e12}, 1);
   config.isoflop.batch = 64;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "data/mix_phases.h"
 #include "scaling/small_sweep.h"
 
@@ -39,6 +41,29 @@ TEST_F(SweepTimes, AreMeasuredWhateverTheRunsReadLater) {
   config.run.data.max_epochs.reset();
   config.run.data.sources = {{"a", "", {}, false, 0.01}, {"b", "", {}}};
   EXPECT_GT(measured(config).seconds, 0);
+}
+
+// Runs with the same model and batch share a measurement, others do not.
+TEST_F(SweepTimes, AreMeasuredOnceForEachModelAndBatch) {
+  SweepConfig config = small_sweep(dir_);
+  EXPECT_EQ(measured(config).source, "by 2 short runs, each alone on cpu") << "of six runs";
+  config.isoflop.budgets.clear();
+  config.grid.budgets = {3e9};
+  config.grid.model_flops = 3.2e5;
+  config.grid.learning_rates = {1e-3, 2e-3};
+  config.grid.batches = {2, 4, 8};
+  EXPECT_EQ(measured(config).source, "by 3 short runs, each alone on cpu");
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "bench")) << "nothing of them is left";
+}
+
+TEST_F(SweepTimes, AreNotKnownWithoutTheDevice) {
+  SweepConfig config = small_sweep(dir_);
+  config.run.device = "cuda:4096";
+  config.run.dtype = DTypeChoice::f32;
+  const SweepTime time = measured(config);
+  EXPECT_FALSE(time.known());
+  EXPECT_NE(time.why_unknown.find("cuda"), std::string::npos) << time.why_unknown;
+  EXPECT_EQ(time.seconds, 0);
 }
 
 }  // namespace
