@@ -301,13 +301,12 @@ TEST(Repeats, GoOutOfTheFirstDocumentsOfParts) {
   const std::string line = "A line that is in some documents of this corpus.";
   TextSourceConfig parts;
   parts.name = "a";
-  for (int part = 0; part < 3; ++part) {
+  for (int part = 0; part < 2; ++part) {
     std::string rows;
     for (int i = 0; i < 2; ++i) {
-      rows += nlohmann::json{{"text", fmt::format("{}\nOf part {} and number {}.", line, part, i)},
-                             {"pad", std::string(600'000, 'x')}}
-                  .dump() +
-              "\n";
+      nlohmann::json row = {{"text", fmt::format("{}\nOf part {} and number {}.", line, part, i)}};
+      if (part == 0 && i == 0) row["pad"] = std::string(1 << 20, 'x');  // as large as a part
+      rows += row.dump() + "\n";
     }
     parts.paths.push_back(dir / fmt::format("a{}.jsonl", part));
     test::write_file(parts.paths.back(), rows);
@@ -316,8 +315,8 @@ TEST(Repeats, GoOutOfTheFirstDocumentsOfParts) {
   config.part_mb = 1;
   config.minhash.enabled = false;
   config.lines.enabled = true;
-  EXPECT_EQ(deduplicate(config).sources[0].cuts.lines, 5u);
-  for (int part = 0; part < 3; ++part) {
+  EXPECT_EQ(deduplicate(config).sources[0].cuts.lines, 3u);
+  for (int part = 0; part < 2; ++part) {
     const auto rows = lines_of(fmt::format("{}/texts/a-{:05}.jsonl.zst", config.output, part));
     ASSERT_EQ(rows.size(), 2u);
     for (int i = 0; i < 2; ++i) {
