@@ -3,13 +3,17 @@
 #include <gmock/gmock.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <optional>
 
+#include "cli/api_keys.h"
 #include "cli/command_tree.h"
 #include "cli/config_lines.h"
 #include "cli/manual_page.h"
 #include "cli/text_flag.h"
 #include "cli/troff.h"
 #include "cli/usage_errors.h"
+#include "io/temp_dir.h"
 
 namespace fathom::cli {
 namespace {
@@ -17,6 +21,53 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
+
+// FATHOM_API_KEY as a test sets it, and afterwards as it was.
+class KeyVariable {
+ public:
+  KeyVariable() {
+    if (const char* const set = std::getenv(name)) before_ = set;
+  }
+  ~KeyVariable() { set(before_ ? before_->c_str() : nullptr); }
+  KeyVariable(const KeyVariable&) = delete;
+  KeyVariable& operator=(const KeyVariable&) = delete;
+  // Null: not set.
+  static void set(const char* value) { value ? setenv(name, value, 1) : unsetenv(name); }
+
+ private:
+  static constexpr const char* name = "FATHOM_API_KEY";
+  std::optional<std::string> before_;
+};
+
+// Blanks at a key's end are none of it, those within are.
+TEST(ApiKeys, AreTheLinesOfTheFileOrElseOfTheVariable) {
+  const KeyVariable variable;
+  const test::TempDir dir;
+  const std::string file = dir / "keys";
+  variable.set(nullptr);
+  EXPECT_THAT(api_keys(""), ElementsAre());
+  test::write_file(file, "one\r\n\n \t\ntwo words \t\nthree");
+  EXPECT_THAT(api_keys(file), ElementsAre("one", "two words", "three"));
+  variable.set("a\nb \n");
+  EXPECT_THAT(api_keys(""), ElementsAre("a", "b"));
+  EXPECT_THAT(api_keys(file), ElementsAre("one", "two words", "three"));
+}
+
+TEST(ApiKeys, AreRefusedWhereThereIsNone) {
+  const KeyVariable variable;
+  const test::TempDir dir;
+  const std::string file = dir / "keys";
+  test::write_file(file, " \r\n\n");
+  for (const char* set : {static_cast<const char*>(nullptr), "key"}) {
+    variable.set(set);
+    EXPECT_EQ(test::input_error_of([&] { api_keys(file); }), file + ": it holds no API key");
+  }
+  for (const char* empty : {"", " ", "\n"}) {
+    variable.set(empty);
+    EXPECT_EQ(test::input_error_of([&] { api_keys(""); }),
+              "FATHOM_API_KEY is set and holds no API key: unset it, or give it one");
+  }
+}
 
 TEST(ConfigLines, AreKeyValueAndHelp) {
   const auto parts = [](const char* text) {
@@ -103,7 +154,8 @@ struct Program {
     make->add_option("--least", least)->check(CLI::NonNegativeNumber);
     make->add_option("--real", real)->capture_default_str();
     make->add_flag("--flag", flag, "or not");
-    add_text_flag(*make, "--rules", "Rules", [] { return std::string("a  b\n"); }, "list them");
+    add_text_flag(
+        *make, "--rules", "Rules", [] { return std::string("a  b\n"); }, "list them");
     CLI::App* both = app.add_subcommand("both", "Alone or below");
     both->add_option("words", inputs);
     both->add_subcommand("deep", "Deeper")->add_flag("--flat", flag);
@@ -128,14 +180,18 @@ TEST(CommandTree, TellsWhatASwitchTakes) {
     const char *shown, *bounds, *usual;
   };
   for (const auto& [name, kind, shown, bounds, usual] :
-       {Row{"--out", Kind::folder, "DIR", "", ""}, {"--template", Kind::file, "NAME|FILE", "", ""},
-        {"--beside", Kind::file, "DIR|FILE", "", ""}, {"--set", Kind::word, "KEY=VALUE", "", ""},
-        {"--text", Kind::word, "TEXT", "", ""}, {"--json", Kind::file, "FILE", "", ""},
+       {Row{"--out", Kind::folder, "DIR", "", ""},
+        {"--template", Kind::file, "NAME|FILE", "", ""},
+        {"--beside", Kind::file, "DIR|FILE", "", ""},
+        {"--set", Kind::word, "KEY=VALUE", "", ""},
+        {"--text", Kind::word, "TEXT", "", ""},
+        {"--json", Kind::file, "FILE", "", ""},
         {"--choice", Kind::choice, "TEXT", "", ""},
         {"--whole", Kind::number, "INT", "from 0 to 4096", "7"},
         {"--above", Kind::number, "INT", "above 0", ""},
         {"--least", Kind::number, "INT", "at least 0", ""},
-        {"--real", Kind::number, "FLOAT", "", "0.5"}, {"--flag", Kind::nothing, "", "", ""}}) {
+        {"--real", Kind::number, "FLOAT", "", "0.5"},
+        {"--flag", Kind::nothing, "", "", ""}}) {
     const Switch& option = switch_named(make, name);
     EXPECT_EQ(option.value.kind, kind) << name;
     EXPECT_EQ(option.value.name, shown) << name;
@@ -252,8 +308,7 @@ TEST(ManualPage, TakesItsPartsFromTheFooter) {
   const std::string page = manual_page(command, "V", "D");
   EXPECT_EQ(section_of(page, "DESCRIPTION"), "Some prose.\n");
   EXPECT_EQ(section_of(page, "CONFIGURATION"), ".TP\n\\fBkey\\fR = a|\\:b\nwhat it is\n");
-  EXPECT_EQ(section_of(page, "RULES"),
-            ".TP\n\\fBname\\fR\nwhat it does\n.PP\nProse of rules\n");
+  EXPECT_EQ(section_of(page, "RULES"), ".TP\n\\fBname\\fR\nwhat it does\n.PP\nProse of rules\n");
   EXPECT_EQ(section_of(page, "EXAMPLES"),
             ".RS 4\n.nf\nfathom a x\nfathom a y\n.fi\n.RE\n.PP\nOr so:\n"
             ".PP\n.RS 4\n.nf\nfathom a z\n.fi\n.RE\n");
@@ -270,8 +325,9 @@ std::string problem_of(Words words) {
 
 TEST(UsageProblem, NamesTheFirstWordThatIsNotKnown) {
   for (const auto& [words, message] : std::vector<std::pair<Words, std::string>>{
-           {{"mkae"}, "prog has no command 'mkae': did you mean 'make'? prog --help lists its "
-                      "commands"},
+           {{"mkae"},
+            "prog has no command 'mkae': did you mean 'make'? prog --help lists its "
+            "commands"},
            {{"zzzzzzzzzz"}, "prog has no command 'zzzzzzzzzz': prog --help lists its commands"},
            {{"make", "x", "--otu", "y"},
             "prog make has no switch '--otu': did you mean '--out'? prog make --help lists its "
@@ -283,7 +339,8 @@ TEST(UsageProblem, NamesTheFirstWordThatIsNotKnown) {
            {{"make", "--text=x", "--flgb"}, "prog make has no switch '--flgb'"},
            {{"make", "-ox", "--flgb"}, "prog make has no switch '--flgb'"},
            {{"make", "--flag", "--flgb"}, "prog make has no switch '--flgb'"},
-           {{"both", "deep", "--flt"}, "prog both deep has no switch '--flt': did you mean '--flat'"},
+           {{"both", "deep", "--flt"},
+            "prog both deep has no switch '--flt': did you mean '--flat'"},
            {{"both", "dep"}, "prog both has no command 'dep': did you mean 'deep'?"}}) {
     EXPECT_THAT(problem_of(words), testing::StartsWith(message)) << testing::PrintToString(words);
   }
@@ -291,9 +348,15 @@ TEST(UsageProblem, NamesTheFirstWordThatIsNotKnown) {
 
 // Numbers, lone dashes, values and files are none, nor what follows "--".
 TEST(UsageProblem, TellsTheReasonWhereAllWordsAreKnown) {
-  for (const Words& words :
-       {Words{"make"}, {"make", "-5"}, {"make", "-.5"}, {"make", "-"}, {"make", "--", "--otu"},
-        {"make", "--text", "both"}, {"make", "both"}, {"make", "--many", "x"}, {"make", "-o", "-x"}}) {
+  for (const Words& words : {Words{"make"},
+                             {"make", "-5"},
+                             {"make", "-.5"},
+                             {"make", "-"},
+                             {"make", "--", "--otu"},
+                             {"make", "--text", "both"},
+                             {"make", "both"},
+                             {"make", "--many", "x"},
+                             {"make", "-o", "-x"}}) {
     EXPECT_EQ(problem_of(words), "prog make: REASON; prog make --help shows how")
         << testing::PrintToString(words);
   }
