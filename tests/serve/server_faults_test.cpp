@@ -60,6 +60,24 @@ TEST(ServerFaults, WaitingClientsThatVanishLeaveTheQueue) {
   EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 1; }));
 }
 
+// So that proxies between do not take the connection for dead; a whole answer has no place for it.
+TEST(ServerFaults, StreamsThatWaitSayThatTheyLive) {
+  ServerOptions options = long_options();
+  options.engine.engine.limits.max_sequences = 1;
+  options.http.limits.comment = 5ms;
+  TestServer server(options, 4096);
+  Client running(server.port()), stream(server.port()), whole(server.port());
+  running.post("/v1/completions", endless + "}");
+  EXPECT_TRUE(eventually([&] { return server.engine().outstanding() == 1; }));
+  const std::string body = R"({"prompt":"x","max_tokens":2)";
+  whole.post("/v1/completions", body + "}");
+  stream.post("/v1/completions", body + R"(,"stream":true})");
+  EXPECT_TRUE(stream.read_until(": waiting\n\n\r\nb\r\n: waiting\n\n"));
+  running.reset();
+  EXPECT_TRUE(stream.read_until("data: [DONE]\n\n"));
+  EXPECT_EQ(whole.receive().json()["usage"]["completion_tokens"], 2);
+}
+
 TEST(ServerFaults, AFullQueueTellsToComeLater) {
   ServerOptions options = long_options();
   options.engine.engine.limits.max_sequences = 1;
@@ -157,9 +175,10 @@ TEST(ServerFaults, BodiesAndHeadersThatJustFitAreRead) {
   EXPECT_THAT(larger.body, HasSubstr("the request's body is larger than 2000 bytes"));
   for (const std::size_t bytes : {2000u, 2001u}) {
     Client chunked(server.port());
-    chunked.send(fmt::format("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-                             "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
-                             bytes, body.substr(0, 2000) + std::string(bytes - 2000, ' ')));
+    chunked.send(
+        fmt::format("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                    bytes, body.substr(0, 2000) + std::string(bytes - 2000, ' ')));
     EXPECT_EQ(chunked.receive().status, bytes == 2000 ? 200 : 413);
   }
   const std::string get = "GET /health HTTP/1.1\r\nHost: localhost\r\nX: ";

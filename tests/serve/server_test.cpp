@@ -231,8 +231,14 @@ TEST(Server, SpeaksHttp10AndHead) {
   EXPECT_FALSE(received.headers.contains("transfer-encoding"));
   EXPECT_EQ(stream_data(received.body).back(), "[DONE]");
   Client head(server.port());
-  head.send("HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  EXPECT_TRUE(head.read_until("\r\n\r\n"));
+  head.send("HEAD /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (head.read_more()) {
+  }
+  const std::string text = head.rest();
+  EXPECT_THAT(text, testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(text, HasSubstr(fmt::format("\r\nContent-Length: {}\r\n",
+                                          server.get("/v1/models").body.size())));
+  EXPECT_THAT(text, testing::EndsWith("\r\n\r\n")) << "without a body";
 }
 
 // The end of the connection is the end of a stream without chunks, whatever the client would like;
@@ -244,8 +250,8 @@ TEST(Server, KeepsAConnectionOfHttp10OnlyWhereTheLengthIsTold) {
   client.send("GET /v1/models" + keep + "\r\n");
   EXPECT_EQ(client.receive().headers.at("connection"), "keep-alive");
   const std::string body = R"({"prompt":"x","max_tokens":3,"stream":true})";
-  client.send(fmt::format("POST /v1/completions{}Content-Length: {}\r\n\r\n{}", keep, body.size(),
-                          body));
+  client.send(
+      fmt::format("POST /v1/completions{}Content-Length: {}\r\n\r\n{}", keep, body.size(), body));
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   std::string stream = client.rest();
   ASSERT_THAT(stream, HasSubstr("\r\nConnection: close\r\n"));
@@ -262,8 +268,8 @@ TEST(Server, KeepsAConnectionOfHttp10OnlyWhereTheLengthIsTold) {
 
 TEST(Server, TakesNoPartOfAQueryForThePath) {
   const TestServer server;
-  for (const char* target : {"/health?probe=1", "/health?", "/v1/models?a=b?c=/d", "/?chat=1",
-                             "/engine?x"}) {
+  for (const char* target :
+       {"/health?probe=1", "/health?", "/v1/models?a=b?c=/d", "/?chat=1", "/engine?x"}) {
     EXPECT_EQ(server.get(target).status, 200) << target;
   }
   EXPECT_EQ(server.post("/tokenize?x=1", R"({"prompt":"ab"})").status, 200);
@@ -278,8 +284,10 @@ TEST(Server, EndsTheConnectionOfARefusedBody) {
   const std::string key = "Authorization: Bearer secret\r\n";
   const std::string body = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
   for (const auto& [path, headers, status] :
-       {std::tuple("/v1/completions", std::string(), 401), {"/v1/none", key, 404},
-        {"/v1/models", key, 405}, {"/tokenize", key + "Content-Encoding: gzip\r\n", 415}}) {
+       {std::tuple("/v1/completions", std::string(), 401),
+        {"/v1/none", key, 404},
+        {"/v1/models", key, 405},
+        {"/tokenize", key + "Content-Encoding: gzip\r\n", 415}}) {
     Client client(server.port());
     client.post(path, body, headers);
     const Received refused = client.receive();
@@ -317,8 +325,8 @@ TEST(Server, TellsTheKindsOfRefusalsInItsHeaders) {
   EXPECT_EQ(keyless.headers.at("cache-control"), "no-store");
   EXPECT_EQ(keyless.json()["error"]["type"], "authentication_error");
   EXPECT_EQ(keyless.json()["error"]["code"], "invalid_api_key");
-  const Received model = server.post("/tokenize", R"({"prompt":"x","model":"y"})",
-                                     "Authorization: Bearer secret\r\n");
+  const Received model =
+      server.post("/tokenize", R"({"prompt":"x","model":"y"})", "Authorization: Bearer secret\r\n");
   EXPECT_EQ(model.status, 404);
   EXPECT_EQ(model.json()["error"]["type"], "not_found_error");
   EXPECT_EQ(model.json()["error"]["code"], "model_not_found");
@@ -365,8 +373,8 @@ TEST(Server, AnswersRequestsThatJustKeepItsLimits) {
   EXPECT_EQ(message("\"max_tokens\":9,\"prompt\":\"" + std::string(255, 'x') + "\""), "answered");
   EXPECT_THAT(message("\"prompt\":\"" + std::string(256, 'x') + "\""),
               HasSubstr("the prompt has 256 tokens, and the context of 256"));
-  const Received talk = server.post(
-      "/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],"n":7})");
+  const Received talk =
+      server.post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],"n":7})");
   EXPECT_EQ(talk.status, 400);
   EXPECT_THAT(talk.body, HasSubstr("asks for 7 sequences"));
 }
@@ -376,8 +384,9 @@ TEST(Server, NumbersItsAnswersByKindAndTime) {
   const std::string one = R"("max_tokens":1)";
   const auto before = std::time(nullptr);
   const Json text = server.post("/v1/completions", R"({"prompt":"x",)" + one + "}").json();
-  const Json talk = server.post("/v1/chat/completions",
-                                R"({"messages":[{"role":"user","content":"x"}],)" + one + "}")
+  const Json talk = server
+                        .post("/v1/chat/completions",
+                              R"({"messages":[{"role":"user","content":"x"}],)" + one + "}")
                         .json();
   EXPECT_THAT(text["id"].get<std::string>(), testing::MatchesRegex("cmpl-[0-9a-f]{32}"));
   EXPECT_THAT(talk["id"].get<std::string>(), testing::MatchesRegex("chatcmpl-[0-9a-f]{32}"));
@@ -432,6 +441,18 @@ TEST(Server, CountsWhatItDoes) {
   EXPECT_EQ(
       server.metric(R"(vllm:request_success_total{model_name="tiny",finished_reason="length"})"),
       2);
+  EXPECT_EQ(server.metric("vllm:request_prompt_tokens_sum"), 10);
+  EXPECT_EQ(server.metric("vllm:request_generation_tokens_sum"), 6);
+  for (const char* name : {"queue", "prefill", "decode"}) {
+    EXPECT_EQ(server.metric(fmt::format("vllm:request_{}_time_seconds_count", name)), 2) << name;
+  }
+  // All of a sequence's time is one of the three.
+  const auto sum = [&](const std::string& name) { return server.metric("vllm:" + name + "_sum"); };
+  EXPECT_NEAR(sum("request_queue_time_seconds") + sum("request_prefill_time_seconds") +
+                  sum("request_decode_time_seconds"),
+              sum("e2e_request_latency_seconds"), 1e-6);
+  EXPECT_EQ(server.get("/metrics").headers.at("content-type"),
+            "text/plain; version=0.0.4; charset=utf-8");
 }
 
 }  // namespace
