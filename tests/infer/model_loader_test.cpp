@@ -177,6 +177,16 @@ TEST_F(LoadModel, RoundsMatricesTo8Bits) {
   }
 }
 
+TEST_F(LoadModel, TakesMatricesIn8BitsOnACpuAlone) {
+  save_hugging_face(dir_ / "model");
+  write_tokenizer(dir_ / "model", "</s>");
+  Context elsewhere(cpu_device);
+  elsewhere.device = {DeviceType::cuda, 0};
+  EXPECT_THAT(
+      [&] { load_model(dir_ / "model", in_8_bits(), elsewhere); },
+      testing::ThrowsMessage<Error>(HasSubstr("weights in 8 bits are for a CPU, not for cuda:0")));
+}
+
 // The same logits as of the same values in f32, for a few tokens and for many.
 TEST_F(LoadModel, ComputesWithMatricesIn8Bits) {
   save_hugging_face(dir_ / "model");

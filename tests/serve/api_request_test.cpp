@@ -443,8 +443,8 @@ TEST(EngineRequests, OfAChatAskForATokenAtLeast) {
 }
 
 TEST(EngineRequests, OfAChatHaveStreamsAndLogprobsOfTheirOwn) {
-  const auto requests = engine_requests(chat(R"(,"n":3,"logprobs":true,"top_logprobs":2)"),
-                                        Tokens(10), 64, {});
+  const auto requests =
+      engine_requests(chat(R"(,"n":3,"logprobs":true,"top_logprobs":2)"), Tokens(10), 64, {});
   ASSERT_EQ(requests.size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(requests[i].sampling.stream, i);
@@ -452,7 +452,8 @@ TEST(EngineRequests, OfAChatHaveStreamsAndLogprobsOfTheirOwn) {
     EXPECT_FALSE(requests[i].prompt_log_probabilities);
     EXPECT_TRUE(requests[i].more_end_tokens.empty());
   }
-  EXPECT_EQ(engine_requests(chat(R"(,"logprobs":true)"), Tokens(1), 64, {})[0].log_probabilities, 0);
+  EXPECT_EQ(engine_requests(chat(R"(,"logprobs":true)"), Tokens(1), 64, {})[0].log_probabilities,
+            0);
   EXPECT_FALSE(engine_requests(chat(""), Tokens(1), 64, {})[0].log_probabilities);
   EXPECT_FALSE(
       engine_requests(chat(R"(,"logprobs":false)"), Tokens(1), 64, {})[0].log_probabilities);
@@ -482,9 +483,9 @@ TEST(ChatRequest, TakesTheEndsOfEachRangeAndNoMore) {
 // What other servers' clients send though it says nothing.
 TEST(ChatRequest, TakesFieldsThatAskForNothing) {
   for (const char* fields :
-       {R"("tools":null)", R"("tool_choice":"none")", R"("tool_choice":null)", R"("functions":null)",
-        R"("response_format":null)", R"("response_format":{"type":"text"})", R"("user":"me")",
-        R"("stream":false,"stream_options":null)", R"("chat_template":null)"}) {
+       {R"("tools":null)", R"("tool_choice":"none")", R"("tool_choice":null)",
+        R"("functions":null)", R"("response_format":null)", R"("response_format":{"type":"text"})",
+        R"("user":"me")", R"("stream":false,"stream_options":null)", R"("chat_template":null)"}) {
     EXPECT_EQ(refused_chat(std::string(",") + fields), "accepted") << fields;
   }
   for (const char* fields :
@@ -510,6 +511,38 @@ TEST(ChatRequest, ReadsPartsAndLeavesOutEmptyFieldsOfAMessage) {
            {R"({"role":"user","content":[{"type":"text"}]})", "'messages[0].content[0].text'"}}) {
     EXPECT_THAT(refused(message), HasSubstr(problem)) << message;
   }
+}
+
+TEST(CompletionRequest, StreamsTellTheirUsageWhereThatIsAskedFor) {
+  const auto asked = [](const std::string& options) {
+    return completion(R"({"prompt":"x","stream":true,"stream_options":)" + options + "}")
+        .include_usage;
+  };
+  EXPECT_TRUE(asked(R"({"include_usage":true})"));
+  EXPECT_FALSE(asked(R"({"include_usage":false})"));
+  EXPECT_FALSE(asked(R"({"include_usage":null,"other":null})"));
+  EXPECT_FALSE(asked("{}"));
+  EXPECT_FALSE(asked("null"));
+  EXPECT_THAT(refused_completion(R"(,"stream":true,"stream_options":{"include_usage":1})"),
+              testing::StartsWith("stream_options: "));
+  EXPECT_THAT(refused_completion(R"(,"stream_options":{})"),
+              testing::StartsWith("stream_options: "));
+}
+
+TEST(CompletionRequest, OptionsThatAreNotGivenChangeNothing) {
+  const infer::SamplingOptions o = completion(R"({"prompt":"x"})").sampling;
+  EXPECT_EQ(o.min_p, 0);
+  EXPECT_EQ(o.repetition_penalty, 1);
+  EXPECT_EQ(o.presence_penalty, 0);
+  EXPECT_EQ(o.frequency_penalty, 0);
+  EXPECT_TRUE(o.logit_bias.empty());
+  const CompletionRequest r = completion(R"({"prompt":"x"})");
+  EXPECT_EQ(r.model, "");
+  EXPECT_EQ(r.min_tokens, 0);
+  EXPECT_TRUE(r.stop.empty());
+  EXPECT_FALSE(r.include_usage);
+  EXPECT_EQ(r.special_tokens, SpecialTokens::skip);
+  EXPECT_EQ(completion(R"({"prompt":"x","echo":true})").max_tokens, 16);
 }
 
 TEST(CompletionRequest, BiasedTokensAreWholeNumbers) {
@@ -547,8 +580,7 @@ TEST(TokenizerApi, NamesTheSpecialTokensOfATokenizer) {
 }
 
 TEST(TokenizerApi, CountsAndTakesTheTemplateUnlessToldNotTo) {
-  EXPECT_EQ(tokenize_json({5, 6}, 64).dump(),
-            R"({"count":2,"max_model_len":64,"tokens":[5,6]})");
+  EXPECT_EQ(tokenize_json({5, 6}, 64).dump(), R"({"count":2,"max_model_len":64,"tokens":[5,6]})");
   EXPECT_TRUE(parse_tokenize_request(R"({"prompt":"x"})").add_special_tokens);
   EXPECT_FALSE(
       parse_tokenize_request(R"({"prompt":"x","add_special_tokens":false})").add_special_tokens);
@@ -561,10 +593,9 @@ TEST(TokenizerApi, CountsAndTakesTheTemplateUnlessToldNotTo) {
   EXPECT_THAT(refused(R"({"prompt":"x","promt":1})"), HasSubstr("promt: "));
   EXPECT_EQ(refused(R"({"messages":[]})"), "accepted");
   for (const char* tokens : {"[-1]", "[1.5]", "[2147483648]", "\"x\"", "[\"1\"]"}) {
-    EXPECT_THAT(refusal([&] {
-                  parse_detokenize_request(fmt::format(R"({{"tokens":{}}})", tokens));
-                }),
-                testing::StartsWith("tokens: "))
+    EXPECT_THAT(
+        refusal([&] { parse_detokenize_request(fmt::format(R"({{"tokens":{}}})", tokens)); }),
+        testing::StartsWith("tokens: "))
         << tokens;
   }
   EXPECT_THAT(refusal([] { parse_detokenize_request(R"({"tokens":[1],"x":1})"); }),
