@@ -76,8 +76,8 @@ TEST_F(Bench, FiguresThatAreNoneAreRefused) {
   }
   for (const char* option :
        {"--steps", "--tokens-per-step", "--sequence-length", "--logits-chunk"}) {
-    const Outcome outcome = run_fathom(
-        dir_, {"bench", "cpu", "--model", dir_ / "model.toml", "--brief", option, "0"});
+    const Outcome outcome =
+        run_fathom(dir_, {"bench", "cpu", "--model", dir_ / "model.toml", "--brief", option, "0"});
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(std::string(option) + " is 0: use 1 or more, and at most"));
   }

@@ -509,11 +509,12 @@ TEST_F(DataRun, NamesASourceOfWhichNothingIsLeft) {
 
 // A chain of one stage, whose text nothing reads.
 TEST_F(DataRun, MayEndWithAStageThatKeepsNothing) {
-  write_file(path("chain.toml"), fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"web\"\n"
-                                             "paths = [\"{0}/text/web/a.jsonl\"]\n[clean]\n"
-                                             "[[clean.filters]]\nrule = \"characters\"\n"
-                                             "min = 100000\n",
-                                             dir_.path()));
+  write_file(path("chain.toml"),
+             fmt::format("output = \"{0}/corpus\"\n[[sources]]\nname = \"web\"\n"
+                         "paths = [\"{0}/text/web/a.jsonl\"]\n[clean]\n"
+                         "[[clean.filters]]\nrule = \"characters\"\n"
+                         "min = 100000\n",
+                         dir_.path()));
   const Outcome outcome = run();
   must(outcome);
   EXPECT_THAT(outcome.out, testing::ContainsRegex("clean +web +0 +0 "));
@@ -523,8 +524,8 @@ TEST_F(DataRun, MayEndWithAStageThatKeepsNothing) {
 TEST_F(DataRun, CountsEveryDocumentThatDedupDrops) {
   const std::string one = "one two three\nfour five six";
   std::string rows;
-  for (const std::string& text : {one, one, std::string("one two three"), one + "\nseven",
-                                  std::string("eight nine")}) {
+  for (const std::string& text :
+       {one, one, std::string("one two three"), one + "\nseven", std::string("eight nine")}) {
     rows += Json{{"text", text}}.dump() + "\n";
   }
   write_file(path("text/lines.jsonl"), rows);

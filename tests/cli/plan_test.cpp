@@ -75,7 +75,8 @@ TEST_F(Plan, TakesItsSizes) {
   // The model's context, or the usual one of a model with more.
   const Arguments one{"--batch", "64", "--layouts", "dp4"};
   EXPECT_EQ(planned(one).at("sequence_length"), 1024);
-  write_file(dir_ / "model.toml", std::string(small_model, std::strlen(small_model) - 5) + "8192\n");
+  write_file(dir_ / "model.toml",
+             std::string(small_model, std::strlen(small_model) - 5) + "8192\n");
   EXPECT_EQ(planned(one).at("sequence_length"), 4096);
 }
 

@@ -54,8 +54,8 @@ TEST(Scaling, TakesTheLengthOfTheModel) {
     write_file(dir / "model.toml",
                "[model]\nnum_layers = 2\nhidden_size = 64\nnum_heads = 2\nmax_position = " +
                    max_position + "\n");
-    const auto json = json_of(
-        dir, {"scaling", "hparams", "--model", dir / "model.toml", "--tokens", "1e9"});
+    const auto json =
+        json_of(dir, {"scaling", "hparams", "--model", dir / "model.toml", "--tokens", "1e9"});
     return std::pair<double, std::int64_t>(json.at("compute"), json.at("sequence_length"));
   };
   const double blocks = 72.0 * 2 * 64 * 64, attention = 12.0 * 2 * 64;

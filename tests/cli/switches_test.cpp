@@ -274,7 +274,8 @@ TEST_F(Switches, OfConvert) {
   }
   EXPECT_FALSE(fs::exists(dir_ / "no"));
   // Tokens that are given come before the model's own, one by one, in GGUF files too.
-  const auto through_gguf = [&](const std::string& name, const Arguments& to, const Arguments& from) {
+  const auto through_gguf = [&](const std::string& name, const Arguments& to,
+                                const Arguments& from) {
     out(with({"convert", dir_ / "ids", dir_ / (name + ".gguf")}, to));
     out(with({"convert", dir_ / (name + ".gguf"), dir_ / name}, from));
     return std::pair<int, int>(config(name).at("bos_token_id"), config(name).at("eos_token_id"));
@@ -468,8 +469,8 @@ TEST_F(Switches, OfDataMixOfTwoSources) {
   std::string config = "tokenizer = \"" + w.tokenizer + "\"\noutput = \"" + (dir_ / "two") +
                        "\"\nheld_out_fraction = 0.0\n";
   for (const char* name : {"a", "b"}) {
-    config += fmt::format("[[sources]]\nname = \"{}\"\npaths = [\"{}\"]\nformat = \"lines\"\n", name,
-                          w.dir / "text.txt");
+    config += fmt::format("[[sources]]\nname = \"{}\"\npaths = [\"{}\"]\nformat = \"lines\"\n",
+                          name, w.dir / "text.txt");
   }
   write_file(dir_ / "two.toml", config);
   out({"data", "prepare", dir_ / "two.toml"});

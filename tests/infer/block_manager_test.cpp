@@ -181,7 +181,9 @@ TEST(BlockManager, KnowsAPageFromItsLastTokenOn) {
   read(blocks, counting(0, 8));
   for (const std::int32_t length : {1, 4, 5, 8, 9, 12}) {
     BlockTable table;
-    EXPECT_EQ(blocks.take_known(table, counting(0, length)), length <= 4 ? 0 : length <= 8 ? 4 : 8)
+    EXPECT_EQ(blocks.take_known(table, counting(0, length)), length <= 4   ? 0
+                                                             : length <= 8 ? 4
+                                                                           : 8)
         << length;
     blocks.release(table);
   }

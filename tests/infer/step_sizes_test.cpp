@@ -19,18 +19,17 @@ TEST(StepSize, IsTheCountItselfOnACpu) {
 // 12 lies between 8 and 16, and is no multiple of 8.
 TEST(StepSize, IsOnAGpuTheLeastOfAFewSizesThatHoldsTheCount) {
   for (const auto& [count, size] :
-       {std::pair{0, 0}, {1, 1},     {2, 2},     {3, 4},     {4, 4},      {5, 8},
-        {8, 8},          {9, 16},    {12, 16},   {16, 16},   {17, 24},    {24, 24},
-        {25, 32},        {32, 32},   {33, 48},   {48, 48},   {49, 64},    {65, 96},
-        {96, 96},        {97, 128},  {385, 512}, {384, 384}, {2048, 2048}, {2049, 3072},
-        {3073, 4096}}) {
+       {std::pair{0, 0}, {1, 1},       {2, 2},       {3, 4},      {4, 4},   {5, 8},    {8, 8},
+        {9, 16},         {12, 16},     {16, 16},     {17, 24},    {24, 24}, {25, 32},  {32, 32},
+        {33, 48},        {48, 48},     {49, 64},     {65, 96},    {96, 96}, {97, 128}, {385, 512},
+        {384, 384},      {2048, 2048}, {2049, 3072}, {3073, 4096}}) {
     EXPECT_EQ(step_size(a_gpu, count), size) << count;
   }
 }
 
 TEST(ContextSize, IsAPowerOf2From256OnAndNotMoreThanTheContext) {
-  for (const auto& [tokens, size] : {std::pair{1, 256}, {256, 256}, {257, 512}, {512, 512},
-                                     {513, 1000}, {1000, 1000}}) {
+  for (const auto& [tokens, size] :
+       {std::pair{1, 256}, {256, 256}, {257, 512}, {512, 512}, {513, 1000}, {1000, 1000}}) {
     EXPECT_EQ(context_size(tokens, 1000), size) << tokens;
   }
   EXPECT_EQ(context_size(1, 64), 64);

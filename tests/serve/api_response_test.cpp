@@ -118,7 +118,7 @@ TEST(CompletionResponse, OffsetsCountCharacters) {
   const auto response =
       completion_response(R"({"prompt":[228,184,173,97],"echo":true,"logprobs":0})");
   TextEvent only = event("\xe5\x8c\x97z", {drawn(0xe5, -1, {}), drawn(0x8c, -1, {}),
-                                          drawn(0x97, -1, {}), drawn('z', -1, {})});
+                                           drawn(0x97, -1, {}), drawn('z', -1, {})});
   only.prompt_scores = {drawn(184, -2, {}), drawn(173, -2, {}), drawn('a', -2, {})};
   response->take(0, only);
   const Json choice = Json::parse(response->finish())["choices"][0];
@@ -161,8 +161,8 @@ TEST(CompletionResponse, ChoosesAmongTheTextsOfEachPromptTheFirstOfEquals) {
   const std::vector<std::pair<const char*, float>> texts{
       {"p", -1}, {"q", -1}, {"r", -2}, {"s", -1.5f}};
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    response->take(i, event(texts[i].first, {drawn('x', texts[i].second, {})},
-                            FinishReason::length));
+    response->take(i,
+                   event(texts[i].first, {drawn('x', texts[i].second, {})}, FinishReason::length));
   }
   const Json json = Json::parse(response->finish());
   ASSERT_EQ(json["choices"].size(), 2u);
@@ -338,8 +338,8 @@ TEST(ChatResponse, NumbersItsAnswersAndCountsAllOfTheirTokens) {
 // Each chunk has those of its own tokens; a chunk comes also for tokens that show nothing.
 TEST(ChatResponse, StreamsLogprobsOfEachChunk) {
   const auto response = chat_response(R"(,"stream":true,"logprobs":true)");
-  const auto first = events_of(
-      response->take(0, event("ab", {drawn('a', -1, {}), drawn('b', -2, {})})));
+  const auto first =
+      events_of(response->take(0, event("ab", {drawn('a', -1, {}), drawn('b', -2, {})})));
   const Json& content = first[0]["choices"][0]["logprobs"]["content"];
   ASSERT_EQ(content.size(), 2u);
   EXPECT_EQ(content[1]["token"], "b");

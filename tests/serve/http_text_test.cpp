@@ -39,10 +39,10 @@ TEST(HttpText, WritesHeadsLineByLine) {
             "HTTP/1.1 429 Too Many Requests\r\nServer: fathom\r\nContent-Type: text/plain\r\n"
             "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
             "Connection: keep-alive\r\nRetry-After: 1\r\nContent-Length: 5\r\n\r\n");
-  EXPECT_THAT(response_head(Reply{}, {}),
-              testing::AllOf(HasSubstr("HTTP/1.1 200 OK\r\n"), HasSubstr("application/json\r\n"),
-                             HasSubstr("Cache-Control: no-store\r\n"),
-                             HasSubstr("Content-Length: 0\r\n")));
+  EXPECT_THAT(
+      response_head(Reply{}, {}),
+      testing::AllOf(HasSubstr("HTTP/1.1 200 OK\r\n"), HasSubstr("application/json\r\n"),
+                     HasSubstr("Cache-Control: no-store\r\n"), HasSubstr("Content-Length: 0\r\n")));
   ResponseForm form;
   form.allowed_origin = "https://a.example";
   EXPECT_EQ(stream_head(form),
@@ -58,12 +58,11 @@ TEST(HttpText, AnswersPreflightsWithTheHeadersThatWereAskedFor) {
   const Reply reply = preflight_reply("");
   EXPECT_EQ(reply.status, 204);
   ASSERT_EQ(reply.headers.size(), 3u);
-  EXPECT_EQ(reply.headers[0], std::pair(std::string("Access-Control-Allow-Methods"),
-                                        std::string("GET, POST")));
+  EXPECT_EQ(reply.headers[0],
+            std::pair(std::string("Access-Control-Allow-Methods"), std::string("GET, POST")));
   EXPECT_EQ(reply.headers[1], std::pair(std::string("Access-Control-Allow-Headers"),
                                         std::string("Authorization, Content-Type")));
-  EXPECT_EQ(reply.headers[2],
-            std::pair(std::string("Access-Control-Max-Age"), std::string("600")));
+  EXPECT_EQ(reply.headers[2], std::pair(std::string("Access-Control-Max-Age"), std::string("600")));
 }
 
 TEST(HttpText, FramesChunks) {
@@ -95,9 +94,9 @@ TEST(HttpText, KnowsOriginsThatMayAsk) {
 }
 
 TEST(HttpText, KnowsThisMachinesNames) {
-  for (const char* name : {"", "localhost", "LocalHost:80", "a.localhost", "127.0.0.1:8000",
-                           "127.9.9.9", "[::1]", "[::1]:80", "localhost.", "localhost.:80",
-                           "A.LOCALHOST."}) {
+  for (const char* name :
+       {"", "localhost", "LocalHost:80", "a.localhost", "127.0.0.1:8000", "127.9.9.9", "[::1]",
+        "[::1]:80", "localhost.", "localhost.:80", "A.LOCALHOST."}) {
     EXPECT_TRUE(is_local_host(name)) << name;
   }
   for (const char* name :

@@ -60,24 +60,26 @@ std::vector<std::string> bounds_of(const std::string& text, const std::string& n
 // vLLM's, for its dashboards.
 TEST(Metrics, HaveTheBucketsOfVllm) {
   const std::string text = Metrics("m").text();
-  const std::vector<std::string> first{"0.001", "0.005", "0.01", "0.02", "0.04", "0.06",
-                                       "0.08",  "0.1",   "0.25", "0.5",  "0.75", "1",
-                                       "2.5",   "5",     "7.5",  "10",   "20",   "40",
-                                       "80",    "160",   "640",  "2560", "+Inf"};
-  const std::vector<std::string> between{"0.01", "0.025", "0.05", "0.075", "0.1",  "0.15", "0.2",
-                                         "0.3",  "0.4",   "0.5",  "0.75",  "1",    "2.5",  "5",
-                                         "7.5",  "10",    "20",   "40",    "80",   "+Inf"};
-  const std::vector<std::string> request{"0.3", "0.5", "0.8", "1",   "1.5", "2",   "2.5",  "5",
-                                         "10",  "15",  "20",  "30",  "40",  "50",  "60",   "120",
+  const std::vector<std::string> first{
+      "0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5",  "0.75", "1",
+      "2.5",   "5",     "7.5",  "10",   "20",   "40",   "80",   "160", "640",  "2560", "+Inf"};
+  const std::vector<std::string> between{"0.01", "0.025", "0.05", "0.075", "0.1", "0.15", "0.2",
+                                         "0.3",  "0.4",   "0.5",  "0.75",  "1",   "2.5",  "5",
+                                         "7.5",  "10",    "20",   "40",    "80",  "+Inf"};
+  const std::vector<std::string> request{"0.3", "0.5", "0.8", "1",    "1.5",  "2",   "2.5", "5",
+                                         "10",  "15",  "20",  "30",   "40",   "50",  "60",  "120",
                                          "240", "480", "960", "1920", "7680", "+Inf"};
-  const std::vector<std::string> tokens{"1",    "2",    "5",     "10",    "20",     "50",
-                                        "100",  "200",  "500",   "1000",  "2000",   "5000",
+  const std::vector<std::string> tokens{"1",     "2",     "5",     "10",     "20",     "50",
+                                        "100",   "200",   "500",   "1000",   "2000",   "5000",
                                         "10000", "20000", "50000", "100000", "200000", "+Inf"};
-  for (const auto& [name, bounds] :
-       {std::pair("time_to_first_token_seconds", first), {"inter_token_latency_seconds", between},
-        {"e2e_request_latency_seconds", request}, {"request_queue_time_seconds", request},
-        {"request_prefill_time_seconds", request}, {"request_decode_time_seconds", request},
-        {"request_prompt_tokens", tokens}, {"request_generation_tokens", tokens}}) {
+  for (const auto& [name, bounds] : {std::pair("time_to_first_token_seconds", first),
+                                     {"inter_token_latency_seconds", between},
+                                     {"e2e_request_latency_seconds", request},
+                                     {"request_queue_time_seconds", request},
+                                     {"request_prefill_time_seconds", request},
+                                     {"request_decode_time_seconds", request},
+                                     {"request_prompt_tokens", tokens},
+                                     {"request_generation_tokens", tokens}}) {
     EXPECT_EQ(bounds_of(text, std::string("vllm:") + name), bounds) << name;
   }
 }
@@ -96,10 +98,12 @@ TEST(Metrics, KeepTheirFiguresApart) {
   metrics.count_dropped_answer();
   metrics.set_unsent_bytes(77);
   const std::string text = metrics.text();
-  for (const auto& [name, sum] :
-       {std::pair("request_prompt_tokens", 103), {"request_generation_tokens", 105},
-        {"e2e_request_latency_seconds", 107}, {"request_queue_time_seconds", 111},
-        {"request_prefill_time_seconds", 113}, {"request_decode_time_seconds", 117}}) {
+  for (const auto& [name, sum] : {std::pair("request_prompt_tokens", 103),
+                                  {"request_generation_tokens", 105},
+                                  {"e2e_request_latency_seconds", 107},
+                                  {"request_queue_time_seconds", 111},
+                                  {"request_prefill_time_seconds", 113},
+                                  {"request_decode_time_seconds", 117}}) {
     EXPECT_THAT(text, HasSubstr(fmt::format("\nvllm:{0}_sum{{model_name=\"m\"}} {1}\n"
                                             "vllm:{0}_count{{model_name=\"m\"}} 2\n",
                                             name, sum)));

@@ -186,8 +186,9 @@ TEST(RemoteChat, TellsAStatusWithoutAWord) {
                                json_answer("{}", "500 X"), json_answer("[]", "399 X")});
   ChatSession session = remote_session(server.url());
   for (const int status : {400, 499}) {
-    EXPECT_THAT(input_error_of([&] { session.ask("Hi", go_on); }),
-                HasSubstr(fmt::format("{}: the server answers with status {}", server.url(), status)));
+    EXPECT_THAT(
+        input_error_of([&] { session.ask("Hi", go_on); }),
+        HasSubstr(fmt::format("{}: the server answers with status {}", server.url(), status)));
   }
   for (const int status : {429, 500, 399}) {
     EXPECT_THAT(runtime_error_of([&] { session.ask("Hi", go_on); }),
