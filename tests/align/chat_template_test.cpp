@@ -299,5 +299,106 @@ TEST_F(ChatTemplateTest, TheHashChangesWithTheTemplateAndItsTokens) {
   EXPECT_NE(chat.hash(), ChatTemplate::from_source("x", "t", {{"bos_token", "<s>"}}).hash());
 }
 
+TEST_F(ChatTemplateTest, OptionsGiveTheDayAndVariables) {
+  const ChatTemplate dated =
+      source("{{ strftime_now('%Y-%m-%d %H') }}{% for m in messages %}{{ m.content }}{% endfor %}");
+  const auto c = conversation({{"user", "x"}});
+  ChatOptions options;
+  EXPECT_THAT(message_of([&] { prompt(dated, c, options); }),
+              HasSubstr("the template needs the time, and none is given"));
+  std::tm day{};
+  day.tm_year = 125;
+  day.tm_mon = 2;
+  day.tm_mday = 7;
+  day.tm_hour = 12;
+  options.now = day;
+  EXPECT_EQ(prompt(dated, c, options), "2025-03-07 12x");
+  EXPECT_EQ(learned(source("{{ strftime_now('%d') }}{% for m in messages %}{{ m.content }}"
+                           "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"),
+                    conversation({{"user", "x"}, {"assistant", "y"}}), options),
+            "07x[y</s>]");
+  const ChatTemplate thinks = source(
+      "{{ enable_thinking }},{{ documents }},{{ tools }},{{ add_generation_prompt }},"
+      "{{ messages[0].content }}");
+  options.variables["enable_thinking"] = false;
+  EXPECT_EQ(prompt(thinks, c, options), "False,None,None,True,x");
+  EXPECT_EQ(prompt(thinks, c), ",None,None,True,x");
+}
+
+// Also of a developer, who is a system by another name.
+TEST_F(ChatTemplateTest, EverySystemPromptIsReplacedOrLeftOut) {
+  const ChatTemplate chat = builtin("deepseek");
+  const auto both = conversation({{"system", "S"}, {"developer", "D"}, {"user", "a"}});
+  const auto developer = conversation({{"developer", "D"}, {"user", "a"}});
+  const std::string rest = "User: a\n\nAssistant:";
+  ChatOptions options;
+  options.system_text = "T";
+  EXPECT_EQ(prompt(chat, both, options), "<s>S\n\nD\n\n" + rest);
+  options.system = SystemPrompt::add;
+  EXPECT_EQ(prompt(chat, developer, options), "<s>D\n\n" + rest);
+  options.system = SystemPrompt::replace;
+  EXPECT_EQ(prompt(chat, both, options), "<s>T\n\n" + rest);
+  EXPECT_EQ(prompt(chat, conversation({{"user", "a"}}), options), "<s>T\n\n" + rest);
+  options.system = SystemPrompt::leave_out;
+  EXPECT_EQ(prompt(chat, both, options), "<s>" + rest);
+}
+
+TEST_F(ChatTemplateTest, BuiltinTemplatesHaveNoTools) {
+  auto c = conversation({{"user", "a"}, {"assistant", ""}, {"tool", "r"}});
+  c.messages[1].fields["tool_calls"] = nlohmann::ordered_json::parse(R"([{"name": "f"}])");
+  for (const std::string name : {"deepseek", "chatml", "plain"}) {
+    EXPECT_THAT(message_of([&] { prompt(builtin(name.c_str()), c); }),
+                HasSubstr("the template " + name + " has no tools"));
+  }
+}
+
+TEST_F(ChatTemplateTest, BuiltinTemplatesKnowDevelopersAndPrompts) {
+  const auto c = conversation({{"developer", "D"}, {"user", "a"}, {"assistant", "b"}});
+  EXPECT_EQ(learned(builtin("chatml"), c),
+            "<|im_start|>developer\nD<|im_end|>\n<|im_start|>user\na<|im_end|>\n"
+            "<|im_start|>assistant\n[b<|im_end|>]\n");
+  EXPECT_EQ(learned(builtin("plain"), c), "<s>Da[b</s>]");
+  EXPECT_EQ(prompt(builtin("plain"), conversation({{"user", "a"}})), "<s>a");
+}
+
+// One own file takes the place of all templates in tokenizer_config.json.
+TEST_F(ChatTemplateFiles, TemplatesOfTheConfigCountWhereThereIsNoFile) {
+  write("tokenizer_config.json", R"({"bos_token": "<s>", "chat_template": [
+      {"name": "default", "template": "d{{ messages[0].content }}"},
+      {"name": "rag", "template": "r{{ messages[0].content }}"}]})");
+  EXPECT_EQ(rendered("rag"), "rx");
+  write("additional_chat_templates/notes.txt", "not a template");
+  EXPECT_EQ(rendered("rag"), "rx");
+  write("additional_chat_templates/own.jinja", "o{{ messages[0].content }}");
+  EXPECT_EQ(rendered("own"), "ox");
+  EXPECT_THAT(message_of([&] { open("rag"); }), HasSubstr("there is no chat template 'rag'"));
+  EXPECT_THAT(message_of([&] { open(); }),
+              HasSubstr("the model has no chat template called default, but own; name one"));
+  fs::remove(directory_ + "/additional_chat_templates/own.jinja");
+  write("chat_template.jinja", "{{ bos_token }}n{{ messages[0].content }}");
+  EXPECT_EQ(rendered(), "<s>nx");
+  EXPECT_THAT(message_of([&] { open("rag"); }), HasSubstr("a .jinja file or the model's default"));
+  write("additional_chat_templates/rag.jinja", "f{{ messages[0].content }}");
+  EXPECT_EQ(rendered("rag"), "fx");
+}
+
+// The config's tokens come before those of special_tokens_map.json, and both before none.
+TEST_F(ChatTemplateFiles, TokensAreOfTheConfigThenOfTheMap) {
+  write("chat_template.jinja",
+        "{% for t in [bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, "
+        "mask_token] %}{{ t }},{% endfor %}{{ messages[0].content }}");
+  write("special_tokens_map.json",
+        R"({"bos_token": "1", "eos_token": {"content": "2"}, "unk_token": "3", "sep_token": "4",
+            "pad_token": "5", "cls_token": "6", "mask_token": "7", "other_token": "8"})");
+  EXPECT_EQ(rendered(), "1,2,3,4,5,6,7,x");
+  write("tokenizer_config.json", R"({"bos_token": "a", "eos_token": null,
+                                     "pad_token": {"content": "b"}})");
+  EXPECT_EQ(rendered(), "a,2,3,4,b,6,7,x");
+  fs::remove(directory_ + "/special_tokens_map.json");
+  EXPECT_EQ(rendered(), "a,,,,b,,,x") << "a config that names no end has none";
+  fs::remove(directory_ + "/tokenizer_config.json");
+  EXPECT_EQ(rendered(), "<s>,</s>,,,,,,x") << "the tokenizer's usual ones";
+}
+
 }  // namespace
 }  // namespace fathom

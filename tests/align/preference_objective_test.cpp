@@ -91,7 +91,7 @@ TEST(PreferenceObjective, FiguresAreMeansOverPairs) {
   std::vector<Batch> batches = policy.batches(policy.source->rows(), 1);
   const StepTerms terms = policy.gradients(objective, batches);
 
-  double chosen = 0, rejected = 0, right = 0, log_prob = 0, tokens = 0;
+  double chosen = 0, rejected = 0, right = 0, log_prob = 0, log_prob_rejected = 0, tokens = 0;
   const auto& expected = policy.json.at("log_probs");
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const auto& reference_of_pair = policy.json.at("pairs")[i].at("reference");
@@ -101,6 +101,7 @@ TEST(PreferenceObjective, FiguresAreMeansOverPairs) {
     rejected += 0.2 * b;
     right += a > b ? 1 : 0;
     log_prob += expected[i][0].get<double>();
+    log_prob_rejected += expected[i][1].get<double>();
     tokens += double(policy.json.at("pairs")[i].at("chosen").size());
   }
   const double pairs = double(expected.size());
@@ -117,7 +118,23 @@ TEST(PreferenceObjective, FiguresAreMeansOverPairs) {
   validator.run(policy.evaluate(), record);
   EXPECT_NEAR(*record.find("validation_loss"), *terms.loss / pairs, 1e-6);
   EXPECT_NEAR(*record.find("validation_rewards/chosen"), chosen / pairs, 1e-5);
+  EXPECT_NEAR(*record.find("validation_rewards/rejected"), rejected / pairs, 1e-5);
+  EXPECT_NEAR(*record.find("validation_rewards/margins"), (chosen - rejected) / pairs, 1e-5);
   EXPECT_EQ(*record.find("validation_rewards/accuracies"), right / pairs);
+  EXPECT_NEAR(*record.find("validation_logps/chosen"), log_prob / pairs, 1e-5);
+  EXPECT_NEAR(*record.find("validation_logps/rejected"), log_prob_rejected / pairs, 1e-5);
+  EXPECT_NEAR(*record.find("validation_nll_loss"), -log_prob / tokens, 1e-5);
+  EXPECT_NEAR(figure(terms, "logps/rejected"), log_prob_rejected / pairs, 1e-5);
+  EXPECT_NE(tokens, pairs);
+
+  // With an NLL term both losses are larger by it.
+  PreferenceLossConfig nll = config;
+  nll.nll = 0.5;
+  PreferenceValidator with_nll(nll, policy.source, reference, 1, policy.rank.groups);
+  MetricsRecord more{0, {}};
+  with_nll.run(policy.evaluate(), more);
+  EXPECT_NEAR(*more.find("validation_loss") - *record.find("validation_loss"),
+              0.5 * -log_prob / tokens, 1e-5);
 }
 
 TEST(PreferenceObjective, TokensOfPromptsAndPaddingHaveNoWeight) {
@@ -197,6 +214,27 @@ TEST(LikelihoodWatch, WarnsOnceWhenBothFall) {
     EXPECT_EQ(good.observe(0.5, -12), "");
     EXPECT_EQ(brief.observe(step == 50 ? -15 : 0, -12), "");  // one bad step
   }
+}
+
+// After the first window, where each mean lies below the limit, and no more than once.
+TEST(LikelihoodWatch, WantsBothMeansBelowTheLimit) {
+  const auto step_of_warning = [](double chosen, double rejected) {
+    LikelihoodWatch watch;
+    for (int step = 0; step < 60; ++step) {
+      if (!watch.observe(chosen, rejected).empty()) return step;
+    }
+    return -1;
+  };
+  EXPECT_EQ(step_of_warning(-3, -3), 19);
+  EXPECT_EQ(step_of_warning(-3, 3), -1);
+  EXPECT_EQ(step_of_warning(3, -3), -1);
+  EXPECT_EQ(step_of_warning(-0.001, -3), -1);
+  EXPECT_EQ(step_of_warning(-3, -0.001), -1);
+  LikelihoodWatch late;
+  for (int step = 0; step < 20; ++step) EXPECT_EQ(late.observe(0, -9), "");
+  int more = 0;
+  while (late.observe(-30, -9).empty()) ++more;
+  EXPECT_LT(more, 20) << "the mean forgets";
 }
 
 }  // namespace
