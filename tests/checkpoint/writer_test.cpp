@@ -88,6 +88,65 @@ TEST(CheckpointWriter, PostponesAndNeverSavesTwiceAtOnce) {
   EXPECT_TRUE(writer.due(8));
 }
 
+TEST(CheckpointWriter, HandsOutEachResultOnce) {
+  const std::string directory = fresh_directory("results");
+  State state;
+  CheckpointWriter writer(directory, by_steps(), state.tensors, 0, world_of_one());
+  EXPECT_FALSE(writer.poll());
+  EXPECT_FALSE(writer.finish());
+  testing::internal::CaptureStderr();
+  writer.save(state.context, state.training(1));
+  const auto first = writer.finish();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::MatchesRegex("saved the checkpoint of step 1: [0-9.]+ kB in [0-9.]+ s "
+                                    "\\([0-9.]+ .?B/s\\)\n"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->step, 1);
+  EXPECT_GT(first->write_seconds, 0);
+  EXPECT_FALSE(writer.finish());
+  EXPECT_FALSE(writer.poll());
+  // One that nobody has asked for when the next is saved.
+  writer.save(state.context, state.training(2));
+  while (writer.busy()) std::this_thread::yield();
+  writer.save(state.context, state.training(3));
+  EXPECT_EQ(writer.poll().value().step, 2);
+  EXPECT_EQ(writer.finish().value().step, 3);
+  EXPECT_FALSE(writer.poll());
+}
+
+// Each tensor begins at a multiple of 256 bytes.
+TEST(CheckpointWriter, TakesTheMemoryOfItsCopies) {
+  float values[65] = {};
+  const auto tensor = [&](std::int64_t count) {
+    return CheckpointTensor::whole(StateKind::weight, "m", Tensor(values, DType::f32, {count}));
+  };
+  EXPECT_EQ(CheckpointWriter::host_bytes({}), 0u);
+  EXPECT_EQ(CheckpointWriter::host_bytes({tensor(1)}), 256u);
+  EXPECT_EQ(CheckpointWriter::host_bytes({tensor(64)}), 256u);
+  EXPECT_EQ(CheckpointWriter::host_bytes({tensor(65), tensor(3)}), 512u + 256);
+}
+
+TEST(CheckpointWriter, AnOutputThatCannotBeHadIsNamed) {
+  const std::string directory = fresh_directory("blocked");
+  write_file(directory + "/file", "");
+  State state;
+  EXPECT_THAT(message_of([&] {
+                CheckpointWriter(directory + "/file/x", by_steps(), state.tensors, 0,
+                                 world_of_one());
+              }),
+              testing::StartsWith(directory + "/file/x: cannot create this directory: "));
+  const std::string path = directory + "/" + checkpoint_name(1);
+  const Tensor columns = state.tensors[0].values.columns(1, 2);
+  EXPECT_EQ(message_of([&] {
+              write_checkpoint(path, {CheckpointTensor::whole(StateKind::weight, "m", columns)},
+                               state.training(1));
+            }),
+            "'m' is not contiguous on the CPU");
+  EXPECT_FALSE(fs::exists(path));
+  saved(directory, state, 1);
+  EXPECT_THAT(message_of([&] { saved(directory, state, 1); }), HasSubstr("exists already"));
+}
+
 // By steps, by time, and never before the first step after those that the run resumes.
 TEST(CheckpointWriter, IsDueByStepsOrByTime) {
   const std::string directory = fresh_directory("due");
@@ -211,6 +270,18 @@ TEST(CheckpointWriter, ConfigErrorsNameTheKey) {
             "checkpoint.interval_seconds is nan: use 0 or more");
   EXPECT_EQ(error([](auto& c) { c.max_write_megabytes = -0.5; }),
             "checkpoint.max_write_megabytes is -0.5: use 0 or more");
+}
+
+TEST(CheckpointWriter, SavesEveryFiveMinutesAndKeepsTwoUnlessToldOtherwise) {
+  const CheckpointConfig config;
+  EXPECT_TRUE(config.enabled);
+  EXPECT_EQ(config.interval_seconds, 300);
+  EXPECT_EQ(config.every_steps, 0);
+  EXPECT_EQ(config.keep_last, 2);
+  EXPECT_EQ(config.keep_every, 0);
+  EXPECT_FALSE(config.keep_phase_ends);
+  EXPECT_THAT(config.keep_tokens, IsEmpty());
+  EXPECT_EQ(config.max_write_megabytes, 0);
 }
 
 // Run in a child process, which is killed: saves for ever.
