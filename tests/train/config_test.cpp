@@ -63,6 +63,53 @@ TEST(TrainConfigFile, AModelFileIsLookedForBesideTheConfigThenWhereTheProcessIs)
   EXPECT_THAT(input_error_of([&] { layers(); }), testing::StartsWith("nowhere.toml: cannot read"));
 }
 
+// A run whose config says nothing of them has these.
+TEST(TrainConfigFile, WhatIsLeftOutHasItsDefault) {
+  const TempDir dir;
+  write_file(dir / "run.toml", "");
+  const TrainConfig config = load_train_config(dir / "run.toml");
+  EXPECT_EQ(config.output, "runs/train");
+  EXPECT_EQ(config.device, "cpu");
+  EXPECT_EQ(config.threads, 0);
+  EXPECT_EQ(config.seed, 1);
+  EXPECT_FALSE(config.deterministic);
+  EXPECT_EQ(config.laws + config.init_from + config.continue_from + config.model_file, "");
+  EXPECT_EQ(config.train.sequence_length, 512);
+  EXPECT_EQ(config.train.global_batch, 32);
+  EXPECT_EQ(config.train.micro_batch, 0);
+  EXPECT_FALSE(config.train.steps || config.train.tokens || config.train.epochs ||
+               config.train.max_minutes);
+  EXPECT_EQ(config.train.recompute, RecomputeChoice::automatic);
+  EXPECT_EQ(config.train.logits_chunk, 0);
+  EXPECT_EQ(config.train.log_seconds, 10);
+  EXPECT_EQ(config.validation.every_steps, 500);
+  EXPECT_EQ(config.validation.sample_prompts.size(), 4u);
+  EXPECT_EQ(config.validation.sample_tokens, 64);
+  EXPECT_EQ(config.validation.sample_temperature, 0.7);
+  EXPECT_FALSE(config.repetition.enabled());
+  EXPECT_EQ(config.repetition.every_steps, 0);
+  EXPECT_EQ(config.repetition.max_tokens, 256);
+  EXPECT_EQ(config.repetition.prompt_tokens, 256);
+  EXPECT_EQ(config.repetition.batch, 16);
+  EXPECT_EQ(config.repetition.limit, 0.02);
+  EXPECT_FALSE(config.eval.enabled());
+  EXPECT_EQ(config.eval.every_steps, 0);
+  EXPECT_EQ(config.eval.limit, 0);
+  EXPECT_FALSE(config.eval.shots);
+  EXPECT_FALSE(config.eval.chat);
+  EXPECT_EQ(config.eval.batch, 16);
+  EXPECT_EQ(config.eval.cache_gib, 1);
+}
+
+TEST(TrainConfigFile, TheMeterIsOnWithPromptsOrAFileOfThem) {
+  RepetitionConfig config;
+  config.prompts_file = "p.jsonl";
+  EXPECT_TRUE(config.enabled());
+  config.prompts_file.clear();
+  config.prompts = {"a"};
+  EXPECT_TRUE(config.enabled());
+}
+
 TEST(TrainConfigFile, NamesMeanTheirValues) {
   const TempDir dir;
   write_file(dir / "run.toml", "");

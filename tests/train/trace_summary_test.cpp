@@ -52,6 +52,23 @@ TEST(TraceSums, CountComputingAndWhatItWaitsFor) {
   EXPECT_DOUBLE_EQ(sums.runs[1].busy, 6);
 }
 
+// Two queues exchange from 0 to 4 and from 2 to 6, then one from 8 to 10: 8 seconds in which
+// anything is under way, of which the computing waits from 1 to 3 and from 5 to 9.
+TEST(TraceSums, CountWhatTheComputingWaitsForOfTheExchangesBesideIt) {
+  using enum TraceKind;
+  const std::vector<Trace::Span> spans{
+      {beside, communication, "sum", -1, 2, 6},  {beside, communication, "sum", -1, 0, 4},
+      {beside, communication, "sum", -1, 8, 10}, {compute, join, "wait", -1, 5, 9},
+      {compute, join, "wait", -1, 1, 3},         {compute, join, "wait", -1, 10, 11}};
+  const TraceSums sums = sum_trace(spans);
+  EXPECT_DOUBLE_EQ(sums.seconds, 11);
+  EXPECT_DOUBLE_EQ(sums.background, 8);
+  EXPECT_DOUBLE_EQ(sums.uncovered, 2 + 1 + 1);
+  EXPECT_DOUBLE_EQ(sums.joined, 2 + 4 + 1);
+  EXPECT_DOUBLE_EQ(sums.exposed, 7);
+  EXPECT_DOUBLE_EQ(sums.compute, 0);
+}
+
 TEST(TraceSums, OfNothingAreZero) {
   const TraceSums sums = sum_trace({});
   EXPECT_EQ(sums.seconds, 0);
