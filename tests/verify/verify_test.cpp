@@ -7,6 +7,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -247,6 +249,92 @@ TEST(VerifyLayouts, SharesOfManyStepsMayBeNoneOfAFew) {
   }
 }
 
+// A trial begins with its own weights, goes on whatever its losses are, and neither evaluates nor
+// saves as the config's own run would.
+TEST(VerifyLayouts, TrialsLeaveOutWhatIsOfTheRunItself) {
+  TempDir dir;
+  test::sample_data(dir);
+  const std::string absent = dir / "absent";
+  using Change = std::function<void(TrainConfig&)>;
+  const std::pair<const char*, Change> changes[] = {
+      {"weights to begin with", [&](TrainConfig& c) { c.init_from = absent; }},
+      {"a run to continue", [&](TrainConfig& c) { c.continue_from = absent; }},
+      {"spikes",
+       [](TrainConfig& c) {
+         c.schedule.peak = 0.5;  // some losses are above those before
+         c.guard.on_spike = GuardAction::stop;
+         c.guard.sigma = 1e-9;
+         c.guard.window = 2;
+         c.guard.warmup = 1;
+       }},
+      {"samples of text",
+       [](TrainConfig& c) {
+         c.validation.every_steps = 1;
+         c.validation.sample_tokens = 8;
+       }},
+      {"repetition",
+       [](TrainConfig& c) {
+         c.repetition.prompts = {"aaaa"};
+         c.repetition.every_steps = 1;
+       }},
+      {"tasks",
+       [&](TrainConfig& c) {
+         c.eval.tasks = {"piqa"};
+         c.eval.data = absent;
+         c.eval.every_steps = 1;
+       }},
+      {"no checkpoints", [](TrainConfig& c) { c.checkpoint.enabled = false; }},
+      {"few checkpoints",
+       [](TrainConfig& c) {
+         c.checkpoint.every_steps = 1;
+         c.checkpoint.keep_last = 1;
+       }},
+      {"another output", [&](TrainConfig& c) { c.output = "/proc/none/run"; }}};
+  for (const auto& [name, change] : changes) {
+    SCOPED_TRACE(name);
+    TrainConfig config = config_of(dir, 2);
+    change(config);
+    VerifyOptions options;
+    options.steps = 3;
+    options.transfers = Transfers::all;
+    options.directory = dir / "verify";
+    int told = 0;
+    EXPECT_TRUE(verify_layouts(parse_layouts("1", config), options, [&](const LayoutVerdict& v) {
+      EXPECT_TRUE(v.same_bits && v.same_samples);
+      ++told;
+    }));
+    EXPECT_EQ(told, 2);
+    EXPECT_FALSE(std::filesystem::exists(dir / "run"));
+    EXPECT_FALSE(std::filesystem::exists(dir / "verify"));
+  }
+}
+
+// Where nobody gives a tolerance: more than f32's differences, less than an error.
+TEST(VerifyLayouts, Bf16HasATolerance) {
+  TempDir dir;
+  test::sample_data(dir);
+  TrainConfig config = config_of(dir, 2);
+  config.dtype = DTypeChoice::bf16;
+  VerifyOptions options;
+  options.transfers = Transfers::none;
+  options.directory = dir / "verify";
+  std::vector<LayoutVerdict> verdicts;
+  EXPECT_TRUE(verify_layouts(parse_layouts("tp2 pp2", config), options,
+                             [&](const LayoutVerdict& v) { verdicts.push_back(v); }));
+  ASSERT_EQ(verdicts.size(), 2u);
+  EXPECT_GT(verdicts[0].loss, 1e-5);
+  EXPECT_LT(verdicts[0].loss, 1e-2);
+  EXPECT_LT(verdicts[0].weight, 5e-2);
+}
+
+// Each kind by itself: a tolerance of one says nothing of the other.
+TEST(VerifyLayouts, EachToleranceIsOfItsOwnDifferences) {
+  TempDir dir;
+  EXPECT_FALSE(verify(dir, "tp2", Transfers::none, 2, 1e-15, 1).passed);
+  std::filesystem::remove_all(dir / "verify");
+  EXPECT_TRUE(verify(dir, "tp2", Transfers::none, 2, 1, 1).passed);
+}
+
 // Nor is a limit on what the config's own run repeats one on a trial's steps.
 TEST(VerifyLayouts, MayReadASourceMoreOftenThanTheRun) {
   TempDir dir;
@@ -363,6 +451,62 @@ TEST(LayoutChoice, EachOptionSetsItsKey) {
   EXPECT_EQ(with("full").train.recompute, RecomputeChoice::full);
 }
 
+std::vector<std::string> names_of(const std::string& text) {
+  std::vector<std::string> names;
+  for (const LayoutChoice& choice : parse_layouts(text, TrainConfig{}))
+    names.push_back(choice.name);
+  return names;
+}
+
+// Each factorisation with each option that it can tell apart.
+TEST(LayoutChoice, AllOfSomeRanksAreListedInTheirOrder) {
+  EXPECT_THAT(names_of("all1"), testing::ElementsAre("pp1xdp1xtp1+none", "pp1xdp1xtp1+full"));
+  EXPECT_THAT(names_of("all2"),
+              testing::ElementsAre(
+                  "pp1xdp2xtp1+zero+none", "pp1xdp2xtp1+zero+full", "pp1xdp2xtp1+nozero+none",
+                  "pp1xdp2xtp1+nozero+full", "pp1xdp1xtp2+sp+none", "pp1xdp1xtp2+sp+full",
+                  "pp1xdp1xtp2+nosp+none", "pp1xdp1xtp2+nosp+full", "pp2xdp1xtp1+1f1b+none",
+                  "pp2xdp1xtp1+1f1b+full", "pp2xdp1xtp1+v2+none", "pp2xdp1xtp1+v2+full"));
+  EXPECT_EQ(names_of("all6").size(), 60u);
+  for (const LayoutChoice& choice : parse_layouts("all6", TrainConfig{})) {
+    EXPECT_EQ(choice.ranks(), 6) << choice.name;
+  }
+}
+
+TEST(LayoutChoice, AreSeparatedBySpacesOrCommas) {
+  EXPECT_THAT(names_of(" tp2,dp2\tpp2\n1 , "), testing::ElementsAre("tp2", "dp2", "pp2", "1"));
+  EXPECT_EQ(names_of("all1 tp2").size(), 3u);
+}
+
+// Axes that are not named are 1, and what depends on them is as of one rank; the rest is the
+// base's.
+TEST(LayoutChoice, TakesNoAxesFromTheBase) {
+  TrainConfig base;
+  base.train.recompute = RecomputeChoice::full;
+  base.seed = 9;
+  base.parallel.pp = base.parallel.dp = base.parallel.tp = 3;
+  base.parallel.virtual_stages = 3;
+  base.parallel.sequence_pieces = 3;
+  base.parallel.schedule = PipelineSchedule::interleaved;
+  base.parallel.timeout_seconds = 77;
+  for (const auto& [name, pp, dp, tp] : {std::tuple("1", 1, 1, 1),
+                                         {"pp2", 2, 1, 1},
+                                         {"dp2", 1, 2, 1},
+                                         {"tp2", 1, 1, 2},
+                                         {"tp4xpp2", 2, 1, 4}}) {
+    const TrainConfig c = parse_layouts(name, base).front().config;
+    EXPECT_EQ(c.parallel.pp, pp) << name;
+    EXPECT_EQ(c.parallel.dp, dp) << name;
+    EXPECT_EQ(c.parallel.tp, tp) << name;
+    EXPECT_EQ(c.parallel.virtual_stages, 1);
+    EXPECT_EQ(c.parallel.sequence_pieces, 1);
+    EXPECT_EQ(c.parallel.schedule, PipelineSchedule::one_f_one_b);
+    EXPECT_EQ(c.parallel.timeout_seconds, 77);
+    EXPECT_EQ(c.train.recompute, RecomputeChoice::full);
+    EXPECT_EQ(c.seed, 9);
+  }
+}
+
 TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
   EXPECT_EQ(error_of("tp2xq3"),
             "layout 'tp2xq3': 'q3' is no axis: write for example pp2xdp2xtp2, tp4, 1 or all8");
@@ -375,6 +519,15 @@ TEST(LayoutChoice, SaysWhatItDoesNotUnderstand) {
   EXPECT_NE(error_of("+sp").find("'sp' is no axis"), std::string::npos);
   EXPECT_EQ(error_of("tp2xdp2xtp4"), "layout 'tp2xdp2xtp4': names the axis tp twice");
   EXPECT_EQ(error_of("tp2 dp2 tp2"), "layout 'tp2' is named twice");
+  EXPECT_NE(error_of("tp").find("'tp' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("tp-2").find("'tp-2' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("tp2y").find("'tp2y' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("1xtp2").find("'1' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("all0").find("'all0' is no axis"), std::string::npos);
+  EXPECT_NE(error_of("tp2+v0").find("'v0' is not known"), std::string::npos);
+  EXPECT_NE(error_of("tp2+pieces").find("'pieces' is not known"), std::string::npos);
+  EXPECT_EQ(error_of("+"), "layout '+' is empty");
+  EXPECT_EQ(error_of("all1 pp1xdp1xtp1+full"), "layout 'pp1xdp1xtp1+full' is named twice");
   EXPECT_EQ(error_of("tp65536 dp1 pp1"), "no error");
   EXPECT_EQ(error_of("tp2+pieces65536 tp2+v1"), "no error");
 }
