@@ -77,20 +77,21 @@ std::vector<std::string> sentences_of(const std::string& text) {
 }
 
 std::vector<std::string> treebank_words(const std::string& text) {
-  // Of a word: also points and hyphens, but for an ellipsis and a dash.
-  static const std::string inside = "(?:\\w|\\.(?!\\.\\.)|-(?!-))";
-  static const Pattern piece(
-      "\\.\\.\\.|--+|[^\\s\\w.'-]"                                     // punctuation alone
-      "|" + inside + "*?\\w(?=[nN]'[tT]\\b)|[nN]'[tT]\\b"            // do, n't
-      "|'(?:ll|re|ve|s|m|d|LL|RE|VE|S|M|D)\\b"                         // 's
-      "|\\w" + inside + "*|'|[.-]", "words");
+  // Inside a word: also points and hyphens, but no ellipsis and no dash.
+  static const std::string inside = R"((?:\w|\.(?!\.\.)|-(?!-)))";
+  static const std::string mark = R"(\.\.\.|--+|[^\s\w.'-])";                        // alone
+  static const std::string negated = inside + R"(*?\w(?=[nN]'[tT]\b)|[nN]'[tT]\b)";  // do, n't
+  static const std::string short_form = R"('(?:ll|re|ve|s|m|d|LL|RE|VE|S|M|D)\b)";   // 's
+  static const std::string plain = R"(\w)" + inside + "*";
+  static const Pattern piece(mark + "|" + negated + "|" + short_form + "|" + plain + "|'|[.-]",
+                             "words");
   std::vector<std::string> words;
   for (const std::string& sentence : sentences_of(text)) {
     for (const Pattern::Match& match : piece.find_all(sentence)) {
       std::string word = *match.groups[0];
       // The sentence's own full stop is a word.
-      const bool stops = match.end == sentence.size() && word.size() > 1 && word.ends_with('.') &&
-                         word != "...";
+      const bool stops =
+          word.size() > 1 && word.ends_with('.') && word != "..." && match.end == sentence.size();
       if (stops) word.pop_back();
       words.push_back(std::move(word));
       if (stops) words.emplace_back(".");

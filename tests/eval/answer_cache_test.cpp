@@ -117,28 +117,39 @@ TEST_F(Cache, KeepsEveryRequestApart) {
     chat->messages = {make_message(role, text)};
     return Chat(chat);
   };
-  std::vector<GenerateRequest> requests{{"p", {"a", "b"}, 5, 0.8, 0.9, 0},  {"q", {"a", "b"}, 5, 0.8, 0.9, 0},
-                                        {"p", {"a,b"}, 5, 0.8, 0.9, 0},     {"p", {"b", "a"}, 5, 0.8, 0.9, 0},
-                                        {"p", {}, 5, 0.8, 0.9, 0},          {"p", {"a", "b"}, 50, 0.8, 0.9, 0},
-                                        {"p", {"a", "b"}, 5, 0.7, 0.9, 0},  {"p", {"a", "b"}, 5, 0.8, 0.8, 0},
-                                        {"p", {"a", "b"}, 5, 0.8, 0.9, 1},  {"p", {"a", "b"}, 5, 0.8, 0.9, 2},
-                                        {"p", {"a", "b"}, 5, 0, 0.9, 0},    {"p", {"a", "b"}, 5, 0.8, 0.9, 0, chat_of("user", "p")},
+  std::vector<GenerateRequest> requests{{"p", {"a", "b"}, 5, 0.8, 0.9, 0},
+                                        {"q", {"a", "b"}, 5, 0.8, 0.9, 0},
+                                        {"p", {"a,b"}, 5, 0.8, 0.9, 0},
+                                        {"p", {"b", "a"}, 5, 0.8, 0.9, 0},
+                                        {"p", {}, 5, 0.8, 0.9, 0},
+                                        {"p", {"a", "b"}, 50, 0.8, 0.9, 0},
+                                        {"p", {"a", "b"}, 5, 0.7, 0.9, 0},
+                                        {"p", {"a", "b"}, 5, 0.8, 0.8, 0},
+                                        {"p", {"a", "b"}, 5, 0.8, 0.9, 1},
+                                        {"p", {"a", "b"}, 5, 0.8, 0.9, 2},
+                                        {"p", {"a", "b"}, 5, 0, 0.9, 0},
+                                        {"p", {"a", "b"}, 5, 0.8, 0.9, 0, chat_of("user", "p")},
                                         {"p", {"a", "b"}, 5, 0.8, 0.9, 0, chat_of("system", "p")},
                                         {"p", {"a", "b"}, 5, 0.8, 0.9, 0, chat_of("user", "r")}};
-  std::vector<TextPair> pairs{{"x", "ab"}, {"xa", "b"}, {"x", "ab", chat_of("user", "x")}, {"x", "ab", chat_of("user", "y")}};
+  std::vector<TextPair> pairs{{"x", "ab"},
+                              {"xa", "b"},
+                              {"x", "ab", chat_of("user", "x")},
+                              {"x", "ab", chat_of("user", "y")}};
   {
     AnswerCache cache(model_, path_, "m");
     for (std::size_t i = 0; i < requests.size(); ++i) {
       cache.generate(std::span(&requests[i], 1), [](std::size_t, const std::string&) {});
     }
-    for (const TextPair& pair : pairs) cache.score(std::span(&pair, 1), [](std::size_t, const PairScore&) {});
+    for (const TextPair& pair : pairs)
+      cache.score(std::span(&pair, 1), [](std::size_t, const PairScore&) {});
   }
   for (std::size_t i = 0; i < requests.size(); ++i) {
     // Without this one's own line.
     std::string left;
     std::istringstream lines(read_file(path_));
     std::string line;
-    for (std::size_t number = 0; std::getline(lines, line); ++number) left += number == i ? "" : line + "\n";
+    for (std::size_t number = 0; std::getline(lines, line); ++number)
+      left += number == i ? "" : line + "\n";
     write_file(dir_ / "copy", left);
     AnswerCache cache(model_, dir_ / "copy", "m");
     cache.generate(std::span(&requests[i], 1), [](std::size_t, const std::string&) {});
@@ -168,7 +179,8 @@ TEST_F(Cache, ReusesTheLikeliestTextOfAnySample) {
 
 TEST_F(Cache, GivesEachSampleOfAPromptItsOwnText) {
   std::vector<GenerateRequest> requests;
-  for (std::uint64_t sample = 0; sample < 3; ++sample) requests.push_back({"p", {}, 5, 0.8, 1, sample});
+  for (std::uint64_t sample = 0; sample < 3; ++sample)
+    requests.push_back({"p", {}, 5, 0.8, 1, sample});
   for (int i = 0; i < 2; ++i) {
     AnswerCache cache(model_, path_, "m");
     std::vector<std::string> texts(3);
@@ -198,7 +210,8 @@ TEST_F(Cache, KeepsScoresWithoutTokens) {
 }
 
 TEST_F(Cache, NamesAFileThatCannotBeWritten) {
-  EXPECT_THAT(test::error_of(ErrorKind::runtime, [&] { AnswerCache(model_, dir_ / "none/answers.jsonl", "m"); }),
+  EXPECT_THAT(test::error_of(ErrorKind::runtime,
+                             [&] { AnswerCache(model_, dir_ / "none/answers.jsonl", "m"); }),
               HasSubstr("none/answers.jsonl: cannot be opened for writing"));
 }
 

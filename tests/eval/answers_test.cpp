@@ -45,7 +45,8 @@ TEST(ChoiceScores, PreferTheFirstOfEquals) {
   answer.pairs = {{-3, 1, true}, {-1, 1, true}, {-1, 1, true}};
   EXPECT_EQ(choice_scores(item_of({"a", "b", "c"}, 1), answer).at("acc").value, 1);
   EXPECT_EQ(choice_scores(item_of({"a", "b", "c"}, 2), answer).at("acc").value, 0);
-  for (const auto& [name, part] : choice_scores(item_of({"a", "b", "c"}, 1), answer)) EXPECT_EQ(part.value, 1) << name;
+  for (const auto& [name, part] : choice_scores(item_of({"a", "b", "c"}, 1), answer))
+    EXPECT_EQ(part.value, 1) << name;
   EXPECT_FALSE(choice_scores(item_of({"a", "b", "c"}, 1), answer).contains("acc_uncond"));
   // An answer without tokens counts as one of a token.
   answer.pairs = {{-3, 2, true}, {-2, 0, true}};
@@ -53,10 +54,12 @@ TEST(ChoiceScores, PreferTheFirstOfEquals) {
 }
 
 TEST(Scores, SomeHaveWeights) {
-  for (const char* score : {"bits_per_byte", "word_perplexity", "byte_perplexity", "inst_level_strict_acc", "inst_level_loose_acc"}) {
+  for (const char* score : {"bits_per_byte", "word_perplexity", "byte_perplexity",
+                            "inst_level_strict_acc", "inst_level_loose_acc"}) {
     EXPECT_TRUE(has_weights(score)) << score;
   }
-  for (const char* score : {"perplexity", "acc", "acc_norm", "prompt_level_strict_acc", "pass@1", "bits_per_byte_x", "x_inst_level_"}) {
+  for (const char* score : {"perplexity", "acc", "acc_norm", "prompt_level_strict_acc", "pass@1",
+                            "bits_per_byte_x", "x_inst_level_"}) {
     EXPECT_FALSE(has_weights(score)) << score;
   }
 }
@@ -162,7 +165,14 @@ TEST(TextFilters, TakeMatches) {
   EXPECT_EQ(filtered(filter(FilterKind::regex, "x(y)?"), "xz"), "");      // one group, which took no part
   EXPECT_EQ(filtered(filter(FilterKind::regex, "x(y)?(z)?"), "x"), "[invalid]");
   EXPECT_EQ(filtered(filter(FilterKind::regex, "\\d", -3), "1 2"), "[invalid]");
-  for (const auto& [match, found] : {std::pair(0, "1"), {1, "2"}, {2, "3"}, {3, "[invalid]"}, {-1, "3"}, {-2, "2"}, {-3, "1"}, {-4, "[invalid]"}}) {
+  for (const auto& [match, found] : {std::pair(0, "1"),
+                                     {1, "2"},
+                                     {2, "3"},
+                                     {3, "[invalid]"},
+                                     {-1, "3"},
+                                     {-2, "2"},
+                                     {-3, "1"},
+                                     {-4, "[invalid]"}}) {
     EXPECT_EQ(filtered(filter(FilterKind::regex, "\\d", match), "1 2 3"), found) << match;
   }
   // Of several groups the first that is not empty.
@@ -190,22 +200,34 @@ TEST(TextFilters, ApplyTheirStepsInOrder) {
 
 // Whether each kind of step has a pattern.
 TEST(TextFilters, SayWhichStepsNeedAPattern) {
-  for (const auto& [kind, needs] : {std::pair(FilterKind::regex, true), {FilterKind::before, true}, {FilterKind::remove, true},
-                                    {FilterKind::replace, true}, {FilterKind::strip, false}, {FilterKind::lstrip, false},
+  for (const auto& [kind, needs] : {std::pair(FilterKind::regex, true),
+                                    {FilterKind::before, true},
+                                    {FilterKind::remove, true},
+                                    {FilterKind::replace, true},
+                                    {FilterKind::strip, false},
+                                    {FilterKind::lstrip, false},
                                     {FilterKind::lower, false}}) {
     for (const char* pattern : {"", "x"}) {
       const std::string error = input_error_of([&] { TextFilter(filter(kind, pattern), "t"); });
       const bool good = needs == (*pattern != '\0');
-      EXPECT_EQ(error, good ? "no error" : fmt::format("t: filter f: the step {} {} a pattern", enum_name(kind), needs ? "needs" : "has no use for"));
+      EXPECT_EQ(error, good ? "no error"
+                            : fmt::format("t: filter f: the step {} {} a pattern", enum_name(kind),
+                                          needs ? "needs" : "has no use for"));
     }
   }
 }
 
 TEST(TextMetrics, KnowBlanksPunctuationAndSmallLetters) {
-  for (int c = 0; c < 128; ++c) EXPECT_EQ(is_punctuation(static_cast<char>(c)), c != 0 && std::ispunct(c) != 0) << c;
+  for (int c = 0; c < 128; ++c)
+    EXPECT_EQ(is_punctuation(static_cast<char>(c)), c != 0 && std::ispunct(c) != 0) << c;
   EXPECT_FALSE(is_punctuation('\xa1'));
-  for (const auto& [text, first, last] : std::vector<std::tuple<const char*, const char*, const char*>>{
-           {"", "", ""}, {" ", "", ""}, {"a", "a", "a"}, {" a b ", "a b ", " a b"}, {"\t\n中\u3000", "中\u3000", "\t\n中"},
+  for (const auto& [text, first, last] :
+       std::vector<std::tuple<const char*, const char*, const char*>>{
+           {"", "", ""},
+           {" ", "", ""},
+           {"a", "a", "a"},
+           {" a b ", "a b ", " a b"},
+           {"\t\n中\u3000", "中\u3000", "\t\n中"},
            {"\u3000\u00a0é \u2028", "é \u2028", "\u3000\u00a0é"}}) {
     EXPECT_EQ(without_first_blanks(text), first);
     EXPECT_EQ(without_last_blanks(text), last);
@@ -259,7 +281,8 @@ TEST(AnswerComparison, RemovesExpressionsFirst) {
   EXPECT_EQ(comparison.score("ab", {"A"}), 0);
   EXPECT_EQ(comparison.score("aÉ", {"Aé."}), 1);
   config.ignore = {"("};
-  EXPECT_THAT(input_error_of([&] { AnswerComparison(config, "t"); }), HasSubstr("t: ignore: '(' is no regular expression"));
+  EXPECT_THAT(input_error_of([&] { AnswerComparison(config, "t"); }),
+              HasSubstr("t: ignore: '(' is no regular expression"));
 }
 
 }  // namespace

@@ -155,8 +155,10 @@ TEST(Comparison, TakesTheScoresOfBoth) {
     }
     return one.dump();
   };
-  write_file((dir / "a") + file, line({{"acc", true}, {"em", 0.5}, {"f1", 0.25}, {"note", "x"}, {"list", {1, 1}}}));
-  write_file((dir / "b") + file, line({{"acc", false}, {"f1", 0.75}, {"note", "x"}, {"list", {1, 1}}, {"em2", 1}}));
+  write_file((dir / "a") + file,
+             line({{"acc", true}, {"em", 0.5}, {"f1", 0.25}, {"note", "x"}, {"list", {1, 1}}}));
+  write_file((dir / "b") + file,
+             line({{"acc", false}, {"f1", 0.75}, {"note", "x"}, {"list", {1, 1}}, {"em2", 1}}));
   const auto all = compare_samples(dir / "a", dir / "b");
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].score, "acc");
@@ -169,15 +171,17 @@ TEST(Comparison, TakesTheScoresOfBoth) {
 
 TEST(Samples, AreTheNewestOfEachTask) {
   const TempDir dir;
-  for (const char* name : {"samples_a_b_2025-01-02T00-00-00.jsonl", "m/samples_a_b_2025-01-02T00-00-01.jsonl",
-                           "m/samples_a_b_2024-12-31T23-59-59.9.jsonl", "samples_a_2025-01-01T00-00-00.jsonl",
-                           "samples_c_2025-01-01.jsonl", "samples_2025-01-01T00-00-00.jsonl", "x_samples_d_2025-01-01T00-00-00.jsonl",
-                           "samples_d_2025-01-01T00-00-00.json"}) {
+  for (const char* name :
+       {"samples_a_b_2025-01-02T00-00-00.jsonl", "m/samples_a_b_2025-01-02T00-00-01.jsonl",
+        "m/samples_a_b_2024-12-31T23-59-59.9.jsonl", "samples_a_2025-01-01T00-00-00.jsonl",
+        "samples_c_2025-01-01.jsonl", "samples_2025-01-01T00-00-00.jsonl",
+        "x_samples_d_2025-01-01T00-00-00.jsonl", "samples_d_2025-01-01T00-00-00.json"}) {
     write_file(dir / name, "");
   }
-  EXPECT_THAT(samples_files(dir.path()),
-              testing::ElementsAre(testing::Pair("a", dir / "samples_a_2025-01-01T00-00-00.jsonl"),
-                                   testing::Pair("a_b", dir / "m/samples_a_b_2025-01-02T00-00-01.jsonl")));
+  EXPECT_THAT(
+      samples_files(dir.path()),
+      testing::ElementsAre(testing::Pair("a", dir / "samples_a_2025-01-01T00-00-00.jsonl"),
+                           testing::Pair("a_b", dir / "m/samples_a_b_2025-01-02T00-00-01.jsonl")));
 }
 
 TEST(Samples, AreReadLineByLine) {
@@ -188,10 +192,11 @@ TEST(Samples, AreReadLineByLine) {
     return read_samples(path);
   };
   EXPECT_TRUE(read("").empty());
-  const Samples two = read(R"({"doc_id": 7, "filter": "f", "metrics": ["inst_level_x"], "inst_level_x": [true, false, true],)"
-                           R"( "arguments": {"gen_args_0": {"arg_0": "p"}, "gen_args_1": {"arg_0": "q"}}})"
-                           "\n"
-                           R"({"doc_id": 7, "metrics": ["inst_level_x", "acc"], "inst_level_x": [2, 5], "acc": 1, "arguments": [{}, {"arg_0": ["r"]}]})");
+  const Samples two = read(
+      R"({"doc_id": 7, "filter": "f", "metrics": ["inst_level_x"], "inst_level_x": [true, false, true],)"
+      R"( "arguments": {"gen_args_0": {"arg_0": "p"}, "gen_args_1": {"arg_0": "q"}}})"
+      "\n"
+      R"({"doc_id": 7, "metrics": ["inst_level_x", "acc"], "inst_level_x": [2, 5], "acc": 1, "arguments": [{}, {"arg_0": ["r"]}]})");
   ASSERT_EQ(two.size(), 2u);
   const Sample &first = two.at({7, "f"}), &second = two.at({7, "none"});
   EXPECT_EQ(first.prompt, "\"p\"");
@@ -203,17 +208,27 @@ TEST(Samples, AreReadLineByLine) {
   EXPECT_EQ(second.scores.at("inst_level_x").value, 2);
   EXPECT_EQ(second.scores.at("inst_level_x").weight, 5);
   EXPECT_EQ(second.scores.at("acc").value, 1);
-  for (const char* value : {"[]", "[1]", "[1, 2, 3]", "[1, \"a\"]", "[true, 1, 1]", "null", "\"x\""}) {
-    EXPECT_TRUE(read(std::string(R"({"doc_id": 0, "metrics": ["x_perplexity"], "x_perplexity": )") + value + "}")
-                    .at({0, "none"}).scores.empty()) << value;
+  for (const char* value :
+       {"[]", "[1]", "[1, 2, 3]", "[1, \"a\"]", "[true, 1, 1]", "null", "\"x\""}) {
+    EXPECT_TRUE(read(std::string(R"({"doc_id": 0, "metrics": ["x_perplexity"], "x_perplexity": )") +
+                     value + "}")
+                    .at({0, "none"})
+                    .scores.empty())
+        << value;
   }
-  const auto error = [&](const char* line) { return input_error_of([&] { read("{\"doc_id\": 0, \"metrics\": []}\n" + std::string(line)); }); };
-  for (const char* line : {"", "{", "[]", "{}", "{\"doc_id\": 0}", "{\"doc_id\": 1.5, \"metrics\": []}",
-                           "{\"doc_id\": \"0\", \"metrics\": []}", "{\"doc_id\": 0, \"metrics\": \"acc\"}"}) {
-    EXPECT_EQ(error(line), *line == '\0' ? "no error" : path + ":2: is no sample: it lacks doc_id or metrics") << line;
+  const auto error = [&](const char* line) {
+    return input_error_of([&] { read("{\"doc_id\": 0, \"metrics\": []}\n" + std::string(line)); });
+  };
+  for (const char* line :
+       {"", "{", "[]", "{}", "{\"doc_id\": 0}", "{\"doc_id\": 1.5, \"metrics\": []}",
+        "{\"doc_id\": \"0\", \"metrics\": []}", "{\"doc_id\": 0, \"metrics\": \"acc\"}"}) {
+    EXPECT_EQ(error(line),
+              *line == '\0' ? "no error" : path + ":2: is no sample: it lacks doc_id or metrics")
+        << line;
   }
   EXPECT_EQ(error("{\"doc_id\": 0, \"metrics\": [1]}"), path + ":2: 'metrics' must name scores");
-  EXPECT_EQ(error("{\"doc_id\": 0, \"metrics\": [\"acc\"]}"), path + ":2: its score 'acc' is missing");
+  EXPECT_EQ(error("{\"doc_id\": 0, \"metrics\": [\"acc\"]}"),
+            path + ":2: its score 'acc' is missing");
   EXPECT_EQ(error("{\"doc_id\": 0, \"metrics\": [\"word_perplexity\"], \"word_perplexity\": -3.5}"),
             path + ":2: its score 'word_perplexity' lacks its weight");
 }
@@ -247,8 +262,10 @@ TEST(SampleHashes, AreThoseOfPython) {
   EXPECT_EQ(python_text("3"), "3");
   EXPECT_EQ(python_text(nullptr), "None");
   EXPECT_EQ(python_text(Json{"a", "it's", "b\n\"'", "中"}), "['a', \"it's\", 'b\\n\"\\'', '中']");
-  EXPECT_EQ(python_text(Json{"say \"x\"", "\\\r\t\x01\x1f\x7f~ "}), R"(['say "x"', '\\\r\t\x01\x1f\x7f~ '])");
-  EXPECT_EQ(python_text(Json::parse(R"([1, 2.5, true, false, null, ["a", ["b"]]])")), "[1, 2.5, True, False, None, ['a', ['b']]]");
+  EXPECT_EQ(python_text(Json{"say \"x\"", "\\\r\t\x01\x1f\x7f~ "}),
+            R"(['say "x"', '\\\r\t\x01\x1f\x7f~ '])");
+  EXPECT_EQ(python_text(Json::parse(R"([1, 2.5, true, false, null, ["a", ["b"]]])")),
+            "[1, 2.5, True, False, None, ['a', ['b']]]");
   EXPECT_EQ(python_text(Json::array()), "[]");
   EXPECT_EQ(python_text(true), "True");
   EXPECT_EQ(python_text(false), "False");

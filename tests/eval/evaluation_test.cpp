@@ -127,7 +127,9 @@ TaskResult result_of_mode(Mode mode, Item item, Answer answer) {
   return result;
 }
 
-nlohmann::json sample_in(const TaskResult& result) { return nlohmann::json::parse(samples_jsonl(result)); }
+nlohmann::json sample_in(const TaskResult& result) {
+  return nlohmann::json::parse(samples_jsonl(result));
+}
 
 // The pairs of the answers alone are numbered behind those with the question.
 TEST(Evaluation, WritesAllThatTheModelWasAsked) {
@@ -178,7 +180,8 @@ TEST(Evaluation, WritesTheTargetOfEachKind) {
   EXPECT_EQ(of_document["prompt_hash"], sha256_hex("a text"));
   Answer written;
   written.texts = {"x"};
-  for (const auto& [golds, target] : {std::pair(std::vector<std::string>{}, "null"), {std::vector<std::string>{"a"}, "\"a\""},
+  for (const auto& [golds, target] : {std::pair(std::vector<std::string>{}, "null"),
+                                      {std::vector<std::string>{"a"}, "\"a\""},
                                       {std::vector<std::string>{"a", "b"}, R"(["a","b"])"}}) {
     Item item;
     item.prompt = "p";
@@ -206,7 +209,8 @@ TEST(Evaluation, NamesScoresByTheirFilters) {
   };
   EXPECT_THAT(names({"none"}), testing::ElementsAre("exact_match"));
   EXPECT_THAT(names({"strict"}), testing::ElementsAre("exact_match,strict"));
-  EXPECT_THAT(names({"none", "strict"}), testing::ElementsAre("exact_match,none", "exact_match,strict"));
+  EXPECT_THAT(names({"none", "strict"}),
+              testing::ElementsAre("exact_match,none", "exact_match,strict"));
 }
 
 TEST(Evaluation, PartsAreToldFromTwoOn) {
@@ -216,7 +220,8 @@ TEST(Evaluation, PartsAreToldFromTwoOn) {
     for (const std::string& subset : subsets) items.push_back(item_of({"a", "bb"}, 0, subset));
     const TaskResult result = evaluate(task_of(Mode::choices), items, model);
     EXPECT_EQ(result.macro_average.empty(), result.subsets.empty());
-    EXPECT_EQ(nlohmann::json::parse(results_json({result}, {}))["results"]["t"].contains("subsets"), !result.subsets.empty());
+    EXPECT_EQ(nlohmann::json::parse(results_json({result}, {}))["results"]["t"].contains("subsets"),
+              !result.subsets.empty());
     return result.subsets.size();
   };
   EXPECT_EQ(parts({"x", "x"}), 0u);
@@ -249,7 +254,8 @@ TEST(Evaluation, HasTheUsualScoreOfItsMode) {
   EXPECT_EQ(main_of(Mode::likelihood), "acc");
   EXPECT_EQ(main_of(Mode::generate), "a");
   EXPECT_EQ(main_of(Mode::perplexity), "bits_per_byte");
-  for (const Mode mode : {Mode::choices, Mode::likelihood, Mode::generate, Mode::perplexity}) EXPECT_EQ(main_of(mode, "z"), "z");
+  for (const Mode mode : {Mode::choices, Mode::likelihood, Mode::generate, Mode::perplexity})
+    EXPECT_EQ(main_of(mode, "z"), "z");
 }
 
 TEST(Evaluation, AsksAsTheTaskSays) {
@@ -279,7 +285,8 @@ TEST(Evaluation, NamesAFilterThatIsWrongBeforeTheModelWorks) {
   TaskConfig task = task_of(Mode::generate);
   task.generate.filters[0].steps.resize(1);
   task.generate.filters[0].steps[0].kind = FilterKind::regex;
-  EXPECT_THAT(input_error_of([&] { evaluate(task, std::vector<Item>(1), model); }), HasSubstr("filter none: the step regex needs a pattern"));
+  EXPECT_THAT(input_error_of([&] { evaluate(task, std::vector<Item>(1), model); }),
+              HasSubstr("filter none: the step regex needs a pattern"));
 }
 
 TEST(Evaluation, FiltersGeneratedText) {
@@ -408,7 +415,8 @@ TEST(Evaluation, AveragesNoPerplexities) {
   EXPECT_TRUE(json["results"]["t"]["scores"]["acc_stderr"].is_null());
   EXPECT_THAT(results_table({other, share, read}, false), testing::Not(HasSubstr("mean of")));
   const std::string two = results_table({share, share}, false);
-  EXPECT_THAT(two, HasSubstr("\ng                                      mean of 2 tasks                 0.5000          \n"));
+  EXPECT_THAT(two, HasSubstr("\ng                                      mean of 2 tasks             "
+                             "    0.5000          \n"));
   EXPECT_THAT(two, HasSubstr("acc                             0.5000          \n"));
   EXPECT_FALSE(nlohmann::json::parse(results_json({other}, {})).contains("groups"));
 }
@@ -431,12 +439,14 @@ TEST(Evaluation, ShowsItemsFromTheWholeTask) {
     const Page page = results_page({result}, {}, {}, samples);
     for (const SectionPart& part : page.sections.at(1).parts) {
       if (const auto* text = std::get_if<Preformatted>(&part)) all.push_back(text->title);
-      if (const auto* text = std::get_if<Paragraph>(&part); text && !text->text.empty()) all.push_back(text->text);
+      if (const auto* text = std::get_if<Paragraph>(&part); text && !text->text.empty())
+        all.push_back(text->text);
     }
     return all;
   };
   EXPECT_THAT(shown(10, 2), testing::ElementsAre("2 of 10 items:", "item 0 (f:1)", "item 5 (f:6)"));
-  EXPECT_THAT(shown(10, 3), testing::ElementsAre("3 of 10 items:", "item 0 (f:1)", "item 3 (f:4)", "item 6 (f:7)"));
+  EXPECT_THAT(shown(10, 3), testing::ElementsAre("3 of 10 items:", "item 0 (f:1)", "item 3 (f:4)",
+                                                 "item 6 (f:7)"));
   EXPECT_THAT(shown(3, 2), testing::ElementsAre("2 of 3 items:", "item 0 (f:1)", "item 1 (f:2)"));
   EXPECT_THAT(shown(2, 2), testing::ElementsAre("item 0 (f:1)", "item 1 (f:2)"));
   EXPECT_THAT(shown(2, 5), testing::ElementsAre("item 0 (f:1)", "item 1 (f:2)"));
@@ -457,9 +467,11 @@ TEST(Evaluation, ShowsWhatAnItemAskedAndGot) {
             "     -1.5000    2 tokens  greedy   a\n*   -12.2500   13 tokens   bb\n\n\n--- acc 1");
   item.pairs[1].context = "another";
   EXPECT_EQ(text_of(result_of_mode(Mode::choices, item, answer), {{"acc", {0}}, {"acc_norm", {1}}}),
-            "context\n     -1.5000    2 tokens  greedy   a\nanother\n*   -12.2500   13 tokens   bb\n\n\n--- acc 0 acc_norm 1");
+            "context\n     -1.5000    2 tokens  greedy   a\nanother\n*   -12.2500   13 tokens   "
+            "bb\n\n\n--- acc 0 acc_norm 1");
   Item likely = item_of({"a"}, -1, "");
-  EXPECT_THAT(text_of(result_of_mode(Mode::likelihood, likely, answer), {}), HasSubstr("\n*    -1.5000    2 tokens  greedy   a\n"));
+  EXPECT_THAT(text_of(result_of_mode(Mode::likelihood, likely, answer), {}),
+              HasSubstr("\n*    -1.5000    2 tokens  greedy   a\n"));
   Item document;
   document.document = std::string(1999, 'x') + "yz";
   Answer read;
@@ -473,8 +485,9 @@ TEST(Evaluation, ShowsWhatAnItemAskedAndGot) {
   EXPECT_EQ(text_of(result_of_mode(Mode::generate, asked, written), {}),
             "p\n\n--- the model's answer\none\n\n--- the model's answer\ntwo\n\n---");
   asked.golds = {"a", "b"};
-  EXPECT_EQ(text_of(result_of_mode(Mode::generate, asked, written), {}),
-            "p\n\n--- the model's answer\none\n\n--- the model's answer\ntwo\n\n--- right\na\nb\n\n---");
+  EXPECT_EQ(
+      text_of(result_of_mode(Mode::generate, asked, written), {}),
+      "p\n\n--- the model's answer\none\n\n--- the model's answer\ntwo\n\n--- right\na\nb\n\n---");
 }
 
 // Groups in the order of their first tasks, each below its mean when it has several.
@@ -491,23 +504,28 @@ TEST(Evaluation, ShowsTasksByTheirGroups) {
     result.answers.resize(3);
     return result;
   };
-  const Page page = results_page({result_in("a", "g", 0.5, 0.1), result_in("b", "", 0.25, 0), result_in("c", "h", 1, std::nan("")),
-                                  result_in("d", "g", 1, 0.1)},
-                                 {"m", "f32", "cpu", 1.26, {10, 5}, true}, {}, 0);
+  const Page page =
+      results_page({result_in("a", "g", 0.5, 0.1), result_in("b", "", 0.25, 0),
+                    result_in("c", "h", 1, std::nan("")), result_in("d", "g", 1, 0.1)},
+                   {"m", "f32", "cpu", 1.26, {10, 5}, true}, {}, 0);
   EXPECT_EQ(page.title, "Evaluation of m");
   using Row = std::vector<std::string>;
-  EXPECT_THAT(std::get<Table>(page.sections.at(0).parts.at(1)).rows,
-              testing::ElementsAre(Row{"g", "mean of 2 tasks", "", "", "", "0.7500", "0.6114 to 0.8886"},
-                                   Row{"g", "a", "3", "5", "acc", "0.5000", "0.3040 to 0.6960"},
-                                   Row{"g", "d", "3", "5", "acc", "1.0000", "0.8040 to 1.1960"},
-                                   Row{"other", "b", "3", "5", "acc", "0.2500", "0.2500 to 0.2500"},
-                                   Row{"h", "c", "3", "5", "acc", "1.0000", ""}));
+  EXPECT_THAT(
+      std::get<Table>(page.sections.at(0).parts.at(1)).rows,
+      testing::ElementsAre(Row{"g", "mean of 2 tasks", "", "", "", "0.7500", "0.6114 to 0.8886"},
+                           Row{"g", "a", "3", "5", "acc", "0.5000", "0.3040 to 0.6960"},
+                           Row{"g", "d", "3", "5", "acc", "1.0000", "0.8040 to 1.1960"},
+                           Row{"other", "b", "3", "5", "acc", "0.2500", "0.2500 to 0.2500"},
+                           Row{"h", "c", "3", "5", "acc", "1.0000", ""}));
   const auto& figures = std::get<Figures>(page.sections.at(0).parts.at(0)).values;
-  EXPECT_THAT(figures, testing::ElementsAre(testing::Pair("model", "m"), testing::Pair("number type", "f32"),
-                                            testing::Pair("device", "cpu"), testing::Pair("in any batch", "the same bits"),
-                                            testing::Pair("seconds", "1.3"), testing::Pair("tokens read", "5 of 10 named")));
+  EXPECT_THAT(figures,
+              testing::ElementsAre(
+                  testing::Pair("model", "m"), testing::Pair("number type", "f32"),
+                  testing::Pair("device", "cpu"), testing::Pair("in any batch", "the same bits"),
+                  testing::Pair("seconds", "1.3"), testing::Pair("tokens read", "5 of 10 named")));
   const Page other = results_page({result_in("a", "g", 0.5, 0.1)}, {}, {}, 0);
-  EXPECT_EQ(std::get<Figures>(other.sections.at(0).parts.at(0)).values.at(3).second, "the same up to rounding");
+  EXPECT_EQ(std::get<Figures>(other.sections.at(0).parts.at(0)).values.at(3).second,
+            "the same up to rounding");
   EXPECT_EQ(std::get<Table>(other.sections.at(0).parts.at(1)).rows.size(), 1u);
 }
 

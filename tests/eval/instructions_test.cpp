@@ -133,18 +133,24 @@ TEST(Instructions, HaveOtherFormsThatFollowThem) {
 
 // Each of the eight forms of an answer that loose checks look at.
 TEST(Instructions, AreLooseWithStarsToo) {
-  const auto loose = [](const std::string& answer) { return bool(follow_instructions(item_of("startend:quotation", Json::object()), answer).loose.at(0)); };
-  for (const char* answer : {"\"a\"", "*\"a\"", "x\n\"a\"", "x\n*\"a\"", "\"a\"\nx", "\"a\"*\nx", "x\n\"a\"\ny", "x\n\"a\"**\ny",
-                             "x\n  \"a\"\n\n y"}) {
+  const auto loose = [](const std::string& answer) {
+    return bool(
+        follow_instructions(item_of("startend:quotation", Json::object()), answer).loose.at(0));
+  };
+  for (const char* answer : {"\"a\"", "*\"a\"", "x\n\"a\"", "x\n*\"a\"", "\"a\"\nx", "\"a\"*\nx",
+                             "x\n\"a\"\ny", "x\n\"a\"**\ny", "x\n  \"a\"\n\n y"}) {
     EXPECT_TRUE(loose(answer)) << answer;
   }
-  for (const char* answer : {"a", "x\na\ny", "x \"a\"", "\"a", "\"", "\"\na"}) EXPECT_FALSE(loose(answer)) << answer;
+  for (const char* answer : {"a", "x\na\ny", "x \"a\"", "\"a", "\"", "\"\na"})
+    EXPECT_FALSE(loose(answer)) << answer;
 }
 
 TEST(Instructions, CheckEachOfARow) {
   Item item = item_of("x", Json::object());
-  item.fields = std::make_shared<Json>(Json{{"instruction_id_list", {"punctuation:no_comma", "startend:quotation", "detectable_format:title"}},
-                                            {"kwargs", {Json::object(), Json::object(), Json::object()}}});
+  item.fields = std::make_shared<Json>(
+      Json{{"instruction_id_list",
+            {"punctuation:no_comma", "startend:quotation", "detectable_format:title"}},
+           {"kwargs", {Json::object(), Json::object(), Json::object()}}});
   const InstructionScores scores = follow_instructions(item, "<<a>>,\n\"b\"");
   EXPECT_EQ(scores.strict, (std::vector<bool>{false, false, true}));
   EXPECT_EQ(scores.loose, (std::vector<bool>{true, true, true}));
@@ -158,35 +164,56 @@ TEST(Instructions, HaveTheirBounds) {
   for (const Row& row : std::initializer_list<Row>{
            {"keywords:existence", R"({"keywords": []})", "a", true},
            {"keywords:existence", R"({"keywords": ["an?t"]})", "at", true},
-           {"keywords:forbidden_words", R"({"forbidden_words": ["at", "cat"]})", "catapult bat", true},
-           {"keywords:letter_frequency", R"({"letter": "ab", "let_frequency": 2, "let_relation": "at least"})", "ABab", true},
-           {"keywords:letter_frequency", R"({"letter": " ", "let_frequency": 1, "let_relation": "less than"})", "a b", true},
-           {"keywords:letter_frequency", R"({"letter": "aa", "let_frequency": 2, "let_relation": "at least"})", "aaa", false},
-           {"language:response_language", R"({"language": "zh"})", "早上的港口很安靜，船隻都在等待潮水上漲。", true},
-           {"language:response_language", R"({"language": "z"})", "早上的港口很安靜，船隻都在等待潮水上漲。", false},
+           {"keywords:forbidden_words", R"({"forbidden_words": ["at", "cat"]})", "catapult bat",
+            true},
+           {"keywords:letter_frequency",
+            R"({"letter": "ab", "let_frequency": 2, "let_relation": "at least"})", "ABab", true},
+           {"keywords:letter_frequency",
+            R"({"letter": " ", "let_frequency": 1, "let_relation": "less than"})", "a b", true},
+           {"keywords:letter_frequency",
+            R"({"letter": "aa", "let_frequency": 2, "let_relation": "at least"})", "aaa", false},
+           {"language:response_language", R"({"language": "zh"})",
+            "早上的港口很安靜，船隻都在等待潮水上漲。", true},
+           {"language:response_language", R"({"language": "z"})",
+            "早上的港口很安靜，船隻都在等待潮水上漲。", false},
            {"language:response_language", R"({"language": "de"})", "1 + 1", true},
-           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", "***a***b***", true},
-           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", "a***  ***b", false},
-           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 1})", "***\n***\na", false},
-           {"length_constraints:nth_paragraph_first_word", R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "SO"})", "'\"So?\"", true},
-           {"length_constraints:nth_paragraph_first_word", R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "so"})", "so!", true},
-           {"length_constraints:nth_paragraph_first_word", R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "so"})", "\n\nso", false},
-           {"length_constraints:nth_paragraph_first_word", R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "it"})", "it's", true},
+           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", "***a***b***",
+            true},
+           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 2})", "a***  ***b",
+            false},
+           {"length_constraints:number_paragraphs", R"({"num_paragraphs": 1})", "***\n***\na",
+            false},
+           {"length_constraints:nth_paragraph_first_word",
+            R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "SO"})", "'\"So?\"", true},
+           {"length_constraints:nth_paragraph_first_word",
+            R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "so"})", "so!", true},
+           {"length_constraints:nth_paragraph_first_word",
+            R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "so"})", "\n\nso", false},
+           {"length_constraints:nth_paragraph_first_word",
+            R"({"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "it"})", "it's", true},
            {"detectable_content:postscript", R"({"postscript_marker": "P.P.S"})", "p.p. s", true},
            {"detectable_content:postscript", R"({"postscript_marker": "P.S."})", "p.s", false},
-           {"detectable_content:postscript", R"({"postscript_marker": " Note "})", "a\n note: b", true},
+           {"detectable_content:postscript", R"({"postscript_marker": " Note "})", "a\n note: b",
+            true},
            {"detectable_content:postscript", R"({"postscript_marker": "Note"})", "no", false},
-           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})", "a * b\n* c\n-", true},
-           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})", "\t* a\n - b\n** c\n* * d", false},
+           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})", "a * b\n* c\n-",
+            true},
+           {"detectable_format:number_bullet_lists", R"({"num_bullets": 2})",
+            "\t* a\n - b\n** c\n* * d", false},
            {"detectable_format:title", "{}", "<< <a> >>", true},
            {"detectable_format:title", "{}", "<<a\nb>>", false},
            {"detectable_format:title", "{}", "<<<<>>>>", false},
            {"detectable_format:title", "{}", "<a>", false},
-           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "**", false},
-           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "**a**", true},
-           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "*a\nb*", false},
-           {"detectable_format:multiple_sections", R"({"section_spliter": " Part ", "num_sections": 1})", "Part12", true},
-           {"detectable_format:multiple_sections", R"({"section_spliter": "Part", "num_sections": 1})", "part 1", false},
+           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "**",
+            false},
+           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "**a**",
+            true},
+           {"detectable_format:number_highlighted_sections", R"({"num_highlights": 1})", "*a\nb*",
+            false},
+           {"detectable_format:multiple_sections",
+            R"({"section_spliter": " Part ", "num_sections": 1})", "Part12", true},
+           {"detectable_format:multiple_sections",
+            R"({"section_spliter": "Part", "num_sections": 1})", "part 1", false},
            {"combination:two_responses", "{}", "******a******b******", true},
            {"combination:two_responses", "{}", "a****** a ", false},
            {"startend:end_checker", R"({"end_phrase": " END "})", "the end\"\n", true},
@@ -195,11 +222,14 @@ TEST(Instructions, HaveTheirBounds) {
            {"startend:end_checker", R"({"end_phrase": " "})", "\"\"", true},
            {"startend:quotation", "{}", "\"", false},
            {"startend:quotation", "{}", " \"\" ", true},
-           {"change_case:english_capital", "{}", "DAS IST EIN GANZ GEWÖHNLICHER DEUTSCHER SATZ ÜBER DAS WETTER.", false},
-           {"change_case:english_lowercase", "{}", "das ist ein ganz gewöhnlicher deutscher satz über das wetter.", false},
+           {"change_case:english_capital", "{}",
+            "DAS IST EIN GANZ GEWÖHNLICHER DEUTSCHER SATZ ÜBER DAS WETTER.", false},
+           {"change_case:english_lowercase", "{}",
+            "das ist ein ganz gewöhnlicher deutscher satz über das wetter.", false},
            {"change_case:english_capital", "{}", "1 + 1", false},
            {"combination:repeat_prompt", R"({"prompt_to_repeat": " Say é "})", " sAY É.", true}}) {
-    EXPECT_EQ(follows(row.id, row.kwargs, row.answer), row.followed) << row.id << ": " << row.answer;
+    EXPECT_EQ(follows(row.id, row.kwargs, row.answer), row.followed)
+        << row.id << ": " << row.answer;
   }
 }
 
@@ -222,17 +252,25 @@ TEST(Instructions, RefuseRowsThatLackSomething) {
   EXPECT_EQ(error("keywords:frequency", R"({"keyword": "a"})"), "data:1: keywords:frequency: its argument relation is missing");
   EXPECT_THAT(error("keywords:frequency", R"({"keyword": "a", "relation": "most", "frequency": 1})"), HasSubstr("its relation is 'most'"));
   EXPECT_THAT(error("keywords:existence", R"({"keywords": "a"})"), HasSubstr("is no list of texts"));
-  EXPECT_EQ(error("keywords:frequency", R"({"keyword": null})"), "data:1: keywords:frequency: its argument keyword is missing");
-  EXPECT_EQ(error("keywords:frequency", R"({"keyword": 1})"), "data:1: keywords:frequency: its argument keyword is no text");
-  EXPECT_EQ(error("length_constraints:number_paragraphs", R"({"num_paragraphs": "1"})"),
-            "data:1: length_constraints:number_paragraphs: its argument num_paragraphs is no number");
-  EXPECT_EQ(error("length_constraints:number_paragraphs", R"({"num_paragraphs": 1.0})"), "no error");
-  EXPECT_EQ(error("keywords:existence", R"({"keywords": ["a", 1]})"), "data:1: keywords:existence: its argument keywords is no list of texts");
-  EXPECT_THAT(error("keywords:existence", R"({"keywords": ["("]})"), HasSubstr("data:1: keywords:existence: '(?i)(' is no regular expression"));
+  EXPECT_EQ(error("keywords:frequency", R"({"keyword": null})"),
+            "data:1: keywords:frequency: its argument keyword is missing");
+  EXPECT_EQ(error("keywords:frequency", R"({"keyword": 1})"),
+            "data:1: keywords:frequency: its argument keyword is no text");
+  EXPECT_EQ(
+      error("length_constraints:number_paragraphs", R"({"num_paragraphs": "1"})"),
+      "data:1: length_constraints:number_paragraphs: its argument num_paragraphs is no number");
+  EXPECT_EQ(error("length_constraints:number_paragraphs", R"({"num_paragraphs": 1.0})"),
+            "no error");
+  EXPECT_EQ(error("keywords:existence", R"({"keywords": ["a", 1]})"),
+            "data:1: keywords:existence: its argument keywords is no list of texts");
+  EXPECT_THAT(error("keywords:existence", R"({"keywords": ["("]})"),
+              HasSubstr("data:1: keywords:existence: '(?i)(' is no regular expression"));
   Item item = item_of("punctuation:no_comma", Json::object());
-  for (const char* row : {R"({"instruction_id_list": [], "kwargs": [{}]})", R"({"instruction_id_list": "a", "kwargs": "b"})", R"({"kwargs": []})"}) {
+  for (const char* row : {R"({"instruction_id_list": [], "kwargs": [{}]})",
+                          R"({"instruction_id_list": "a", "kwargs": "b"})", R"({"kwargs": []})"}) {
     item.fields = std::make_shared<Json>(Json::parse(row));
-    EXPECT_EQ(input_error_of([&] { follow_instructions(item, "a"); }), "data:1: its instruction_id_list and kwargs are no lists of one length");
+    EXPECT_EQ(input_error_of([&] { follow_instructions(item, "a"); }),
+              "data:1: its instruction_id_list and kwargs are no lists of one length");
   }
   item.fields = std::make_shared<Json>(Json{{"instruction_id_list", Json::array()}});
   EXPECT_THAT(input_error_of([&] { follow_instructions(item, "a"); }), HasSubstr("data:1: its instruction_id_list and kwargs"));
@@ -251,13 +289,16 @@ TEST(EnglishText, HasSentences) {
 }
 
 TEST(EnglishText, SentencesEndBehindWhatClosesThem) {
-  for (const char* text : {"One. Two.", "One! Two", "One? two", "One?! Two", "One.) Two", "(One.\") Two", "One.’ Two", "“One.” Two", "One.* Two",
-                           "One.] Two", "One.\nTwo", "One.\u3000Two", "One… yes. Two", "One... Two", "One..? two", "It was I. He left.",
-                           "No. Two", "See no. Two", "He said no. x", "A 3. Two"}) {
+  for (const char* text :
+       {"One. Two.",          "One! Two",      "One? two",      "One?! Two",     "One.) Two",
+        "(One.\") Two",       "One.’ Two",     "“One.” Two",    "One.* Two",     "One.] Two",
+        "One.\nTwo",          "One.\u3000Two", "One… yes. Two", "One... Two",    "One..? two",
+        "It was I. He left.", "No. Two",       "See no. Two",   "He said no. x", "A 3. Two"}) {
     EXPECT_EQ(sentences_of(text).size(), 2u) << text;
   }
-  for (const char* text : {"One.Two.", "One", "One... two", "One.. two", "One,\nTwo", "One.( Two", "3.5 x", "No. 5", "no. 5", "No.\n7 x", "Mr. Two", "MR. Two",
-                           "J. Two", "Two...", "Dr.", "e.g. this", "(e.g. this"}) {
+  for (const char* text : {"One.Two.", "One", "One... two", "One.. two", "One,\nTwo", "One.( Two",
+                           "3.5 x", "No. 5", "no. 5", "No.\n7 x", "Mr. Two", "MR. Two", "J. Two",
+                           "Two...", "Dr.", "e.g. this", "(e.g. this"}) {
     EXPECT_EQ(sentences_of(text).size(), 1u) << text;
   }
   for (const char* text : {"", " ", "\n\u3000"}) EXPECT_EQ(sentences_of(text).size(), 0u) << text;
@@ -287,12 +328,15 @@ TEST(EnglishText, InitialsEndNoSentence) {
 TEST(EnglishText, HasWords) {
   EXPECT_THAT(treebank_words("I don't like the U.S. flag, it's COVID-19."),
               ElementsAre("I", "do", "n't", "like", "the", "U.S.", "flag", ",", "it", "'s", "COVID-19", "."));
-  EXPECT_THAT(treebank_words("She'll go... we've \"seen\" it--I'd say 'yes' (or NO)! Dogs' well-known"),
-              ElementsAre("She", "'ll", "go", "...", "we", "'ve", "\"", "seen", "\"", "it", "--", "I", "'d", "say", "'", "yes", "'", "(", "or",
-                          "NO", ")", "!", "Dogs", "'", "well-known"));
+  EXPECT_THAT(
+      treebank_words("She'll go... we've \"seen\" it--I'd say 'yes' (or NO)! Dogs' well-known"),
+      ElementsAre("She", "'ll", "go", "...", "we", "'ve", "\"", "seen", "\"", "it", "--", "I", "'d",
+                  "say", "'", "yes", "'", "(", "or", "NO", ")", "!", "Dogs", "'", "well-known"));
   EXPECT_THAT(treebank_words("NO--don't STOP...NOW. U.K. U.S...Why-- He left..."),
-              ElementsAre("NO", "--", "do", "n't", "STOP", "...", "NOW", ".", "U.K.", "U.S", "...", "Why", "--", "He", "left", "..."));
-  EXPECT_THAT(treebank_words("CAN'T WON'T I'M. It is 3.5."), ElementsAre("CA", "N'T", "WO", "N'T", "I", "'M", ".", "It", "is", "3.5", "."));
+              ElementsAre("NO", "--", "do", "n't", "STOP", "...", "NOW", ".", "U.K.", "U.S", "...",
+                          "Why", "--", "He", "left", "..."));
+  EXPECT_THAT(treebank_words("CAN'T WON'T I'M. It is 3.5."),
+              ElementsAre("CA", "N'T", "WO", "N'T", "I", "'M", ".", "It", "is", "3.5", "."));
   EXPECT_THAT(treebank_words(""), ElementsAre());
   for (const char* text : {"A", "É!", "ЯЯ", "A1中"}) {
     EXPECT_TRUE(all_upper(text)) << text;
@@ -302,7 +346,8 @@ TEST(EnglishText, HasWords) {
     EXPECT_TRUE(all_lower(text)) << text;
     EXPECT_FALSE(all_upper(text)) << text;
   }
-  for (const char* text : {"", "1", "中", "aB", "Ab", "ǅ", "Aǅ", "aǅ"}) EXPECT_FALSE(all_lower(text) || all_upper(text)) << text;
+  for (const char* text : {"", "1", "中", "aB", "Ab", "ǅ", "Aǅ", "aǅ"})
+    EXPECT_FALSE(all_lower(text) || all_upper(text)) << text;
   EXPECT_TRUE(all_upper("COVID-19"));
   EXPECT_FALSE(all_upper("19"));
   EXPECT_FALSE(all_upper("Ab"));

@@ -59,20 +59,48 @@ TEST(DropMetric, TakesTheBestOfTheRightAnswers) {
 
 TEST(MathTexts, AreComparedByTheirPlainForms) {
   for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
-           {"\\frac12", "\\frac{1}{2}"}, {"\\dfrac1{72}", "\\frac{1}{72}"}, {"1/2", "\\frac{1}{2}"}, {"0.5", "\\frac{1}{2}"},
-           {".5", "\\tfrac{1}{2}"}, {"\\sqrt3", "\\sqrt{3}"}, {"x = 3", "3"}, {"10\\%", "10"}, {"\\$5", "5"},
-           {"90^\\circ", "90"}, {"5\\text{ cm}", "5"}, {"\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{2})"},
-           {"1,\\!000", "1,000"}, {"{.5}", "{0.5}"}, {"-1/2", "\\frac{-1}{2}"}, {"1\n2", "12"},
-           {"\\\\frac12", "\\frac12"}, {"90^{\\circ}", "90"}, {"(1, .5)", "(1,0.5)"}, {"xy=3", "3"},
-           {"é =3", "3"}, {"\\sqrt3+\\sqrt{5}", "\\sqrt{3}+\\sqrt5"}, {"\\sqrtπ", "\\sqrt{π}"},
-           {"\\frac1π", "\\frac{1}{π}"}, {"\\frac12+\\frac34", "\\frac{1}{2}+\\frac{3}{4}"},
-           {"\\frac12x", "\\frac{1}{2}x"}, {"1/-2", "\\frac{1}{-2}"}, {"0/5", "\\frac{0}{5}"}}) {
+           {"\\frac12", "\\frac{1}{2}"},
+           {"\\dfrac1{72}", "\\frac{1}{72}"},
+           {"1/2", "\\frac{1}{2}"},
+           {"0.5", "\\frac{1}{2}"},
+           {".5", "\\tfrac{1}{2}"},
+           {"\\sqrt3", "\\sqrt{3}"},
+           {"x = 3", "3"},
+           {"10\\%", "10"},
+           {"\\$5", "5"},
+           {"90^\\circ", "90"},
+           {"5\\text{ cm}", "5"},
+           {"\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{2})"},
+           {"1,\\!000", "1,000"},
+           {"{.5}", "{0.5}"},
+           {"-1/2", "\\frac{-1}{2}"},
+           {"1\n2", "12"},
+           {"\\\\frac12", "\\frac12"},
+           {"90^{\\circ}", "90"},
+           {"(1, .5)", "(1,0.5)"},
+           {"xy=3", "3"},
+           {"é =3", "3"},
+           {"\\sqrt3+\\sqrt{5}", "\\sqrt{3}+\\sqrt5"},
+           {"\\sqrtπ", "\\sqrt{π}"},
+           {"\\frac1π", "\\frac{1}{π}"},
+           {"\\frac12+\\frac34", "\\frac{1}{2}+\\frac{3}{4}"},
+           {"\\frac12x", "\\frac{1}{2}x"},
+           {"1/-2", "\\frac{1}{-2}"},
+           {"0/5", "\\frac{0}{5}"}}) {
     EXPECT_TRUE(same_mathematics(one, other)) << one << " and " << other;
   }
-  for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
-           {"0.50", "1/2"}, {"abc = 3", "3"}, {"01/2", "\\frac{1}{2}"}, {"x/2", "\\frac{x}{2}"}, {"3", "4"},
-           {"abc=3", "3"}, {"a=b=3", "3"}, {"-0/5", "\\frac{-0}{5}"}, {"+1/2", "\\frac{+1}{2}"}, {"1/2/3", "\\frac{1}{2}/3"},
-           {"1/02", "\\frac{1}{02}"}}) {
+  for (const auto& [one, other] :
+       std::vector<std::pair<std::string, std::string>>{{"0.50", "1/2"},
+                                                        {"abc = 3", "3"},
+                                                        {"01/2", "\\frac{1}{2}"},
+                                                        {"x/2", "\\frac{x}{2}"},
+                                                        {"3", "4"},
+                                                        {"abc=3", "3"},
+                                                        {"a=b=3", "3"},
+                                                        {"-0/5", "\\frac{-0}{5}"},
+                                                        {"+1/2", "\\frac{+1}{2}"},
+                                                        {"1/2/3", "\\frac{1}{2}/3"},
+                                                        {"1/02", "\\frac{1}{02}"}}) {
     EXPECT_FALSE(same_mathematics(one, other)) << one << " and " << other;
   }
   // Where there is no plain form, the texts count.
@@ -94,9 +122,12 @@ TEST(PassAtK, IsTheProbabilityThatOneOfKPasses) {
   EXPECT_NEAR(pass_at_k(10, 3, 7), 1 - 1.0 / 120, 1e-15);   // 1 − C(7, 7) / C(10, 7)
   EXPECT_EQ(pass_at_k(10, 0, 10), 0);
   EXPECT_EQ(pass_at_k(10, 1, 10), 1);
-  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 1, 4); }), testing::HasSubstr("pass@4 of 3 programs"));
-  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 1, 0); }), testing::HasSubstr("pass@0 of 3 programs"));
-  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 4, 1); }), testing::HasSubstr("4 of which pass"));
+  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 1, 4); }),
+              testing::HasSubstr("pass@4 of 3 programs"));
+  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 1, 0); }),
+              testing::HasSubstr("pass@0 of 3 programs"));
+  EXPECT_THAT(test::error_of(ErrorKind::runtime, [] { pass_at_k(3, 4, 1); }),
+              testing::HasSubstr("4 of which pass"));
 }
 
 TEST(AnswerMetrics, HaveTheNamesOfTheirKinds) {
@@ -109,10 +140,14 @@ TEST(AnswerMetrics, HaveTheNamesOfTheirKinds) {
   item.golds = {"8", "1/2"};
   item.gold_texts = {{"8"}, {"1/2"}};
   for (const auto& [metric, answer, scores] :
-       {Row{TextMetric::exact_match, "1/2", {{"exact_match", 1}}}, Row{TextMetric::exact_match, "0.5", {{"exact_match", 0}}},
-        Row{TextMetric::contains, "it is 1/2.", {{"contains", 1}}}, Row{TextMetric::contains, "it is 2.", {{"contains", 0}}},
-        Row{TextMetric::math, "0.5", {{"exact_match", 1}}}, Row{TextMetric::math, "8", {{"exact_match", 1}}},
-        Row{TextMetric::math, "7", {{"exact_match", 0}}}, Row{TextMetric::drop, "8", {{"em", 1}, {"f1", 1}}},
+       {Row{TextMetric::exact_match, "1/2", {{"exact_match", 1}}},
+        Row{TextMetric::exact_match, "0.5", {{"exact_match", 0}}},
+        Row{TextMetric::contains, "it is 1/2.", {{"contains", 1}}},
+        Row{TextMetric::contains, "it is 2.", {{"contains", 0}}},
+        Row{TextMetric::math, "0.5", {{"exact_match", 1}}},
+        Row{TextMetric::math, "8", {{"exact_match", 1}}},
+        Row{TextMetric::math, "7", {{"exact_match", 0}}},
+        Row{TextMetric::drop, "8", {{"em", 1}, {"f1", 1}}},
         Row{TextMetric::drop, "8 dogs", {{"em", 0}, {"f1", 0.67}}}}) {
     TaskConfig task;
     task.source = "t.toml";

@@ -154,7 +154,8 @@ TEST_F(OverlapSearch, PreparedDataMayEndWithinADocument) {
   prepare_data(config, make_encoder(Tokenizer::load(path), path));
   const std::string shard = config.output + "/train/web-00000.tokens";
   std::string bytes = test::read_file(shard);
-  const std::size_t tokens = 8 + std::string("x alpha beta gamma y").size() + 1;  // of 2 bytes, behind 256
+  const std::size_t tokens =
+      8 + std::string("x alpha beta gamma y").size() + 1;  // of 2 bytes, behind 256
   ASSERT_EQ(bytes.substr(256 + 2 * (tokens - 1), 2), std::string("\0\1", 2));
   bytes[256 + 2 * (tokens - 1)] = '!';
   bytes[256 + 2 * (tokens - 1) + 1] = '\0';
@@ -186,7 +187,9 @@ TEST(OverlapOutput, LinesAreOfItemsThatWereFound) {
             "{\"doc_id\":1,\"runs\":4,\"documents\":[{\"where\":\"a:1\",\"runs\":3,\"beginning\":"
             "\"中\"},{\"where\":\"b:2\",\"runs\":1,\"beginning\":\"x\"}]}\n");
   overlap.items[0].documents = {{"c:1", 1, "\xff"}};
-  EXPECT_THAT(overlap_jsonl(overlap), testing::StartsWith("{\"doc_id\":0,\"runs\":0,\"documents\":[{\"where\":\"c:1\",\"runs\":1,\"beginning\":\"\ufffd\"}]}\n{\"doc_id\":1,"));
+  EXPECT_THAT(overlap_jsonl(overlap),
+              testing::StartsWith("{\"doc_id\":0,\"runs\":0,\"documents\":[{\"where\":\"c:1\","
+                                  "\"runs\":1,\"beginning\":\"\ufffd\"}]}\n{\"doc_id\":1,"));
   overlap.items[0].documents.clear();
   overlap.task.name = "own";
   EXPECT_EQ(overlap_table({overlap}, ""),

@@ -21,8 +21,9 @@ TEST(Overlap, CountsWordsAndChineseCharactersAsUnits) {
   EXPECT_EQ(text_units("a\u0301b").size(), 1u) << "a mark is of its word";
   EXPECT_EQ(text_units("a_b-c.d").size(), 4u);
   // The ends of the blocks whose characters are units, and their neighbours, between letters.
-  const std::pair<char32_t, char32_t> blocks[] = {{0x3041, 0x30ff}, {0x3400, 0x4dbf}, {0x4e00, 0x9fff},
-                                                  {0xac00, 0xd7a3}, {0xf900, 0xfad9}, {0x20000, 0x2a6df}};
+  const std::pair<char32_t, char32_t> blocks[] = {{0x3041, 0x30ff}, {0x3400, 0x4dbf},
+                                                  {0x4e00, 0x9fff}, {0xac00, 0xd7a3},
+                                                  {0xf900, 0xfad9}, {0x20000, 0x2a6df}};
   const auto units_with = [](char32_t c) {
     std::string text = "a";
     utf8::append(text, c);

@@ -193,7 +193,8 @@ TEST(Prompts, TakeRowsOfAnotherFileThatEqualTheQuestion) {
     task.shots.data.files = {"x"};
     for (const Item& item : make_items(task, four_rows(), four_rows())) {
       const std::string& context = item.pairs[0].context;
-      for (const char* question : {"Q: q0\nA: a\n", "Q: q1\nA: b\n", "Q: q2\nA: a\n", "Q: q3\nA: b\n"}) {
+      for (const char* question :
+           {"Q: q0\nA: a\n", "Q: q1\nA: b\n", "Q: q2\nA: a\n", "Q: q3\nA: b\n"}) {
         EXPECT_THAT(context, HasSubstr(question));
       }
     }
@@ -201,12 +202,14 @@ TEST(Prompts, TakeRowsOfAnotherFileThatEqualTheQuestion) {
 }
 
 TEST(Prompts, SayThatThereAreTooFewExamples) {
-  const auto error = [](ShotDraw draw, std::int64_t count, bool own, std::vector<Row> rows = four_rows()) {
+  const auto error = [](ShotDraw draw, std::int64_t count, bool own,
+                        std::vector<Row> rows = four_rows()) {
     TaskConfig task = choices_task();
     task.shots.count = count;
     task.shots.draw = draw;
     if (!own) task.shots.data.files = {"x"};
-    return input_error_of([&] { make_items(task, own ? rows : four_rows(), own ? std::vector<Row>{} : rows); });
+    return input_error_of(
+        [&] { make_items(task, own ? rows : four_rows(), own ? std::vector<Row>{} : rows); });
   };
   for (const ShotDraw draw : {ShotDraw::first, ShotDraw::sample}) {
     EXPECT_EQ(error(draw, 3, true), "no error");
@@ -214,16 +217,20 @@ TEST(Prompts, SayThatThereAreTooFewExamples) {
     EXPECT_EQ(error(draw, 5, false), "data:1: there are 4 rows for 5 examples (shots.count)");
     EXPECT_EQ(error(draw, 1, false, {}), "data:1: there are 0 rows for 1 examples (shots.count)");
   }
-  EXPECT_EQ(error(ShotDraw::first, 4, true), "data:1: there are 3 rows for 4 examples (shots.count)");
-  EXPECT_EQ(error(ShotDraw::sample, 4, true), "data:1: there are 4 rows for 4 examples (shots.count)");
+  EXPECT_EQ(error(ShotDraw::first, 4, true),
+            "data:1: there are 3 rows for 4 examples (shots.count)");
+  EXPECT_EQ(error(ShotDraw::sample, 4, true),
+            "data:1: there are 4 rows for 4 examples (shots.count)");
   std::vector<Row> alike = four_rows();
   alike[1] = alike[2] = alike[0];
-  EXPECT_EQ(error(ShotDraw::sample, 2, true, alike), "data:1: there are 1 rows for 2 examples (shots.count)");
+  EXPECT_EQ(error(ShotDraw::sample, 2, true, alike),
+            "data:1: there are 1 rows for 2 examples (shots.count)");
   TaskConfig task = choices_task();
   task.shots.count = 1;
   task.shots.draw = ShotDraw::same_value;
   task.shots.same = "p";
-  EXPECT_EQ(input_error_of([&] { make_items(task, four_rows(), {}); }), "data:1: it has no field 'p'");
+  EXPECT_EQ(input_error_of([&] { make_items(task, four_rows(), {}); }),
+            "data:1: it has no field 'p'");
 }
 
 // Another seed draws others; a chat without a system message and a description begins with a user.
@@ -235,7 +242,8 @@ TEST(Prompts, DrawBySeed) {
   const auto drawn = [&](std::int64_t seed) {
     task.shots.seed = seed;
     std::string all;
-    for (const Item& item : make_items(task, four_rows(), four_rows())) all += item.pairs[0].context;
+    for (const Item& item : make_items(task, four_rows(), four_rows()))
+      all += item.pairs[0].context;
     return all;
   };
   EXPECT_EQ(drawn(7), drawn(7));
@@ -300,10 +308,12 @@ TEST(Prompts, InChatFormAreMessages) {
   EXPECT_EQ(make_items(task, four_rows(), {})[0].pairs[0].chat, nullptr);
   // Fixed texts are not cut into turns.
   task.prompt.description = "";
-  EXPECT_THAT(messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, ""})[0].pairs[0].chat),
-              ElementsAre("user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
-  EXPECT_THAT(messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, "Hi."})[0].pairs[0].chat),
-              ElementsAre("system: Hi.", "user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
+  EXPECT_THAT(
+      messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, ""})[0].pairs[0].chat),
+      ElementsAre("user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
+  EXPECT_THAT(
+      messages_of(make_items(task, four_rows(), {}, {PromptForm::chat, "Hi."})[0].pairs[0].chat),
+      ElementsAre("system: Hi.", "user: Q: q1\nA:", "assistant: b", "user: Q: q0\nA:"));
   task.shots.texts = {"one", "two"};
   task.shots.count = 2;
   task.mode = Mode::generate;
@@ -376,10 +386,13 @@ TEST(Prompts, NameTheRowThatCannotBeAsked) {
   EXPECT_THAT(error(R"({"q": "x", "c": ["a"], "g": 1})"), HasSubstr("data:1: its right answer is number 1, and there are the choices 0 to 0"));
   const std::string four = R"({"q": "x", "c": ["a", "b", "c", "d"], "g": )";
   EXPECT_EQ(error(four + "3}"), "no error");
-  EXPECT_EQ(error(four + "4}"), "data:1: its right answer is number 4, and there are the choices 0 to 3");
-  EXPECT_EQ(error(four + "-1}"), "data:1: its right answer is number -1, and there are the choices 0 to 3");
+  EXPECT_EQ(error(four + "4}"),
+            "data:1: its right answer is number 4, and there are the choices 0 to 3");
+  EXPECT_EQ(error(four + "-1}"),
+            "data:1: its right answer is number -1, and there are the choices 0 to 3");
   for (const char* text : {"", " 1", "1 ", "1.0", "+1", "0x1"}) {
-    EXPECT_EQ(error(four + "\"" + text + "\"}"), "data:1: its right answer '" + std::string(text) + "' is no choice's number");
+    EXPECT_EQ(error(four + "\"" + text + "\"}"),
+              "data:1: its right answer '" + std::string(text) + "' is no choice's number");
   }
   TaskConfig contexts = choices_task();
   contexts.prompt = {};
@@ -387,7 +400,8 @@ TEST(Prompts, NameTheRowThatCannotBeAsked) {
   contexts.prompt.target = "t";
   contexts.prompt.gold = "{{ g }}";
   EXPECT_EQ(error(R"({"g": 1})", contexts), "no error");
-  EXPECT_EQ(error(R"({"g": 2})", contexts), "data:1: its right answer is number 2, and there are the choices 0 to 1");
+  EXPECT_EQ(error(R"({"g": 2})", contexts),
+            "data:1: its right answer is number 2, and there are the choices 0 to 1");
   TaskConfig written = choices_task();
   written.mode = Mode::generate;
   written.prompt.golds = "c";

@@ -66,7 +66,8 @@ TEST_F(Rows, KnowTheLinesOfJson) {
   const auto lines = [&](const std::string& content) {
     write("a.json", content);
     std::vector<std::string> places;
-    for (const Row& row : read(of("a.json"))) places.push_back(row.where.substr(row.where.rfind(':') + 1));
+    for (const Row& row : read(of("a.json")))
+      places.push_back(row.where.substr(row.where.rfind(':') + 1));
     return places;
   };
   EXPECT_THAT(lines("{}\n{}\r\n\t{} {}\n\n{}"), ElementsAre("1", "2", "3", "3", "5"));
@@ -105,7 +106,9 @@ TEST_F(Rows, OfFilesByTheEndingsOfTheirNames) {
 }
 
 TEST_F(Rows, OfFilesWhoseNamesMatchGiveTheParts) {
-  for (const char* name : {"sub/law_test.csv", "sub/art_test.csv", "sub/law_dev.csv", "art_test.csv"}) write(name, "n\n1\n");
+  for (const char* name :
+       {"sub/law_test.csv", "sub/art_test.csv", "sub/law_dev.csv", "art_test.csv"})
+    write(name, "n\n1\n");
   DataConfig data = of("**/*.csv");
   data.files = {"sub/*.csv", "art_test.csv"};
   data.names = "sub/(?P<subset>.*)_test\\.csv";
@@ -115,7 +118,8 @@ TEST_F(Rows, OfFilesWhoseNamesMatchGiveTheParts) {
   data.names = "sub/.*_test\\.csv";
   for (const Row& row : read(data)) EXPECT_EQ(row.subset, "");
   data.names = "law_test\\.csv";
-  EXPECT_THAT(error(data), HasSubstr("t.toml: data: no file below " + dir_.path() + " has a name that matches 'law_test"));
+  EXPECT_THAT(error(data), HasSubstr("t.toml: data: no file below " + dir_.path() +
+                                     " has a name that matches 'law_test"));
 }
 
 TEST_F(Rows, OfNestedValuesByATemplate) {
@@ -221,9 +225,11 @@ TEST(TableReader, CutsFieldsAndCountsLines) {
   EXPECT_THAT(csv("\xEF\xBB\xBF\"a\""), ElementsAre("1|a"));
   EXPECT_THAT(csv("x\ty"), ElementsAre("1|x\ty"));
   // Mistakes have the line on which they are, and one without an end that of its row.
-  EXPECT_THAT(csv("a\n\"b\nc\nd\"e\n"),
-              ElementsAre("1|a", "a:4: text stands behind a quoted field: double the quotes inside it"));
-  EXPECT_THAT(csv("a\n\"b\nc\nd\n"), ElementsAre("1|a", "a:2: the quote of this row's field is never closed"));
+  EXPECT_THAT(
+      csv("a\n\"b\nc\nd\"e\n"),
+      ElementsAre("1|a", "a:4: text stands behind a quoted field: double the quotes inside it"));
+  EXPECT_THAT(csv("a\n\"b\nc\nd\n"),
+              ElementsAre("1|a", "a:2: the quote of this row's field is never closed"));
   EXPECT_THAT(csv("\""), ElementsAre("a:1: the quote of this row's field is never closed"));
 }
 
@@ -236,13 +242,20 @@ TEST(TableReader, TabsHaveNoQuotes) {
 TEST(ZipFiles, AreReadInTheOrderOfTheirNamesUpToASize) {
   const TempDir dir;
   const std::string path = dir / "z.zip";
-  write_zip(path, {{"b", "12345"}, {"d/a", ""}, {"a", "x"}, {"d/", ""}, {"unwanted", std::string(100, 'x')}});
+  write_zip(
+      path,
+      {{"b", "12345"}, {"d/a", ""}, {"a", "x"}, {"d/", ""}, {"unwanted", std::string(100, 'x')}});
   const auto read = [&](std::size_t most) {
     std::string all;
     return input_error_of([&] {
-             read_zip(path, [](const std::string& name) { return name != "unwanted"; },
-                      [&](const std::string& name, const std::string& content) { all += name + "=" + content + ";"; }, most);
-           }) + " " + all;
+             read_zip(
+                 path, [](const std::string& name) { return name != "unwanted"; },
+                 [&](const std::string& name, const std::string& content) {
+                   all += name + "=" + content + ";";
+                 },
+                 most);
+           }) +
+           " " + all;
   };
   EXPECT_EQ(read(5), "no error a=x;b=12345;d/a=;");
   EXPECT_EQ(read(4), path + ":b: unpacks to 5 bytes, and at most 4 are read a=x;");
@@ -252,10 +265,14 @@ TEST(ZipFiles, AreReadInTheOrderOfTheirNamesUpToASize) {
   EXPECT_THAT(read(5), HasSubstr("z.zip:b: is damaged"));
 }
 
-Row row_of(const std::string& json) { return {std::make_shared<Json>(Json::parse(json)), "data:1", "part"}; }
+Row row_of(const std::string& json) {
+  return {std::make_shared<Json>(Json::parse(json)), "data:1", "part"};
+}
 
 TEST(RowTemplates, KnowTheRowAndItsPart) {
-  const auto text = [](const std::string& source) { return TextTemplate(source, "t").render(row_of(R"({"q": "x", "a b": 7})")); };
+  const auto text = [](const std::string& source) {
+    return TextTemplate(source, "t").render(row_of(R"({"q": "x", "a b": 7})"));
+  };
   EXPECT_EQ(text("{{ q }} {{ row['a b'] }} {{ subset }}"), "x 7 part");
   EXPECT_EQ(text("{{ q }}\n"), "x\n");
   EXPECT_EQ(text("{{ q }}\n\n"), "x\n\n");
@@ -265,7 +282,9 @@ TEST(RowTemplates, KnowTheRowAndItsPart) {
 }
 
 TEST(RowTemplates, MakeListsOfTextsAndNumbers) {
-  const auto list = [](const std::string& source) { return ValueTemplate(source, "t").list(row_of(R"({"l": ["a", 1, 2.5], "m": []})")); };
+  const auto list = [](const std::string& source) {
+    return ValueTemplate(source, "t").list(row_of(R"({"l": ["a", 1, 2.5], "m": []})"));
+  };
   EXPECT_THAT(list("l"), ElementsAre("a", "1", "2.5"));
   EXPECT_THAT(list("m"), ElementsAre());
   EXPECT_THAT(list("[subset] + l"), ElementsAre("part", "a", "1", "2.5"));
@@ -275,11 +294,15 @@ TEST(RowTemplates, MakeListsOfTextsAndNumbers) {
   EXPECT_EQ(error("['a', true]"), "data:1: t gives a list with true, which is no text");
   EXPECT_EQ(error("[none]"), "data:1: t gives a list with null, which is no text");
   EXPECT_EQ(error("[l]"), R"(data:1: t gives a list with ["a",1,2.5], which is no text)");
-  const auto lists = [](const std::string& source) { return ValueTemplate(source, "t").lists(row_of("{}")); };
-  EXPECT_THAT(lists("['a', ['b', 1], 2]"), ElementsAre(ElementsAre("a"), ElementsAre("b", "1"), ElementsAre("2")));
+  const auto lists = [](const std::string& source) {
+    return ValueTemplate(source, "t").lists(row_of("{}"));
+  };
+  EXPECT_THAT(lists("['a', ['b', 1], 2]"),
+              ElementsAre(ElementsAre("a"), ElementsAre("b", "1"), ElementsAre("2")));
   EXPECT_THAT(lists("[]"), ElementsAre());
   EXPECT_EQ(input_error_of([&] { lists("[['a'], []]"); }), "data:1: t gives an empty list");
-  EXPECT_EQ(input_error_of([&] { lists("[[['a']]]"); }), R"(data:1: t gives a list with ["a"], which is no text)");
+  EXPECT_EQ(input_error_of([&] { lists("[[['a']]]"); }),
+            R"(data:1: t gives a list with ["a"], which is no text)");
 }
 
 TEST_F(Rows, OfTextGoThroughTheTemplateToo) {

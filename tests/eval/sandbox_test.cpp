@@ -342,13 +342,15 @@ TEST(PythonPrograms, AreTriedAloneWhenOthersTookTheirTime) {
 // Also where programs cannot be isolated.
 TEST(PythonPrograms, TellWhyTheyDoNotPass) {
   const PythonRunner python("python3", Isolation::limits_only);
-  for (const auto& [program, reason] : {std::pair("x = 1", "passed"), {"raise ValueError('seven')", "ValueError: seven"},
-                                        {"print('out', flush=True)\nassert 1 == 2, 'not\\ntwo\\n\\n'", "two"},
-                                        {"import sys\nsys.stderr.write('a\\nb'); sys.stderr.flush(); sys.exit(3)", "b"},
-                                        {"import sys\nsys.stdout.buffer.write(b'\\xff\\n\\n'); sys.exit(3)", "\ufffd"},
-                                        {"import sys\nsys.exit(3)", ""},
-                                        {"import sys\nsys.exit(0)", "exited before its end"},
-                                        {"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended by signal Killed"}}) {
+  for (const auto& [program, reason] :
+       {std::pair("x = 1", "passed"),
+        {"raise ValueError('seven')", "ValueError: seven"},
+        {"print('out', flush=True)\nassert 1 == 2, 'not\\ntwo\\n\\n'", "two"},
+        {"import sys\nsys.stderr.write('a\\nb'); sys.stderr.flush(); sys.exit(3)", "b"},
+        {"import sys\nsys.stdout.buffer.write(b'\\xff\\n\\n'); sys.exit(3)", "\ufffd"},
+        {"import sys\nsys.exit(3)", ""},
+        {"import sys\nsys.exit(0)", "exited before its end"},
+        {"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended by signal Killed"}}) {
     const auto verdict = python.check(program, {.seconds = 60});
     EXPECT_EQ(verdict.reason, reason) << program;
     EXPECT_EQ(verdict.passed, verdict.reason == "passed") << program;
@@ -358,8 +360,12 @@ TEST(PythonPrograms, TellWhyTheyDoNotPass) {
 TEST(Sandbox, KeepsTheFirstBytesOfTheOutput) {
   const Sandbox sandbox(Isolation::limits_only);
   const auto kept = [&](std::size_t most) {
-    return sandbox.run({"/bin/sh", "-c", "printf 01234; printf 56789 >&2; i=0; while [ $i -lt 9 ]; do i=$((i+1)); printf x; done"}, "",
-                       {.seconds = 60, .output_bytes = most}).output;
+    return sandbox
+        .run({"/bin/sh", "-c",
+              "printf 01234; printf 56789 >&2; i=0; while [ $i -lt 9 ]; do i=$((i+1)); printf x; "
+              "done"},
+             "", {.seconds = 60, .output_bytes = most})
+        .output;
   };
   EXPECT_EQ(kept(0), "");
   EXPECT_EQ(kept(7), "0123456");

@@ -32,20 +32,26 @@ TEST(EvaluationSeries, PointsHaveTheTasksMainScore) {
 
 TEST(EvaluationSeries, LinesStandBelowTheirHeading) {
   EXPECT_EQ(series_heading() + series_lines(two_points()[0]) + series_lines(two_points()[1]),
-            "      step  task                      items  score                            value    ± s.e.\n"
-            "       100  t                            40  acc                             0.2500    0.1250\n"
-            "       100  u                             3  bits_per_byte                   1.5000          \n"
-            "      2500  t                            40  acc                             0.7500    0.0625\n"
-            "      2500  u                             3  bits_per_byte                                   \n");
+            "      step  task                      items  score                            value   "
+            " ± s.e.\n"
+            "       100  t                            40  acc                             0.2500   "
+            " 0.1250\n"
+            "       100  u                             3  bits_per_byte                   1.5000   "
+            "       \n"
+            "      2500  t                            40  acc                             0.7500   "
+            " 0.0625\n"
+            "      2500  u                             3  bits_per_byte                            "
+            "       \n");
   EXPECT_EQ(series_lines({1, {}}), "");
 }
 
 TEST(EvaluationSeries, RecordsAreNamedAsThoseOfARun) {
-  EXPECT_EQ(series_jsonl(two_points()),
-            R"({"step":100,"eval/t/acc":0.25,"eval/t/acc_stderr":0.125,"eval/u/bits_per_byte":1.5,"eval/u/bits_per_byte_stderr":null})"
-            "\n"
-            R"({"step":2500,"eval/t/acc":0.75,"eval/t/acc_stderr":0.0625,"eval/u/bits_per_byte":null,"eval/u/bits_per_byte_stderr":null})"
-            "\n");
+  EXPECT_EQ(
+      series_jsonl(two_points()),
+      R"({"step":100,"eval/t/acc":0.25,"eval/t/acc_stderr":0.125,"eval/u/bits_per_byte":1.5,"eval/u/bits_per_byte_stderr":null})"
+      "\n"
+      R"({"step":2500,"eval/t/acc":0.75,"eval/t/acc_stderr":0.0625,"eval/u/bits_per_byte":null,"eval/u/bits_per_byte_stderr":null})"
+      "\n");
   EXPECT_EQ(series_jsonl({}), "");
 }
 

@@ -59,29 +59,40 @@ TEST(TaskConfig, ChecksEachKindOfTask) {
     const std::string message = input_error_of([&] { load_task(dir / "t.toml"); });
     return message.substr(message.rfind(dir / "t.toml: ", 0) == 0 ? (dir / "t.toml: ").size() : 0);
   };
-  const std::string contexts = "[prompt]\ncontexts = [\"a\"]\n", choices = "[prompt]\nchoices = [\"a\"]\n";
+  const std::string contexts = "[prompt]\ncontexts = [\"a\"]\n",
+                    choices = "[prompt]\nchoices = [\"a\"]\n";
   EXPECT_EQ(error("", contexts + "gold = \"0\"\ntarget = \"t\""), "no error");
-  EXPECT_EQ(error("", contexts + "gold_choice = \"0\"\ntarget = \"t\""), "prompt.gold is missing: which answer is right");
-  EXPECT_EQ(error("", contexts + "gold = \"0\""), "prompt.target is missing: the answer to all contexts");
+  EXPECT_EQ(error("", contexts + "gold_choice = \"0\"\ntarget = \"t\""),
+            "prompt.gold is missing: which answer is right");
+  EXPECT_EQ(error("", contexts + "gold = \"0\""),
+            "prompt.target is missing: the answer to all contexts");
   EXPECT_EQ(error("", contexts + "gold = \"0\"\ntarget = \"t\"\nunconditional = \"\""),
             "prompt.unconditional compares answers, and prompt.contexts has only one");
   EXPECT_EQ(error("", choices + "gold_choice = \"0\"\nunconditional = \"\""), "no error");
-  EXPECT_EQ(error("mode = \"likelihood\"", "[prompt]\ncontext = \"a\""), "prompt.target is missing: the answer whose likelihood is measured");
+  EXPECT_EQ(error("mode = \"likelihood\"", "[prompt]\ncontext = \"a\""),
+            "prompt.target is missing: the answer whose likelihood is measured");
   EXPECT_EQ(error("mode = \"likelihood\"", "[prompt]\ntarget = \"a\""), "no error");
   EXPECT_EQ(error("mode = \"perplexity\"", ""), "prompt.target is missing: the document");
-  EXPECT_EQ(error("mode = \"perplexity\"", "[prompt]\ntarget = \"a\"\n[shots]\ncount = 1"), "shots.count is 1: documents are read without examples");
+  EXPECT_EQ(error("mode = \"perplexity\"", "[prompt]\ntarget = \"a\"\n[shots]\ncount = 1"),
+            "shots.count is 1: documents are read without examples");
   EXPECT_EQ(error("mode = \"generate\"", "[prompt]\ngolds = \"a\""), "no error");
-  EXPECT_EQ(error("mode = \"generate\"", "[prompt]\ngolds = \"a\"\n[shots]\ncount = 1"), "prompt.target is missing: the answer that examples show");
-  EXPECT_EQ(error("mode = \"generate\"", "[prompt]\ngolds = \"a\"\n[shots]\ncount = 1\ntexts = [\"x\"]"), "no error");
+  EXPECT_EQ(error("mode = \"generate\"", "[prompt]\ngolds = \"a\"\n[shots]\ncount = 1"),
+            "prompt.target is missing: the answer that examples show");
+  EXPECT_EQ(
+      error("mode = \"generate\"", "[prompt]\ngolds = \"a\"\n[shots]\ncount = 1\ntexts = [\"x\"]"),
+      "no error");
   EXPECT_EQ(error("mode = \"generate\"", "[generate]\nmetric = \"instructions\""), "no error");
-  EXPECT_EQ(error("mode = \"generate\"", "[generate]\nmetric = \"drop\""), "prompt.target is missing: the right answer");
+  EXPECT_EQ(error("mode = \"generate\"", "[generate]\nmetric = \"drop\""),
+            "prompt.target is missing: the right answer");
   const std::string good = choices + "gold = \"0\"\n[shots]\n";
   EXPECT_EQ(error("", good + "count = -1"), "shots.count is -1: use 0 or more");
   EXPECT_EQ(error("", good + "seed = -1"), "shots.seed is -1: use 0 or more");
   EXPECT_EQ(error("", good + "seed = 0"), "no error");
   EXPECT_EQ(error("", good + "count = 2\ntexts = [\"x\", \"y\"]"), "no error");
-  EXPECT_EQ(error("", good + "count = 3\ntexts = [\"x\", \"y\"]"), "shots.count is 3, and shots.texts has 2");
-  EXPECT_EQ(error("", good + "draw = \"same_value\""), "shots.same is missing: the field whose value examples share");
+  EXPECT_EQ(error("", good + "count = 3\ntexts = [\"x\", \"y\"]"),
+            "shots.count is 3, and shots.texts has 2");
+  EXPECT_EQ(error("", good + "draw = \"same_value\""),
+            "shots.same is missing: the field whose value examples share");
   EXPECT_EQ(error("", good + "draw = \"same_value\"\nsame = \"p\""), "no error");
   EXPECT_EQ(error("weight = -1.0", good), "weight is -1: use more than 0");
   EXPECT_EQ(error("weight = 0.5", good), "no error");
@@ -89,7 +100,8 @@ TEST(TaskConfig, ChecksEachKindOfTask) {
 
 TEST(TaskConfig, HasTheNameOfItsFileAndAFilter) {
   const TempDir dir;
-  write_file(dir / "own.x.toml", "[data]\nfiles = [\"x\"]\n[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n");
+  write_file(dir / "own.x.toml",
+             "[data]\nfiles = [\"x\"]\n[prompt]\nchoices = [\"a\"]\ngold = \"0\"\n");
   const TaskConfig task = load_task(dir / "own.x.toml");
   EXPECT_EQ(task.name, "own.x");
   EXPECT_EQ(task.source, dir / "own.x.toml");
@@ -112,15 +124,20 @@ TEST(TaskConfig, LeavesOutPublishedScoresWhereItIsChanged) {
   EXPECT_EQ(published({})[0].source, "S");
   EXPECT_TRUE(published({"shots.count=1"}).empty());
   EXPECT_TRUE(published({"shots.count=0"}).empty());
-  const auto with_value = [&](const std::string& begin, const std::string& score, const char* number) {
-    write_file(dir / "t.toml", begin + task + "[[published]]\nmodel = \"M\"\nsource = \"S\"\nscore = \"" + score + "\"\nvalue = " + number);
+  const auto with_value = [&](const std::string& begin, const std::string& score,
+                              const char* number) {
+    write_file(dir / "t.toml", begin + task +
+                                   "[[published]]\nmodel = \"M\"\nsource = \"S\"\nscore = \"" +
+                                   score + "\"\nvalue = " + number);
     return input_error_of([&] { load_task(dir / "t.toml"); });
   };
   for (const char* share : {"0.0", "1.0"}) EXPECT_EQ(with_value("", "acc", share), "no error");
-  for (const char* other : {"1.01", "-0.01"}) EXPECT_THAT(with_value("", "acc", other), HasSubstr("use a share from 0 to 1")) << other;
+  for (const char* other : {"1.01", "-0.01"})
+    EXPECT_THAT(with_value("", "acc", other), HasSubstr("use a share from 0 to 1")) << other;
   EXPECT_EQ(with_value("", "perplexity", "7.5"), "no error");
   EXPECT_THAT(with_value("", "perplexities", "7.5"), HasSubstr("published.value is 7.5"));
-  EXPECT_THAT(with_value("mode = \"perplexity\"\n", "", "7.5"), HasSubstr("prompt.target is missing"));
+  EXPECT_THAT(with_value("mode = \"perplexity\"\n", "", "7.5"),
+              HasSubstr("prompt.target is missing"));
   for (const char* value : {"75.4", "-0.1", "nan"}) {
     write_file(dir / "t.toml", task + "[[published]]\nmodel = \"M\"\nsource = \"S\"\nvalue = " + value);
     EXPECT_THAT(input_error_of([&] { load_task(dir / "t.toml"); }), HasSubstr("published.value is ")) << value;
@@ -149,8 +166,11 @@ TEST(TaskConfig, ChecksHowTextIsGenerated) {
   EXPECT_THAT(error("top_p = nan"), HasSubstr("generate.top_p is nan"));
   EXPECT_THAT(error("temperature = nan"), HasSubstr("generate.temperature is nan"));
   EXPECT_THAT(error("program_seconds = -1.0"), HasSubstr("generate.program_seconds is -1"));
-  EXPECT_EQ(error("max_tokens = 1\nsamples = 1\nprogram_mib = 1\ntop_p = 1.0\ntemperature = 0.0\nprogram_seconds = 0.1"), "no error");
-  EXPECT_EQ(error("samples = 2\ntemperature = 0.1\ntop_p = 0.1\npass_at = [9]"), "no error") << "no code, no pass@k";
+  EXPECT_EQ(error("max_tokens = 1\nsamples = 1\nprogram_mib = 1\ntop_p = 1.0\ntemperature = "
+                  "0.0\nprogram_seconds = 0.1"),
+            "no error");
+  EXPECT_EQ(error("samples = 2\ntemperature = 0.1\ntop_p = 0.1\npass_at = [9]"), "no error")
+      << "no code, no pass@k";
   const std::string code = "metric = \"code\"\nprogram = \"{{ completion }}\"\ntemperature = 1.0\nsamples = 4\n";
   EXPECT_THAT(error(code + "pass_at = [1, 5]"), HasSubstr("generate.pass_at has 5: use 1 to generate.samples, 4"));
   EXPECT_THAT(error(code + "pass_at = [0]"), HasSubstr("generate.pass_at has 0"));

@@ -1,5 +1,5 @@
-// From texts to the tokens that are scored: what is cut, what stands before, and which windows read a
-// document. The tokens are bytes.
+// From texts to the tokens that are scored: what is cut, what stands before, and which windows read
+// a document. The tokens are bytes.
 #include "eval/token_model.h"
 
 #include <fmt/format.h>
@@ -13,7 +13,8 @@ namespace {
 
 using testing::ElementsAre;
 
-// The tokens as text, the one of a document's beginning as "^", and "|" before those that are scored.
+// The tokens as text, the one of a document's beginning as "^", and "|" before those that are
+// scored.
 std::string shown_tokens(const std::vector<std::int32_t>& tokens, std::int64_t first = -1) {
   std::string text;
   for (std::int64_t i = 0; i < std::ssize(tokens); ++i) {
@@ -31,7 +32,8 @@ class NotingModel : public TokenModel {
   void generate(std::span<const GenerateRequest> requests, const TakeText& take) override {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const Prompt prompt = prompt_of(requests[i]);
-      take(i, fmt::format("{}{} +{}", shown_tokens(prompt.tokens), prompt.cut ? " cut" : "", answer_tokens(requests[i])));
+      take(i, fmt::format("{}{} +{}", shown_tokens(prompt.tokens), prompt.cut ? " cut" : "",
+                          answer_tokens(requests[i])));
     }
   }
   Work work() const override { return {}; }
@@ -41,16 +43,21 @@ class NotingModel : public TokenModel {
  private:
   void score_tokens(std::vector<ScoredTokens> requests, const TakeScore& take) override {
     for (std::size_t i = requests.size(); i-- > 0;) {
-      noted.insert(noted.begin(), shown_tokens(requests[i].tokens, requests[i].first) + (requests[i].cut ? " cut" : ""));
+      noted.insert(noted.begin(), shown_tokens(requests[i].tokens, requests[i].first) +
+                                      (requests[i].cut ? " cut" : ""));
       const std::int64_t count = std::ssize(requests[i].tokens) - requests[i].first;
-      take(requests[i].index, {-static_cast<double>(requests[i].tokens.back()), count, requests[i].tokens.back() != 'x'});
+      take(requests[i].index, {-static_cast<double>(requests[i].tokens.back()), count,
+                               requests[i].tokens.back() != 'x'});
     }
   }
 };
 
-Tokenizer bytes_with(const std::vector<std::string>& special) { return Tokenizer::from_json(test::byte_tokenizer(special)); }
+Tokenizer bytes_with(const std::vector<std::string>& special) {
+  return Tokenizer::from_json(test::byte_tokenizer(special));
+}
 
-std::string scored(std::int64_t max_length, const std::string& context, const std::string& continuation) {
+std::string scored(std::int64_t max_length, const std::string& context,
+                   const std::string& continuation) {
   const Tokenizer tokenizer = bytes_with({"<eos>"});
   NotingModel model(tokenizer, {max_length});
   const TextPair pair{context, continuation};
@@ -60,7 +67,8 @@ std::string scored(std::int64_t max_length, const std::string& context, const st
     taken = score;
   });
   if (model.noted.empty()) return fmt::format("{} of {}", taken.log_probability, taken.tokens);
-  EXPECT_EQ(taken.tokens, std::ssize(model.noted[0]) - 1 - static_cast<std::int64_t>(model.noted[0].find('|')) -
+  EXPECT_EQ(taken.tokens, std::ssize(model.noted[0]) - 1 -
+                              static_cast<std::int64_t>(model.noted[0].find('|')) -
                               (model.noted[0].ends_with(" cut") ? 4 : 0));
   return model.noted[0];
 }
@@ -92,12 +100,14 @@ TEST(TokenModel, TheBeginningOfADocumentIsTheFirstTokenThatIsThere) {
     const Tokenizer tokenizer = bytes_with(special);
     NotingModel model(tokenizer, {6});
     const TextPair pair{"", "a"};
-    return test::input_error_of([&] { model.score(std::span(&pair, 1), [](std::size_t, const PairScore&) {}); });
+    return test::input_error_of(
+        [&] { model.score(std::span(&pair, 1), [](std::size_t, const PairScore&) {}); });
   };
   EXPECT_EQ(prefix({"<s>", "</s>"}), "no error");
   EXPECT_EQ(prefix({"</s>"}), "no error");
   EXPECT_EQ(prefix({"<x>"}),
-            "the tokenizer has no token for the beginning or the end of a document, which a text without a context "
+            "the tokenizer has no token for the beginning or the end of a document, which a text "
+            "without a context "
             "needs before it");
 }
 
@@ -136,7 +146,8 @@ TEST(TokenModel, PromptsLeaveRoomForTheAnswer) {
     NotingModel model(tokenizer, {8});
     const GenerateRequest request{.prompt = text, .stop = {}, .max_tokens = max_tokens};
     std::string shown;
-    model.generate(std::span(&request, 1), [&](std::size_t, const std::string& own) { shown = own; });
+    model.generate(std::span(&request, 1),
+                   [&](std::size_t, const std::string& own) { shown = own; });
     return shown;
   };
   EXPECT_EQ(prompt("abcde", 3), "abcde +3");

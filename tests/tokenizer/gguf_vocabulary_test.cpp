@@ -95,7 +95,9 @@ TEST_F(GgufVocabularyTest, TheKeysForLlamaCppSayTheSame) {
 std::string cut(const std::vector<tokenizer::PreTokenizerStep>& steps, std::string_view text) {
   class Joining final : public tokenizer::PreTokenizer::Sink {
    public:
-    void piece(std::string_view own) override { all += (all.empty() ? "" : "/") + std::string(own); }
+    void piece(std::string_view own) override {
+      all += (all.empty() ? "" : "/") + std::string(own);
+    }
     std::string all;
   } joined;
   const tokenizer::PreTokenizer cutter(steps, "test");
@@ -133,7 +135,8 @@ TEST(GgufRules, CutTextAsTheirNamesSay) {
     EXPECT_EQ(found->name, pieces == smollm_cut ? "smollm" : pieces == llama ? "llama-bpe" : name);
     EXPECT_TRUE(found->exact) << name;
   }
-  for (const char* name : {"", "default", "gpt2", "llama", "qwen", "GPT-2"}) EXPECT_FALSE(tokenizer::gguf_rules(name)) << name;
+  for (const char* name : {"", "default", "gpt2", "llama", "qwen", "GPT-2"})
+    EXPECT_FALSE(tokenizer::gguf_rules(name)) << name;
 }
 
 TEST(GgufRules, AreTheNearestForFathomsOwnTokenizers) {
@@ -158,13 +161,15 @@ TEST(GgufRules, AreTheNearestForFathomsOwnTokenizers) {
   EXPECT_FALSE(tokenizer::gguf_rules_name(spec));
 }
 
-// A file of byte-level BPE with the tokens "a", "b", "é" of two characters, "ab" that no merge makes.
+// A file of byte-level BPE with the tokens "a", "b", "é" of two characters, "ab" that no merge
+// makes.
 TEST_F(GgufVocabularyTest, RulesSayWhetherWholeTokensAndNfcCount) {
   const auto encoded = [&](const char* pre, const char* text) {
     GgufMetadata keys;
     keys.add_text("tokenizer.ggml.model", "gpt2");
     keys.add_text("tokenizer.ggml.pre", pre);
-    keys.add_texts("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "ab", "e", "Ã", "©", "Ì", "ģ"});
+    keys.add_texts("tokenizer.ggml.tokens",
+                   std::vector<std::string>{"a", "b", "ab", "e", "Ã", "©", "Ì", "ģ"});
     keys.add_texts("tokenizer.ggml.merges", std::vector<std::string>{});
     return read_gguf_tokenizer(file_with(keys)).encode(text);
   };
@@ -180,7 +185,8 @@ TEST_F(GgufVocabularyTest, RulesSayWhetherWholeTokensAndNfcCount) {
 GgufMetadata sentence_piece_keys() {
   GgufMetadata keys;
   keys.add_text("tokenizer.ggml.model", "llama");
-  keys.add_texts("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "a", "▁", "▁a", "<0x21>", "<x>"});
+  keys.add_texts("tokenizer.ggml.tokens",
+                 std::vector<std::string>{"<unk>", "<s>", "</s>", "a", "▁", "▁a", "<0x21>", "<x>"});
   keys.add_f32s("tokenizer.ggml.scores", std::vector<float>{0, 0, 0, -3, -2, -1, 0, 0});
   keys.add_i32s("tokenizer.ggml.token_type", std::vector<std::int32_t>{2, 3, 3, 1, 1, 1, 6, 4});
   keys.add_u32("tokenizer.ggml.bos_token_id", 1);
@@ -190,7 +196,8 @@ GgufMetadata sentence_piece_keys() {
 
 // The space before a text is there unless the file says otherwise, and decoding removes what is.
 TEST_F(GgufVocabularyTest, PutsASpaceBeforeTheTextUnlessToldOtherwise) {
-  const auto check = [&](std::optional<bool> prefix, const std::vector<std::int32_t>& ids, const char* decoded) {
+  const auto check = [&](std::optional<bool> prefix, const std::vector<std::int32_t>& ids,
+                         const char* decoded) {
     GgufMetadata keys = sentence_piece_keys();
     if (prefix) keys.add_boolean("tokenizer.ggml.add_space_prefix", *prefix);
     const Tokenizer read = read_gguf_tokenizer(file_with(keys));
@@ -200,7 +207,8 @@ TEST_F(GgufVocabularyTest, PutsASpaceBeforeTheTextUnlessToldOtherwise) {
     const std::string first = stream.push(5);
     EXPECT_EQ(first + stream.push(5) + stream.finish(), decoded);
     const GgufVocabulary out = write_gguf_tokenizer(read, {8, 1, 2});
-    EXPECT_EQ(file_with(out.keys).find_boolean("tokenizer.ggml.add_space_prefix"), prefix.value_or(true));
+    EXPECT_EQ(file_with(out.keys).find_boolean("tokenizer.ggml.add_space_prefix"),
+              prefix.value_or(true));
   };
   check(std::nullopt, {5, 5}, "a a");
   check(true, {5, 5}, "a a");
@@ -217,7 +225,8 @@ TEST_F(GgufVocabularyTest, SentencePieceKnowsItsTokensByTheirKinds) {
   EXPECT_FALSE(read.is_special(3) || read.is_special(7));
   GgufMetadata keys = sentence_piece_keys();
   keys.add_u32("tokenizer.ggml.unknown_token_id", 2);
-  EXPECT_THAT(read_gguf_tokenizer(file_with(keys)).encode("?", encode_plain), testing::ElementsAre(4, 2));
+  EXPECT_THAT(read_gguf_tokenizer(file_with(keys)).encode("?", encode_plain),
+              testing::ElementsAre(4, 2));
   keys.add_boolean("tokenizer.ggml.add_bos_token", false);
   keys.add_boolean("tokenizer.ggml.add_eos_token", true);
   EXPECT_THAT(read_gguf_tokenizer(file_with(keys)).encode("a"), testing::ElementsAre(5, 2));
@@ -226,7 +235,8 @@ TEST_F(GgufVocabularyTest, SentencePieceKnowsItsTokensByTheirKinds) {
 // Each of the two tokens at its side, as the tokenizer's template adds it.
 TEST_F(GgufVocabularyTest, SaysWhichTokensTheTemplateAdds) {
   const auto written = [&](bool bos, bool eos, GgufTokens tokens) {
-    const std::string begin = R"({"SpecialToken":{"id":"<s>","type_id":0}},)", end = R"(,{"SpecialToken":{"id":"</s>","type_id":0}})";
+    const std::string begin = R"({"SpecialToken":{"id":"<s>","type_id":0}},)",
+                      end = R"(,{"SpecialToken":{"id":"</s>","type_id":0}})";
     const Tokenizer tokenizer = Tokenizer::from_json(
         R"({"added_tokens": [{"id": 1, "content": "<s>", "special": true}, {"id": 2, "content": "</s>", "special": true},
                              {"id": 3, "content": "<pad>", "special": true}],
@@ -241,7 +251,8 @@ TEST_F(GgufVocabularyTest, SaysWhichTokensTheTemplateAdds) {
     EXPECT_EQ(file.find_integer("tokenizer.ggml.eos_token_id"), tokens.eos);
     EXPECT_EQ(file.find_integer("tokenizer.ggml.padding_token_id"), 3);
     EXPECT_FALSE(file.has("tokenizer.ggml.unknown_token_id"));
-    return std::pair(file.find_boolean("tokenizer.ggml.add_bos_token"), file.find_boolean("tokenizer.ggml.add_eos_token"));
+    return std::pair(file.find_boolean("tokenizer.ggml.add_bos_token"),
+                     file.find_boolean("tokenizer.ggml.add_eos_token"));
   };
   for (const bool bos : {false, true}) {
     for (const bool eos : {false, true}) {
@@ -264,7 +275,8 @@ TEST_F(GgufVocabularyTest, TokensWithoutKindsAreNormalAndEmptyOnesNone) {
   EXPECT_FALSE(read.is_special(2));
   EXPECT_EQ(read.eos_id(), std::nullopt);
   EXPECT_EQ(read.id_to_token(1), "");
-  EXPECT_THAT(read.encode("ab"), testing::ElementsAre(0, 3)) << "no token before the text unless the file asks for it";
+  EXPECT_THAT(read.encode("ab"), testing::ElementsAre(0, 3))
+      << "no token before the text unless the file asks for it";
 }
 
 TEST_F(GgufVocabularyTest, NamesListsAndIdsThatDoNotFit) {
@@ -289,7 +301,8 @@ TEST_F(GgufVocabularyTest, NamesListsAndIdsThatDoNotFit) {
     return error_of([&] { read_gguf_tokenizer(file); });
   };
   EXPECT_EQ(of_gpt2({"a", "b"}, 1), "no error");
-  EXPECT_THAT(of_gpt2({"a", "b"}, 2), HasSubstr("'tokenizer.ggml.eos_token_id' is 2: the tokens are 0 to 1"));
+  EXPECT_THAT(of_gpt2({"a", "b"}, 2),
+              HasSubstr("'tokenizer.ggml.eos_token_id' is 2: the tokens are 0 to 1"));
   EXPECT_THAT(of_gpt2({}, 0), HasSubstr("'tokenizer.ggml.tokens' lists 0 tokens"));
   GgufMetadata keys;
   keys.add_text("tokenizer.ggml.model", "llama");
@@ -302,9 +315,11 @@ TEST_F(GgufVocabularyTest, NamesListsAndIdsThatDoNotFit) {
 
 // A Metaspace step in place of normalizers means the same.
 TEST_F(GgufVocabularyTest, WritesMetaspaceAsSentencePiece) {
-  for (const auto& [scheme, prefix] : {std::pair("always", true), {"first", true}, {"never", false}}) {
+  for (const auto& [scheme, prefix] :
+       {std::pair("always", true), {"first", true}, {"never", false}}) {
     const Tokenizer tokenizer = Tokenizer::from_json(
-        R"({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": ")" + std::string(scheme) +
+        R"({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": ")" +
+        std::string(scheme) +
         R"("}, "model": {"type": "BPE", "byte_fallback": true, "unk_token": "?", "vocab": {"?": 0, "a": 1, "▁": 2, "▁a": 3,
             "<0x41>": 4, "<0x4>": 5, "aa": 6}, "merges": ["▁ a", "a a"]}})");
     const GgufVocabulary out = write_gguf_tokenizer(tokenizer, {8, {}, {}});
@@ -312,20 +327,23 @@ TEST_F(GgufVocabularyTest, WritesMetaspaceAsSentencePiece) {
     const GgufFile& file = file_with(out.keys);
     EXPECT_EQ(file.text("tokenizer.ggml.model"), "llama");
     EXPECT_EQ(file.find_boolean("tokenizer.ggml.add_space_prefix"), prefix) << scheme;
-    EXPECT_THAT(file.integers("tokenizer.ggml.token_type"), testing::ElementsAre(1, 1, 1, 1, 6, 1, 1, 5));
-    EXPECT_THAT(file.numbers("tokenizer.ggml.scores"), testing::ElementsAre(0, 0, 0, -1, 0, 0, -2, 0));
+    EXPECT_THAT(file.integers("tokenizer.ggml.token_type"),
+                testing::ElementsAre(1, 1, 1, 1, 6, 1, 1, 5));
+    EXPECT_THAT(file.numbers("tokenizer.ggml.scores"),
+                testing::ElementsAre(0, 0, 0, -1, 0, 0, -2, 0));
     EXPECT_EQ(file.integer("tokenizer.ggml.unknown_token_id"), 0);
   }
 }
 
 TEST_F(GgufVocabularyTest, NotesThatFathomsOwnRulesAreNotLlamaCpps) {
-  const std::string own = R"({"type": "Sequence", "pretokenizers": [)"
-                          R"({"type": "Split", "pattern": {"Regex": "[\\r\\n]"}, "behavior": "Isolated", "invert": false},)"
-                          R"({"type": "Split", "pattern": {"Regex": "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+"}, "behavior": "Isolated", "invert": false},)"
-                          R"({"type": "Split", "pattern": {"Regex": "\\s?[\\p{L}\\p{M}]+"}, "behavior": "Isolated", "invert": false},)"
-                          R"({"type": "Split", "pattern": {"Regex": "\\s?[\\p{P}\\p{S}]+"}, "behavior": "Isolated", "invert": false},)"
-                          R"({"type": "Digits", "individual_digits": true},)"
-                          R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]})";
+  const std::string own =
+      R"({"type": "Sequence", "pretokenizers": [)"
+      R"({"type": "Split", "pattern": {"Regex": "[\\r\\n]"}, "behavior": "Isolated", "invert": false},)"
+      R"({"type": "Split", "pattern": {"Regex": "[぀-ヿ㐀-䶿一-鿿가-힣豈-﫿]+"}, "behavior": "Isolated", "invert": false},)"
+      R"({"type": "Split", "pattern": {"Regex": "\\s?[\\p{L}\\p{M}]+"}, "behavior": "Isolated", "invert": false},)"
+      R"({"type": "Split", "pattern": {"Regex": "\\s?[\\p{P}\\p{S}]+"}, "behavior": "Isolated", "invert": false},)"
+      R"({"type": "Digits", "individual_digits": true},)"
+      R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]})";
   const GgufVocabulary out = write_gguf_tokenizer(byte_level(own), {9, {}, {}});
   EXPECT_THAT(out.note, HasSubstr("the file names 'deepseek-llm', the nearest that it has"));
   EXPECT_EQ(file_with(out.keys).text("tokenizer.ggml.pre"), "deepseek-llm");

@@ -283,80 +283,136 @@ TEST(TokenizerJson, RefusesWrongAddedTokens) {
 
 // Each mistake in a step, with the key it is at.
 TEST(TokenizerJson, RefusesWrongSteps) {
-  const auto template_with = [](const std::string& single, const std::string& tokens = R"({"a":{"id":"a","ids":[0],"tokens":["a"]}})") {
-    return R"({"type":"TemplateProcessing","single":[)" + single + R"(],"special_tokens":)" + tokens + "}";
+  const auto template_with = [](const std::string& single,
+                                const std::string& tokens =
+                                    R"({"a":{"id":"a","ids":[0],"tokens":["a"]}})") {
+    return R"({"type":"TemplateProcessing","single":[)" + single + R"(],"special_tokens":)" +
+           tokens + "}";
   };
-  const std::string sequence = R"({"Sequence":{"id":"A"}})", special = R"({"SpecialToken":{"id":"a"}})";
+  const std::string sequence = R"({"Sequence":{"id":"A"}})",
+                    special = R"({"SpecialToken":{"id":"a"}})";
   struct Row {
     const char* key;
     std::string step, error;
   };
-  for (const auto& [key, step, error] : std::vector<Row>{
-           {"normalizer", R"({"type":"X"})", "'normalizer.type' is 'X', which is not supported; known are Sequence, NFC, "},
-           {"normalizer", R"({"type":"Strip","strip_left":true})", "'normalizer.strip_right' is missing"},
-           {"normalizer", R"({"type":"Strip","strip_left":1,"strip_right":true})", "'normalizer.strip_left' is 1"},
-           {"normalizer", R"({"type":"Replace","pattern":{},"content":""})", "'normalizer.pattern.String' is missing"},
-           {"normalizer", R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true})", "'normalizer.lowercase' is missing"},
-           {"normalizer", R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"lowercase":true,"strip_accents":1})",
-            "'normalizer.strip_accents' is 1"},
-           {"pre_tokenizer", R"({"type":"ByteLevel"})", "'pre_tokenizer.add_prefix_space' is missing"},
-           {"pre_tokenizer", R"({"type":"Split","pattern":{"String":"a"},"behavior":"Merged"})",
-            "'pre_tokenizer.behavior' is 'Merged', not one of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":""})", "'pre_tokenizer.replacement' is \"\", not one character"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":"中文"})", "not one character"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"last"})",
-            "'pre_tokenizer.prepend_scheme' is 'last', not one of always, first, never"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always","add_prefix_space":false})", "contradicts 'add_prefix_space'"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","add_prefix_space":true})", "no error"},
-           {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","add_prefix_space":false})", "no error"},
-           {"post_processor", R"({"type":"BertProcessing","sep":["b",1],"cls":["a"]})", "'post_processor.cls' is no [token, id]"},
-           {"post_processor", R"({"type":"BertProcessing","sep":["b",-1],"cls":["a",0]})", "'post_processor.sep[1]' is -1"},
-           {"post_processor", R"({"type":"BertProcessing","sep":["b",2],"cls":["a",0]})", "no error"},
-           {"post_processor", R"({"type":"BertProcessing","sep":["b",3],"cls":["a",0]})", "post_processor: the id 3 is beyond the vocabulary"},
-           {"post_processor", template_with(sequence), "no error"},
-           {"post_processor", template_with(special + "," + sequence + "," + special), "no error"},
-           {"post_processor", template_with(special), "post_processor.single: wants the sequence A exactly once"},
-           {"post_processor", template_with(sequence + "," + sequence), "post_processor.single: wants the sequence A exactly once"},
-           {"post_processor", template_with(R"({"Sequence":{"id":"B"}})"), "post_processor.single: wants the sequence A exactly once"},
-           {"post_processor", template_with(R"({"Sequence":{"id":"C"}})"), "'post_processor.single[0].Sequence.id' is neither \"A\" nor \"B\""},
-           {"post_processor", template_with(R"({"SpecialToken":{"id":""}})"), "'post_processor.single[0].SpecialToken.id' is empty"},
-           {"post_processor", template_with(R"({"SpecialToken":{"id":"b"}},)" + sequence), "post_processor.single: 'b' is missing in special_tokens"},
-           {"post_processor", template_with(special + "," + sequence, R"({"a":{"id":"a","ids":[3],"tokens":["a"]}})"),
-            "post_processor.special_tokens: the id 3 is beyond the vocabulary"},
-           {"decoder", R"({"type":"Strip","content":"a","start":1000,"stop":1000})", "no error"},
-           {"decoder", R"({"type":"Strip","content":"a","start":1001,"stop":0})", "'decoder.start' is 1001"},
-           {"decoder", R"({"type":"Strip","content":"a","start":0,"stop":-1})", "'decoder.stop' is -1"},
-           {"decoder", R"({"type":"Strip","content":"ab","start":0,"stop":0})", "'decoder.content' is \"ab\", not one character"},
-           {"decoder", R"({"type":"BPEDecoder","suffix":""})", "'decoder.suffix' is empty"},
-           {"decoder", R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":0,"stop":1}]})",
-            "decoder: a Strip of the end after Fuse is not supported"},
-           {"decoder", R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":1,"stop":0},{"type":"Strip","content":"a","start":1,"stop":0}]})",
-            "decoder: a Strip of the end after Fuse is not supported"},
-           {"decoder", R"({"type":"Sequence","decoders":[{"type":"ByteLevel"},{"type":"ByteFallback"}]})",
-            "decoder: a step other than Strip after Fuse or ByteLevel is not supported"},
-           {"decoder", R"({"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Fuse"}]})", "no error"}}) {
-    EXPECT_THAT(file_error(with(ok_model, ",\"" + std::string(key) + "\":" + step)), testing::HasSubstr(error)) << step;
+  for (
+      const auto& [key, step, error] : std::vector<Row>{
+          {"normalizer", R"({"type":"X"})",
+           "'normalizer.type' is 'X', which is not supported; known are Sequence, NFC, "},
+          {"normalizer", R"({"type":"Strip","strip_left":true})",
+           "'normalizer.strip_right' is missing"},
+          {"normalizer", R"({"type":"Strip","strip_left":1,"strip_right":true})",
+           "'normalizer.strip_left' is 1"},
+          {"normalizer", R"({"type":"Replace","pattern":{},"content":""})",
+           "'normalizer.pattern.String' is missing"},
+          {"normalizer",
+           R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true})",
+           "'normalizer.lowercase' is missing"},
+          {"normalizer",
+           R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"lowercase":true,"strip_accents":1})",
+           "'normalizer.strip_accents' is 1"},
+          {"pre_tokenizer", R"({"type":"ByteLevel"})",
+           "'pre_tokenizer.add_prefix_space' is missing"},
+          {"pre_tokenizer", R"({"type":"Split","pattern":{"String":"a"},"behavior":"Merged"})",
+           "'pre_tokenizer.behavior' is 'Merged', not one of Removed, Isolated, "
+           "MergedWithPrevious, MergedWithNext, Contiguous"},
+          {"pre_tokenizer", R"({"type":"Metaspace","replacement":""})",
+           "'pre_tokenizer.replacement' is \"\", not one character"},
+          {"pre_tokenizer", R"({"type":"Metaspace","replacement":"中文"})", "not one character"},
+          {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"last"})",
+           "'pre_tokenizer.prepend_scheme' is 'last', not one of always, first, never"},
+          {"pre_tokenizer",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always","add_prefix_space":false})",
+           "contradicts 'add_prefix_space'"},
+          {"pre_tokenizer",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","add_prefix_space":true})",
+           "no error"},
+          {"pre_tokenizer",
+           R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never","add_prefix_space":false})",
+           "no error"},
+          {"post_processor", R"({"type":"BertProcessing","sep":["b",1],"cls":["a"]})",
+           "'post_processor.cls' is no [token, id]"},
+          {"post_processor", R"({"type":"BertProcessing","sep":["b",-1],"cls":["a",0]})",
+           "'post_processor.sep[1]' is -1"},
+          {"post_processor", R"({"type":"BertProcessing","sep":["b",2],"cls":["a",0]})",
+           "no error"},
+          {"post_processor", R"({"type":"BertProcessing","sep":["b",3],"cls":["a",0]})",
+           "post_processor: the id 3 is beyond the vocabulary"},
+          {"post_processor", template_with(sequence), "no error"},
+          {"post_processor", template_with(special + "," + sequence + "," + special), "no error"},
+          {"post_processor", template_with(special),
+           "post_processor.single: wants the sequence A exactly once"},
+          {"post_processor", template_with(sequence + "," + sequence),
+           "post_processor.single: wants the sequence A exactly once"},
+          {"post_processor", template_with(R"({"Sequence":{"id":"B"}})"),
+           "post_processor.single: wants the sequence A exactly once"},
+          {"post_processor", template_with(R"({"Sequence":{"id":"C"}})"),
+           "'post_processor.single[0].Sequence.id' is neither \"A\" nor \"B\""},
+          {"post_processor", template_with(R"({"SpecialToken":{"id":""}})"),
+           "'post_processor.single[0].SpecialToken.id' is empty"},
+          {"post_processor", template_with(R"({"SpecialToken":{"id":"b"}},)" + sequence),
+           "post_processor.single: 'b' is missing in special_tokens"},
+          {"post_processor",
+           template_with(special + "," + sequence, R"({"a":{"id":"a","ids":[3],"tokens":["a"]}})"),
+           "post_processor.special_tokens: the id 3 is beyond the vocabulary"},
+          {"decoder", R"({"type":"Strip","content":"a","start":1000,"stop":1000})", "no error"},
+          {"decoder", R"({"type":"Strip","content":"a","start":1001,"stop":0})",
+           "'decoder.start' is 1001"},
+          {"decoder", R"({"type":"Strip","content":"a","start":0,"stop":-1})",
+           "'decoder.stop' is -1"},
+          {"decoder", R"({"type":"Strip","content":"ab","start":0,"stop":0})",
+           "'decoder.content' is \"ab\", not one character"},
+          {"decoder", R"({"type":"BPEDecoder","suffix":""})", "'decoder.suffix' is empty"},
+          {"decoder",
+           R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":0,"stop":1}]})",
+           "decoder: a Strip of the end after Fuse is not supported"},
+          {"decoder",
+           R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":1,"stop":0},{"type":"Strip","content":"a","start":1,"stop":0}]})",
+           "decoder: a Strip of the end after Fuse is not supported"},
+          {"decoder",
+           R"({"type":"Sequence","decoders":[{"type":"ByteLevel"},{"type":"ByteFallback"}]})",
+           "decoder: a step other than Strip after Fuse or ByteLevel is not supported"},
+          {"decoder",
+           R"({"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Fuse"}]})",
+           "no error"}}) {
+    EXPECT_THAT(file_error(with(ok_model, ",\"" + std::string(key) + "\":" + step)),
+                testing::HasSubstr(error))
+        << step;
   }
 }
 
 // The largest id that a file of so many tokens may have.
 TEST(TokenizerJson, BoundsIdsByTheNumberOfTokens) {
-  const auto vocab = [](int id) { return with(R"("vocab":{"a":0,"b":)" + std::to_string(id) + R"(},"merges":[])"); };
+  const auto vocab = [](int id) {
+    return with(R"("vocab":{"a":0,"b":)" + std::to_string(id) + R"(},"merges":[])");
+  };
   EXPECT_EQ(Tokenizer::from_json(vocab(65568)).vocab_size(), 65569);
-  EXPECT_THAT(file_error(vocab(65569)), testing::HasSubstr("'model.vocab.b' is 65569, far beyond the 2 tokens there are"));
-  const auto added = [](int id) { return with(ok_model, R"(,"added_tokens":[{"id":)" + std::to_string(id) + R"(,"content":"<s>"}])"); };
+  EXPECT_THAT(file_error(vocab(65569)),
+              testing::HasSubstr("'model.vocab.b' is 65569, far beyond the 2 tokens there are"));
+  const auto added = [](int id) {
+    return with(ok_model,
+                R"(,"added_tokens":[{"id":)" + std::to_string(id) + R"(,"content":"<s>"}])");
+  };
   EXPECT_EQ(Tokenizer::from_json(added(65600)).vocab_size(), 65601);
-  EXPECT_THAT(file_error(added(65601)), testing::HasSubstr("'added_tokens[0].id' is 65601, far beyond the 4 tokens there are"));
+  EXPECT_THAT(
+      file_error(added(65601)),
+      testing::HasSubstr("'added_tokens[0].id' is 65601, far beyond the 4 tokens there are"));
 }
 
 TEST(TokenizerJson, RefusesOtherMistakesInTheModel) {
   using testing::HasSubstr;
-  EXPECT_THAT(file_error(with(R"("vocab":{"":0},"merges":[])")), HasSubstr("belongs to an empty token"));
+  EXPECT_THAT(file_error(with(R"("vocab":{"":0},"merges":[])")),
+              HasSubstr("belongs to an empty token"));
   EXPECT_EQ(file_error(with(R"("vocab":{"a":0},"merges":[],"dropout":0)")), "no error");
-  EXPECT_EQ(file_error(with(R"("vocab":{"a":0},"merges":[],"dropout":null,"unk_token":null)")), "no error");
-  EXPECT_THAT(file_error(with(R"("vocab":{"a":0,"b":1},"merges":["a b"])")), HasSubstr("makes or wants 'ab'"));
+  EXPECT_EQ(file_error(with(R"("vocab":{"a":0},"merges":[],"dropout":null,"unk_token":null)")),
+            "no error");
+  EXPECT_THAT(file_error(with(R"("vocab":{"a":0,"b":1},"merges":["a b"])")),
+              HasSubstr("makes or wants 'ab'"));
   for (const char* merge : {R"("ab")", R"(["a"])", R"(["a","b","c"])", "1", R"("a  b")"}) {
-    EXPECT_THAT(file_error(with(R"("vocab":{"a":0,"b":1,"ab":2},"merges":[)" + std::string(merge) + "]")), HasSubstr("'model.merges[0]' is ")) << merge;
+    EXPECT_THAT(
+        file_error(with(R"("vocab":{"a":0,"b":1,"ab":2},"merges":[)" + std::string(merge) + "]")),
+        HasSubstr("'model.merges[0]' is "))
+        << merge;
   }
 }
 

@@ -70,23 +70,34 @@ TEST(BpeModel, FallsBackToBytes) {
 
 TEST(BpeModel, BytesHaveTheirNamesAndCharacters) {
   using namespace tokenizer;
-  for (const auto& [name, byte] : std::initializer_list<std::pair<const char*, int>>{
-           {"<0x00>", 0}, {"<0x09>", 9}, {"<0x0A>", 10}, {"<0x0F>", 15}, {"<0x10>", 16}, {"<0x9F>", 0x9f}, {"<0xA0>", 0xa0}, {"<0xFF>", 255}}) {
+  for (const auto& [name, byte] :
+       std::initializer_list<std::pair<const char*, int>>{{"<0x00>", 0},
+                                                          {"<0x09>", 9},
+                                                          {"<0x0A>", 10},
+                                                          {"<0x0F>", 15},
+                                                          {"<0x10>", 16},
+                                                          {"<0x9F>", 0x9f},
+                                                          {"<0xA0>", 0xa0},
+                                                          {"<0xFF>", 255}}) {
     EXPECT_EQ(byte_of_fallback(name), byte) << name;
   }
-  for (const char* name : {"", "<0x0>", "<0x000>", "<0xG0>", "<0x0a>", "<0x/0>", "<0x:0>", "<0x@0>", "<0X00>", "(0x00>", "<0x00)", " <0x00"}) {
+  for (const char* name : {"", "<0x0>", "<0x000>", "<0xG0>", "<0x0a>", "<0x/0>", "<0x:0>", "<0x@0>",
+                           "<0X00>", "(0x00>", "<0x00)", " <0x00"}) {
     EXPECT_EQ(byte_of_fallback(name), std::nullopt) << name;
   }
   // As in GPT-2: bytes that can be seen are their own characters, and the others follow U+00FF.
   char32_t next = 0x100;
   for (int byte = 0; byte < 256; ++byte) {
-    const bool seen = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+    const bool seen =
+        (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
     const char32_t c = seen ? static_cast<char32_t>(byte) : next++;
     EXPECT_EQ(byte_to_char()[static_cast<std::size_t>(byte)], c) << byte;
     EXPECT_EQ(char_to_byte(c), byte);
   }
   EXPECT_EQ(next, 0x144u);
-  for (const char32_t c : {U' ', U'\n', U'\u007f', U'\u00a0', U'\u00ad', U'\u0144', U'\u01ff', U'\u0200', U'中'}) EXPECT_EQ(char_to_byte(c), -1);
+  for (const char32_t c :
+       {U' ', U'\n', U'\u007f', U'\u00a0', U'\u00ad', U'\u0144', U'\u01ff', U'\u0200', U'中'})
+    EXPECT_EQ(char_to_byte(c), -1);
   EXPECT_EQ(from_byte_level("aĠĊ"), "a \n");
   EXPECT_EQ(from_byte_level(""), "");
   EXPECT_EQ(from_byte_level("a b"), std::nullopt);
@@ -281,22 +292,23 @@ TEST(NormalizerStep, FormsLeaveNewCharactersAlone) {
     return text;
   };
   for (const auto& [first, last] : std::initializer_list<std::pair<char32_t, char32_t>>{
-           {0x7fd, 0x7fd}, {0x898, 0x89f}, {0x8ca, 0x8d3}, {0x9fe, 0x9fe}, {0xc3c, 0xc3c},
-           {0xd3b, 0xd3c}, {0xeba, 0xeba}, {0x1715, 0x1715}, {0x1abf, 0x1ace}, {0x1df6, 0x1dfa},
-           {0x32ff, 0x32ff}, {0xa7f2, 0xa7f4}, {0xa82c, 0xa82c}, {0xab69, 0xab69},
-           {0x10781, 0x10785}, {0x10787, 0x107b0}, {0x107b2, 0x107ba}, {0x10d24, 0x10d27},
-           {0x10eab, 0x10eac}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50}, {0x10f82, 0x10f85},
-           {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a},
-           {0x11930, 0x11930}, {0x11935, 0x11935}, {0x11938, 0x11938}, {0x1193d, 0x1193e},
-           {0x11943, 0x11943}, {0x119e0, 0x119e0}, {0x11a34, 0x11a34}, {0x11a47, 0x11a47},
-           {0x11a99, 0x11a99}, {0x11d42, 0x11d42}, {0x11d44, 0x11d45}, {0x11d97, 0x11d97},
-           {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1}, {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f},
-           {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef},
-           {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}}) {
+           {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},
+           {0xc3c, 0xc3c},     {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},
+           {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},   {0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},
+           {0xa82c, 0xa82c},   {0xab69, 0xab69},   {0x10781, 0x10785}, {0x10787, 0x107b0},
+           {0x107b2, 0x107ba}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff},
+           {0x10f46, 0x10f50}, {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b},
+           {0x1145e, 0x1145e}, {0x11839, 0x1183a}, {0x11930, 0x11930}, {0x11935, 0x11935},
+           {0x11938, 0x11938}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0},
+           {0x11a34, 0x11a34}, {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d42},
+           {0x11d44, 0x11d45}, {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1},
+           {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae},
+           {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}, {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}}) {
     for (char32_t c = first; c <= last; ++c) {
       std::string one;
       utf8::append(one, c);
-      for (const UnicodeForm form : {UnicodeForm::nfc, UnicodeForm::nfd, UnicodeForm::nfkc, UnicodeForm::nfkd}) {
+      for (const UnicodeForm form :
+           {UnicodeForm::nfc, UnicodeForm::nfd, UnicodeForm::nfkc, UnicodeForm::nfkd}) {
         EXPECT_EQ(formed(one, form), one) << std::hex << static_cast<unsigned>(c);
       }
       for (const std::string& text : {"a\u0301" + one, "a" + one + "\u0316"}) {
@@ -304,7 +316,8 @@ TEST(NormalizerStep, FormsLeaveNewCharactersAlone) {
       }
     }
   }
-  EXPECT_EQ(formed("a\u0301\u0316\u07fd\u0301\u0316", UnicodeForm::nfd), "a\u0316\u0301\u07fd\u0316\u0301");
+  EXPECT_EQ(formed("a\u0301\u0316\u07fd\u0301\u0316", UnicodeForm::nfd),
+            "a\u0316\u0301\u07fd\u0316\u0301");
 }
 
 TEST(NormalizerStep, NmtRemovesControlsAndTurnsOthersToSpaces) {
@@ -384,12 +397,15 @@ TEST(NormalizerStep, CannotMultiplyATextWithoutBound) {
     t.encode("a");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "the tokenizer's normalizer makes a text more than 64 times as large; shorten the content of its "
-                               "Replace or Prepend steps");
+    EXPECT_STREQ(error.what(),
+                 "the tokenizer's normalizer makes a text more than 64 times as large; shorten the "
+                 "content of its "
+                 "Replace or Prepend steps");
   }
   // Up to a megabyte and 64 times the text, to the byte.
   const auto grown = [](std::size_t size) {
-    const auto prepend = make(R"("normalizer":{"type":"Prepend","prepend":")" + std::string(size - 1, 'x') + "\"}");
+    const auto prepend =
+        make(R"("normalizer":{"type":"Prepend","prepend":")" + std::string(size - 1, 'x') + "\"}");
     try {
       prepend.encode("a");
     } catch (const Error&) {

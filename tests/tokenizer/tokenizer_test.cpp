@@ -161,22 +161,36 @@ TEST(Tokenizer, TemplateAddsItsTokens) {
   EXPECT_EQ(t.eos_id(), std::nullopt);
 }
 
-// Each name of a token that ends, begins or fills up texts; the first of a list goes before the rest.
+// Each name of a token that ends, begins or fills up texts; the first of a list goes before the
+// rest.
 TEST(Tokenizer, KnowsSpecialTokensByTheirNames) {
-  const std::vector<std::string> ends{"<｜end▁of▁sentence｜>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>",
-                                      "<|eot_id|>", "<|im_end|>", "[EOS]", "[eos]", "<eod>"};
-  const std::vector<std::string> begins{"<｜begin▁of▁sentence｜>", "<s>", "<|begin_of_text|>", "<|startoftext|>", "<bos>", "[BOS]"};
-  const std::vector<std::string> pads{"<｜▁pad▁｜>", "<pad>", "<|pad|>", "[PAD]", "<|finetune_right_pad_id|>"};
+  const std::vector<std::string> ends{"<｜end▁of▁sentence｜>",
+                                      "</s>",
+                                      "<|endoftext|>",
+                                      "<|end_of_text|>",
+                                      "<eos>",
+                                      "<|eot_id|>",
+                                      "<|im_end|>",
+                                      "[EOS]",
+                                      "[eos]",
+                                      "<eod>"};
+  const std::vector<std::string> begins{"<｜begin▁of▁sentence｜>", "<s>",   "<|begin_of_text|>",
+                                        "<|startoftext|>",         "<bos>", "[BOS]"};
+  const std::vector<std::string> pads{"<｜▁pad▁｜>", "<pad>", "<|pad|>", "[PAD]",
+                                      "<|finetune_right_pad_id|>"};
   // The names get ids from 300 on, in this order.
   const auto with = [](const std::vector<std::string>& names, const char* special) {
     std::string tokens;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      tokens += (i ? "," : "") + std::string(R"({"id":)") + std::to_string(300 + i) + R"(,"content":")" + names[i] + R"(","special":)" + special + "}";
+      tokens += (i ? "," : "") + std::string(R"({"id":)") + std::to_string(300 + i) +
+                R"(,"content":")" + names[i] + R"(","special":)" + special + "}";
     }
     return Tokenizer::from_json(byte_vocabulary(",\"added_tokens\":[" + tokens + "]"));
   };
   using Id = std::optional<std::int32_t>;
-  const auto found = [](const Tokenizer& t) { return std::vector<Id>{t.eos_id(), t.bos_id(), t.pad_id()}; };
+  const auto found = [](const Tokenizer& t) {
+    return std::vector<Id>{t.eos_id(), t.bos_id(), t.pad_id()};
+  };
   for (const auto& [names, place] : {std::pair(ends, 0), {begins, 1}, {pads, 2}}) {
     std::vector<Id> expected(3);
     for (const std::string& name : names) {
@@ -191,23 +205,28 @@ TEST(Tokenizer, KnowsSpecialTokensByTheirNames) {
       EXPECT_EQ(found(with({names[i + 1], names[i]}, "true")), own) << names[i];
     }
   }
-  EXPECT_THAT(with({"<eod>", "</s>", "<|im_end|>"}, "true").eos_candidates(), ElementsAre(301, 302, 300));
+  EXPECT_THAT(with({"<eod>", "</s>", "<|im_end|>"}, "true").eos_candidates(),
+              ElementsAre(301, 302, 300));
   EXPECT_THAT(with({"</S>", "<|endoftext|", "eos"}, "true").eos_candidates(), ElementsAre());
   // A token of the vocabulary that nobody has marked is text.
-  const auto plain = Tokenizer::from_json(R"({"model":{"type":"BPE","vocab":{"</s>":0,"<s>":1,"<pad>":2},"merges":[]}})");
+  const auto plain = Tokenizer::from_json(
+      R"({"model":{"type":"BPE","vocab":{"</s>":0,"<s>":1,"<pad>":2},"merges":[]}})");
   EXPECT_EQ(found(plain), std::vector<Id>(3));
   EXPECT_FALSE(plain.is_special(0));
 }
 
 // Ids that no token has are passed over.
 TEST(Tokenizer, DecodesNothingOfIdsBetweenTokens) {
-  const auto t = Tokenizer::from_json(byte_vocabulary(R"(,"added_tokens":[{"id":262,"content":"<s>","special":true}])"));
+  const auto t = Tokenizer::from_json(
+      byte_vocabulary(R"(,"added_tokens":[{"id":262,"content":"<s>","special":true}])"));
   EXPECT_EQ(t.vocab_size(), 263);
   EXPECT_EQ(t.id_to_token(260), "");
   EXPECT_EQ(t.id_to_bytes(260), "");
   EXPECT_EQ(t.decode(std::vector<std::int32_t>{'a', 260, 'b'}), "ab");
   StreamDecoder stream(t);
-  EXPECT_EQ(stream.push('a') + stream.push(260) + stream.push(262) + stream.push('b') + stream.finish(), "ab");
+  EXPECT_EQ(
+      stream.push('a') + stream.push(260) + stream.push(262) + stream.push('b') + stream.finish(),
+      "ab");
   EXPECT_EQ(t.token_to_id(""), std::nullopt);
   EXPECT_TRUE(t.is_special(262));
   EXPECT_FALSE(t.is_special(260));
@@ -224,20 +243,25 @@ TEST(Tokenizer, EncodesBehindWhatIsThere) {
 // Names of control tokens have something between their marks.
 TEST(Tokenizer, ControlNamesHaveAMiddle) {
   const auto is_text = [](const std::string& name) {
-    const auto t = Tokenizer::from_json(byte_vocabulary(R"(,"added_tokens":[{"id":300,"content":")" + name + "\"}]"));
+    const auto t = Tokenizer::from_json(
+        byte_vocabulary(R"(,"added_tokens":[{"id":300,"content":")" + name + "\"}]"));
     return t.encode(name, encode_plain) == std::vector<std::int32_t>{300};
   };
-  for (const char* name : {"<||>", "<｜｜>", "<|x>", "<x|>", "<|x｜>", "<｜x|>", "|x|", "<|x|> "}) EXPECT_TRUE(is_text(name)) << name;
-  for (const char* name : {"<|x|>", "<｜x｜>", "<|||>", "<｜中｜>", "<| |>"}) EXPECT_FALSE(is_text(name)) << name;
+  for (const char* name : {"<||>", "<｜｜>", "<|x>", "<x|>", "<|x｜>", "<｜x|>", "|x|", "<|x|> "})
+    EXPECT_TRUE(is_text(name)) << name;
+  for (const char* name : {"<|x|>", "<｜x｜>", "<|||>", "<｜中｜>", "<| |>"})
+    EXPECT_FALSE(is_text(name)) << name;
 }
 
 TEST(Tokenizer, WrongIdsAreErrors) {
   const auto t = Tokenizer::from_json(byte_vocabulary());
   for (const std::int32_t id : {-1, 259}) {
-    const std::string message = fmt::format("{} is not a token id of this tokenizer, which has 0 to 258", id);
+    const std::string message =
+        fmt::format("{} is not a token id of this tokenizer, which has 0 to 258", id);
     StreamDecoder stream(t);
-    const std::function<void()> uses[] = {[&] { t.decode(std::vector<std::int32_t>{id}); }, [&] { t.id_to_token(id); },
-                                          [&] { t.id_to_bytes(id); }, [&] { t.is_special(id); }, [&] { stream.push(id); }};
+    const std::function<void()> uses[] = {[&] { t.decode(std::vector<std::int32_t>{id}); },
+                                          [&] { t.id_to_token(id); }, [&] { t.id_to_bytes(id); },
+                                          [&] { t.is_special(id); }, [&] { stream.push(id); }};
     for (const auto& use : uses) EXPECT_EQ(test::input_error_of(use), message);
   }
   EXPECT_EQ(t.id_to_token(258), "Ġa");
@@ -304,16 +328,26 @@ TEST(EncodeMarked, TokensThatOverlapASpanGetAMark) {
 TEST(MarkedSpans, OverlapWhereTheyShareAByte) {
   using namespace tokenizer;
   const std::vector<ByteSpan> spans{{2, 4}, {4, 5}, {8, 10}};
-  for (const auto& [begin, end, overlap] : std::initializer_list<std::tuple<std::size_t, std::size_t, bool>>{
-           {0, 1, false}, {0, 2, false}, {0, 3, true}, {1, 9, true}, {2, 3, true}, {3, 4, true}, {4, 5, true}, {5, 8, false},
-           {5, 9, true}, {9, 10, true}, {10, 12, false}}) {
+  for (const auto& [begin, end, overlap] :
+       std::initializer_list<std::tuple<std::size_t, std::size_t, bool>>{{0, 1, false},
+                                                                         {0, 2, false},
+                                                                         {0, 3, true},
+                                                                         {1, 9, true},
+                                                                         {2, 3, true},
+                                                                         {3, 4, true},
+                                                                         {4, 5, true},
+                                                                         {5, 8, false},
+                                                                         {5, 9, true},
+                                                                         {9, 10, true},
+                                                                         {10, 12, false}}) {
     EXPECT_EQ(overlaps(spans, {begin, end}), overlap) << begin << " " << end;
     EXPECT_EQ(!spans_within(spans, {begin, end}).empty(), overlap) << begin << " " << end;
   }
   EXPECT_FALSE(overlaps({}, {0, 9}));
   const auto within = [&](std::size_t begin, std::size_t end) {
     std::string all;
-    for (const ByteSpan& span : spans_within(spans, {begin, end})) all += fmt::format("{}-{} ", span.begin, span.end);
+    for (const ByteSpan& span : spans_within(spans, {begin, end}))
+      all += fmt::format("{}-{} ", span.begin, span.end);
     return all;
   };
   EXPECT_EQ(within(0, 12), "2-4 4-5 8-10 ");
@@ -324,12 +358,16 @@ TEST(MarkedSpans, OverlapWhereTheyShareAByte) {
 
 // Characters that no token spells, and blanks that the pre-tokenizer removes.
 TEST(EncodeMarked, UnknownTextAndBlanksHaveTheirPlaces) {
-  const auto marks = [](const std::string& parts, const std::string& text, std::vector<ByteSpan> marked) {
-    const auto t = Tokenizer::from_json(R"({"pre_tokenizer":{"type":"WhitespaceSplit"},"decoder":{"type":"Fuse"},"model":{"type":"BPE",)"
-                                        R"("unk_token":"?","vocab":{"?":0,"a":1,"b":2,"ab":3},"merges":["a b"])" + parts + "}}");
+  const auto marks = [](const std::string& parts, const std::string& text,
+                        std::vector<ByteSpan> marked) {
+    const auto t = Tokenizer::from_json(
+        R"({"pre_tokenizer":{"type":"WhitespaceSplit"},"decoder":{"type":"Fuse"},"model":{"type":"BPE",)"
+        R"("unk_token":"?","vocab":{"?":0,"a":1,"b":2,"ab":3},"merges":["a b"])" +
+        parts + "}}");
     const MarkedTokens tokens = t.encode_marked({text, {}, marked});
     std::string shown;
-    for (std::size_t i = 0; i < tokens.ids.size(); ++i) shown += std::string(t.id_to_token(tokens.ids[i])) + (tokens.marks[i] ? "! " : " ");
+    for (std::size_t i = 0; i < tokens.ids.size(); ++i)
+      shown += std::string(t.id_to_token(tokens.ids[i])) + (tokens.marks[i] ? "! " : " ");
     return shown;
   };
   EXPECT_EQ(marks("", "ab \t\n b a", {{5, 6}}), "ab b a ");
@@ -348,15 +386,23 @@ TEST(EncodeMarked, UnknownTextAndBlanksHaveTheirPlaces) {
 }
 
 TEST(EncodeMarked, NamesATokenThatDoesNotSpellItsText) {
-  const auto t = Tokenizer::from_json(R"({"decoder":{"type":"Replace","pattern":{"String":"a"},"content":"x"},)"
-                                      R"("model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]}})");
+  const auto t = Tokenizer::from_json(
+      R"({"decoder":{"type":"Replace","pattern":{"String":"a"},"content":"x"},)"
+      R"("model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]}})");
   const std::vector<ByteSpan> part{{0, 1}}, all{{0, 2}};
-  EXPECT_EQ(test::input_error_of([&] { t.encode_marked({"ba", {}, part}); }),
-            "this tokenizer's token 'x' does not spell the text \"a\" that it stands for, so the tokens of an answer can't be "
+  EXPECT_EQ(test::input_error_of([&] {
+              t.encode_marked({"ba", {}, part});
+            }),
+            "this tokenizer's token 'x' does not spell the text \"a\" that it stands for, so the "
+            "tokens of an answer can't be "
             "told from the rest");
   EXPECT_THAT(t.encode_marked({"ba", {}, all}).marks, ElementsAre(1, 1)) << "all the same";
   EXPECT_THAT(t.encode_marked({"ba", {}, {}}).marks, ElementsAre(0, 0));
-  EXPECT_THAT(test::error_of(ErrorKind::runtime, [&] { t.encode_marked({"\xff", {}, {}}); }), testing::HasSubstr("valid UTF-8"));
+  EXPECT_THAT(test::error_of(ErrorKind::runtime,
+                             [&] {
+                               t.encode_marked({"\xff", {}, {}});
+                             }),
+              testing::HasSubstr("valid UTF-8"));
 }
 
 // A normalizer moves the places of what follows: "é" of two characters becomes one.

@@ -167,9 +167,10 @@ TEST(Trainer, ReservedTokensHaveNamesOfTheirOwn) {
 TEST(Trainer, DefaultSpecialTokensAreFifteen) {
   const std::vector<std::string> names = default_special_tokens();
   ASSERT_EQ(names.size(), 15u);
-  EXPECT_THAT(std::vector(names.begin(), names.begin() + 7),
-              testing::ElementsAre("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜System｜>", "<｜User｜>",
-                                   "<｜Assistant｜>", "<｜spare▁0｜>"));
+  EXPECT_THAT(
+      std::vector(names.begin(), names.begin() + 7),
+      testing::ElementsAre("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>",
+                           "<｜System｜>", "<｜User｜>", "<｜Assistant｜>", "<｜spare▁0｜>"));
   EXPECT_EQ(names.back(), "<｜spare▁8｜>");
   EXPECT_EQ(TokenizerTrainConfig().special_tokens, names);
 }
@@ -181,7 +182,8 @@ TEST(Trainer, JoinsPairsThatAreFrequentEnough) {
   auto config = config_for(path);
   config.vocab_size = 400;
   config.report_mb = 0;
-  for (const auto& [least, zq, xj] : {std::tuple(2, true, true), {3, true, false}, {4, false, false}}) {
+  for (const auto& [least, zq, xj] :
+       {std::tuple(2, true, true), {3, true, false}, {4, false, false}}) {
     config.min_frequency = least;
     const auto t = train_tokenizer(config).tokenizer;
     EXPECT_EQ(t.token_to_id("zq").has_value(), zq) << least;
