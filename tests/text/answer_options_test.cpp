@@ -62,6 +62,15 @@ TEST(AnswerOptions, AreFoundInALine) {
   EXPECT_EQ(options_in("哪个？A、一。B、二）C、三"), "A 9, B 19, C 29");
   EXPECT_EQ(options_in("选E）甲 （F）乙"), "F 11");
   EXPECT_EQ(options_in("维生素A、维生素B、 C. x"), "C 27");
+  for (const char* before : {" ", "\t", "\u3000", ")", "）", "？", "。"}) {
+    EXPECT_NE(options_in("x" + std::string(before) + "B. y"), "") << before;
+    EXPECT_NE(options_in("x" + std::string(before) + "（B）y"), "") << before;
+  }
+  for (const char* before : {"", "x", ".", "?", ",", "（", "(", "、", "-"})
+    EXPECT_EQ(options_in("x" + std::string(before) + "B. y"), "") << before;
+  EXPECT_EQ(options_in("\t A. x"), "A 2 apart");
+  EXPECT_EQ(options_in("x  (B) y"), "B 3 apart");
+  EXPECT_EQ(options_in("x (B) y"), "B 2");
   EXPECT_EQ(options_in("in 44 B.C. and U.S. law"), "");
   EXPECT_EQ(options_in(""), "");
 }

@@ -224,6 +224,49 @@ TEST(Charset, CountsWhatIsBroken) {
   EXPECT_FALSE(nothing.has_value());
 }
 
+// A <meta> counts in the first 4096 bytes, when it names an encoding.
+TEST(Charset, MetaStandsAtTheBeginning) {
+  const std::string cyrillic = encoded(page("", russian), "KOI8-R");
+  const auto is_read = [&](const std::string& meta, std::size_t before) {
+    const std::string blanks(before, ' ');
+    std::size_t replaced = 0;
+    return decode_page(blanks + meta + cyrillic, "", replaced) == blanks + meta + page("", russian);
+  };
+  const std::string meta = "<meta charset=koi8-r>";
+  EXPECT_TRUE(is_read(meta, 0));
+  EXPECT_TRUE(is_read(meta, 4096 - meta.size()));
+  EXPECT_FALSE(is_read(meta, 4096 - meta.size() + 1));
+  for (const char* other :
+       {"<meta http-equiv=a content='text/html; charset=KOI8-R'>",
+        "<meta http-equiv=a content=\"x;charset=koi8-r;y\">", "<META CHARSET='Koi8-R'>",
+        "<meta name=a><meta charset=koi8-r><meta charset=gbk>"}) {
+    EXPECT_TRUE(is_read(other, 0)) << other;
+  }
+  for (const char* other : {"<meta content='text/html; charset=koi8-r'>", "<p charset=koi8-r>",
+                            "<!-- <meta charset=koi8-r> -->", "<meta charset=''>",
+                            "<meta http-equiv=a content='koi8-r'>"}) {
+    EXPECT_FALSE(is_read(other, 0)) << other;
+  }
+}
+
+// At most one broken byte in 50 characters, and UTF-8 from 16 characters on whatever is named.
+TEST(Charset, BoundsWhatIsBroken) {
+  const auto times = [](const char* text, std::size_t count) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  std::size_t replaced = 0;
+  EXPECT_EQ(decode_page(times("é", 16), "iso-8859-1", replaced), times("é", 16));
+  EXPECT_NE(decode_page(times("é", 15), "iso-8859-1", replaced), times("é", 15));
+  // With U+FFFD 50 characters beyond ASCII.
+  EXPECT_EQ(decode_page(times("é", 49) + "\xff.", "iso-8859-1", replaced),
+            times("é", 49) + "\ufffd.");
+  EXPECT_EQ(replaced, 1u);
+  EXPECT_NE(decode_page(times("é", 48) + "\xff.", "iso-8859-1", replaced),
+            times("é", 48) + "\ufffd.");
+}
+
 TEST(Charset, OutputIsAlwaysUtf8) {
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);

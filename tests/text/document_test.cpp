@@ -105,6 +105,43 @@ TEST(Documents, NamesDecideOnlyWhatContentLeavesOpen) {
   EXPECT_THAT(read({dir / "a.txt"}).texts, ElementsAre("plain words\n"));
 }
 
+// Of JSON by their names alone, whatever packing they have.
+TEST(Documents, NamesOfJsonAreKnown) {
+  const TempDir dir;
+  const auto is_json = [&](const std::string& name) {
+    write_file(dir / name, "plain words\n");
+    const std::string error = input_error_of(
+        [&] { EXPECT_THAT(read({dir / name}).texts, ElementsAre("plain words\n")); });
+    EXPECT_TRUE(error == "no error" ||
+                error.find("not valid JSON at column 1") != std::string::npos)
+        << error;
+    return error != "no error";
+  };
+  for (const std::string ending : {".jsonl", ".ndjson", ".json"}) {
+    for (const std::string packing : {"", ".gz", ".zst", ".xz", ".bz2"})
+      EXPECT_TRUE(is_json("a" + ending + packing)) << ending << packing;
+    for (const std::string other : {".txt", ".lz4", "x", ".gz.gz"})
+      EXPECT_FALSE(is_json("a" + ending + other)) << ending << other;
+  }
+  for (const char* name : {"jsonl", "a.gz", "a.JSONL", "json.txt"})
+    EXPECT_FALSE(is_json(name)) << name;
+}
+
+TEST(Documents, FormatsThatAFileHasNotAreRefused) {
+  const TempDir dir;
+  write_file(dir / "a", "{\"text\": \"a\"}\n");
+  EXPECT_EQ(input_error_of([&] { read({dir / "a"}, of_format(TextFormat::parquet)); }),
+            (dir / "a") + ": is no Parquet file; set the format to auto");
+  EXPECT_EQ(input_error_of([&] { read({dir / "a"}, of_format(TextFormat::warc)); }),
+            (dir / "a") + ": is no WARC archive; set the format to auto");
+  write_file(dir / "b", "PAR1\x15\x04");
+  for (const TextFormat format :
+       {TextFormat::text, TextFormat::lines, TextFormat::separated, TextFormat::warc}) {
+    EXPECT_EQ(input_error_of([&] { read({dir / "b"}, of_format(format)); }),
+              (dir / "b") + ": holds Parquet, each row a document; set the format to auto");
+  }
+}
+
 TEST(Documents, WhatIsNotTextIsRefusedByName) {
   const TempDir dir;
   const auto error = [&](const std::string& content, const DocumentOptions& options = {}) {
@@ -162,8 +199,15 @@ TEST(Documents, BrokenLinesNameFileAndLineOrAreCounted) {
   DocumentOptions prompts;
   prompts.fields = {"prompt", "text"};
   EXPECT_EQ(error("{\"a\": 1}", prompts), path + ":2: has no field 'prompt' or 'text'; mend it");
+  EXPECT_EQ(error("{\"text\": 1}", prompts),
+            path + ":2: the field 'prompt' or 'text' is not a string; mend it");
+  prompts.fields.push_back("x");
+  EXPECT_EQ(error("{\"a\": 1}", prompts),
+            path + ":2: has no field 'prompt' or 'text' or 'x'; mend it");
   prompts.bare_strings = true;
   EXPECT_EQ(error("\"bare\"", prompts), "no error");
+  EXPECT_EQ(error("[1]", prompts), path + ":2: neither a string nor an object; mend it");
+  EXPECT_EQ(error("\"bare", prompts), path + ":2: not valid JSON at column 6; mend it");
   DocumentOptions skip;
   skip.skip_broken_lines = true;
   write_file(path, "{\"text\": \"fine\"}\nx\n{\"text\": \"\"}\n[]\n{\"text\": \"more\"}\n");
@@ -232,6 +276,23 @@ TEST(Documents, CountsAddUpAndKeepTheFirst) {
                   "4 documents that the tokenizer cannot encode are left out (the first: d:1)",
                   "6 bytes in 2 texts are not UTF-8 (the first: b:2); U+FFFD replaces each broken "
                   "character"));
+}
+
+TEST(Documents, CountsOfPagesAddUpByTheirProblems) {
+  DocumentCounts one, two;
+  one.pages = 3;
+  one.refused_pages[2] = {1, 10, "a:1"};
+  two.pages = 4;
+  two.refused_pages[2] = {2, 20, "b:1"};
+  two.refused_pages[8] = {1, 5, "b:2"};
+  one.add(two);
+  EXPECT_EQ(one.pages, 7);
+  EXPECT_EQ(one.refused_pages[2].pages, 3);
+  EXPECT_EQ(one.refused_pages[2].bytes, 30);
+  EXPECT_EQ(one.refused_pages[8].bytes, 5);
+  EXPECT_THAT(lines_about(one),
+              ElementsAre("3 of 7 web pages are left out: http_status (the first: a:1)",
+                          "1 of 7 web pages are left out: no_main_text (the first: b:2)"));
 }
 
 // A text of JSON stands in one line, whatever lines it has itself.

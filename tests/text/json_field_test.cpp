@@ -68,6 +68,19 @@ TEST(JsonField, TheFirstNameThatHoldsAStringCounts) {
   EXPECT_EQ(field_of(R"({"text":"t","prompt":1})", {"prompt", "text"}).text, "t");
 }
 
+// Where the string is, with its quotes.
+TEST(JsonField, TellsThePlaceOfTheText) {
+  const auto place = [](const std::string& json) {
+    const JsonField field = field_of(json);
+    return json.substr(field.begin, field.end - field.begin);
+  };
+  EXPECT_EQ(place(R"({"text": "a\"\u4e2d" , "b": 1})"), R"("a\"\u4e2d")");
+  EXPECT_EQ(place(R"({"text":"first","text":"last"})"), R"("last")");
+  EXPECT_EQ(place(R"({"text":""})"), R"("")");
+  EXPECT_EQ(place(R"( "bare" )"), R"("bare")");
+  EXPECT_EQ(field_of(R"({"text":"first","text":"last"})").begin, 23u);
+}
+
 TEST(JsonField, BadSyntaxHasAColumn) {
   const auto column = [](std::string_view json) {
     const JsonField field = field_of(json);

@@ -71,6 +71,38 @@ TEST(Language, OnlyValidUtf8IsLookedAt) {
   EXPECT_EQ(detect_language(text + "中").code, "en");
 }
 
+// The ends of each script's block; between them others, and what is no letter.
+TEST(Script, HasTheLettersOfItsBlock) {
+  struct Block {
+    const char *first, *last, *name;
+  };
+  for (const Block& block : std::initializer_list<Block>{{"A", "\u024f", "Latin"},
+                                                         {"\u0370", "\u03ff", "Greek"},
+                                                         {"\u0400", "\u052f", "Cyrillic"},
+                                                         {"\u0591", "\u05f2", "Hebrew"},
+                                                         {"\u0610", "\u06ff", "Arabic"},
+                                                         {"\u0900", "\u097f", "Devanagari"},
+                                                         {"\u0e01", "\u0e4e", "Thai"},
+                                                         {"\u3041", "\u30ff", "Kana"},
+                                                         {"\u3400", "\u4dbf", "Han"},
+                                                         {"\u4e00", "\u9fff", "Han"},
+                                                         {"\uac00", "\ud7a3", "Hangul"},
+                                                         {"\U00020000", "\U000323af", "Han"},
+                                                         {"\u0531", "\u0556", "other"},
+                                                         {"\u0250", "\u02af", "other"},
+                                                         {"\ua000", "\uabe2", "other"}}) {
+    EXPECT_EQ(prevailing_script(block.first), block.name) << block.first;
+    EXPECT_EQ(prevailing_script(block.last), block.name) << block.last;
+  }
+  for (const char* none : {"", "0", "½", "_", ".", "€", " ", "\xff"})
+    EXPECT_EQ(prevailing_script(none), "none") << none;
+  EXPECT_EQ(prevailing_script("a\xffгде"), "Latin") << "up to what is no UTF-8";
+  // A letter of Chinese counts as two.
+  EXPECT_EQ(prevailing_script("abcd中文字"), "Han");
+  EXPECT_EQ(prevailing_script("abcde中文"), "Latin");
+  EXPECT_EQ(prevailing_script("abc где"), "Latin") << "of equals the first";
+}
+
 TEST(Script, KanaCountsWhereATenthOfTheLettersAre) {
   EXPECT_EQ(prevailing_script("一二三四五六七八九の"), "Kana");
   EXPECT_EQ(prevailing_script("一二三四五六七八九十の"), "Han");

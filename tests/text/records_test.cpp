@@ -64,6 +64,24 @@ TEST_F(Records, SeveralFilesAfterEachOther) {
   RecordReader reader({array, lines});
   for (JsonRecord record; reader.next(record);) EXPECT_GT(reader.file_bytes_read(), 0u);
   EXPECT_EQ(reader.file_bytes_read(), 19u);
+  // Of files before the present one all bytes.
+  RecordReader twice({lines, lines});
+  JsonRecord record;
+  ASSERT_TRUE(twice.next(record));
+  EXPECT_EQ(twice.file_bytes_read(), 9u);
+  ASSERT_TRUE(twice.next(record));
+  EXPECT_EQ(twice.file_bytes_read(), 18u);
+  EXPECT_FALSE(twice.next(record));
+  EXPECT_EQ(twice.file_bytes_read(), 18u);
+}
+
+TEST_F(Records, TellTheirFileAndLine) {
+  const std::string lines = write("\n{\"a\": 1}\n"), array = write("[{\"b\":\n2},\n\n{\"c\": 3}]");
+  RecordReader reader({lines, array});
+  std::vector<std::string> places;
+  for (JsonRecord record; reader.next(record);)
+    places.push_back(record.file + ":" + std::to_string(record.line));
+  EXPECT_THAT(places, ElementsAre(lines + ":2", array + ":1", array + ":4"));
 }
 
 // A line is the caller's to check; a broken array has no next row.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/packed.h"
 #include "io/temp_dir.h"
 #include "text/text_blocks.h"
@@ -101,6 +103,14 @@ TEST(Warc, NamesBrokenRecords) {
       HasSubstr("x.wet: record 2: its header has no Content-Length; set skip_broken_lines"));
   EXPECT_THAT(error_of(info + "WARC/1.0\r\nContent-Length: 9x\r\n\r\nx"),
               HasSubstr("record 2: its header has no Content-Length"));
+  EXPECT_THAT(error_of(info + "WARC/1.0\r\nContent-Length: 1\r\n\r\nx\r\n\r\n"),
+              HasSubstr("record 2: its header has no WARC-Type"));
+  for (const char* length : {"", "-1", "+1", " 0x1", "1 2", "18446744073709551616"}) {
+    EXPECT_THAT(error_of(info + "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: " + length +
+                         "\r\n\r\nx\r\n\r\n"),
+                HasSubstr("record 2: its header has no Content-Length"))
+        << length;
+  }
   EXPECT_THAT(error_of(info + "WARC/1.0\r\nno colon\r\n\r\n"),
               HasSubstr("record 2: its header has a line without a colon"));
   EXPECT_THAT(error_of(info + "WARC/1.0\r\nWARC-Type: conversion"),
@@ -159,6 +169,71 @@ TEST(Warc, CountsRecordsThatAreTooLong) {
   EXPECT_EQ(counts.broken_lines, 1);
   EXPECT_THAT(input_error_of([&] { read(dir / "x.wet"); }),
               HasSubstr("record 2: its 34603008 bytes are more than 33554432"));
+}
+
+// A record that is too long was one of the wanted kind all the same.
+TEST(Warc, ArchivesOfLongRecordsHoldWhatIsWanted) {
+  const TempDir dir;
+  const std::string response = record("response", "http://a/", "HTTP/1.1 200 OK\r\n\r\n<html>");
+  const std::size_t most = 32 << 20;
+  DocumentOptions pages = skipping();
+  pages.content = TextContent::html;
+  write_file(dir / "x.warc",
+             info + response + record("conversion", "http://a/", std::string(most + 1, 'x')));
+  DocumentCounts counts;
+  EXPECT_THAT(read(dir / "x.warc", skipping(), &counts), ElementsAre());
+  EXPECT_EQ(counts.broken_lines, 1);
+  EXPECT_EQ(counts.first_broken, (dir / "x.warc") + ":3");
+  write_file(dir / "y.warc", info + record("conversion", "http://a/", "text") +
+                                 record("response", "http://a/", std::string(most + 1, 'x')));
+  EXPECT_EQ(input_error_of([&] { EXPECT_THAT(read(dir / "y.warc", pages), ElementsAre()); }),
+            "no error");
+  EXPECT_THAT(read(dir / "y.warc", skipping()), ElementsAre("2 text"));
+  // Of the other kind alone.
+  write_file(dir / "z.warc", info + record("response", "http://a/", std::string(most + 1, 'x')));
+  EXPECT_THAT(input_error_of([&] { read(dir / "z.warc", skipping()); }),
+              HasSubstr("holds a crawler's responses and no text"));
+}
+
+TEST(Warc, ReadsTheLongestRecordsAndHeaders) {
+  const TempDir dir;
+  const std::size_t most = 32 << 20;
+  write_file(dir / "x.wet", info + record("conversion", "http://a/", std::string(most, 'x')));
+  const std::vector<std::string> longest = read(dir / "x.wet");
+  ASSERT_EQ(longest.size(), 1u);
+  EXPECT_EQ(longest[0].size(), most + 2);
+  const auto with_lines = [&](int count) {
+    std::string lines;
+    for (int i = 4; i < count; ++i) lines += "X-" + std::to_string(i) + ": y\r\n";
+    write_file(dir / "y.wet", info + record("conversion", "http://a/", "text", lines));
+    return input_error_of([&] { EXPECT_THAT(read(dir / "y.wet"), ElementsAre("2 text")); });
+  };
+  EXPECT_EQ(with_lines(1000), "no error");
+  EXPECT_THAT(with_lines(1001),
+              HasSubstr("record 2: its header has a line without a colon, or too many"));
+  // A line is known by its first 64 KiB.
+  write_file(dir / "z.wet",
+             info + record("conversion", "http://a/" + std::string(100'000, 'u'), "text"));
+  DocumentCounts counts;
+  const auto documents = read_documents(dir / "z.wet", {}, counts);
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(std::ranges::count(documents[0].metadata, 'u'),
+            std::ptrdiff_t((64 << 10) - std::string("WARC-Target-URI: http://a/").size() + 1));
+}
+
+TEST(Warc, AddressesMayStandInBrackets) {
+  const TempDir dir;
+  for (const auto& [written, url] : {std::pair("<http://a/>", "http://a/"),
+                                     {"http://a/", "http://a/"},
+                                     {"<http://a/", "<http://a/"},
+                                     {"http://a/>", "http://a/>"},
+                                     {"", ""}}) {
+    write_file(dir / "x.wet", info + record("conversion", written, "text"));
+    DocumentCounts counts;
+    EXPECT_EQ(read_documents(dir / "x.wet", {}, counts).at(0).metadata,
+              R"({"text": "text", "url": ")" + std::string(url) +
+                  R"(", "date": "2024-10-01T00:00:00Z"})");
+  }
 }
 
 TEST(Warc, RepairsAndCountsInvalidUtf8) {

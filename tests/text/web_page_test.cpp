@@ -53,6 +53,51 @@ TEST(WebPage, OnlyHtml) {
   EXPECT_EQ(problem_of(read_page("<html>" + std::string(33 << 20, ' '))), "too_large");
 }
 
+// Each tag with which pages begin, and each type of a server that says nothing.
+TEST(WebPage, IsKnownByItsFirstTag) {
+  for (const char* tag :
+       {"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<h1", "<div", "<font",
+        "<table", "<a", "<style", "<title", "<b", "<br", "<p", "<!--", "<meta"}) {
+    std::string large = tag;
+    for (char& c : large) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    for (const std::string& begin :
+         {std::string(tag), large, " \t\r\n\f" + large, "\xef\xbb\xbf" + std::string(tag)}) {
+      EXPECT_NE(problem_of(read_page(begin + "></script></style></title></iframe>-->" + html)),
+                "not_html")
+          << begin;
+    }
+  }
+  for (const char* begin :
+       {"", "<", "x<html>", "<span>", "<h2>", "<ul>", "<!", "<?php ?>", "{\"a\": \"<p>\"}"}) {
+    EXPECT_EQ(problem_of(read_page(std::string(*begin == '\0' ? "x" : begin) + html)), "not_html")
+        << begin;
+  }
+  for (const char* type :
+       {"", "text/plain", "application/octet-stream", "application/xml", "text/xml"}) {
+    EXPECT_EQ(problem_of(read_response(served(type, html))), "none") << type;
+    EXPECT_EQ(problem_of(read_response(served(type, "<!DOCTYPE html>" + html))), "none") << type;
+    EXPECT_EQ(problem_of(read_response(served(type, "x" + html))), "not_html") << type;
+  }
+  for (const char* type : {"text/html", "TEXT/HTML; charset=utf-8", "application/xhtml+xml"}) {
+    EXPECT_EQ(problem_of(read_response(served(type, "x" + html))), "none") << type;
+  }
+  for (const char* type : {"application/rss+xml", "text/css", "html"})
+    EXPECT_EQ(problem_of(read_response(served(type, html))), "not_html") << type;
+}
+
+// A title that the text begins with, as a heading of any level or none, is told once.
+TEST(WebPage, BeginsWithItsTitle) {
+  const auto text = [](const std::string& title, const std::string& body) {
+    return read_page("<title>" + title + "</title><article>" + body + "<p>" + sentence).text;
+  };
+  for (const char* heading : {"<h2>The mill</h2>", "<h6>The mill</h6>"})
+    EXPECT_EQ(text("The mill", heading), "# The mill\n\n" + sentence) << heading;
+  EXPECT_EQ(text("The mill", "<h2>The mills</h2>"), "# The mill\n\n## The mills\n\n" + sentence);
+  EXPECT_EQ(text("", "<h2>The mill</h2>"), "## The mill\n\n" + sentence);
+  EXPECT_EQ(text("", ""), sentence);
+  EXPECT_EQ(text("The mill", ""), "# The mill\n\n" + sentence);
+}
+
 TEST(WebPage, PrologsAndMarks) {
   const std::string xml = "<?xml version=\"1.0\"?>\n<?xml-stylesheet href='a'?> ";
   EXPECT_EQ(read_page(xml + "<!DOCTYPE html>" + html).text, "# The mill\n\n" + sentence);
@@ -114,6 +159,12 @@ TEST(PageDocuments, FilesAndFields) {
   const auto b = read_documents(dir / "b.jsonl", options, counts);
   ASSERT_EQ(b.size(), 1u);
   EXPECT_EQ(b[0].metadata, R"({"id": 7, "page": ")" + sentence + R"(", "n": [1], "title": ""})");
+  // A title of the row stays.
+  write_file(dir / "d.jsonl",
+             R"({"page": "<title>The mill</title><p>)" + sentence + R"(", "title": 7} )" + "\n");
+  DocumentCounts own;
+  EXPECT_EQ(read_documents(dir / "d.jsonl", options, own).at(0).metadata,
+            R"({"page": "# The mill\n\n)" + sentence + R"(", "title": 7} )");
   EXPECT_TRUE(read_documents(dir / "c.png", options, counts).empty());
   EXPECT_TRUE(read_documents(dir / "empty", options, counts).empty());
   EXPECT_EQ(counts.pages, 5);

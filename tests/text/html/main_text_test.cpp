@@ -42,6 +42,62 @@ TEST(MainText, EnglishArticle) {
   EXPECT_EQ(found.text, paragraph + "\n\n" + second);
 }
 
+TEST(MainText, HasTheTitleOfThePage) {
+  const auto title = [](const std::string& head) {
+    return main_text("<html><head>" + head + "</head><body><p>" + paragraph).title;
+  };
+  const std::string news = "<title> The\n  News </title>";
+  EXPECT_EQ(title(""), "");
+  EXPECT_EQ(title(news), "The News");
+  EXPECT_EQ(title(news + "<title>Other</title>"), "The News");
+  EXPECT_EQ(title("<title> </title>" + news), "The News");
+  EXPECT_EQ(title("<title>a &amp; b&nbsp;c</title>"), "a & b c");
+  for (const std::string& both :
+       {news + "<meta property=og:title content=' A&nbsp;B&amp;C '>",
+        "<meta property=\"og:title\" content=' A&nbsp;B&amp;C '>" + news}) {
+    EXPECT_EQ(title(both), "A B&C") << both;
+  }
+  EXPECT_EQ(title("<meta property=og:title content=''>" + news), "The News");
+  EXPECT_EQ(title("<meta property=og:title>" + news), "The News");
+  EXPECT_EQ(
+      title("<meta property=og:title content=''>" + news + "<meta property=og:title content=X>"),
+      "X");
+  for (const char* other : {"og:site_name", "og:title:x", "title"}) {
+    EXPECT_EQ(title(news + "<meta property=" + other + " content=X>"), "The News") << other;
+  }
+}
+
+// Each level of headings and of lists, rules and breaks.
+TEST(MainText, WritesEachLevel) {
+  const auto between = [](const std::string& html) {
+    const std::string text =
+        main_text("<article><p>" + paragraph + "</p>" + html + "<p>" + second).text;
+    const std::size_t begin = paragraph.size() + 2;
+    return text.substr(begin, text.size() - second.size() - 2 - begin);
+  };
+  for (int level = 2; level <= 6; ++level) {
+    const std::string tag = "h" + std::to_string(level) + ">";
+    EXPECT_EQ(between("<" + tag + " a\n<b>b</b> </" + tag),
+              std::string(static_cast<std::size_t>(level), '#') + " a b");
+  }
+  std::string lists, expected;
+  for (std::size_t i = 0; i < 11; ++i) {
+    const std::string name = std::to_string(i);
+    lists += "<ul><li>" + name;
+    expected +=
+        (i > 0 ? "\n" : "") + std::string(2 * std::min<std::size_t>(i, 8), ' ') + "- " + name;
+  }
+  for (std::size_t i = 0; i < 11; ++i) lists += "</ul>";
+  EXPECT_EQ(between(lists), expected);
+  EXPECT_EQ(between("<div>a<br>b<hr>c</div>"), "a\nb\n\nc");
+  EXPECT_EQ(between("<dl><dt>a<dd>b<dt>c</dl>"), "a\nb\nc");
+  EXPECT_EQ(between("<ol><li><p>a</p><p>b</p></li><li>c</li></ol>"), "- a\nb\n- c");
+  EXPECT_EQ(between("<div>a<b>b</b> c<i> d</i></div>"), "ab c d");
+  EXPECT_EQ(between("<table><tr><td>a<br>b<td>c<p>d</table>"), "| a b | c d");
+  EXPECT_EQ(between("<table><tr><td>a<td><tr><td>b<td>c</table>"), "| a\n| b | c");
+  EXPECT_EQ(between("<pre>a\n  b\n\n\n</pre>"), "```\na\n  b\n```");
+}
+
 TEST(MainText, KeepsHeadingsListsCodeAndTables) {
   const std::string article = "<p>" + paragraph +
                               "</p><h2>What it <em>ground</em></h2><ul><li>corn</li><li>oats"

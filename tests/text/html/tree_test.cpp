@@ -41,6 +41,9 @@ TEST(HtmlReferences, Decodes) {
   EXPECT_EQ(decoded_attribute("a&copy2024&copy;&copyright;&lt"), "a&copy2024©&copyright;<");
   EXPECT_EQ(decoded("&#0;&#xD800;&#x110000;&#99999999999999999999;"), "\ufffd\ufffd\ufffd\ufffd");
   EXPECT_EQ(decoded("&#146;&#x80;&#129;"), "\u2019\u20ac\u0081");
+  EXPECT_EQ(decoded("&#127;&#128;&#x9F;&#159;&#160;"), "\u007f\u20ac\u0178\u0178\u00a0");
+  EXPECT_EQ(decoded("&#xD7FF;&#xDFFF;&#xE000;&#x10FFFF;"), "\ud7ff\ufffd\ue000\U0010ffff");
+  EXPECT_EQ(decoded("&#65&#X41;&#x041 &#00065;"), "AAA A");
   EXPECT_EQ(decoded("&amp;lt;"), "&lt;");
   EXPECT_EQ(decoded("&"), "&");
 }
@@ -101,6 +104,52 @@ TEST(HtmlTokenizer, ReadsAttributes) {
   EXPECT_EQ(token.attributes.role, "main/");
   EXPECT_TRUE(token.attributes.hidden);
   EXPECT_EQ(tokens.next().kind, Token::Kind::end);
+}
+
+// The first of two counts, in any case, with each way to write a value.
+TEST(HtmlTokenizer, ReadsEveryAttribute) {
+  struct Row {
+    const char* name;
+    std::string_view Attributes::*slot;
+  };
+  for (const Row& row :
+       {Row{"id", &Attributes::id}, Row{"role", &Attributes::role}, Row{"name", &Attributes::name},
+        Row{"class", &Attributes::classes}, Row{"style", &Attributes::style},
+        Row{"content", &Attributes::content}, Row{"charset", &Attributes::charset},
+        Row{"itemprop", &Attributes::itemprop}, Row{"itemtype", &Attributes::itemtype},
+        Row{"property", &Attributes::property}, Row{"http-equiv", &Attributes::http_equiv}}) {
+    std::string large = row.name;
+    for (char& c : large) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    for (const std::string& tag : {"<p " + std::string(row.name) + "=a " + row.name + "=b>",
+                                   "<p " + large + "='a'" + row.name + "=\"b\">",
+                                   "<p\n" + std::string(row.name) + " = a\t" + large + "=b/>",
+                                   "<p x " + std::string(row.name) + "=\"a\" " + row.name + ">",
+                                   "<p " + std::string(row.name) + "='' " + row.name + "=a>"}) {
+      Tokenizer tokens(tag);
+      const Attributes attributes = tokens.next().attributes;
+      EXPECT_EQ(attributes.*row.slot, "a") << tag;
+      for (const Row& other : {Row{"id", &Attributes::id}, Row{"class", &Attributes::classes},
+                               Row{"content", &Attributes::content}}) {
+        EXPECT_EQ(attributes.*other.slot, other.slot == row.slot ? "a" : "") << tag;
+      }
+      EXPECT_FALSE(attributes.empty()) << tag;
+    }
+  }
+  const auto of = [](const std::string& written) {
+    const std::string tag = "<a " + written + ">";
+    Tokenizer tokens(tag);
+    const Attributes attributes = tokens.next().attributes;
+    return std::string(attributes.hidden ? "hidden" : "") + (attributes.link ? "link" : "") +
+           (attributes.empty() ? "none" : "");
+  };
+  for (const char* hidden : {"hidden", "HIDDEN", "hidden=''", "hidden=false", "aria-hidden=true"})
+    EXPECT_EQ(of(hidden), "hidden") << hidden;
+  for (const char* link : {"href=/", "HREF='x'", "href=\"x#y\""})
+    EXPECT_EQ(of(link), "link") << link;
+  for (const char* none : {"hidden=until-found", "aria-hidden=false", "aria-hidden", "href",
+                           "href=''", "href=#x", "src=x", "data-id=x", "idx=a"}) {
+    EXPECT_EQ(of(none), "none") << none;
+  }
 }
 
 TEST(HtmlTree, ClosesWhatHasNoEndTag) {
