@@ -81,6 +81,25 @@ TEST(OtherScores, AreNamedByTheirRuns) {
   EXPECT_EQ(others[2].model, "other");
 }
 
+TEST(OtherScores, TakeTheNameThatTheFileHas) {
+  const TempDir dir;
+  const auto read = [&](const std::string& keys) {
+    write_file(
+        dir / "r.json",
+        "{" + keys +
+            R"("results": {"t": {"acc,none": 1, "f1,nonex": 2, "x,none,none": 3, "acc_stderr": 4, "a_stderr,none": 5, "n": "6"}}})");
+    return read_other_scores({dir / "r.json"}).at(0);
+  };
+  EXPECT_EQ(read("").model, "r.json");
+  EXPECT_EQ(read(R"("model": "a/b", )").model, "b");
+  EXPECT_EQ(read(R"("model": "a/b", "model_name": "c/d", )").model, "d");
+  EXPECT_EQ(read(R"("model_name": 7, "model": "a/b", )").model, "b");
+  EXPECT_EQ(read(R"("model": "/model", )").model, "model");
+  EXPECT_EQ(read(R"("model": "checkpoints/step-1", )").model, "step-1");
+  EXPECT_THAT(read("").tasks.at("t"),
+              ElementsAre(Pair("acc", 1), Pair("f1,nonex", 2), Pair("x,none", 3)));
+}
+
 TEST(OtherScores, ArePublishedByTasks) {
   TaskResult t = half_right("t"), u = half_right("u");
   t.task.published = {{"Big", 0.8, "", "paper"}, {"Small", 0.6, "acc_norm", "paper"}};

@@ -20,6 +20,17 @@ TEST(ProcessorQuota, IsTheLeastOfTheGroupsAbove) {
   EXPECT_EQ(quota(), 1.5);
   write_file(dir / "cgroup/cpu.max", "50000 100000\n");
   EXPECT_EQ(quota(), 0.5);
+  write_file(dir / "cgroup/a/b/cpu.max", "25000 100000\n");
+  EXPECT_EQ(quota(), 0.25);
+  for (const char* other : {"", "x\n", "25000 0\n", "25000\n", "max\n"}) {
+    write_file(dir / "cgroup/a/b/cpu.max", other);
+    EXPECT_EQ(quota(), 0.5) << other;
+  }
+  write_file(dir / "cgroup/a/b/cpu.max", "25000 100000\n");
+  for (const char* other : {"", "1:cpu:/a/b\n", "0:/a/b\n", "0::/none\n"}) {
+    write_file(dir / "own", other);
+    EXPECT_EQ(quota(), 0.5) << other;
+  }
   write_file(dir / "own", "0::/\n");  // as in a container
   EXPECT_EQ(quota(), 0.5);
 }

@@ -183,6 +183,14 @@ TEST(TaskConfig, IsFoundByItsName) {
   EXPECT_EQ(find_task("piqa", dir.path()), dir / "piqa.toml");
   EXPECT_EQ(find_task("own/task.toml", dir.path()), "own/task.toml");
   EXPECT_THAT(input_error_of([&] { find_task("piq", dir.path()); }), HasSubstr("did you mean piqa?"));
+  write_file(dir / "other.txt", "");
+  for (const auto& [name, folder] : {std::pair(std::string("other"), dir.path()),
+                                     {"nothing-like-it", dir.path()},
+                                     {"piqa", dir / "none"}}) {
+    EXPECT_EQ(input_error_of([&] { find_task(name, folder); }),
+              "there is no task '" + name + "' in " + folder +
+                  ": give the path of its .toml file, or --configs");
+  }
 }
 
 TEST(TaskFolder, IsTheOneGivenOrOneThatIsThere) {
