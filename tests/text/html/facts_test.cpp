@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "text/html/thresholds.h"
-
 namespace fathom::html {
 namespace {
 
@@ -72,14 +70,14 @@ TEST(PageFacts, ScriptsAndOtherMediaHaveNoText) {
 
 // At each threshold, and one byte below it.
 TEST(PageFacts, ParagraphsAreLongOrHaveAMark) {
-  EXPECT_TRUE(is_good("<p>" + letters(min_paragraph)));
-  EXPECT_FALSE(is_good("<p>" + letters(min_paragraph - 1)));
-  EXPECT_TRUE(is_good("<p>" + letters(min_sentence - 1) + "."));
-  EXPECT_FALSE(is_good("<p>" + letters(min_sentence - 2) + "."));
-  const std::string bare = letters(min_paragraph);
+  EXPECT_TRUE(is_good("<p>" + letters(80)));
+  EXPECT_FALSE(is_good("<p>" + letters(79)));
+  EXPECT_TRUE(is_good("<p>" + letters(29) + "."));
+  EXPECT_FALSE(is_good("<p>" + letters(28) + "."));
+  const std::string bare = letters(80);
   const Tree page(bare);
   EXPECT_TRUE(PageFacts(page).is_good(0)) << "text of the page itself";
-  EXPECT_EQ(PageFacts(page)[0].good, min_paragraph);
+  EXPECT_EQ(PageFacts(page)[0].good, 80u);
 }
 
 // Text in links is no running text, however long the block is with it.
@@ -101,9 +99,9 @@ TEST(PageFacts, HeadingsAreTextWhenTheyAreLongSentences) {
   const auto good = [](const std::string& tag, std::size_t count, const std::string& mark) {
     return is_good("<" + tag + ">" + letters(count - mark.size()) + mark, tag_of(tag));
   };
-  EXPECT_TRUE(good("h2", min_sentence_heading, "."));
-  EXPECT_TRUE(good("h6", min_sentence_heading, "."));
-  EXPECT_FALSE(good("h2", min_sentence_heading - 1, "."));
+  EXPECT_TRUE(good("h2", 100, "."));
+  EXPECT_TRUE(good("h6", 100, "."));
+  EXPECT_FALSE(good("h2", 99, "."));
   EXPECT_FALSE(good("h2", 200, ""));
   EXPECT_FALSE(good("h1", 200, "."));
 }
@@ -129,24 +127,23 @@ TEST(PageFacts, RunningTextAddsUpWithoutItsLinks) {
 }
 
 TEST(PageFacts, ShortPostsAreTextOnceTheyAreTrusted) {
-  const std::string page = "<div class=postbody><p>" + letters(min_post) + link_of(2) + "</p><h2>" +
-                           letters(min_post - 1) + "</h2><ul><li>" + letters(min_post - 1) +
-                           "</ul></div><dl><dd>" + letters(min_post) +
-                           "</dl><span class=postbody><section>" + letters(min_post);
+  const std::string page = "<div class=postbody><p>" + letters(6) + link_of(2) + "</p><h2>" +
+                           letters(5) + "</h2><ul><li>" + letters(5) + "</ul></div><dl><dd>" +
+                           letters(6) + "</dl><span class=postbody><section>" + letters(6);
   const Tree tree(page);
   PageFacts facts(tree);
   const std::uint32_t post = first(tree, Tag::div), p = first(tree, Tag::p);
   EXPECT_TRUE(facts[p].in_post);
   EXPECT_FALSE(facts[first(tree, Tag::dd)].in_post);
   EXPECT_FALSE(facts[first(tree, Tag::section)].in_post) << "only blocks hold posts";
-  EXPECT_EQ(facts[post].posts, min_post + 2 * (min_post - 1));
+  EXPECT_EQ(facts[post].posts, 6u + 2 * 5);
   EXPECT_EQ(facts[post].good, 0u);
   facts.trust_posts();
   EXPECT_TRUE(facts.is_good(p));
   EXPECT_FALSE(facts.is_good(first(tree, Tag::h2)));
   EXPECT_FALSE(facts.is_good(first(tree, Tag::li)));
   EXPECT_FALSE(facts.is_good(first(tree, Tag::dd)));
-  EXPECT_EQ(facts[post].good, min_post);
+  EXPECT_EQ(facts[post].good, 6u);
 }
 
 }  // namespace
