@@ -255,6 +255,31 @@ TEST(EngineModel, GeneratesUpToTheStop) {
   EXPECT_GT(stopped, 0);
 }
 
+// Each sample of a prompt is its own draw, whatever is asked beside it.
+TEST(EngineModel, DrawsSamplesByTheirNumbers) {
+  Fixture f({.max_sequences = 3});
+  const auto drawn = [&](const std::vector<GenerateRequest>& requests) {
+    std::vector<std::string> texts(requests.size());
+    f.engine.generate(requests, [&](std::size_t i, const std::string& text) { texts[i] = text; });
+    return texts;
+  };
+  const auto request = [](double temperature, double top_p, std::uint64_t sample) {
+    return GenerateRequest{"a prompt", {}, 12, temperature, top_p, sample};
+  };
+  const std::vector<std::string> three =
+      drawn({request(1, 1, 0), request(1, 1, 1), request(1, 1, 2)});
+  EXPECT_NE(three[0], three[1]);
+  EXPECT_NE(three[1], three[2]);
+  EXPECT_NE(three[0], three[2]);
+  EXPECT_EQ(drawn({request(1, 1, 2), {"another", {}, 12, 1, 1, 0}, request(1, 1, 0)}),
+            (std::vector{three[2], drawn({{"another", {}, 12, 1, 1, 0}})[0], three[0]}));
+  const std::string likeliest = drawn({request(0, 1, 0)})[0];
+  EXPECT_NE(three[0], likeliest);
+  EXPECT_EQ(drawn({request(0, 1, 5)})[0], likeliest);
+  EXPECT_EQ(drawn({request(1, 1e-9, 1)})[0], likeliest) << "of one token";
+  EXPECT_NE(drawn({request(0.3, 1, 1)})[0], three[1]);
+}
+
 TEST(EngineModel, RefusesLengthsThatItCannotUse) {
   for (const std::int64_t length : {-1, 1, 65}) {
     EXPECT_EQ(test::input_error_of([&] { Fixture({.max_length = length}); }),

@@ -5,10 +5,12 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <variant>
 
 #include "eval/groups.h"
+#include "eval/python_runner.h"
 #include "eval/results_file.h"
 #include "eval/results_page.h"
 #include "eval/sample_hashes.h"
@@ -275,6 +277,30 @@ TEST(Evaluation, AsksAsTheTaskSays) {
   EXPECT_EQ(request.top_p, 0.25);
   EXPECT_EQ(request.sample, 3u);
   EXPECT_EQ(request.chat, item.chat);
+}
+
+// Whichever thread meets it.
+TEST(Evaluation, NamesTheItemWhoseProgramCannotBeMade) {
+  TaskConfig task = task_of(Mode::generate);
+  task.generate.metric = TextMetric::code;
+  task.generate.program = "{{ part.of }}";
+  std::optional<PythonRunner> runner;
+  try {
+    runner.emplace("python3", Isolation::limits_only);
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  std::vector<Item> items(3);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].where = "rows:" + std::to_string(i + 1);
+    items[i].fields = std::make_shared<nlohmann::ordered_json>(
+        nlohmann::ordered_json{{"part", {{"of", "x = 1"}}}});
+  }
+  PlainModel model;
+  EXPECT_EQ(evaluate(task, items, model, &*runner).total.at("pass@1").value, 1);
+  items[1].fields = std::make_shared<nlohmann::ordered_json>(nlohmann::ordered_json::object());
+  EXPECT_THAT(input_error_of([&] { evaluate(task, items, model, &*runner); }),
+              HasSubstr("rows:2: "));
 }
 
 TEST(Evaluation, NamesAFilterThatIsWrongBeforeTheModelWorks) {
