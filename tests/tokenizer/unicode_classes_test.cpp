@@ -2,8 +2,11 @@
 #include "tokenizer/unicode_classes.h"
 
 #include <gtest/gtest.h>
+#include <utf8proc.h>
 
 #include <cctype>
+#include <cstdint>
+#include <string_view>
 #include <utility>
 
 namespace fathom::tokenizer {
@@ -29,6 +32,28 @@ TEST(UnicodeClasses, AreThoseOfHuggingFace) {
   EXPECT_EQ(to_lower(U'A'), U'a');
   EXPECT_EQ(to_lower(0x130), U'i');
   EXPECT_EQ(to_lower(U'ß'), U'ß');
+}
+
+// Of every code point: how many are of a class, and the sum of them.
+TEST(UnicodeClasses, AreOfTheSameCodePointsAsEver) {
+  if (std::string_view(utf8proc_unicode_version()) != "15.0.0") {
+    GTEST_SKIP() << "the tables say what differs from Unicode 15.0, and utf8proc has another version";
+  }
+  const auto counted = [](bool (*is)(char32_t)) {
+    std::pair<std::uint64_t, std::uint64_t> count_and_sum;
+    for (char32_t c = 0; c <= 0x10ffff; ++c) {
+      if (c >= 0xd800 && c <= 0xdfff) continue;
+      count_and_sum.first += is(c);
+      count_and_sum.second += is(c) ? c : 0;
+    }
+    return count_and_sum;
+  };
+  using Pair = std::pair<std::uint64_t, std::uint64_t>;
+  EXPECT_EQ(counted(is_punctuation), Pair(726, 20675981));
+  EXPECT_EQ(counted(is_mark), Pair(2097, 286880651));
+  EXPECT_EQ(counted(is_nonspacing_mark), Pair(1567, 262554314));
+  EXPECT_EQ(counted(is_control), Pair(137680, 137913019260));
+  EXPECT_EQ(counted(is_cjk_ideograph), Pair(81264, 9171601864));
 }
 
 // Of ASCII, by C's own classes.
