@@ -65,7 +65,9 @@ class ConversationReader {
       add(set.paths, read);
       const std::int64_t before = examples->size();
       for (std::int64_t i = 0; i < read.size(); ++i) {
-        (is_held_out(number, index++) ? held_out : examples)->add(read[i]);
+        const bool apart = !held_out_ && is_held_out(number, index);
+        ++index;
+        (apart ? held_out : examples)->add(read[i]);
       }
       counts.push_back(examples->size() - before);
       weights.push_back(set.weight);

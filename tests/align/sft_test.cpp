@@ -350,7 +350,8 @@ TEST(SftConfigFile, SaysWhatIsMissing) {
   const std::string data = "[[stage.data]]\npaths = [\"x\"]\n";
   EXPECT_THAT(config_error(dir, ""), HasSubstr("model.from is missing"));
   EXPECT_THAT(config_error(dir, model), HasSubstr("no [[stage]]"));
-  EXPECT_THAT(config_error(dir, model + "[[stage]]\n" + data), HasSubstr("stage 1 has no end"));
+  EXPECT_THAT(config_error(dir, model + "[[stage]]\n" + data),
+              HasSubstr("stage 1 has no end: give it epochs, tokens, steps or max_minutes"));
   EXPECT_THAT(config_error(dir, model + "[[stage]]\nepochs = 1\n"),
               HasSubstr("stage 1 has no [[stage.data]]"));
   EXPECT_THAT(config_error(dir, model + "[[stage]]\nepochs = 1\n" + data + "weight = -1\n"),
@@ -404,6 +405,20 @@ TEST(SftConfigFile, TheRecipesAreRead) {
   EXPECT_EQ(report.stages[0].data.size(), 2u);
   EXPECT_EQ(report.stages[1].data.size(), 1u);
   EXPECT_EQ(load_sft_config(configs + "demo/sft.toml").stages.size(), 2u);
+}
+
+TEST_F(Sft, FilesOfHeldOutConversationsComeBeforeAShare) {
+  SftConfig config = two_stages(dir_, "run");
+  config.validation.share = 0.5;
+  const SftData data = read_sft_data(config, false);
+  EXPECT_EQ(data.stages[0].source->examples().size(), 60) << "all of them are learned";
+  EXPECT_EQ(data.stages[1].source->examples().size(), 20);
+  for (const SftStageData& stage : data.stages) {
+    EXPECT_EQ(stage.held_out->examples().size(), 9);
+  }
+  config.validation.paths.clear();
+  config.validation.share = 0.9999999;
+  EXPECT_EQ(refusal(config), "stage 1: validation.share holds all its conversations out");
 }
 
 // Of the same files each stage holds out others: by its own random numbers.
