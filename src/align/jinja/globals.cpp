@@ -4,7 +4,7 @@
 
 #include "align/jinja/arguments.h"
 #include "align/jinja/interpreter.h"
-#include "align/jinja/operators.h"
+#include "align/jinja/operator_checks.h"
 
 namespace fathom::jinja {
 
@@ -20,9 +20,8 @@ Value range(Interpreter& interpreter, const Arguments& arguments) {
   constexpr std::int64_t bounds = std::int64_t{1} << 60;
   const auto argument = [&](std::size_t index, std::int64_t absent) {
     if (bound.find(index) && !bound.at(index).is_integral()) {
-      rendering.fail("range() wants integers, not {}",
-                     bound.at(index).is_undefined() ? bound.at(index).undefined_message()
-                                                    : std::string(bound.at(index).type_name()));
+      require_defined(rendering, bound.at(index));
+      rendering.fail("range() wants integers, not {}", bound.at(index).type_name());
     }
     return std::clamp(bound.integer(index, absent), -bounds, bounds);
   };
@@ -46,7 +45,7 @@ void collect(Interpreter& interpreter, const Arguments& arguments, std::string_v
   if (arguments.positional.size() > 1) rendering.fail("{}() takes at most 1 argument", function);
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
-    if (source.is_undefined()) rendering.fail("{}", source.undefined_message());
+    require_defined(rendering, source);
     if (source.is_dict()) {
       for (const auto& [key, value] : source.dict().entries) add(key, value);
     } else {

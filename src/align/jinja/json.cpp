@@ -6,7 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "align/jinja/operators.h"
+#include "align/jinja/operator_checks.h"
 #include "text/utf8.h"
 
 namespace fathom::jinja {
@@ -36,9 +36,8 @@ class JsonWriter {
                                 value.sequence().kind == SequenceKind::tuple)) {
       return add_list(value.sequence(), level);
     }
-    rendering_.fail("tojson: a {} has no form in JSON", value.is_undefined()
-                                                            ? value.undefined_message()
-                                                            : std::string(value.type_name()));
+    require_defined(rendering_, value);
+    rendering_.fail("tojson: a {} has no form in JSON", value.type_name());
   }
 
   static std::string real(double number) {

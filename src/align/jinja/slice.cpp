@@ -12,9 +12,8 @@ std::int64_t slice_bound(const Rendering& rendering, const Value& bound, std::in
                          std::int64_t lowest, std::int64_t highest, std::int64_t absent) {
   if (bound.is_none()) return absent;
   if (!bound.is_integral()) {
-    rendering.fail("a slice wants integers or none, not {}", bound.is_undefined()
-                                                                 ? bound.undefined_message()
-                                                                 : std::string(bound.type_name()));
+    require_defined(rendering, bound);
+    rendering.fail("a slice wants integers or none, not {}", bound.type_name());
   }
   const std::int64_t at = bound.integral();
   return std::clamp(at < 0 ? at + size : at, lowest, highest);

@@ -8,7 +8,7 @@
 #include "align/jinja/html.h"
 #include "align/jinja/interpreter.h"
 #include "align/jinja/number_format.h"
-#include "align/jinja/operators.h"
+#include "align/jinja/operator_checks.h"
 #include "align/jinja/text_functions.h"
 #include "text/utf8.h"
 
@@ -81,9 +81,8 @@ Value indented(Interpreter& interpreter, const Value& value, const Arguments& ar
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "indent", arguments, {"width", "first", "blank"});
   if (!value.is_text()) {
-    rendering.fail("indent wants a text, not {}", value.is_undefined()
-                                                      ? value.undefined_message()
-                                                      : std::string(value.type_name()));
+    require_defined(rendering, value);
+    rendering.fail("indent wants a text, not {}", value.type_name());
   }
   Text indentation;
   if (bound.find(0) && bound.at(0).is_text()) {
@@ -179,15 +178,11 @@ bool parse_number(Rendering& rendering, const Text& text, Number& number) {
   return result.ec == std::errc() && result.ptr == end;
 }
 
-void require_number_like(const Rendering& rendering, const Value& value) {
-  if (value.is_undefined()) rendering.fail("{}", value.undefined_message());
-}
-
 Value integer(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "int", arguments, {"default", "base"});
   if (bound.integer(1, 10) != 10) rendering.fail("int: bases other than 10 are not supported");
-  require_number_like(rendering, value);
+  require_defined(rendering, value);
   const Value fallback = bound.find(0) ? bound.at(0) : Value(std::int64_t{0});
   double real = 0;
   if (value.is_integral()) return value.integral();
@@ -208,7 +203,7 @@ Value integer(Interpreter& interpreter, const Value& value, const Arguments& arg
 Value real(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   Rendering& rendering = interpreter.rendering();
   const BoundArguments bound(rendering, "float", arguments, {"default"});
-  require_number_like(rendering, value);
+  require_defined(rendering, value);
   if (value.is_number()) return value.number();
   double number = 0;
   if (value.is_text() && parse_number(rendering, value.text(), number)) return number;
@@ -231,7 +226,7 @@ Value rounded(Interpreter& interpreter, const Value& value, const Arguments& arg
   if (name != "common" && name != "ceil" && name != "floor") {
     rendering.fail("round: the method must be common, ceil or floor");
   }
-  require_number_like(rendering, value);
+  require_defined(rendering, value);
   if (!value.is_number()) rendering.fail("round wants a number, not {}", value.type_name());
   const std::int64_t precision = bound.integer(0, 0);
   if (precision < -300 || precision > 300) rendering.fail("round: the precision is too large");
