@@ -8,6 +8,7 @@
 
 #include "align/conversation_rows.h"
 #include "core/error.h"
+#include "io/temp_dir.h"
 #include "small_tokenizer.h"
 
 namespace fathom {
@@ -236,9 +237,10 @@ TEST_F(ChatData, BadRowsAreNamedByLine) {
               testing::StartsWith("2: message 1: the content holds image, not only text"));
   EXPECT_THAT(second(R"({"messages": [{"role": "user", "content": "x"}]})"),
               testing::StartsWith("2: there is no assistant's message to learn"));
-  EXPECT_THAT(second(R"({"system": "a", "messages": [{"role": "system", "content": "b"}, )"
-                     R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]})"),
-              testing::StartsWith("2: has both a 'system' and a system message"));
+  EXPECT_THAT(
+      second(R"({"system": "a", "messages": [{"role": "system", "content": "b"}, )"
+             R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]})"),
+      testing::StartsWith("2: has both a 'system' and a system message"));
   EXPECT_THAT(second(R"({"prompt": "x", "completion": ""})"),
               testing::StartsWith("2: message 2: the content of the assistant is empty"));
   EXPECT_THAT(second(R"({"instruction": "x", "output": ["a", "b"]})"),
@@ -337,6 +339,286 @@ TEST_F(ChatData, StatisticsOfScriptsAndLengths) {
   EXPECT_EQ(statistics_.length_at(0), 1);
   EXPECT_EQ(statistics_.length_at(0.5), 3);
   EXPECT_EQ(statistics_.length_at(1), 5);
+}
+
+TEST(MultipleChoice, AnAnswerPicksOneOfTheOptions) {
+  const auto picks = [](const std::string& question, const std::string& answer) {
+    Conversation conversation;
+    conversation.messages = {make_message("user", question), make_message("assistant", answer)};
+    return is_multiple_choice(conversation);
+  };
+  const std::string three = "Which?\nA. one\nB. two\nC. three";
+  for (const char* answer :
+       {"A", "B", "C", "C.", "C. three", "(A)", "(C) three", "B\n", "A,", "The answer is B",
+        "The answer is (B).", "Answer: C", "答案：A", "答案是C", "答案：(B)"}) {
+    EXPECT_TRUE(picks(three, answer)) << answer;
+  }
+  for (const char* answer : {"", "D", "(D)", "@", "a", "1", "Bread", "C3", "(", "The answer is D",
+                             "The answer is ", "Answer: none", "No", " A", "答案：D"}) {
+    EXPECT_FALSE(picks(three, answer)) << answer;
+  }
+  EXPECT_TRUE(picks(three + "\nD. four", "D"));
+  EXPECT_FALSE(picks("Which?\nA. one\nB. two", "A")) << "two are no exam";
+  EXPECT_FALSE(picks("Which?\nA. one\nC. two\nB. three", "A")) << "in order";
+  EXPECT_FALSE(picks("Which?\nB. one\nC. two\nD. three", "B")) << "from A";
+  EXPECT_TRUE(picks("A. one\nmore of it\nB. two\n\nC. three\nWhich?", "C"));
+}
+
+// The last question and the last answer count.
+TEST(MultipleChoice, IsOfTheLastQuestion) {
+  const std::string exam = "Which?\nA. one\nB. two\nC. three";
+  Conversation conversation;
+  EXPECT_FALSE(is_multiple_choice(conversation));
+  conversation.messages = {make_message("user", exam)};
+  EXPECT_FALSE(is_multiple_choice(conversation));
+  conversation.messages.push_back(make_message("assistant", "B"));
+  EXPECT_TRUE(is_multiple_choice(conversation));
+  conversation.messages.push_back(make_message("user", "Why?"));
+  conversation.messages.push_back(make_message("assistant", "A"));
+  EXPECT_FALSE(is_multiple_choice(conversation));
+  conversation.messages = {make_message("user", "Hello"), make_message("assistant", "x"),
+                           make_message("user", exam), make_message("assistant", "C")};
+  EXPECT_TRUE(is_multiple_choice(conversation));
+}
+
+TEST(ChatStatistics, HasALineForEachKindOfRowLeftOut) {
+  ChatStatistics statistics;
+  EXPECT_TRUE(lines_about(statistics).empty());
+  statistics.too_long.add("b:2: long");
+  EXPECT_THAT(lines_about(statistics),
+              ElementsAre("1 rows beyond the context left out (the first: b:2: long)"));
+  statistics.bad.add("a:1: bad");
+  statistics.bad.add("a:9: worse");
+  statistics.multiple_choice.add("c:3: exam");
+  statistics.unended = 4;
+  EXPECT_THAT(lines_about(statistics),
+              ElementsAre("2 bad rows left out (the first: a:1: bad)",
+                          "1 rows beyond the context left out (the first: b:2: long)",
+                          "1 multiple-choice questions left out (the first: c:3: exam)",
+                          "4 conversations have answers without a special token at their end: the "
+                          "model does not learn from them to stop"));
+}
+
+TEST(ChatStatistics, LengthsAreRankedByTheirShare) {
+  ChatStatistics statistics;
+  EXPECT_EQ(statistics.length_at(0.5), 0);
+  statistics.lengths = {7};
+  for (const double share : {0.0, 0.5, 1.0}) EXPECT_EQ(statistics.length_at(share), 7);
+  statistics.lengths = {40, 10, 30, 20};
+  EXPECT_EQ(statistics.length_at(0.33), 10);
+  EXPECT_EQ(statistics.length_at(0.34), 20);
+  EXPECT_EQ(statistics.length_at(0.99), 30);
+  EXPECT_THAT(statistics.lengths, ElementsAre(40, 10, 30, 20)) << "the order of the rows stays";
+}
+
+TEST_F(ChatData, AllPairsOfKeysAreRead) {
+  const std::string expected = "<s>User: p\n\nAssistant:[ c</s>]";
+  for (const auto& [prompt, answer] : {std::pair("prompt", "completion"),
+                                       {"prompt", "response"},
+                                       {"question", "answer"},
+                                       {"problem", "solution"},
+                                       {"instruction", "output"},
+                                       {"instruction", "response"}}) {
+    EXPECT_THAT(read(fmt::format(R"({{"{}": "p", "{}": "c"}})", prompt, answer)),
+                ElementsAre(expected))
+        << prompt << " " << answer;
+  }
+  EXPECT_THAT(problem(R"({"prompt": "p", "answer": "c"})"), HasSubstr("in no known format"));
+  EXPECT_THAT(read(R"({"prompt": "p", "completion": "c", "system": "s"})"),
+              ElementsAre("<s>s\n\nUser: p\n\nAssistant:[ c</s>]"));
+  EXPECT_THAT(read(R"({"prompt": "\n\nHuman: a\n\nAssistant: b\n\nHuman: p\n\nAssistant:",
+                       "completion": "c"})"),
+              ElementsAre("<s>User: a\n\nAssistant: b</s>User: p\n\nAssistant:[ c</s>]"));
+}
+
+TEST_F(ChatData, ConversationsWithoutAnEndAreCounted) {
+  chat_ = ChatTemplate::from_source(
+      "{% for m in messages %}{{ m.content }}{% if m.content == 'x' %}{{ eos_token }}{% endif %}"
+      "{% endfor %}",
+      "t", {{"eos_token", "</s>"}});
+  read(R"([{"prompt": "p", "completion": "x"}, {"prompt": "p", "completion": "y"},
+           {"prompt": "p", "completion": "z"}])");
+  EXPECT_EQ(statistics_.unended, 2);
+}
+
+TEST_F(ChatData, RowsAreCountedBeyondOneBatch) {
+  const auto rows = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += "{\"prompt\": \"p\", \"completion\": \"c\"}\n";
+    return text;
+  };
+  EXPECT_EQ(read(rows(1025)).size(), 1025u);
+  EXPECT_EQ(statistics_.rows, 1025);
+  EXPECT_EQ(statistics_.tokens, 1025 * statistics_.length_at(0));
+  options_.bad_rows = RowPolicy::leave_out;
+  EXPECT_EQ(read(rows(600) + "x\ny\n").size(), 600u);
+  EXPECT_THAT(statistics_.bad.first, HasSubstr(":601: "));
+  EXPECT_EQ(statistics_.bad.rows, 2);
+}
+
+// The first message of a row in any format.
+Message first_of(const std::string& row) {
+  return conversations_of(RowJson::parse(row)).at(0).messages.at(0);
+}
+
+std::string format_error(const std::string& row) {
+  return test::input_error_of([&] { conversations_of(RowJson::parse(row)); });
+}
+
+TEST(ChatFormats, PartsOfTextAreJoined) {
+  const auto content = [](const std::string& parts) {
+    return std::string(
+        first_of(R"({"messages": [{"role": "user", "content": )" + parts + "}]}").content());
+  };
+  EXPECT_EQ(
+      content(R"([{"type": "text", "text": "a"}, {"text": "b"}, {"type": null, "text": "c"}])"),
+      "abc");
+  EXPECT_EQ(content("[]"), "");
+  const auto error = [](const std::string& parts) {
+    return format_error(R"({"messages": [{"role": "user", "content": )" + parts + "}]}");
+  };
+  for (const auto& [parts, what] :
+       {std::pair(R"([{"type": "image_url"}])", "image_url"),
+        {R"(["a"])", "string"},
+        {"[3]", "number"},
+        {R"([{"type": "text", "text": "a"}, {"type": "audio"}])", "audio"}}) {
+    EXPECT_EQ(error(parts), "message 1: the content holds " + std::string(what) +
+                                ", not only text; a language model reads nothing else");
+  }
+  EXPECT_EQ(error(R"([{"type": "text"}])"), "message 1: has no 'text'");
+}
+
+TEST(ChatFormats, AnswersAreLearnedUnlessTheySayOtherwise) {
+  for (const auto& [field, learned] : {std::pair(R"("train": true)", true),
+                                       {R"("train": false)", false},
+                                       {R"("train": null)", true},
+                                       {R"("weight": 1)", true},
+                                       {R"("weight": 0)", false},
+                                       {R"("weight": 1.0)", true},
+                                       {R"("weight": 0.0)", false},
+                                       {R"("weight": null)", true},
+                                       {R"("train": null, "weight": 0)", false},
+                                       {R"("train": true, "weight": 0)", true}}) {
+    for (const char* message :
+         {R"("role": "assistant", "content": "x", )", R"("from": "gpt", "value": "x", )"}) {
+      const Message read = first_of("{\"messages\": [{" + std::string(message) + field + "}]}");
+      EXPECT_EQ(read.learned, learned) << message << field;
+      EXPECT_EQ(read.content(), "x");
+      EXPECT_EQ(read.fields.size(), 1u) << "no field of the message";
+    }
+  }
+}
+
+TEST(ChatFormats, CallsOfShareGptAreJsonText) {
+  const auto row = [](const std::string& value) {
+    return RowJson({{"conversations", {{{"from", "function_call"}, {"value", value}}}}}).dump();
+  };
+  const auto calls = [&](const std::string& value) {
+    const Message message = first_of(row(value));
+    EXPECT_EQ(message.role, "assistant");
+    EXPECT_EQ(message.content(), "");
+    return message.fields["tool_calls"].dump();
+  };
+  const std::string f = R"({"type":"function","function":{"name":"f","arguments":{}}})";
+  EXPECT_EQ(calls(R"({"name": "f", "arguments": {}})"), "[" + f + "]");
+  EXPECT_EQ(calls(R"([{"name": "f", "arguments": {}}, {"name": "f", "arguments": {}}])"),
+            "[" + f + "," + f + "]");
+  for (const char* value : {"", "x", "3", "[]", "\"f\"", "{"}) {
+    EXPECT_EQ(format_error(row(value)),
+              "message 1: the value of function_call is no JSON object with a name and arguments");
+  }
+  EXPECT_EQ(format_error(row("[3]")), "message 1: function_call holds number, not an object");
+  EXPECT_EQ(format_error(row("{}")), "message 1: has no 'name'");
+  EXPECT_EQ(format_error(row(R"({"name": 3})")), "message 1: 'name' is number, not a text");
+}
+
+TEST(ChatFormats, ErrorsNameTheFieldAndTheMessage) {
+  for (const auto& [row, message] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"messages": [3]})", "message 1: is number, not an object with a role"},
+           {R"({"messages": [{"role": "user"}, []]})",
+            "message 2: is array, not an object with a role"},
+           {R"({"messages": [{"role": 3}]})", "message 1: 'role' is number, not a text"},
+           {R"({"conversations": [{"from": "human"}]})", "message 1: has no 'value'"},
+           {R"({"conversations": [{"from": 1, "value": "x"}]})",
+            "message 1: 'from' is number, not a text"},
+           {R"({"conversation": {}})", "'conversation' is object, not a list"},
+           {R"({"instruction": 3, "output": "x"})", "'instruction' is number, not a text"},
+           {R"({"instruction": "x"})", "has no 'response'"},
+           {R"({"instruction": "x", "output": "y", "input": []})", "'input' is array, not a text"},
+           {R"({"instruction": "x", "response": ["y"]})",
+            "'response' is a list of answers: a ranking for `fathom dpo`, not an answer to learn"},
+           {R"({"messages": [], "system": 3})", "'system' is number, not a text"},
+           {R"({"prompt": [3], "completion": "x"})",
+            "'prompt': message 1: is number, not an object with a role"},
+           {R"({"prompt": "x", "completion": {"role": "user"}, "kto_tag": false})",
+            "'kto_tag' marks the answer as good or bad (KTO); Fathom learns answers or pairs of "
+            "them: keep the rows marked true, without 'kto_tag', or pair good and bad answers to "
+            "a prompt as 'chosen' and 'rejected' for `fathom dpo`"}}) {
+    EXPECT_EQ(format_error(row), message) << row;
+  }
+  for (const char* turn : {"3", "[]", R"(["a"])", R"(["a", "b", "c"])", R"(["a", 3])",
+                           R"([null, "b"])", R"({"a": "b"})"}) {
+    EXPECT_EQ(format_error(R"({"instruction": "x", "output": "y", "history": [)" +
+                           std::string(turn) + "]}"),
+              "'history' wants pairs of a question and an answer")
+        << turn;
+  }
+  // Only a boolean marks an answer.
+  EXPECT_EQ(format_error(R"({"prompt": "x", "completion": "y", "label": "news"})"), "no error");
+  EXPECT_EQ(format_error(R"({"prompt": "x", "completion": "y", "label": 1})"), "no error");
+}
+
+TEST(ChatFormats, MarkedDialoguesAreCutAtTheirMarks) {
+  const auto messages = [](const std::string& prompt) {
+    const RowJson row = {{"prompt", prompt}, {"completion", "z"}};
+    std::string text;
+    const Conversation conversation = conversations_of(row).at(0);
+    for (const Message& message : conversation.messages) {
+      text += message.role.substr(0, 1) + ":" + std::string(message.content()) + "|";
+    }
+    return text;
+  };
+  EXPECT_EQ(messages("\n\nHuman: a\n\nAssistant:"), "u:a|a:z|");
+  EXPECT_EQ(messages("\n\nHuman: a\n\nAssistant: "), "u:a|a:z|");
+  EXPECT_EQ(messages("\n\nHuman: a"), "u:a|a:z|");
+  EXPECT_EQ(messages("\n\nHuman:a\n\nAssistant:b\n\nHuman:  c"), "u:a|a:b|u: c|a:z|");
+  EXPECT_EQ(messages("\n\nHuman: a\n\nb\n\nAssistant: "), "u:a\n\nb|a:z|");
+  EXPECT_EQ(messages("Human: a"), "u:Human: a|a:z|");
+  EXPECT_EQ(messages("\n\nAssistant: a"), "u:\n\nAssistant: a|a:z|");
+}
+
+TEST(ChatFormats, RowsAreNestedUpToABound) {
+  const auto nested = [](int depth) {
+    JsonRecord record;
+    record.json = "{\"a\":" + std::string(std::size_t(depth), '[') +
+                  std::string(std::size_t(depth), ']') + "}";
+    return test::input_error_of([&] { parse_row(record); });
+  };
+  EXPECT_EQ(nested(63), "no error");
+  EXPECT_EQ(nested(65), "nested more than 64 deep");
+}
+
+TEST_F(ChatData, FilesWithoutRowsAreRefused) {
+  for (const char* text : {"", "\n\n", "[]"}) {
+    write(text);
+    EXPECT_EQ(test::input_error_of([&] { read(text); }), path_ + ": there are no rows") << text;
+  }
+}
+
+TEST_F(ChatData, DeletedRepliesAreNoReplies) {
+  const auto answers = [&](const std::string& replies) {
+    return read(R"({"message_tree_id": "t", "prompt": {"text": "q", "role": "prompter", )"
+                R"("replies": [)" +
+                replies + "]}}");
+  };
+  const std::string a = R"("text": "a", "role": "assistant", "rank": 0)",
+                    b = R"({"text": "b", "role": "assistant", "rank": 1})";
+  const auto said = [](const char* text) {
+    return ElementsAre(std::string("<s>User: q\n\nAssistant:[ ") + text + "</s>]");
+  };
+  EXPECT_THAT(answers("{" + a + R"(, "deleted": true}, )" + b), said("b"));
+  EXPECT_THAT(answers("{" + a + R"(, "deleted": false}, )" + b), said("a"));
+  EXPECT_THAT(answers("{" + a + R"(, "deleted": null, "replies": null}, )" + b), said("a"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "align/run_prompts.h"
 #include "core/error.h"
 
 namespace fathom {
@@ -96,6 +97,66 @@ TEST(Conversation, ContentIsText) {
   EXPECT_THAT([&] { check_conversation(c, ConversationUse::prompt); },
               testing::ThrowsMessage<Error>("message 1: the content is number, not a text; a "
                                             "language model reads nothing else"));
+}
+
+TEST(RunPrompts, AskForTheLastAnswer) {
+  const auto asked = [](const std::string& conversation) {
+    RepetitionPrompt prompt;
+    prompt.text = "t";
+    prompt.conversation = conversation;
+    std::string text;
+    const Conversation question = conversation_of(prompt);
+    for (const Message& message : question.messages) {
+      text += message.role + ":" + std::string(message.content()) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(asked(""), "user:t ");
+  EXPECT_EQ(asked(R"({"prompt": "q", "completion": "a"})"), "user:q ");
+  EXPECT_EQ(asked(R"({"messages": [{"role": "user", "content": "q"}]})"), "user:q ");
+  EXPECT_EQ(asked(R"({"messages": [{"role": "system", "content": "s"},
+      {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"},
+      {"role": "user", "content": "r"}, {"role": "assistant", "content": "b"}]})"),
+            "system:s user:q assistant:a user:r ");
+}
+
+TEST(Conversation, SystemPromptsAreOfTwoNames) {
+  EXPECT_TRUE(is_system(make_message("system", "")));
+  EXPECT_TRUE(is_system(make_message("developer", "")));
+  for (const char* role : {"user", "assistant", "tool", "System"}) {
+    EXPECT_FALSE(is_system(make_message(role, ""))) << role;
+  }
+  EXPECT_EQ(
+      problem({{"developer", "a"}, {"developer", "b"}, {"user", "c"}}, ConversationUse::prompt),
+      "message 2: a second developer message");
+  EXPECT_EQ(problem({{"assistant", "a"}, {"developer", "b"}, {"user", "c"}}),
+            "message 2: a developer message after the assistant's; system prompts come first");
+  EXPECT_EQ(problem({{"user", "a"}, {"narrator", "b"}}),
+            "message 2: unknown role 'narrator'; use system, user, assistant or tool");
+}
+
+// White space of ASCII says nothing; any other character does.
+TEST(Conversation, ContentOfBlanksIsEmpty) {
+  for (const char* content : {"", " ", "\t\n", "\r\v\f "}) {
+    EXPECT_THAT(problem({{"user", content}}, ConversationUse::prompt),
+                testing::HasSubstr("the content of the user is empty"));
+  }
+  for (const char* content : {"a", " a ", "\xc2\xa0", "\x1c"}) {
+    EXPECT_EQ(problem({{"user", content}}, ConversationUse::prompt), "");
+  }
+}
+
+// At least one answer is to be learned.
+TEST(Conversation, WithoutALearnedAnswerItTeachesNothing) {
+  Conversation c;
+  c.messages = {make_message("user", "a"), make_message("assistant", "b"),
+                make_message("user", "c"), make_message("assistant", "d")};
+  c.messages[1].learned = false;
+  EXPECT_NO_THROW(check_conversation(c, ConversationUse::training));
+  c.messages[3].learned = false;
+  EXPECT_NO_THROW(check_conversation(c, ConversationUse::prompt));
+  EXPECT_THAT([&] { check_conversation(c, ConversationUse::training); },
+              testing::ThrowsMessage<Error>("there is no assistant's message to learn"));
 }
 
 }  // namespace
