@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "comm/comm_queue.h"
+#include "core/trace.h"
 
 namespace fathom {
 namespace {
