@@ -67,9 +67,8 @@ bool belongs_to(const Grid& grid, const GridRun& run) {
 
 std::vector<Grid> grids_of(std::span<const GridRun> runs) {
   std::vector<GridRun> ascending(runs.begin(), runs.end());
-  std::ranges::stable_sort(ascending, {}, [](const GridRun& run) {
-    return std::pair(run.model_flops, run.tokens);
-  });
+  std::ranges::stable_sort(
+      ascending, {}, [](const GridRun& run) { return std::pair(run.model_flops, run.tokens); });
   std::vector<Grid> grids;
   for (const GridRun& run : ascending) {
     if (grids.empty() || !belongs_to(grids.back(), run)) {

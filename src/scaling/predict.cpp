@@ -62,12 +62,14 @@ std::vector<std::string> Prediction::doubts() const {
   std::vector<std::string> doubts;
   if (!beyond || *beyond <= rounding) return doubts;
   if (*beyond > far) {
-    doubts.push_back(fmt::format("the budget is {:.0f} times that of the largest run behind the laws", *beyond));
+    doubts.push_back(
+        fmt::format("the budget is {:.0f} times that of the largest run behind the laws", *beyond));
   }
   if (by_curve && endless_curve) {
-    doubts.push_back(fmt::format(
-        "the curve has no irreducible loss, for which a fit takes {} budgets: beyond its runs it falls too far",
-        least_budgets_for_irreducible));
+    doubts.push_back(
+        fmt::format("the curve has no irreducible loss, for which a fit takes {} budgets: beyond "
+                    "its runs it falls too far",
+                    least_budgets_for_irreducible));
   }
   return doubts;
 }

@@ -83,8 +83,10 @@ TEST_F(Eval, GoesOnWhereItWasStopped) {
   const Outcome rest = run({"--out", dir_ / "out", "--all-scores"}), fresh = run({"--all-scores"});
   EXPECT_THAT(rest.err, HasSubstr("4 answers were known from"));
   EXPECT_EQ(rest.out, fresh.out);
-  for (const Arguments& other : {Arguments{"--dtype", "bf16"}, {"--max-length", "63"}, {"--weights", "int8"}}) {
-    EXPECT_THAT(run({"--out", dir_ / "out", other[0], other[1]}).err, Not(HasSubstr("were known"))) << other[0];
+  for (const Arguments& other :
+       {Arguments{"--dtype", "bf16"}, {"--max-length", "63"}, {"--weights", "int8"}}) {
+    EXPECT_THAT(run({"--out", dir_ / "out", other[0], other[1]}).err, Not(HasSubstr("were known")))
+        << other[0];
   }
   write_file(dir_ / "out/answers.jsonl", "other\n");
   const Outcome refused = run({"--out", dir_ / "out"});

@@ -223,7 +223,8 @@ const std::string one_model = json_answer(R"({"data": [{"id": "m"}]})");
 
 // Each sample draws its own, by a seed that is the same each time.
 TEST(RemoteModel, AsksForWhatARequestSays) {
-  const std::string answer = json_answer(R"({"choices": [{"text": "one two three", "message": {"content": "x"}}]})");
+  const std::string answer =
+      json_answer(R"({"choices": [{"text": "one two three", "message": {"content": "x"}}]})");
   ScriptedServer server({one_model, answer, answer});
   RemoteModel remote(server.url(), "secret", {.connections = 1});
   std::vector<eval::GenerateRequest> requests(2);
@@ -242,21 +243,30 @@ TEST(RemoteModel, AsksForWhatARequestSays) {
   EXPECT_EQ(texts[0], "one two") << "also by a stop string that was not sent";
   EXPECT_EQ(texts[1], "x");
   EXPECT_THAT(server.requests().at(0), testing::StartsWith("GET /v1/models "));
-  EXPECT_THAT(server.requests().at(1), testing::AllOf(testing::StartsWith("POST /v1/completions "), HasSubstr("\r\nAuthorization: Bearer secret\r\n")));
-  EXPECT_EQ(server.body(1), nlohmann::json::parse(R"({"model": "m", "prompt": "Hi", "max_tokens": 7, "temperature": 0.5, "top_p": 0.25, "seed": 1237, "stop": ["a", "b", "c", "d"]})"));
+  EXPECT_THAT(server.requests().at(1),
+              testing::AllOf(testing::StartsWith("POST /v1/completions "),
+                             HasSubstr("\r\nAuthorization: Bearer secret\r\n")));
+  EXPECT_EQ(
+      server.body(1),
+      nlohmann::json::parse(
+          R"({"model": "m", "prompt": "Hi", "max_tokens": 7, "temperature": 0.5, "top_p": 0.25, "seed": 1237, "stop": ["a", "b", "c", "d"]})"));
   EXPECT_THAT(server.requests().at(2), testing::StartsWith("POST /v1/chat/completions "));
   const eval::GenerateRequest usual;
-  nlohmann::json expected = nlohmann::json::parse(R"({"model": "m", "max_tokens": 9, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]})");
+  nlohmann::json expected = nlohmann::json::parse(
+      R"({"model": "m", "max_tokens": 9, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]})");
   expected["temperature"] = usual.temperature;
   expected["top_p"] = usual.top_p;
   expected["seed"] = 1234 + usual.sample;
   EXPECT_EQ(server.body(2), expected);
 }
 
-// A context's last blanks are the continuation's, as of a model in this process; a document is all scored.
+// A context's last blanks are the continuation's, as of a model in this process; a document is all
+// scored.
 TEST(RemoteModel, AsksForAnEchoOfTheTextToScore) {
   const auto echo = [](const char* tokens) {
-    return json_answer(fmt::format(R"({{"usage": {{"prompt_tokens": 3}}, "choices": [{{"logprobs": {{"tokens": {}, "token_logprobs": [null, -1.0, -2.0], "top_logprobs": [null, {{}}, {{}}]}}}}]}})", tokens));
+    return json_answer(fmt::format(
+        R"({{"usage": {{"prompt_tokens": 3}}, "choices": [{{"logprobs": {{"tokens": {}, "token_logprobs": [null, -1.0, -2.0], "top_logprobs": [null, {{}}, {{}}]}}}}]}})",
+        tokens));
   };
   ScriptedServer server({one_model, echo(R"(["a", " ", "b"])"), echo(R"(["<s>", "c", "d"])")});
   RemoteModel remote(server.url(), "", {.connections = 1});
@@ -268,7 +278,10 @@ TEST(RemoteModel, AsksForAnEchoOfTheTextToScore) {
   const std::vector<std::string> documents{"cd"};
   remote.score_documents(documents, [&](std::size_t, const eval::PairScore& one) { score = one; });
   EXPECT_EQ(score.tokens, 2);
-  EXPECT_EQ(server.body(1), nlohmann::json::parse(R"({"model": "m", "prompt": "a b", "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": true})"));
+  EXPECT_EQ(
+      server.body(1),
+      nlohmann::json::parse(
+          R"({"model": "m", "prompt": "a b", "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": true})"));
   EXPECT_EQ(server.body(2)["prompt"], "cd");
 }
 
@@ -282,15 +295,22 @@ TEST(RemoteModel, TellsWhatAServerRefuses) {
     const ScriptedServer server({answer});
     return runtime_error_of([&] { RemoteModel(server.url(), "", {}); });
   };
-  EXPECT_THAT(refused(json_answer("{}", "401 X")), HasSubstr("the API key is missing: give it in FATHOM_API_KEY"));
+  EXPECT_THAT(refused(json_answer("{}", "401 X")),
+              HasSubstr("the API key is missing: give it in FATHOM_API_KEY"));
   EXPECT_THAT(refused(json_answer("{}", "401 X"), "k"), HasSubstr("the API key is wrong"));
-  EXPECT_THAT(failed(json_answer(R"({"error": {"message": "too busy"}})", "503 X")), testing::EndsWith("/v1/models: too busy"));
-  EXPECT_THAT(failed(json_answer(R"({"error": "x"})", "503 X")), testing::EndsWith("/v1/models: the server answers with status 503"));
-  EXPECT_THAT(failed(json_answer("<html>", "404 X")), testing::EndsWith("the server answers with status 404"));
-  EXPECT_THAT(failed(json_answer("<html>")), HasSubstr("/v1/models: the answer is no JSON: is it a server of OpenAI's API?"));
+  EXPECT_THAT(failed(json_answer(R"({"error": {"message": "too busy"}})", "503 X")),
+              testing::EndsWith("/v1/models: too busy"));
+  EXPECT_THAT(failed(json_answer(R"({"error": "x"})", "503 X")),
+              testing::EndsWith("/v1/models: the server answers with status 503"));
+  EXPECT_THAT(failed(json_answer("<html>", "404 X")),
+              testing::EndsWith("the server answers with status 404"));
+  EXPECT_THAT(failed(json_answer("<html>")),
+              HasSubstr("/v1/models: the answer is no JSON: is it a server of OpenAI's API?"));
   EXPECT_THAT(failed(json_answer("[]")), HasSubstr("the answer is no JSON"));
-  EXPECT_THAT(failed(json_answer(R"({"data": []})")), HasSubstr("the answer has no text at /data/0/id"));
-  EXPECT_THAT(failed(json_answer(R"({"data": [{"id": ""}]})")), HasSubstr("the server names no model"));
+  EXPECT_THAT(failed(json_answer(R"({"data": []})")),
+              HasSubstr("the answer has no text at /data/0/id"));
+  EXPECT_THAT(failed(json_answer(R"({"data": [{"id": ""}]})")),
+              HasSubstr("the server names no model"));
 }
 
 std::string chat_answer_of(const char* message) {
