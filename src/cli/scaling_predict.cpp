@@ -46,7 +46,7 @@ Prediction prediction_of(const PredictArguments& a) {
 
 void predict(const PredictArguments& a) {
   const Prediction prediction = prediction_of(a);
-  for (const std::string& doubt : prediction.doubts()) log::warning("{}", doubt);
+  for (const std::string& warning : prediction.warnings) log::warning("{}", warning);
   if (a.unique_tokens && prediction.tokens > *a.unique_tokens) {
     log::warning("the run reads its text {:.1f} times: the laws hold for text that is read once, "
                  "and a model may learn repeated text by heart",

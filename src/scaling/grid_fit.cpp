@@ -39,8 +39,22 @@ Point coordinates(const Grid& grid, const GridPoint& point) {
   return {grid.kind == GridKind::learning_rate ? rate : batch, 0};
 }
 
+// Leaves out a run that stands alone with its batch beside a sweep of rates, or with its rate
+// beside one of batches: a ladder's run of the same size, which is no part of the sweep.
+template <class Member>
+void leave_odd_run_out(Grid& grid, Member member) {
+  constexpr std::size_t least_sweep = 3;
+  if (grid.points.size() <= least_sweep || distinct(grid.points, member) != 2) return;
+  const auto alone = std::ranges::find_if(grid.points, [&](const GridPoint& point) {
+    return std::ranges::count(grid.points, point.*member, member) == 1;
+  });
+  if (alone != grid.points.end()) grid.points.erase(alone);
+}
+
 // Fills in what needs no fit. False when neither rate nor batch varies.
 bool describe(Grid& grid) {
+  leave_odd_run_out(grid, &GridPoint::batch_tokens);
+  leave_odd_run_out(grid, &GridPoint::learning_rate);
   const bool rates = distinct(grid.points, &GridPoint::learning_rate) > 1;
   const bool batches = distinct(grid.points, &GridPoint::batch_tokens) > 1;
   if (!rates && !batches) return false;

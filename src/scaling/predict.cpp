@@ -34,45 +34,55 @@ Parameter loss_by_curve(const LossCurve& curve, double compute, double above) {
   return loss;
 }
 
-double largest_budget(const Laws& laws) {
+double largest_budget(const LossCurve& curve) {
   double largest = 0;
+  for (const auto& [compute, loss] : curve.record.points) largest = std::max(largest, compute);
+  return largest;
+}
+
+double largest_budget(const Laws& laws) {
+  double largest = laws.loss ? largest_budget(*laws.loss) : 0;
   if (laws.loss_surface) {
     for (const auto& [m, d, loss] : laws.loss_surface->record.points)
       largest = std::max(largest, m * d);
   }
-  if (laws.loss) {
-    for (const auto& [compute, loss] : laws.loss->record.points)
-      largest = std::max(largest, compute);
-  }
   return largest;
 }
 
+// Of a curve that has too few budgets for an irreducible loss, beyond them.
+bool falls_too_far(const LossCurve& curve, double compute) {
+  constexpr double rounding = 1.01;
+  const std::size_t budgets = curve.record.points.size();
+  return budgets > 0 && budgets < least_budgets_for_irreducible &&
+         compute > largest_budget(curve) * rounding;
+}
+
+std::vector<std::string> warnings_of(const Laws& laws, double compute,
+                                     std::optional<double> beyond) {
+  constexpr double far = 30;
+  std::vector<std::string> warnings;
+  if (beyond && *beyond > far) {
+    warnings.push_back(
+        fmt::format("the budget is {:.0f} times that of the largest run behind the laws", *beyond));
+  }
+  if (laws.loss && falls_too_far(*laws.loss, compute)) {
+    warnings.push_back(fmt::format(
+        "the curve has {} budgets, and with fewer than {} no irreducible loss: beyond them it "
+        "falls too far",
+        laws.loss->record.points.size(), least_budgets_for_irreducible));
+  }
+  return warnings;
+}
+
 Prediction prediction_at(const Laws& laws, double model_flops, double tokens) {
-  Prediction out{model_flops, tokens, {}, {}, laws.loss_unit, laws.source, {}, false};
-  out.endless_curve = laws.loss && laws.loss->irreducible.value == 0;
-  const double largest = largest_budget(laws);
-  if (largest > 0) out.beyond = model_flops * tokens / largest;
+  Prediction out{model_flops, tokens, {}, {}, laws.loss_unit, laws.source, {}, {}};
+  const double compute = model_flops * tokens, largest = largest_budget(laws);
+  if (largest > 0) out.beyond = compute / largest;
+  out.warnings = warnings_of(laws, compute, out.beyond);
   return out;
 }
 
 }  // namespace
-
-std::vector<std::string> Prediction::doubts() const {
-  constexpr double far = 30, rounding = 1.01;
-  std::vector<std::string> doubts;
-  if (!beyond || *beyond <= rounding) return doubts;
-  if (*beyond > far) {
-    doubts.push_back(
-        fmt::format("the budget is {:.0f} times that of the largest run behind the laws", *beyond));
-  }
-  if (by_curve && endless_curve) {
-    doubts.push_back(
-        fmt::format("the curve has no irreducible loss, for which a fit takes {} budgets: beyond "
-                    "its runs it falls too far",
-                    least_budgets_for_irreducible));
-  }
-  return doubts;
-}
 
 Prediction predict_loss(const Laws& laws, double model_flops, double tokens) {
   const LossSurface& surface = require_law(laws.loss_surface, "loss_surface", laws);

@@ -22,10 +22,8 @@ struct Prediction {
   std::string laws;  // where they come from
   // C by the largest of the fitted runs; none without their record.
   std::optional<double> beyond;
-  bool endless_curve = false;  // the curve has no irreducible loss
-
   // What makes it doubtful beyond the fitted runs, a sentence each.
-  std::vector<std::string> doubts() const;
+  std::vector<std::string> warnings;
 };
 
 // Throws an input Error when the laws have no loss surface, or for sizes that are not positive.

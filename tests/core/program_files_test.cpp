@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "core/child_test.h"
@@ -44,6 +45,7 @@ class ProgramFiles : public testing::Test {
     const pid_t child = fork();
     if (child == 0) {
       dup2(ends[1], STDERR_FILENO);
+      for (const char* const name : {"GTEST_OUTPUT", "GTEST_TOTAL_SHARDS"}) unsetenv(name);
       if (chdir(user.c_str()) != 0 || !std::freopen("/dev/null", "w", stdout)) _exit(1);
       execl(program.c_str(), "program", "--gtest_filter=ProgramFilesChild.*",
             "--gtest_also_run_disabled_tests", nullptr);

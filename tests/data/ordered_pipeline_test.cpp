@@ -77,7 +77,7 @@ TEST(OrderedPipeline, AnErrorComesAtItsPiecesTurn) {
   }
 }
 
-TEST(OrderedPipeline, HoldsFourPiecesAThread) {
+TEST(OrderedPipeline, HoldsAtMostFourPiecesAThread) {
   for (const int threads : {1, 3}) {
     std::atomic<int> produced = 0, consumed = 0;
     int most = 0;

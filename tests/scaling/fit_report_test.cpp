@@ -149,7 +149,7 @@ TEST(FitReport, JsonHasEachFigureUnderItsKey) {
 }
 
 TEST(FitReport, APredictionHasEachFigure) {
-  Prediction p{2e8, 4e9, figure(2.5), Parameter{2.625, {}}, "bits per byte", "mine.json", 12.5};
+  Prediction p{2e8, 4e9, figure(2.5), Parameter{2.625, {}}, "bits per byte", "mine.json", 12.5, {}};
   EXPECT_EQ(to_text(p),
             "M       2e8 FLOPs a token\nD       4e9 tokens\nC       8e17 FLOPs\n"
             "loss    2.5 (1.25 to 5) bits per byte by the curve of the best runs (95 % interval of "

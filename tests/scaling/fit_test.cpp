@@ -331,21 +331,26 @@ TEST(Predict, TheLossOfALargerRunIsHeldByTheInterval) {
   EXPECT_EQ(to_json(p).at("loss_by_curve").at("value"), p.by_curve->value);
 }
 
-TEST(Predict, DoubtsWhatLiesFarBeyondTheRuns) {
-  Laws laws = fit_of(study_runs()).laws();  // up to 1e19
-  EXPECT_THAT(predict_best_loss(laws, 30e19).doubts(), IsEmpty());
-  EXPECT_THAT(predict_best_loss(laws, 31e19).doubts(),
+TEST(Predict, WarnsOfWhatLiesFarBeyondTheRuns) {
+  Laws laws = fit_of(study_runs()).laws();  // budgets up to 1e19
+  EXPECT_THAT(predict_best_loss(laws, 30e19).warnings, IsEmpty());
+  EXPECT_THAT(predict_best_loss(laws, 31e19).warnings,
               ElementsAre(HasSubstr("31 times that of the largest run")));
-  laws.loss->irreducible.value = 0;
-  EXPECT_THAT(predict_best_loss(laws, 1e19).doubts(), IsEmpty());
-  EXPECT_THAT(predict_best_loss(laws, 5e19).doubts(),
-              ElementsAre(HasSubstr("the curve has no irreducible loss")));
-  EXPECT_THAT(predict_loss(laws, 1e9, 5e10).doubts(),
-              ElementsAre(HasSubstr("the curve has no irreducible loss")));
-  EXPECT_THAT(predict_best_loss(laws, 31e19).doubts(),
-              ElementsAre(HasSubstr("31 times"), HasSubstr("takes 5 budgets")));
+  std::vector<std::array<double, 2>>& budgets = laws.loss->record.points;
+  ASSERT_EQ(budgets.size(), 5u);
+  budgets.erase(budgets.begin());  // four, up to 1e19
+  EXPECT_THAT(predict_best_loss(laws, 1e19).warnings, IsEmpty());
+  for (const Prediction& p : {predict_best_loss(laws, 5e19), predict_loss(laws, 1e9, 5e10)}) {
+    EXPECT_THAT(p.warnings, ElementsAre(AllOf(HasSubstr("the curve has 4 budgets"),
+                                              HasSubstr("fewer than 5 no irreducible loss"))));
+  }
+  EXPECT_THAT(predict_best_loss(laws, 31e19).warnings,
+              ElementsAre(HasSubstr("31 times"), HasSubstr("4 budgets")));
+  // A run of the surface that is as large does not make the curve's budgets more.
+  laws.loss_surface->record.points.push_back({1e9, 5e10, 2});
+  EXPECT_THAT(predict_best_loss(laws, 5e19).warnings, ElementsAre(HasSubstr("4 budgets")));
   laws.loss.reset();
-  EXPECT_THAT(predict_loss(laws, 1e9, 5e10).doubts(), IsEmpty());
+  EXPECT_THAT(predict_loss(laws, 1e9, 5e10).warnings, IsEmpty());
 }
 
 // A curve and a surface that agree at each budget's best run, with round numbers: with a = b and

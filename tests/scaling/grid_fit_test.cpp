@@ -60,6 +60,19 @@ TEST(GridFit, RunsOfOneGridDifferALittleInTheirTokens) {
   }
 }
 
+TEST(GridFit, ALaddersRunOfTheSameSizeIsNoPartOfASweepOfOne) {
+  std::vector<GridRun> rates = one_grid({1e-3, 2e-3, 4e-3, 8e-3}, {65536});
+  std::vector<GridRun> batches = one_grid({2e-3}, {32768, 65536, 131072, 262144});
+  const GridRun other{1e8, 1.0002e9, 1e17, {1.7e-3, 49152, 3.01}};
+  for (std::vector<GridRun>* sweep : {&rates, &batches}) {
+    sweep->push_back(other);
+    const std::vector<Grid> grids = fit_grids(*sweep, grid_draws).grids;
+    ASSERT_EQ(grids.size(), 1u);
+    EXPECT_EQ(grids[0].points.size(), 4u);
+    EXPECT_EQ(grids[0].kind, sweep == &rates ? GridKind::learning_rate : GridKind::batch);
+  }
+}
+
 TEST(GridFit, RecoversTheReportsLaws) {
   synthetic::Study study;
   study.noise = 0;
