@@ -23,7 +23,9 @@ inline int run_disabled_tests(const std::string& filter, int output, int error) 
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, error, STDERR_FILENO);
   const std::string matching = "--gtest_filter=" + filter;
-  const char* arguments[] = {"tests", matching.c_str(), "--gtest_also_run_disabled_tests", nullptr};
+  const char* arguments[] = {"tests", matching.c_str(), "--gtest_also_run_disabled_tests",
+                             "--gtest_fail_fast=0",  // whatever the environment says
+                             nullptr};
   pid_t child = 0;
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr,
                                   const_cast<char* const*>(arguments), environ);
