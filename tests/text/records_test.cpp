@@ -82,6 +82,8 @@ TEST_F(Records, TellTheirFileAndLine) {
   for (JsonRecord record; reader.next(record);)
     places.push_back(record.file + ":" + std::to_string(record.line));
   EXPECT_THAT(places, ElementsAre(lines + ":2", array + ":1", array + ":4"));
+  EXPECT_THAT(read({array, array}), ElementsAre(Pair(1, testing::_), Pair(4, testing::_),
+                                                Pair(1, testing::_), Pair(4, testing::_)));
 }
 
 // A line is the caller's to check; a broken array has no next row.
