@@ -83,17 +83,19 @@ std::vector<Grid> grids_of(std::span<const GridRun> runs) {
   std::vector<GridRun> ascending(runs.begin(), runs.end());
   std::ranges::stable_sort(
       ascending, {}, [](const GridRun& run) { return std::pair(run.model_flops, run.tokens); });
-  std::vector<Grid> grids;
+  std::vector<Grid> groups, grids;
   for (const GridRun& run : ascending) {
-    if (grids.empty() || !belongs_to(grids.back(), run)) {
-      Grid& grid = grids.emplace_back();
-      grid.model_flops = run.model_flops;
-      grid.tokens = run.tokens;
-      grid.compute = run.compute;
+    if (groups.empty() || !belongs_to(groups.back(), run)) {
+      Grid& group = groups.emplace_back();
+      group.model_flops = run.model_flops;
+      group.tokens = run.tokens;
+      group.compute = run.compute;
     }
-    grids.back().points.push_back(run.point);
+    groups.back().points.push_back(run.point);
   }
-  std::erase_if(grids, [](Grid& grid) { return !describe(grid); });
+  for (Grid& group : groups) {
+    if (describe(group)) grids.push_back(std::move(group));
+  }
   std::ranges::sort(grids, {}, &Grid::compute);
   return grids;
 }

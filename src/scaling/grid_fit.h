@@ -53,8 +53,8 @@ struct GridRun {
 };
 
 // Runs with the same M, and D at most 1 % above the lowest of them, make a grid, when rate or batch
-// varies among them. Of a grid only runs at most 5 % above the lowest loss are fitted: farther away
-// a loss is no quadratic.
+// varies among them; a single run beside a sweep of rates or of batches alone is no part of it. Of a
+// grid only runs at most 5 % above the lowest loss are fitted: farther away a loss is no quadratic.
 GridFits fit_grids(std::span<const GridRun> runs, const BootstrapOptions& options);
 
 }  // namespace fathom::scaling
